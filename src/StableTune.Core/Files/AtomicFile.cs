@@ -1,0 +1,63 @@
+namespace StableTune;
+
+/// <summary>Files that are complete or absent, whatever happens while they are written.</summary>
+public static class AtomicFile
+{
+    /// <summary>
+    /// Writes to a temporary file in the same folder, flushes it to the disk, and renames it onto <paramref name="path"/>.
+    /// When <paramref name="write"/> throws, the temporary file is removed and what stood at the path stays as it was.
+    /// </summary>
+    /// <param name="path">The file to write; its folder is created when missing.</param>
+    /// <param name="write">Writes the content; the stream can seek.</param>
+    /// <exception cref="IOException">The folder cannot be created or written to, or the disk is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
+    public static void Write(string path, Action<FileStream> write)
+    {
+        var full = Path.GetFullPath(path);
+        var folder = Path.GetDirectoryName(full)!;
+        Directory.CreateDirectory(folder);
+        var temporary = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
+        try
+        {
+            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, full, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>Writes text as UTF-8 without a byte order mark; see <see cref="Write"/>.</summary>
+    public static void WriteText(string path, string text) => Write(path, stream =>
+    {
+        using var writer = new StreamWriter(stream, leaveOpen: true);
+        writer.Write(text);
+    });
+
+    /// <summary>Whether a file could be written into the folder: tries it, and leaves nothing behind but the folder.</summary>
+    /// <param name="folder">The folder; created when missing.</param>
+    /// <param name="reason">Why not, in the system's words.</param>
+    public static bool CanWriteInto(string folder, out string reason)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+            using (File.Create(probe, 1, FileOptions.DeleteOnClose)) { }
+            reason = "";
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            reason = e.Message;
+            return false;
+        }
+    }
+}
