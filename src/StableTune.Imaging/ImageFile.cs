@@ -1,0 +1,122 @@
+using System.Buffers;
+
+namespace StableTune.Imaging;
+
+/// <summary>Pictures from files and into files.</summary>
+public static class ImageFile
+{
+    /// <summary>The extensions by which pictures are found in folders, in lower case; loading goes by the content alone.</summary>
+    public static IReadOnlyList<string> Extensions { get; } = [".png", ".jpg", ".jpeg", ".webp", ".bmp"];
+
+    /// <summary>Loads a PNG, JPEG, WebP or BMP file as 8-bit RGB, or RGBA where that is asked for.</summary>
+    /// <remarks>
+    /// Grey and palette pictures are converted; of 16 bits, grey is clipped to 255 and colours keep their high byte; CMYK is converted;
+    /// of an animation the first frame is taken. These are Pillow's rules, on which sd-scripts trains.
+    /// </remarks>
+    /// <param name="path">The file; its extension does not matter.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <returns>The picture, upright unless told otherwise.</returns>
+    /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
+    /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
+    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
+    public static PixelImage Load(string path, ImageLoadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options ??= new();
+        byte[]? buffer = null;
+        try
+        {
+            int length;
+            using (var source = new ByteSource(path))
+            {
+                CheckSize(ImageHeader.Read(source), options);   // before the file's content takes any memory
+                if (source.Length > Array.MaxLength / 2) throw new InvalidDataException($"the file has {source.Length} bytes, which no picture within the limits needs");
+                length = (int)source.Length;
+                buffer = ArrayPool<byte>.Shared.Rent(length);
+                source.Read(0, buffer.AsSpan(0, length));
+            }
+
+            return ImageDecoding.Decode(buffer.AsMemory(0, length), options);
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(path, e);
+        }
+        finally
+        {
+            if (buffer is not null) ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Decodes a picture file that is in memory; see <see cref="Load"/>.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <returns>The picture, upright unless told otherwise.</returns>
+    /// <exception cref="InvalidFileException">It is empty, truncated, damaged, no picture, or too large.</exception>
+    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
+    public static PixelImage Decode(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
+    {
+        try
+        {
+            return ImageDecoding.Decode(file, options ?? new());
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(name, e);
+        }
+    }
+
+    /// <summary>Writes a PNG file: complete, or not at all.</summary>
+    /// <param name="path">The file; its folder is created when missing.</param>
+    /// <param name="image">The picture, RGB or RGBA.</param>
+    /// <param name="text">Texts that are kept in the file, such as "parameters": how it was made; see <see cref="PngText"/>.</param>
+    /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
+    public static void SavePng(string path, PixelImage image, IReadOnlyDictionary<string, string>? text = null)
+    {
+        var encoded = EncodePng(image, text);
+        AtomicFile.Write(path, stream => stream.Write(encoded));
+    }
+
+    /// <summary>Writes a JPEG file: complete, or not at all.</summary>
+    /// <param name="path">The file; its folder is created when missing.</param>
+    /// <param name="image">The picture; alpha is dropped.</param>
+    /// <param name="quality">1 to 100. Default 95.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
+    public static void SaveJpeg(string path, PixelImage image, int quality = 95)
+    {
+        var encoded = EncodeJpeg(image, quality);
+        AtomicFile.Write(path, stream => stream.Write(encoded));
+    }
+
+    /// <summary>Encodes as PNG.</summary>
+    /// <param name="image">The picture, RGB or RGBA.</param>
+    /// <param name="text">Texts that are kept in the file; see <see cref="PngText"/>.</param>
+    /// <returns>The file's bytes.</returns>
+    /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
+    public static byte[] EncodePng(PixelImage image, IReadOnlyDictionary<string, string>? text = null)
+    {
+        var encoded = OpenCvCodec.Instance.Encode(image, ImageFormat.Png, 100);
+        return text is { Count: > 0 } ? PngText.Insert(encoded, text) : encoded;
+    }
+
+    /// <summary>Encodes as JPEG.</summary>
+    /// <param name="image">The picture; alpha is dropped.</param>
+    /// <param name="quality">1 to 100. Default 95.</param>
+    /// <returns>The file's bytes.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
+    public static byte[] EncodeJpeg(PixelImage image, int quality = 95) => OpenCvCodec.Instance.Encode(image, ImageFormat.Jpeg, quality);
+
+    internal static void CheckSize(ImageHeader header, ImageLoadOptions options)
+    {
+        if (header.StoredSize.Area > Math.Min(options.MaxPixels, Array.MaxLength / 4))
+            throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {Math.Min(options.MaxPixels, Array.MaxLength / 4)} (ImageLoadOptions.MaxPixels)");
+    }
+
+    internal static InvalidFileException Invalid(string path, InvalidDataException fault)
+        => new(path, $"{fault.Message}.", "Replace the file, save it anew with an image editor, or take it out of the folder.", fault);
+}

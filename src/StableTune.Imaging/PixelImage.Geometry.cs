@@ -1,0 +1,85 @@
+using System.Runtime.InteropServices;
+
+namespace StableTune.Imaging;
+
+public sealed partial class PixelImage
+{
+    // Where the result's first pixel lies in the source (0: first column or row, 1: last), and what one step to the right
+    // and one step down in the result mean there. Index: EXIF orientation - 1.
+    private static readonly (int Right, int Bottom, int AcrossX, int AcrossY, int DownX, int DownY)[] s_orientations =
+    [
+        (0, 0, 1, 0, 0, 1), (1, 0, -1, 0, 0, 1), (1, 1, -1, 0, 0, -1), (0, 1, 1, 0, 0, -1),
+        (0, 0, 0, 1, 1, 0), (0, 1, 0, -1, 1, 0), (1, 1, 0, -1, -1, 0), (1, 0, 0, 1, -1, 0),
+    ];
+
+    /// <summary>Cuts out a rectangle.</summary>
+    /// <param name="x">First column.</param>
+    /// <param name="y">First row.</param>
+    /// <param name="width">Columns of the result.</param>
+    /// <param name="height">Rows of the result.</param>
+    /// <returns>A new picture of width x height.</returns>
+    /// <exception cref="ArgumentException">The rectangle is empty or reaches beyond the picture.</exception>
+    public PixelImage Crop(int x, int y, int width, int height)
+    {
+        if (x < 0 || y < 0 || width < 1 || height < 1 || width > Width - x || height > Height - y)
+            throw new ArgumentException($"the rectangle {width}x{height} at ({x}, {y}) does not lie within the picture of {Size}", nameof(x));
+        var result = Uninitialised(width, height, Channels);
+        for (var row = 0; row < height; row++)
+            Row(y + row).Slice(x * Channels, width * Channels).CopyTo(result.Row(row));
+        return result;
+    }
+
+    /// <summary>Cuts out the middle: the offset is half the surplus, rounded down.</summary>
+    /// <param name="width">Columns of the result, at most <see cref="Width"/>.</param>
+    /// <param name="height">Rows of the result, at most <see cref="Height"/>.</param>
+    /// <returns>A new picture of width x height.</returns>
+    /// <exception cref="ArgumentException">The result would be empty or larger than the picture.</exception>
+    public PixelImage CenterCrop(int width, int height)
+    {
+        if (width > Width || height > Height)
+            throw new ArgumentException($"a piece of {width}x{height} cannot be cut from a picture of {Size}", nameof(width));
+        return Crop((Width - width) / 2, (Height - height) / 2, width, height);
+    }
+
+    /// <summary>Mirrors left and right.</summary>
+    /// <returns>A new picture of the same size.</returns>
+    public PixelImage FlipHorizontal() => Oriented(2);
+
+    /// <summary>Turns and mirrors a stored picture so that it stands upright.</summary>
+    /// <param name="orientation">EXIF's orientation, 1 to 8; 1 leaves it as it is, 5 to 8 exchange width and height.</param>
+    /// <returns>A new picture.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The orientation is not 1 to 8.</exception>
+    public PixelImage Oriented(int orientation)
+    {
+        if (orientation is < 1 or > 8) throw new ArgumentOutOfRangeException(nameof(orientation), orientation, "EXIF knows the orientations 1 to 8");
+        var turn = s_orientations[orientation - 1];
+        var start = (turn.Bottom * (Height - 1) * Width) + (turn.Right * (Width - 1));
+        var (across, down) = ((turn.AcrossY * Width) + turn.AcrossX, (turn.DownY * Width) + turn.DownX);
+        var result = orientation > 4 ? Uninitialised(Height, Width, Channels) : Uninitialised(Width, Height, Channels);
+        for (var y = 0; y < result.Height; y++)
+            if (Channels == 4) CopyRow(MemoryMarshal.Cast<byte, uint>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(result.Row(y)));
+            else CopyRow(MemoryMarshal.Cast<byte, Rgb>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, Rgb>(result.Row(y)));
+        return result;
+    }
+
+    /// <summary>The picture without its alpha channel: colours under transparent pixels stay as stored.</summary>
+    /// <returns>This picture when it has no alpha, otherwise a new one.</returns>
+    public PixelImage WithoutAlpha()
+    {
+        if (Channels == 3) return this;
+        var result = Uninitialised(Width, Height, 3);
+        var from = MemoryMarshal.Cast<byte, Rgba>(Pixels.AsSpan());
+        var to = MemoryMarshal.Cast<byte, Rgb>(result.Pixels.AsSpan());
+        for (var i = 0; i < to.Length; i++) to[i] = from[i].Colour;
+        return result;
+    }
+
+    private static void CopyRow<T>(ReadOnlySpan<T> source, int first, int step, Span<T> row)
+    {
+        for (var x = 0; x < row.Length; x++, first += step) row[x] = source[first];
+    }
+
+    private readonly record struct Rgb(byte R, byte G, byte B);
+
+    private readonly record struct Rgba(Rgb Colour, byte Alpha);
+}

@@ -1,0 +1,21 @@
+using System.Globalization;
+
+namespace StableTune.Imaging;
+
+/// <summary>The size of a picture in pixels.</summary>
+/// <param name="Width">Columns.</param>
+/// <param name="Height">Rows.</param>
+public readonly record struct PixelSize(int Width, int Height)
+{
+    /// <summary>Width times height.</summary>
+    public long Area => (long)Width * Height;
+
+    /// <summary>Width over height.</summary>
+    public double AspectRatio => (double)Width / Height;
+
+    /// <summary>The size with both sides exchanged.</summary>
+    public PixelSize Transposed => new(Height, Width);
+
+    /// <summary>As "640x480".</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Width}x{Height}");
+}
