@@ -1,0 +1,67 @@
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>A batch before its data is read.</summary>
+/// <param name="Index">Its place in the epoch, from 0.</param>
+/// <param name="Size">The training size of all its images.</param>
+/// <param name="Samples">Indices into <see cref="TrainingDataset.Samples"/>; an image may occur twice.</param>
+/// <param name="FirstDraw">Images drawn in the epoch before this batch; with the place in the batch it numbers every draw.</param>
+public sealed record PlannedBatch(int Index, PixelSize Size, IReadOnlyList<int> Samples, int FirstDraw);
+
+/// <summary>
+/// The order of one epoch. It depends on the data set, the seed and the epoch's number alone, so a run can begin at any batch
+/// of any epoch. A batch holds images of one size; the last batch of a size may be smaller; no image is lost.
+/// </summary>
+public sealed class EpochPlan
+{
+    private readonly NamedSeeds _seeds;
+
+    private EpochPlan(TrainingDataset dataset, int epoch, NamedSeeds seeds, IReadOnlyList<PlannedBatch> batches) =>
+        (Dataset, Epoch, _seeds, Batches) = (dataset, epoch, seeds, batches);
+
+    /// <summary>The data set.</summary>
+    public TrainingDataset Dataset { get; }
+
+    /// <summary>The epoch, from 1.</summary>
+    public int Epoch { get; }
+
+    /// <summary>The batches, in the order in which they are trained.</summary>
+    public IReadOnlyList<PlannedBatch> Batches { get; }
+
+    /// <summary>Plans an epoch: each size's images are shuffled and cut into batches, then the batches of all sizes are shuffled.</summary>
+    /// <param name="dataset">The data set.</param>
+    /// <param name="seeds">The seeds of the run; the stream "data" is used.</param>
+    /// <param name="epoch">The epoch, from 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The epoch is less than 1.</exception>
+    public static EpochPlan Create(TrainingDataset dataset, NamedSeeds seeds, int epoch)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentOutOfRangeException.ThrowIfLessThan(epoch, 1);
+        var ofEpoch = new NamedSeeds(seeds.For("data", epoch));
+        var random = new RandomStream(ofEpoch.For("order"));
+        var pieces = new List<(PixelSize Size, int[] Samples)>(dataset.BatchesPerEpoch);
+        foreach (var bucket in dataset.Buckets)
+        {
+            var entries = bucket.Entries.ToArray();
+            random.Shuffle(entries);
+            pieces.AddRange(entries.Chunk(bucket.BatchSize).Select(samples => (bucket.Size, samples)));
+        }
+
+        var order = pieces.ToArray();
+        random.Shuffle(order);
+        var (batches, drawn) = (new PlannedBatch[order.Length], 0);
+        for (var i = 0; i < order.Length; i++)
+        {
+            batches[i] = new(i, order[i].Size, order[i].Samples, drawn);
+            drawn += order[i].Samples.Length;
+        }
+
+        return new(dataset, epoch, ofEpoch, batches);
+    }
+
+    /// <summary>The random numbers for one purpose of one draw: the same wherever and whenever it is made.</summary>
+    /// <param name="purpose">What they are for, for instance "caption".</param>
+    /// <param name="draw">The draw's number in the epoch: <see cref="PlannedBatch.FirstDraw"/> plus the place in the batch.</param>
+    public RandomStream RandomFor(string purpose, int draw) => new(_seeds.For(purpose, draw));
+}

@@ -1,0 +1,182 @@
+using System.Collections.Immutable;
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>Makes a data set from a plan, collecting every problem on the way instead of stopping at the first.</summary>
+internal sealed class DatasetAssembly
+{
+    private readonly DatasetOptions _options;
+    private readonly List<OptionProblem> _problems = [];
+    private readonly List<string> _warnings = [];
+    private readonly List<DatasetFolder> _folders = [];
+
+    private DatasetAssembly(DatasetOptions options) => _options = options;
+
+    internal static DatasetInspection Inspect(DatasetPlan plan)
+    {
+        var assembly = new DatasetAssembly(plan.Options);
+        assembly._problems.AddRange(plan.Options.Validate());
+        if (plan.Subsets.IsEmpty)
+            assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images", "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
+        foreach (var subset in plan.Subsets) assembly._problems.AddRange(subset.Options.Validate());
+
+        var found = assembly.WithoutDoubles(plan.Subsets).SelectMany(assembly.Read).ToList();
+        found = assembly.WithSizes(found);
+        if (assembly._problems.Count == 0) assembly.CheckRoles(found, plan.Subsets);
+        var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
+        if (assembly._problems.Count > 0) return new(null, assembly._problems);
+        return new(assembly.Finish(found, samples), []);
+    }
+
+    /// <summary>One image on its way to a sample.</summary>
+    private sealed record Found(DatasetItem Item, SubsetOptions Subset, CaptionPipeline Captions)
+    {
+        internal int Repeats => Subset.Repeats ?? Item.Repeats;
+
+        internal string? ClassTokens => Subset.ClassTokens ?? Item.ClassTokens;
+
+        internal string Caption => CaptionText.Clean(Item.Caption ?? ClassTokens ?? "", Subset.Captions.Wildcard);
+
+        internal string Folder => Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(Item.Path))) ?? "";
+    }
+
+    /// <summary>The same folder twice would only blur its repeats; as in sd-scripts, the second is left out with a warning.</summary>
+    private IEnumerable<SubsetPlan> WithoutDoubles(ImmutableArray<SubsetPlan> subsets)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var subset in subsets)
+        {
+            var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, _ => "" };
+            if (folder.Length == 0 || seen.Add(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) yield return subset;
+            else _warnings.Add($"{folder}: the folder was added twice, the second time is ignored. Raise its repeats instead.");
+        }
+    }
+
+    private List<Found> Read(SubsetPlan subset)
+    {
+        var captions = CaptionPipeline.From(subset.Options.Captions);
+        var found = new List<Found>();
+        try
+        {
+            foreach (var item in subset.Source.Items()) found.Add(new(item, subset.Options, captions));
+            _warnings.AddRange(subset.Source.Warnings());
+            if (found.Count == 0)
+                _problems.Add(new("DatasetPlan.Subsets", subset.Source.Name, "the source gave no images", "check what it reads"));
+        }
+        catch (InvalidOptionsException e)
+        {
+            _problems.AddRange(e.Problems);
+        }
+        catch (Exception e) when (FileProblems.IsAboutFiles(e))
+        {
+            _problems.Add(FileProblems.Describe("DatasetItem.Path", subset.Source.Name, e));
+        }
+
+        foreach (var item in found.Where(item => item.Item.Repeats < 1).Take(1))
+            _problems.Add(new("DatasetItem.Repeats", item.Item.Repeats, $"an image must occur at least once in an epoch ({item.Item.Path})", "leave the image out to train without it"));
+        return found;
+    }
+
+    /// <summary>Reads the headers that no source has read, several at once, and keeps the images whose size is known.</summary>
+    private List<Found> WithSizes(List<Found> found)
+    {
+        var sizes = new PixelSize?[found.Count];
+        var faults = new OptionProblem?[found.Count];
+        Parallel.For(0, found.Count, i =>
+        {
+            var item = found[i].Item;
+            try
+            {
+                sizes[i] = item.Size ?? ImageHeader.ReadSize(item.Path, _options.ApplyExifOrientation);
+            }
+            catch (Exception e) when (FileProblems.IsAboutFiles(e))
+            {
+                faults[i] = FileProblems.Describe("DatasetItem.Path", item.Path, e);
+            }
+        });
+
+        var bad = faults.OfType<OptionProblem>().ToList();
+        if (_options.OnBadImage == BadImagePolicy.Fail) _problems.AddRange(bad);
+        else _warnings.AddRange(bad.Select(fault => $"{fault.Value}: left out, {fault.Rule}."));
+        return [.. from i in Enumerable.Range(0, found.Count)
+                   where sizes[i] is not null
+                   select found[i] with { Item = found[i].Item with { Size = sizes[i] } }];
+    }
+
+    private void CheckRoles(List<Found> found, ImmutableArray<SubsetPlan> subsets)
+    {
+        if (found.Any(item => !item.Subset.IsRegularization)) return;
+        _problems.Add(found.Count == 0
+            ? new("DatasetPlan.Subsets", string.Join(", ", subsets.Select(subset => subset.Source.Name)), "no readable image is left", "add images, or repair the files that were left out")
+            : new("SubsetOptions.IsRegularization", true, "all images are regularisation images, nothing would be learned", "add the images to be trained as well"));
+    }
+
+    /// <summary>Frames every image, balances regularisation images, and numbers the samples.</summary>
+    private List<TrainingSample> Place(List<Found> found)
+    {
+        var bucketing = _options.Bucketing ?? new FixedResolution(_options.Resolution!.Value);
+        var training = found.Where(item => !item.Subset.IsRegularization).ToList();
+        var regularization = found.Where(item => item.Subset.IsRegularization).ToList();
+        foreach (var folder in training.Concat(regularization).GroupBy(item => (item.Folder, item.Subset, item.Repeats)))
+            _folders.Add(new(folder.Key.Folder, folder.Key.Repeats, folder.Count(), folder.Key.Subset, folder.First().ClassTokens));
+
+        var balanced = RegularizationBalance.Repeats([.. regularization.Select(item => item.Repeats)], training.Sum(item => item.Repeats));
+        if (regularization.Count > 0) WarnAboutBalance(regularization.Sum(item => item.Repeats), training.Sum(item => item.Repeats));
+
+        var samples = new List<TrainingSample>(found.Count);
+        foreach (var item in training) Add(item, item.Repeats);
+        for (var i = 0; i < regularization.Count; i++)
+            if (balanced[i] > 0) Add(regularization[i], balanced[i]);
+        return samples;
+
+        void Add(Found item, int repeats)
+        {
+            try
+            {
+                samples.Add(Sample(item, samples.Count, repeats, bucketing.Frame(item.Item.Size!.Value)));
+            }
+            catch (ArgumentException e)
+            {
+                _problems.Add(new("DatasetItem.Path", item.Item.Path, e.Message.TrimEnd('.'), "leave the image out, or choose another resolution"));
+            }
+        }
+    }
+
+    private TrainingSample Sample(Found item, int index, int repeats, Framing framing) => new()
+    {
+        Index = index,
+        Path = item.Item.Path,
+        Folder = item.Folder,
+        ImageSize = item.Item.Size!.Value,
+        Framing = framing,
+        Caption = item.Caption,
+        Captions = item.Captions,
+        Subset = item.Subset,
+        Dataset = _options,
+        Repeats = repeats,
+    };
+
+    private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples)
+    {
+        if (_options.Resolution is { } size && (size.Width % 64 != 0 || size.Height % 64 != 0))
+            _warnings.Add($"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained; it works, but edges may suffer.");
+        Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
+        Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
+        return new(_options, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Caption))), _warnings);
+    }
+
+    private void Name(List<TrainingSample> samples, Func<TrainingSample, bool> condition, string fault)
+    {
+        const int shown = 3;
+        var names = samples.Where(condition).Select(sample => sample.Path).Distinct().ToList();
+        if (names.Count > 0)
+            _warnings.Add($"{names.Count} image(s) {fault}: {string.Join(", ", names.Take(shown))}{(names.Count > shown ? " ..." : "")}");
+    }
+
+    private void WarnAboutBalance(int regularization, int training)
+    {
+        if (regularization > training)
+            _warnings.Add($"There are more regularisation images ({regularization} with repeats) than training images ({training}): only the first {training} are used. Raise the repeats of the training images to use them all.");
+    }
+}

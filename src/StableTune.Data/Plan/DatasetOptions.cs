@@ -1,0 +1,56 @@
+using StableTune.Data;
+using StableTune.Imaging;
+
+namespace StableTune;
+
+/// <summary>What to do with an image file that cannot be read.</summary>
+public enum BadImagePolicy
+{
+    /// <summary>The data set is not built; all such files are reported at once.</summary>
+    Fail,
+
+    /// <summary>The image is left out, with a warning that names it.</summary>
+    Skip,
+}
+
+/// <summary>Options of a data set: everything that its subsets have in common.</summary>
+public sealed record DatasetOptions : OptionsBase
+{
+    /// <summary>Width and height of the training images in pixels, multiples of 8 (64 is customary); required.</summary>
+    public PixelSize? Resolution { get; init; }
+
+    /// <summary>Images in a batch. Default 1.</summary>
+    public int BatchSize { get; init; } = 1;
+
+    /// <summary>Chooses each image's size; null, the default, gives all images the <see cref="Resolution"/>.</summary>
+    public IBucketing? Bucketing { get; init; }
+
+    /// <summary>Factor of the loss of regularisation images. Default 1.</summary>
+    public double PriorLossWeight { get; init; } = 1;
+
+    /// <summary>Whether photographs are turned as their EXIF orientation says; default true. (sd-scripts trains them sideways.)</summary>
+    public bool ApplyExifOrientation { get; init; } = true;
+
+    /// <summary>What to do with image files that cannot be read. Default: fail.</summary>
+    public BadImagePolicy OnBadImage { get; init; }
+
+    /// <summary>How pictures are resized; null, the default, takes area averaging when shrinking in both directions and Lanczos otherwise.</summary>
+    public Interpolation? Interpolation { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        if (Resolution is not { } size)
+            yield return Problem<PixelSize?>(null, "a training resolution is required", "call WithResolution(512)", nameof(Resolution));
+        else if (size.Width < 8 || size.Height < 8 || size.Width % 8 != 0 || size.Height % 8 != 0)
+            yield return Problem($"{size.Width} x {size.Height}", "width and height must be multiples of 8", Nearest(size), nameof(Resolution));
+        if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least 1 image", "1 to 4 is customary");
+        if (PriorLossWeight is not (>= 0 and < double.PositiveInfinity)) yield return Problem(PriorLossWeight, "the weight must not be negative", "1 is customary");
+        if (Bucketing is not null)
+            foreach (var problem in Bucketing.Validate()) yield return problem;
+    }
+
+    private static string Nearest(PixelSize size) => $"{Near(size.Width)} x {Near(size.Height)} is the nearest; multiples of 64 suit Stable Diffusion best";
+
+    private static int Near(int side) => Math.Max(8, (side + 4) / 8 * 8);
+}

@@ -1,0 +1,65 @@
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>A folder of a built data set, for reports and metadata.</summary>
+/// <param name="Name">The folder's bare name.</param>
+/// <param name="Repeats">Times each image occurs in an epoch, before regularisation images are balanced.</param>
+/// <param name="ImageCount">Images in it.</param>
+/// <param name="Options">Options of its subset.</param>
+/// <param name="ClassTokens">Caption of images without one; null is none.</param>
+public sealed record DatasetFolder(string Name, int Repeats, int ImageCount, SubsetOptions Options, string? ClassTokens);
+
+/// <summary>A data set ready for training: immutable, checked, and still without pixels.</summary>
+public sealed class TrainingDataset
+{
+    internal TrainingDataset(DatasetOptions options, IReadOnlyList<TrainingSample> samples, IReadOnlyList<DatasetFolder> folders,
+        IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> tagFrequency, IReadOnlyList<string> warnings)
+    {
+        (Options, Samples, Folders, TagFrequency, Warnings) = (options, samples, folders, tagFrequency, warnings);
+        Buckets = [.. from sample in samples
+                      group sample by sample.Framing.Size into bucket
+                      orderby bucket.Key.Width, bucket.Key.Height
+                      select new Bucket(bucket.Key, options.BatchSize, [.. bucket.SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))])];
+        TrainingImageCount = samples.Where(sample => !sample.Subset.IsRegularization).Sum(sample => sample.Repeats);
+        BatchesPerEpoch = Buckets.Sum(bucket => bucket.BatchCount);
+        RegularizationImageCount = folders.Where(folder => folder.Options.IsRegularization).Sum(folder => folder.Repeats * folder.ImageCount);
+    }
+
+    /// <summary>The options it was built with.</summary>
+    public DatasetOptions Options { get; }
+
+    /// <summary>The images that occur in an epoch: those of training subsets in order, then regularisation images as far as they are used.</summary>
+    public IReadOnlyList<TrainingSample> Samples { get; }
+
+    /// <summary>The folders, in the order in which they were added.</summary>
+    public IReadOnlyList<DatasetFolder> Folders { get; }
+
+    /// <summary>Images by training size, smallest width first.</summary>
+    public IReadOnlyList<Bucket> Buckets { get; }
+
+    /// <summary>Training images in an epoch, repeats included.</summary>
+    public int TrainingImageCount { get; }
+
+    /// <summary>Regularisation images that were given, repeats included and before balancing; what metadata calls <c>ss_num_reg_images</c>.</summary>
+    public int RegularizationImageCount { get; }
+
+    /// <summary>Batches in an epoch: for each bucket its entries divided by the batch size, rounded up.</summary>
+    public int BatchesPerEpoch { get; }
+
+    /// <summary>Folder, tag, number of images with the tag: what <c>ss_tag_frequency</c> holds.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; }
+
+    /// <summary>What the user should know although training can begin.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    /// <summary>The training size of all images; null when they differ.</summary>
+    public PixelSize? CommonSize => Buckets is [var only] ? only.Size : null;
+
+    /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
+    public string Report() => DatasetReport.Write(this);
+
+    /// <summary>What adapter files record about the data they were trained on; see <see cref="DatasetMetadata"/>.</summary>
+    /// <param name="includeNames">Whether folder names and tags leave the machine this way. Default true, as with sd-scripts.</param>
+    public IReadOnlyDictionary<string, string> Metadata(bool includeNames = true) => DatasetMetadata.Describe(this, includeNames);
+}

@@ -1,0 +1,50 @@
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>One image of a built data set, with all that was decided about it.</summary>
+public sealed record TrainingSample
+{
+    /// <summary>Its place in <see cref="TrainingDataset.Samples"/>.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>The image file.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The folder that it is counted under in reports and metadata: the bare name.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>Width and height of the picture, turned as it will be trained.</summary>
+    public required PixelSize ImageSize { get; init; }
+
+    /// <summary>How it comes to its training size.</summary>
+    public required Framing Framing { get; init; }
+
+    /// <summary>The caption before the pipeline: from its file, else the class tokens, else empty. Several lines only with wildcards.</summary>
+    public required string Caption { get; init; }
+
+    /// <summary>What is done to the caption at each use.</summary>
+    public required CaptionPipeline Captions { get; init; }
+
+    /// <summary>The subset's options.</summary>
+    public required SubsetOptions Subset { get; init; }
+
+    /// <summary>Options of the data set that it belongs to.</summary>
+    public required DatasetOptions Dataset { get; init; }
+
+    /// <summary>Times it occurs in an epoch. Of a regularisation image: after balancing.</summary>
+    public required int Repeats { get; init; }
+
+    /// <summary>Factor of its loss: 1, or the prior loss weight of a regularisation image.</summary>
+    public float LossWeight => Subset.IsRegularization ? (float)Dataset.PriorLossWeight : 1f;
+}
+
+/// <summary>Images of one training size, which make batches together.</summary>
+/// <param name="Size">The training size.</param>
+/// <param name="BatchSize">Images in a batch; the last batch of an epoch may have fewer.</param>
+/// <param name="Entries">Indices of samples, each as often as it is repeated.</param>
+public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> Entries)
+{
+    /// <summary>Batches in an epoch.</summary>
+    public int BatchCount => (Entries.Count + BatchSize - 1) / BatchSize;
+}

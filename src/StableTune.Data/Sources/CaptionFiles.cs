@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Text;
+
+namespace StableTune.Data;
+
+/// <summary>Finds and reads the caption files of one folder.</summary>
+internal sealed class CaptionFiles
+{
+    /// <summary>The extensions that are looked for when none was chosen, the first one wins. sd-scripts knows the first only.</summary>
+    internal static readonly string[] DefaultExtensions = [".caption", ".txt"];
+
+    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private readonly string _folder;
+    private readonly string[] _extensions;
+    private readonly HashSet<string> _names;
+
+    /// <param name="folder">The folder; listed once, here.</param>
+    /// <param name="extension">The one extension to look for, with or without its dot; null means the default ones.</param>
+    internal CaptionFiles(string folder, string? extension)
+    {
+        _folder = folder;
+        _extensions = extension is null ? DefaultExtensions : [extension.StartsWith('.') ? extension : "." + extension];
+        _names = Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)!).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>The caption file of an image; null when there is none.</summary>
+    internal string? Find(string image) => All(image).FirstOrDefault();
+
+    /// <summary>Every caption file that an image could have; more than one leaves the user's intention open.</summary>
+    internal IEnumerable<string> All(string image)
+    {
+        var stem = Path.GetFileNameWithoutExtension(image);
+        string[] stems = ShortStem(stem) is { } shorter ? [stem, shorter] : [stem];
+        return from candidate in stems
+               from extension in _extensions
+               where _names.Contains(candidate + extension)
+               select Path.Combine(_folder, candidate + extension);
+    }
+
+    /// <summary>Reads a caption file as it stands, without its byte order mark.</summary>
+    /// <exception cref="InvalidFileException">The file is empty, or it is not UTF-8.</exception>
+    internal static string Read(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        if (bytes.Length == 0)
+            throw new InvalidFileException(path, "the caption file is empty.", "Write a caption into it, or delete the file so that class tokens take its place.");
+        try
+        {
+            return _strict.GetString(bytes).TrimStart('\uFEFF');
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new InvalidFileException(path, $"the caption file is not UTF-8 (byte {e.Index}).", "Save it as UTF-8.", e);
+        }
+    }
+
+    /// <summary>Names of face crops end in four numbers; one caption may serve all crops of a picture.</summary>
+    private static string? ShortStem(string stem)
+    {
+        var parts = stem.Split('_');
+        if (parts.Length < 5) return null;
+        var allNumbers = parts[^4..].All(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _));
+        return allNumbers ? string.Join('_', parts[..^4]) : null;
+    }
+}

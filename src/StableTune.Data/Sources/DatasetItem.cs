@@ -1,0 +1,24 @@
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>One image of a data set as its source describes it: where it is and what it shows. No pixels.</summary>
+/// <param name="Path">The image file; png, jpg, webp or bmp.</param>
+/// <param name="Size">Width and height as they will be trained, that is with EXIF orientation applied; null lets the builder read the file's header.</param>
+/// <param name="Caption">
+/// The caption as its author wrote it, possibly of several lines; null when there is none, so that class tokens take its place.
+/// An empty string is a caption too: the image is then trained without text.
+/// </param>
+public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
+{
+    /// <summary>An item whose size the builder reads from the file's header, together with all others, reporting every bad file at once.</summary>
+    /// <param name="path">The image file.</param>
+    /// <param name="caption">The caption; null when there is none.</param>
+    public DatasetItem(string path, string? caption) : this(path, null, caption) { }
+
+    /// <summary>How often the image enters an epoch, unless <see cref="SubsetOptions.Repeats"/> says otherwise. Default 1.</summary>
+    public int Repeats { get; init; } = 1;
+
+    /// <summary>The caption when <see cref="Caption"/> is null, unless <see cref="SubsetOptions.ClassTokens"/> says otherwise; null is none.</summary>
+    public string? ClassTokens { get; init; }
+}

@@ -1,0 +1,15 @@
+namespace StableTune.Data;
+
+/// <summary>Turns exceptions about files into problems, so that all of them can be told at once.</summary>
+internal static class FileProblems
+{
+    internal static OptionProblem Describe(string option, InvalidFileException e) => new(option, e.Path, e.Fault.TrimEnd('.'), e.Remedy);
+
+    /// <summary>What the exception means for the file; an exception without a file of its own is laid at <paramref name="path"/>'s door.</summary>
+    internal static OptionProblem Describe(string option, string path, Exception e) => e is InvalidFileException file
+        ? Describe(option, file)
+        : new(option, path, "the file cannot be read: " + e.Message.TrimEnd('.'), "check that it exists and may be read");
+
+    /// <summary>Exceptions that say something about the user's files rather than about a fault in the program.</summary>
+    internal static bool IsAboutFiles(Exception e) => e is IOException or UnauthorizedAccessException;
+}

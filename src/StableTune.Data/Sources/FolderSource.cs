@@ -1,0 +1,96 @@
+namespace StableTune.Data;
+
+/// <summary>
+/// The images directly inside a folder (png, jpg, jpeg, webp, bmp), sorted by name, each with the caption file of the same
+/// name beside it. A folder called <c>20_sls frog</c> also says its repeats and class tokens (<see cref="DreamBoothFolder"/>).
+/// </summary>
+/// <param name="folder">The folder; not searched recursively.</param>
+public sealed class FolderSource(string folder) : IDatasetSource
+{
+    private const int UnlikelyRepeats = 1000;
+
+    /// <summary>The folder, as the user named it.</summary>
+    public string Folder { get; } = folder ?? throw new ArgumentNullException(nameof(folder));
+
+    /// <summary>
+    /// The extension of caption files, for instance <c>.txt</c>: exactly this one is looked for. Null, the default, takes
+    /// <c>.caption</c> where it exists and <c>.txt</c> otherwise. (sd-scripts: <c>.caption</c> only, unless told otherwise.)
+    /// </summary>
+    public string? CaptionExtension { get; init; }
+
+    /// <summary>
+    /// Whether the folder's name is read by the DreamBooth convention; default true. It counts only with an underscore:
+    /// <c>20_frog</c> says something, a folder called <c>2024</c> does not.
+    /// </summary>
+    public bool ReadFolderName { get; init; } = true;
+
+    /// <inheritdoc/>
+    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder)));
+
+    /// <summary>What a root folder already read from the name, by its own, wider rule.</summary>
+    internal DreamBoothFolder? Convention { get; init; }
+
+    private DreamBoothFolder? Said =>
+        Convention ?? (ReadFolderName && Name.Contains('_', StringComparison.Ordinal) ? DreamBoothFolder.Parse(Name) : null);
+
+    /// <inheritdoc/>
+    public IEnumerable<DatasetItem> Items()
+    {
+        InvalidOptionsException.ThrowIfAny(FolderProblems());
+        var images = ImageFiles.In(Folder);
+        if (images.Length == 0) throw new InvalidOptionsException([NoImages()]);
+
+        var (captions, said) = (new CaptionFiles(Folder, CaptionExtension), Said);
+        var problems = new List<OptionProblem>();
+        var items = new List<DatasetItem>(images.Length);
+        foreach (var image in images)
+        {
+            try
+            {
+                var caption = captions.Find(image) is { } file ? CaptionFiles.Read(file) : null;
+                items.Add(new(image, caption) { Repeats = said?.Repeats ?? 1, ClassTokens = said?.ClassTokens });
+            }
+            catch (InvalidFileException e)
+            {
+                problems.Add(FileProblems.Describe("DatasetItem.Caption", e));
+            }
+        }
+
+        InvalidOptionsException.ThrowIfAny(problems);
+        return items;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Warnings()
+    {
+        if (!Directory.Exists(Folder)) yield break;
+        if (Convention is null && Said is { Repeats: >= UnlikelyRepeats } said)
+            yield return $"{Folder}: the folder's name is read as {said.Repeats} repeats of each image. Set ReadFolderName to false, or the repeats, if it is only a name.";
+
+        var captions = new CaptionFiles(Folder, CaptionExtension);
+        var ambiguous = ImageFiles.In(Folder).Where(image => captions.All(image).Select(Path.GetExtension).Distinct().Count() > 1).ToList();
+        if (ambiguous.Count > 0)
+            yield return $"{Folder}: {ambiguous.Count} image(s) have both a .caption and a .txt file, the first is used ({Path.GetFileName(ambiguous[0])} ...). Set CaptionExtension to choose.";
+    }
+
+    private IEnumerable<OptionProblem> FolderProblems()
+    {
+        if (Folder.Length == 0)
+            yield return new("FolderSource.Folder", null, "a folder of images is required", "name one");
+        else if (File.Exists(Folder))
+            yield return new("FolderSource.Folder", Folder, "this is a file, not a folder", "name the folder that holds the images");
+        else if (!Directory.Exists(Folder))
+            yield return new("FolderSource.Folder", Folder, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        if (CaptionExtension is not null && CaptionExtension.Trim('.', ' ').Length == 0)
+            yield return new("FolderSource.CaptionExtension", CaptionExtension, "the extension of caption files must not be empty", "give for instance .txt, or leave it unset");
+    }
+
+    private OptionProblem NoImages()
+    {
+        var inside = Directory.EnumerateDirectories(Folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal).FirstOrDefault();
+        var remedy = inside is null
+            ? "add .png, .jpg, .webp or .bmp files, or fix the path"
+            : $"images are looked for directly inside it: name a folder such as \"{Path.Combine(Folder, inside)}\", or add this one with AddDreamBoothRoot";
+        return new("FolderSource.Folder", Folder, "the folder holds no images", remedy);
+    }
+}

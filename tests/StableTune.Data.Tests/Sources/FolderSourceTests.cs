@@ -1,0 +1,122 @@
+using System.Text.Json;
+using StableTune.Testing;
+
+namespace StableTune.Data.Tests;
+
+public sealed class FolderSourceTests
+{
+    public static TheoryData<int> CaptionCases() => [.. Enumerable.Range(0, Cases.GetArrayLength())];
+
+    private static JsonElement Cases { get; } =
+        JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "folders", "expected.json"))).RootElement.GetProperty("captions");
+
+    /// <summary>The captions that sd-scripts finds. It keeps a byte order mark, which the specification says to strip.</summary>
+    [Theory]
+    [MemberData(nameof(CaptionCases))]
+    public void Captions_AreThoseOfTheReference(int index)
+    {
+        var expected = Cases[index];
+        if (expected.TryGetProperty("captions", out var captions) && !captions.EnumerateObject().Any()) return;   // a missing folder: see below
+        var build = () => Build(
+            Path.Combine(Fixtures.Path("data", "folders"), expected.GetProperty("image_dir").GetString()!),
+            expected.GetProperty("caption_extension").GetString(),
+            new SubsetOptions
+            {
+                ClassTokens = expected.GetProperty("class_tokens").GetString(),
+                Captions = new CaptionOptions { Wildcard = expected.GetProperty("enable_wildcard").GetBoolean() },
+            });
+        if (expected.TryGetProperty("error", out _))
+        {
+            var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(build).Problems);
+            Assert.EndsWith("e.txt", Assert.IsType<string>(problem.Value));
+            return;
+        }
+
+        var found = build().Samples.ToDictionary(sample => Path.GetFileName(sample.Path), sample => sample.Caption);
+        Assert.Equal(captions.EnumerateObject().ToDictionary(c => c.Name, c => c.Value.GetString()!.TrimStart('\uFEFF')), found);
+    }
+
+    [Fact]
+    public void CaptionExtension_NotSet_TakesCaptionBeforeTxt_AndSaysSo()
+    {
+        var dataset = Build(Fixtures.Path("data", "folders", "captions"), null, new());
+        string Caption(string name) => dataset.Samples.Single(sample => Path.GetFileName(sample.Path) == name).Caption;
+        Assert.Equal("from the caption file", Caption("one.png"));
+        Assert.Equal("name with dots", Caption("dotted.name.png"));
+        Assert.Contains(dataset.Warnings, warning => warning.Contains("both a .caption and a .txt"));
+    }
+
+    [Fact]
+    public void Name_WithAnUnderscore_GivesRepeatsAndClassTokens_UnlessTheSubsetSaysOtherwise()
+    {
+        var folder = Fixtures.Path("data", "folders", "train", "20_sls frog");
+        var byName = Assert.Single(new DatasetBuilder().AddFolder(folder).WithResolution(64).Build().Samples);
+        Assert.Equal((20, "sls frog"), (byName.Repeats, byName.Caption));
+        var byOption = Assert.Single(new DatasetBuilder().AddFolder(folder, repeats: 3, classTokens: "a frog").WithResolution(64).Build().Samples);
+        Assert.Equal((3, "a frog"), (byOption.Repeats, byOption.Caption));
+        var plain = Assert.Single(new DatasetBuilder().Add(new FolderSource(folder) { ReadFolderName = false }).WithResolution(64).Build().Samples);
+        Assert.Equal((1, ""), (plain.Repeats, plain.Caption));
+        var number = Assert.Single(new DatasetBuilder().AddFolder(Fixtures.Path("data", "folders", "train", "3")).WithResolution(64).Build().Samples);
+        Assert.Equal(1, number.Repeats);
+    }
+
+    [Fact]
+    public void Name_ThatLooksLikeAYear_IsPointedOut()
+    {
+        using var temporary = new TemporaryFolder();
+        Pictures.Write(Path.Combine(temporary.Folder("2024_holidays"), "a.png"), 64, 64);
+        var dataset = new DatasetBuilder().AddFolder(temporary.File("2024_holidays")).WithResolution(64).Build();
+        Assert.Contains(dataset.Warnings, warning => warning.Contains("2024 repeats"));
+    }
+
+    [Fact]
+    public void Items_AreSortedByOrdinalName_AndTakeEveryKindOfImage()
+    {
+        var order = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "epochs.json"))).RootElement.GetProperty("image_file_order");
+        using var temporary = new TemporaryFolder();
+        foreach (var file in order.GetProperty("files").EnumerateArray()) File.WriteAllText(temporary.File(file.GetString()!), "");
+        // The specification ignores case altogether; the reference takes lower or upper case, but not mixed.
+        var expected = order.GetProperty("found").EnumerateArray().Select(file => file.GetString()!).Append("w.Png").Order(StringComparer.Ordinal);
+        Assert.Equal(expected, new FolderSource(temporary.Path).Items().Select(item => Path.GetFileName(item.Path)));
+    }
+
+    [Theory]
+    [InlineData("nowhere", "does not exist")]
+    [InlineData("empty", "holds no images")]
+    [InlineData("file", "is a file")]
+    public void Folder_ThatCannotServe_IsNamedWithARemedy(string name, string fault)
+    {
+        using var temporary = new TemporaryFolder();
+        temporary.Folder("empty");
+        File.WriteAllText(temporary.File("file"), "");
+        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddFolder(temporary.File(name)).WithResolution(64).Build());
+        var problem = Assert.Single(error.Problems);
+        Assert.Equal(temporary.File(name), problem.Value);
+        Assert.Contains(fault, problem.Rule);
+        Assert.NotEmpty(problem.Remedy);
+    }
+
+    [Fact]
+    public void Folder_ThatHoldsOnlyFolders_SaysWhichToName()
+    {
+        var root = Fixtures.Path("data", "folders", "reg");
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new FolderSource(root).Items().ToList()).Problems);
+        Assert.Contains("1_frog", problem.Remedy);
+        Assert.Contains("AddDreamBoothRoot", problem.Remedy);
+    }
+
+    [Fact]
+    public void Root_WithLooseImages_SaysSo()
+    {
+        using var temporary = new TemporaryFolder();
+        Pictures.Write(temporary.File("a.png"), 8, 8);
+        var loose = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new DreamBoothRootSource(temporary.Path).Items()).Problems);
+        Assert.Contains("AddFolder", loose.Remedy);
+        Pictures.Write(Path.Combine(temporary.Folder("2_cat"), "b.png"), 8, 8);
+        var mixed = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new DreamBoothRootSource(temporary.Path).Items()).Problems);
+        Assert.Contains("a.png", mixed.Rule);
+    }
+
+    private static TrainingDataset Build(string folder, string? extension, SubsetOptions options) =>
+        new DatasetBuilder().Add(new FolderSource(folder) { CaptionExtension = extension }, options).WithResolution(64).Build();
+}
