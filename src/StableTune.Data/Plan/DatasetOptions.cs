@@ -37,6 +37,9 @@ public sealed record DatasetOptions : OptionsBase
     /// <summary>How pictures are resized; null, the default, takes area averaging when shrinking in both directions and Lanczos otherwise.</summary>
     public Interpolation? Interpolation { get; init; }
 
+    /// <summary>What decodes and resizes pictures; null, the default, is OpenCV.</summary>
+    public IImageCodec? Codec { get; init; }
+
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {

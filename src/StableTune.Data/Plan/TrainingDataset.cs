@@ -56,6 +56,16 @@ public sealed class TrainingDataset
     /// <summary>The training size of all images; null when they differ.</summary>
     public PixelSize? CommonSize => Buckets is [var only] ? only.Size : null;
 
+    /// <summary>
+    /// Reads every image as training would, and reports those that cannot be read: headers, which building looks at, do not show
+    /// a file that was cut short. Caching latents does the same on the way.
+    /// </summary>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>One problem for each bad image; empty when all can be read.</returns>
+    public IReadOnlyList<OptionProblem> CheckImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        ImageCheck.Run(Samples, progress, cancellationToken);
+
     /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
     public string Report() => DatasetReport.Write(this);
 

@@ -1,0 +1,18 @@
+namespace StableTune.Data;
+
+/// <summary>What a VAE makes of images: a normal distribution over latents.</summary>
+/// <param name="Mean">[B, 4, H/8, W/8], unscaled.</param>
+/// <param name="LogVariance">Logarithm of the variance, as <paramref name="Mean"/>; clamped to [-30, 20].</param>
+public readonly record struct LatentMoments(Tensor Mean, Tensor LogVariance);
+
+/// <summary>The encoder of a VAE, as far as the data needs it.</summary>
+public interface ILatentEncoder
+{
+    /// <summary>What latents are multiplied by for the UNet: 0.18215 in Stable Diffusion 1.</summary>
+    double ScalingFactor { get; }
+
+    /// <summary>Encodes images. Called without gradients, and with a dispose scope open: the result may belong to it.</summary>
+    /// <param name="pixels">[B, 3, H, W], float32 in [-1, 1], in host memory; not to be disposed.</param>
+    /// <returns>The distribution of the latents, on any device, in any floating type.</returns>
+    LatentMoments Encode(Tensor pixels);
+}

@@ -1,0 +1,59 @@
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>
+/// The data of one training step. Its tensors lie in host memory, belong to no dispose scope, and are freed by
+/// <see cref="Dispose"/>; the one who takes a batch from the loader disposes it after the step.
+/// </summary>
+public sealed class Batch : IDisposable
+{
+    internal Batch(PlannedBatch plan, int epoch, IReadOnlyList<TrainingSample> items, IReadOnlyList<string> captions, Tensor lossWeights)
+    {
+        (Index, Epoch, Size) = (plan.Index, epoch, plan.Size);
+        (Items, Captions, LossWeights) = (items, captions, lossWeights);
+    }
+
+    /// <summary>Its place in the epoch, from 0.</summary>
+    public int Index { get; }
+
+    /// <summary>The epoch, from 1.</summary>
+    public int Epoch { get; }
+
+    /// <summary>The training size of all its images.</summary>
+    public PixelSize Size { get; }
+
+    /// <summary>Number of images, B.</summary>
+    public int Count => Items.Count;
+
+    /// <summary>The images, [B].</summary>
+    public IReadOnlyList<TrainingSample> Items { get; }
+
+    /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
+    public IReadOnlyList<string> Captions { get; }
+
+    /// <summary>Factor of each image's loss, [B], float32: 1, or the prior loss weight for regularisation images.</summary>
+    public Tensor LossWeights { get; }
+
+    /// <summary>The images in [-1, 1], [B, 3, H, W], float32; null when the latents come from a cache.</summary>
+    public Tensor? Pixels { get; internal init; }
+
+    /// <summary>Cached latents times the scaling factor, [B, 4, H/8, W/8], float32; null without a latent cache.</summary>
+    public Tensor? Latents { get; internal init; }
+
+    /// <summary>Cached output of the text encoder, [B, L, C]; null without a text cache.</summary>
+    public Tensor? EncoderHiddenStates { get; internal init; }
+
+    /// <summary>Cached pooled output of the text encoder, [B, D]; null without a text cache, or where the encoder gives none.</summary>
+    public Tensor? PooledEmbeds { get; internal init; }
+
+    /// <summary>Frees the tensors.</summary>
+    public void Dispose()
+    {
+        LossWeights.Dispose();
+        Pixels?.Dispose();
+        Latents?.Dispose();
+        EncoderHiddenStates?.Dispose();
+        PooledEmbeds?.Dispose();
+    }
+}

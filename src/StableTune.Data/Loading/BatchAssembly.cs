@@ -1,0 +1,33 @@
+namespace StableTune.Data;
+
+/// <summary>Makes the batches of one epoch; used by several threads at once.</summary>
+internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options, LatentCache? latents, TextOutputCache? textOutputs)
+{
+    /// <summary>Reads files, or caches, and draws captions.</summary>
+    internal Batch Make(PlannedBatch plan, CancellationToken cancellationToken)
+    {
+        TrainingSample[] items = [.. plan.Samples.Select(index => epoch.Dataset.Samples[index])];
+        string[] captions = [.. items.Select((item, i) => item.Captions.Apply(item.Caption, Use(plan, i)))];
+
+        // The scope frees whatever was made when something fails half-way; all is detached together at the end.
+        using var scope = NewDisposeScope();
+        var weights = tensor(items.Select(item => item.LossWeight).ToArray());
+        var pixels = latents is null ? ImagePreparation.LoadPixels(items, cancellationToken) : null;
+        var cached = latents?.Collate(plan.Samples);
+        var text = textOutputs?.Collate(captions);
+        return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
+        {
+            Pixels = pixels?.DetachFromDisposeScope(),
+            Latents = cached?.DetachFromDisposeScope(),
+            EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
+            PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
+        };
+    }
+
+    private CaptionUse Use(PlannedBatch plan, int place)
+    {
+        var stepsPerEpoch = (epoch.Batches.Count + options.MicroSteps - 1) / options.MicroSteps;
+        var step = ((epoch.Epoch - 1) * stepsPerEpoch) + (plan.Index / options.MicroSteps);
+        return new(epoch.Epoch, step, options.TotalSteps, epoch.RandomFor("caption", plan.FirstDraw + place));
+    }
+}

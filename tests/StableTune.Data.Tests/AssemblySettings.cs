@@ -1,0 +1,2 @@
+// Lifetime tests count the live tensors of the whole process.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
