@@ -1,0 +1,32 @@
+namespace StableTune.Diffusion;
+
+/// <summary>Draws the noise that training adds to latents. Further kinds (offset, multi-resolution) wrap another source.</summary>
+public interface INoiseSource
+{
+    /// <summary>Noise for one batch.</summary>
+    /// <param name="latents">Scaled latents, [B, C, h, w]; their values matter to adaptive kinds only.</param>
+    /// <param name="generator">The only source of randomness.</param>
+    /// <returns>A fresh tensor of the latents' shape, dtype and device.</returns>
+    Tensor Draw(Tensor latents, Generator generator);
+}
+
+/// <summary>Draws the timesteps at which a batch is trained.</summary>
+public interface ITimestepSource
+{
+    /// <summary>One timestep per sample.</summary>
+    /// <param name="count">The number of samples, B.</param>
+    /// <param name="generator">The only source of randomness.</param>
+    /// <returns>Timesteps in [0, T), [B], int64, on the generator's device.</returns>
+    Tensor Draw(int count, Generator generator);
+}
+
+/// <summary>A builder that has a place for noise and timesteps.</summary>
+/// <typeparam name="TBuilder">The builder itself.</typeparam>
+public interface INoiseSocket<out TBuilder>
+{
+    /// <summary>Sets the source of noise.</summary>
+    TBuilder WithNoise(INoiseSource source);
+
+    /// <summary>Sets the source of timesteps.</summary>
+    TBuilder WithTimesteps(ITimestepSource source);
+}

@@ -1,0 +1,29 @@
+namespace StableTune.Diffusion.Tests;
+
+public class LossExtensionTests
+{
+    [Fact]
+    public void Extensions_ReachEveryBuilderWithASocket()
+    {
+        var pen = new Pen().WithMinSnr(gamma: 3).WithDebiasedEstimation().WithVelocityLikeLoss(0.5).WithVelocityLossScaledLikeNoise()
+            .WithHuberLoss(new HuberLoss { C = 0.2 }).WithTimestepRange(0, 500);
+        Assert.Equal([new MinSnrWeighting { Gamma = 3 }, new DebiasedWeighting(), new VelocityLikeWeighting { Weight = 0.5 }, new ScaledVelocityWeighting()], pen.Weightings);
+        Assert.Equal(new HuberLoss { C = 0.2 }, pen.Loss);
+        Assert.Equal(new UniformTimesteps { Max = 500 }, pen.Timesteps);
+        Assert.Equal(new L1Loss(), pen.WithL1Loss().Loss);
+        Assert.Equal(new SmoothL1Loss(), pen.WithSmoothL1Loss().Loss);
+    }
+
+    private sealed record Pen : ILossSocket<Pen>, INoiseSocket<Pen>
+    {
+        public ILoss? Loss { get; init; }
+        public IReadOnlyList<ILossWeighting> Weightings { get; init; } = [];
+        public ITimestepSource? Timesteps { get; init; }
+        public INoiseSource? Noise { get; init; }
+
+        public Pen WithLoss(ILoss loss) => this with { Loss = loss };
+        public Pen WithLossWeighting(ILossWeighting weighting) => this with { Weightings = [.. Weightings, weighting] };
+        public Pen WithNoise(INoiseSource source) => this with { Noise = source };
+        public Pen WithTimesteps(ITimestepSource source) => this with { Timesteps = source };
+    }
+}

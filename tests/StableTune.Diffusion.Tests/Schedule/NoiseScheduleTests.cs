@@ -1,0 +1,81 @@
+namespace StableTune.Diffusion.Tests;
+
+public class NoiseScheduleTests
+{
+    // Tables are float32 in the reference's order of operations.
+    private const double Relative = 1e-6;
+
+    [Fact]
+    public void ScaledLinear_Defaults_AgreeWithReferenceTables()
+    {
+        using var golden = new Golden("diffusion", "schedule.safetensors");
+        var schedule = NoiseSchedule.ScaledLinear();
+        Assert.Equal(1000, schedule.Count);
+        Golden.AssertClose(golden.Floats("betas"), schedule.Betas, "betas", relative: Relative);
+        Golden.AssertClose(golden.Floats("alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
+        Golden.AssertClose(golden.Floats("snr"), schedule.SignalToNoise, "snr", relative: Relative);
+    }
+
+    [Fact]
+    public void WithZeroTerminalSnr_AgreesWithReferenceTables()
+    {
+        using var golden = new Golden("diffusion", "schedule.safetensors");
+        var schedule = NoiseSchedule.ScaledLinear().WithZeroTerminalSnr();
+        Assert.Equal(0f, schedule.AlphasCumprod[^1]);
+        Assert.Equal(0f, schedule.SignalToNoise[^1]);
+        Golden.AssertClose(golden.Floats("zero_terminal.betas"), schedule.Betas, "betas", relative: Relative);
+        Golden.AssertClose(golden.Floats("zero_terminal.alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
+        Golden.AssertClose(golden.Floats("zero_terminal.snr"), schedule.SignalToNoise, "snr", relative: Relative);
+    }
+
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("zero_terminal.", true)]
+    public void AddNoiseAndVelocity_AgreeWithReference(string prefix, bool zeroTerminal)
+    {
+        using var golden = new Golden("diffusion", "noising.safetensors");
+        using var scope = NewDisposeScope();
+        var schedule = zeroTerminal ? NoiseSchedule.ScaledLinear().WithZeroTerminalSnr() : NoiseSchedule.ScaledLinear();
+        var (latents, noise, timesteps) = (golden.Tensor("latents"), golden.Tensor("noise"), golden.Longs("timesteps"));
+        golden.AssertClose(prefix + "noisy", schedule.AddNoise(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
+        golden.AssertClose(prefix + "velocity", schedule.Velocity(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
+    }
+
+    [Fact]
+    public void AddNoise_BFloat16Latents_KeepTheirTypeAndFloat32Accuracy()
+    {
+        using var golden = new Golden("diffusion", "noising.safetensors");
+        using var scope = NewDisposeScope();
+        var (latents, noise, timesteps) = (golden.Tensor("latents"), golden.Tensor("noise"), golden.Longs("timesteps"));
+        var noisy = NoiseSchedule.ScaledLinear().AddNoise(latents.to(ScalarType.BFloat16), noise, timesteps);
+        Assert.Equal(ScalarType.BFloat16, noisy.dtype);
+        golden.AssertClose("noisy", noisy.to(ScalarType.Float32), absolute: 1e-2, relative: 1.0 / 128);   // two roundings to 8 bits
+    }
+
+    [Fact]
+    public void SnrAndAlphas_PickTheTimestepsOfTheBatch()
+    {
+        using var scope = NewDisposeScope();
+        var schedule = NoiseSchedule.ScaledLinear();
+        var timesteps = tensor(new long[] { 999, 0, 500 }, [3], dtype: ScalarType.Int64);
+        Assert.Equal([schedule.SignalToNoise[999], schedule.SignalToNoise[0], schedule.SignalToNoise[500]], Golden.Values(schedule.Snr(timesteps)));
+        Assert.Equal([schedule.AlphasCumprod[999], schedule.AlphasCumprod[0], schedule.AlphasCumprod[500]], Golden.Values(schedule.AlphasCumprodAt(timesteps)));
+    }
+
+    [Fact]
+    public void Linear_EndsAtTheGivenBetas()
+    {
+        var schedule = NoiseSchedule.Linear(0.001, 0.02, 10);
+        Assert.Equal(0.001f, schedule.Betas[0], 1e-9f);
+        Assert.Equal(0.02f, schedule.Betas[^1], 1e-8f);
+        Assert.Equal(0.999f, schedule.AlphasCumprod[0], 1e-6f);
+    }
+
+    [Theory]
+    [InlineData(0, 0.012, 1000)]
+    [InlineData(0.00085, 1, 1000)]
+    [InlineData(double.NaN, 0.012, 1000)]
+    [InlineData(0.00085, 0.012, 0)]
+    public void ScaledLinear_ImpossibleArguments_Throw(double start, double end, int count) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => NoiseSchedule.ScaledLinear(start, end, count));
+}

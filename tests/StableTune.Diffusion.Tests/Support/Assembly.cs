@@ -1,0 +1,2 @@
+// Tests count the process's live tensors; the whole assembly takes a second.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
