@@ -1,0 +1,87 @@
+namespace StableTune.Diffusion;
+
+/// <summary>How the steps of a sampler are spread over the training timesteps.</summary>
+/// <remarks>Lin et al., Common diffusion noise schedules and sample steps are flawed, arXiv:2305.08891, table 2.</remarks>
+public abstract class TimestepSpacing
+{
+    /// <summary>For another spacing.</summary>
+    /// <param name="name">The name that scheduler configurations use.</param>
+    protected TimestepSpacing(string name) => Name = name;
+
+    /// <summary>i · ⌊T / steps⌋ + offset: whole numbers that stop short of T - 1.</summary>
+    public static TimestepSpacing Leading { get; } = new LeadingSpacing();
+
+    /// <summary>From T - 1 to 0 in equal parts; fractions are kept.</summary>
+    public static TimestepSpacing Linspace { get; } = new LinspaceSpacing();
+
+    /// <summary>round(T - i · T / steps) - 1: begins at T - 1 and stops short of 0.</summary>
+    public static TimestepSpacing Trailing { get; } = new TrailingSpacing();
+
+    /// <summary>The name that scheduler configurations use: <c>leading</c>, <c>linspace</c>, <c>trailing</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>
+    /// Whether the walk starts at the greatest sigma. Where it does not, samplers that work with sigmas start from
+    /// √(σ² + 1), as the reference does.
+    /// </summary>
+    public abstract bool StartsAtGreatestSigma { get; }
+
+    /// <summary>The times, decreasing, [steps].</summary>
+    /// <param name="steps">The number of steps, 1 to <paramref name="count"/>.</param>
+    /// <param name="count">The number of training timesteps, T.</param>
+    /// <param name="offset">Added to each time of the spacing <see cref="Leading"/>; the others ignore it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are too few or too many steps, or a time is not in [0, T).</exception>
+    public double[] Timesteps(int steps, int count, int offset = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, count);
+        var times = Spread(steps, count, offset);
+        if (times[0] > count - 1 || times[^1] < 0)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{steps} steps with this offset reach from {times[0]} to {times[^1]}, outside 0 to {count - 1}. Take fewer steps or an offset of 0.");
+        return times;
+    }
+
+    /// <inheritdoc/>
+    public sealed override string ToString() => Name;
+
+    /// <summary>The times, not yet checked, decreasing, [steps].</summary>
+    protected abstract double[] Spread(int steps, int count, int offset);
+
+    private sealed class LeadingSpacing() : TimestepSpacing("leading")
+    {
+        public override bool StartsAtGreatestSigma => false;
+
+        protected override double[] Spread(int steps, int count, int offset)
+        {
+            var times = new double[steps];
+            for (var i = 0; i < steps; i++) times[i] = (steps - 1 - i) * (count / steps) + offset;
+            return times;
+        }
+    }
+
+    private sealed class LinspaceSpacing() : TimestepSpacing("linspace")
+    {
+        public override bool StartsAtGreatestSigma => true;
+
+        // One step stays at 0, as numpy.linspace(0, T - 1, 1) does: the reference's choice.
+        protected override double[] Spread(int steps, int count, int offset)
+        {
+            var times = new double[steps];
+            var width = steps > 1 ? (count - 1.0) / (steps - 1) : 0;
+            for (var i = 0; i < steps; i++) times[i] = i == 0 && steps > 1 ? count - 1 : (steps - 1 - i) * width;
+            return times;
+        }
+    }
+
+    private sealed class TrailingSpacing() : TimestepSpacing("trailing")
+    {
+        public override bool StartsAtGreatestSigma => true;
+
+        protected override double[] Spread(int steps, int count, int offset)
+        {
+            var times = new double[steps];
+            for (var i = 0; i < steps; i++) times[i] = Math.Round(count - i * (count / (double)steps), MidpointRounding.ToEven) - 1;
+            return times;
+        }
+    }
+}
