@@ -1,0 +1,35 @@
+namespace StableTune.Diffusion;
+
+/// <summary>What the pipeline needs of a model, so that its mathematics can be tested against an analytic one.</summary>
+internal interface ITextToImageModel
+{
+    /// <summary>The forward process the model was trained with.</summary>
+    NoiseSchedule Schedule { get; }
+
+    /// <summary>What the model predicts.</summary>
+    PredictionType Prediction { get; }
+
+    /// <summary>Channels of the latents, C.</summary>
+    int LatentChannels { get; }
+
+    /// <summary>Pixels per place of the latents, in each direction.</summary>
+    int Downscale { get; }
+
+    /// <summary>Where latents live.</summary>
+    Device Device { get; }
+
+    /// <summary>The name written into pictures; null for none.</summary>
+    string? Name { get; }
+
+    /// <summary>Puts all parts into evaluation mode; disposing puts them back.</summary>
+    IDisposable Evaluating();
+
+    /// <summary>The context of each prompt, all of the same length: [P, L, C].</summary>
+    Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options);
+
+    /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and context [B, L, C]; float32, as the latents.</summary>
+    Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates);
+
+    /// <summary>Pixels [B, 3, H, W] around [-1, 1] for scaled latents [B, C, h, w]; float32, on the CPU.</summary>
+    Tensor Decode(Tensor latents);
+}

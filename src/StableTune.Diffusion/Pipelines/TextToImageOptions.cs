@@ -1,0 +1,84 @@
+using StableTune.Diffusion;
+using StableTune.Models;
+
+namespace StableTune;
+
+/// <summary>One picture to be drawn from a prompt, or several that differ in their seeds only.</summary>
+public sealed record TextToImageOptions : OptionsBase
+{
+    /// <summary>Image sizes are multiples of this many pixels: the VAE's reduction.</summary>
+    public const int SizeMultiple = 8;
+
+    /// <summary>What the picture shows. Brackets weigh parts, as (red:1.3); up to 225 tokens count. Default empty.</summary>
+    public string Prompt { get; init; } = "";
+
+    /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
+    public string NegativePrompt { get; init; } = "";
+
+    /// <summary>Pixels across, a multiple of 8. Default 512.</summary>
+    public int Width { get; init; } = 512;
+
+    /// <summary>Pixels down, a multiple of 8. Default 512.</summary>
+    public int Height { get; init; } = 512;
+
+    /// <summary>Steps of the sampler, 1 to 1000. Default 30.</summary>
+    public int Steps { get; init; } = 30;
+
+    /// <summary>How strongly the prompt is followed (classifier-free guidance). 1 or less: not guided, half the work. Default 7.5.</summary>
+    /// <remarks>Ho and Salimans, Classifier-free diffusion guidance, arXiv:2207.12598.</remarks>
+    public double GuidanceScale { get; init; } = 7.5;
+
+    /// <summary>The seed of the first picture; each further one takes the next number. Default 0.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>The sampler. Default <see cref="DdimSampler"/>, not clipping.</summary>
+    public ISampler Sampler { get; init; } = new DdimSampler();
+
+    /// <summary>Which of the text encoder's last layers is used: 1 the last, 2 the last but one ... As in training. Default 1.</summary>
+    public int ClipSkip { get; init; } = 1;
+
+    /// <summary>Pictures to draw. Default 1.</summary>
+    public int ImageCount { get; init; } = 1;
+
+    /// <summary>Pictures drawn at the same time; more take more memory, and change nothing else. Default 1.</summary>
+    public int BatchSize { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        if (Prompt is null) yield return Problem(Prompt, "a prompt is required", "give an empty text for a picture of anything");
+        else if (Fault(Prompt) is { } fault) yield return Problem(Prompt, fault, "write weights as (text:1.2)");
+        if (NegativePrompt is null) yield return Problem(NegativePrompt, "a negative prompt is required", "give an empty text for none");
+        else if (Fault(NegativePrompt) is { } fault) yield return Problem(NegativePrompt, fault, "write weights as (text:1.2)");
+        if (Width < SizeMultiple || Width % SizeMultiple != 0) yield return Problem(Width, $"the width must be a positive multiple of {SizeMultiple}", Nearest(Width));
+        if (Height < SizeMultiple || Height % SizeMultiple != 0) yield return Problem(Height, $"the height must be a positive multiple of {SizeMultiple}", Nearest(Height));
+        if (Steps is < 1 or > 1000) yield return Problem(Steps, "there must be 1 to 1000 steps", "20 to 50 are customary");
+        if (!double.IsFinite(GuidanceScale)) yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
+        if (Sampler is null) yield return Problem(Sampler, "a sampler is required", "give new DdimSampler() or new EulerSampler()");
+        if (ClipSkip < 1) yield return Problem(ClipSkip, "layers are counted from the last one, which is 1", "1 or 2 is customary");
+        if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
+        if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");
+        if (Sampler is OptionsBase sampler)
+            foreach (var problem in sampler.Validate()) yield return problem;
+    }
+
+    /// <summary>Why the brackets of a prompt cannot be read; null when they can.</summary>
+    private static string? Fault(string prompt)
+    {
+        try
+        {
+            PromptAttention.Parse(prompt);
+            return null;
+        }
+        catch (FormatException error)
+        {
+            return $"the brackets that weigh its parts cannot be read ({error.Message.TrimEnd('.')})";
+        }
+    }
+
+    private static string Nearest(int size)
+    {
+        var below = Math.Max(SizeMultiple, size / SizeMultiple * SizeMultiple);
+        return $"use {below} or {below + SizeMultiple}";
+    }
+}

@@ -1,0 +1,114 @@
+using StableTune.Imaging;
+
+namespace StableTune.Diffusion;
+
+/// <summary>
+/// Draws pictures from prompts: encodes both prompts, walks from seeded noise to latents with guidance, decodes.
+/// Adapters attached to the model's modules take part, so the pipeline draws samples during training too.
+/// </summary>
+/// <remarks>The model stays the caller's: it is put into evaluation mode while drawing and back afterwards, and never disposed.
+/// The global random state is neither read nor changed.</remarks>
+public sealed class TextToImagePipeline
+{
+    private readonly ITextToImageModel _model;
+
+    internal TextToImagePipeline(ITextToImageModel model) => _model = model;
+
+    /// <summary>Draws one picture, whatever <see cref="TextToImageOptions.ImageCount"/> says.</summary>
+    /// <param name="options">What to draw, and how.</param>
+    /// <param name="progress">Told after every step, on this thread.</param>
+    /// <param name="cancellationToken">Looked at between steps.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public PixelImage Generate(TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return GenerateMany(options with { ImageCount = 1 }, progress, cancellationToken)[0].Image;
+    }
+
+    /// <summary>Draws <see cref="TextToImageOptions.ImageCount"/> pictures, each from a seed of its own: picture i of seed s is the first of seed s + i.</summary>
+    /// <param name="options">What to draw, and how.</param>
+    /// <param name="progress">Told after every step, on this thread.</param>
+    /// <param name="cancellationToken">Looked at between steps.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public IReadOnlyList<GeneratedImage> GenerateMany(TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        InvalidOptionsException.ThrowIfAny(Problems(options));
+        cancellationToken.ThrowIfCancellationRequested();
+
+        using var gradients = no_grad();
+        using var scope = NewDisposeScope();
+        using var evaluating = _model.Evaluating();
+        var contexts = Encode(options);
+        var images = new List<GeneratedImage>(options.ImageCount);
+        while (images.Count < options.ImageCount)
+        {
+            var first = images.Count;
+            var seeds = Enumerable.Range(first, Math.Min(options.BatchSize, options.ImageCount - first)).Select(index => options.Seed + index).ToArray();
+            images.AddRange(Draw(options, contexts, seeds, step => progress?.Report(
+                new SamplingProgress(first, options.ImageCount, step.Step, step.TotalSteps)), cancellationToken));
+        }
+        return images;
+    }
+
+    /// <summary>Negative and positive context, [2, L, C], or the positive alone, [1, L, C], when not guided.</summary>
+    internal Tensor Encode(TextToImageOptions options) => _model.Encode(
+        GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
+
+    /// <summary>From standard normal noise [B, C, h, w] to scaled latents, a fresh tensor of the same shape.</summary>
+    internal Tensor Sample(TextToImageOptions options, Tensor contexts, Tensor initialNoise, NoiseDraw noise,
+        Action<SamplingStep>? stepDone = null, CancellationToken cancellationToken = default)
+    {
+        using var gradients = no_grad();
+        using var scope = NewDisposeScope();
+        var times = options.Sampler.Times(_model.Schedule, options.Steps);
+        var denoiser = new GuidedDenoiser(_model, contexts, options.GuidanceScale);
+        var context = new SamplingContext
+        {
+            Schedule = _model.Schedule,
+            Prediction = _model.Prediction,
+            Noise = noise,
+            StepDone = stepDone,
+            CancellationToken = cancellationToken,
+        };
+        return options.Sampler.Sample(denoiser.Predict, initialNoise * times.InitialSigma, times, context).MoveToOuterDisposeScope();
+    }
+
+    private List<GeneratedImage> Draw(TextToImageOptions options, Tensor contexts, long[] seeds, Action<SamplingStep> stepDone, CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        using var noise = new SeededNoise(seeds);
+        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Height / _model.Downscale, options.Width / _model.Downscale };
+        var initialNoise = noise.Draw(shape, _model.Device);
+        var latents = Sample(options, contexts, initialNoise, noise.DrawLike, stepDone, cancellationToken);
+        return [.. seeds.Select((seed, index) =>
+            new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed, GeneratedImage.Describe(options, seed, _model.Name)))];
+    }
+
+    /// <summary>The picture of scaled latents [1, C, h, w].</summary>
+    private PixelImage Decode(Tensor latents)
+    {
+        using var scope = NewDisposeScope();
+        return ToImage(_model.Decode(latents));
+    }
+
+    /// <summary>The picture of pixels [1, 3, H, W] around [-1, 1], float32, on the CPU.</summary>
+    internal static PixelImage ToImage(Tensor pixels)
+    {
+        using var scope = NewDisposeScope();
+        var values = pixels.contiguous();   // [1, 3, H, W]
+        return PixelImage.FromFloats(values.data<float>(), (int)pixels.shape[3], (int)pixels.shape[2]);
+    }
+
+    private IEnumerable<OptionProblem> Problems(TextToImageOptions options)
+    {
+        foreach (var problem in options.Validate()) yield return problem;
+        if (options.Steps > _model.Schedule.Count)
+            yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(options.Steps)}", options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps", "take at most as many steps");
+        foreach (var (name, size) in new[] { (nameof(options.Width), options.Width), (nameof(options.Height), options.Height) })
+            if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
+                yield return new OptionProblem($"{nameof(TextToImageOptions)}.{name}", size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");
+    }
+}

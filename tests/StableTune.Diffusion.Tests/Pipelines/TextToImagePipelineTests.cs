@@ -1,0 +1,208 @@
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Diffusion.Tests;
+
+public class TextToImagePipelineTests
+{
+    private static readonly TextToImageOptions s_options = new()
+    {
+        Prompt = "a cat", NegativePrompt = "a dog", Width = 16, Height = 24, Steps = 4, GuidanceScale = 3, Seed = 7,
+    };
+
+    [Fact]
+    public void Generate_GivesAPictureOfTheSize_SameForTheSameSeed()
+    {
+        var pipeline = new TextToImagePipeline(new FakeModel());
+        var image = pipeline.Generate(s_options);
+        Assert.Equal(new PixelSize(16, 24), image.Size);
+        Assert.Equal(image.Pixels, pipeline.Generate(s_options).Pixels);
+        Assert.NotEqual(image.Pixels, pipeline.Generate(s_options with { Seed = 8 }).Pixels);
+    }
+
+    [Fact]
+    public void Predict_Guided_CallsNegativeThenPositiveInOneBatch()
+    {
+        using var scope = NewDisposeScope();
+        var model = new FakeModel();
+        var contexts = tensor(new[] { 1f, 2f }, [2, 1, 1], dtype: ScalarType.Float32);   // the fake predicts its context
+        var predicted = new GuidedDenoiser(model, contexts, 7.5).Predict(zeros(3, 4, 2, 2), 500);
+        Assert.Equal([1f, 1f, 1f, 2f, 2f, 2f], Assert.Single(model.Contexts));
+        Assert.Equal([3L, 4L, 2L, 2L], predicted.shape);
+        Assert.All(Golden.Values(predicted), value => Assert.Equal(1 + 7.5f * (2 - 1), value));
+    }
+
+    [Theory]
+    [InlineData(1.0)]
+    [InlineData(0.0)]
+    [InlineData(-2.0)]
+    public void Generate_GuidanceOfOneOrLess_MakesNoUnconditionalCall(double guidance)
+    {
+        var model = new FakeModel();
+        new TextToImagePipeline(model).Generate(s_options with { GuidanceScale = guidance });
+        Assert.Equal(["a cat"], model.Prompts);
+        Assert.Equal(s_options.Steps, model.Contexts.Count);
+        Assert.All(model.Contexts, batch => Assert.Single(batch));
+    }
+
+    [Fact]
+    public void Generate_Guided_EncodesTheNegativePromptFirst()
+    {
+        var model = new FakeModel();
+        new TextToImagePipeline(model).Generate(s_options);
+        Assert.Equal(["a dog", "a cat"], model.Prompts);
+    }
+
+    [Fact]
+    public void Sample_FractionalTimes_ReachTheModelAsFloats()
+    {
+        var model = new FakeModel();
+        new TextToImagePipeline(model).Generate(s_options with { Sampler = new EulerSampler { UseKarrasSigmas = true } });
+        Assert.Equal([ScalarType.Int64, ScalarType.Float32, ScalarType.Float32, ScalarType.Int64], model.TimeTypes);
+        Assert.Contains(model.Times, time => time != Math.Floor(time));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void GenerateMany_PictureOfASeed_DoesNotDependOnItsNeighbours(int batchSize)
+    {
+        var pipeline = new TextToImagePipeline(new FakeModel());
+        var options = s_options with { ImageCount = 3, BatchSize = batchSize, Sampler = new DdimSampler { Eta = 1 } };
+        var images = pipeline.GenerateMany(options);
+        Assert.Equal([7L, 8L, 9L], images.Select(image => image.Seed));
+        foreach (var image in images)
+            Assert.Equal(pipeline.Generate(options with { Seed = image.Seed }).Pixels, image.Image.Pixels);
+    }
+
+    [Fact]
+    public void GenerateMany_ReportsEveryStep()
+    {
+        var reports = new Reports();
+        new TextToImagePipeline(new FakeModel()).GenerateMany(s_options with { ImageCount = 3, BatchSize = 2, Steps = 2 }, reports);
+        Assert.Equal([new(0, 3, 1, 2), new(0, 3, 2, 2), new(2, 3, 1, 2), new(2, 3, 2, 2)], reports.All);
+    }
+
+    [Fact]
+    public void Generate_Cancelled_StopsAtAStepBoundaryAndLeavesTheModelAsItWas()
+    {
+        using var source = new CancellationTokenSource();
+        var model = new FakeModel();
+        var reports = new Reports { Reported = progress => { if (progress.Step == 2) source.Cancel(); } };
+        var before = engine.live_tensors;
+        Assert.Throws<OperationCanceledException>(() => new TextToImagePipeline(model).Generate(s_options, reports, source.Token));
+        Assert.Equal(2, reports.All.Count);
+        Assert.Equal("", model.State);
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Generate_LeavesNoTensorsAndTheGlobalRandomStateUntouched()
+    {
+        var pipeline = new TextToImagePipeline(new FakeModel());
+        using var scope = NewDisposeScope();
+        manual_seed(3);
+        var expected = Golden.Values(rand(4));
+        manual_seed(3);
+        var before = engine.live_tensors;
+        pipeline.GenerateMany(s_options with { ImageCount = 2 });
+        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(expected, Golden.Values(rand(4)));
+    }
+
+    [Fact]
+    public void Generate_BadOptions_ThrowsOnceWithAllProblems()
+    {
+        var model = new FakeModel();
+        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(model).Generate(s_options with { Width = 20, Steps = 0 }));
+        Assert.Equal(["TextToImageOptions.Width", "TextToImageOptions.Steps"], error.Problems.Select(problem => problem.Option));
+        Assert.Empty(model.Prompts);
+    }
+
+    [Fact]
+    public void Generate_SizeThatThisModelCannotDraw_IsReported()
+    {
+        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(new FakeModel { Downscale = 16 }).Generate(s_options));
+        Assert.Equal("TextToImageOptions.Height", Assert.Single(error.Problems).Option);
+    }
+
+    [Fact]
+    public void Parameters_AreThoseThatOtherToolsRead()
+    {
+        var image = new TextToImagePipeline(new FakeModel()).GenerateMany(s_options with { ClipSkip = 2 })[0];
+        Assert.Equal("a cat\nNegative prompt: a dog\nSteps: 4, Sampler: DDIM, CFG scale: 3, Seed: 7, Size: 16x24, Model: fake, Clip skip: 2", image.Parameters);
+    }
+
+    [Fact]
+    public void SavePng_WritesThePixelsAndTheParameters()
+    {
+        using var folder = new TemporaryFolder();
+        var image = new TextToImagePipeline(new FakeModel()).GenerateMany(s_options)[0];
+        image.SavePng(folder.File("picture.png"));
+        Assert.Equal(image.Image.Pixels, ImageFile.Load(folder.File("picture.png")).Pixels);
+        Assert.Contains("parameters\0a cat\nNegative prompt: a dog", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File("picture.png"))));
+    }
+
+    private sealed class Reports : IProgress<SamplingProgress>
+    {
+        public List<SamplingProgress> All { get; } = [];
+        public Action<SamplingProgress>? Reported { get; init; }
+
+        public void Report(SamplingProgress value)
+        {
+            All.Add(value);
+            Reported?.Invoke(value);
+        }
+    }
+
+    /// <summary>Predicts its context everywhere; decodes by repeating the first three channels.</summary>
+    private sealed class FakeModel : ITextToImageModel
+    {
+        public NoiseSchedule Schedule { get; } = NoiseSchedule.ScaledLinear();
+        public PredictionType Prediction => PredictionType.Epsilon;
+        public int LatentChannels => 4;
+        public int Downscale { get; init; } = 8;
+        public Device Device => CPU;
+        public string? Name => "fake";
+        public string State { get; private set; } = "";
+        public List<string> Prompts { get; } = [];
+        public List<float[]> Contexts { get; } = [];
+        public List<ScalarType> TimeTypes { get; } = [];
+        public List<double> Times { get; } = [];
+
+        public IDisposable Evaluating()
+        {
+            State = "evaluating";
+            return new Ending(() => State = "");
+        }
+
+        public Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
+        {
+            Assert.Equal("evaluating", State);
+            Prompts.AddRange(prompts);
+            return tensor(prompts.Select(prompt => prompt.Length / 10f).ToArray(), [prompts.Count, 1, 1], dtype: ScalarType.Float32);
+        }
+
+        public Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates)
+        {
+            using var scope = NewDisposeScope();
+            Assert.Equal(latents.shape[0], timesteps.shape[0]);
+            Contexts.Add(Golden.Values(encoderHiddenStates));
+            TimeTypes.Add(timesteps.dtype);
+            Times.Add(Golden.Values(timesteps)[0]);
+            return (zeros_like(latents) + encoderHiddenStates.reshape(-1, 1, 1, 1)).MoveToOuterDisposeScope();
+        }
+
+        public Tensor Decode(Tensor latents)
+        {
+            using var scope = NewDisposeScope();
+            return latents.narrow(1, 0, 3).repeat_interleave(8, 2).repeat_interleave(8, 3).MoveToOuterDisposeScope();
+        }
+
+        private sealed class Ending(Action action) : IDisposable
+        {
+            public void Dispose() => action();
+        }
+    }
+}
