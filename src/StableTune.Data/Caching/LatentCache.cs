@@ -126,9 +126,13 @@ namespace StableTune.Data
                 var noise = randn(mean.shape[1..], dtype: ScalarType.Float32, generator: random);        // [4, h, w]
                 var latents = mean[i] + (deviation[i] * noise);
                 if (!latents.isfinite().all().ToBoolean())
-                    throw new InvalidFileException(sample.Path, "the VAE gave latents that are not finite numbers.", "Run the VAE in float32 (no_half_vae), or use a VAE that was repaired for half precision.");
+                    throw NotFinite(sample);
                 _unscaledLatents[sample.Index] = latents.DetachFromDisposeScope();
             }
         }
+
+        private static InvalidFileException NotFinite(TrainingSample sample) => new(sample.Path,
+            "the VAE gave latents that are not finite numbers.",
+            "Run the VAE in float32 (no_half_vae), or use a VAE that was repaired for half precision.");
     }
 }

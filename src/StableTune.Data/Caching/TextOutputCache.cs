@@ -34,7 +34,8 @@ public sealed class TextOutputCache : IDisposable
     {
         ArgumentNullException.ThrowIfNull(dataset);
         return dataset.Samples.Select(sample => sample.Captions).Distinct().SelectMany(captions => captions.VaryingOptions).Distinct()
-            .Select(varying => new OptionProblem(varying.Option, varying.Value, "captions that differ from use to use cannot be encoded once", "turn it off, or do not cache text encoder outputs"));
+            .Select(varying => new OptionProblem(varying.Option, varying.Value,
+                "captions that differ from use to use cannot be encoded once", "turn it off, or do not cache text encoder outputs"));
     }
 
     /// <summary>Encodes every different caption once.</summary>

@@ -56,7 +56,8 @@ public sealed record CaptionOptions : OptionsBase
         if (DropoutEveryNEpochs < 0) yield return Problem(DropoutEveryNEpochs, "it must not be negative", "0 turns it off");
         if (KeepTokens < 0) yield return Problem(KeepTokens, "it must not be negative", "0 keeps none in place");
         if (WarmupMin < 0) yield return Problem(WarmupMin, "it must not be negative", "1 is customary");
-        if (WarmupSteps is not (>= 0 and < double.PositiveInfinity)) yield return Problem(WarmupSteps, "it must not be negative", "0 turns it off, below 1 is a share of all steps");
+        if (WarmupSteps is not (>= 0 and < double.PositiveInfinity))
+            yield return Problem(WarmupSteps, "it must not be negative", "0 turns it off, below 1 is a share of all steps");
         if (string.IsNullOrEmpty(Separator)) yield return Problem(Separator, "it must not be empty", "a comma is customary");
         if (KeepTokensSeparator is "") yield return Problem(KeepTokensSeparator, "it must not be empty", "leave it unset, or use |||");
         if (SecondarySeparator is "") yield return Problem(SecondarySeparator, "it must not be empty", "leave it unset, or use ;;;");

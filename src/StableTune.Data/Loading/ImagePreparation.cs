@@ -16,7 +16,8 @@ internal static class ImagePreparation
             var options = sample.Dataset;
             var image = ImageFile.Load(sample.Path, new ImageLoadOptions { ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec });
             if (image.Size != sample.ImageSize)
-                throw new InvalidFileException(sample.Path, $"the image is {image.Size}, but {sample.ImageSize} was expected.", "It changed since the data set was built, or its source gave a wrong size: build the data set again.");
+                throw new InvalidFileException(sample.Path, $"the image is {image.Size}, but {sample.ImageSize} was expected.",
+                    "It changed since the data set was built, or its source gave a wrong size: build the data set again.");
             var (resized, left, top, size) = sample.Framing;
             image = ImageResize.Resize(image, resized.Width, resized.Height, options.Interpolation, options.Codec);
             return image.Crop(left, top, size.Width, size.Height);

@@ -29,7 +29,8 @@ internal sealed class OrderedPrefetch<T> : IDisposable where T : class
     internal OrderedPrefetch(int count, int workers, int capacity, Func<int, CancellationToken, T> produce, Action<T> discard)
     {
         (_count, _capacity, _produce, _discard) = (count, Math.Max(1, capacity), produce, discard);
-        _threads = [.. Enumerable.Range(1, Math.Min(workers, Math.Min(_capacity, count))).Select(number => new Thread(Work) { IsBackground = true, Name = $"StableTune data {number}" })];
+        _threads = [.. Enumerable.Range(1, Math.Min(workers, Math.Min(_capacity, count)))
+            .Select(number => new Thread(Work) { IsBackground = true, Name = $"StableTune data {number}" })];
         foreach (var thread in _threads) thread.Start();
     }
 
@@ -39,6 +40,7 @@ internal sealed class OrderedPrefetch<T> : IDisposable where T : class
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_handedOut == _count) return null;
+        ObjectDisposedException.ThrowIf(_stopped, this);
         if (_threads.Length == 0) return _produce(_handedOut++, cancellationToken);
 
         using var wake = cancellationToken.Register(Wake);

@@ -6,6 +6,8 @@ namespace StableTune.Data;
 /// <summary>Makes a data set from a plan, collecting every problem on the way instead of stopping at the first.</summary>
 internal sealed class DatasetAssembly
 {
+    private const int MostDraws = 100_000_000;
+
     private readonly DatasetOptions _options;
     private readonly List<OptionProblem> _problems = [];
     private readonly List<string> _warnings = [];
@@ -74,7 +76,8 @@ internal sealed class DatasetAssembly
         }
 
         foreach (var item in found.Where(item => item.Item.Repeats < 1).Take(1))
-            _problems.Add(new("DatasetItem.Repeats", item.Item.Repeats, $"an image must occur at least once in an epoch ({item.Item.Path})", "leave the image out to train without it"));
+            _problems.Add(new("DatasetItem.Repeats", item.Item.Repeats, $"an image must occur at least once in an epoch ({item.Item.Path})",
+                "leave the image out to train without it"));
         return found;
     }
 
@@ -106,10 +109,20 @@ internal sealed class DatasetAssembly
 
     private void CheckRoles(List<Found> found, ImmutableArray<SubsetPlan> subsets)
     {
+        var draws = found.Sum(item => (long)item.Repeats);
+        if (draws > MostDraws)
+        {
+            var worst = found.MaxBy(item => item.Repeats)!;
+            _problems.Add(new("SubsetOptions.Repeats", worst.Repeats, $"an epoch would have {draws} images, {MostDraws} is the most ({worst.Folder})",
+                "lower the repeats; if the folder's name only looks like a number of repeats, set them, or FolderSource.ReadFolderName to false"));
+        }
+
         if (found.Any(item => !item.Subset.IsRegularization)) return;
         _problems.Add(found.Count == 0
-            ? new("DatasetPlan.Subsets", string.Join(", ", subsets.Select(subset => subset.Source.Name)), "no readable image is left", "add images, or repair the files that were left out")
-            : new("SubsetOptions.IsRegularization", true, "all images are regularisation images, nothing would be learned", "add the images to be trained as well"));
+            ? new("DatasetPlan.Subsets", string.Join(", ", subsets.Select(subset => subset.Source.Name)),
+                "no readable image is left", "add images, or repair the files that were left out")
+            : new("SubsetOptions.IsRegularization", true,
+                "all images are regularisation images, nothing would be learned", "add the images to be trained as well"));
     }
 
     /// <summary>Frames every image, balances regularisation images, and numbers the samples.</summary>
@@ -134,13 +147,23 @@ internal sealed class DatasetAssembly
         {
             try
             {
-                samples.Add(Sample(item, samples.Count, repeats, bucketing.Frame(item.Item.Size!.Value)));
+                samples.Add(Sample(item, samples.Count, repeats, Checked(bucketing.Frame(item.Item.Size!.Value))));
             }
             catch (ArgumentException e)
             {
                 _problems.Add(new("DatasetItem.Path", item.Item.Path, e.Message.TrimEnd('.'), "leave the image out, or choose another resolution"));
             }
         }
+    }
+
+    /// <summary>A host's own bucketing may be wrong; it is better said now than in the middle of an epoch.</summary>
+    private static Framing Checked(Framing framing)
+    {
+        var (resized, left, top, size) = framing;
+        if (size.Width < 8 || size.Height < 8 || size.Width % 8 != 0 || size.Height % 8 != 0)
+            throw new ArgumentException($"its training size would be {size}, which is no multiple of 8");
+        return left >= 0 && top >= 0 && left + size.Width <= resized.Width && top + size.Height <= resized.Height ? framing
+            : throw new ArgumentException($"a piece of {size} at ({left}, {top}) cannot be cut from {resized}");
     }
 
     private TrainingSample Sample(Found item, int index, int repeats, Framing framing) => new()
@@ -177,6 +200,7 @@ internal sealed class DatasetAssembly
     private void WarnAboutBalance(int regularization, int training)
     {
         if (regularization > training)
-            _warnings.Add($"There are more regularisation images ({regularization} with repeats) than training images ({training}): only the first {training} are used. Raise the repeats of the training images to use them all.");
+            _warnings.Add($"There are more regularisation images ({regularization} with repeats) than training images ({training}): "
+                + $"only the first {training} are used. Raise the repeats of the training images to use them all.");
     }
 }

@@ -11,7 +11,8 @@ internal static class DatasetReport
         var text = new StringBuilder();
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
 
-        Line($"{dataset.Samples.Count} images, {dataset.Buckets.Sum(bucket => bucket.Entries.Count)} with repeats, {dataset.BatchesPerEpoch} batches of {dataset.Options.BatchSize} in an epoch");
+        var drawn = dataset.Buckets.Sum(bucket => bucket.Entries.Count);
+        Line($"{dataset.Samples.Count} images, {drawn} with repeats, {dataset.BatchesPerEpoch} batches of {dataset.Options.BatchSize} in an epoch");
         foreach (var folder in dataset.Folders)
         {
             var role = folder.Options.IsRegularization ? ", regularisation" : "";

@@ -65,12 +65,16 @@ public sealed class FolderSource(string folder) : IDatasetSource
     {
         if (!Directory.Exists(Folder)) yield break;
         if (Convention is null && Said is { Repeats: >= UnlikelyRepeats } said)
-            yield return $"{Folder}: the folder's name is read as {said.Repeats} repeats of each image. Set ReadFolderName to false, or the repeats, if it is only a name.";
+            yield return $"{Folder}: the folder's name is read as {said.Repeats} repeats of each image. "
+                + "Set ReadFolderName to false, or the repeats, if it is only a name.";
 
         var captions = new CaptionFiles(Folder, CaptionExtension);
-        var ambiguous = ImageFiles.In(Folder).Where(image => captions.All(image).Select(Path.GetExtension).Distinct().Count() > 1).ToList();
+        var ambiguous = ImageFiles.In(Folder).Where(HasSeveral).ToList();
         if (ambiguous.Count > 0)
-            yield return $"{Folder}: {ambiguous.Count} image(s) have both a .caption and a .txt file, the first is used ({Path.GetFileName(ambiguous[0])} ...). Set CaptionExtension to choose.";
+            yield return $"{Folder}: {ambiguous.Count} image(s) have both a .caption and a .txt file, the first is used "
+                + $"({Path.GetFileName(ambiguous[0])} ...). Set CaptionExtension to choose.";
+
+        bool HasSeveral(string image) => captions.All(image).Select(Path.GetExtension).Distinct().Count() > 1;
     }
 
     private IEnumerable<OptionProblem> FolderProblems()

@@ -94,6 +94,37 @@ public sealed class DatasetBuilderTests
             new DatasetBuilder().WithResolution(64).AddRegularizationRoot(Fixtures.Path("data", "folders", "reg")).Build()).Message);
 
     [Fact]
+    public void Build_WithRepeatsBeyondMeasure_NamesTheFolder()
+    {
+        using var temporary = new TemporaryFolder();
+        Pictures.Write(Path.Combine(temporary.Folder("2000000000_x"), "a.png"), 64, 64);
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(new DatasetBuilder().AddFolder(temporary.File("2000000000_x")).WithResolution(64).Build).Problems);
+        Assert.Equal(2_000_000_000, problem.Value);
+        Assert.Contains("2000000000_x", problem.Rule);
+    }
+
+    [Theory]
+    [InlineData(64, 64, 1, 60, 64)]
+    [InlineData(64, 64, 0, 72, 64)]
+    [InlineData(64, 64, 8, 64, 64)]
+    [InlineData(64, 64, -1, 56, 64)]
+    public void Build_WithABucketingThatCannotBe_NamesTheImage(int resizedWidth, int resizedHeight, int left, int width, int height)
+    {
+        var builder = new DatasetBuilder().WithResolution(64).WithBucketing(new Wrong(new(new(resizedWidth, resizedHeight), left, 0, new(width, height))))
+            .Add(new Items(new DatasetItem("a.png", new(64, 64), "")));
+        Assert.Equal("a.png", Assert.Single(Assert.Throws<InvalidOptionsException>(builder.Build).Problems).Value);
+    }
+
+    private sealed class Wrong(Framing framing) : IBucketing
+    {
+        public bool HasBuckets => true;
+
+        public IEnumerable<OptionProblem> Validate() => [];
+
+        public Framing Frame(PixelSize image) => framing;
+    }
+
+    [Fact]
     public void Build_WithAFolderTwice_KeepsTheFirst()
     {
         var folder = Fixtures.Path("data", "folders", "reg", "1_frog");

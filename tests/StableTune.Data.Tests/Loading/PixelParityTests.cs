@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using StableTune.Formats;
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Data.Tests;
+
+/// <summary>Files of every kind, through data set and loader, against the pixels that the reference trains on.</summary>
+public sealed class PixelParityTests
+{
+    private static readonly JsonElement s_cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("cases");
+
+    public static TheoryData<string> Cases() =>
+        [.. s_cases.EnumerateArray().Where(c => c.TryGetProperty("tensor", out _) && !c.GetProperty("bucket_settings").GetProperty("no_upscale").GetBoolean()).Select(c => c.GetProperty("id").GetString()!)];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Pixels_AreTheReferences(string id)
+    {
+        var expected = s_cases.EnumerateArray().Single(c => c.GetProperty("id").GetString() == id);
+        var (name, size) = (expected.GetProperty("image").GetString()!, expected.GetProperty("bucket_reso"));
+        var dataset = new DatasetBuilder()
+            .Add(new One(new DatasetItem(Fixtures.Path("data", "images", name), "")))
+            .WithOptions(new() { Resolution = new PixelSize(size[0].GetInt32(), size[1].GetInt32()), ApplyExifOrientation = false }).Build();
+        using var loader = new BatchLoader(new() { Workers = 0 });
+        using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)));
+        var (width, height) = (batch.Size.Width, batch.Size.Height);
+        var found = MemoryMarshal.Cast<byte, float>(batch.Pixels!.bytes);                                  // [3, H, W]
+
+        using var golden = SafetensorsFile.Open(Fixtures.Path("data", "image_cases.safetensors"));
+        var wanted = golden.Span(expected.GetProperty("tensor").GetString()!);                             // [H, W, 3]
+        Assert.Equal(found.Length, wanted.Length);
+        // Levels of 255, from the fixtures' README: decoders of lossy formats differ by up to 2, resizing by 2 more.
+        var lossy = name.EndsWith(".jpg") || name == "webp_lossy.webp";
+        var (most, sum) = (0.0, 0.0);
+        for (var y = 0; y < height; y++)
+            for (var x = 0; x < width; x++)
+                for (var c = 0; c < 3; c++)
+                {
+                    var difference = Math.Abs(((found[(((c * height) + y) * width) + x] + 1) * 127.5) - wanted[(((y * width) + x) * 3) + c]);
+                    (most, sum) = (Math.Max(most, difference), sum + difference);
+                }
+
+        Assert.True(most <= (lossy ? 4.001 : 2.001), $"largest difference {most} levels");
+        Assert.True(sum / found.Length < (lossy ? 1.1 : 0.5), $"mean difference {sum / found.Length} levels");
+    }
+
+    [Theory]
+    [InlineData("jpeg_exif3.jpg")]
+    [InlineData("jpeg_exif6.jpg")]
+    [InlineData("jpeg_exif8.jpg")]
+    public void Photographs_AreTurned_TheSizeOfTheHeaderAgreesWithThePixels(string name)
+    {
+        var dataset = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", name), ""))).WithResolution(48, 64).Build();
+        using var loader = new BatchLoader(new() { Workers = 0 });
+        using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)));
+        Assert.Equal([1, 3, 64, 48], batch.Pixels!.shape);
+    }
+
+    private sealed class One(DatasetItem item) : IDatasetSource
+    {
+        public IEnumerable<DatasetItem> Items() => [item];
+    }
+}
