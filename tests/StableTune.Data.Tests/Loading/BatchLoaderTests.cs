@@ -85,6 +85,18 @@ public sealed class BatchLoaderTests : IDisposable
     }
 
     [Fact]
+    public void Load_DrawsAnewAtEachRepeat()
+    {
+        var dataset = new DatasetBuilder().WithResolution(32, 24)
+            .Add(new Items(new DatasetItem(_folder.File("0.png"), "a, b, c, d, e, f") { Repeats = 12 }), new() { Captions = new() { Shuffle = true } }).Build();
+        using var loader = new BatchLoader();
+        var captions = new HashSet<string>();
+        foreach (var batch in loader.Load(Plan(dataset)))
+            using (batch) captions.UnionWith(batch.Captions);
+        Assert.InRange(captions.Count, 10, 12);               // 12 draws of 720 orders: two are seldom the same
+    }
+
+    [Fact]
     public void Load_WithTokenWarmup_CountsSteps()
     {
         var dataset = Dataset(32, 24, batchSize: 1, new() { WarmupSteps = 7, WarmupMin = 1 });
