@@ -6,7 +6,7 @@ namespace StableTune.LibTorch;
 /// What TorchSharp's API lacks: checkpointing, operators by name, foreach and fused operators, memory figures, and what the engine
 /// knows about itself. Code above the engine reaches all of that here and nowhere else.
 /// </summary>
-public static partial class engine
+public static unsafe partial class engine
 {
     /// <summary>The loaded libtorch, such as <c>1.13.1</c>.</summary>
     public static string version => EngineInfo.Instance.Version;

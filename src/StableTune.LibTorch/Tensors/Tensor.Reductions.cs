@@ -39,6 +39,10 @@ public static partial class torch
         /// <summary>Sum of all elements, computed in type when given.</summary>
         public Tensor sum(ScalarType? type = null) => s_sum.Run(this, type);
 
+        // Without it a literal 0 would convert to a ScalarType, and sum(0) would reduce everything.
+        /// <summary>Sum along a dimension.</summary>
+        public Tensor sum(int dim, bool keepdim = false, ScalarType? type = null) => sum((long)dim, keepdim, type);
+
         /// <summary>Sum along a dimension.</summary>
         public Tensor sum(long dim, bool keepdim = false, ScalarType? type = null) => s_sum_dim_IntList.Run(this, dim, keepdim, type);
 
@@ -57,6 +61,10 @@ public static partial class torch
 
         /// <summary>Product of all elements.</summary>
         public Tensor prod(ScalarType? type = null) => s_prod.Run(this, type);
+
+        // Without it a literal 0 would convert to a ScalarType, and prod(0) would reduce everything.
+        /// <summary>Product along a dimension.</summary>
+        public Tensor prod(int dim, bool keepdim = false, ScalarType? type = null) => prod((long)dim, keepdim, type);
 
         /// <summary>Product along a dimension.</summary>
         public Tensor prod(long dim, bool keepdim = false, ScalarType? type = null) => s_prod_dim_int.Run(this, dim, keepdim, type);

@@ -10,6 +10,18 @@ public static partial class torch
     public static Tensor tensor(Scalar scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
         => full([], scalar, dtype ?? scalar.Type, device, requires_grad);
 
+    /// <summary>A scalar tensor [] of one float, in float32 unless told.</summary>
+    public static Tensor tensor(float scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
+        => full([], scalar, dtype ?? ScalarType.Float32, device, requires_grad);
+
+    /// <summary>A scalar tensor [] of one integer, in int64 unless told.</summary>
+    public static Tensor tensor(long scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
+        => full([], scalar, dtype ?? ScalarType.Int64, device, requires_grad);
+
+    /// <summary>A scalar tensor [] of one truth value, in bool unless told.</summary>
+    public static Tensor tensor(bool scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
+        => full([], scalar, dtype ?? ScalarType.Bool, device, requires_grad);
+
     /// <summary>A scalar tensor [] of one double, in float64 unless told.</summary>
     public static Tensor tensor(double scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
         => full([], scalar, dtype ?? ScalarType.Float64, device, requires_grad);

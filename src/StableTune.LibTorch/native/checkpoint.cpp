@@ -96,7 +96,8 @@ ST_EXPORT int st_checkpoint(void* const* inputs, int n, st::RunSegment run, st::
   return st::guarded([&] {
     std::vector<at::Tensor> list;
     for (int k = 0; k < n; k++) list.push_back(st::borrow(inputs[k]));
-    list.push_back(at::empty({0}, at::TensorOptions().requires_grad(true)));
+    list.push_back(at::empty({0}));
+    list.back().requires_grad_(true);
     *output = st::give(st::Checkpoint::apply(at::TensorList(list), std::move(segment)));
   });
 }

@@ -5,6 +5,8 @@
 #include <c10/core/ScalarType.h>
 #include <c10/core/TensorOptions.h>
 
+#include <memory>
+
 ST_EXPORT void st_tensor_free(void* tensor) {
   if (tensor) st::take(tensor);
 }
@@ -49,12 +51,11 @@ ST_EXPORT int st_tensor_version(void* tensor, int64_t* out) {
 ST_EXPORT int st_tensor_from_memory(void* data, const int64_t* sizes, int dimensions, int dtype, void (*release)(void*), void* context,
                                     void** out) {
   return st::guarded([&] {
+    // The last copy of the pointer releases the memory, whether a tensor came to be or not.
+    std::shared_ptr<void> owner(context, [release](void* given) {
+      if (release) release(given);
+    });
     const auto options = c10::TensorOptions().dtype(static_cast<c10::ScalarType>(dtype));
-    *out = st::give(at::from_blob(
-        data, at::IntArrayRef(sizes, dimensions),
-        [release, context](void*) {
-          if (release) release(context);
-        },
-        options));
+    *out = st::give(at::from_blob(data, at::IntArrayRef(sizes, dimensions), [owner = std::move(owner)](void*) {}, options));
   });
 }

@@ -1,0 +1,27 @@
+namespace StableTune.LibTorch.Tests;
+
+/// <summary>Comparisons that say where and by how much two tensors differ.</summary>
+internal static class Close
+{
+    /// <summary>Same shape, and no element further off than the tolerance (relative above 1).</summary>
+    internal static void To(Tensor actual, Tensor expected, double tolerance = 1e-6)
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal(expected.shape, actual.shape);
+        To(actual, expected.to(float64).data<double>().ToArray(), tolerance);
+    }
+
+    /// <summary>The elements in index order.</summary>
+    internal static void To(Tensor actual, double[] expected, double tolerance = 1e-6)
+    {
+        using var scope = NewDisposeScope();
+        var got = actual.detach().to(float64).data<double>().ToArray();
+        Assert.Equal(expected.Length, got.Length);
+        for (var k = 0; k < got.Length; k++)
+        {
+            var allowed = tolerance * Math.Max(1, Math.Abs(expected[k]));
+            Assert.True(Math.Abs(got[k] - expected[k]) <= allowed || got[k].Equals(expected[k]),
+                $"element {k}: {got[k]:R} instead of {expected[k]:R}, off by {got[k] - expected[k]:R}");
+        }
+    }
+}
