@@ -25,7 +25,7 @@ public sealed unsafe class OpenCvCodec : IImageCodec
         var result = PixelImage.Uninitialised(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? 4 : 3);
         fixed (byte* bytes = file, pixels = result.Pixels)
             if (NativeImaging.Decode(bytes, file.Length, result.Width, result.Height, result.Channels, unchanged ? 1 : 0, pixels) != 0)
-                throw new InvalidDataException(NativeImaging.LastError());
+                throw new InvalidDataException($"the {header.Format} data are damaged: {NativeImaging.LastError()}");
         if (header.IsCmyk) CorrectCmyk(result);
         return result;
     }
