@@ -1,0 +1,26 @@
+namespace StableTune.Adapters;
+
+/// <summary>
+/// Which layers get adapters: those below modules of certain classes. Classes are told by the name of the module's type or by its own name
+/// (<c>GetName()</c>), whatever the case, so <c>ClipAttention</c> is <c>CLIPAttention</c>; no model type is known here.
+/// </summary>
+public sealed record AdapterTargets
+{
+    /// <summary>Classes of the UNet.</summary>
+    public IReadOnlyList<string> UNetClasses { get; init; } = ["Transformer2DModel"];
+
+    /// <summary>Classes of text encoders.</summary>
+    public IReadOnlyList<string> TextEncoderClasses { get; init; } = ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP"];
+
+    /// <summary>
+    /// What sd-scripts' <c>networks.lora</c> adapts without <c>conv_dim</c>: every linear layer and every 1x1 convolution below the UNet's
+    /// transformers, and every linear layer of the text encoder's attention and feed-forward modules.
+    /// </summary>
+    public static AdapterTargets SdScripts { get; } = new();
+
+    /// <summary>The classes of one part.</summary>
+    internal IReadOnlyList<string> ClassesOf(AdapterParts part) => part == AdapterParts.UNet ? UNetClasses : TextEncoderClasses;
+
+    /// <summary>Whether a layer below such a class is adapted: linear, or a 1x1 convolution.</summary>
+    internal static bool Takes(LayerShape shape) => shape.Convolution is null or { IsPointwise: true };
+}

@@ -1,0 +1,45 @@
+namespace StableTune.Adapters;
+
+/// <summary>A layer below a model part, by its dotted path there.</summary>
+/// <param name="Path">For instance <c>down_blocks.0.attentions.0.proj_in</c>.</param>
+/// <param name="Layer">The module, a <c>Linear</c> or <c>Conv2d</c>.</param>
+/// <param name="Shape">Its shape.</param>
+internal sealed record FoundLayer(string Path, nn.Module Layer, LayerShape Shape);
+
+/// <summary>Finds layers in module trees, in the order in which sd-scripts meets them.</summary>
+internal static class ModuleWalk
+{
+    /// <summary>
+    /// The order of siblings in the reference's models, so that the order of adapters does not depend on the order in which our modules
+    /// register theirs: it decides which random numbers an adapter starts from. Names that are not listed come last, in their own order;
+    /// lists (<c>0</c>, <c>1</c> ...) keep theirs. That the feed-forward stands between the two attentions, up_blocks before mid_block, and
+    /// k before q is the reference's way.
+    /// </summary>
+    private static readonly Dictionary<string, int> Rank = new[]
+    {
+        "conv_in", "time_proj", "time_embedding", "add_time_proj", "add_embedding", "down_blocks", "up_blocks", "mid_block",
+        "attentions", "resnets", "downsamplers", "upsamplers",
+        "norm", "proj_in", "transformer_blocks", "proj_out",
+        "attn1", "ff", "attn2",
+        "to_q", "to_k", "to_v", "to_out",
+        "norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut",
+        "text_model", "embeddings", "encoder", "layers",
+        "self_attn", "layer_norm1", "mlp", "layer_norm2",
+        "k_proj", "v_proj", "q_proj", "out_proj", "fc1", "fc2",
+    }.Select((name, rank) => (name, rank)).ToDictionary(row => row.name, row => row.rank, StringComparer.Ordinal);
+
+    /// <summary>All linear layers and convolutions below modules of these classes; below any module when the classes are null.</summary>
+    public static IEnumerable<FoundLayer> Layers(nn.Module root, IReadOnlyCollection<string>? classes) => Walk(root, "", classes, classes is null);
+
+    private static IEnumerable<FoundLayer> Walk(nn.Module module, string path, IReadOnlyCollection<string>? classes, bool inside)
+    {
+        inside = inside || IsOf(module, classes!);
+        if (inside && LayerShape.Of(module) is { } shape) yield return new FoundLayer(path, module, shape);
+        foreach (var (name, child) in module.named_children().OrderBy(child => Rank.GetValueOrDefault(child.name, int.MaxValue)))
+            foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", classes, inside))
+                yield return found;
+    }
+
+    private static bool IsOf(nn.Module module, IReadOnlyCollection<string> classes) =>
+        classes.Contains(module.GetType().Name, StringComparer.OrdinalIgnoreCase) || classes.Contains(module.GetName(), StringComparer.OrdinalIgnoreCase);
+}
