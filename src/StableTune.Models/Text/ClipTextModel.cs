@@ -1,0 +1,111 @@
+namespace StableTune.Models;
+
+/// <summary>CLIP's text encoder, with the parameter names of <c>transformers</c>' <c>CLIPTextModel</c> (and <c>CLIPTextModelWithProjection</c>).</summary>
+/// <remarks>
+/// Radford et al. 2021, arXiv:2103.00020. SD 1.x, SD 2.x and both encoders of SDXL are options of this class. The causal mask is the only mask; padding
+/// is attended, as in the reference. It computes in the type of its weights; norms and softmax sum in float32 inside libtorch's kernels.
+/// </remarks>
+public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
+{
+    private readonly ClipTextTransformer text_model;
+    private readonly Linear? text_projection;
+
+    /// <summary>Creates the encoder with random weights.</summary>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    public ClipTextModel(ClipTextOptions options) : base(nameof(ClipTextModel))
+    {
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        Options = options;
+        text_model = new ClipTextTransformer(options);
+        if (options.ProjectionDim is { } width) text_projection = nn.Linear(options.HiddenSize, width, hasBias: false);
+        RegisterComponents();
+    }
+
+    /// <summary>The architecture.</summary>
+    public ClipTextOptions Options { get; }
+
+    /// <summary>Embeddings, layers and final norm.</summary>
+    public ClipTextTransformer TextModel => text_model;
+
+    /// <summary>Whether each layer's activations are dropped after the forward pass and computed again in the backward pass: less memory, a third more time.</summary>
+    public bool GradientCheckpointing
+    {
+        get => text_model.Encoder.GradientCheckpointing;
+        set => text_model.Encoder.GradientCheckpointing = value;
+    }
+
+    /// <summary>The last hidden state after the final norm.</summary>
+    /// <param name="inputIds">[B, L], int64; L at most <see cref="ClipTextOptions.MaxPositions"/>.</param>
+    /// <returns>[B, L, C].</returns>
+    /// <exception cref="ArgumentException">The ids have another shape.</exception>
+    public override Tensor forward(Tensor inputIds)
+    {
+        CheckShape(inputIds);
+        return text_model.call(inputIds);
+    }
+
+    /// <summary>The hidden state after layer <see cref="ClipTextOptions.Layers"/> + 1 - <paramref name="clipSkip"/>; the layers above it are not run.</summary>
+    /// <param name="inputIds">[B, L], int64.</param>
+    /// <param name="clipSkip">1 for the last layer, 2 for the last but one, and so on to the number of layers.</param>
+    /// <param name="finalNorm">Whether the final norm follows; SD 1.x and 2.x have it, SDXL has not.</param>
+    /// <returns>[B, L, C].</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is not within 1 and the number of layers.</exception>
+    /// <exception cref="ArgumentException">The ids have another shape.</exception>
+    public Tensor HiddenState(Tensor inputIds, int clipSkip = 1, bool finalNorm = true)
+    {
+        CheckShape(inputIds);
+        ArgumentOutOfRangeException.ThrowIfLessThan(clipSkip, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(clipSkip, Options.Layers);
+        using var scope = NewDisposeScope();
+        var state = text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Options.Layers + 1 - clipSkip);
+        if (finalNorm) state = text_model.FinalNorm.call(state);
+        return state.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Everything that the encoder computes: all hidden states, the last one after the final norm, and the pooled output.</summary>
+    /// <param name="inputIds">[B, L], int64.</param>
+    /// <exception cref="ArgumentException">The ids have another shape.</exception>
+    public ClipTextOutput Outputs(Tensor inputIds)
+    {
+        CheckShape(inputIds);
+        using var scope = NewDisposeScope();
+        var states = new List<Tensor>();
+        text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Options.Layers, state => states.Add(state.alias().MoveToOuterDisposeScope()));
+        var last = text_model.FinalNorm.call(states[^1]);
+        var pooled = Pool(last, inputIds);
+        if (text_projection is not null) pooled = text_projection.call(pooled);
+        foreach (var state in states) state.MoveToOuterDisposeScope();
+        return new ClipTextOutput(last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), states);
+    }
+
+    /// <summary>The state at the end token, [B, C].</summary>
+    private Tensor Pool(Tensor last, Tensor inputIds)
+    {
+        using var scope = NewDisposeScope();
+        // See ClipTextOptions.EndTokenId: 2 stands for the largest id.
+        var place = Options.EndTokenId == 2 ? inputIds.argmax(-1) : inputIds.eq(Options.EndTokenId).to(ScalarType.Int32).argmax(-1);
+        var index = place.view(-1, 1, 1).expand(-1, 1, last.shape[2]);   // [B, 1, C]
+        return last.gather(1, index).squeeze(1).MoveToOuterDisposeScope();
+    }
+
+    private void CheckShape(Tensor inputIds)
+    {
+        if (inputIds.dim() != 2 || inputIds.shape[1] < 1 || inputIds.shape[1] > Options.MaxPositions)
+            throw new ArgumentException($"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to {Options.MaxPositions}.", nameof(inputIds));
+    }
+}
+
+/// <summary>What a text encoder computes. Owns its tensors.</summary>
+/// <param name="LastHiddenState">After the final norm, [B, L, C].</param>
+/// <param name="Pooled">The last hidden state at the end token, projected where the encoder has a projection, [B, C].</param>
+/// <param name="HiddenStates">The embeddings and each layer's output before the final norm, layers + 1 of [B, L, C].</param>
+public sealed record ClipTextOutput(Tensor LastHiddenState, Tensor Pooled, IReadOnlyList<Tensor> HiddenStates) : IDisposable
+{
+    /// <summary>Disposes all tensors.</summary>
+    public void Dispose()
+    {
+        LastHiddenState.Dispose();
+        Pooled.Dispose();
+        foreach (var state in HiddenStates) state.Dispose();
+    }
+}
