@@ -71,12 +71,13 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file, such as "parameters": how it was made; see <see cref="PngText"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
-    public static void SavePng(string path, PixelImage image, IReadOnlyDictionary<string, string>? text = null)
+    public static void SavePng(string path, PixelImage image, IReadOnlyDictionary<string, string>? text = null, IImageCodec? codec = null)
     {
-        var encoded = EncodePng(image, text);
+        var encoded = EncodePng(image, text, codec);
         AtomicFile.Write(path, stream => stream.Write(encoded));
     }
 
@@ -84,32 +85,36 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
+    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
-    public static void SaveJpeg(string path, PixelImage image, int quality = 95)
+    public static void SaveJpeg(string path, PixelImage image, int quality = 95, IImageCodec? codec = null)
     {
-        var encoded = EncodeJpeg(image, quality);
+        var encoded = EncodeJpeg(image, quality, codec);
         AtomicFile.Write(path, stream => stream.Write(encoded));
     }
 
     /// <summary>Encodes as PNG.</summary>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file; see <see cref="PngText"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
-    public static byte[] EncodePng(PixelImage image, IReadOnlyDictionary<string, string>? text = null)
+    public static byte[] EncodePng(PixelImage image, IReadOnlyDictionary<string, string>? text = null, IImageCodec? codec = null)
     {
-        var encoded = OpenCvCodec.Instance.Encode(image, ImageFormat.Png, 100);
+        var encoded = (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Png, 100);
         return text is { Count: > 0 } ? PngText.Insert(encoded, text) : encoded;
     }
 
     /// <summary>Encodes as JPEG.</summary>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
+    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
-    public static byte[] EncodeJpeg(PixelImage image, int quality = 95) => OpenCvCodec.Instance.Encode(image, ImageFormat.Jpeg, quality);
+    public static byte[] EncodeJpeg(PixelImage image, int quality = 95, IImageCodec? codec = null)
+        => (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Jpeg, quality);
 
     internal static void CheckSize(ImageHeader header, ImageLoadOptions options)
     {

@@ -85,6 +85,7 @@ public sealed class OtherFormatTests
         Assert.Equal((ImageFormat.Jpeg, new PixelSize(64, 48), 6), (codec.Header!.Format, codec.Header.StoredSize, codec.Header.Orientation));
         Assert.True(codec.File.AsSpan().IndexOf("Exif"u8) < 0 && codec.File.AsSpan().EndsWith((ReadOnlySpan<byte>)[0xFF, 0xD9]));
         Assert.Equal(7, ImageResize.Resize(image, 10, 10, Interpolation.Area, codec).Pixels[0]);
+        Assert.Equal([50], ImageFile.EncodeJpeg(image, 50, codec));
     }
 
     private static byte[] Bmp(int width, int height, int bits, int colours, byte[] palette, byte[] rows)
@@ -118,7 +119,7 @@ public sealed class OtherFormatTests
             return new(header.StoredSize.Width, header.StoredSize.Height);
         }
 
-        public byte[] Encode(PixelImage image, ImageFormat format, int quality) => [];
+        public byte[] Encode(PixelImage image, ImageFormat format, int quality) => [(byte)quality];
 
         public PixelImage Resize(PixelImage image, int width, int height, CodecResizeMethod method)
             => new(width, height, 3, [.. Enumerable.Repeat((byte)7, 3 * width * height)]);
