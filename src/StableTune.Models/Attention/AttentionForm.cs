@@ -1,0 +1,126 @@
+namespace StableTune.Models;
+
+/// <summary>A way to compute softmax(q kᵀ · scale) v. All forms agree up to rounding and differ in speed and memory.</summary>
+public abstract class AttentionForm
+{
+    /// <summary>The fused form where this libtorch has it, else the chunked one.</summary>
+    public static AttentionForm Automatic { get; } = new AutomaticAttention();
+
+    /// <summary>libtorch's <c>scaled_dot_product_attention</c>, of libtorch 2.0 and later.</summary>
+    public static AttentionForm Fused { get; } = new FusedAttention();
+
+    /// <summary>A few heads or rows of queries at a time: never more than about a million scores at once, recomputed in the backward pass.</summary>
+    public static AttentionForm Chunked { get; } = new ChunkedAttention(ChunkedAttention.DefaultScores);
+
+    /// <summary>All scores at once, kept for the backward pass: the definition, for comparison.</summary>
+    public static AttentionForm Plain { get; } = new PlainAttention();
+
+    /// <summary>Whether this libtorch can compute this form.</summary>
+    public virtual bool IsAvailable => true;
+
+    /// <summary>softmax(q kᵀ · scale) v for every group (a head of a sample).</summary>
+    /// <param name="query">[G, N, d].</param>
+    /// <param name="key">[G, M, d].</param>
+    /// <param name="value">[G, M, d].</param>
+    /// <param name="scale">What the scores are multiplied by, usually 1/√d.</param>
+    /// <param name="upcast">Whether the scores are computed in float32 although the inputs are of half precision. The softmax always is.</param>
+    /// <returns>[G, N, d], of the query's dtype.</returns>
+    public abstract Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast);
+}
+
+/// <summary>Chooses once per process.</summary>
+internal sealed class AutomaticAttention : AttentionForm
+{
+    /// <inheritdoc/>
+    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast) =>
+        (Fused.IsAvailable ? Fused : Chunked).Attend(query, key, value, scale, upcast);
+}
+
+/// <summary>All scores at once.</summary>
+internal sealed class PlainAttention : AttentionForm
+{
+    /// <inheritdoc/>
+    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
+    {
+        using var scope = NewDisposeScope();
+        var dtype = query.dtype;
+        if (upcast) (query, key) = (query.to(ScalarType.Float32), key.to(ScalarType.Float32));
+        var scores = (query * scale).bmm(key.transpose(1, 2));   // [G, N, M]
+        var weights = Softmax(scores, dtype);
+        scores.Dispose();
+        return weights.bmm(value).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Softmax(Tensor scores, ScalarType dtype)
+    {
+        if (dtype is ScalarType.Float32 or ScalarType.Float64) return scores.softmax(-1);
+        using var precise = scores.softmax(-1, ScalarType.Float32);
+        return precise.to(dtype);
+    }
+}
+
+/// <summary>Chunks over groups, and over queries where one group has too many scores.</summary>
+/// <remarks>
+/// Rabe and Staats, Self-attention does not need O(n²) memory, arXiv:2112.05682, without splitting the keys: a row of scores is
+/// small. With gradients, a chunk keeps its inputs and computes its scores again, unless all scores fit in one chunk.
+/// </remarks>
+/// <param name="scores">The most scores (queries times keys) in memory at once.</param>
+internal sealed class ChunkedAttention(long scores) : AttentionForm
+{
+    /// <summary>Four megabytes of float32 scores: they stay in the cache of most processors.</summary>
+    internal const long DefaultScores = 1 << 20;
+
+    /// <inheritdoc/>
+    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
+    {
+        var (groups, queries, keys) = (query.size(0), query.size(1), key.size(1));
+        if (groups * queries * keys <= scores) return Plain.Attend(query, key, value, scale, upcast);
+        using var scope = NewDisposeScope();
+        var perChunk = Math.Max(1, scores / (queries * keys));
+        var results = new List<Tensor>();
+        foreach (var (q, k, v) in query.split(perChunk).Zip(key.split(perChunk), value.split(perChunk)))
+            results.Add(AttendRows(q, k, v, scale, upcast));
+        return cat(results, 0).MoveToOuterDisposeScope();
+    }
+
+    private Tensor AttendRows(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
+    {
+        var perChunk = Math.Max(1, scores / (query.size(0) * key.size(1)));
+        if (query.size(1) <= perChunk) return AttendChunk(query, key, value, scale, upcast);
+        using var scope = NewDisposeScope();
+        var results = query.split(perChunk, 1).Select(rows => AttendChunk(rows, key, value, scale, upcast)).ToList();
+        return cat(results, 1).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor AttendChunk(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
+    {
+        var needsGradient = is_grad_enabled() && (query.requires_grad || key.requires_grad || value.requires_grad);
+        return needsGradient
+            ? engine.checkpoint(inputs => Plain.Attend(inputs[0], inputs[1], inputs[2], scale, upcast), query, key, value)
+            : Plain.Attend(query, key, value, scale, upcast);
+    }
+}
+
+/// <summary>libtorch's own kernel.</summary>
+internal sealed class FusedAttention : AttentionForm
+{
+    private const string Operator = "aten::scaled_dot_product_attention";
+    private readonly Lazy<bool> _available = new(() => engine.has_operator(Operator));
+
+    /// <inheritdoc/>
+    public override bool IsAvailable => _available.Value;
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">This libtorch has no such operator.</exception>
+    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
+    {
+        if (!IsAvailable)
+            throw new NotSupportedException($"AttentionForm.Fused needs {Operator}, which libtorch {engine.version} lacks. Use AttentionForm.Automatic, or libtorch 2.1 or later.");
+        using var scope = NewDisposeScope();
+        var dtype = query.dtype;
+        if (upcast) (query, key, value) = (query.to(ScalarType.Float32), key.to(ScalarType.Float32), value.to(ScalarType.Float32));
+        // The kernels expect a head dimension: [1, G, N, d].
+        var result = engine.call(Operator, "", query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0), null, 0.0, false, scale)[0];
+        return result.squeeze(0).to(dtype).MoveToOuterDisposeScope();
+    }
+}

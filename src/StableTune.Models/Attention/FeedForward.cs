@@ -1,0 +1,50 @@
+namespace StableTune.Models;
+
+/// <summary>x to a · gelu(b), where a and b are the halves of one linear layer.</summary>
+/// <remarks>Shazeer, GLU variants improve transformer, arXiv:2002.05202. The exact (erf) GELU; the gate is the second half.</remarks>
+internal sealed class GEGLU : nn.Module<Tensor, Tensor>
+{
+    private readonly Linear proj;
+    private readonly ForwardSettings _settings;
+
+    internal GEGLU(int inDim, int outDim, ForwardSettings settings) : base(nameof(GEGLU))
+    {
+        _settings = settings;
+        proj = nn.Linear(inDim, 2 * outDim);
+        RegisterComponents();
+    }
+
+    /// <summary>[B, N, in] to [B, N, out].</summary>
+    public override Tensor forward(Tensor hidden)
+    {
+        using var scope = NewDisposeScope();
+        return _settings.Elementwise(Gate, proj.call(hidden)).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Gate(Tensor[] inputs)
+    {
+        using var scope = NewDisposeScope();
+        var halves = inputs[0].chunk(2, -1);
+        return (halves[0] * nn.functional.gelu(halves[1])).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>The feed-forward part of a transformer block, four times as wide inside.</summary>
+/// <remarks>diffusers' <c>FeedForward</c>: <c>net.0</c> is the gated layer, <c>net.1</c> a dropout that never drops, <c>net.2</c> the way back.</remarks>
+internal sealed class FeedForward : nn.Module<Tensor, Tensor>
+{
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> net;
+
+    internal FeedForward(int dim, ForwardSettings settings) : base(nameof(FeedForward))
+    {
+        net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim, settings), nn.Dropout(0), nn.Linear(4 * dim, dim));
+        RegisterComponents();
+    }
+
+    /// <summary>[B, N, C] to [B, N, C].</summary>
+    public override Tensor forward(Tensor hidden)
+    {
+        using var scope = NewDisposeScope();
+        return net[0].call(hidden).Into(net[2]).MoveToOuterDisposeScope();
+    }
+}

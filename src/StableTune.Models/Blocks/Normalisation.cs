@@ -1,0 +1,36 @@
+namespace StableTune.Models;
+
+/// <summary>Norms in float32 whatever the compute type is, as mixed-precision training has them.</summary>
+internal static class Normalisation
+{
+    /// <summary>Group norm computed in float32; result of x's shape and dtype.</summary>
+    internal static Tensor Precise(this GroupNorm norm, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return norm.Float32(x).As(x.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Group norm computed in float32, and left in it (float64 stays what it is).</summary>
+    internal static Tensor Float32(this GroupNorm norm, Tensor x)
+    {
+        if (IsPrecise(x)) return norm.call(x);
+        using var scope = NewDisposeScope();
+        return nn.functional.group_norm(
+            x.to(ScalarType.Float32), norm.num_groups, norm.weight?.to(ScalarType.Float32), norm.bias?.to(ScalarType.Float32), norm.eps).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Layer norm computed in float32; result of x's shape and dtype.</summary>
+    internal static Tensor Precise(this LayerNorm norm, Tensor x)
+    {
+        if (IsPrecise(x)) return norm.call(x);
+        using var scope = NewDisposeScope();
+        var normed = nn.functional.layer_norm(
+            x.to(ScalarType.Float32), [.. norm.normalized_shape], norm.weight?.to(ScalarType.Float32), norm.bias?.to(ScalarType.Float32), norm.eps);
+        return normed.to(x.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The tensor itself if it has the dtype, else a converted one.</summary>
+    internal static Tensor As(this Tensor x, ScalarType dtype) => x.dtype == dtype ? x : x.to(dtype);
+
+    private static bool IsPrecise(Tensor x) => x.dtype is ScalarType.Float32 or ScalarType.Float64;
+}

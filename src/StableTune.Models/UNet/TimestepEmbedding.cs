@@ -1,0 +1,43 @@
+namespace StableTune.Models;
+
+/// <summary>Numbers to sinusoids of many frequencies.</summary>
+/// <remarks>Ho et al., DDPM, arXiv:2006.11239; diffusers' <c>Timesteps</c>, here without weights and therefore no module.</remarks>
+internal static class Sinusoid
+{
+    /// <summary>[N] to [N, width], float32 whatever the compute type is.</summary>
+    /// <param name="values">Timesteps or sizes, integer or fractional, [N].</param>
+    /// <param name="width">Width of the result, even.</param>
+    /// <param name="flipSinToCos">Whether the cosines come first.</param>
+    /// <param name="freqShift">Frequencies are exp(-ln 10000 · i / (width/2 - freqShift)).</param>
+    internal static Tensor Embed(Tensor values, int width, bool flipSinToCos, double freqShift)
+    {
+        using var scope = NewDisposeScope();
+        var half = width / 2;
+        var exponents = arange(half, dtype: ScalarType.Float32, device: values.device) * (-Math.Log(10000) / (half - freqShift));
+        var angles = values.to(ScalarType.Float32).unsqueeze(-1) * exponents.exp().unsqueeze(0);   // [N, width/2]
+        var (sines, cosines) = (angles.sin(), angles.cos());
+        return cat(flipSinToCos ? [cosines, sines] : [sines, cosines], -1).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Two linear layers with SiLU between them: a sinusoid to the embedding that every resnet adds.</summary>
+/// <remarks>diffusers' <c>TimestepEmbedding</c>.</remarks>
+internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
+{
+    private readonly Linear linear_1;
+    private readonly Linear linear_2;
+
+    internal TimestepEmbedding(int inChannels, int embedDim) : base(nameof(TimestepEmbedding))
+    {
+        linear_1 = nn.Linear(inChannels, embedDim);
+        linear_2 = nn.Linear(embedDim, embedDim);
+        RegisterComponents();
+    }
+
+    /// <summary>[B, in] to [B, embedDim], in the weights' dtype.</summary>
+    public override Tensor forward(Tensor sinusoid)
+    {
+        using var scope = NewDisposeScope();
+        return linear_2.call(nn.functional.silu(linear_1.call(sinusoid))).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,148 @@
+namespace StableTune.Models;
+
+/// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>
+/// <param name="PooledEmbeds">Pooled text embedding, [B, 1280].</param>
+/// <param name="TimeIds">Original height and width, crop top and left, target height and width in pixels, [B, 6].</param>
+public sealed record AddedConditions(Tensor PooledEmbeds, Tensor TimeIds);
+
+/// <summary>The network that predicts the noise (or v) in noisy latents under a text context.</summary>
+/// <remarks>
+/// Rombach et al., High-resolution image synthesis with latent diffusion models, arXiv:2112.10752. Module and parameter names are
+/// those of diffusers' <c>UNet2DConditionModel</c>; modules are registered in the order in which sd-scripts creates adapters.
+/// It computes in the dtype of its weights, norms and softmax in float32, and answers in the dtype of the sample.
+/// </remarks>
+public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, AddedConditions?, Tensor>
+{
+    private readonly Conv2d conv_in;
+    private readonly TimestepEmbedding time_embedding;
+    private readonly TimestepEmbedding? add_embedding;
+    private readonly ModuleList<UNetDownBlock> down_blocks;
+    private readonly ModuleList<UNetUpBlock> up_blocks;
+    private readonly UNetMidBlock2DCrossAttn mid_block;
+    private readonly GroupNorm conv_norm_out;
+    private readonly Conv2d conv_out;
+    private readonly ForwardSettings _settings = new();
+
+    /// <summary>Creates the model with random weights (or undefined ones, within <c>engine.skip_init()</c>).</summary>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    public UNet2DConditionModel(UNetOptions options) : base(nameof(UNet2DConditionModel))
+    {
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        Options = options;
+        var (first, levels) = (options.BlockOutChannels[0], Enumerable.Range(0, options.Levels));
+        conv_in = nn.Conv2d(options.InChannels, first, 3, padding: 1);
+        time_embedding = new TimestepEmbedding(first, options.TimeEmbedDim);
+        if (options.AdditionEmbedType == UNetOptions.TextTime)
+            add_embedding = new TimestepEmbedding(options.ProjectionClassEmbeddingsInputDim, options.TimeEmbedDim);
+        down_blocks = new ModuleList<UNetDownBlock>(levels.Select(level => new UNetDownBlock(options, level, _settings)).ToArray());
+        up_blocks = new ModuleList<UNetUpBlock>(levels.Select(index => new UNetUpBlock(options, index, _settings)).ToArray());
+        mid_block = new UNetMidBlock2DCrossAttn(options, _settings);
+        conv_norm_out = nn.GroupNorm(options.NormNumGroups, first, options.NormEps);
+        conv_out = nn.Conv2d(first, options.OutChannels, 3, padding: 1);
+        RegisterComponents();
+    }
+
+    /// <summary>The architecture.</summary>
+    public UNetOptions Options { get; }
+
+    /// <summary>
+    /// Whether each resnet and each transformer block keeps only its inputs for the backward pass and computes the rest again: less
+    /// memory, about a third more time. Off by default. Gradients then come by <c>backward()</c>, not by <c>autograd.grad</c>.
+    /// </summary>
+    public bool GradientCheckpointing
+    {
+        get => _settings.GradientCheckpointing;
+        set => _settings.GradientCheckpointing = value;
+    }
+
+    /// <summary>
+    /// Whether normalised and activated values and gates, cheap to compute, are computed again in the backward pass instead of being
+    /// kept. On by default. Gradients then come by <c>backward()</c>, not by <c>autograd.grad</c>.
+    /// </summary>
+    public bool RecomputeActivations
+    {
+        get => _settings.RecomputeActivations;
+        set => _settings.RecomputeActivations = value;
+    }
+
+    /// <summary>How attention is computed. <see cref="AttentionForm.Automatic"/> by default.</summary>
+    public AttentionForm Attention
+    {
+        get => _settings.Attention;
+        set => _settings.Attention = value;
+    }
+
+    /// <summary>Predicts for a batch, without added conditions. See the four-argument form.</summary>
+    public Tensor call(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates) => call(sample, timesteps, encoderHiddenStates, null);
+
+    /// <summary>Predicts the noise (or what the model was trained for).</summary>
+    /// <param name="sample">Noisy latents, [B, InChannels, h, w]; h and w need not be multiples of 8.</param>
+    /// <param name="timesteps">Diffusion times, one per sample, integer or fractional, [B]; or one for all, [1].</param>
+    /// <param name="encoderHiddenStates">Text context, [B, L, CrossAttentionDim].</param>
+    /// <param name="added">SDXL's added conditions; null for other models.</param>
+    /// <returns>[B, OutChannels, h, w], in the sample's dtype.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit the options, or added conditions are missing or not wanted.</exception>
+    public override Tensor forward(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates, AddedConditions? added)
+    {
+        CheckShapes(sample, timesteps, encoderHiddenStates, added);
+        using var scope = NewDisposeScope();
+        var dtype = conv_in.weight.dtype;
+        var timeEmbedding = EmbedTime(timesteps.expand(sample.size(0)), added, dtype);   // [B, 4 · channels]
+        var context = encoderHiddenStates.to(dtype);
+        var hidden = conv_in.call(sample.to(dtype));
+
+        var skips = new Stack<Tensor>([hidden]);
+        foreach (var block in down_blocks) hidden = block.call(hidden, timeEmbedding, context, skips);
+        hidden = mid_block.call(hidden, timeEmbedding, context);
+        foreach (var block in up_blocks)
+        {
+            var next = block.call(hidden, timeEmbedding, context, skips);
+            hidden.Dispose();
+            hidden = next;
+        }
+
+        var predicted = _settings.NormSilu(conv_norm_out, hidden).Into(conv_out);
+        return (predicted.dtype == sample.dtype ? predicted : predicted.to(sample.dtype)).MoveToOuterDisposeScope();
+    }
+
+    private Tensor EmbedTime(Tensor timesteps, AddedConditions? added, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var sinusoid = Sinusoid.Embed(timesteps, Options.BlockOutChannels[0], Options.FlipSinToCos, Options.FreqShift);
+        var embedding = time_embedding.call(sinusoid.to(dtype));
+        if (add_embedding is not null && added is not null)
+        {
+            var sizes = Sinusoid.Embed(added.TimeIds.flatten(), Options.AdditionTimeEmbedDim, Options.FlipSinToCos, Options.FreqShift);
+            var condition = cat([added.PooledEmbeds.to(dtype), sizes.reshape(added.TimeIds.size(0), -1).to(dtype)], -1);
+            embedding = embedding + add_embedding.call(condition);
+        }
+
+        return embedding.MoveToOuterDisposeScope();
+    }
+
+    private void CheckShapes(Tensor sample, Tensor timesteps, Tensor context, AddedConditions? added)
+    {
+        if (sample.dim() != 4 || sample.size(1) != Options.InChannels)
+            throw Misfit(nameof(sample), sample, $"[B, {Options.InChannels}, h, w]");
+        var batch = sample.size(0);
+        if (timesteps.dim() != 1 || (timesteps.size(0) != batch && timesteps.size(0) != 1))
+            throw Misfit(nameof(timesteps), timesteps, $"[{batch}]");
+        if (context.dim() != 3 || context.size(0) != batch || context.size(2) != Options.CrossAttentionDim)
+            throw Misfit("encoderHiddenStates", context, $"[{batch}, L, {Options.CrossAttentionDim}]");
+        if (add_embedding is null != added is null)
+        {
+            throw new ArgumentException(added is null
+                ? "added is not set: this model (AdditionEmbedType text_time) needs the pooled text embedding and the time ids."
+                : "added is set: this model has no added conditions. Leave them out.", nameof(added));
+        }
+
+        if (added is not null && (added.TimeIds.dim() != 2 || added.PooledEmbeds.dim() != 2
+            || added.PooledEmbeds.size(1) + added.TimeIds.size(1) * Options.AdditionTimeEmbedDim != Options.ProjectionClassEmbeddingsInputDim))
+        {
+            throw Misfit(nameof(added), added.PooledEmbeds, $"[{batch}, {Options.ProjectionClassEmbeddingsInputDim - 6 * Options.AdditionTimeEmbedDim}] with time ids [{batch}, 6]");
+        }
+    }
+
+    private static ArgumentException Misfit(string name, Tensor tensor, string wanted) =>
+        new($"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes {wanted}. Check that model and input belong together.", name);
+}

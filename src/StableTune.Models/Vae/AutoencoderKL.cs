@@ -1,0 +1,110 @@
+namespace StableTune.Models;
+
+/// <summary>Images to latents and back: the variational autoencoder in front of the UNet.</summary>
+/// <remarks>
+/// Rombach et al., arXiv:2112.10752. Module and parameter names are those of diffusers' <c>AutoencoderKL</c>. Latents are unscaled here;
+/// the UNet works on latents times <see cref="VaeOptions.ScalingFactor"/>. It computes in the dtype of its weights, norms and softmax
+/// in float32, and answers in the dtype of its input.
+/// </remarks>
+public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
+{
+    private readonly Encoder encoder;
+    private readonly Decoder decoder;
+    private readonly Conv2d quant_conv;
+    private readonly Conv2d post_quant_conv;
+    private readonly ForwardSettings _settings = new();
+
+    /// <summary>Creates the model with random weights (or undefined ones, within <c>engine.skip_init()</c>).</summary>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    public AutoencoderKL(VaeOptions options) : base(nameof(AutoencoderKL))
+    {
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        Options = options;
+        encoder = new Encoder(options, _settings);
+        decoder = new Decoder(options, _settings);
+        quant_conv = nn.Conv2d(2 * options.LatentChannels, 2 * options.LatentChannels, 1);
+        post_quant_conv = nn.Conv2d(options.LatentChannels, options.LatentChannels, 1);
+        RegisterComponents();
+    }
+
+    /// <summary>The architecture and the scaling factor.</summary>
+    public VaeOptions Options { get; }
+
+    /// <summary>Whether a batch is encoded and decoded one sample at a time: the memory of a batch of one. Off by default.</summary>
+    public bool UseSlicing { get; set; }
+
+    /// <summary>Whether each resnet keeps only its input for the backward pass. See <see cref="UNet2DConditionModel.GradientCheckpointing"/>.</summary>
+    public bool GradientCheckpointing
+    {
+        get => _settings.GradientCheckpointing;
+        set => _settings.GradientCheckpointing = value;
+    }
+
+    /// <summary>See <see cref="UNet2DConditionModel.RecomputeActivations"/>.</summary>
+    public bool RecomputeActivations
+    {
+        get => _settings.RecomputeActivations;
+        set => _settings.RecomputeActivations = value;
+    }
+
+    /// <summary>How attention is computed. <see cref="AttentionForm.Automatic"/> by default.</summary>
+    public AttentionForm Attention
+    {
+        get => _settings.Attention;
+        set => _settings.Attention = value;
+    }
+
+    /// <summary>Encodes images.</summary>
+    /// <param name="pixels">Images in -1 ... 1, [B, 3, H, W]. H and W should be multiples of 8; what is over is cut off by the levels.</param>
+    /// <returns>The distribution of the unscaled latents, each tensor [B, 4, H/8, W/8].</returns>
+    /// <exception cref="ArgumentException">The tensor does not have the shape of images.</exception>
+    public LatentDistribution Encode(Tensor pixels)
+    {
+        Check(pixels, nameof(pixels), Options.InChannels);
+        using var scope = NewDisposeScope();
+        var moments = PerSlice(pixels, slice => slice.Through([encoder.call, quant_conv.call])).chunk(2, 1);
+        var mean = moments[0].contiguous();
+        return new LatentDistribution(mean.MoveToOuterDisposeScope(), moments[1].clamp(-30, 20).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Decodes latents.</summary>
+    /// <param name="unscaledLatents">Latents divided by the scaling factor, [B, 4, h, w].</param>
+    /// <returns>Images, about -1 ... 1 and not clamped, [B, 3, 8h, 8w].</returns>
+    /// <exception cref="ArgumentException">The tensor does not have the shape of latents.</exception>
+    public Tensor Decode(Tensor unscaledLatents)
+    {
+        Check(unscaledLatents, nameof(unscaledLatents), Options.LatentChannels);
+        using var scope = NewDisposeScope();
+        return PerSlice(unscaledLatents, slice => slice.Through([post_quant_conv.call, decoder.call])).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Encodes to the mean and decodes it: the reconstruction of images [B, 3, H, W].</summary>
+    public override Tensor forward(Tensor pixels)
+    {
+        using var scope = NewDisposeScope();
+        return Decode(Encode(pixels).Mean).MoveToOuterDisposeScope();
+    }
+
+    private Tensor PerSlice(Tensor input, Func<Tensor, Tensor> run)
+    {
+        var dtype = ComputeType;
+        if (!UseSlicing || input.size(0) == 1) return run(input.to(dtype)).to(input.dtype);
+        var results = input.split(1).Select(slice =>
+        {
+            using var scope = NewDisposeScope();
+            return run(slice.to(dtype)).to(input.dtype).MoveToOuterDisposeScope();
+        }).ToList();
+        return cat(results, 0);
+    }
+
+    private ScalarType ComputeType => quant_conv.weight.dtype;
+
+    private static void Check(Tensor tensor, string name, int channels)
+    {
+        if (tensor.dim() != 4 || tensor.size(1) != channels)
+        {
+            throw new ArgumentException(
+                $"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes [B, {channels}, height, width]. Check the order of the dimensions.", name);
+        }
+    }
+}
