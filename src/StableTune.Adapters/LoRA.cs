@@ -111,7 +111,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
             var rows = output.reshape(-1, _layer.OutFeatures);
             var (low, high) = (hidden.reshape(-1, Rank), up.t());
             if (InPlace(output)) rows.addmm_(low, high, 1, strength);
-            else return Shaped(rows.addmm(low, high, 1, strength), output.shape);
+            else return rows.addmm(low, high, 1, strength).reshape(output.shape).MoveToOuterDisposeScope();
         }
         else
         {
@@ -119,7 +119,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
             var planes = output.reshape(output.shape[0], _layer.OutFeatures, -1);
             var (low, high) = (hidden.reshape(output.shape[0], Rank, -1), up.unsqueeze(0).expand(output.shape[0], -1, -1));
             if (InPlace(output)) planes.baddbmm_(high, low, 1, strength);
-            else return Shaped(planes.baddbmm(high, low, 1, strength), output.shape);
+            else return planes.baddbmm(high, low, 1, strength).reshape(output.shape).MoveToOuterDisposeScope();
         }
 
         return null;
@@ -136,12 +136,6 @@ internal sealed class LoRAAdapter : NetworkAdapter
         base.LoadTensors(tensors);
         _scale = _alpha.item<float>() / Rank;
     }
-
-    /// <summary>
-    /// The result in the output's shape. Not a view for autograd, which it would be by reshape: models add residuals to it in place, and in-place
-    /// changes of views cost a copy of the gradient.
-    /// </summary>
-    private static Tensor Shaped(Tensor result, long[] shape) => engine.call("_unsafe_view", "", result, shape)[0].MoveToOuterDisposeScope();
 
     /// <summary>Where no gradient is recorded; and only where reshape gave a view of the output, which a strided one would not.</summary>
     private static bool InPlace(Tensor output) => !is_grad_enabled() && output.is_contiguous();

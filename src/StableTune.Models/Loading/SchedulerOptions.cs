@@ -51,12 +51,18 @@ public sealed record SchedulerOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (TrainTimesteps is < 1 or > 100_000) yield return Problem(TrainTimesteps, "the number of timesteps must be within 1 and 100000", "1000 in all published models");
+        if (TrainTimesteps is < 1 or > 100_000) yield return Problem(
+            TrainTimesteps, "the number of timesteps must be within 1 and 100000", "1000 in all published models");
         if (!(BetaStart > 0 && BetaStart < 1)) yield return Problem(BetaStart, "betas lie between 0 and 1", "0.00085 in all published models");
-        if (!(BetaEnd >= BetaStart && BetaEnd < 1)) yield return Problem(BetaEnd, "the last beta must lie between the first and 1", "0.012 in all published models");
-        if (!Schedules.Contains(BetaSchedule)) yield return Problem(BetaSchedule, "the schedule is not known", "use one of: " + string.Join(", ", Schedules));
-        if (!Predictions.Contains(PredictionType)) yield return Problem(PredictionType, "the prediction type is not known", "use one of: " + string.Join(", ", Predictions));
+        if (!(BetaEnd >= BetaStart && BetaEnd < 1)) yield return Problem(
+            BetaEnd, "the last beta must lie between the first and 1", "0.012 in all published models");
+        if (!Schedules.Contains(BetaSchedule)) yield return Problem(
+            BetaSchedule, "the schedule is not known", "use one of: " + string.Join(", ", Schedules));
+        if (!Predictions.Contains(PredictionType)) yield return Problem(
+            PredictionType, "the prediction type is not known", "use one of: " + string.Join(", ", Predictions));
         if (TrainedBetas is { } betas && (betas.Count != TrainTimesteps || betas.Any(beta => !(beta > 0 && beta < 1))))
-            yield return Problem($"a list of {betas.Count}", $"there must be {TrainTimesteps} betas between 0 and 1", "use null for the schedule", nameof(TrainedBetas));
+            yield return Problem(
+                $"a list of {betas.Count}", $"there must be {TrainTimesteps} betas between 0 and 1", "use null for the schedule",
+                nameof(TrainedBetas));
     }
 }

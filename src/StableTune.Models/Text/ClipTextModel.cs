@@ -91,7 +91,9 @@ public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
     private void CheckShape(Tensor inputIds)
     {
         if (inputIds.dim() != 2 || inputIds.shape[1] < 1 || inputIds.shape[1] > Options.MaxPositions)
-            throw new ArgumentException($"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to {Options.MaxPositions}.", nameof(inputIds));
+            throw new ArgumentException(
+                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to {Options.MaxPositions}.",
+                nameof(inputIds));
     }
 }
 

@@ -58,7 +58,8 @@ public sealed record ClipTextOptions : OptionsBase
         if (HiddenSize < 1) yield return Problem(HiddenSize, "the width must be positive", "768 for SD 1.x, 1024 for SD 2.x");
         if (IntermediateSize < 1) yield return Problem(IntermediateSize, "the width must be positive", "four times HiddenSize is customary");
         if (Layers < 1) yield return Problem(Layers, "there must be at least one layer", "12 for SD 1.x, 23 for SD 2.x");
-        if (Heads < 1 || HiddenSize % Heads != 0) yield return Problem(Heads, $"the heads must divide the width {HiddenSize}", "12 for SD 1.x, 16 for SD 2.x");
+        if (Heads < 1 || HiddenSize % Heads != 0) yield return Problem(
+            Heads, $"the heads must divide the width {HiddenSize}", "12 for SD 1.x, 16 for SD 2.x");
         if (MaxPositions < 3) yield return Problem(MaxPositions, "start, end and a token between them need 3 places", "77 in all published models");
         if (!(LayerNormEps > 0)) yield return Problem(LayerNormEps, "the epsilon must be positive", "1e-5 in all published models");
         if (ProjectionDim is < 1) yield return Problem(ProjectionDim, "the width must be positive", "use null for an encoder without projection");

@@ -10,7 +10,8 @@ internal static class ClipTokenizerFolder
     public static ClipTokenizer Read(string folder)
     {
         if (!Directory.Exists(folder))
-            throw new InvalidFileException(folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with vocab.json and merges.txt.");
+            throw new InvalidFileException(
+                folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with vocab.json and merges.txt.");
         var vocabulary = ClipVocabulary.FromFolder(folder);
         var added = ReadAddedTokens(Path.Combine(folder, "added_tokens.json"));
         foreach (var (token, id) in ReadConfiguredTokens(Path.Combine(folder, "tokenizer_config.json"))) added.TryAdd(token, id);
@@ -18,7 +19,9 @@ internal static class ClipTokenizerFolder
 
         var (padToken, origin) = ReadPadToken(folder);
         if (!added.ContainsKey(padToken) && !vocabulary.Ids.ContainsKey(padToken))
-            throw new InvalidFileException(origin, $"the pad token is \"{padToken}\", which the vocabulary does not have.", "Take the tokenizer folder from one model.");
+            throw new InvalidFileException(
+                origin, $"the pad token is \"{padToken}\", which the vocabulary does not have.",
+                "Take the tokenizer folder from one model.");
         return new ClipTokenizer(vocabulary, padToken, added);
     }
 
@@ -58,7 +61,9 @@ internal static class ClipTokenizerFolder
         {
             if (entry.Value.ValueKind != JsonValueKind.Object || !entry.Value.TryGetProperty("content", out var content)
                 || content.ValueKind != JsonValueKind.String || !int.TryParse(entry.Name, out var id) || id < 0)
-                throw new InvalidFileException(path, $"the entry \"{entry.Name}\" of added_tokens_decoder is no token with an id.", "Take the tokenizer folder from the model's repository again.");
+                throw new InvalidFileException(
+                    path, $"the entry \"{entry.Name}\" of added_tokens_decoder is no token with an id.",
+                    "Take the tokenizer folder from the model's repository again.");
             added.Add((content.GetString()!, id));
         }
 
@@ -68,7 +73,9 @@ internal static class ClipTokenizerFolder
     private static int Id(string path, string token, JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0
             ? id
-            : throw new InvalidFileException(path, $"the id of token \"{token}\" is {value.GetRawText()}; ids are whole numbers from 0.", "Take the tokenizer folder from the model's repository again.");
+            : throw new InvalidFileException(
+                path, $"the id of token \"{token}\" is {value.GetRawText()}; ids are whole numbers from 0.",
+                "Take the tokenizer folder from the model's repository again.");
 
     private static JsonDocument Parse(string path)
     {

@@ -73,7 +73,9 @@ public sealed class ClipVocabulary
         var merges = ReadMerges(mergesPath, ids);
         foreach (var token in (string[])[StartToken, EndToken])
             if (!ids.ContainsKey(token))
-                throw new InvalidFileException(vocabularyPath, $"the token \"{token}\" is missing.", "This is not the vocabulary of a CLIP tokenizer; take the tokenizer folder of the model.");
+                throw new InvalidFileException(
+                    vocabularyPath, $"the token \"{token}\" is missing.",
+                    "This is not the vocabulary of a CLIP tokenizer; take the tokenizer folder of the model.");
         return new ClipVocabulary(ids, merges);
     }
 
@@ -104,7 +106,10 @@ public sealed class ClipVocabulary
             foreach (var entry in document.RootElement.EnumerateObject())
             {
                 if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or > LargestId || !taken.Add(id))
-                    throw new InvalidFileException(path, $"the id of token \"{entry.Name}\" is {entry.Value.GetRawText()}; ids are whole numbers from 0, each used once.", "Take the file from the model's repository again.");
+                    throw new InvalidFileException(
+                        path,
+                        $"the id of token \"{entry.Name}\" is {entry.Value.GetRawText()}; ids are whole numbers from 0, each used once.",
+                        "Take the file from the model's repository again.");
                 ids[entry.Name] = id;
             }
 
@@ -112,7 +117,8 @@ public sealed class ClipVocabulary
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidFileException(path, "not a JSON object of tokens and ids: " + e.Message, "Take the file from the model's repository again.", e);
+            throw new InvalidFileException(
+                path, "not a JSON object of tokens and ids: " + e.Message, "Take the file from the model's repository again.", e);
         }
     }
 
@@ -126,10 +132,14 @@ public sealed class ClipVocabulary
             if (line.Length == 0 || (i == 0 && line.StartsWith("#version", StringComparison.Ordinal))) continue;
             var blank = line.IndexOf(' ', StringComparison.Ordinal);
             if (blank <= 0 || blank == line.Length - 1 || line.IndexOf(' ', blank + 1) >= 0)
-                throw new InvalidFileException(path, $"line {i + 1} is \"{Shorten(line)}\" instead of two tokens with a blank between them.", "Take the file from the model's repository again.");
+                throw new InvalidFileException(
+                    path, $"line {i + 1} is \"{Shorten(line)}\" instead of two tokens with a blank between them.",
+                    "Take the file from the model's repository again.");
             foreach (var token in (string[])[line[..blank], line[(blank + 1)..], line.Remove(blank, 1)])
                 if (!ids.ContainsKey(token))
-                    throw new InvalidFileException(path, $"line {i + 1} merges \"{Shorten(line)}\", but vocab.json has no token \"{Shorten(token)}\".", "Take vocab.json and merges.txt from the same model.");
+                    throw new InvalidFileException(
+                        path, $"line {i + 1} merges \"{Shorten(line)}\", but vocab.json has no token \"{Shorten(token)}\".",
+                        "Take vocab.json and merges.txt from the same model.");
             merges.Add(line);
         }
 

@@ -46,7 +46,8 @@ public static class PromptAttention
         {
             brackets.Push(parts.Count);
             if (round.Count + square.Count > DeepestNesting)
-                throw new FormatException($"The prompt has more than {DeepestNesting} brackets open at once. Close them, or write \\( and \\[ for literal ones.");
+                throw new FormatException(
+                    $"The prompt has more than {DeepestNesting} brackets open at once. Close them, or write \\( and \\[ for literal ones.");
         }
 
         void Weigh(int start, double factor)

@@ -17,9 +17,13 @@ public sealed class PromptEncoder
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(textModel);
         if (tokenizer.LargestId >= textModel.Options.VocabularySize)
-            throw new ArgumentException($"The tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {textModel.Options.VocabularySize}. Take both from one model.", nameof(tokenizer));
+            throw new ArgumentException(
+                $"The tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {textModel.Options.VocabularySize}. Take both from one model.",
+                nameof(tokenizer));
         if (textModel.Options.MaxPositions < ClipTokenizer.ChunkLength)
-            throw new ArgumentException($"The text encoder takes {textModel.Options.MaxPositions} tokens at most; chunks have {ClipTokenizer.ChunkLength}.", nameof(textModel));
+            throw new ArgumentException(
+                $"The text encoder takes {textModel.Options.MaxPositions} tokens at most; chunks have {ClipTokenizer.ChunkLength}.",
+                nameof(textModel));
         (_tokenizer, _textModel) = (tokenizer, textModel);
     }
 
@@ -79,7 +83,8 @@ public sealed class PromptEncoder
     public Tensor EncodeIds(Tensor inputIds, int? clipSkip = null)
     {
         if (inputIds.dim() != 3 || inputIds.shape[2] != ClipTokenizer.ChunkLength)
-            throw new ArgumentException($"The token ids have the shape [{string.Join(", ", inputIds.shape)}] instead of [B, chunks, 77].", nameof(inputIds));
+            throw new ArgumentException(
+                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}] instead of [B, chunks, 77].", nameof(inputIds));
         using var scope = NewDisposeScope();
         return JoinChunks(Run(inputIds, clipSkip)).MoveToOuterDisposeScope();
     }

@@ -14,7 +14,9 @@ internal static class TextFile
         {
             var length = new FileInfo(path).Length;
             if (length > LargestFile)
-                throw new InvalidFileException(path, $"the file has {length} bytes, far too many for what it should hold.", "Take the file from the model's repository again.");
+                throw new InvalidFileException(
+                    path, $"the file has {length} bytes, far too many for what it should hold.",
+                    "Take the file from the model's repository again.");
             return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

@@ -51,7 +51,8 @@ internal static class TokenChunks
     private static int Count(int maxTokenLength)
     {
         if (maxTokenLength <= 0 || maxTokenLength % Body != 0)
-            throw new ArgumentOutOfRangeException(nameof(maxTokenLength), maxTokenLength, "The number of tokens must be a positive multiple of 75: 75, 150 or 225.");
+            throw new ArgumentOutOfRangeException(
+                nameof(maxTokenLength), maxTokenLength, "The number of tokens must be a positive multiple of 75: 75, 150 or 225.");
         return maxTokenLength / Body;
     }
 }

@@ -1,0 +1,109 @@
+using StableTune.Weights;
+
+namespace StableTune.Models;
+
+/// <summary>Loads models: folders in diffusers' layout with safetensors weights, Stable Diffusion 1.x and 2.x.</summary>
+public static class ModelLoader
+{
+    /// <summary>Loads a model. Bytes go from the files straight into the weights' memory; nothing is held twice.</summary>
+    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="options">Type, device, parts, progress; null for the defaults: all parts, float32, in memory of the process.</param>
+    /// <param name="cancellationToken">Looked at every few megabytes.</param>
+    /// <returns>The model, frozen and in evaluation mode.</returns>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidFileException">Files are missing, corrupt, or do not fit; the message lists everything that was found.</exception>
+    /// <exception cref="OperationCanceledException">The token was set.</exception>
+    public static StableDiffusionModel Load(string path, ModelLoadOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        options ??= new ModelLoadOptions();
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        var description = ModelDescription.Read(path, options.Parts, options.Variant);
+        ThrowIfAny(path, description.Faults);
+
+        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => new FileInfo(part.File).Length));
+        var loaded = new Dictionary<ModelParts, nn.Module>();
+        try
+        {
+            foreach (var part in description.Parts)
+            {
+                loaded[part.Part] = LoadPart(part, options, progress?.For(new FileInfo(part.File).Length), cancellationToken);
+            }
+
+            return new StableDiffusionModel(
+                (UNet2DConditionModel?)loaded.GetValueOrDefault(ModelParts.UNet), (AutoencoderKL?)loaded.GetValueOrDefault(ModelParts.Vae),
+                (ClipTextModel?)loaded.GetValueOrDefault(ModelParts.TextEncoder), description.Tokenizer, description.Scheduler)
+            {
+                Path = path,
+                BaseModelVersion = description.BaseModelVersion,
+            };
+        }
+        catch
+        {
+            foreach (var module in loaded.Values) module.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Everything about a model that can be wrong and be known from configurations and file headers: missing, truncated and corrupt files, classes that are
+    /// not supported, tensors that are missing or of another shape. Reads no weights.
+    /// </summary>
+    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="options">As for <see cref="Load"/>.</param>
+    /// <param name="option">The option that holds the path, as messages shall name it.</param>
+    /// <returns>The problems; empty when the model can be loaded.</returns>
+    public static IReadOnlyList<OptionProblem> Check(string? path, ModelLoadOptions? options = null, string option = "ModelPath")
+    {
+        options ??= new ModelLoadOptions();
+        if (string.IsNullOrWhiteSpace(path))
+            return [new OptionProblem(option, path, "a base model is required", "give the path of a model folder with a model_index.json")];
+        var problems = options.Validate().ToList();
+        if (problems.Count > 0) return problems;
+        try
+        {
+            var description = ModelDescription.Read(path, options.Parts, options.Variant);
+            description.CheckHeaders();
+            return [.. description.Faults.Select(fault => Problem(option, fault))];
+        }
+        catch (InvalidFileException e)
+        {
+            return [Problem(option, e)];
+        }
+    }
+
+    private static nn.Module LoadPart(PartDescription part, ModelLoadOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        using var file = WeightFile.Open(part.File);
+        nn.Module module;
+        using (engine.skip_init()) module = part.Build();
+        try
+        {
+            // Before gigabytes are read in vain.
+            ModuleWeights.Compare(module, file, part.Rename).ThrowIfIncomplete();
+            if (options.Device is { } device) module.to(device);
+            var type = part.Part == ModelParts.Vae ? options.VaeType ?? options.WeightType : options.WeightType;
+            var how = new ModuleLoadOptions { Storage = options.Storage, Progress = progress, CancellationToken = cancellationToken };
+            ModuleWeights.LoadInto(module, file, part.Rename, type, how).ThrowIfIncomplete();
+            module.requires_grad_(false);
+            module.eval();
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+    }
+
+    private static void ThrowIfAny(string path, IReadOnlyList<InvalidFileException> faults)
+    {
+        if (faults.Count == 0) return;
+        if (faults.Count == 1) throw faults[0];
+        throw new InvalidFileException(
+            path, $"{faults.Count} faults:{string.Concat(faults.Select(fault => $"\n  - {fault.Message}"))}\n",
+            "Mend them, or take the model from its repository again.", faults[0]);
+    }
+
+    private static OptionProblem Problem(string option, InvalidFileException fault) => new(option, fault.Path, fault.Fault.TrimEnd('.', '\n'), fault.Remedy);
+}

@@ -1,0 +1,87 @@
+using StableTune.Testing;
+
+namespace StableTune.Models.Tests;
+
+/// <summary>Tests that count the live tensors of the process, and so run alone.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class LiveTensorCollection
+{
+    public const string Name = "live tensors";
+}
+
+[Collection(LiveTensorCollection.Name)]
+public sealed class ModelLifetimeTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _path;
+
+    public ModelLifetimeTests() => _path = FixtureModels.TinySd15(_folder);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Load_ThenRelease_LeavesNoTensors()
+    {
+        var before = engine.live_tensors;
+        using var model = ModelLoader.Load(_path);
+        var (loaded, parameters) = (engine.live_tensors, model.Vae.parameters().Count());
+        model.ReleaseVae();
+        Assert.Equal(loaded - parameters, engine.live_tensors);
+        model.Dispose();
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Load_Cancelled_LeavesNoTensors()
+    {
+        var before = engine.live_tensors;
+        Assert.ThrowsAny<OperationCanceledException>(() => ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Check_LeavesNoTensors()
+    {
+        var before = engine.live_tensors;
+        Assert.Empty(ModelLoader.Check(_path));
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Encode_ManyTimes_LeavesOnlyItsResults()
+    {
+        using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
+        var encoder = new PromptEncoder(model.Tokenizer, model.TextEncoder);
+        using var frozen = no_grad();
+        var before = engine.live_tensors;
+        for (var i = 0; i < 10; i++)
+        {
+            encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
+            encoder.EncodeWeighted(["a (cat:1.2)"], rescale: true).Dispose();
+            encoder.EncodeForSampling(["(a) cat", ""]).Dispose();
+            using var ids = zeros(1, 77, dtype: ScalarType.Int64);
+            using var outputs = model.TextEncoder.Outputs(ids);
+        }
+
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Backward_ManyTimes_LeavesOnlyGradients()
+    {
+        using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
+        var encoder = new PromptEncoder(model.Tokenizer, model.TextEncoder);
+        model.TextEncoder.requires_grad_(true);
+        model.TextEncoder.GradientCheckpointing = true;
+        Step();
+        var before = engine.live_tensors;
+        for (var i = 0; i < 5; i++) Step();
+        Assert.Equal(before, engine.live_tensors);
+
+        void Step()
+        {
+            using var scope = NewDisposeScope();
+            encoder.Encode(["a cat"]).pow(2).mean().backward();
+        }
+    }
+}
