@@ -6,7 +6,6 @@ internal static class Ops
     internal static readonly Operator AdaptiveAvgPool1d = new("adaptive_avg_pool1d");
     internal static readonly Operator AdaptiveAvgPool2d = new("adaptive_avg_pool2d");
     internal static readonly Operator AvgPool2d = new("avg_pool2d");
-    internal static readonly Operator Conv2d = new("conv2d");
     internal static readonly Operator CosineSimilarity = new("cosine_similarity");
     internal static readonly Operator CrossEntropyLoss = new("cross_entropy_loss");
     internal static readonly Operator Dropout = new("dropout");

@@ -19,15 +19,15 @@ public sealed class HookTests
         });
         var doubler = linear.register_forward_hook((_, _, output) => output * 2);
         var adder = linear.register_forward_hook((_, given, output) => output + given.sum());
-        TensorAssert.Close([9], linear.call(input), 0);
-        TensorAssert.Close([3], linear.forward(input), 0);
+        Close.To(linear.call(input), [9], 0);
+        Close.To(linear.forward(input), [3], 0);
 
         doubler.remove();
         doubler.remove();
-        TensorAssert.Close([6], linear.call(input), 0);
+        Close.To(linear.call(input), [6], 0);
         adder.remove();
         watcher.remove();
-        TensorAssert.Close([3], linear.call(input), 0);
+        Close.To(linear.call(input), [3], 0);
         Assert.Equal(2, seen);
     }
 
@@ -39,9 +39,9 @@ public sealed class HookTests
         var hook = identity.register_forward_pre_hook((_, input) => input + 1);
         identity.register_forward_pre_hook((_, input) => input * 10);
         identity.register_forward_pre_hook((_, _) => null);
-        TensorAssert.Close([20], identity.call(ones(1)), 0);
+        Close.To(identity.call(ones(1)), [20], 0);
         hook.remove();
-        TensorAssert.Close([10], identity.call(ones(1)), 0);
+        Close.To(identity.call(ones(1)), [10], 0);
     }
 
     [Fact]
@@ -58,8 +58,8 @@ public sealed class HookTests
             return null;
         });
         identity.register_forward_hook((_, _, output) => output + 1);
-        TensorAssert.Close([2], identity.call(ones(1)), 0);
-        TensorAssert.Close([2], identity.call(ones(1)), 0);
+        Close.To(identity.call(ones(1)), [2], 0);
+        Close.To(identity.call(ones(1)), [2], 0);
         Assert.Equal(1, runs);
     }
 
@@ -79,11 +79,11 @@ public sealed class HookTests
     {
         using var scope = NewDisposeScope();
         using var sum = new Sum();
-        TensorAssert.Close([7], sum.call(ones(1), full([1], 3.0), 2), 0);
+        Close.To(sum.call(ones(1), full([1], 3.0), 2), [7], 0);
         sum.register_forward_pre_hook((_, a, b, c) => (a, b, c + 1));
-        TensorAssert.Close([10], sum.call(ones(1), full([1], 3.0), 2), 0);
+        Close.To(sum.call(ones(1), full([1], 3.0), 2), [10], 0);
         sum.register_forward_hook((_, _, _, c, output) => output * c);
-        TensorAssert.Close([30], sum.call(ones(1), full([1], 3.0), 2), 0);
+        Close.To(sum.call(ones(1), full([1], 3.0), 2), [30], 0);
     }
 
     [Fact]
@@ -95,6 +95,6 @@ public sealed class HookTests
         linear.requires_grad_(false);
         linear.register_forward_hook((_, input, output) => output + nn.functional.linear(input, down));
         linear.call(tensor([1f, 3f], [1, 2])).sum().backward();
-        TensorAssert.Close([2, 6], down.grad!, 1e-6);
+        Close.To(down.grad!, [2, 6], 1e-6);
     }
 }

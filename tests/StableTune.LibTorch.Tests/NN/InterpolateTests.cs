@@ -24,7 +24,7 @@ public sealed class InterpolateTests
     public void Interpolate_FourToTwo_ByHand(InterpolationMode mode, bool? corners, bool antialias, double[] expected)
     {
         using var scope = NewDisposeScope();
-        TensorAssert.Close(expected, nn.functional.interpolate(Row(1, 2, 4, 8), [1, 2], mode: mode, align_corners: corners, antialias: antialias), 1e-12);
+        Close.To(nn.functional.interpolate(Row(1, 2, 4, 8), [1, 2], mode: mode, align_corners: corners, antialias: antialias), expected, 1e-12);
     }
 
     [Fact]
@@ -32,10 +32,10 @@ public sealed class InterpolateTests
     {
         using var scope = NewDisposeScope();
         var square = tensor(new double[] { 1, 2, 3, 4 }).reshape(1, 1, 2, 2);
-        TensorAssert.Close([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4], nn.functional.interpolate(square, scale_factor: [2]), 0);
-        TensorAssert.Close([1, 1.25, 1.75, 2], nn.functional.interpolate(Row(1, 2), [1, 4], mode: InterpolationMode.Bilinear), 1e-15);
-        TensorAssert.Close([1, 4.0 / 3, 5.0 / 3, 2], nn.functional.interpolate(Row(1, 2), [1, 4], mode: InterpolationMode.Bilinear, align_corners: true), 1e-15);
-        TensorAssert.Close([1, 1.25, 1.75, 2], nn.functional.interpolate(Row(1, 2).squeeze(2), [4], mode: InterpolationMode.Linear), 1e-15);
+        Close.To(nn.functional.interpolate(square, scale_factor: [2]), [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4], 0);
+        Close.To(nn.functional.interpolate(Row(1, 2), [1, 4], mode: InterpolationMode.Bilinear), [1, 1.25, 1.75, 2], 1e-15);
+        Close.To(nn.functional.interpolate(Row(1, 2), [1, 4], mode: InterpolationMode.Bilinear, align_corners: true), [1, 4.0 / 3, 5.0 / 3, 2], 1e-15);
+        Close.To(nn.functional.interpolate(Row(1, 2).squeeze(2), [4], mode: InterpolationMode.Linear), [1, 1.25, 1.75, 2], 1e-15);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class InterpolateTests
     public void Interpolate_Gradients(InterpolationMode mode)
     {
         using var scope = NewDisposeScope();
-        FiniteDifferences.Check(p => nn.functional.interpolate(p[0], [5, 3], mode: mode), randn([1, 2, 3, 4], ScalarType.Float64));
+        GradientCheck.Of(p => nn.functional.interpolate(p[0], [5, 3], mode: mode), randn([1, 2, 3, 4], ScalarType.Float64));
     }
 
     [Fact]
@@ -80,13 +80,13 @@ public sealed class InterpolateTests
     {
         using var scope = NewDisposeScope();
         var x = Row(1, 2, 3);
-        TensorAssert.Close([0, 1, 2, 3, 0, 0], nn.functional.pad(x, [1, 2]), 0);
-        TensorAssert.Close([7, 1, 2, 3], nn.functional.pad(x, [1, 0], value: 7), 0);
-        TensorAssert.Close([2, 3], nn.functional.pad(x, [-1, 0]), 0);
-        TensorAssert.Close([3, 2, 1, 2, 3, 2], nn.functional.pad(x, [2, 1, 0, 0], PaddingModes.Reflect), 0);
-        TensorAssert.Close([1, 1, 2, 3, 1, 1, 2, 3], nn.functional.pad(x, [1, 0, 1, 0], PaddingModes.Replicate), 0);
-        TensorAssert.Close([3, 1, 2, 3, 1], nn.functional.pad(x, [1, 1, 0, 0], PaddingModes.Circular), 0);
+        Close.To(nn.functional.pad(x, [1, 2]), [0, 1, 2, 3, 0, 0], 0);
+        Close.To(nn.functional.pad(x, [1, 0], value: 7), [7, 1, 2, 3], 0);
+        Close.To(nn.functional.pad(x, [-1, 0]), [2, 3], 0);
+        Close.To(nn.functional.pad(x, [2, 1, 0, 0], PaddingModes.Reflect), [3, 2, 1, 2, 3, 2], 0);
+        Close.To(nn.functional.pad(x, [1, 0, 1, 0], PaddingModes.Replicate), [1, 1, 2, 3, 1, 1, 2, 3], 0);
+        Close.To(nn.functional.pad(x, [1, 1, 0, 0], PaddingModes.Circular), [3, 1, 2, 3, 1], 0);
         Assert.Equal([1L, 1, 4, 3], nn.functional.pad(x, [0, 0, 1, 2]).shape);
-        FiniteDifferences.Check(p => nn.functional.pad(p[0], [1, 1, 0, 0], PaddingModes.Reflect), x);
+        GradientCheck.Of(p => nn.functional.pad(p[0], [1, 1, 0, 0], PaddingModes.Reflect), x);
     }
 }
