@@ -1,4 +1,5 @@
 using StableTune.Imaging;
+using StableTune.Models;
 
 namespace StableTune.Diffusion;
 
@@ -11,6 +12,10 @@ namespace StableTune.Diffusion;
 public sealed class TextToImagePipeline
 {
     private readonly ITextToImageModel _model;
+
+    /// <summary>A pipeline over a loaded model.</summary>
+    /// <param name="model">The model; must outlive the pipeline.</param>
+    public TextToImagePipeline(StableDiffusionModel model) : this(new StableDiffusionParts(model)) { }
 
     internal TextToImagePipeline(ITextToImageModel model) => _model = model;
 

@@ -8,6 +8,13 @@ namespace StableTune.Diffusion;
 /// order of operations of the reference schedulers, and not by the tensor library, whose releases round differently.</remarks>
 public sealed class NoiseSchedule
 {
+    private static readonly Dictionary<string, Func<double, double, int, NoiseSchedule>> s_byName = new()
+    {
+        ["scaled_linear"] = ScaledLinear,
+        ["linear"] = Linear,
+        ["squaredcos_cap_v2"] = (_, _, count) => SquaredCosine(count),
+    };
+
     private readonly float[] _betas, _alphasCumprod, _snr;
 
     private NoiseSchedule(float[] betas)
@@ -63,6 +70,18 @@ public sealed class NoiseSchedule
         return new NoiseSchedule([.. Enumerable.Range(0, count).Select(t => (float)Math.Min(1 - Bar(t + 1) / Bar(t), 0.999))]);
 
         double Bar(int t) => Math.Pow(Math.Cos(((double)t / count + 0.008) / 1.008 * Math.PI / 2), 2);
+    }
+
+    /// <summary>The schedule that a model's configuration describes.</summary>
+    /// <exception cref="InvalidOptionsException">The configuration cannot work.</exception>
+    public static NoiseSchedule From(SchedulerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        var schedule = options.TrainedBetas is { } betas
+            ? new NoiseSchedule([.. betas.Select(beta => (float)beta)])
+            : s_byName[options.BetaSchedule](options.BetaStart, options.BetaEnd, options.TrainTimesteps);
+        return options.RescaleBetasZeroSnr ? schedule.WithZeroTerminalSnr() : schedule;
     }
 
     /// <summary>

@@ -78,4 +78,25 @@ public class NoiseScheduleTests
     [InlineData(0.00085, 0.012, 0)]
     public void ScaledLinear_ImpossibleArguments_Throw(double start, double end, int count) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => NoiseSchedule.ScaledLinear(start, end, count));
+
+    [Fact]
+    public void From_Sd15Configuration_IsTheScaledLinearSchedule() =>
+        Assert.Equal(NoiseSchedule.ScaledLinear().AlphasCumprod, NoiseSchedule.From(SchedulerOptions.Sd15).AlphasCumprod);
+
+    [Fact]
+    public void From_OtherConfigurations_FollowThem()
+    {
+        Assert.Equal(NoiseSchedule.Linear(0.001, 0.02, 100).Betas,
+            NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "linear", BetaStart = 0.001, BetaEnd = 0.02, TrainTimesteps = 100 }).Betas);
+        Assert.Equal(0f, NoiseSchedule.From(new SchedulerOptions { RescaleBetasZeroSnr = true }).AlphasCumprod[^1]);
+        Assert.Equal([0.1f, 0.2f], NoiseSchedule.From(new SchedulerOptions { TrainedBetas = [0.1, 0.2], TrainTimesteps = 2 }).Betas);
+        var cosine = NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "squaredcos_cap_v2" });
+        Assert.Equal(0.999f, cosine.Betas[^1]);
+        Assert.Equal(0.5f, cosine.AlphasCumprod[499], 0.02f);   // half way, cos² is about a half
+    }
+
+    [Fact]
+    public void From_UnknownBetaSchedule_NamesTheOption() =>
+        Assert.Equal("SchedulerOptions.BetaSchedule",
+            Assert.Single(Assert.Throws<InvalidOptionsException>(() => NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "steep" })).Problems).Option);
 }
