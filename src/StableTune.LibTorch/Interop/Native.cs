@@ -87,8 +87,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint st_configuration();
     [LibraryImport(Library)] internal static partial nint st_library_path();
     [LibraryImport(Library)] internal static partial nint st_blas_path();
-    [LibraryImport(Library)] internal static partial int st_keep_freed_memory();
-    [LibraryImport(Library)] internal static partial int st_release_freed_memory();
+    [LibraryImport(Library)] internal static partial int st_keep_freed_memory(long bytes);
+    [LibraryImport(Library)] internal static partial long st_release_freed_memory();
     [LibraryImport(Library)] internal static partial int st_num_threads();
     [LibraryImport(Library)] internal static partial int st_set_num_threads(int n);
     [LibraryImport(Library)] internal static partial int st_num_interop_threads();

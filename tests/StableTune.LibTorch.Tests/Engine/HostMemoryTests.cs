@@ -1,37 +1,91 @@
-using System.Globalization;
-
 namespace StableTune.LibTorch.Tests;
 
 [Collection(CountingTensors.Name)]
-public sealed class HostMemoryTests
+public sealed class HostMemoryTests : IDisposable
 {
-    private const long Elements = 8L << 20;   // 32 MiB of float32, 8192 pages: above the size that malloc otherwise maps anew each time
-    private const int Rounds = 16;
+    private const long Elements = 1 << 20;   // 4 MiB of float32
 
-    /// <summary>Pages that the process had to fetch so far, without reading from a disk: field 10 of the kernel's line.</summary>
-    private static long PageFaults()
-    {
-        var line = File.ReadAllText("/proc/self/stat");
-        return long.Parse(line[(line.LastIndexOf(')') + 2)..].Split(' ')[7], CultureInfo.InvariantCulture);
-    }
+    public HostMemoryTests() => engine.keep_freed_memory(8 * Elements);
 
-    private static long FaultsOfRounds()
+    public void Dispose() => engine.keep_freed_memory(0);
+
+    private static nint AddressOf(long elements)
     {
-        var before = PageFaults();
-        for (var i = 0; i < Rounds; i++) zeros(Elements).Dispose();
-        return PageFaults() - before;
+        using var tensor = full([elements], 1.0);
+        return tensor.data_ptr();
     }
 
     [Fact]
-    public void KeepFreedMemory_TensorAfterTensor_FetchesItsPagesOnce()
+    public void KeepFreedMemory_NextTensorOfTheSize_GetsTheSameBlock()
     {
-        if (!engine.keep_freed_memory()) return;   // another C library: the method promises nothing
-        FaultsOfRounds();
-        // Without it every round fetches 8192 pages. Some are left to the runtime itself.
-        Assert.InRange(FaultsOfRounds(), 0, 8192);
+        var first = AddressOf(Elements);
+        Assert.Equal(first, AddressOf(Elements));
+        Assert.Equal(first, AddressOf(Elements - 100));   // the same step of sizes
+        using var taken = full([Elements], 2.0);
+        Assert.Equal(first, taken.data_ptr());
+        Assert.NotEqual(first, AddressOf(Elements));
+        Assert.Equal(2f, taken[0].ToSingle());
+        Assert.Equal(0, first % 64);
+    }
 
-        var kept = engine.memory().ResidentBytes;
-        Assert.True(engine.release_freed_memory());
-        Assert.True(engine.memory().ResidentBytes <= kept - Elements * sizeof(float) / 2);
+    [Fact]
+    public void ReleaseFreedMemory_SaysHowMuchThereWas()
+    {
+        engine.release_freed_memory();
+        AddressOf(Elements);
+        Assert.InRange(engine.release_freed_memory(), 4 * Elements, 4 * Elements * 17 / 16);
+        Assert.Equal(0, engine.release_freed_memory());
+    }
+
+    [Fact]
+    public void KeepFreedMemory_PastItsLimit_DropsOldSizes()
+    {
+        engine.release_freed_memory();
+        AddressOf(Elements);
+        AddressOf(Elements / 2);                          // 6 of 8 MiB
+        AddressOf(Elements - Elements / 4);               // 3 more are too many
+        Assert.InRange(engine.release_freed_memory(), 3 * Elements, 3 * Elements * 17 / 16);
+        AddressOf(3 * Elements);                          // by itself above the limit
+        Assert.Equal(0, engine.release_freed_memory());
+    }
+
+    [Fact]
+    public void KeepFreedMemory_SetToNothing_KeepsNothing()
+    {
+        var before = full([Elements], 1.0);
+        AddressOf(Elements);
+        engine.keep_freed_memory(0);
+        before.Dispose();
+        AddressOf(16);
+        Assert.Equal(0, engine.release_freed_memory());
+        Assert.Throws<ArgumentOutOfRangeException>(() => engine.keep_freed_memory(-1));
+    }
+
+    [Fact]
+    public void KeepFreedMemory_OnManyThreads_GivesEachTensorItsOwnBlock()
+    {
+        Parallel.For(0, 8, worker =>
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                using var scope = NewDisposeScope();
+                var tensor = full([Elements / 8], worker);
+                Assert.Equal(worker * (Elements / 8), (long)tensor.sum(float64).ToDouble());
+            }
+        });
+    }
+
+    [Fact]
+    public void KeepFreedMemory_UnderConvolutionsAndGradients_LeavesResultsAlone()
+    {
+        using var scope = NewDisposeScope();
+        using var conv = nn.Conv2d(32, 32, 3, padding: 1);
+        var x = ones([1, 32, 64, 64], requires_grad: true);
+        conv.call(x).sum().backward();
+        var expected = x.grad!.clone();
+        engine.keep_freed_memory(0);
+        x.grad = null;
+        conv.call(x).sum().backward();
+        Close.To(x.grad!, expected, 0);
     }
 }
