@@ -7,12 +7,14 @@ namespace StableTune.Adapters;
 /// <param name="Path">The file.</param>
 /// <param name="Kind">What kind of adapters it holds.</param>
 /// <param name="Modules">By adapter: its tensors by their name within it.</param>
-internal sealed record AdapterFileContents(string Path, AdapterKind Kind, IReadOnlyDictionary<string, Dictionary<string, TensorInfo>> Modules)
+internal sealed record AdapterFileContents(
+    string Path, AdapterKind Kind, IReadOnlyDictionary<string, Dictionary<string, TensorInfo>> Modules)
 {
     public string KeyPrefix => Kind.KeyPrefix;
 
     /// <summary>Tells the kind and groups the tensors.</summary>
-    /// <exception cref="InvalidFileException">It is no adapter file, or of a kind that cannot be loaded; the message says what it seems to be.</exception>
+    /// <exception cref="InvalidFileException">It is no adapter file, or of a kind that cannot be loaded; the message says what
+    /// it seems to be.</exception>
     public static AdapterFileContents Read(WeightFile file)
     {
         var kind = AdapterKind.Known.FirstOrDefault(kind => file.Names.Any(name => Split(name) is var (module, part)
@@ -37,7 +39,9 @@ internal sealed record AdapterFileContents(string Path, AdapterKind Kind, IReadO
     {
         var strangers = Modules.Keys.Where(name => !places.ContainsKey(name)).ToList();
         if (strangers.Count > 0)
-            throw new InvalidFileException(Path, $"{strangers.Count} of its {Modules.Count} adapters have no layer in this model:\n    {string.Join("\n    ", strangers.Take(20))}\n" +
+            throw new InvalidFileException(Path,
+                $"{strangers.Count} of its {Modules.Count} adapters have no layer in this model:\n" +
+                string.Concat(strangers.Take(20).Select(name => $"    {name}\n")) +
                 (strangers.Count > 20 ? $"    and {strangers.Count - 20} more\n" : ""),
                 "The file was made for another model or another part of it: use it with the kind of model that its metadata (ss_base_model_version) names.");
     }
@@ -46,11 +50,13 @@ internal sealed record AdapterFileContents(string Path, AdapterKind Kind, IReadO
     {
         var known = string.Join(", ", AdapterKind.Known.Select(k => k.Name));
         foreach (var (sign, name) in AdapterKind.Others)
-            if (strange.Exists(key => key.Contains(sign, StringComparison.Ordinal)))
-                return new InvalidFileException(file.Path, $"this is {name}, of which no adapters can be loaded here (it holds '{strange.First(key => key.Contains(sign, StringComparison.Ordinal))}').",
+            if (strange.Find(key => key.Contains(sign, StringComparison.Ordinal)) is { } found)
+                return new InvalidFileException(file.Path, $"this is {name}, of which no adapters can be loaded here (it holds '{found}').",
                     $"Give a file of these kinds: {known}, with names like lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight.");
-        var examples = strange.Count == 0 ? "it holds no tensors" : $"it holds for instance {string.Join(", ", strange.Take(3).Select(name => $"'{name}'"))}";
-        return new InvalidFileException(file.Path, kind is null ? $"this is not an adapter file: {examples}." : $"beside {kind.Name} adapters {examples}, {strange.Count} strange name(s).",
+        var examples = strange.Count == 0 ? "it holds no tensors"
+            : $"it holds for instance {string.Join(", ", strange.Take(3).Select(name => $"'{name}'"))}";
+        return new InvalidFileException(file.Path, kind is null ? $"this is not an adapter file: {examples}."
+            : $"beside {kind.Name} adapters {examples}, {strange.Count} strange name(s).",
             $"Give a file of these kinds: {known}, with names like lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight.");
     }
 

@@ -6,22 +6,29 @@ internal static class AdapterNames
     /// <summary>A layer and the part of the model it lies in.</summary>
     public sealed record Place(FoundLayer Layer, AdapterParts Part);
 
-    /// <summary><c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with underscores.</summary>
+    /// <summary><c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with
+    /// underscores.</summary>
     public static string Of(string kind, string part, string path) => $"{kind}_{part}_{path.Replace('.', '_')}";
 
     /// <summary>
-    /// Every layer of a model that could have an adapter, by the name it would have. Files are matched with this list, because a name alone cannot
-    /// be turned back into a path. Two paths of the same name would make it ambiguous, and are an error.
+    /// Every layer of a model that could have an adapter, by the name it would have. Files are matched with this list, because
+    /// a name alone cannot be turned back into a path. Two paths of the same name would make it ambiguous, and are an error.
     /// </summary>
     /// <exception cref="InvalidOperationException">Two layers have the same name.</exception>
     public static OrderedDictionary<string, Place> Places(AdapterHosts hosts, string kind)
     {
         var places = new OrderedDictionary<string, Place>(StringComparer.Ordinal);
         foreach (var (part, prefix, root) in hosts.Named())
+        {
             foreach (var layer in ModuleWalk.Layers(root, classes: null))
-                if (!places.TryAdd(Of(kind, prefix, layer.Path), new Place(layer, part)))
+            {
+                var name = Of(kind, prefix, layer.Path);
+                if (!places.TryAdd(name, new Place(layer, part)))
                     throw new InvalidOperationException(
-                        $"The layers '{places[Of(kind, prefix, layer.Path)].Layer.Path}' and '{layer.Path}' have the same name in files, '{Of(kind, prefix, layer.Path)}'. Rename one of the modules.");
+                        $"The layers '{places[name].Layer.Path}' and '{layer.Path}' have the same name in files, '{name}'. Rename one of the modules.");
+            }
+        }
+
         return places;
     }
 }

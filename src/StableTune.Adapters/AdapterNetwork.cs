@@ -4,8 +4,8 @@ using StableTune.Weights;
 namespace StableTune.Adapters;
 
 /// <summary>
-/// All adapters of one kind on a model: attached to its layers by hooks, trained, saved, loaded, merged, taken off again. The model itself is
-/// not changed, and does not own the adapters.
+/// All adapters of one kind on a model: attached to its layers by hooks, trained, saved, loaded, merged, taken off again. The
+/// model itself is not changed, and does not own the adapters.
 /// </summary>
 public sealed class AdapterNetwork : IDisposable
 {
@@ -25,14 +25,15 @@ public sealed class AdapterNetwork : IDisposable
     public bool UsesRandomness => _adapters.Exists(entry => entry.Adapter.UsesRandomness);
 
     /// <summary>
-    /// Creates an adapter for each target layer and attaches it. The model's own weights are left as they are: freeze those that shall not
-    /// be trained.
+    /// Creates an adapter for each target layer and attaches it. The model's own weights are left as they are: freeze those
+    /// that shall not be trained.
     /// </summary>
     /// <param name="hosts">The modules to attach to; parts that the options leave out are passed over.</param>
     /// <param name="options">Kind, parts and targets.</param>
     /// <param name="random">What initial values are drawn from, adapter by adapter in the order of creation.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidOperationException">No layer fits the targets, or two layers would have the same name in files.</exception>
+    /// <exception cref="InvalidOperationException">No layer fits the targets, or two layers would have the same name in
+    /// files.</exception>
     public static AdapterNetwork Attach(AdapterHosts hosts, AdapterOptions options, Generator random)
     {
         ArgumentNullException.ThrowIfNull(hosts);
@@ -45,13 +46,18 @@ public sealed class AdapterNetwork : IDisposable
             foreach (var (part, prefix, root) in hosts.Named())
             {
                 if ((options.TrainedParts & part) == 0) continue;
-                foreach (var found in ModuleWalk.Layers(root, options.Targets.ClassesOf(part)).Where(found => AdapterTargets.Takes(found.Shape)))
-                    network.Add(AdapterNames.Of(options.KeyPrefix, prefix, found.Path), found, part, () => options.Create(found.Shape, random));
+                foreach (var found in ModuleWalk.Layers(root, options.Targets.ClassesOf(part)))
+                {
+                    if (!AdapterTargets.Takes(found.Shape)) continue;
+                    var name = AdapterNames.Of(options.KeyPrefix, prefix, found.Path);
+                    network.Add(name, found, part, () => options.Create(found.Shape, random));
+                }
             }
 
-            if (network._adapters.Count == 0)
-                throw new InvalidOperationException($"No layer of the model fits the targets of {options.GetType().Name}: it looks below {string.Join(", ",
-                    options.Targets.UNetClasses.Concat(options.Targets.TextEncoderClasses))} in {options.TrainedParts}. Give other targets or parts.");
+            if (network._adapters.Count > 0) return;
+            var classes = string.Join(", ", options.Targets.UNetClasses.Concat(options.Targets.TextEncoderClasses));
+            throw new InvalidOperationException($"No layer of the model fits the targets of {options.GetType().Name}: " +
+                $"it looks below {classes} in {options.TrainedParts}. Give other targets or parts.");
         });
     }
 
@@ -59,7 +65,8 @@ public sealed class AdapterNetwork : IDisposable
     /// <param name="path">An adapter file.</param>
     /// <param name="hosts">The modules to attach to.</param>
     /// <param name="multiplier">How strongly they act.</param>
-    /// <exception cref="InvalidFileException">It is no adapter file, of a kind that cannot be loaded, or does not fit this model; the message lists the names.</exception>
+    /// <exception cref="InvalidFileException">It is no adapter file, of a kind that cannot be loaded, or does not fit this
+    /// model; the message lists the names.</exception>
     public static AdapterNetwork FromFile(string path, AdapterHosts hosts, float multiplier = 1f)
     {
         ArgumentNullException.ThrowIfNull(hosts);
@@ -73,7 +80,8 @@ public sealed class AdapterNetwork : IDisposable
         {
             foreach (var (name, place) in places)
                 if (contents.Modules.TryGetValue(name, out var tensors))
-                    network.Add(name, place.Layer, place.Part, () => contents.Kind.OptionsFor(file, name, tensors).Create(place.Layer.Shape, random));
+                    network.Add(name, place.Layer, place.Part, () => contents.Kind.OptionsFor(file, name, tensors)
+                        .Create(place.Layer.Shape, random));
         });
         try
         {
@@ -105,7 +113,8 @@ public sealed class AdapterNetwork : IDisposable
     /// <param name="parts">Which parts.</param>
     public void SetMultiplier(float multiplier, AdapterParts parts = AdapterParts.Both)
     {
-        if (!float.IsFinite(multiplier)) throw new ArgumentOutOfRangeException(nameof(multiplier), multiplier, "The multiplier must be a finite number.");
+        if (!float.IsFinite(multiplier))
+            throw new ArgumentOutOfRangeException(nameof(multiplier), multiplier, "The multiplier must be a finite number.");
         foreach (var entry in _adapters)
             if ((entry.Part & parts) != 0) entry.Adapter.Multiplier = multiplier;
     }
@@ -150,12 +159,14 @@ public sealed class AdapterNetwork : IDisposable
         AdapterFileContents.Read(file);
         var report = LoadFrom(file);
         if (!report.IsComplete)
-            throw new WeightsDoNotFitException(report, "Attach adapters of the file's rank and parts first, or let AdapterNetwork.FromFile create what the file holds.");
+            throw new WeightsDoNotFitException(report,
+                "Attach adapters of the file's rank and parts first, or let AdapterNetwork.FromFile create what the file holds.");
     }
 
     /// <summary>Writes the adapters to a file, complete or not at all, with the hashes of its content in the metadata.</summary>
     /// <param name="path">The file, safetensors.</param>
-    /// <param name="metadata">What the file says about its training, see <see cref="AdapterMetadata"/>; null for nothing but the hashes.</param>
+    /// <param name="metadata">What the file says about its training, see <see cref="AdapterMetadata"/>; null for nothing but
+    /// the hashes.</param>
     /// <param name="dtype">The type of all tensors in the file; null for float32, in which they are trained.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
@@ -165,8 +176,8 @@ public sealed class AdapterNetwork : IDisposable
     }
 
     /// <summary>
-    /// Adds each adapter's change to the weight of its layer, W ← W + multiplier · ΔW, computed in float32 and rounded to the weight's type, and
-    /// takes the adapters off: the model then computes the same without them.
+    /// Adds each adapter's change to the weight of its layer, W ← W + multiplier · ΔW, computed in float32 and rounded to the
+    /// weight's type, and takes the adapters off: the model then computes the same without them.
     /// </summary>
     public void Merge()
     {
@@ -245,7 +256,8 @@ public sealed class AdapterNetwork : IDisposable
         foreach (var entry in _adapters)
         {
             using var scope = NewDisposeScope();
-            var tensors = entry.Adapter.state_dict().Keys.Where(name => file.Contains($"{entry.Name}.{name}") && !wrong.Contains($"{entry.Name}.{name}"))
+            var tensors = entry.Adapter.state_dict().Keys
+                .Where(name => file.Contains($"{entry.Name}.{name}") && !wrong.Contains($"{entry.Name}.{name}"))
                 .ToDictionary(name => name, name => file.Load($"{entry.Name}.{name}", ScalarType.Float32), StringComparer.Ordinal);
             if (tensors.Count > 0) entry.Adapter.LoadTensors(tensors);
         }

@@ -35,9 +35,11 @@ public abstract record AdapterOptions : OptionsBase
         if (UNetLearningRate is { } unet && !(unet >= 0 && double.IsFinite(unet)))
             yield return Problem(UNetLearningRate, "a learning rate must not be negative", "1e-4 is customary; 0 leaves the UNet out");
         if (TextEncoderLearningRate is { } text && !(text >= 0 && double.IsFinite(text)))
-            yield return Problem(TextEncoderLearningRate, "a learning rate must not be negative", "5e-5 is customary; 0 leaves the text encoder out");
+            yield return Problem(TextEncoderLearningRate, "a learning rate must not be negative",
+                "5e-5 is customary; 0 leaves the text encoder out");
         if (Parts != AdapterParts.None && TrainedParts == AdapterParts.None)
-            yield return Problem(TrainedParts, "every part has a learning rate of 0, so nothing would be trained", "set a learning rate, or choose other parts");
+            yield return Problem(TrainedParts, "every part has a learning rate of 0, so nothing would be trained",
+                "set a learning rate, or choose other parts");
     }
 
     /// <summary>Makes the adapter of one layer.</summary>

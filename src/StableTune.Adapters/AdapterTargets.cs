@@ -1,8 +1,9 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// Which layers get adapters: those below modules of certain classes. Classes are told by the name of the module's type or by its own name
-/// (<c>GetName()</c>), whatever the case, so <c>ClipAttention</c> is <c>CLIPAttention</c>; no model type is known here.
+/// Which layers get adapters: those below modules of certain classes. Classes are told by the name of the module's type or by
+/// its own name (<c>GetName()</c>), whatever the case, so <c>ClipAttention</c> is <c>CLIPAttention</c>; no model type is known
+/// here.
 /// </summary>
 public sealed record AdapterTargets
 {
@@ -13,8 +14,8 @@ public sealed record AdapterTargets
     public IReadOnlyList<string> TextEncoderClasses { get; init; } = ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP"];
 
     /// <summary>
-    /// What sd-scripts' <c>networks.lora</c> adapts without <c>conv_dim</c>: every linear layer and every 1x1 convolution below the UNet's
-    /// transformers, and every linear layer of the text encoder's attention and feed-forward modules.
+    /// What sd-scripts' <c>networks.lora</c> adapts without <c>conv_dim</c>: every linear layer and every 1x1 convolution below
+    /// the UNet's transformers, and every linear layer of the text encoder's attention and feed-forward modules.
     /// </summary>
     public static AdapterTargets SdScripts { get; } = new();
 

@@ -34,7 +34,9 @@ public sealed record LayerShape(long InFeatures, long OutFeatures, Device Device
 
     /// <summary>For messages: "Linear 320 to 1280", "Conv2d 320 to 320, 3x3".</summary>
     public override string ToString() =>
-        $"{(Convolution is null ? "Linear" : "Conv2d")} {InFeatures} to {OutFeatures}" + (Convolution is { } c ? $", {string.Join('x', c.Kernel)}" : "");
+        Convolution is { } c
+            ? $"Conv2d {InFeatures} to {OutFeatures}, {string.Join('x', c.Kernel)}"
+            : $"Linear {InFeatures} to {OutFeatures}";
 }
 
 /// <summary>Geometry of a convolution; lists are [height, width].</summary>

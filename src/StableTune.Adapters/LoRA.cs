@@ -8,10 +8,12 @@ public sealed record LoRAOptions : AdapterOptions
     /// <summary>The rank of the addition (<c>network_dim</c>). Default 4, as in sd-scripts.</summary>
     public int Rank { get; init; } = 4;
 
-    /// <summary>The addition is multiplied by Alpha / Rank (<c>network_alpha</c>). 0 means the rank, a scale of 1. Default 1, as in sd-scripts.</summary>
+    /// <summary>The addition is multiplied by Alpha / Rank (<c>network_alpha</c>). 0 means the rank, a scale of 1. Default 1,
+    /// as in sd-scripts.</summary>
     public float Alpha { get; init; } = 1f;
 
-    /// <summary>Probability of a zero in each element after the down projection, while training (<c>network_dropout</c>). 0 to below 1.</summary>
+    /// <summary>Probability of a zero in each element after the down projection, while training (<c>network_dropout</c>). 0 to
+    /// below 1.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Probability of leaving out a rank, for each sample anew, while training. 0 to below 1.</summary>
@@ -25,10 +27,14 @@ public sealed record LoRAOptions : AdapterOptions
     {
         foreach (var problem in base.Validate()) yield return problem;
         if (Rank < 1) yield return Problem(Rank, "the rank must be at least 1", "4 to 32 is customary");
-        if (!(Alpha >= 0 && float.IsFinite(Alpha))) yield return Problem(Alpha, "alpha must not be negative", "the rank, half of it or 1 is customary; 0 means the rank");
-        if (!IsPart(Dropout)) yield return Problem(Dropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.5 is customary");
-        if (!IsPart(RankDropout)) yield return Problem(RankDropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.3 is customary");
-        if (!IsPart(ModuleDropout)) yield return Problem(ModuleDropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.3 is customary");
+        if (!(Alpha >= 0 && float.IsFinite(Alpha)))
+            yield return Problem(Alpha, "alpha must not be negative", "the rank, half of it or 1 is customary; 0 means the rank");
+        if (!IsPart(Dropout))
+            yield return Problem(Dropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.5 is customary");
+        if (!IsPart(RankDropout))
+            yield return Problem(RankDropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.3 is customary");
+        if (!IsPart(ModuleDropout))
+            yield return Problem(ModuleDropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.3 is customary");
 
         static bool IsPart(double p) => p is >= 0 and < 1;
     }
@@ -49,7 +55,8 @@ public sealed record LoRAOptions : AdapterOptions
 }
 
 /// <summary>ΔW = (alpha / rank) · up · down. Starts at ΔW = 0, because up = 0.</summary>
-/// <remarks>Hu et al., LoRA: low-rank adaptation of large language models, arXiv:2106.09685; names and initial values as in sd-scripts.</remarks>
+/// <remarks>Hu et al., LoRA: low-rank adaptation of large language models, arXiv:2106.09685; names and initial values as in
+/// sd-scripts.</remarks>
 internal sealed class LoRAAdapter : NetworkAdapter
 {
     private readonly LoRAOptions _options;
@@ -96,8 +103,8 @@ internal sealed class LoRAAdapter : NetworkAdapter
     }
 
     /// <summary>
-    /// output + multiplier · scale · up(down(input)) as one product that is accumulated onto the output: the term is never held by itself,
-    /// and without a gradient the output is changed in place.
+    /// output + multiplier · scale · up(down(input)) as one product that is accumulated onto the output: the term is never held
+    /// by itself, and without a gradient the output is changed in place.
     /// </summary>
     public override Tensor? Apply(Tensor input, Tensor output)
     {
@@ -111,7 +118,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
             var rows = output.reshape(-1, _layer.OutFeatures);
             var (low, high) = (hidden.reshape(-1, Rank), up.t());
             if (InPlace(output)) rows.addmm_(low, high, 1, strength);
-            else return rows.addmm(low, high, 1, strength).reshape(output.shape).MoveToOuterDisposeScope();
+            else return Shaped(rows.addmm(low, high, 1, strength), output.shape);
         }
         else
         {
@@ -119,7 +126,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
             var planes = output.reshape(output.shape[0], _layer.OutFeatures, -1);
             var (low, high) = (hidden.reshape(output.shape[0], Rank, -1), up.unsqueeze(0).expand(output.shape[0], -1, -1));
             if (InPlace(output)) planes.baddbmm_(high, low, 1, strength);
-            else return planes.baddbmm(high, low, 1, strength).reshape(output.shape).MoveToOuterDisposeScope();
+            else return Shaped(planes.baddbmm(high, low, 1, strength), output.shape);
         }
 
         return null;
@@ -137,6 +144,13 @@ internal sealed class LoRAAdapter : NetworkAdapter
         _scale = _alpha.item<float>() / Rank;
     }
 
+    /// <summary>
+    /// The result in the output's shape. Not a view for autograd, which it would be by reshape: models add residuals to it in
+    /// place, and in-place changes of views cost a copy of the gradient.
+    /// </summary>
+    private static Tensor Shaped(Tensor result, long[] shape) =>
+        engine.call("_unsafe_view", "", result, shape)[0].MoveToOuterDisposeScope();
+
     /// <summary>Where no gradient is recorded; and only where reshape gave a view of the output, which a strided one would not.</summary>
     private static bool InPlace(Tensor output) => !is_grad_enabled() && output.is_contiguous();
 
@@ -144,7 +158,8 @@ internal sealed class LoRAAdapter : NetworkAdapter
     private (Tensor Hidden, double Scale)? Inner(Tensor input)
     {
         using var random = training && UsesRandomness ? StepRandom() : null;
-        if (random is not null && _options.ModuleDropout > 0 && rand(1, generator: random).item<float>() < _options.ModuleDropout) return null;
+        if (random is not null && _options.ModuleDropout > 0 && rand(1, generator: random).item<float>() < _options.ModuleDropout)
+            return null;
         var down = _down.weight.to(input.dtype);
         var hidden = _layer.Convolution is { } c
             ? nn.functional.conv2d(input, down, null, c.Stride, c.Padding, c.Dilation)

@@ -12,8 +12,8 @@ internal static class ModuleWalk
     /// <summary>
     /// The order of siblings in the reference's models, so that the order of adapters does not depend on the order in which our modules
     /// register theirs: it decides which random numbers an adapter starts from. Names that are not listed come last, in their own order;
-    /// lists (<c>0</c>, <c>1</c> ...) keep theirs. That the feed-forward stands between the two attentions, up_blocks before mid_block, and
-    /// k before q is the reference's way.
+    /// lists (<c>0</c>, <c>1</c> ...) keep theirs. That the feed-forward stands between the two attentions, up_blocks before
+    /// mid_block, and k before q is the reference's way.
     /// </summary>
     private static readonly Dictionary<string, int> Rank = new[]
     {
@@ -29,7 +29,8 @@ internal static class ModuleWalk
     }.Select((name, rank) => (name, rank)).ToDictionary(row => row.name, row => row.rank, StringComparer.Ordinal);
 
     /// <summary>All linear layers and convolutions below modules of these classes; below any module when the classes are null.</summary>
-    public static IEnumerable<FoundLayer> Layers(nn.Module root, IReadOnlyCollection<string>? classes) => Walk(root, "", classes, classes is null);
+    public static IEnumerable<FoundLayer> Layers(nn.Module root, IReadOnlyCollection<string>? classes) =>
+        Walk(root, "", classes, classes is null);
 
     private static IEnumerable<FoundLayer> Walk(nn.Module module, string path, IReadOnlyCollection<string>? classes, bool inside)
     {
@@ -41,5 +42,6 @@ internal static class ModuleWalk
     }
 
     private static bool IsOf(nn.Module module, IReadOnlyCollection<string> classes) =>
-        classes.Contains(module.GetType().Name, StringComparer.OrdinalIgnoreCase) || classes.Contains(module.GetName(), StringComparer.OrdinalIgnoreCase);
+        classes.Contains(module.GetType().Name, StringComparer.OrdinalIgnoreCase) ||
+        classes.Contains(module.GetName(), StringComparer.OrdinalIgnoreCase);
 }

@@ -1,8 +1,8 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// A small trainable addition to one frozen layer: W' = W + multiplier · ΔW, or the same said of the layer's output. Derived classes name the
-/// fields that hold weights as files do: their state dictionary is what is saved.
+/// A small trainable addition to one frozen layer: W' = W + multiplier · ΔW, or the same said of the layer's output. Derived
+/// classes name the fields that hold weights as files do: their state dictionary is what is saved.
 /// </summary>
 public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
 {
@@ -13,12 +13,13 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// <summary>How strongly the adapter acts: 1 in training, 0 switches it off. Not saved.</summary>
     public float Multiplier { get; set; } = 1f;
 
-    /// <summary>Whether training draws random numbers in this adapter; <see cref="AdapterNetwork.BeginStep"/> must then be called.</summary>
+    /// <summary>Whether training draws random numbers in this adapter; <see cref="AdapterNetwork.BeginStep"/> must then be
+    /// called.</summary>
     public virtual bool UsesRandomness => false;
 
     /// <summary>
-    /// Seed of what the adapter draws in the current step. It is fixed within a step, so that a forward pass that checkpointing repeats draws
-    /// the same again; null before the first step.
+    /// Seed of what the adapter draws in the current step. It is fixed within a step, so that a forward pass that checkpointing
+    /// repeats draws the same again; null before the first step.
     /// </summary>
     public long? StepSeed { get; internal set; }
 
@@ -31,7 +32,8 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     public abstract Tensor DeltaWeight();
 
     /// <summary>
-    /// Adds the term to what the frozen layer computed. Derived classes may do it in a leaner way, in place where no gradient is recorded.
+    /// Adds the term to what the frozen layer computed. Derived classes may do it in a leaner way, in place where no gradient
+    /// is recorded.
     /// </summary>
     /// <param name="input">The layer's input.</param>
     /// <param name="output">The layer's output.</param>
@@ -54,7 +56,8 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
             if (tensors.TryGetValue(name, out var loaded)) own.copy_(loaded);
     }
 
-    /// <summary>Makes a tensor a weight that is trained: float32, outside of dispose scopes, owned by the module it is registered with.</summary>
+    /// <summary>Makes a tensor a weight that is trained: float32, outside of dispose scopes, owned by the module it is
+    /// registered with.</summary>
     /// <param name="values">The initial values; taken over, must not be used again.</param>
     protected static Parameter Trainable(Tensor values) => new(values);
 

@@ -19,7 +19,8 @@ internal static class FileBytes
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InvalidFileException(path, "the file does not exist.", "Check the path, which is relative to the current folder unless it is absolute.", e);
+            throw new InvalidFileException(path, "the file does not exist.",
+                "Check the path, which is relative to the current folder unless it is absolute.", e);
         }
         catch (UnauthorizedAccessException e)
         {
@@ -35,7 +36,8 @@ internal static class FileBytes
     {
         var read = ReadUpTo(file, destination, offset);
         if (read < destination.Length)
-            throw new InvalidFileException(path, $"the file ended at byte {offset + read}, where {destination.Length - read} more byte(s) were expected.",
+            throw new InvalidFileException(path,
+                $"the file ended at byte {offset + read}, where {destination.Length - read} more byte(s) were expected.",
                 "Something shortened the file while it was being read: restore it and try again.");
     }
 

@@ -39,7 +39,8 @@ internal static class FileKind
         var text = start.TrimStart("\uFEFF \t\r\n"u8);
         if (text.Length > 0 && text[0] == '<') return ("it is a web page (HTML or XML)", DownloadAgain);
         if (text.Length > 0 && text[0] is (byte)'{' or (byte)'[')
-            return ("it is JSON text, perhaps an index or an error message of a server", "Name the weights file itself, or download it again.");
+            return ("it is JSON text, perhaps an index or an error message of a server",
+                "Name the weights file itself, or download it again.");
         if (start.Length > 0 && !start.ContainsAnyExcept((byte)0))
             return ("it begins with zeros, as a file does whose download was not finished", "Download the file again.");
         return null;

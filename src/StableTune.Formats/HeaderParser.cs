@@ -5,7 +5,8 @@ namespace StableTune.Formats;
 /// <summary>Turns the JSON of a safetensors header into tensors and metadata; every fault names the tensor and the values.</summary>
 internal sealed class HeaderParser(string path)
 {
-    /// <summary>The most dimensions a tensor may have: what tensor libraries support, and a bound on the memory one name can take.</summary>
+    /// <summary>The most dimensions a tensor may have: what tensor libraries support, and a bound on the memory one name can
+    /// take.</summary>
     private const int MaximumDimensions = 64;
 
     private const string Again = "The file is damaged or was written by a faulty program: download or save it again.";
@@ -36,7 +37,8 @@ internal sealed class HeaderParser(string path)
         }
         catch (JsonException e)
         {
-            throw new InvalidFileException(path, $"the header is not valid JSON (line {e.LineNumber}, byte {e.BytePositionInLine}).", Again, e);
+            throw new InvalidFileException(path, $"the header is not valid JSON (line {e.LineNumber}, byte {e.BytePositionInLine}).",
+                Again, e);
         }
         catch (InvalidOperationException e)
         {
@@ -82,7 +84,8 @@ internal sealed class HeaderParser(string path)
 
         if (type is null) throw Fault($"tensor '{name}' has no 'dtype'.");
         if (shape is null) throw Fault($"tensor '{name}' has no 'shape'.");
-        if (offsets is not { Count: 2 }) throw Fault($"tensor '{name}' must have 'data_offsets' of two numbers, but has {offsets?.Count ?? 0}.");
+        if (offsets is not { Count: 2 })
+            throw Fault($"tensor '{name}' must have 'data_offsets' of two numbers, but has {offsets?.Count ?? 0}.");
         return Check(new TensorInfo(name, type.Value, shape, offsets[0], offsets[1]));
     }
 
@@ -99,10 +102,12 @@ internal sealed class HeaderParser(string path)
 
     private TensorDType ReadType(ref Utf8JsonReader reader, string name)
     {
-        if (reader.TokenType != JsonTokenType.String) throw Fault($"the dtype of tensor '{name}' must be a text, but is {Describe(reader.TokenType)}.");
+        if (reader.TokenType != JsonTokenType.String)
+            throw Fault($"the dtype of tensor '{name}' must be a text, but is {Describe(reader.TokenType)}.");
         var text = reader.GetString()!;
         return TensorDTypes.TryParse(text, out var type) ? type : throw new InvalidFileException(path,
-            $"tensor '{name}' has the unknown dtype '{text}'.", $"Known are {string.Join(", ", TensorDTypes.Names)}: convert the file to one of these.");
+            $"tensor '{name}' has the unknown dtype '{text}'.",
+            $"Known are {string.Join(", ", TensorDTypes.Names)}: convert the file to one of these.");
     }
 
     private List<long> ReadNumbers(ref Utf8JsonReader reader, string name, string field, int limit)
@@ -113,7 +118,8 @@ internal sealed class HeaderParser(string path)
         while (Move(ref reader) != JsonTokenType.EndArray)
         {
             if (numbers.Count == limit) throw Fault($"'{field}' of tensor '{name}' has more than {limit} numbers.");
-            if (reader.TokenType != JsonTokenType.Number) throw Fault($"'{field}' of tensor '{name}' holds {Describe(reader.TokenType)} instead of a number.");
+            if (reader.TokenType != JsonTokenType.Number)
+                throw Fault($"'{field}' of tensor '{name}' holds {Describe(reader.TokenType)} instead of a number.");
             if (!reader.TryGetInt64(out var number))
                 throw Fault($"'{field}' of tensor '{name}' holds {Shorten(reader.ValueSpan)}, which is not a whole number of at most 63 bits.");
             if (number < 0) throw Fault($"'{field}' of tensor '{name}' holds the negative number {number}.");

@@ -21,7 +21,8 @@ public sealed class MappedTensor : IDisposable
     /// <summary>The number of bytes.</summary>
     public long ByteCount { get; }
 
-    /// <summary>Gives the lease back; the memory must not be touched any more. May be called from any thread, and more than once.</summary>
+    /// <summary>Gives the lease back; the memory must not be touched any more. May be called from any thread, and more than
+    /// once.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _released, 1) == 0) _view.DangerousRelease();

@@ -37,7 +37,8 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>Opens the file and checks its header. Reads no tensor.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidFileException">The file is missing, is no safetensors file, is truncated, or its header is wrong.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, is no safetensors file, is truncated, or its header is
+    /// wrong.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -79,7 +80,8 @@ public sealed class SafetensorsFile : IDisposable
     public TensorInfo this[string name] => _byName.TryGetValue(name, out var info) ? info : throw new InvalidFileException(Path,
         $"there is no tensor '{name}' among its {Tensors.Count}.", NearNames(name));
 
-    /// <summary>Copies bytes of a tensor into the destination, without touching the map. Safe to call from several threads at once.</summary>
+    /// <summary>Copies bytes of a tensor into the destination, without touching the map. Safe to call from several threads at
+    /// once.</summary>
     /// <param name="info">One of this file's tensors.</param>
     /// <param name="destination">Is filled completely.</param>
     /// <param name="offset">The first byte to copy, counted from the tensor's begin.</param>
@@ -118,7 +120,8 @@ public sealed class SafetensorsFile : IDisposable
         return _start + (nint)(DataOffset + info.Begin);
     }
 
-    /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed before.</summary>
+    /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed
+    /// before.</summary>
     /// <param name="info">One of this file's tensors.</param>
     public MappedTensor Lease(TensorInfo info)
     {
@@ -146,7 +149,8 @@ public sealed class SafetensorsFile : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_start != 0) return;
-            _map ??= MemoryMappedFile.CreateFromFile(_file, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: true);
+            _map ??= MemoryMappedFile.CreateFromFile(_file, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None,
+                leaveOpen: true);
             _view ??= _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.CopyOnWrite);
             byte* pointer = null;
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
@@ -164,7 +168,9 @@ public sealed class SafetensorsFile : IDisposable
     private string NearNames(string name)
     {
         var tail = name[(name.LastIndexOf('.', Math.Max(0, name.LastIndexOf('.') - 1)) + 1)..];
-        var near = Tensors.Where(t => t.Name.EndsWith(tail, StringComparison.Ordinal)).Concat(Tensors).Take(3).Select(t => $"'{t.Name}'").ToList();
-        return near.Count == 0 ? "The file holds no tensors at all." : $"It holds for instance {string.Join(", ", near)}: check the name, or whether this is the right file.";
+        var near = Tensors.Where(t => t.Name.EndsWith(tail, StringComparison.Ordinal)).Concat(Tensors).DistinctBy(t => t.Name)
+            .Take(3).Select(t => $"'{t.Name}'").ToList();
+        return near.Count == 0 ? "The file holds no tensors at all."
+            : $"It holds for instance {string.Join(", ", near)}: check the name, or whether this is the right file.";
     }
 }

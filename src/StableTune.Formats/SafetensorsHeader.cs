@@ -31,13 +31,15 @@ internal sealed record SafetensorsHeader(
         if (!brace && FileKind.Recognise(start) is { } kind)
             throw new InvalidFileException(path, $"not a safetensors file: {kind.Description}.", kind.Remedy);
         if (start.Length < 8)
-            throw new InvalidFileException(path, $"not a safetensors file: it has {fileLength} byte(s), and the length of the header alone takes 8.", Again);
+            throw new InvalidFileException(path,
+                $"not a safetensors file: it has {fileLength} byte(s), and the length of the header alone takes 8.", Again);
         CheckLength(path, length, fileLength, brace);
 
         var bytes = new byte[(int)length];
         FileBytes.Read(file, bytes, 8, path);
         if (bytes[0] != (byte)'{')
-            throw new InvalidFileException(path, "not a safetensors file: the header does not begin with '{'.", "Name a .safetensors file.");
+            throw new InvalidFileException(path, "not a safetensors file: the header does not begin with '{'.",
+                "Name a .safetensors file.");
 
         var dataOffset = 8 + (long)length;
         var (tensors, metadata) = new HeaderParser(path).Parse(bytes);
@@ -52,11 +54,13 @@ internal sealed record SafetensorsHeader(
         if (length < 2)
             throw new InvalidFileException(path, $"{fault}the header's length is {length}, but the shortest header has 2 bytes.", Again);
         if (length > MaximumLength)
-            throw new InvalidFileException(path, $"{fault}the header's length is {Number(length)} bytes, and at most {Number(MaximumLength)} are allowed.",
+            throw new InvalidFileException(path,
+                $"{fault}the header's length is {Number(length)} bytes, and at most {Number(MaximumLength)} are allowed.",
                 brace ? Again : "Name a .safetensors file.");
         if ((long)length > fileLength - 8)
             throw new InvalidFileException(path,
-                $"{fault}the header's length is {Number(length)} bytes, but only {Number(fileLength - 8)} follow: the file is truncated.", Again);
+                $"{fault}the header's length is {Number(length)} bytes, but only {Number(fileLength - 8)} follow: the file is truncated.",
+                Again);
     }
 
     /// <summary>Ranges sorted by their begin must leave no hole, not overlap, and cover the data exactly.</summary>

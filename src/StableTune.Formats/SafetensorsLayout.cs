@@ -7,7 +7,8 @@ namespace StableTune.Formats;
 internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPayload Payload, long Size)> Tensors)
 {
     /// <summary>Orders the tensors and builds the header.</summary>
-    /// <exception cref="ArgumentException">A name occurs twice or is reserved, a shape is impossible, or the header becomes too long.</exception>
+    /// <exception cref="ArgumentException">A name occurs twice or is reserved, a shape is impossible, or the header becomes too
+    /// long.</exception>
     public static SafetensorsLayout Plan(IEnumerable<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -22,8 +23,10 @@ internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPay
         var offset = 0L;
         foreach (var (tensor, size) in ordered)
         {
-            if (tensor.Name == "__metadata__") throw new ArgumentException("A tensor cannot be named '__metadata__': the name is reserved by the format.", nameof(tensors));
-            if (!names.Add(tensor.Name)) throw new ArgumentException($"Two tensors are named '{tensor.Name}'; names must be unique.", nameof(tensors));
+            if (tensor.Name == "__metadata__")
+                throw new ArgumentException("A tensor cannot be named '__metadata__', a reserved name.", nameof(tensors));
+            if (!names.Add(tensor.Name))
+                throw new ArgumentException($"Two tensors are named '{tensor.Name}'; names must be unique.", nameof(tensors));
             if (json.Length > 1) json.Append(',');
             AppendText(json, tensor.Name);
             var end = checked(offset + size);
@@ -42,7 +45,8 @@ internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPay
     }
 
     private static long SizeOf(TensorPayload tensor) => TensorInfo.SizeOf(tensor.DType, tensor.Shape) ??
-        throw new ArgumentException($"Tensor '{tensor.Name}' has the impossible shape [{string.Join(", ", tensor.Shape)}].", nameof(tensor));
+        throw new ArgumentException($"Tensor '{tensor.Name}' has the impossible shape [{string.Join(", ", tensor.Shape)}].",
+            nameof(tensor));
 
     private static void AppendMetadata(StringBuilder json, IReadOnlyDictionary<string, string>? metadata)
     {

@@ -6,7 +6,8 @@ namespace StableTune.Formats;
 /// <param name="Name">Its name, unique in the file.</param>
 /// <param name="DType">The element type.</param>
 /// <param name="Shape">The sizes, outermost first; empty for a scalar.</param>
-/// <param name="Write">Writes exactly the bytes that type and shape make, little-endian, row by row. May be called more than once.</param>
+/// <param name="Write">Writes exactly the bytes that type and shape make, little-endian, row by row. May be called more than
+/// once.</param>
 public sealed record TensorPayload(string Name, TensorDType DType, IReadOnlyList<long> Shape, Action<Stream> Write);
 
 /// <summary>
@@ -18,7 +19,8 @@ public static class SafetensorsWriter
     /// <summary>Writes the file: complete or absent, see <see cref="AtomicFile"/>. Tensors are streamed one after another.</summary>
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="tensors">The tensors, in any order.</param>
-    /// <param name="metadata">Free texts for <c>__metadata__</c>; null leaves it out, an empty dictionary writes an empty one (as the reference does).</param>
+    /// <param name="metadata">Free texts for <c>__metadata__</c>; null leaves it out, an empty dictionary writes an empty one
+    /// (as the reference does).</param>
     /// <exception cref="ArgumentException">Two tensors have the same name, or one has a name or size that cannot be.</exception>
     /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>

@@ -11,8 +11,8 @@ namespace StableTune.Weights;
 /// </summary>
 internal static class FloatConversion
 {
-    private static readonly float[] E4M3 = [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code, mantissaBits: 3, bias: 7, hasInfinity: false))];
-    private static readonly float[] E5M2 = [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code, mantissaBits: 2, bias: 15, hasInfinity: true))];
+    private static readonly float[] E4M3 = Table(mantissaBits: 3, bias: 7, hasInfinity: false);
+    private static readonly float[] E5M2 = Table(mantissaBits: 2, bias: 15, hasInfinity: true);
 
     /// <summary>Whether this conversion can be done here.</summary>
     public static bool Handles(TensorDType from, ScalarType to) => from.IsFloat() && to.IsFloat();
@@ -94,6 +94,9 @@ internal static class FloatConversion
 
     private static ushort Round(uint bits) =>
         (bits & 0x7FFFFFFF) > 0x7F800000 ? (ushort)0x7FC0 : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+
+    private static float[] Table(int mantissaBits, int bias, bool hasInfinity) =>
+        [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code, mantissaBits, bias, hasInfinity))];
 
     /// <summary>Eight-bit floats after Micikevicius et al., FP8 formats for deep learning, arXiv:2209.05433, table 1.</summary>
     private static float Decode(byte code, int mantissaBits, int bias, bool hasInfinity)

@@ -13,14 +13,17 @@ public static class ModuleWeights
     /// </summary>
     /// <param name="module">The module; parameters keep their identity, device and wish for a gradient.</param>
     /// <param name="file">The weights.</param>
-    /// <param name="rename">The module's name for a name of the file, or null to pass over it (it then counts as known). Without: the same name.</param>
+    /// <param name="rename">The module's name for a name of the file, or null to pass over it (it then counts as known).
+    /// Without: the same name.</param>
     /// <param name="dtype">The type that floating-point parameters and buffers shall have; null keeps the module's.</param>
     /// <param name="options">Storage, threads, progress, cancellation; null for the defaults.</param>
     /// <returns>What was missing, unexpected, or of another shape.</returns>
-    /// <exception cref="InvalidFileException">Two names of the file become the same name of the module, or the file became shorter.</exception>
+    /// <exception cref="InvalidFileException">Two names of the file become the same name of the module, or the file became
+    /// shorter.</exception>
     /// <exception cref="OperationCanceledException">The token was set; a part of the weights is loaded.</exception>
     public static LoadReport LoadInto(
-        nn.Module module, WeightFile file, Func<string, string?>? rename = null, ScalarType? dtype = null, ModuleLoadOptions? options = null)
+        nn.Module module, WeightFile file, Func<string, string?>? rename = null, ScalarType? dtype = null,
+        ModuleLoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(file);
@@ -45,7 +48,8 @@ public static class ModuleWeights
         return Match(module, file, rename).Report;
     }
 
-    private static (List<(TensorInfo, Tensor)> Pairs, LoadReport Report) Match(nn.Module module, WeightFile file, Func<string, string?>? rename)
+    private static (List<(TensorInfo, Tensor)> Pairs, LoadReport Report) Match(
+        nn.Module module, WeightFile file, Func<string, string?>? rename)
     {
         var own = module.state_dict();
         var (unexpected, mismatched) = (new List<string>(), new List<ShapeMismatch>());
@@ -55,7 +59,9 @@ public static class ModuleWeights
         {
             if ((rename is null ? info.Name : rename(info.Name)) is not { } name) continue;
             if (!sources.TryAdd(name, info.Name))
-                throw new InvalidFileException(file.Path, $"the tensors '{sources[name]}' and '{info.Name}' are both '{name}' of the model.", "Remove one of them from the file.");
+                throw new InvalidFileException(file.Path,
+                    $"the tensors '{sources[name]}' and '{info.Name}' are both '{name}' of the model.",
+                    "Remove one of them from the file.");
             if (!own.TryGetValue(name, out var target)) unexpected.Add(info.Name);
             else if (!target.shape.SequenceEqual(info.Shape)) mismatched.Add(new ShapeMismatch(name, target.shape, info.Shape));
             else pairs.Add((info, target));

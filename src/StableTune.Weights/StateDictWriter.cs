@@ -15,12 +15,14 @@ public static class StateDictWriter
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="tensors">Names and tensors, on any device, of any layout; not changed and not disposed.</param>
     /// <param name="metadata">Free texts for the header; null leaves them out.</param>
-    /// <param name="dtype">The type that floating-point tensors are written in; null for each one's own. Other types are written as they are.</param>
+    /// <param name="dtype">The type that floating-point tensors are written in; null for each one's own. Other types are
+    /// written as they are.</param>
     /// <exception cref="ArgumentException">Two tensors have the same name.</exception>
     /// <exception cref="NotSupportedException">A tensor's type cannot be stored.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(
-        string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null) =>
+        string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null,
+        ScalarType? dtype = null) =>
         SafetensorsWriter.Write(path, Payloads(tensors, dtype), metadata);
 
     /// <summary>The hashes of the file that <see cref="Save"/> would write; nothing is written.</summary>
@@ -28,7 +30,8 @@ public static class StateDictWriter
     /// <param name="metadata">The metadata that counts, see <see cref="SafetensorsWriter.Hash"/>.</param>
     /// <param name="dtype">As for <see cref="Save"/>.</param>
     public static ModelHashes Hash(
-        IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null) =>
+        IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null,
+        ScalarType? dtype = null) =>
         SafetensorsWriter.Hash(Payloads(tensors, dtype), metadata);
 
     private static IEnumerable<TensorPayload> Payloads(IEnumerable<(string Name, Tensor Tensor)> tensors, ScalarType? dtype)

@@ -26,7 +26,8 @@ internal sealed class TensorReader(SafetensorsFile file)
 
     /// <summary>Plans the reading of one tensor.</summary>
     /// <param name="info">A tensor of the file.</param>
-    /// <param name="target">Contiguous, on the CPU, of the same number of elements; must stay alive until <see cref="Run"/> is done.</param>
+    /// <param name="target">Contiguous, on the CPU, of the same number of elements; must stay alive until <see cref="Run"/> is
+    /// done.</param>
     public void Add(TensorInfo info, Tensor target)
     {
         var (step, size) = (PieceBytes / info.DType.Size(), target.dtype.Size());
@@ -65,7 +66,8 @@ internal sealed class TensorReader(SafetensorsFile file)
         }
 
         var threads = Math.Min(pieces.Length, options.MaximumThreads ?? Math.Min(MaximumThreads, Environment.ProcessorCount));
-        var others = Enumerable.Range(1, Math.Max(0, threads - 1)).Select(_ => new Thread(Work) { IsBackground = true, Name = "weights" }).ToList();
+        var others = Enumerable.Range(1, Math.Max(0, threads - 1))
+            .Select(_ => new Thread(Work) { IsBackground = true, Name = "weights" }).ToList();
         others.ForEach(thread => thread.Start());
         Work();
         others.ForEach(thread => thread.Join());
@@ -89,7 +91,8 @@ internal sealed class TensorReader(SafetensorsFile file)
 
             var bytes = buffers.Bytes.AsSpan(0, count * stored);
             file.Read(piece.Info, bytes, offset);
-            if (FloatConversion.Handles(piece.Info.DType, piece.Type)) FloatConversion.Convert(bytes, piece.Info.DType, target, piece.Type, buffers.Floats);
+            if (FloatConversion.Handles(piece.Info.DType, piece.Type))
+                FloatConversion.Convert(bytes, piece.Info.DType, target, piece.Type, buffers.Floats);
             else WidenUnsigned(piece.Info, bytes, target);
         }
     }

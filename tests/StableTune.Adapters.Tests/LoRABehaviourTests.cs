@@ -121,6 +121,50 @@ public sealed class LoRABehaviourTests
         network.Dispose(); model.Dispose();
     }
 
+    /// <summary>Models add residuals onto a layer's output in place; the graph behind it must stay right.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Call_OutputChangedInPlace_KeepsTheGradients(bool convolution)
+    {
+        using var scope = NewDisposeScope();
+        var (layer, model, network) = Attach(convolution: convolution);
+        Stir(network);
+        var x = convolution ? randn([2, 6, 4, 3], generator: new Generator(2)) : randn([2, 4, 6], generator: new Generator(2));
+        var gradients = new List<Tensor[]>();
+        foreach (var inPlace in new[] { false, true })
+        {
+            var input = x.clone().requires_grad_(true);
+            var y = layer.call(input);
+            var residual = ones_like(y).requires_grad_(true) * 2;
+            (inPlace ? y.add_(residual) : y + residual).pow(2).sum().backward();
+            gradients.Add([input.grad!, .. network.NamedParameters().Select(p => p.Parameter.grad!.clone())]);
+            foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
+        }
+
+        foreach (var (golden, actual) in gradients[0].Zip(gradients[1])) GoldenComparison.AssertClose("gradient", golden, actual, 0);
+        network.Dispose(); model.Dispose();
+    }
+
+    [Fact]
+    public void Attach_TwoNetworks_AddUpAndComeOffSeparately()
+    {
+        using var scope = NewDisposeScope();
+        var (layer, model, network) = Attach();
+        using var second = AdapterNetwork.Attach(new AdapterHosts(model), new LoRAOptions { Rank = 2, Alpha = 2 }, new Generator(5));
+        Stir(network);
+        Stir(second);
+        var x = randn(4, 6);
+        var both = layer.call(x);
+        using (no_grad()) GoldenComparison.AssertClose("in place", both, layer.call(x), 1e-5);
+        second.Detach();
+        var one = layer.call(x);
+        GoldenComparison.AssertClose("second", x.mm(second.Adapters[0].Adapter.DeltaWeight().t()), both - one, 1e-5);
+        network.Detach();
+        GoldenComparison.AssertClose("first", x.mm(network.Adapters[0].Adapter.DeltaWeight().t()), one - layer.call(x), 1e-5);
+        network.Dispose(); model.Dispose();
+    }
+
     [Fact]
     public void Dropouts_InTraining_DrawOncePerStepAndNotInUse()
     {

@@ -21,6 +21,34 @@ public sealed class WeightHashesTests : IDisposable
         Assert.Equal("e3b0c442", hashes.Legacy);
     }
 
+    /// <summary>The reference's hashes of tensors that are made by rule, large enough for the old hash to have something to read.</summary>
+    [Fact]
+    public void Hash_LargeTensors_IsTheReferences()
+    {
+        var half = Enumerable.Range(0, 200000).SelectMany(i => BitConverter.GetBytes((Half)(i % 251))).ToArray();
+        var single = Enumerable.Range(0, 300000).SelectMany(i => BitConverter.GetBytes((float)(i % 127))).ToArray();
+        var hashes = SafetensorsWriter.Hash(
+        [
+            RawFile.Payload("a.weight", TensorDType.F16, [200000], half), RawFile.Payload("b.weight", TensorDType.F32, [300000], single),
+            RawFile.Payload("a.alpha", TensorDType.F32, [], BitConverter.GetBytes(4f)),
+        ], new Dictionary<string, string> { ["ss_v2"] = "False" });
+        Assert.Equal("d543e67fc5fd3368d4e2dadcd0cf978351cfd8651b9dfe6d0eb88d47310908ee", hashes.Model);
+        Assert.Equal("afc527ec", hashes.Legacy);
+    }
+
+    [Theory]
+    [InlineData(false, 5000, "7daca209", "7d471e4af16db5a30ce10aebbc29f5178b2edbad6c7dc2e8ff8ee6e4848a726f")]
+    [InlineData(true, 4200, "29918e89", "5d89db9cc1e9d3d997fb49bba5c6b96a43dad1c294424ca04c0f1ce0ecb3f694")]
+    public void Old_FilesByRule_AreTheReferences(bool descending, int repeats, string old, string sha256)
+    {
+        var piece = Enumerable.Range(0, 256).Select(i => (byte)(descending ? 255 - i : i)).ToArray();
+        var path = _folder.File("model");
+        using (var stream = File.Create(path))
+            for (var i = 0; i < repeats; i++) stream.Write(piece);
+        Assert.Equal(old, WeightHashes.Old(path));
+        Assert.Equal(sha256, WeightHashes.Sha256(path));
+    }
+
     [Fact]
     public void Hash_LargeFile_EqualsTheHashesOfTheFileWritten()
     {

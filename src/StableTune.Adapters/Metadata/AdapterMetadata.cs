@@ -1,8 +1,9 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// What an adapter file says about itself: the <c>ss_*</c> entries of sd-scripts, which other programs read, and the <c>modelspec.*</c> entries.
-/// Values are written as Python writes them. The hashes (<c>sshs_*</c>) are added when the file is saved.
+/// What an adapter file says about itself: the <c>ss_*</c> entries of sd-scripts, which other programs read, and the
+/// <c>modelspec.*</c> entries. Values are written as Python writes them. The hashes (<c>sshs_*</c>) are added when the file is
+/// saved.
 /// </summary>
 public sealed record AdapterMetadata
 {
@@ -33,20 +34,23 @@ public sealed record AdapterMetadata
     /// <summary>The model specification; null leaves it out.</summary>
     public ModelSpecification? Specification { get; init; }
 
-    /// <summary>Whether the names of folders and the words of captions are written. Default true, as in sd-scripts; false keeps them private.</summary>
+    /// <summary>Whether the names of folders and the words of captions are written. Default true, as in sd-scripts; false keeps
+    /// them private.</summary>
     public bool IncludeDataNames { get; init; } = true;
 
     /// <summary>All entries.</summary>
     /// <exception cref="ArgumentException">There is a model specification and the base model version is unknown.</exception>
     public IReadOnlyDictionary<string, string> Build() => Texts(
     [
-        .. Run.Rows(), .. Rates.Rows(), .. Network.Rows(), .. Model.Rows(), .. Precision.Rows(), .. Loss.Rows(), .. Captions.Rows(), .. Data.Rows(),
+        .. Run.Rows(), .. Rates.Rows(), .. Network.Rows(), .. Model.Rows(), .. Precision.Rows(), .. Loss.Rows(), .. Captions.Rows(),
+        .. Data.Rows(),
         .. IncludeDataNames ? Data.NamingRows() : [],
         .. Specification?.Rows(Model.BaseModelVersion) ?? [],
     ]);
 
     /// <summary>The few entries without which other programs cannot use the file: what sd-scripts' <c>--no_metadata</c> leaves.</summary>
-    public IReadOnlyDictionary<string, string> Minimum() => Texts([.. Model.Minimum(), .. Network.Minimum(), .. Specification?.Rows(Model.BaseModelVersion) ?? []]);
+    public IReadOnlyDictionary<string, string> Minimum() =>
+        Texts([.. Model.Minimum(), .. Network.Minimum(), .. Specification?.Rows(Model.BaseModelVersion) ?? []]);
 
     private static Dictionary<string, string> Texts(IEnumerable<(string Key, object? Value)> rows) =>
         rows.ToDictionary(row => row.Key, row => PythonText.Of(row.Value), StringComparer.Ordinal);

@@ -65,16 +65,18 @@ public sealed record DataFacts
     /// <summary>The folders of regularisation images by name.</summary>
     public IReadOnlyDictionary<string, FolderFacts> RegularisationFolders { get; init; } = new Dictionary<string, FolderFacts>();
 
-    /// <summary>For each folder how often each tag occurs in its captions, each image counted once; see <see cref="CountTags"/>.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, int>>();
+    /// <summary>For each folder how often each tag occurs in its captions, each image counted once; see
+    /// <see cref="CountTags"/>.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; init; } =
+        new Dictionary<string, IReadOnlyDictionary<string, int>>();
 
     /// <summary>How often each tag occurs: captions are split at commas, trimmed, in lower case; in order of first occurrence.</summary>
     /// <param name="captions">One caption for each image of a folder.</param>
     public static IReadOnlyDictionary<string, int> CountTags(IEnumerable<string> captions)
     {
         var counts = new OrderedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var tag in captions.SelectMany(caption => caption.Split(',')).Select(tag => tag.Trim().ToLowerInvariant()).Where(tag => tag.Length > 0))
-            counts[tag] = counts.GetValueOrDefault(tag) + 1;
+        foreach (var tag in captions.SelectMany(caption => caption.Split(',')).Select(tag => tag.Trim().ToLowerInvariant()))
+            if (tag.Length > 0) counts[tag] = counts.GetValueOrDefault(tag) + 1;
         return counts;
     }
 
@@ -82,7 +84,8 @@ public sealed record DataFacts
     internal IEnumerable<(string Key, object? Value)> Rows() =>
     [
         ("ss_batch_size_per_device", BatchSize), ("ss_total_batch_size", TotalBatchSize ?? BatchSize), ("ss_resolution", Resolution),
-        ("ss_color_aug", ColorAugmentation), ("ss_flip_aug", FlipAugmentation), ("ss_random_crop", RandomCrop), ("ss_shuffle_caption", ShuffleCaption),
+        ("ss_color_aug", ColorAugmentation), ("ss_flip_aug", FlipAugmentation), ("ss_random_crop", RandomCrop), 
+        ("ss_shuffle_caption", ShuffleCaption),
         ("ss_enable_bucket", EnableBucket), ("ss_bucket_no_upscale", BucketNoUpscale), ("ss_min_bucket_reso", MinBucketResolution),
         ("ss_max_bucket_reso", MaxBucketResolution), ("ss_keep_tokens", KeepTokens), ("ss_resize_interpolation", ResizeInterpolation),
         ("ss_bucket_info", PythonText.Json(BucketInfo())),
@@ -91,14 +94,19 @@ public sealed record DataFacts
     /// <summary>The keys that hold names of folders and words of captions.</summary>
     internal IEnumerable<(string Key, object? Value)> NamingRows() =>
     [
-        ("ss_dataset_dirs", PythonText.Json(Directories(Folders))), ("ss_reg_dataset_dirs", PythonText.Json(Directories(RegularisationFolders))),
+        ("ss_dataset_dirs", PythonText.Json(Directories(Folders))), 
+        ("ss_reg_dataset_dirs", PythonText.Json(Directories(RegularisationFolders))),
         ("ss_tag_frequency", PythonText.Json(Map(TagFrequency, tags => Map(tags, count => count)))),
     ];
 
     private OrderedDictionary<string, object?>? BucketInfo() => Buckets is null ? null : new()
     {
         ["buckets"] = Map(Buckets.Select((bucket, i) => KeyValuePair.Create(PythonText.Of(i), bucket)),
-            bucket => new OrderedDictionary<string, object?> { ["resolution"] = new[] { bucket.Width, bucket.Height }, ["count"] = bucket.Count }),
+            bucket => new OrderedDictionary<string, object?>
+            {
+                ["resolution"] = new[] { bucket.Width, bucket.Height },
+                ["count"] = bucket.Count,
+            }),
         ["mean_img_ar_error"] = MeanAspectRatioError,
     };
 

@@ -10,7 +10,8 @@ public sealed record ModelFacts(string BaseModelVersion)
     /// <summary>The model's file or folder name, without the path; null leaves it out.</summary>
     public string? Name { get; init; }
 
-    /// <summary>The old hash of its file, 8 digits, see <see cref="Formats.WeightHashes.Old"/>; null (a folder, for instance) leaves it out.</summary>
+    /// <summary>The old hash of its file, 8 digits, see <see cref="Formats.WeightHashes.Old"/>; null (a folder, for instance)
+    /// leaves it out.</summary>
     public string? OldHash { get; init; }
 
     /// <summary>The sha256 of its file; null leaves it out.</summary>

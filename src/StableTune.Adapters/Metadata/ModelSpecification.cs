@@ -67,16 +67,20 @@ public sealed record ModelSpecification
     internal IEnumerable<(string Key, object? Value)> Rows(string baseModelVersion)
     {
         if (!Architectures.TryGetValue(baseModelVersion, out var model))
-            throw new ArgumentException($"The base model version '{baseModelVersion}' is unknown: it must be one of {string.Join(", ", Architectures.Keys)}.", nameof(baseModelVersion));
+            throw new ArgumentException(
+                $"The base model version '{baseModelVersion}' is unknown: it must be one of {string.Join(", ", Architectures.Keys)}.",
+                nameof(baseModelVersion));
         var rows = new (string Key, string? Value)[]
         {
             ("sai_model_spec", "1.0.1"),
             ("architecture", model.Architecture + "/lora"),
             // SDXL adapters have the names of the single files, the others those of diffusers.
-            ("implementation", baseModelVersion.StartsWith("sdxl", StringComparison.Ordinal) ? "https://github.com/Stability-AI/generative-models" : "diffusers"),
+            ("implementation", baseModelVersion.StartsWith("sdxl", StringComparison.Ordinal)
+                ? "https://github.com/Stability-AI/generative-models" : "diffusers"),
             ("implementation_version", ImplementationVersion),
             ("title", Title),
-            ("resolution", Resolution is var (width, height) ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : model.Resolution),
+            ("resolution", Resolution is var (width, height) ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}")
+                : model.Resolution),
             ("date", Date.ToString("yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture)),
             ("prediction_type", PredictsV ? "v" : "epsilon"),
             ("timestep_range", TimestepRange is var (first, last) ? string.Create(CultureInfo.InvariantCulture, $"{first},{last}") : null),

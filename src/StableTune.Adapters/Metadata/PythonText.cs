@@ -8,8 +8,8 @@ namespace StableTune.Adapters;
 public static class PythonText
 {
     /// <summary>
-    /// As Python's <c>str()</c>: <c>None</c>, <c>True</c>, <c>512</c>, <c>1.0</c>, <c>5e-05</c>; tuples as <c>(512, 512)</c>, dictionaries and
-    /// lists as JSON, as they are in metadata.
+    /// As Python's <c>str()</c>: <c>None</c>, <c>True</c>, <c>512</c>, <c>1.0</c>, <c>5e-05</c>; tuples as <c>(512, 512)</c>,
+    /// dictionaries and lists as JSON, as they are in metadata.
     /// </summary>
     /// <param name="value">Null, a bool, a number, a text, a tuple, a dictionary with texts as keys, or a list.</param>
     /// <exception cref="ArgumentException">The value is of another type.</exception>
@@ -22,7 +22,7 @@ public static class PythonText
         // By its shortest decimal form: 0.1f is 0.1, not 0.10000000149011612.
         float number => Float(double.Parse(number.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)),
         int or long or uint or ulong or short or byte => ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
-        ITuple tuple => "(" + string.Join(", ", Enumerable.Range(0, tuple.Length).Select(i => Of(tuple[i]))) + (tuple.Length == 1 ? ",)" : ")"),
+        ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(i => Of(tuple[i])))}{(tuple.Length == 1 ? "," : "")})",
         _ => Json(value),
     };
 
@@ -36,7 +36,8 @@ public static class PythonText
         return json.ToString();
     }
 
-    /// <summary>As Python's <c>repr</c> of a float: the shortest digits, at least one after the point, an exponent below 1e-4 and from 1e16.</summary>
+    /// <summary>As Python's <c>repr</c> of a float: the shortest digits, at least one after the point, an exponent below 1e-4
+    /// and from 1e16.</summary>
     private static string Float(double value)
     {
         if (double.IsNaN(value)) return "nan";
@@ -67,7 +68,9 @@ public static class PythonText
             case System.Collections.IEnumerable list: AppendList(json, list.Cast<object?>()); break;
             case ITuple tuple: AppendList(json, Enumerable.Range(0, tuple.Length).Select(i => tuple[i])); break;
             case int or long or uint or ulong or short or byte or float or double: json.Append(Of(value)); break;
-            default: throw new ArgumentException($"A {value.GetType().Name} has no form in metadata: give a text, number, bool, list or dictionary.", nameof(value));
+            default:
+                throw new ArgumentException(
+                    $"A {value.GetType().Name} has no form in metadata: give a text, number, bool, list or dictionary.", nameof(value));
         }
     }
 

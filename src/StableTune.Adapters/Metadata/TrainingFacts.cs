@@ -78,9 +78,11 @@ public sealed record LossFacts
 
     internal IEnumerable<(string Key, object? Value)> Rows() =>
     [
-        ("ss_noise_offset", NoiseOffset), ("ss_noise_offset_random_strength", NoiseOffsetRandomStrength), ("ss_adaptive_noise_scale", AdaptiveNoiseScale),
+        ("ss_noise_offset", NoiseOffset), ("ss_noise_offset_random_strength", NoiseOffsetRandomStrength), 
+        ("ss_adaptive_noise_scale", AdaptiveNoiseScale),
         ("ss_multires_noise_iterations", MultiresNoiseIterations), ("ss_multires_noise_discount", MultiresNoiseDiscount),
-        ("ss_ip_noise_gamma", IpNoiseGamma), ("ss_ip_noise_gamma_random_strength", IpNoiseGammaRandomStrength), ("ss_zero_terminal_snr", ZeroTerminalSnr),
+        ("ss_ip_noise_gamma", IpNoiseGamma), ("ss_ip_noise_gamma_random_strength", IpNoiseGammaRandomStrength), 
+        ("ss_zero_terminal_snr", ZeroTerminalSnr),
         ("ss_min_snr_gamma", MinSnrGamma), ("ss_debiased_estimation", DebiasedEstimation), ("ss_prior_loss_weight", PriorLossWeight),
         ("ss_loss_type", LossType), ("ss_huber_schedule", HuberSchedule), ("ss_huber_scale", HuberScale), ("ss_huber_c", HuberC),
     ];
@@ -118,8 +120,10 @@ public sealed record CaptionFacts
 
     internal IEnumerable<(string Key, object? Value)> Rows() =>
     [
-        ("ss_caption_dropout_rate", DropoutRate), ("ss_caption_dropout_every_n_epochs", DropoutEveryEpochs), ("ss_caption_tag_dropout_rate", TagDropoutRate),
+        ("ss_caption_dropout_rate", DropoutRate), ("ss_caption_dropout_every_n_epochs", DropoutEveryEpochs),
+        ("ss_caption_tag_dropout_rate", TagDropoutRate),
         ("ss_face_crop_aug_range", FaceCropRange), ("ss_validation_split", ValidationSplit), ("ss_validation_seed", ValidationSeed),
-        ("ss_validate_every_n_epochs", ValidateEveryEpochs), ("ss_validate_every_n_steps", ValidateEverySteps), ("ss_max_validation_steps", MaxValidationSteps),
+        ("ss_validate_every_n_epochs", ValidateEveryEpochs), ("ss_validate_every_n_steps", ValidateEverySteps),
+        ("ss_max_validation_steps", MaxValidationSteps),
     ];
 }
