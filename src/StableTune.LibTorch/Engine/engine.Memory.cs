@@ -10,15 +10,19 @@ namespace StableTune.LibTorch;
 /// <param name="PeakResidentBytes">The most that was in main memory since the start.</param>
 /// <param name="ManagedBytes">The part that .NET's garbage collector manages; tensors are not in it.</param>
 /// <param name="LiveTensors">Tensor objects that were not disposed.</param>
-public sealed record MemoryFigures(long ResidentBytes, long PeakResidentBytes, long ManagedBytes, long LiveTensors);
+/// <param name="DeviceUsedBytes">What is in use on the first GPU, by all processes; 0 without a GPU.</param>
+/// <param name="DeviceTotalBytes">What the first GPU has; 0 without a GPU.</param>
+public sealed record MemoryFigures(
+    long ResidentBytes, long PeakResidentBytes, long ManagedBytes, long LiveTensors, long DeviceUsedBytes, long DeviceTotalBytes);
 
 public static unsafe partial class engine
 {
-    /// <summary>What the process uses now. Resident and peak come from the operating system.</summary>
+    /// <summary>What the process uses now. Resident and peak come from the operating system, a GPU's from its driver.</summary>
     public static MemoryFigures memory()
     {
         var (resident, peak) = ReadProcessStatus();
-        return new(resident, peak, GC.GetTotalMemory(false), live_tensors);
+        var (free, total) = cuda.is_available() ? cuda.mem_get_info() : (0, 0);
+        return new(resident, peak, GC.GetTotalMemory(false), live_tensors, total - free, total);
     }
 
     private static (long Resident, long Peak) ReadProcessStatus()

@@ -94,5 +94,6 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int st_num_interop_threads();
     [LibraryImport(Library)] internal static partial int st_set_num_interop_threads(int n);
     [LibraryImport(Library)] internal static partial int st_cuda_device_count();
+    [LibraryImport(Library)] internal static partial int st_cuda_memory(int device, out long free, out long total);
     [LibraryImport(Library)] internal static partial int st_cuda_synchronize(int device);
 }

@@ -41,7 +41,7 @@ public static partial class torch
 
         /// <summary>The native tensor. It lives as long as this object is not disposed.</summary>
         /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
-        public nint Handle => _handle != 0 ? _handle : throw DisposedException();
+        internal nint Handle => _handle != 0 ? _handle : throw DisposedException();
 
         private static ObjectDisposedException DisposedException() => new(nameof(Tensor),
             "This tensor was disposed, most often by the scope in which it was created. Call MoveToOuterDisposeScope() on what a method returns.");

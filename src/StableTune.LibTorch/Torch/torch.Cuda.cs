@@ -11,6 +11,14 @@ public static partial class torch
         /// <summary>Number of GPUs that can be used.</summary>
         public static int device_count() => Native.st_cuda_device_count();
 
+        /// <summary>Free and total bytes of a GPU, as its driver counts them: of all processes together.</summary>
+        /// <exception cref="TorchException">There is no such GPU.</exception>
+        public static (long Free, long Total) mem_get_info(int device = 0)
+        {
+            Native.Check(Native.st_cuda_memory(device, out var free, out var total), $"cuda.mem_get_info({device})");
+            return (free, total);
+        }
+
         /// <summary>Waits until a GPU has done all it was given; -1 is the current one.</summary>
         /// <exception cref="TorchException">There is no such GPU.</exception>
         public static void synchronize(int device = -1) => Native.Check(Native.st_cuda_synchronize(device), "cuda.synchronize");

@@ -1,7 +1,6 @@
 // Gradients: which tensors want one, the backward pass, and the switches of this thread.
 #include "shim.h"
 
-#include <ATen/core/grad_mode.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>

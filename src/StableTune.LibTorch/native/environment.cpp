@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/cuda.h>
 
 #include <dlfcn.h>
@@ -61,6 +62,24 @@ ST_EXPORT int st_set_num_interop_threads(int n) {
 }
 
 ST_EXPORT int32_t st_cuda_device_count() { return torch::cuda::is_available() ? static_cast<int32_t>(torch::cuda::device_count()) : 0; }
+
+/// Free and total bytes of a GPU, as its driver counts them: of all processes together. Asked of the CUDA runtime that libtorch
+/// loaded, by name, because its headers need not be installed.
+ST_EXPORT int st_cuda_memory(int device, int64_t* free_bytes, int64_t* total_bytes) {
+  return st::guarded([&] {
+    using MemoryInfo = int (*)(size_t*, size_t*);
+    void* library = dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+    auto ask = library ? reinterpret_cast<MemoryInfo>(dlsym(library, "cudaMemGetInfo")) : nullptr;
+    if (library) dlclose(library);
+    if (!ask) throw std::runtime_error("the CUDA runtime is not loaded");
+    const c10::DeviceGuard guard(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device)));
+    size_t free_now = 0, total = 0;
+    if (const int code = ask(&free_now, &total)) throw std::runtime_error("cudaMemGetInfo failed with code " + std::to_string(code));
+    *free_bytes = static_cast<int64_t>(free_now);
+    *total_bytes = static_cast<int64_t>(total);
+  });
+}
+
 ST_EXPORT int st_cuda_synchronize(int device) {
   return st::guarded([&] { torch::cuda::synchronize(device); });
 }

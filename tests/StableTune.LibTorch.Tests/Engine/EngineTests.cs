@@ -110,6 +110,12 @@ public sealed class EngineTests
     public void Cuda_AvailabilityAndCountAgree()
     {
         Assert.Equal(cuda.is_available(), cuda.device_count() > 0);
-        if (!cuda.is_available()) Assert.Throws<TorchException>(() => ones([1], device: CUDA));
+        if (cuda.is_available()) Assert.InRange(cuda.mem_get_info().Free, 1, cuda.mem_get_info().Total);
+        else
+        {
+            Assert.Throws<TorchException>(() => ones([1], device: CUDA));
+            Assert.Contains("cuda.mem_get_info(0)", Assert.Throws<TorchException>(() => cuda.mem_get_info()).Message);
+            Assert.Equal((0, 0), (engine.memory().DeviceUsedBytes, engine.memory().DeviceTotalBytes));
+        }
     }
 }
