@@ -22,11 +22,8 @@ std::vector<GeneratorState> save_default_generators() {
     states.push_back({device, generator.get_state()});
   };
   save(c10::Device(c10::kCPU));
-  // A device that was never used has no context yet, and asking for its state would make one.
-  if (torch::cuda::is_available() && at::globalContext().hasCUDA()) {
-    for (size_t index = 0; index < torch::cuda::device_count(); index++)
-      save(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)));
-  }
+  const size_t gpus = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
+  for (size_t index = 0; index < gpus; index++) save(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)));
   return states;
 }
 

@@ -178,6 +178,8 @@ public sealed class DisposeScopeTests
     [Fact]
     public void Forgotten_TensorsAreFreedAndCounted()
     {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         var (live, forgotten) = (engine.live_tensors, engine.forgotten_tensors);
         Forget();
         GC.Collect();
