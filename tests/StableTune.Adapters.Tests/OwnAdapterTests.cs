@@ -1,0 +1,67 @@
+namespace StableTune.Adapters.Tests;
+
+/// <summary>A host's own kind of adapter, written against the public members alone: options and implementation, nothing else.</summary>
+public sealed class OwnAdapterTests
+{
+    /// <summary>ΔW itself is trained: as large as the layer.</summary>
+    private sealed record DifferenceOptions : AdapterOptions
+    {
+        public override string KeyPrefix => "own";
+
+        public override NetworkAdapter Create(LayerShape layer, Generator random) => new Difference(layer);
+
+        public override NetworkFacts Describe() => new("own.difference", null, null);
+    }
+
+    private sealed class Difference : NetworkAdapter
+    {
+        private readonly LayerShape _layer;
+        private readonly Parameter diff;
+
+        public Difference(LayerShape layer) : base(nameof(Difference))
+        {
+            _layer = layer;
+            diff = Trainable(zeros(layer.WeightShape, device: layer.Device));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) =>
+            _layer.Convolution is null ? nn.functional.linear(input, diff) : nn.functional.conv2d(input, diff);
+
+        public override Tensor DeltaWeight() => diff.alias();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void OwnKind_TrainsSavesLoadsAndMerges(bool convolution)
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        nn.Module<Tensor, Tensor> layer = convolution ? nn.Conv2d(3, 5, 1) : nn.Linear(3, 5);
+        layer.requires_grad_(false);
+        using var model = ModelTree.Of(layer);
+        var x = convolution ? randn(2, 3, 4, 4) : randn(2, 3);
+        var plain = layer.call(x);
+        using var network = AdapterNetwork.Attach(new AdapterHosts(model), new DifferenceOptions(), new Generator(0));
+        var (name, parameter) = Assert.Single(network.NamedParameters());
+        Assert.Equal("own_unet_test.diff", name);
+
+        layer.call(x).sum().backward();
+        Assert.NotEqual(0, parameter.grad!.abs().sum().item<float>());
+        using (no_grad()) parameter.sub_(parameter.grad!);
+        var trained = layer.call(x);
+        Assert.True(trained.sum().item<float>() < plain.sum().item<float>());
+
+        network.Save(folder.File("own.safetensors"));
+        using (no_grad()) parameter.zero_();
+        GoldenComparison.AssertClose("zeroed", plain, layer.call(x), 0);
+        network.LoadWeights(folder.File("own.safetensors")).ThrowIfIncomplete();
+        network.SetMultiplier(0.5f);
+        var half = layer.call(x);
+        GoldenComparison.AssertClose("half", (plain + trained) / 2, half, 1e-5);
+        network.Merge();
+        GoldenComparison.AssertClose("merged", half, layer.call(x), 1e-5);
+        Assert.Equal("None", new AdapterMetadata { Network = new DifferenceOptions().Describe(), Model = new ModelFacts("sd_v1") }.Minimum()["ss_network_dim"]);
+    }
+}
