@@ -113,7 +113,10 @@ public sealed class ClipTokenizer
     /// <param name="maxTokenLength">Tokens of text: 75, 150 or 225 (any multiple of 75).</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokenLength"/> is not a positive multiple of 75.</exception>
     /// <exception cref="FormatException">A weight is not a number, or brackets are nested too deep.</exception>
-    public WeightedTokens EncodeWeighted(string text, int maxTokenLength = ChunkBodyLength)
+    public WeightedTokens EncodeWeighted(string text, int maxTokenLength = ChunkBodyLength) => EncodeWeighted(text, maxTokenLength, PadId);
+
+    /// <summary>As <see cref="EncodeWeighted(string, int)"/>, filled with another id than <see cref="PadId"/>.</summary>
+    internal WeightedTokens EncodeWeighted(string text, int maxTokenLength, int padId)
     {
         var (ids, weights) = (new List<int>(), new List<float>());
         foreach (var part in PromptAttention.Parse(text))
@@ -122,7 +125,7 @@ public sealed class ClipTokenizer
             while (weights.Count < ids.Count) weights.Add((float)part.Weight);
         }
 
-        return new WeightedTokens(TokenChunks.Cut(this, ids, maxTokenLength), TokenChunks.CutWeights(weights, maxTokenLength));
+        return new WeightedTokens(TokenChunks.Cut(this, ids, maxTokenLength, padId), TokenChunks.CutWeights(weights, maxTokenLength));
     }
 
     private void EncodeWords(string text, List<int> into)

@@ -55,7 +55,7 @@ public sealed class PromptEncoder
 
     /// <summary>
     /// The hidden states of prompts for sampling, as sd-scripts' pipeline computes them: weighted, scaled back to the mean they had without weights, as many
-    /// chunks of 77 as the longest prompt needs, and each chunk with its own start and end.
+    /// chunks of 77 as the longest prompt needs, each chunk with its own start and end, and filled with the end token (in SD 2 too).
     /// </summary>
     /// <param name="prompts">All prompts of one batch, the negative ones too, so that they become equally long.</param>
     /// <param name="clipSkip">See <see cref="Encode"/>.</param>
@@ -68,7 +68,8 @@ public sealed class PromptEncoder
         using var scope = NewDisposeScope();
         var longest = prompts.Max(TokenCount);
         var chunks = Math.Clamp((longest + ClipTokenizer.ChunkBodyLength - 1) / ClipTokenizer.ChunkBodyLength, 1, MaxSamplingChunks);
-        var tokens = prompts.Select(prompt => _tokenizer.EncodeWeighted(prompt, chunks * ClipTokenizer.ChunkBodyLength)).ToArray();
+        // The reference's sampling fills with the end token in SD 2 too, where its training fills with "!".
+        var tokens = prompts.Select(prompt => _tokenizer.EncodeWeighted(prompt, chunks * ClipTokenizer.ChunkBodyLength, _tokenizer.EndId)).ToArray();
         var states = Run(ToTensor([.. tokens.Select(sample => sample.Ids)]), clipSkip).flatten(1, 2);                // [B, n · 77, C]
         var weights = ToTensor([.. tokens.Select(sample => sample.Weights)], states).flatten(1, 2).unsqueeze(-1);   // [B, n · 77, 1]
         return Weigh(states, weights, rescale: true).MoveToOuterDisposeScope();

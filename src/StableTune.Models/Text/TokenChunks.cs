@@ -6,14 +6,19 @@ internal static class TokenChunks
     private const int Body = ClipTokenizer.ChunkBodyLength;
 
     /// <summary>Rows of start, 75 ids, end.</summary>
+    /// <param name="tokenizer">Gives start, end and, unless padId is given, padding.</param>
+    /// <param name="body">The ids of the text, without start and end.</param>
+    /// <param name="maxTokenLength">Tokens of text.</param>
+    /// <param name="padId">What fills the rows; null for the tokenizer's padding.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is not a positive multiple of 75.</exception>
-    public static long[][] Cut(ClipTokenizer tokenizer, IReadOnlyList<int> body, int maxTokenLength)
+    public static long[][] Cut(ClipTokenizer tokenizer, IReadOnlyList<int> body, int maxTokenLength, int? padId = null)
     {
         var count = Count(maxTokenLength);
-        long At(int index) => index < body.Count ? body[index] : index == body.Count ? tokenizer.EndId : tokenizer.PadId;
+        var pad = padId ?? tokenizer.PadId;
+        long At(int index) => index < body.Count ? body[index] : index == body.Count ? tokenizer.EndId : pad;
 
         // The last id of the row before it is cut: the end token where the text fills it, else padding.
-        var last = body.Count >= maxTokenLength ? tokenizer.EndId : tokenizer.PadId;
+        var last = body.Count >= maxTokenLength ? tokenizer.EndId : pad;
         var chunks = new long[count][];
         for (var chunk = 0; chunk < count; chunk++)
         {
@@ -21,7 +26,7 @@ internal static class TokenChunks
             row[0] = tokenizer.StartId;
             for (var i = 0; i < Body; i++) row[i + 1] = At(chunk * Body + i);
             row[^1] = last;
-            if (count > 1 && tokenizer.PadId != tokenizer.EndId) Repair(row, tokenizer);
+            if (count > 1 && pad != tokenizer.EndId) Repair(row, tokenizer.EndId, pad);
         }
 
         return chunks;
@@ -42,10 +47,10 @@ internal static class TokenChunks
     }
 
     // Only where padding is not the end token: a chunk full of text ends with it, and so does an empty one, at once.
-    private static void Repair(long[] row, ClipTokenizer tokenizer)
+    private static void Repair(long[] row, int end, int pad)
     {
-        if (row[^2] != tokenizer.EndId && row[^2] != tokenizer.PadId) row[^1] = tokenizer.EndId;
-        if (row[1] == tokenizer.PadId) row[1] = tokenizer.EndId;
+        if (row[^2] != end && row[^2] != pad) row[^1] = end;
+        if (row[1] == pad) row[1] = end;
     }
 
     private static int Count(int maxTokenLength)

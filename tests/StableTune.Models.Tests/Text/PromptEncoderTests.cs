@@ -76,6 +76,16 @@ public sealed class PromptEncoderTests : IDisposable
     }
 
     [Fact]
+    public void EncodeForSampling_PaddingOfSd2_IsTheEndToken()
+    {
+        using var frozen = no_grad();
+        var sd2 = new PromptEncoder(new ClipTokenizer(ClipVocabulary.Embedded(FixtureModels.TinyMergeCount), "!"), _model);
+        string[] prompts = ["a (red:1.3) cat", ""];
+        GoldenComparison.AssertClose("sampling", _encoder.EncodeForSampling(prompts), sd2.EncodeForSampling(prompts), 0);
+        Assert.True((_encoder.Encode(prompts) - sd2.Encode(prompts)).abs().max().ToSingle() > 0.01f);
+    }
+
+    [Fact]
     public void EncodeWeighted_WithRescale_KeepsTheMean()
     {
         using var frozen = no_grad();
