@@ -25,6 +25,8 @@ public static unsafe partial class engine
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
         long[] strides = Pair(stride, 1), paddings = Pair(padding, 0), dilations = Pair(dilation, 1);
+        if (IsQuickerByWindows(input, weight, bias, strides, paddings, dilations, groups))
+            return ConvolveByWindows(input, weight, bias, strides, paddings, dilations);
         if (!input.requires_grad || weight.requires_grad || bias is { requires_grad: true } || input.dim() != 4 || !is_grad_enabled())
             return s_conv2d.Run(input, weight, bias, strides, paddings, dilations, groups);
         fixed (long* s = strides, p = paddings, d = dilations)

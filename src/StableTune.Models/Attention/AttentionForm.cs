@@ -46,16 +46,10 @@ internal sealed class PlainAttention : AttentionForm
         var dtype = query.dtype;
         if (upcast) (query, key) = (query.to(ScalarType.Float32), key.to(ScalarType.Float32));
         var scores = (query * scale).bmm(key.transpose(1, 2));   // [G, N, M]
-        var weights = Softmax(scores, dtype);
+        // The kernel computes in float32 whatever the dtype is; asking for a float32 result would only keep a second copy of it.
+        var weights = scores.softmax(-1).As(dtype);
         scores.Dispose();
         return weights.bmm(value).MoveToOuterDisposeScope();
-    }
-
-    private static Tensor Softmax(Tensor scores, ScalarType dtype)
-    {
-        if (dtype is ScalarType.Float32 or ScalarType.Float64) return scores.softmax(-1);
-        using var precise = scores.softmax(-1, ScalarType.Float32);
-        return precise.to(dtype);
     }
 }
 

@@ -24,8 +24,11 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
     private static Tensor Gate(Tensor[] inputs)
     {
         using var scope = NewDisposeScope();
+        var dtype = inputs[0].dtype;
         var halves = inputs[0].chunk(2, -1);
-        return (halves[0] * nn.functional.gelu(halves[1])).MoveToOuterDisposeScope();
+        // libtorch's GELU of half precision is many times slower than that of float32, above all backward.
+        var gate = dtype is ScalarType.Float32 or ScalarType.Float64 ? halves[1] : halves[1].to(ScalarType.Float32);
+        return (halves[0] * nn.functional.gelu(gate).As(dtype)).MoveToOuterDisposeScope();
     }
 }
 

@@ -10,10 +10,12 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
     private readonly LayerNorm norm1;
     private readonly LayerNorm norm2;
     private readonly LayerNorm norm3;
+    private readonly ForwardSettings _settings;
 
     internal BasicTransformerBlock(int dim, int contextDim, int heads, bool upcast, ForwardSettings settings)
         : base(nameof(BasicTransformerBlock))
     {
+        _settings = settings;
         attn1 = new Attention(dim, dim, heads, upcast, settings);
         ff = new FeedForward(dim, settings);
         attn2 = new Attention(dim, contextDim, heads, upcast, settings);
@@ -27,10 +29,10 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor hidden, Tensor context)
     {
         using var scope = NewDisposeScope();
-        var attended = Attend(attn1, norm1.Precise(hidden), null).add_(hidden);
-        var informed = Attend(attn2, norm2.Precise(attended), context).add_(attended);
+        var attended = Attend(attn1, _settings.Norm(norm1, hidden), null).add_(hidden);
+        var informed = Attend(attn2, _settings.Norm(norm2, attended), context).add_(attended);
         attended.Dispose();
-        return norm3.Precise(informed).Into(ff).add_(informed).MoveToOuterDisposeScope();
+        return _settings.Norm(norm3, informed).Into(ff).add_(informed).MoveToOuterDisposeScope();
     }
 
     private static Tensor Attend(Attention attention, Tensor normed, Tensor? context)
@@ -71,7 +73,7 @@ internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var (height, width) = (hidden.size(2), hidden.size(3));
-        var normed = norm.Precise(hidden);
+        var normed = _settings.Norm(norm, hidden);
         var tokens = _linear ? Tokens(normed).Into(proj_in) : Tokens(normed.Into(proj_in));
         foreach (var block in transformer_blocks)
         {

@@ -1,14 +1,16 @@
 namespace StableTune.Models;
 
 /// <summary>Norms in float32 whatever the compute type is, as mixed-precision training has them.</summary>
+/// <remarks>In half precision the float32 copies are made again in the backward pass instead of being kept.</remarks>
 internal static class Normalisation
 {
     /// <summary>Group norm computed in float32; result of x's shape and dtype.</summary>
-    internal static Tensor Precise(this GroupNorm norm, Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        return norm.Float32(x).As(x.dtype).MoveToOuterDisposeScope();
-    }
+    internal static Tensor Norm(this ForwardSettings settings, GroupNorm norm, Tensor x) =>
+        IsPrecise(x) ? norm.call(x) : settings.Elementwise(inputs => Rounded(norm.Float32(inputs[0]), inputs[0].dtype), x);
+
+    /// <summary>Layer norm computed in float32; result of x's shape and dtype.</summary>
+    internal static Tensor Norm(this ForwardSettings settings, LayerNorm norm, Tensor x) =>
+        IsPrecise(x) ? norm.call(x) : settings.Elementwise(inputs => Rounded(norm.Float32(inputs[0]), inputs[0].dtype), x);
 
     /// <summary>Group norm computed in float32, and left in it (float64 stays what it is).</summary>
     internal static Tensor Float32(this GroupNorm norm, Tensor x)
@@ -19,14 +21,16 @@ internal static class Normalisation
             x.to(ScalarType.Float32), norm.num_groups, norm.weight?.to(ScalarType.Float32), norm.bias?.to(ScalarType.Float32), norm.eps).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Layer norm computed in float32; result of x's shape and dtype.</summary>
-    internal static Tensor Precise(this LayerNorm norm, Tensor x)
+    private static Tensor Float32(this LayerNorm norm, Tensor x)
     {
-        if (IsPrecise(x)) return norm.call(x);
         using var scope = NewDisposeScope();
-        var normed = nn.functional.layer_norm(
-            x.to(ScalarType.Float32), [.. norm.normalized_shape], norm.weight?.to(ScalarType.Float32), norm.bias?.to(ScalarType.Float32), norm.eps);
-        return normed.to(x.dtype).MoveToOuterDisposeScope();
+        return nn.functional.layer_norm(
+            x.to(ScalarType.Float32), [.. norm.normalized_shape], norm.weight?.to(ScalarType.Float32), norm.bias?.to(ScalarType.Float32), norm.eps).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Rounded(Tensor precise, ScalarType dtype)
+    {
+        using (precise) return precise.to(dtype);
     }
 
     /// <summary>The tensor itself if it has the dtype, else a converted one.</summary>

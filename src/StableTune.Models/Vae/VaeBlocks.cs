@@ -26,7 +26,7 @@ internal sealed class VaeAttention : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        var tokens = group_norm.Precise(hidden).flatten(2).transpose(1, 2);   // [B, h·w, C]
+        var tokens = _settings.Norm(group_norm, hidden).flatten(2).transpose(1, 2);   // [B, h·w, C]
         var (q, k, v) = (to_q.call(tokens), to_k.call(tokens), to_v.call(tokens));
         var attended = Heads.Attend(_settings.Attention, q, k, v, heads: 1, upcast: false).Into(to_out[0]);
         return attended.transpose(1, 2).reshape(hidden.shape).add_(hidden).MoveToOuterDisposeScope();
