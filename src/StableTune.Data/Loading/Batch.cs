@@ -14,6 +14,16 @@ public sealed class Batch : IDisposable
         (Items, Captions, LossWeights) = (items, captions, lossWeights);
     }
 
+    /// <summary>A batch of a host's own making, for a loop without data set. Give it latents or pixels.</summary>
+    /// <param name="captions">One a sample, [B].</param>
+    /// <param name="lossWeights">[B], float32; null for 1 each. Becomes the batch's own.</param>
+    public Batch(IReadOnlyList<string> captions, Tensor? lossWeights = null)
+    {
+        ArgumentNullException.ThrowIfNull(captions);
+        (Items, Captions) = ([], captions);
+        LossWeights = (lossWeights ?? ones(captions.Count)).DetachFromDisposeScope();
+    }
+
     /// <summary>Its place in the epoch, from 0.</summary>
     public int Index { get; }
 
@@ -24,9 +34,9 @@ public sealed class Batch : IDisposable
     public PixelSize Size { get; }
 
     /// <summary>Number of images, B.</summary>
-    public int Count => Items.Count;
+    public int Count => Captions.Count;
 
-    /// <summary>The images, [B].</summary>
+    /// <summary>The images, [B]; empty in a batch of a host's own making.</summary>
     public IReadOnlyList<TrainingSample> Items { get; }
 
     /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
@@ -36,16 +46,16 @@ public sealed class Batch : IDisposable
     public Tensor LossWeights { get; }
 
     /// <summary>The images in [-1, 1], [B, 3, H, W], float32; null when the latents come from a cache.</summary>
-    public Tensor? Pixels { get; internal init; }
+    public Tensor? Pixels { get; init; }
 
     /// <summary>Cached latents times the scaling factor, [B, 4, H/8, W/8], float32; null without a latent cache.</summary>
-    public Tensor? Latents { get; internal init; }
+    public Tensor? Latents { get; init; }
 
     /// <summary>Cached output of the text encoder, [B, L, C]; null without a text cache.</summary>
-    public Tensor? EncoderHiddenStates { get; internal init; }
+    public Tensor? EncoderHiddenStates { get; init; }
 
     /// <summary>Cached pooled output of the text encoder, [B, D]; null without a text cache, or where the encoder gives none.</summary>
-    public Tensor? PooledEmbeds { get; internal init; }
+    public Tensor? PooledEmbeds { get; init; }
 
     /// <summary>Frees the tensors.</summary>
     public void Dispose()
