@@ -1,0 +1,28 @@
+using StableTune.Data;
+
+namespace StableTune.Training;
+
+/// <summary>What is known about a run for the metadata of its files.</summary>
+public sealed record RunDescription
+{
+    /// <summary>A number of 32 bits that tells runs apart.</summary>
+    public required uint SessionId { get; init; }
+
+    /// <summary>When training started.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Optimizer steps planned.</summary>
+    public required int TotalSteps { get; init; }
+
+    /// <summary>Epochs planned.</summary>
+    public required int TotalEpochs { get; init; }
+
+    /// <summary>The images.</summary>
+    public required TrainingDataset Dataset { get; init; }
+
+    /// <summary>The base model's kind, as metadata names it: "sd_v1" ...</summary>
+    public required string BaseModelVersion { get; init; }
+
+    /// <summary>What the base model predicts: "epsilon", "v_prediction".</summary>
+    public required string Prediction { get; init; }
+}

@@ -1,0 +1,50 @@
+using StableTune.Data;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>The stage that gives a batch's latents.</summary>
+public interface ILatentStage
+{
+    /// <summary>Latents of a batch, times the VAE's scaling factor: [B, 4, H/8, W/8], float32, on the model's device. A fresh tensor.</summary>
+    Tensor Latents(Batch batch);
+}
+
+/// <summary>The stage that gives a batch's text conditions.</summary>
+public interface IContextStage
+{
+    /// <summary>Text-encoder states of a batch: [B, L, C], on the model's device, with a gradient path where the text encoder is trained. A fresh tensor.</summary>
+    Tensor Context(Batch batch);
+}
+
+/// <summary>Cached latents where the batch has them; otherwise the VAE encodes its pixels with a fresh draw.</summary>
+internal sealed class VaeLatentStage(StableDiffusionModel model, Generator random) : ILatentStage
+{
+    private readonly Device _device = model.Device;
+
+    public Tensor Latents(Batch batch)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        if (batch.Latents is { } cached) return cached.to(_device).alias().MoveToOuterDisposeScope();
+        var pixels = batch.Pixels ?? throw new InvalidOperationException("The batch has neither latents nor pixels.");
+        var encoder = new VaeLatentEncoder(model);
+        var moments = encoder.Encode(pixels);
+        var noise = randn(moments.Mean.shape, dtype: ScalarType.Float32, generator: random).to(moments.Mean.device);
+        var latents = moments.Mean.to(ScalarType.Float32) + (moments.LogVariance.to(ScalarType.Float32) * 0.5).exp() * noise;
+        return (latents * encoder.ScalingFactor).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Cached text-encoder states where the batch has them; otherwise the text encoder runs, with gradients when it is trained.</summary>
+internal sealed class PromptContextStage(PromptEncoder? encoder, TrainingPlan plan, Device device) : IContextStage
+{
+    public Tensor Context(Batch batch)
+    {
+        using var scope = NewDisposeScope();
+        if (batch.EncoderHiddenStates is { } cached) return cached.to(device).alias().MoveToOuterDisposeScope();
+        if (encoder is null) throw new InvalidOperationException("The text encoder was released, and the batch has no cached states.");
+        using var gradients = set_grad_enabled(plan.TrainsTextEncoder);
+        return encoder.Encode(batch.Captions, plan.ClipSkip ?? 1, plan.MaxTokenLength).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,109 @@
+using StableTune.Data;
+
+namespace StableTune.Training;
+
+/// <summary>The loop of a run: epochs, steps, and what happens between them.</summary>
+internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimizer optimizer, Func<int, IEnumerable<Batch>> batches, TrainingEvents events)
+{
+    private readonly LossAverage _average = new();
+    private readonly List<double> _losses = [];
+    private readonly StepClock _clock = new(plan.Clock);
+    private readonly ILrSchedule _schedule = plan.Schedule.Create(events.TotalSteps);
+    private readonly Tensor[] _trained = [.. optimizer.Groups.SelectMany(g => g.Parameters).Select(p => p.Value)];
+
+    public IReadOnlyList<double> Losses => _losses;
+
+    public double AverageLoss => _average.Value;
+
+    public TimeSpan Elapsed => _clock.Elapsed;
+
+    public int Step => _losses.Count;
+
+    public int Epoch { get; private set; }
+
+    /// <summary>Trains to the last step.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled between two steps.</exception>
+    public void Run(CancellationToken cancellationToken)
+    {
+        while (Step < events.TotalSteps)
+        {
+            Epoch++;
+            var progress = RunEpoch(cancellationToken);
+            events.AfterEpoch(progress);
+        }
+    }
+
+    private TrainingProgress RunEpoch(CancellationToken cancellationToken)
+    {
+        var (batchInEpoch, progress) = (0, Progress(double.NaN, []));
+        foreach (var microSteps in batches(Epoch).Chunk(plan.GradientAccumulation))
+        {
+            _clock.Start();
+            var rates = LearningRates();
+            var norm = TakeStep(microSteps, rates, ref batchInEpoch);
+            _clock.Stop();
+
+            progress = Progress(norm, rates);
+            events.AfterStep(progress);
+            if (Step == events.TotalSteps) break;
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return progress;
+    }
+
+    /// <summary>One optimizer step: gradients of all batches, clipped together, one update.</summary>
+    /// <returns>The norm of all gradients before clipping; NaN when clipping is off.</returns>
+    private double TakeStep(Batch[] microSteps, double[] rates, ref int batchInEpoch)
+    {
+        var sum = 0.0;
+        try
+        {
+            foreach (var batch in microSteps)
+            {
+                var loss = step.Run(batch, plan.GradientAccumulation);
+                _average.Add(batchInEpoch++, loss);
+                sum += loss;
+            }
+        }
+        finally
+        {
+            foreach (var batch in microSteps) batch.Dispose();
+        }
+
+        var norm = plan.MaxGradientNorm is { } limit ? nn.utils.clip_grad_norm_(_trained, limit) : double.NaN;
+        if (plan.MaxGradientNorm is not null && !double.IsFinite(norm)) throw new TrainingDivergedException(norm, microSteps.SelectMany(b => b.Items).Select(i => i.Path));
+        optimizer.Step(rates);
+        ForgetGradients();
+        _losses.Add(sum / microSteps.Length);
+        return norm;
+    }
+
+    private double[] LearningRates()
+    {
+        var factor = _schedule.Factor(Step);
+        return [.. optimizer.Groups.Select(g => g.LearningRate * factor)];
+    }
+
+    private void ForgetGradients()
+    {
+        foreach (var parameter in _trained) parameter.grad = null;
+    }
+
+    private TrainingProgress Progress(double norm, double[] rates) => new()
+    {
+        Stage = "training",
+        Step = Step,
+        TotalSteps = events.TotalSteps,
+        Epoch = Epoch,
+        TotalEpochs = events.TotalEpochs,
+        Loss = _losses.Count > 0 ? _losses[^1] : double.NaN,
+        AverageLoss = _average.Value,
+        GradientNorm = norm,
+        LearningRates = rates.Zip(optimizer.Groups).ToDictionary(p => p.Second.Name, p => p.First),
+        Elapsed = _clock.Elapsed,
+        Remaining = _clock.Remaining(events.TotalSteps - Step),
+        StepsPerSecond = _clock.StepsPerSecond,
+        ResidentBytes = Environment.WorkingSet,
+    };
+}

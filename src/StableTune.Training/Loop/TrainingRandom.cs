@@ -1,0 +1,46 @@
+namespace StableTune.Training;
+
+/// <summary>The named random generators of a run: a draw added for one purpose moves no other.</summary>
+public sealed class TrainingRandom : IDisposable
+{
+    /// <summary>Creates the generators from the seed of the run.</summary>
+    public TrainingRandom(NamedSeeds seeds)
+    {
+        Seeds = seeds;
+        Noise = Create("noise");
+        Timesteps = Create("timesteps");
+        Vae = Create("vae");
+        Initialisation = Create("init");
+        Dropout = Create("dropout");
+    }
+
+    /// <summary>What the generators were derived from.</summary>
+    public NamedSeeds Seeds { get; }
+
+    /// <summary>The noise that is added to latents.</summary>
+    public Generator Noise { get; }
+
+    /// <summary>The timesteps of the samples.</summary>
+    public Generator Timesteps { get; }
+
+    /// <summary>The draw from the VAE's distribution.</summary>
+    public Generator Vae { get; }
+
+    /// <summary>The initial weights of what is trained.</summary>
+    public Generator Initialisation { get; }
+
+    /// <summary>What the dropouts of the trained parts do.</summary>
+    public Generator Dropout { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Noise.Dispose();
+        Timesteps.Dispose();
+        Vae.Dispose();
+        Initialisation.Dispose();
+        Dropout.Dispose();
+    }
+
+    private Generator Create(string purpose) => new(unchecked((ulong)Seeds.For(purpose)));
+}

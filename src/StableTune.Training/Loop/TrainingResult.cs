@@ -1,0 +1,26 @@
+namespace StableTune;
+
+/// <summary>What a finished run tells.</summary>
+public sealed record TrainingResult
+{
+    /// <summary>Optimizer steps taken.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Epochs begun.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>The loss of every step, in order.</summary>
+    public required IReadOnlyList<double> Losses { get; init; }
+
+    /// <summary>The mean loss over the last epoch's worth of batches.</summary>
+    public required double AverageLoss { get; init; }
+
+    /// <summary>Files written at the end, by all savers.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
+    /// <summary>Sample pictures written, in order; contact sheets included.</summary>
+    public required IReadOnlyList<string> Samples { get; init; }
+
+    /// <summary>Time spent in training steps.</summary>
+    public required TimeSpan TrainingTime { get; init; }
+}

@@ -1,0 +1,144 @@
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>One run from the first file read to the last file written. Owns everything it makes.</summary>
+internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IProgress<TrainingProgress>? progress) : IDisposable
+{
+    private readonly Stack<IDisposable> _owned = new();
+
+    public TrainingResult Execute(CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        cancellationToken.ThrowIfCancellationRequested();
+        var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
+        var model = Load();
+        Freeze(model);
+        var caches = Cache(model, random, cancellationToken);
+        var targets = Attach(model, random);
+        var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
+        var events = Events(model, targets);
+        var loop = new TrainingLoop(plan, Step(model, targets, random), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
+        try
+        {
+            events.Start(optimizer.Groups.SelectMany(g => g.Parameters).Sum(p => p.Value.numel()));
+            loop.Run(cancellationToken);
+        }
+        catch (Exception fault)
+        {
+            events.Interrupt(fault);
+            throw;
+        }
+
+        var files = events.Finish();
+        return new TrainingResult
+        {
+            Steps = loop.Step, Epochs = loop.Epoch, Losses = loop.Losses, AverageLoss = loop.AverageLoss,
+            Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed,
+        };
+    }
+
+    private StableDiffusionModel Load()
+    {
+        var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
+        return Own(ModelLoader.Load(plan.ModelPath!, new ModelLoadOptions { WeightType = plan.Precision.Weights, Device = device, Progress = progress }));
+    }
+
+    /// <summary>Nothing of the base model is trained: only what the targets add.</summary>
+    private void Freeze(StableDiffusionModel model)
+    {
+        foreach (var part in new nn.Module[] { model.UNet, model.TextEncoder, model.Vae })
+        {
+            part.requires_grad_(false);
+            part.eval();
+        }
+
+        model.UNet.GradientCheckpointing = plan.GradientCheckpointing;
+        model.TextEncoder.GradientCheckpointing = plan.GradientCheckpointing && plan.TrainsTextEncoder;
+    }
+
+    /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
+    private (LatentCache? Latents, TextOutputCache? Text) Cache(StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
+    {
+        if (!plan.CacheLatents) InvalidOptionsException.ThrowIfAny(dataset.CheckImages(progress, cancellationToken));
+        var latents = plan.CacheLatents
+            ? Own(LatentCache.Build(dataset, new VaeLatentEncoder(model), random.Seeds, progress: progress, cancellationToken: cancellationToken))
+            : null;
+        var text = CachesText
+            ? Own(TextOutputCache.Build(dataset, new PromptTextEncoder(new PromptEncoder(model.Tokenizer, model.TextEncoder), plan), progress: progress, cancellationToken: cancellationToken))
+            : null;
+        if (plan.Samples is not null) return (latents, text);
+        if (latents is not null) model.ReleaseVae();
+        if (text is not null) model.ReleaseTextEncoder();
+        return (latents, text);
+    }
+
+    private bool CachesText => plan.CacheTextEncoderOutputs ?? (!plan.TrainsTextEncoder && !TextOutputCache.Validate(dataset).Any());
+
+    private List<ITrainingTarget> Attach(StableDiffusionModel model, TrainingRandom random)
+    {
+        var targets = new List<ITrainingTarget>();
+        foreach (var options in plan.EffectiveAdapters)
+        {
+            var target = Own(new AdapterTarget(options, plan.LearningRate));
+            target.Attach(model, random.Initialisation);
+            targets.Add(target);
+        }
+
+        return targets;
+    }
+
+    private TrainingStep Step(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, TrainingRandom random) => new(new TrainingStepParts
+    {
+        Latents = new VaeLatentStage(model, random.Vae),
+        Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? new PromptEncoder(model.Tokenizer, model.TextEncoder) : null, plan, model.Device),
+        UNet = model.UNet,
+        Schedule = NoiseSchedule.From(model.Scheduler),
+        Prediction = PredictionType.Parse(model.Scheduler.PredictionType),
+        Noise = plan.Noise,
+        Timesteps = plan.Timesteps,
+        Loss = plan.Loss,
+        Targets = targets,
+        Random = random,
+    });
+
+    private Func<int, IEnumerable<Batch>> Batches((LatentCache? Latents, TextOutputCache? Text) caches, int totalSteps, CancellationToken cancellationToken)
+    {
+        var loader = Own(new BatchLoader(new BatchLoaderOptions { MicroSteps = plan.GradientAccumulation, TotalSteps = totalSteps }, caches.Latents, caches.Text));
+        var seeds = new NamedSeeds(plan.Seed);
+        return epoch => loader.Load(EpochPlan.Create(dataset, seeds, epoch), cancellationToken: cancellationToken);
+    }
+
+    private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets)
+    {
+        var stepsPerEpoch = (dataset.BatchesPerEpoch + plan.GradientAccumulation - 1) / plan.GradientAccumulation;
+        var (steps, epochs) = (plan.Length.TotalSteps(stepsPerEpoch), plan.Length.TotalEpochs(stepsPerEpoch));
+        var run = new RunDescription
+        {
+            SessionId = unchecked((uint)new NamedSeeds(plan.Seed).For("session", plan.Clock.GetUtcNow().UtcTicks)),
+            StartedAt = plan.Clock.GetUtcNow(),
+            TotalSteps = steps,
+            TotalEpochs = epochs,
+            Dataset = dataset,
+            BaseModelVersion = model.BaseModelVersion,
+            Prediction = model.Scheduler.PredictionType,
+        };
+        List<ITrainingObserver> observers = [.. plan.Observers];
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings]));
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
+        return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, progress);
+    }
+
+    private T Own<T>(T made) where T : IDisposable
+    {
+        _owned.Push(made);
+        return made;
+    }
+
+    public void Dispose()
+    {
+        while (_owned.TryPop(out var made)) made.Dispose();
+    }
+}

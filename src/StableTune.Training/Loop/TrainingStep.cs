@@ -1,0 +1,75 @@
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>What a training step is made of. A host that drives its own loop puts its own objects here.</summary>
+public sealed record TrainingStepParts
+{
+    /// <summary>Gives a batch's latents, scaled: [B, 4, H/8, W/8], float32.</summary>
+    public required ILatentStage Latents { get; init; }
+
+    /// <summary>Gives a batch's text conditions: [B, L, C].</summary>
+    public required IContextStage Context { get; init; }
+
+    /// <summary>Predicts from noisy latents [B, 4, h, w], timesteps [B] and context [B, L, C]: [B, 4, h, w].</summary>
+    public required UNet2DConditionModel UNet { get; init; }
+
+    /// <summary>ᾱ and what follows from it.</summary>
+    public required NoiseSchedule Schedule { get; init; }
+
+    /// <summary>What the model predicts.</summary>
+    public required PredictionType Prediction { get; init; }
+
+    /// <summary>Where noise comes from.</summary>
+    public required INoiseSource Noise { get; init; }
+
+    /// <summary>Where timesteps come from.</summary>
+    public required ITimestepSource Timesteps { get; init; }
+
+    /// <summary>Turns prediction and target into one number.</summary>
+    public required DiffusionLoss Loss { get; init; }
+
+    /// <summary>What is trained; told before each batch. Default nothing, for a loop that tells it by itself.</summary>
+    public IReadOnlyList<ITrainingTarget> Targets { get; init; } = [];
+
+    /// <summary>The random streams of the run.</summary>
+    public required TrainingRandom Random { get; init; }
+}
+
+/// <summary>One batch forward and backward: files have become a batch, a batch becomes gradients.</summary>
+public sealed class TrainingStep(TrainingStepParts parts)
+{
+    /// <summary>
+    /// Adds the gradients of the batch's mean loss to the trained parameters. The order of the stages is that of sd-scripts.
+    /// </summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    /// <param name="accumulation">Batches per optimizer step: gradients are those of loss / accumulation.</param>
+    /// <returns>The mean loss of the batch, not divided.</returns>
+    /// <exception cref="TrainingDivergedException">The loss is not finite; no gradients were added.</exception>
+    public double Run(Batch batch, int accumulation)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var trained in parts.Targets) trained.BeginBatch(parts.Random.Dropout);
+        var latents = parts.Latents.Latents(batch);                                                // [B, 4, H/8, W/8], scaled
+        var context = parts.Context.Context(batch);                                                // [B, L, C]
+        var noise = parts.Noise.Draw(latents, parts.Random.Noise);                                 // as latents
+        var timesteps = parts.Timesteps.Draw(batch.Count, parts.Random.Timesteps).to(latents.device);  // [B], int64
+        var noisyLatents = parts.Schedule.AddNoise(latents, noise, timesteps);                     // as latents
+        var predicted = parts.UNet.call(noisyLatents, timesteps, context);                         // as latents
+        var target = parts.Prediction.Target(parts.Schedule, latents, noise, timesteps);           // as latents
+        var loss = Loss(batch, predicted, target, timesteps);                                      // []
+
+        var value = loss.to(ScalarType.Float64).item<double>();
+        if (!double.IsFinite(value)) throw new TrainingDivergedException(value, batch.Items.Select(i => i.Path));
+        (accumulation == 1 ? loss : loss / accumulation).backward();
+        return value;
+    }
+
+    private Tensor Loss(Batch batch, Tensor predicted, Tensor target, Tensor timesteps) => parts.Loss.Compute(new LossInputs
+    {
+        Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = parts.Schedule, Prediction = parts.Prediction,
+        SampleWeights = batch.LossWeights.to(predicted.device),
+    }).Mean;
+}

@@ -1,0 +1,39 @@
+namespace StableTune.Training;
+
+/// <summary>Is told what happens in a run; cannot change it. All members have an empty default. Called on the training thread.</summary>
+/// <remarks>An exception thrown by an observer ends the run as any other fault does: weights are saved first.</remarks>
+public interface ITrainingObserver
+{
+    /// <summary>What is wrong with the observer's own options, asked before the run.</summary>
+    IEnumerable<OptionProblem> Validate() => [];
+
+    /// <summary>The run is about to take its first step.</summary>
+    void OnStart(TrainingStart start) { }
+
+    /// <summary>An optimizer step is done.</summary>
+    void OnStep(TrainingProgress progress) { }
+
+    /// <summary>An epoch is done.</summary>
+    void OnEpoch(TrainingProgress progress) { }
+
+    /// <summary>Files were written.</summary>
+    void OnSave(SaveMoment moment, IReadOnlyList<string> files) { }
+
+    /// <summary>Sample images were written.</summary>
+    void OnSample(int step, IReadOnlyList<string> files) { }
+
+    /// <summary>The run has ended, well or not.</summary>
+    void OnEnd(TrainingEnd end) { }
+}
+
+/// <summary>What is known when a run starts.</summary>
+/// <param name="Plan">Its options.</param>
+/// <param name="TotalSteps">Optimizer steps.</param>
+/// <param name="TotalEpochs">Epochs, the last perhaps cut short.</param>
+/// <param name="TrainedParameters">Numbers that will be trained.</param>
+public sealed record TrainingStart(TrainingPlan Plan, int TotalSteps, int TotalEpochs, long TrainedParameters);
+
+/// <summary>How a run ended.</summary>
+/// <param name="Step">The last step done.</param>
+/// <param name="Fault">What ended it; null when it went through, <see cref="OperationCanceledException"/> when it was cancelled.</param>
+public sealed record TrainingEnd(int Step, Exception? Fault);

@@ -1,0 +1,90 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>
+/// Writes one JSON object a line: "start", every "step", every "epoch", "save", "sample", "end". Each line is complete on disk
+/// before the next step begins, so the log of a run that was killed can be read up to its last step.
+/// </summary>
+/// <param name="path">The file; an older one is replaced when the run starts.</param>
+/// <param name="time">The clock for the "time" field; the system's when null.</param>
+public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrainingObserver
+{
+    private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private StreamWriter? _writer;
+
+    /// <inheritdoc/>
+    public IEnumerable<OptionProblem> Validate()
+    {
+        if (!AtomicFile.CanWriteInto(Path.GetDirectoryName(Path.GetFullPath(path))!, out var reason))
+            yield return new OptionProblem($"{nameof(JsonLinesLog)}.path", path, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+    }
+
+    /// <inheritdoc/>
+    public void OnStart(TrainingStart start)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        _writer = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read));
+        Write("start", new JsonObject
+        {
+            ["total_steps"] = start.TotalSteps,
+            ["total_epochs"] = start.TotalEpochs,
+            ["trained_parameters"] = start.TrainedParameters,
+            ["seed"] = start.Plan.Seed,
+        });
+    }
+
+    /// <inheritdoc/>
+    public void OnStep(TrainingProgress progress) => Write("step", Describe(progress));
+
+    /// <inheritdoc/>
+    public void OnEpoch(TrainingProgress progress) => Write("epoch", Describe(progress));
+
+    /// <inheritdoc/>
+    public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
+        Write("save", new JsonObject { ["step"] = moment.Step, ["files"] = Names(files) });
+
+    /// <inheritdoc/>
+    public void OnSample(int step, IReadOnlyList<string> files) =>
+        Write("sample", new JsonObject { ["step"] = step, ["files"] = Names(files) });
+
+    /// <inheritdoc/>
+    public void OnEnd(TrainingEnd end)
+    {
+        Write("end", new JsonObject { ["step"] = end.Step, ["fault"] = end.Fault?.Message });
+        _writer?.Dispose();
+        _writer = null;
+    }
+
+    private static JsonObject Describe(TrainingProgress progress) => new()
+    {
+        ["step"] = progress.Step,
+        ["epoch"] = progress.Epoch,
+        ["loss"] = Number(progress.Loss),
+        ["average_loss"] = Number(progress.AverageLoss),
+        ["gradient_norm"] = Number(progress.GradientNorm),
+        ["lr"] = new JsonObject(progress.LearningRates.Select(r => KeyValuePair.Create<string, JsonNode?>(r.Key, r.Value))),
+        ["elapsed_seconds"] = progress.Elapsed.TotalSeconds,
+        ["steps_per_second"] = progress.StepsPerSecond,
+        ["resident_bytes"] = progress.ResidentBytes,
+    };
+
+    /// <summary>JSON has no NaN: a number that is not there is null.</summary>
+    private static JsonNode? Number(double value) => double.IsFinite(value) ? value : null;
+
+    private static JsonArray Names(IReadOnlyList<string> files) => [.. files.Select(f => (JsonNode)f)];
+
+    private void Write(string kind, JsonObject fields)
+    {
+        if (_writer is null) return;                                     // the run ended before it began
+        fields.Insert(0, "event", kind);
+        fields.Insert(1, "time", _time.GetUtcNow().ToString("O"));
+        _writer.WriteLine(fields.ToJsonString(Format));
+        _writer.Flush();
+    }
+}

@@ -1,0 +1,12 @@
+namespace StableTune.Training;
+
+/// <summary>A trained tensor with the name under which its optimizer state is saved.</summary>
+/// <param name="Name">Unique in the run, for instance the key in the saved file.</param>
+/// <param name="Value">The tensor: a leaf that requires gradients.</param>
+public readonly record struct NamedParameter(string Name, Tensor Value);
+
+/// <summary>Parameters that share a learning rate.</summary>
+/// <param name="Name">What the group is called in logs: "unet", "textencoder" ...</param>
+/// <param name="Parameters">The tensors.</param>
+/// <param name="LearningRate">The initial rate, which the schedule multiplies.</param>
+public sealed record ParameterGroup(string Name, IReadOnlyList<NamedParameter> Parameters, double LearningRate);

@@ -1,0 +1,42 @@
+namespace StableTune;
+
+/// <summary>How long to train: a number of optimizer steps, or of epochs.</summary>
+public abstract record TrainingLength
+{
+    private TrainingLength() { }
+
+    /// <summary>So many optimizer steps; one step may take several batches (gradient accumulation).</summary>
+    public static TrainingLength Steps(int count) => new OfSteps(count);
+
+    /// <summary>So many passes over all images with their repeats.</summary>
+    public static TrainingLength Epochs(int count) => new OfEpochs(count);
+
+    /// <summary>The number that was asked for.</summary>
+    public abstract int Count { get; init; }
+
+    /// <summary>Optimizer steps in all.</summary>
+    /// <param name="stepsPerEpoch">Optimizer steps in one epoch, at least 1.</param>
+    public abstract int TotalSteps(int stepsPerEpoch);
+
+    /// <summary>Epochs in all; the last may be cut short when steps were asked for.</summary>
+    /// <param name="stepsPerEpoch">Optimizer steps in one epoch, at least 1.</param>
+    public int TotalEpochs(int stepsPerEpoch) => (int)((TotalSteps(stepsPerEpoch) + (long)stepsPerEpoch - 1) / stepsPerEpoch);
+
+    private sealed record OfSteps(int Count) : TrainingLength
+    {
+        public override int Count { get; init; } = Count;
+
+        public override int TotalSteps(int stepsPerEpoch) => Count;
+
+        public override string ToString() => $"{Count} steps";
+    }
+
+    private sealed record OfEpochs(int Count) : TrainingLength
+    {
+        public override int Count { get; init; } = Count;
+
+        public override int TotalSteps(int stepsPerEpoch) => checked(Count * stepsPerEpoch);
+
+        public override string ToString() => $"{Count} epochs";
+    }
+}

@@ -1,0 +1,65 @@
+using StableTune.Data;
+using StableTune.Models;
+
+namespace StableTune;
+
+public sealed partial record TrainingPlan
+{
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate() => Inspect().Problems;
+
+    /// <summary>Checks everything in one pass over the files, and keeps the data set that came of it.</summary>
+    internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
+    {
+        var data = Dataset.Inspect();
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(), .. TextProblems(data.Dataset), .. PartProblems()]);
+    }
+
+    private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
+        ? [Problem(ModelPath, "a base model is required", "call WithModel(path)")]
+        : ModelLoader.Check(ModelPath);
+
+    private IEnumerable<OptionProblem> TargetProblems()
+    {
+        if (Adapters.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", null, "there is nothing to train", "call WithLoRA(rank, alpha)");
+        if (Adapters.Count > 1) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", Adapters.Count, "adapters of one run would have the same names in the saved file", "train one adapter at a time");
+        if (Savers.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path)");
+        if (!Precision.IsSupported) yield return Problem(Precision, "this combination of number formats is not supported", "use PrecisionPolicy.Float32 or PrecisionPolicy.BFloat16");
+    }
+
+    private IEnumerable<OptionProblem> RateProblems()
+    {
+        const string rule = "a learning rate must not be negative, and finite";
+        if (!IsRate(LearningRate)) yield return Problem(LearningRate, rule, "1e-4 is customary for LoRA");
+        if (UNetLearningRate is { } unet && !IsRate(unet)) yield return Problem(UNetLearningRate, rule, "1e-4 is customary for LoRA");
+        if (TextEncoderLearningRate is { } text && !IsRate(text)) yield return Problem(TextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
+        if (MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))) yield return Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off");
+    }
+
+    private IEnumerable<OptionProblem> LengthProblems()
+    {
+        if (Length.Count < 1) yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
+        if (GradientAccumulation < 1) yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
+    }
+
+    private IEnumerable<OptionProblem> TextProblems(TrainingDataset? dataset)
+    {
+        if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the end, from 1", "leave it unset for the last layer");
+        if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
+            yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
+        if (CacheTextEncoderOutputs != true) yield break;
+        if (TrainsTextEncoder) yield return Problem(CacheTextEncoderOutputs, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        if (dataset is null) yield break;
+        foreach (var problem in TextOutputCache.Validate(dataset)) yield return problem;
+    }
+
+    private IEnumerable<OptionProblem> PartProblems() =>
+    [
+        .. Adapters.Zip(EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
+        .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+        .. (Noise as OptionsBase)?.Validate() ?? [], .. (Timesteps as OptionsBase)?.Validate() ?? [], .. Samples?.Validate() ?? [],
+        .. Savers.SelectMany(s => s.Validate()), .. Observers.SelectMany(o => o.Validate()),
+    ];
+
+    private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);
+}

@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using StableTune.Adapters;
+using StableTune.Diffusion;
+using StableTune.Models;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>Everything that a run is to do: immutable, and checked as a whole before anything is loaded.</summary>
+public sealed partial record TrainingPlan : OptionsBase
+{
+    /// <summary>The base model: a diffusers folder.</summary>
+    public string? ModelPath { get; init; }
+
+    /// <summary>The images and how they are used.</summary>
+    public DatasetPlan Dataset { get; init; } = new();
+
+    /// <summary>Adapters to train, in the order of attaching.</summary>
+    public ImmutableList<AdapterOptions> Adapters { get; init; } = [];
+
+    /// <summary>Which parts of the model may get adapters; an adapter's own options can leave out more. Default both.</summary>
+    public AdapterParts Parts { get; init; } = AdapterParts.Both;
+
+    /// <summary>The optimizer. Default AdamW.</summary>
+    public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
+
+    /// <summary>The learning-rate schedule. Default constant.</summary>
+    public LrScheduleOptions Schedule { get; init; } = new ConstantScheduleOptions();
+
+    /// <summary>The learning rate of every part that has none of its own. Default 1e-4.</summary>
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>The UNet's learning rate; null for <see cref="LearningRate"/>, 0 trains nothing there.</summary>
+    public double? UNetLearningRate { get; init; }
+
+    /// <summary>The text encoder's learning rate; null for <see cref="LearningRate"/>, 0 trains nothing there.</summary>
+    public double? TextEncoderLearningRate { get; init; }
+
+    /// <summary>How long to train. Default 1600 steps.</summary>
+    public TrainingLength Length { get; init; } = TrainingLength.Steps(1600);
+
+    /// <summary>Batches whose gradients make one step. Default 1.</summary>
+    public int GradientAccumulation { get; init; } = 1;
+
+    /// <summary>The norm to which the gradients of all trained parameters together are clipped; null turns clipping off. Default 1.</summary>
+    public double? MaxGradientNorm { get; init; } = 1.0;
+
+    /// <summary>Number formats. Default float32.</summary>
+    public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
+
+    /// <summary>Whether activations are computed again in the backward pass instead of kept: less memory, more time.</summary>
+    public bool GradientCheckpointing { get; init; }
+
+    /// <summary>Whether each image is encoded once, before training; otherwise in every step with a fresh draw. Default true.</summary>
+    public bool CacheLatents { get; init; } = true;
+
+    /// <summary>Whether captions are encoded once; null does so whenever the text encoder is not trained and captions do not change.</summary>
+    public bool? CacheTextEncoderOutputs { get; init; }
+
+    /// <summary>Which layer of the text encoder is used, counted from its end, from 1; null for the last.</summary>
+    public int? ClipSkip { get; init; }
+
+    /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
+    public int MaxTokenLength { get; init; } = 75;
+
+    /// <summary>Seeds every random stream of the run. Default 42.</summary>
+    public long Seed { get; init; } = 42;
+
+    /// <summary>Where noise comes from. Default normal noise.</summary>
+    public INoiseSource Noise { get; init; } = new NormalNoise();
+
+    /// <summary>Where timesteps come from. Default uniform over all.</summary>
+    public ITimestepSource Timesteps { get; init; } = new UniformTimesteps();
+
+    /// <summary>The loss and its weightings by timestep. Default mean squared error without weighting.</summary>
+    public DiffusionLoss Loss { get; init; } = new();
+
+    /// <summary>When results are saved besides at the end.</summary>
+    public SaveOptions Save { get; init; } = new();
+
+    /// <summary>What writes results.</summary>
+    public ImmutableList<ISaver> Savers { get; init; } = [];
+
+    /// <summary>Pictures drawn to see what was learnt; null for none.</summary>
+    public SampleOptions? Samples { get; init; }
+
+    /// <summary>Who is told what happens.</summary>
+    public ImmutableList<ITrainingObserver> Observers { get; init; } = [];
+
+    /// <summary>Log messages; null for none.</summary>
+    public ILogger? Logger { get; init; }
+
+    /// <summary>Where the run takes place; null for the first CUDA device if there is one, else the CPU.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>The clock of logs, progress and metadata.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>The adapters with what the plan says for all of them: parts, and rates where they have none of their own.</summary>
+    internal IEnumerable<AdapterOptions> EffectiveAdapters => Adapters.Select(adapter => adapter with
+    {
+        Parts = adapter.Parts & Parts,
+        UNetLearningRate = adapter.UNetLearningRate ?? UNetLearningRate ?? (LearningRate == 0 ? 0 : null),
+        TextEncoderLearningRate = adapter.TextEncoderLearningRate ?? TextEncoderLearningRate ?? (LearningRate == 0 ? 0 : null),
+    });
+
+    /// <summary>Whether the text encoder is trained, so that its outputs cannot be cached.</summary>
+    internal bool TrainsTextEncoder => EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder));
+}

@@ -1,0 +1,43 @@
+using System.Collections.Immutable;
+
+namespace StableTune;
+
+/// <summary>Pictures drawn with fixed prompts and seeds, to see what was learnt.</summary>
+public sealed record SampleOptions : OptionsBase
+{
+    /// <summary>Where the pictures go; created when missing.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>What is drawn. A prompt without a seed gets the run's seed plus its index, so that pictures stay comparable.</summary>
+    public ImmutableList<TextToImageOptions> Prompts { get; init; } = [];
+
+    /// <summary>Before the first step. Default true.</summary>
+    public bool Before { get; init; } = true;
+
+    /// <summary>After the last step. Default true.</summary>
+    public bool After { get; init; } = true;
+
+    /// <summary>After every so many steps; null for never. Not looked at when <see cref="EveryNEpochs"/> is set.</summary>
+    public int? EveryNSteps { get; init; }
+
+    /// <summary>At the end of every so many epochs; null for never.</summary>
+    public int? EveryNEpochs { get; init; }
+
+    /// <summary>The first part of file names; null for none.</summary>
+    public string? Name { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        if (Prompts.Count == 0) yield return new OptionProblem($"{nameof(SampleOptions)}.{nameof(Prompts)}", null, "there is nothing to draw", "add a prompt or leave samples off");
+        if (EveryNSteps is < 1) yield return Problem(EveryNSteps, "the number of steps between samples must be at least 1", "leave it unset for none");
+        if (EveryNEpochs is < 1) yield return Problem(EveryNEpochs, "the number of epochs between samples must be at least 1", "leave it unset for none");
+        if (Folder is null) yield return Problem(Folder, "the pictures need a folder", "name one in WithSamples(folder, prompts)");
+        else if (!AtomicFile.CanWriteInto(Folder, out var reason)) yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        foreach (var problem in Prompts.SelectMany(p => p.Validate())) yield return problem;
+    }
+
+    internal bool IsDueAfterStep(int step) => EveryNEpochs is null && EveryNSteps is { } n && step % n == 0;
+
+    internal bool IsDueAfterEpoch(int epoch) => EveryNEpochs is { } n && epoch % n == 0;
+}

@@ -1,0 +1,49 @@
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>
+/// Writes adapters as sd-scripts does: names, types and metadata, so that web interfaces and pipelines load the file as it is. The file of
+/// the end has the given path; those of epochs and steps lie beside it, numbered.
+/// </summary>
+/// <param name="path">A .safetensors file.</param>
+public sealed class AdapterSaver(string path) : ISaver
+{
+    /// <summary>Where the last file goes.</summary>
+    public string Path => path;
+
+    /// <summary>The type of the saved numbers; null follows the compute precision.</summary>
+    public ScalarType? Precision { get; init; }
+
+    /// <summary>Whether the run is described in the file's metadata; false writes only what readers need (sd-scripts: <c>no_metadata</c>).</summary>
+    public bool WriteMetadata { get; init; } = true;
+
+    /// <summary>Whether names of folders and tags of captions are written to the metadata. Default true, as in sd-scripts.</summary>
+    public bool WriteDataNames { get; init; } = true;
+
+    /// <inheritdoc/>
+    public IEnumerable<OptionProblem> Validate()
+    {
+        if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            yield return Problem("adapters are written as safetensors", "end the path with .safetensors");
+        else if (Directory.Exists(path))
+            yield return Problem("this is a folder", "name a file in it");
+        else if (!AtomicFile.CanWriteInto(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, out var reason))
+            yield return Problem($"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        if (Precision is not (null or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+            yield return new OptionProblem($"{nameof(AdapterSaver)}.{nameof(Precision)}", Precision, "adapters are saved as float32, float16 or bfloat16", "leave it unset to follow the run");
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Save(SaveMoment moment)
+    {
+        ArgumentNullException.ThrowIfNull(moment);
+        if (moment.Targets.OfType<AdapterTarget>().FirstOrDefault() is not { } target) return [];
+        var file = OutputNames.For(path, moment);
+        var metadata = RunMetadata.Describe(moment, target.Options, System.IO.Path.GetFileNameWithoutExtension(path), WriteDataNames);
+        target.Network.Save(file, WriteMetadata ? metadata.Full : metadata.Minimum, Precision ?? moment.Plan.Precision.Compute);
+        return [file];
+    }
+
+    private OptionProblem Problem(string rule, string remedy) => new($"{nameof(AdapterSaver)}.{nameof(Path)}", path, rule, remedy);
+}

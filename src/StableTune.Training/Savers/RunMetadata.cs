@@ -1,0 +1,93 @@
+using StableTune.Adapters;
+using StableTune.Diffusion;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>What adapter files say about the run that made them.</summary>
+/// <param name="Full">All that is known.</param>
+/// <param name="Minimum">What readers need.</param>
+internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IReadOnlyDictionary<string, string> Minimum)
+{
+    private static readonly string Version = typeof(RunMetadata).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    public static RunMetadata Describe(SaveMoment moment, AdapterOptions adapter, string outputName, bool includeDataNames)
+    {
+        var metadata = new AdapterMetadata
+        {
+            Network = adapter.Describe(),
+            Model = new ModelFacts(moment.Run.BaseModelVersion)
+            {
+                Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(moment.Plan.ModelPath ?? "")),
+                ClipSkip = moment.Plan.ClipSkip,
+                MaxTokenLength = moment.Plan.MaxTokenLength == ClipTokenizer.ChunkBodyLength ? null : moment.Plan.MaxTokenLength,
+            },
+            Run = Run(moment, outputName),
+            Rates = Rates(moment.Plan, adapter, moment.Run.TotalSteps),
+            Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Plan.CacheLatents },
+            Loss = Loss(moment.Plan.Loss),
+            Specification = Specification(moment, outputName),
+            IncludeDataNames = includeDataNames,
+        };
+        var full = new Dictionary<string, string>(metadata.Build(), StringComparer.Ordinal);
+        foreach (var (key, value) in moment.Run.Dataset.Metadata(includeDataNames)) full[key] = value;
+        return new RunMetadata(full, metadata.Minimum());
+    }
+
+    private static RunFacts Run(SaveMoment moment, string outputName) => new()
+    {
+        SessionId = moment.Run.SessionId,
+        StartedAt = Seconds(moment.Run.StartedAt),
+        FinishedAt = Seconds(moment.Plan.Clock.GetUtcNow()),
+        OutputName = outputName,
+        TrainImages = moment.Run.Dataset.TrainingImageCount,
+        RegularisationImages = moment.Run.Dataset.RegularizationImageCount,
+        BatchesPerEpoch = moment.Run.Dataset.BatchesPerEpoch,
+        Epochs = moment.Run.TotalEpochs,
+        Epoch = moment.Epoch,
+        Steps = moment.Step,
+        MaxTrainSteps = moment.Run.TotalSteps,
+        Seed = moment.Plan.Seed,
+        Trainer = $"StableTune {Version}",
+    };
+
+    private static RateFacts Rates(TrainingPlan plan, AdapterOptions adapter, int totalSteps) => new()
+    {
+        LearningRate = plan.LearningRate,
+        UNetLearningRate = adapter.UNetLearningRate,
+        TextEncoderLearningRate = adapter.TextEncoderLearningRate,
+        WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
+        Scheduler = plan.Schedule.Name,
+        Optimizer = plan.Optimizer.ReferenceName,
+        MaxGradNorm = plan.MaxGradientNorm ?? 0,
+        GradientCheckpointing = plan.GradientCheckpointing,
+        GradientAccumulationSteps = plan.GradientAccumulation,
+    };
+
+    private static LossFacts Loss(DiffusionLoss loss) => new()
+    {
+        LossType = loss.Loss switch
+        {
+            L1Loss => "l1",
+            HuberLoss => "huber",
+            SmoothL1Loss => "smooth_l1",
+            MseLoss => "l2",
+            var own => own.GetType().Name,
+        },
+        MinSnrGamma = loss.Weightings.OfType<MinSnrWeighting>().FirstOrDefault()?.Gamma,
+        DebiasedEstimation = loss.Weightings.Any(w => w is DebiasedWeighting),
+    };
+
+    private static ModelSpecification Specification(SaveMoment moment, string outputName) => new()
+    {
+        Title = outputName,
+        Date = moment.Plan.Clock.GetLocalNow(),
+        ImplementationVersion = $"StableTune/{Version}",
+        PredictsV = PredictionType.Parse(moment.Run.Prediction) == PredictionType.V,
+        Resolution = moment.Run.Dataset.CommonSize is { } size ? (size.Width, size.Height) : null,
+        TimestepRange = moment.Plan.Timesteps is UniformTimesteps { Min: var first, Max: var last } && (first, last) != (0, 1000) ? (first, last) : null,
+        EncoderLayer = moment.Plan.ClipSkip,
+    };
+
+    private static double Seconds(DateTimeOffset time) => time.ToUnixTimeMilliseconds() / 1000.0;
+}

@@ -1,0 +1,17 @@
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>Options of a learning-rate schedule; creates it once the length of the run is known.</summary>
+public abstract record LrScheduleOptions : OptionsBase
+{
+    /// <summary>The schedule's name in sd-scripts, written to metadata (<c>ss_lr_scheduler</c>).</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Steps of warm-up in a run of this length; 0 for a schedule without.</summary>
+    public virtual int WarmupSteps(int totalSteps) => 0;
+
+    /// <summary>Creates the schedule.</summary>
+    /// <param name="totalSteps">Optimizer steps of the run.</param>
+    public abstract ILrSchedule Create(int totalSteps);
+}

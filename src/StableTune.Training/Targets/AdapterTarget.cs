@@ -1,0 +1,54 @@
+using StableTune.Adapters;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>Trains adapters on a frozen model.</summary>
+/// <param name="options">The kind of adapter, with the rates and parts of this run.</param>
+/// <param name="learningRate">The rate of parts that have none of their own.</param>
+public sealed class AdapterTarget(AdapterOptions options, double learningRate) : ITrainingTarget
+{
+    private AdapterNetwork? _network;
+
+    /// <inheritdoc/>
+    public string Name => options.GetType().Name.Replace("Options", "", StringComparison.Ordinal);
+
+    /// <summary>The options.</summary>
+    public AdapterOptions Options => options;
+
+    /// <summary>The adapters, once attached.</summary>
+    /// <exception cref="InvalidOperationException">Not attached yet.</exception>
+    public AdapterNetwork Network => _network ?? throw new InvalidOperationException($"{Name} is not attached to a model yet.");
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ParameterGroup> Groups =>
+    [
+        .. Group("textencoder", AdapterParts.TextEncoder, options.TextEncoderLearningRate),
+        .. Group("unet", AdapterParts.UNet, options.UNetLearningRate),
+    ];
+
+    /// <inheritdoc/>
+    public void Attach(StableDiffusionModel model, Generator random)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        // A part that is not trained may have been released.
+        var parts = options.TrainedParts;
+        var hosts = new AdapterHosts(parts.HasFlag(AdapterParts.UNet) ? model.UNet : null, parts.HasFlag(AdapterParts.TextEncoder) ? model.TextEncoder : null);
+        _network = AdapterNetwork.Attach(hosts, options, random);
+    }
+
+    /// <inheritdoc/>
+    public void BeginBatch(Generator random) => Network.BeginStep(random);
+
+    /// <inheritdoc/>
+    public void SetTraining(bool training) => Network.SetTraining(training);
+
+    /// <inheritdoc/>
+    public void Dispose() => _network?.Dispose();
+
+    private IEnumerable<ParameterGroup> Group(string name, AdapterParts part, double? rate)
+    {
+        NamedParameter[] parameters = [.. Network.NamedParameters(part).Select(p => new NamedParameter(p.Name, p.Parameter))];
+        if (parameters.Length > 0) yield return new ParameterGroup(name, parameters, rate ?? learningRate);
+    }
+}
