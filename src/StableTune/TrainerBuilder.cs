@@ -1,0 +1,188 @@
+using Microsoft.Extensions.Logging;
+using StableTune.Adapters;
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Imaging;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>
+/// Describes a training run in plain words. A builder is a pen: each call replaces its plan; <see cref="Build"/> checks the plan and
+/// gives a <see cref="Trainer"/> that later calls cannot change.
+/// </summary>
+/// <example><code>
+/// var result = new TrainerBuilder()
+///     .WithModel("models/sd15")
+///     .WithImages("images/20_sls frog", resolution: 512)
+///     .WithLoRA(rank: 16, alpha: 8)
+///     .SaveTo("out/frog.safetensors")
+///     .Train();
+/// </code></example>
+public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>, INoiseSocket<TrainerBuilder>
+{
+    private TrainingPlan _plan = new();
+
+    /// <summary>The plan as it stands.</summary>
+    public TrainingPlan Plan => _plan;
+
+    /// <summary>The base model: a diffusers folder.</summary>
+    public TrainerBuilder WithModel(string path) => Set(_plan with { ModelPath = path });
+
+    /// <summary>
+    /// Adds a folder of images with captions (<c>.caption</c> or <c>.txt</c> beside each). A folder named as sd-scripts wants it,
+    /// "20_sls frog", gives its repeats and, to images without a caption file, its text.
+    /// </summary>
+    /// <param name="folder">The folder; no sub-folders are looked at.</param>
+    /// <param name="resolution">Side of the square that images are scaled to cover and cropped to, in pixels, a multiple of 8; null leaves it as set.</param>
+    public TrainerBuilder WithImages(string folder, int? resolution = null) =>
+        WithImages(new FolderSource(folder), resolution);
+
+    /// <summary>Adds a source of images of your own.</summary>
+    /// <param name="source">Where the images come from.</param>
+    /// <param name="resolution">As in <see cref="WithImages(string, int?)"/>.</param>
+    public TrainerBuilder WithImages(IDatasetSource source, int? resolution = null) =>
+        Set(_plan with { Dataset = WithResolution(_plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(source, new SubsetOptions())) }, resolution) });
+
+    /// <summary>Takes a whole data set, in place of what was added before.</summary>
+    public TrainerBuilder WithDataset(DatasetBuilder dataset)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        return Set(_plan with { Dataset = dataset.Plan });
+    }
+
+    /// <summary>Images in a batch. Default 1.</summary>
+    public TrainerBuilder WithBatchSize(int images) => Set(_plan with { Dataset = _plan.Dataset with { Options = _plan.Dataset.Options with { BatchSize = images } } });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(options) });
+
+    /// <summary>Which parts of the model get adapters. Default both.</summary>
+    public TrainerBuilder WithParts(AdapterParts parts) => Set(_plan with { Parts = parts });
+
+    /// <summary>Trains the UNet only (sd-scripts: <c>network_train_unet_only</c>); captions are then encoded once.</summary>
+    public TrainerBuilder TrainUNetOnly() => WithParts(AdapterParts.UNet);
+
+    /// <summary>Trains the text encoder only (sd-scripts: <c>network_train_text_encoder_only</c>).</summary>
+    public TrainerBuilder TrainTextEncoderOnly() => WithParts(AdapterParts.TextEncoder);
+
+    /// <summary>The learning rate. Default 1e-4.</summary>
+    /// <param name="rate">Of every part.</param>
+    /// <param name="unet">Of the UNet, where it differs.</param>
+    /// <param name="textEncoder">Of the text encoder, where it differs.</param>
+    public TrainerBuilder WithLearningRate(double rate, double? unet = null, double? textEncoder = null) =>
+        Set(_plan with { LearningRate = rate, UNetLearningRate = unet, TextEncoderLearningRate = textEncoder });
+
+    /// <summary>The optimizer. Default AdamW.</summary>
+    public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = options });
+
+    /// <summary>The learning-rate schedule. Default constant.</summary>
+    public TrainerBuilder WithSchedule(LrScheduleOptions options) => Set(_plan with { Schedule = options });
+
+    /// <summary>A constant learning rate after a linear rise from 0.</summary>
+    public TrainerBuilder WithWarmup(Warmup warmup) => WithSchedule(new ConstantWithWarmupScheduleOptions { Warmup = warmup });
+
+    /// <summary>How long to train. Default 1600 steps.</summary>
+    public TrainerBuilder For(TrainingLength length) => Set(_plan with { Length = length });
+
+    /// <summary>Batches whose gradients make one step. Default 1.</summary>
+    public TrainerBuilder WithGradientAccumulation(int batches) => Set(_plan with { GradientAccumulation = batches });
+
+    /// <summary>The norm to which gradients are clipped; null turns clipping off. Default 1.</summary>
+    public TrainerBuilder WithMaxGradientNorm(double? norm) => Set(_plan with { MaxGradientNorm = norm });
+
+    /// <summary>Number formats. Default float32.</summary>
+    public TrainerBuilder WithPrecision(PrecisionPolicy policy) => Set(_plan with { Precision = policy });
+
+    /// <summary>Computes activations again in the backward pass instead of keeping them: less memory, more time.</summary>
+    public TrainerBuilder WithGradientCheckpointing(bool on = true) => Set(_plan with { GradientCheckpointing = on });
+
+    /// <summary>Whether each image is encoded once. Default true.</summary>
+    public TrainerBuilder WithCachedLatents(bool on = true) => Set(_plan with { CacheLatents = on });
+
+    /// <summary>Whether captions are encoded once; null decides by what is trained. Default null.</summary>
+    public TrainerBuilder WithCachedTextEncoderOutputs(bool? on = true) => Set(_plan with { CacheTextEncoderOutputs = on });
+
+    /// <summary>Which text-encoder layer is used, counted from its end, from 1.</summary>
+    public TrainerBuilder WithClipSkip(int layer) => Set(_plan with { ClipSkip = layer });
+
+    /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
+    public TrainerBuilder WithMaxTokenLength(int tokens) => Set(_plan with { MaxTokenLength = tokens });
+
+    /// <summary>Seeds every random stream of the run. Default 42.</summary>
+    public TrainerBuilder WithSeed(long seed) => Set(_plan with { Seed = seed });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithNoise(INoiseSource source) => Set(_plan with { Noise = source });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithTimesteps(ITimestepSource source) => Set(_plan with { Timesteps = source });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithLoss(ILoss loss) => Set(_plan with { Loss = _plan.Loss with { Loss = loss } });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithLossWeighting(ILossWeighting weighting) => Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, weighting] } });
+
+    /// <summary>Writes the adapter to this file at the end, and beside it under numbered names when saved during training.</summary>
+    /// <param name="path">A .safetensors file.</param>
+    /// <param name="precision">The type of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
+    public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(path) { Precision = precision });
+
+    /// <summary>Adds a saver of your own.</summary>
+    public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(saver) });
+
+    /// <summary>Saves during training too.</summary>
+    /// <param name="steps">After every so many steps.</param>
+    /// <param name="epochs">After every so many epochs.</param>
+    public TrainerBuilder SaveEvery(int? steps = null, int? epochs = null) =>
+        Set(_plan with { Save = _plan.Save with { EveryNSteps = steps, EveryNEpochs = epochs } });
+
+    /// <summary>Draws pictures before and after training (and between, if the options say so), with a contact sheet each time.</summary>
+    public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = options });
+
+    /// <summary>Draws pictures of these prompts before and after training.</summary>
+    /// <param name="folder">Where the pictures go.</param>
+    /// <param name="prompts">What is drawn.</param>
+    public TrainerBuilder WithSamples(string folder, params IEnumerable<TextToImageOptions> prompts) =>
+        WithSamples(new SampleOptions { Folder = folder, Prompts = [.. prompts] });
+
+    /// <summary>Adds a listener.</summary>
+    public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(observer) });
+
+    /// <summary>Writes a log of JSON lines.</summary>
+    public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(path));
+
+    /// <summary>Draws the loss curve to this PNG file, at the end.</summary>
+    public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(path));
+
+    /// <summary>Sends log messages to a host's logger.</summary>
+    public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = logger });
+
+    /// <summary>The clock of logs, progress and metadata. Default the system's.</summary>
+    public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = clock });
+
+    /// <summary>Where the run takes place; the first CUDA device if there is one, else the CPU, when not set.</summary>
+    public TrainerBuilder On(Device device) => Set(_plan with { Device = device });
+
+    /// <summary>Checks the whole plan: options, folders, file headers. Reads no weights and no pixels yet.</summary>
+    /// <exception cref="InvalidOptionsException">Some options cannot work; the message lists every one.</exception>
+    public Trainer Build() => new(_plan);
+
+    /// <summary>Builds and trains on the calling thread. See <see cref="Trainer.Train"/>.</summary>
+    public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Build().Train(progress, cancellationToken);
+
+    /// <summary>Builds, then trains on a thread of its own. See <see cref="Trainer.TrainAsync"/>.</summary>
+    public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Build().TrainAsync(progress, cancellationToken);
+
+    private static DatasetPlan WithResolution(DatasetPlan dataset, int? resolution) =>
+        resolution is { } side ? dataset with { Options = dataset.Options with { Resolution = new PixelSize(side, side) } } : dataset;
+
+    private TrainerBuilder Set(TrainingPlan plan)
+    {
+        _plan = plan;
+        return this;
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>Holds the picture of docs/architecture.md: references point downwards, and only where they are allowed.</summary>
+public sealed class ArchitectureTests
+{
+    private const string Engine = "StableTune.LibTorch";
+
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["StableTune.Core"] = [],
+        [Engine] = ["StableTune.Core"],
+        ["StableTune.Imaging"] = ["StableTune.Core"],
+        ["StableTune.Formats"] = ["StableTune.Core"],
+        ["StableTune.Weights"] = ["StableTune.Core", "StableTune.Formats", Engine],
+        ["StableTune.Models"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Weights", Engine],
+        ["StableTune.Adapters"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Weights", Engine],
+        ["StableTune.Data"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Weights", Engine],
+        ["StableTune.Diffusion"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Models", Engine],
+        ["StableTune.Training"] =
+        [
+            "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Weights", "StableTune.Models", "StableTune.Diffusion",
+            "StableTune.Adapters", "StableTune.Data", Engine,
+        ],
+        ["StableTune"] = ["StableTune.Core", "StableTune.Training", Engine],
+    };
+
+    private static string Sources => Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Fixtures.Root))!, "src");
+
+    [Fact]
+    public void EveryProject_ReferencesOnlyWhatIsBelowIt()
+    {
+        var projects = Directory.GetFiles(Sources, "*.csproj", SearchOption.AllDirectories);
+        Assert.Equal(Allowed.Keys.Order(StringComparer.Ordinal), projects.Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal)!);
+        foreach (var project in projects)
+        {
+            var name = Path.GetFileNameWithoutExtension(project);
+            var forbidden = References(project).Except(Allowed[name]).ToArray();
+            Assert.True(forbidden.Length == 0, $"{name} may not reference {string.Join(", ", forbidden)}");
+        }
+    }
+
+    [Fact]
+    public void NoSourceAboveTheEngine_SpellsItsNamespace()
+    {
+        var offenders = from file in Directory.EnumerateFiles(Sources, "*.cs", SearchOption.AllDirectories)
+                        where !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+                        where !file.StartsWith(Path.Combine(Sources, Engine) + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+                        let text = File.ReadAllText(file)
+                        where Regex.IsMatch(text, @"using (static )?StableTune\.LibTorch|StableTune\.LibTorch\.\w")
+                        select file;
+        Assert.Empty(offenders);
+    }
+
+    [Fact]
+    public void NoNamespace_HasTheNameOfAType()
+    {
+        var types = typeof(TrainerBuilder).Assembly.GetReferencedAssemblies().Where(a => a.Name!.StartsWith("StableTune", StringComparison.Ordinal))
+            .Select(System.Reflection.Assembly.Load).Append(typeof(TrainerBuilder).Assembly).SelectMany(a => a.GetExportedTypes()).ToArray();
+        var namespaces = types.Select(t => t.Namespace).ToHashSet();
+        Assert.DoesNotContain(types, t => namespaces.Contains(t.FullName));
+    }
+
+    private static IEnumerable<string> References(string project)
+    {
+        var document = XDocument.Load(project);
+        foreach (var reference in document.Descendants("ProjectReference"))
+            yield return Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/'));
+        if (document.Descendants("UsesTensors").Any(e => e.Value == "true")) yield return Engine;
+    }
+}

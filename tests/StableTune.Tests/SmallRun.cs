@@ -1,0 +1,35 @@
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>A run of three steps on eight small pictures with the tiny model.</summary>
+internal static class SmallRun
+{
+    public static TrainerBuilder Builder(TemporaryFolder folder, string? output = null) => new TrainerBuilder()
+        .WithModel(Model(folder))
+        .WithImages(Images(folder), resolution: 64)
+        .WithBatchSize(2)
+        .WithLoRA(rank: 4, alpha: 4)
+        .WithLearningRate(1e-3)
+        .For(TrainingLength.Steps(3))
+        .SaveTo(output ?? folder.File("out", "small.safetensors"));
+
+    public static string Model(TemporaryFolder folder) =>
+        Directory.Exists(folder.File("tiny-sd15")) ? folder.File("tiny-sd15") : FixtureModels.TinySd15(folder);
+
+    public static string Images(TemporaryFolder folder)
+    {
+        var images = folder.Folder("20_sls frog");
+        for (var i = 0; i < 8; i++)
+        {
+            var path = Path.Combine(images, $"{i}.png");
+            if (File.Exists(path)) continue;
+            var picture = new Imaging.Canvas(80, 64, Imaging.PixelColor.FromRgb(0x203040 * (i + 1)));
+            picture.FillEllipse(40, 32, 20, 16, Imaging.PixelColor.FromRgb(0x40C040));
+            Imaging.ImageFile.SavePng(path, picture.Image);
+            if (i > 0) File.WriteAllText(Path.ChangeExtension(path, ".txt"), $"sls frog, picture {i}");
+        }
+
+        return images;
+    }
+}
