@@ -1,5 +1,5 @@
 // Draws the eight training pictures of the quickstart, with their captions:
-//     dotnet run --project samples/DrawFrogs -- samples/Quickstart/images
+//     dotnet run --project samples/DrawFrogs -- "samples/Quickstart/images/5_sls frog"
 using StableTune.Imaging;
 
 const int side = 128;

@@ -1,0 +1,84 @@
+using System.Globalization;
+using Spectre.Console;
+using StableTune;
+using StableTune.Models;
+
+// Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything is.
+//   quickstart.sh [--steps N] [--out FOLDER]
+var steps = int.Parse(Option("--steps") ?? "200", CultureInfo.InvariantCulture);
+var output = Path.GetFullPath(Option("--out") ?? Path.Combine("out", "quickstart"));
+var model = TinyModel.Unpack(Path.Combine(output, "model"));
+
+TextToImageOptions[] prompts = [.. new[] { "sls frog on a red background", "sls frog on a blue background", "a red circle" }
+    .Select((prompt, i) => new TextToImageOptions { Prompt = prompt, Width = 128, Height = 128, Steps = 12, GuidanceScale = 5, Seed = 7 + i })];
+
+var builder = new TrainerBuilder()
+    .WithModel(model)
+    .WithImages(Path.Combine(AppContext.BaseDirectory, "images", "5_sls frog"), resolution: 128)
+    .WithBatchSize(4)
+    .WithLoRA(rank: 8, alpha: 8)
+    .WithLearningRate(2e-3, textEncoder: 1e-3)
+    .WithWarmup(Warmup.Steps(10))
+    .For(TrainingLength.Steps(steps))
+    .WithSamples(Path.Combine(output, "samples"), prompts)
+    .WithLog(Path.Combine(output, "log.jsonl"))
+    .WithLossCurve(Path.Combine(output, "loss.png"))
+    .SaveTo(Path.Combine(output, "frog.safetensors"));
+
+try
+{
+    var result = TrainWithDisplay(builder.Build());
+    AnsiConsole.MarkupLineInterpolated($"[green]Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s.[/] Loss {result.Losses.Take(20).Average():F4} (first 20 steps) -> {result.Losses.TakeLast(20).Average():F4} (last 20).");
+    Console.WriteLine($"adapter       {result.Files[0]}");
+    Console.WriteLine($"loss curve    {Path.Combine(output, "loss.png")}");
+    Console.WriteLine($"contact sheet {result.Samples[^1]}");
+    Console.WriteLine($"log           {Path.Combine(output, "log.jsonl")}");
+    return 0;
+}
+catch (InvalidOptionsException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 2;
+}
+
+static TrainingResult TrainWithDisplay(Trainer trainer)
+{
+    if (Console.IsOutputRedirected) return trainer.Train(new ConsoleProgress(Console.Out, interactive: false));
+    return AnsiConsole.Progress()
+        .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+        .Start(context =>
+        {
+            var task = context.AddTask("starting");
+            return trainer.Train(new OnThisThread(progress =>
+            {
+                (task.MaxValue, task.Value) = (Math.Max(1, progress.TotalSteps), progress.Step);
+                task.Description = Markup.Escape(ConsoleProgress.Describe(progress));
+            }));
+        });
+}
+
+string? Option(string name) => Array.IndexOf(args, name) is var i and >= 0 && i + 1 < args.Length ? args[i + 1] : null;
+
+/// <summary>Reports at once, on the thread that trains: <see cref="Progress{T}"/> may deliver reports out of order.</summary>
+internal sealed class OnThisThread(Action<TrainingProgress> show) : IProgress<TrainingProgress>
+{
+    public void Report(TrainingProgress value) => show(value);
+}
+
+/// <summary>The embedded model: the real topology of SD 1.x with a few channels, random weights, and a tokenizer of 1,000 entries.</summary>
+internal static class TinyModel
+{
+    public static string Unpack(string folder)
+    {
+        var source = Path.Combine(AppContext.BaseDirectory, "model");
+        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
+        {
+            var target = Path.Combine(folder, Path.GetRelativePath(source, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target, overwrite: true);
+        }
+
+        ClipVocabulary.WriteFiles(Path.Combine(folder, "tokenizer"), mergeCount: 486);
+        return folder;
+    }
+}
