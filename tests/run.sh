@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Sets up what is missing, builds, and runs all tests. The last line is "N passed, N failed".
+#   bash tests/run.sh          the normal run
+#   bash tests/run.sh --all    also the slow, exhaustive variants (STABLETUNE_ALL_TESTS=1)
+set -uo pipefail
+cd "$(dirname "$0")/.."
+[ "${1:-}" = "--all" ] && export STABLETUNE_ALL_TESTS=1
+
+command -v dotnet >/dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
+bash src/StableTune.LibTorch/native/install-deps.sh || exit 1
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+results=$(mktemp -d); trap 'rm -rf "$results"' EXIT
+if ! dotnet build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1; then
+  grep -E 'error|warning' "$results/build.log" | sort -u | head -n 40
+  [ -s "$results/build.log" ] && tail -n 5 "$results/build.log"
+  echo "the build failed"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+# One test process at a time: the engine uses every core itself.
+dotnet test StableTune.sln -c Release --no-build -m:1 --nologo --logger "trx" --results-directory "$results/trx" 2>&1 |
+  grep -vE '^(Test run for|A total of|Starting test execution|VSTest version|Results File:|\s*$)'
+status=${PIPESTATUS[0]}
+
+passed=0 failed=0 files=0
+for file in "$results"/trx/*.trx; do
+  [ -e "$file" ] || break
+  files=$((files + 1))
+  counters=$(grep -o '<Counters [^>]*>' "$file" | head -n 1)
+  passed=$((passed + $(sed -E 's/.* passed="([0-9]+)".*/\1/' <<< "$counters")))
+  failed=$((failed + $(sed -E 's/.* failed="([0-9]+)".*/\1/' <<< "$counters")))
+done
+
+# A test project that crashed writes no result file, or fails without a failed test: that is a failure too.
+projects=$(ls -d tests/*.Tests | wc -l)
+if [ "$files" -ne "$projects" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+  echo "$((projects - files)) of $projects test projects gave no result (exit code $status)"
+  failed=$((failed + 1))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
