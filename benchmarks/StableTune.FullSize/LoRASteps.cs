@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Models;
+using StableTune.Training;
+
+namespace StableTune.FullSize;
+
+/// <summary>Three LoRA steps on the UNet alone, as the comparison with sd-scripts does it: rank 8, float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
+internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
+{
+    private const int Steps = 3, LatentSide = 256 / 8;
+
+    public static void Run(string folder, ScalarType type, bool checkpointing)
+    {
+        var warmUp = Stopwatch.StartNew();
+        Console.WriteLine($"libtorch {engine.version}, {engine.blas}, {get_num_threads()} threads; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
+        foreach (var warning in engine.start_up_warnings) Console.WriteLine(warning);
+        using var scope = NewDisposeScope();
+        var clock = Stopwatch.StartNew();
+        using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
+        Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
+
+        var unet = model.UNet;
+        unet.requires_grad_(false);
+        unet.GradientCheckpointing = checkpointing;
+        using var random = new TrainingRandom(new NamedSeeds(1));
+        using var target = new AdapterTarget(new LoRAOptions { Rank = 8, Alpha = 8, Parts = AdapterParts.UNet }, 1e-4);
+        target.Attach(model, random.Initialisation);
+        using var optimizer = new AdamWOptions().Create(target.Groups);
+        var stages = new LoRASteps(random.Vae);
+        var step = new TrainingStep(new TrainingStepParts
+        {
+            Latents = stages, Context = stages, UNet = unet, Schedule = NoiseSchedule.ScaledLinear(), Prediction = PredictionType.Epsilon,
+            Noise = new NormalNoise(), Timesteps = new UniformTimesteps(), Loss = new DiffusionLoss(), Targets = [target], Random = random,
+        });
+        var parameters = target.Groups.SelectMany(g => g.Parameters).Select(p => p.Value).ToArray();
+        for (var i = 0; i < Steps; i++)
+        {
+            clock.Restart();
+            using var batch = new Batch([""]);
+            var loss = step.Run(batch, accumulation: 1);
+            var forwardAndBackward = clock.Elapsed;
+            var norm = nn.utils.clip_grad_norm_(parameters, 1.0);
+            optimizer.Step([1e-4]);
+            foreach (var parameter in parameters) parameter.grad = null;
+            Console.WriteLine($"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss {loss:F4}, norm {norm:F4}, live tensors {engine.live_tensors}, resident {ProcessFigures.ResidentMiB:F0} MiB");
+        }
+
+        Console.WriteLine($"peak {ProcessFigures.PeakGiB:F2} GiB");
+    }
+
+    public Tensor Latents(Batch batch) => randn([1, 4, LatentSide, LatentSide], generator: random);
+
+    public Tensor Context(Batch batch) => randn([1, 77, 768], generator: random);
+}

@@ -1,0 +1,19 @@
+using StableTune.FullSize;
+
+// One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/full-size.sh runs them all.
+//   make FOLDER [float32|float16]                   writes an SD 1.5 with random weights as a diffusers folder
+//   read FOLDER                                     reads the UNet's bytes once: what loading is compared with
+//   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
+//   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
+switch (args)
+{
+    case ["make", var folder]: RandomModel.Write(folder, ScalarType.Float32); break;
+    case ["make", var folder, var type]: RandomModel.Write(folder, Enum.Parse<ScalarType>(type, ignoreCase: true)); break;
+    case ["read", var folder]: ReadBytes.Run(folder); break;
+    case ["train", var folder, var type]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;
+    case ["train", var folder, var type, "checkpointing"]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;
+    case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
+    default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
+}
+
+return 0;
