@@ -7,7 +7,7 @@ dotnet build benchmarks/StableTune.FullSize -c Release -v quiet
 program=benchmarks/StableTune.FullSize/bin/Release/net10.0/StableTune.FullSize.dll
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 echo "== $(nproc) cores, $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2)"
-dotnet "$program" make "$work/sd15" float32
+dotnet "$program" make "$work/sd15" f32
 dotnet "$program" read "$work/sd15"
 for mode in float32 "float32 checkpointing" bfloat16 "bfloat16 checkpointing"; do
   echo "== $mode"

@@ -1,14 +1,17 @@
+using StableTune.Formats;
 using StableTune.FullSize;
 
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/full-size.sh runs them all.
-//   make FOLDER [float32|float16]                   writes an SD 1.5 with random weights as a diffusers folder
+//   make FOLDER [f32|f16|bf16]                      writes an SD 1.5 with random weights as a diffusers folder
+//   make-tiny FOLDER                                writes the tests' tiny SD 1.x with its tokenizer
 //   read FOLDER                                     reads the UNet's bytes once: what loading is compared with
 //   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
-    case ["make", var folder]: RandomModel.Write(folder, ScalarType.Float32); break;
-    case ["make", var folder, var type]: RandomModel.Write(folder, Enum.Parse<ScalarType>(type, ignoreCase: true)); break;
+    case ["make", var folder]: RandomModel.WriteSd15(folder); break;
+    case ["make", var folder, var type]: RandomModel.WriteSd15(folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
+    case ["make-tiny", var folder]: TinyModel.Write(folder); break;
     case ["read", var folder]: ReadBytes.Run(folder); break;
     case ["train", var folder, var type]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;
     case ["train", var folder, var type, "checkpointing"]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;

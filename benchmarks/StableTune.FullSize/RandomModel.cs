@@ -3,14 +3,14 @@ using System.Text.Json;
 using StableTune.Formats;
 using StableTune.Models;
 
-namespace StableTune.Benchmarks;
+namespace StableTune.FullSize;
 
 /// <summary>Writes model folders of true shapes with random weights: for measurements where no real model is at hand.</summary>
 /// <remarks>
 /// Streams: neither a module nor a file is held in memory. Weights are uniform with the variance 1 / (3 · inputs), as PyTorch's layers start, norms are 1
 /// and biases 0, so activations stay finite. The random numbers repeat every million, which no measurement sees.
 /// </remarks>
-public sealed class RandomModel
+internal sealed class RandomModel
 {
     private const int BlockLength = 1 << 20;
 
