@@ -56,7 +56,7 @@ internal sealed class PlainAttention : AttentionForm
 /// <summary>Chunks over groups, and over queries where one group has too many scores.</summary>
 /// <remarks>
 /// Rabe and Staats, Self-attention does not need O(n²) memory, arXiv:2112.05682, without splitting the keys: a row of scores is
-/// small. With gradients, a chunk keeps its inputs and computes its scores again, unless all scores fit in one chunk.
+/// small. With gradients, a chunk keeps its inputs and computes its scores again, unless there are few of them in all.
 /// </remarks>
 /// <param name="scores">The most scores (queries times keys) in memory at once.</param>
 internal sealed class ChunkedAttention(long scores) : AttentionForm
@@ -64,11 +64,15 @@ internal sealed class ChunkedAttention(long scores) : AttentionForm
     /// <summary>Four megabytes of float32 scores: they stay in the cache of most processors.</summary>
     internal const long DefaultScores = 1 << 20;
 
+    /// <summary>So few scores are kept for the backward pass: a quarter of a megabyte in float32.</summary>
+    private const long KeptScores = 1 << 16;
+
     /// <inheritdoc/>
     public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
     {
         var (groups, queries, keys) = (query.size(0), query.size(1), key.size(1));
-        if (groups * queries * keys <= scores) return Plain.Attend(query, key, value, scale, upcast);
+        if (groups * queries * keys <= Math.Min(KeptScores, scores)) return Plain.Attend(query, key, value, scale, upcast);
+        if (groups * queries * keys <= scores) return AttendChunk(query, key, value, scale, upcast);
         using var scope = NewDisposeScope();
         var perChunk = Math.Max(1, scores / (queries * keys));
         var results = new List<Tensor>();

@@ -47,7 +47,7 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
 
     /// <summary>
     /// Whether each resnet and each transformer block keeps only its inputs for the backward pass and computes the rest again: less
-    /// memory, about a third more time. Off by default. Gradients then come by <c>backward()</c>, not by <c>autograd.grad</c>.
+    /// memory, about a third more time. Off by default. Parameters then get gradients by <c>backward()</c>, not by <c>autograd.grad</c>.
     /// </summary>
     public bool GradientCheckpointing
     {
@@ -57,7 +57,7 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
 
     /// <summary>
     /// Whether normalised and activated values and gates, cheap to compute, are computed again in the backward pass instead of being
-    /// kept. On by default. Gradients then come by <c>backward()</c>, not by <c>autograd.grad</c>.
+    /// kept. On by default. Parameters then get gradients by <c>backward()</c>, not by <c>autograd.grad</c>.
     /// </summary>
     public bool RecomputeActivations
     {
