@@ -41,6 +41,19 @@ public static class AtomicFile
         writer.Write(text);
     });
 
+    /// <summary>Whether a file could be written at the path: it names no folder, and its folder can be written into.</summary>
+    /// <param name="path">The file; its folder is created when missing.</param>
+    /// <param name="reason">Why not: lower case, without a full stop.</param>
+    public static bool CanWrite(string path, out string reason)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (path.Trim().Length == 0 || path.Contains('\0', StringComparison.Ordinal)) reason = "this is no path of a file";
+        else if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path)) reason = "this is a folder";
+        else if (CanWriteInto(Path.GetDirectoryName(Path.GetFullPath(path))!, out var words)) reason = "";
+        else reason = $"the folder cannot be written to ({words.TrimEnd('.')})";
+        return reason.Length == 0;
+    }
+
     /// <summary>Whether a file could be written into the folder: tries it, and leaves nothing behind but the folder.</summary>
     /// <param name="folder">The folder; created when missing.</param>
     /// <param name="reason">Why not, in the system's words.</param>

@@ -27,7 +27,7 @@ public sealed class Trainer
     /// <param name="cancellationToken">Looked at between steps: the step ends, the weights are saved, then the exception is thrown.</param>
     /// <returns>What was reached and written.</returns>
     /// <exception cref="OperationCanceledException">The run was cancelled; what was trained so far is saved.</exception>
-    /// <exception cref="TrainingDivergedException">The loss became NaN or infinite; the last good weights are saved.</exception>
+    /// <exception cref="TrainingDivergedException">The loss or the gradients became NaN or infinite; the last good weights are saved.</exception>
     /// <exception cref="InvalidFileException">A file turned out to be damaged.</exception>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {

@@ -1,12 +1,17 @@
+using System.Runtime.ExceptionServices;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace StableTune.Training;
 
 /// <summary>What happens between steps: observers are told, samples drawn, results saved.</summary>
-internal sealed class TrainingEvents(
+internal sealed partial class TrainingEvents(
     TrainingPlan plan, int totalSteps, int totalEpochs, IReadOnlyList<ITrainingTarget> targets, RunDescription run,
     IReadOnlyList<ITrainingObserver> observers, TrainingSampler? sampler, IProgress<TrainingProgress>? progress)
 {
     private readonly List<string> _samples = [];
     private (int Step, int Epoch) _now;
+    private bool _resultIsSaved, _ended;
 
     public int TotalSteps => totalSteps;
 
@@ -26,14 +31,14 @@ internal sealed class TrainingEvents(
         _now = (state.Step, state.Epoch);
         progress?.Report(state);
         foreach (var observer in observers) observer.OnStep(state);
-        if (plan.Samples?.IsDueAfterStep(state.Step) == true && state.Step < totalSteps) Sample(SampleMoment.AtStep(state.Step));
+        if (plan.Samples?.IsDueAfterStep(state.Step) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtStep(state.Step));
         if (plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
     }
 
     public void AfterEpoch(TrainingProgress state)
     {
         foreach (var observer in observers) observer.OnEpoch(state);
-        if (plan.Samples?.IsDueAfterEpoch(state.Epoch) == true && state.Step < totalSteps) Sample(SampleMoment.AtEpoch(state.Epoch));
+        if (plan.Samples?.IsDueAfterEpoch(state.Epoch) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtEpoch(state.Epoch));
         if (plan.Save.IsDueAfterEpoch(state.Epoch, totalEpochs)) Save(SaveReason.Epoch);
     }
 
@@ -41,33 +46,79 @@ internal sealed class TrainingEvents(
     public IReadOnlyList<string> Finish()
     {
         var files = Save(SaveReason.End);
+        _resultIsSaved = true;
         if (plan.Samples is { After: true }) Sample(SampleMoment.After(_now.Step));
-        foreach (var observer in observers) observer.OnEnd(new TrainingEnd(_now.Step, null));
+        var faults = End(null);
+        if (faults.Count > 0) ExceptionDispatchInfo.Throw(faults[0]);
         return files;
     }
 
-    /// <summary>Saves the last good weights of a run that was cancelled or failed. The fault itself goes on to the caller.</summary>
-    public void Interrupt(Exception fault)
+    /// <summary>
+    /// Saves the last good weights of a run that was cancelled or failed, with every saver that can, and tells the observers. What
+    /// goes wrong meanwhile does not hide the fault, it is logged; but a cancelled run whose weights could not be saved has failed.
+    /// </summary>
+    /// <returns>What the caller of the run should be told: the fault, or why a cancelled run's weights could not be saved.</returns>
+    public Exception Interrupt(Exception fault)
     {
-        try
+        if (_ended) return fault;
+        var faults = new List<Exception>();
+        var worst = fault;
+        if (_now.Step > 0 && !_resultIsSaved)
         {
-            if (_now.Step > 0) Save(SaveReason.Interrupted);
+            Attempt(() => Tell("saving"), faults);
+            var files = SaveWhereItWorks(out var unsaved);
+            if (files.Length > 0)
+                foreach (var observer in observers) Attempt(() => observer.OnSave(Moment(SaveReason.Interrupted), files), faults);
+            if (fault is OperationCanceledException && unsaved.Count > 0) worst = unsaved[0];
+            faults.InsertRange(0, unsaved.Where(f => f != worst));
         }
-        finally
-        {
-            foreach (var observer in observers) observer.OnEnd(new TrainingEnd(_now.Step, fault));
-        }
+
+        faults.AddRange(End(worst));
+        foreach (var further in faults) FailedMeanwhile(plan.Logger ?? NullLogger.Instance, further);
+        return worst;
     }
 
     private string[] Save(SaveReason reason)
     {
         Tell("saving");
-        var moment = new SaveMoment { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Targets = targets, Plan = plan, Run = run };
+        var moment = Moment(reason);
         using var inference = no_grad();
         string[] files = [.. plan.Savers.SelectMany(saver => saver.Save(moment))];
         foreach (var observer in observers) observer.OnSave(moment, files);
         return files;
     }
+
+    private string[] SaveWhereItWorks(out List<Exception> faults)
+    {
+        var (files, failed) = (new List<string>(), faults = []);
+        using var inference = no_grad();
+        foreach (var saver in plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), failed);
+        return [.. files];
+    }
+
+    /// <summary>Tells every observer, once, that the run has ended.</summary>
+    /// <returns>What they threw.</returns>
+    private List<Exception> End(Exception? fault)
+    {
+        _ended = true;
+        var faults = new List<Exception>();
+        foreach (var observer in observers) Attempt(() => observer.OnEnd(new TrainingEnd(_now.Step, fault)), faults);
+        return faults;
+    }
+
+    private static void Attempt(Action action, List<Exception> faults)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception fault)                                              // hosts' code: it may throw anything
+        {
+            faults.Add(fault);
+        }
+    }
+
+    private SaveMoment Moment(SaveReason reason) => new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Targets = targets, Plan = plan, Run = run };
 
     private void Sample(SampleMoment moment)
     {
@@ -78,8 +129,13 @@ internal sealed class TrainingEvents(
         foreach (var observer in observers) observer.OnSample(_now.Step, files);
     }
 
+    private bool IsDrawnAtTheEnd(TrainingProgress state) => plan.Samples is { After: true } && state.Step == totalSteps;
+
     private void Tell(string stage) => progress?.Report(new TrainingProgress
     {
         Stage = stage, Step = _now.Step, TotalSteps = totalSteps, Epoch = _now.Epoch, TotalEpochs = totalEpochs, ResidentBytes = Environment.WorkingSet,
     });
+
+    [LoggerMessage(10, LogLevel.Error, "Something failed while the run was ended")]
+    private static partial void FailedMeanwhile(ILogger logger, Exception fault);
 }

@@ -36,7 +36,8 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
     private TrainingProgress RunEpoch(CancellationToken cancellationToken)
     {
         var (batchInEpoch, progress) = (0, Progress(double.NaN, []));
-        foreach (var microSteps in batches(Epoch).Chunk(plan.GradientAccumulation))
+        using var epoch = batches(Epoch).GetEnumerator();
+        while (NextBatches(epoch) is { Count: > 0 } microSteps)
         {
             _clock.Start();
             var rates = LearningRates();
@@ -52,9 +53,25 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
         return progress;
     }
 
+    /// <summary>The batches of the next step; none at the end of the epoch. They belong to the caller.</summary>
+    private List<Batch> NextBatches(IEnumerator<Batch> epoch)
+    {
+        var taken = new List<Batch>();
+        try
+        {
+            while (taken.Count < plan.GradientAccumulation && epoch.MoveNext()) taken.Add(epoch.Current);
+            return taken;
+        }
+        catch
+        {
+            foreach (var batch in taken) batch.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>One optimizer step: gradients of all batches, clipped together, one update.</summary>
-    /// <returns>The norm of all gradients before clipping; NaN when clipping is off.</returns>
-    private double TakeStep(Batch[] microSteps, double[] rates, ref int batchInEpoch)
+    /// <returns>The norm of all gradients before clipping.</returns>
+    private double TakeStep(List<Batch> microSteps, double[] rates, ref int batchInEpoch)
     {
         var sum = 0.0;
         try
@@ -71,11 +88,12 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
             foreach (var batch in microSteps) batch.Dispose();
         }
 
-        var norm = plan.MaxGradientNorm is { } limit ? nn.utils.clip_grad_norm_(_trained, limit) : double.NaN;
-        if (plan.MaxGradientNorm is not null && !double.IsFinite(norm)) throw new TrainingDivergedException(norm, microSteps.SelectMany(b => b.Items).Select(i => i.Path));
+        // Also without clipping: gradients that are not finite would destroy the weights, and what is saved then.
+        var norm = nn.utils.clip_grad_norm_(_trained, plan.MaxGradientNorm ?? double.PositiveInfinity);
+        if (!double.IsFinite(norm)) throw new TrainingDivergedException("norm of the gradients", norm, microSteps.SelectMany(b => b.Items).Select(i => i.Path));
         optimizer.Step(rates);
         ForgetGradients();
-        _losses.Add(sum / microSteps.Length);
+        _losses.Add(sum / microSteps.Count);
         return norm;
     }
 

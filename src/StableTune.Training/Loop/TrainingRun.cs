@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
@@ -14,7 +15,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var scope = NewDisposeScope();
         cancellationToken.ThrowIfCancellationRequested();
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
-        var model = Load();
+        var model = Load(cancellationToken);
         Freeze(model);
         var caches = Cache(model, random, cancellationToken);
         var targets = Attach(model, random);
@@ -25,25 +26,25 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         {
             events.Start(optimizer.Groups.SelectMany(g => g.Parameters).Sum(p => p.Value.numel()));
             loop.Run(cancellationToken);
+            var files = events.Finish();
+            return new TrainingResult
+            {
+                Steps = loop.Step, Epochs = loop.Epoch, Losses = loop.Losses, AverageLoss = loop.AverageLoss,
+                Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed,
+            };
         }
         catch (Exception fault)
         {
-            events.Interrupt(fault);
+            var worst = events.Interrupt(fault);
+            if (worst != fault) ExceptionDispatchInfo.Throw(worst);
             throw;
         }
-
-        var files = events.Finish();
-        return new TrainingResult
-        {
-            Steps = loop.Step, Epochs = loop.Epoch, Losses = loop.Losses, AverageLoss = loop.AverageLoss,
-            Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed,
-        };
     }
 
-    private StableDiffusionModel Load()
+    private StableDiffusionModel Load(CancellationToken cancellationToken)
     {
         var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
-        return Own(ModelLoader.Load(plan.ModelPath!, new ModelLoadOptions { WeightType = plan.Precision.Weights, Device = device, Progress = progress }));
+        return Own(ModelLoader.Load(plan.ModelPath!, new ModelLoadOptions { WeightType = plan.Precision.Weights, Device = device, Progress = progress }, cancellationToken));
     }
 
     /// <summary>Nothing of the base model is trained: only what the targets add.</summary>

@@ -62,7 +62,7 @@ public sealed class TrainingStep(TrainingStepParts parts)
         var loss = Loss(batch, predicted, target, timesteps);                                      // []
 
         var value = loss.to(ScalarType.Float64).item<double>();
-        if (!double.IsFinite(value)) throw new TrainingDivergedException(value, batch.Items.Select(i => i.Path));
+        if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
         (accumulation == 1 ? loss : loss / accumulation).backward();
         return value;
     }

@@ -10,24 +10,26 @@ namespace StableTune;
 /// before the next step begins, so the log of a run that was killed can be read up to its last step.
 /// </summary>
 /// <param name="path">The file; an older one is replaced when the run starts.</param>
-/// <param name="time">The clock for the "time" field; the system's when null.</param>
+/// <param name="time">The clock for the "time" field; the run's when null.</param>
 public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrainingObserver
 {
     private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private TimeProvider _time = TimeProvider.System;
     private StreamWriter? _writer;
 
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
-        if (!AtomicFile.CanWriteInto(Path.GetDirectoryName(Path.GetFullPath(path))!, out var reason))
-            yield return new OptionProblem($"{nameof(JsonLinesLog)}.path", path, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        if (!AtomicFile.CanWrite(path, out var reason))
+            yield return new OptionProblem($"{nameof(JsonLinesLog)}.path", path, reason, "name a file in a folder that can be written to");
     }
 
     /// <inheritdoc/>
     public void OnStart(TrainingStart start)
     {
+        ArgumentNullException.ThrowIfNull(start);
+        _time = time ?? start.Plan.Clock;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         _writer = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read));
         Write("start", new JsonObject
@@ -68,7 +70,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         ["loss"] = Number(progress.Loss),
         ["average_loss"] = Number(progress.AverageLoss),
         ["gradient_norm"] = Number(progress.GradientNorm),
-        ["lr"] = new JsonObject(progress.LearningRates.Select(r => KeyValuePair.Create<string, JsonNode?>(r.Key, r.Value))),
+        ["lr"] = new JsonObject(progress.LearningRates.Select(r => KeyValuePair.Create(r.Key, Number(r.Value)))),
         ["elapsed_seconds"] = progress.Elapsed.TotalSeconds,
         ["steps_per_second"] = progress.StepsPerSecond,
         ["resident_bytes"] = progress.ResidentBytes,

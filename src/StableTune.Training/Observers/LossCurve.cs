@@ -12,8 +12,8 @@ public sealed class LossCurve(string path) : ITrainingObserver
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
-        if (!AtomicFile.CanWriteInto(Path.GetDirectoryName(Path.GetFullPath(path))!, out var reason))
-            yield return new OptionProblem($"{nameof(LossCurve)}.path", path, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        if (!AtomicFile.CanWrite(path, out var reason))
+            yield return new OptionProblem($"{nameof(LossCurve)}.path", path, reason, "name a file in a folder that can be written to");
     }
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
         ? [Problem(ModelPath, "a base model is required", "call WithModel(path)")]
-        : ModelLoader.Check(ModelPath);
+        : ModelLoader.Check(ModelPath, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
 
     private IEnumerable<OptionProblem> TargetProblems()
     {

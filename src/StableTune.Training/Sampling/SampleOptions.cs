@@ -8,7 +8,7 @@ public sealed record SampleOptions : OptionsBase
     /// <summary>Where the pictures go; created when missing.</summary>
     public string? Folder { get; init; }
 
-    /// <summary>What is drawn. A prompt without a seed gets the run's seed plus its index, so that pictures stay comparable.</summary>
+    /// <summary>What is drawn. Each prompt is drawn with its own seed every time, so that pictures stay comparable.</summary>
     public ImmutableList<TextToImageOptions> Prompts { get; init; } = [];
 
     /// <summary>Before the first step. Default true.</summary>

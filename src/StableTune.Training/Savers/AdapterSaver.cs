@@ -26,10 +26,8 @@ public sealed class AdapterSaver(string path) : ISaver
     {
         if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
             yield return Problem("adapters are written as safetensors", "end the path with .safetensors");
-        else if (Directory.Exists(path))
-            yield return Problem("this is a folder", "name a file in it");
-        else if (!AtomicFile.CanWriteInto(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, out var reason))
-            yield return Problem($"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        else if (!AtomicFile.CanWrite(path, out var reason))
+            yield return Problem(reason, "name a file in a folder that can be written to");
         if (Precision is not (null or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
             yield return new OptionProblem($"{nameof(AdapterSaver)}.{nameof(Precision)}", Precision, "adapters are saved as float32, float16 or bfloat16", "leave it unset to follow the run");
     }
