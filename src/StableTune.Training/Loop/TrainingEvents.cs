@@ -66,7 +66,7 @@ internal sealed partial class TrainingEvents(
         if (_now.Step > 0 && !_resultIsSaved)
         {
             Attempt(() => Tell("saving"), faults);
-            var files = SaveWhereItWorks(out var unsaved);
+            var (files, unsaved) = SaveWhereItWorks();
             if (files.Length > 0)
                 foreach (var observer in observers) Attempt(() => observer.OnSave(Moment(SaveReason.Interrupted), files), faults);
             if (fault is OperationCanceledException && unsaved.Count > 0) worst = unsaved[0];
@@ -88,12 +88,12 @@ internal sealed partial class TrainingEvents(
         return files;
     }
 
-    private string[] SaveWhereItWorks(out List<Exception> faults)
+    private (string[] Files, List<Exception> Faults) SaveWhereItWorks()
     {
-        var (files, failed) = (new List<string>(), faults = []);
+        var (files, faults) = (new List<string>(), new List<Exception>());
         using var inference = no_grad();
-        foreach (var saver in plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), failed);
-        return [.. files];
+        foreach (var saver in plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), faults);
+        return ([.. files], faults);
     }
 
     /// <summary>Tells every observer, once, that the run has ended.</summary>
