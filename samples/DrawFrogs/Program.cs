@@ -1,8 +1,20 @@
 // Draws the eight training pictures of the quickstart, with their captions:
 //     dotnet run --project samples/DrawFrogs -- "samples/Quickstart/images/5_sls frog"
+// Or the icon of the packages:
+//     dotnet run --project samples/DrawFrogs -- --icon nuget/icon.png
 using StableTune.Imaging;
 
 const int side = 128;
+if (args is ["--icon", var icon])
+{
+    var canvas = new Canvas(side, side, PixelColor.FromRgb(0x1F2A44));
+    canvas.FillEllipse(side / 2.0, side / 2.0, 58, 58, PixelColor.FromRgb(0xF2CF4A));
+    new Frog(64, 65, 0.98, Gaze: 0.6).Draw(canvas, shadow: PixelColor.FromRgb(0xD1AE33));
+    ImageFile.SavePng(icon, canvas.Image);
+    Console.WriteLine(Path.GetFullPath(icon));
+    return;
+}
+
 var folder = args.Length > 0 ? args[0] : "images";
 (string Name, int Color, Frog Frog)[] pictures =
 [
