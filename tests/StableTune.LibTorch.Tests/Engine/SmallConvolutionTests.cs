@@ -11,6 +11,7 @@ public sealed class SmallConvolutionTests : IDisposable
     [Theory]
     [InlineData(1, 1, 1, 4, ScalarType.Float32)]
     [InlineData(1, 2, 1, 8, ScalarType.Float32)]
+    [InlineData(1, 1, 1, 8, ScalarType.Float32)]
     [InlineData(4, 1, 1, 2, ScalarType.Float32)]
     [InlineData(1, 1, 1, 8, ScalarType.BFloat16)]
     [InlineData(2, 2, 1, 8, ScalarType.BFloat16)]
