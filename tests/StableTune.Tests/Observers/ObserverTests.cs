@@ -1,0 +1,69 @@
+using Microsoft.Extensions.Logging;
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>The loss curve, and a host's logger.</summary>
+public sealed class ObserverTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void LossCurve_IsDrawn_WhenTheRunEnds_WellOrNot(bool broken)
+    {
+        var curve = _folder.File("charts", "loss.png");
+        using var source = new CancellationTokenSource();
+        var builder = TinyRun.Builder(_folder).For(TrainingLength.Steps(4)).WithLossCurve(curve);
+        if (broken) Assert.ThrowsAny<OperationCanceledException>(() => builder.Train(Reports.CancelAt(3, source), source.Token));
+        else builder.Train();
+        var picture = ImageFile.Load(curve);
+        Assert.Equal(new PixelSize(960, 540), picture.Size);
+        Assert.Equal(LineChart.Draw([], new LineChartOptions { Title = "Loss" }).Size, picture.Size);
+        Assert.NotEqual(LineChart.Draw([], new LineChartOptions { Title = "Loss" }).Pixels, picture.Pixels);
+    }
+
+    [Fact]
+    public void Logger_IsToldStartStepsEpochsSavesSamplesAndEnd()
+    {
+        var logger = new ListLogger();
+        TinyRun.Builder(_folder).WithLogger(logger)
+            .WithSamples(new SampleOptions { Folder = _folder.File("samples"), Before = false, Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train();
+        var entries = logger.Entries.Where(e => e.Level != LogLevel.Warning).ToArray();   // warnings depend on the machine's BLAS
+        Assert.Equal([1, 2, 2, 3, 2, 3, 4, 5, 6], entries.Select(e => e.Id));
+        Assert.Contains("for 3 steps in 2 epochs", entries[0].Text);
+        Assert.Contains(TinyRun.Output(_folder), entries[^3].Text);
+        Assert.Equal("Training ended after 3 steps", entries[^1].Text);
+        Assert.All(entries.Where(e => e.Id == 2), e => Assert.Equal(LogLevel.Debug, e.Level));
+        Assert.All(entries.Where(e => e.Id != 2), e => Assert.Equal(LogLevel.Information, e.Level));
+    }
+
+    [Fact]
+    public void Logger_IsToldOfCancellationAsAWarning_AndOfFaultsAsErrors()
+    {
+        var logger = new ListLogger();
+        using var source = new CancellationTokenSource();
+        Assert.ThrowsAny<OperationCanceledException>(() => TinyRun.Builder(_folder).WithLogger(logger).Train(Reports.CancelAt(1, source), source.Token));
+        Assert.Equal((LogLevel.Warning, 7), (logger.Entries[^1].Level, logger.Entries[^1].Id));
+
+        var fault = new InvalidTimeZoneException("a fault");
+        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLogger(logger)
+            .WithObserver(new Recorder { Before = what => { if (what == "step 1") throw fault; } }).Train());
+        Assert.Equal((LogLevel.Error, 8, fault), (logger.Entries[^1].Level, logger.Entries[^1].Id, logger.Entries[^1].Fault));
+    }
+
+    [Fact]
+    public void Logger_IsToldTheDataSetsWarnings()
+    {
+        var logger = new ListLogger();
+        var builder = TinyRun.Builder(_folder).WithLogger(logger).For(TrainingLength.Steps(1));
+        File.WriteAllText(Path.Combine(TinyRun.Images(_folder), "0.txt"), "a frog");
+        File.WriteAllText(Path.Combine(TinyRun.Images(_folder), "0.caption"), "another frog");
+        builder.Train();
+        Assert.Contains(logger.Entries, e => e is { Level: LogLevel.Warning, Id: 9 } && e.Text.Contains("both a .caption and a .txt", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,54 @@
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>A run gives back every tensor, and its steps take no more memory the longer it goes on.</summary>
+public sealed class LifetimeTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_GivesBackEveryTensor(bool everything)
+    {
+        var builder = everything
+            ? SmallRun.Builder(_folder).WithGradientCheckpointing().WithCachedLatents(false).WithGradientAccumulation(2).SaveEvery(steps: 2)
+                .WithSamples(_folder.File("samples"), new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 1 })
+            : TinyRun.Builder(_folder);
+        var before = engine.live_tensors;
+        builder.Train();
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Train_ManySteps_HoldsAsManyTensorsAfterEach()
+    {
+        var counts = new List<long>();
+        TinyRun.Builder(_folder).WithBatchSize(1).WithLearningRate(1e-4).For(TrainingLength.Steps(StepCount))
+            .Train(new Reports(r => { if (r.Stage == "training") counts.Add(engine.live_tensors); }));
+        Assert.Equal(StepCount, counts.Count);
+        Assert.Single(counts.Distinct());
+    }
+
+    [Fact]
+    public void Train_AThousandSteps_TakesNoMoreMemory()
+    {
+        if (!AllTests) return;   // minutes
+        var (memory, counts) = (new List<long>(), new List<long>());
+        SmallRun.Builder(_folder).For(TrainingLength.Steps(1000)).Train(new Reports(r =>
+        {
+            if (r.Stage != "training") return;
+            memory.Add(r.ResidentBytes);
+            counts.Add(engine.live_tensors);
+        }));
+        Assert.Single(counts.Distinct());
+        Assert.True(memory[^1] < 1.05 * memory[199], $"resident after 200 steps {memory[199] >> 20} MiB, after 1000 {memory[^1] >> 20} MiB");
+    }
+
+    private static bool AllTests => Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") == "1";
+
+    private static int StepCount => AllTests ? 1000 : 200;
+}
