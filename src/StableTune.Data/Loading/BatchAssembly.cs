@@ -26,7 +26,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
 
     private CaptionUse Use(PlannedBatch plan, int place)
     {
-        var stepsPerEpoch = (epoch.Batches.Count + options.MicroSteps - 1) / options.MicroSteps;
+        var stepsPerEpoch = (int)((epoch.Batches.Count + (long)options.MicroSteps - 1) / options.MicroSteps);
         var step = ((epoch.Epoch - 1) * stepsPerEpoch) + (plan.Index / options.MicroSteps);
         return new(epoch.Epoch, step, options.TotalSteps, epoch.RandomFor("caption", plan.FirstDraw + place));
     }

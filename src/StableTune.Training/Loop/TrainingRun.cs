@@ -114,7 +114,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
 
     private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets)
     {
-        var stepsPerEpoch = (dataset.BatchesPerEpoch + plan.GradientAccumulation - 1) / plan.GradientAccumulation;
+        var stepsPerEpoch = plan.StepsPerEpoch(dataset);
         var (steps, epochs) = (plan.Length.TotalSteps(stepsPerEpoch), plan.Length.TotalEpochs(stepsPerEpoch));
         var run = new RunDescription
         {

@@ -16,7 +16,10 @@ public abstract record TrainingLength
 
     /// <summary>Optimizer steps in all.</summary>
     /// <param name="stepsPerEpoch">Optimizer steps in one epoch, at least 1.</param>
-    public abstract int TotalSteps(int stepsPerEpoch);
+    /// <exception cref="OverflowException">More steps than an <see cref="int"/> counts.</exception>
+    public int TotalSteps(int stepsPerEpoch) => checked((int)ExactSteps(stepsPerEpoch));
+
+    internal abstract long ExactSteps(int stepsPerEpoch);
 
     /// <summary>Epochs in all; the last may be cut short when steps were asked for.</summary>
     /// <param name="stepsPerEpoch">Optimizer steps in one epoch, at least 1.</param>
@@ -26,7 +29,7 @@ public abstract record TrainingLength
     {
         public override int Count { get; init; } = Count;
 
-        public override int TotalSteps(int stepsPerEpoch) => Count;
+        internal override long ExactSteps(int stepsPerEpoch) => Count;
 
         public override string ToString() => $"{Count} steps";
     }
@@ -35,7 +38,7 @@ public abstract record TrainingLength
     {
         public override int Count { get; init; } = Count;
 
-        public override int TotalSteps(int stepsPerEpoch) => checked(Count * stepsPerEpoch);
+        internal override long ExactSteps(int stepsPerEpoch) => (long)Count * stepsPerEpoch;
 
         public override string ToString() => $"{Count} epochs";
     }

@@ -12,7 +12,7 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(), .. TextProblems(data.Dataset), .. PartProblems()]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. PartProblems()]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
@@ -36,10 +36,12 @@ public sealed partial record TrainingPlan
         if (MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))) yield return Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off");
     }
 
-    private IEnumerable<OptionProblem> LengthProblems()
+    private IEnumerable<OptionProblem> LengthProblems(TrainingDataset? dataset)
     {
         if (Length.Count < 1) yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
         if (GradientAccumulation < 1) yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
+        else if (dataset is not null && Length.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
+            yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps", "train for fewer epochs, or use TrainingLength.Steps");
     }
 
     private IEnumerable<OptionProblem> TextProblems(TrainingDataset? dataset)
@@ -55,7 +57,8 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [
-        .. Adapters.Zip(EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
+        // A bad rate of the plan is told once, not again for every adapter that would take it over.
+        .. Adapters.Zip(RateProblems().Any() ? Adapters : EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
         .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. (Noise as OptionsBase)?.Validate() ?? [], .. (Timesteps as OptionsBase)?.Validate() ?? [], .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(s => s.Validate()), .. Observers.SelectMany(o => o.Validate()),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using StableTune.Adapters;
+using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
 using StableTune.Training;
@@ -104,6 +105,9 @@ public sealed partial record TrainingPlan : OptionsBase
         UNetLearningRate = adapter.UNetLearningRate ?? UNetLearningRate ?? (LearningRate == 0 ? 0 : null),
         TextEncoderLearningRate = adapter.TextEncoderLearningRate ?? TextEncoderLearningRate ?? (LearningRate == 0 ? 0 : null),
     });
+
+    /// <summary>Optimizer steps in an epoch; its last step may have fewer batches.</summary>
+    internal int StepsPerEpoch(TrainingDataset dataset) => (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);
 
     /// <summary>Whether the text encoder is trained, so that its outputs cannot be cached.</summary>
     internal bool TrainsTextEncoder => EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder));
