@@ -26,7 +26,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         unet.GradientCheckpointing = checkpointing;
         using var random = new TrainingRandom(new NamedSeeds(1));
         using var target = new AdapterTarget(new LoRAOptions { Rank = 8, Alpha = 8, Parts = AdapterParts.UNet }, 1e-4);
-        target.Attach(model, random.Initialisation);
+        target.Attach(model, random.Initialization);
         using var optimizer = new AdamWOptions().Create(target.Groups);
         var stages = new LoRASteps(random.Vae);
         var step = new TrainingStep(new TrainingStepParts

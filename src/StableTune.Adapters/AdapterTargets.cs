@@ -1,4 +1,6 @@
-namespace StableTune.Adapters;
+using StableTune.Adapters;
+
+namespace StableTune;
 
 /// <summary>
 /// Which layers get adapters: those below modules of certain classes. Classes are told by the name of the module's type or by

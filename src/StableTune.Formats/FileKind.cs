@@ -25,7 +25,7 @@ internal static class FileKind
     private const string DownloadAgain = "A download probably failed or needed a login: download the file again.";
 
     /// <summary>What the bytes look like and what to do about it, or null when they look like nothing known.</summary>
-    public static (string Description, string Remedy)? Recognise(ReadOnlySpan<byte> start)
+    public static (string Description, string Remedy)? Recognize(ReadOnlySpan<byte> start)
     {
         foreach (var (bytes, description, remedy) in Known)
             if (start.StartsWith(bytes)) return (description, remedy);

@@ -28,7 +28,7 @@ internal sealed record SafetensorsHeader(
 
         var length = start.Length >= 8 ? BinaryPrimitives.ReadUInt64LittleEndian(start) : ulong.MaxValue;
         var brace = start.Length > 8 && start[8] == (byte)'{';
-        if (!brace && FileKind.Recognise(start) is { } kind)
+        if (!brace && FileKind.Recognize(start) is { } kind)
             throw new InvalidFileException(path, $"not a safetensors file: {kind.Description}.", kind.Remedy);
         if (start.Length < 8)
             throw new InvalidFileException(path,

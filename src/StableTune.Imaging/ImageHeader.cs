@@ -16,7 +16,7 @@ public sealed record ImageHeader
     public int BitsPerChannel { get; init; } = 8;
 
     /// <summary>Whether the picture is stored as grey values without an alpha channel.</summary>
-    public bool IsGrey { get; init; }
+    public bool IsGray { get; init; }
 
     /// <summary>Whether the file carries transparency of any kind (for lossless WebP: whether it says so).</summary>
     public bool HasAlpha { get; init; }
@@ -25,7 +25,7 @@ public sealed record ImageHeader
     internal bool IsCmyk { get; init; }
 
     /// <summary>PNG's transparent grey value, scaled to 8 bits; null where there is none.</summary>
-    internal byte? TransparentGrey { get; init; }
+    internal byte? TransparentGray { get; init; }
 
     /// <summary>The size once the EXIF orientation is applied.</summary>
     public PixelSize OrientedSize => Orientation > 4 ? StoredSize.Transposed : StoredSize;

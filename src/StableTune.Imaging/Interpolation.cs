@@ -65,7 +65,7 @@ public abstract class Interpolation
         internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec)
         {
             var (columns, rows) = (Places(image.Width, width), Places(image.Height, height));
-            var result = PixelImage.Uninitialised(width, height, image.Channels);
+            var result = PixelImage.Uninitialized(width, height, image.Channels);
             for (var y = 0; y < height; y++)
             {
                 ReadOnlySpan<byte> from = image.Row(rows[y]);

@@ -3,7 +3,7 @@ namespace StableTune.Imaging;
 public sealed partial class PixelImage
 {
     // Three float32 operations, as the reference's transform: x / 127.5 - 1 would differ in the last bit of some values.
-    private static readonly float[] s_normalised = [.. Enumerable.Range(0, 256).Select(value => ((value / 255f) - 0.5f) / 0.5f)];
+    private static readonly float[] s_normalized = [.. Enumerable.Range(0, 256).Select(value => ((value / 255f) - 0.5f) / 0.5f)];
 
     /// <summary>The colours as a network wants them, in [-1, 1]: (x / 255 - 0.5) / 0.5 in float32. Alpha is left out.</summary>
     /// <param name="destination">Receives [3, Height, Width], exactly that many elements.</param>
@@ -13,7 +13,7 @@ public sealed partial class PixelImage
         var plane = Width * Height;
         if (destination.Length != 3L * plane) throw WrongLength(destination.Length, 3L * plane, nameof(destination));
         Span<float> red = destination[..plane], green = destination.Slice(plane, plane), blue = destination.Slice(2 * plane, plane);
-        var (pixels, table, channels) = (Pixels, s_normalised, Channels);
+        var (pixels, table, channels) = (Pixels, s_normalized, Channels);
         for (int i = 0, at = 0; i < plane; i++, at += channels)
         {
             red[i] = table[pixels[at]];

@@ -23,7 +23,7 @@ public sealed partial class PixelImage
     {
         if (x < 0 || y < 0 || width < 1 || height < 1 || width > Width - x || height > Height - y)
             throw new ArgumentException($"the rectangle {width}x{height} at ({x}, {y}) does not lie within the picture of {Size}", nameof(x));
-        var result = Uninitialised(width, height, Channels);
+        var result = Uninitialized(width, height, Channels);
         for (var row = 0; row < height; row++)
             Row(y + row).Slice(x * Channels, width * Channels).CopyTo(result.Row(row));
         return result;
@@ -55,7 +55,7 @@ public sealed partial class PixelImage
         var turn = s_orientations[orientation - 1];
         var start = (turn.Bottom * (Height - 1) * Width) + (turn.Right * (Width - 1));
         var (across, down) = ((turn.AcrossY * Width) + turn.AcrossX, (turn.DownY * Width) + turn.DownX);
-        var result = orientation > 4 ? Uninitialised(Height, Width, Channels) : Uninitialised(Width, Height, Channels);
+        var result = orientation > 4 ? Uninitialized(Height, Width, Channels) : Uninitialized(Width, Height, Channels);
         for (var y = 0; y < result.Height; y++)
             if (Channels == 4) CopyRow(MemoryMarshal.Cast<byte, uint>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(result.Row(y)));
             else CopyRow(MemoryMarshal.Cast<byte, Rgb>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, Rgb>(result.Row(y)));
@@ -67,10 +67,10 @@ public sealed partial class PixelImage
     public PixelImage WithoutAlpha()
     {
         if (Channels == 3) return this;
-        var result = Uninitialised(Width, Height, 3);
+        var result = Uninitialized(Width, Height, 3);
         var from = MemoryMarshal.Cast<byte, Rgba>(Pixels.AsSpan());
         var to = MemoryMarshal.Cast<byte, Rgb>(result.Pixels.AsSpan());
-        for (var i = 0; i < to.Length; i++) to[i] = from[i].Colour;
+        for (var i = 0; i < to.Length; i++) to[i] = from[i].Color;
         return result;
     }
 
@@ -81,5 +81,5 @@ public sealed partial class PixelImage
 
     private readonly record struct Rgb(byte R, byte G, byte B);
 
-    private readonly record struct Rgba(Rgb Colour, byte Alpha);
+    private readonly record struct Rgba(Rgb Color, byte Alpha);
 }

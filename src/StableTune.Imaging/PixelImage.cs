@@ -48,7 +48,7 @@ public sealed partial class PixelImage
     public Span<byte> Row(int y) => Pixels.AsSpan(y * Stride, Stride);
 
     /// <summary>A picture whose array was not cleared: the caller writes every byte of it.</summary>
-    internal static PixelImage Uninitialised(int width, int height, int channels)
+    internal static PixelImage Uninitialized(int width, int height, int channels)
         => new(width, height, channels, GC.AllocateUninitializedArray<byte>(ByteCount(width, height, channels)));
 
     private static int ByteCount(int width, int height, int channels)

@@ -25,7 +25,7 @@ public sealed class AdapterMetadataTests
         },
         Run = new RunFacts
         {
-            SessionId = 1234567890, StartedAt = 1700000000.5, FinishedAt = 1700000100.25, OutputName = "example", TrainImages = 11, RegularisationImages = 2,
+            SessionId = 1234567890, StartedAt = 1700000000.5, FinishedAt = 1700000100.25, OutputName = "example", TrainImages = 11, RegularizationImages = 2,
             BatchesPerEpoch = 22, Epochs = 5, Epoch = 10, Steps = 100, MaxTrainSteps = 100, Seed = 42, Comment = "a comment",
         },
         Rates = new RateFacts
@@ -38,7 +38,7 @@ public sealed class AdapterMetadataTests
         {
             EnableBucket = true, MinBucketResolution = 256, MaxBucketResolution = 1024, Buckets = [new(512, 512, 20), new(640, 384, 2)],
             Folders = new OrderedDictionary<string, FolderFacts> { ["1_dog"] = new(1, 2), ["3_sks cat"] = new(3, 3) },
-            RegularisationFolders = new Dictionary<string, FolderFacts> { ["1_cat"] = new(1, 2) },
+            RegularizationFolders = new Dictionary<string, FolderFacts> { ["1_cat"] = new(1, 2) },
             TagFrequency = new OrderedDictionary<string, IReadOnlyDictionary<string, int>>
             {
                 ["1_dog"] = DataFacts.CountTags(["sks cat, sitting, White Background", " sks cat,running"]),

@@ -46,7 +46,7 @@ public sealed class FixtureResizeTests
 
     [Theory]
     [MemberData(nameof(AlphaMasks))]
-    public void Resize_WithAlpha_GivesTheReferenceColoursAndMask(string name)
+    public void Resize_WithAlpha_GivesTheReferenceColorsAndMask(string name)
     {
         var item = ImageCases.Find("alpha_mask", AlphaName, name);
         var image = ToBucket(ImageCases.Load(item.Text("image"), keepAlpha: true), item.Size("resized_size"), item.Size("bucket_reso"));

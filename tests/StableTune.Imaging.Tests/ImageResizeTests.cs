@@ -28,7 +28,7 @@ public sealed class ImageResizeTests
     }
 
     [Fact]
-    public void Resize_LanczosWithAlpha_DoesNotLetHiddenColoursThrough()
+    public void Resize_LanczosWithAlpha_DoesNotLetHiddenColorsThrough()
     {
         // Left half opaque black, right half white but transparent.
         var image = new PixelImage(8, 1, 4, [.. Enumerable.Range(0, 8).SelectMany(x => x < 4 ? new byte[] { 0, 0, 0, 255 } : [255, 255, 255, 0])]);

@@ -55,7 +55,7 @@ public sealed class OtherFormatTests
     [InlineData(8, new byte[] { 1, 0, 1, 0 })]
     [InlineData(4, new byte[] { 0x10, 0x10, 0, 0 })]
     [InlineData(1, new byte[] { 0b1010_0000, 0, 0, 0 })]
-    public void Decode_PaletteBmp_LooksColoursUp(int bits, byte[] row)
+    public void Decode_PaletteBmp_LooksColorsUp(int bits, byte[] row)
         => Assert.Equal([4, 5, 6, 1, 2, 3, 4, 5, 6], ImageFile.Decode(Bmp(3, 1, bits, 2, [3, 2, 1, 0, 6, 5, 4, 0], row)).Pixels);
 
     [Theory]
@@ -88,11 +88,11 @@ public sealed class OtherFormatTests
         Assert.Equal([50], ImageFile.EncodeJpeg(image, 50, codec));
     }
 
-    private static byte[] Bmp(int width, int height, int bits, int colours, byte[] palette, byte[] rows)
+    private static byte[] Bmp(int width, int height, int bits, int colors, byte[] palette, byte[] rows)
     {
         var offset = 54 + palette.Length;
         return [.. "BM"u8, .. Int32(offset + rows.Length), .. Int32(0), .. Int32(offset), .. Int32(40), .. Int32(width), .. Int32(height),
-            1, 0, (byte)bits, 0, .. Int32(0), .. Int32(rows.Length), .. Int32(0), .. Int32(0), .. Int32(colours), .. Int32(0), .. palette, .. rows];
+            1, 0, (byte)bits, 0, .. Int32(0), .. Int32(rows.Length), .. Int32(0), .. Int32(0), .. Int32(colors), .. Int32(0), .. palette, .. rows];
     }
 
     private static byte[] Chunk(string type, byte[] content)

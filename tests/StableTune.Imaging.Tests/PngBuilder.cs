@@ -8,13 +8,13 @@ internal sealed class PngBuilder
 {
     private readonly MemoryStream _stream = new();
 
-    internal PngBuilder(int width, int height, int depth, int colour)
+    internal PngBuilder(int width, int height, int depth, int color)
     {
         _stream.Write(PngFile.Signature);
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = ((byte)depth, (byte)colour);
+        (header[8], header[9]) = ((byte)depth, (byte)color);
         Chunk("IHDR", header);
     }
 

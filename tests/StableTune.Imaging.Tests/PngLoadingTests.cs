@@ -10,14 +10,14 @@ public sealed class PngLoadingTests
     [InlineData(4, new byte[] { 0, 0x0F, 0x80 }, new byte[] { 0, 255, 136 })]
     [InlineData(8, new byte[] { 0, 1, 2, 200 }, new byte[] { 1, 2, 200 })]
     [InlineData(16, new byte[] { 0, 0, 7, 0, 255, 1, 0 }, new byte[] { 7, 255, 255 })]
-    public void Decode_Grey_ScalesFewBitsAndClipsSixteen(int depth, byte[] row, byte[] expected)
+    public void Decode_Gray_ScalesFewBitsAndClipsSixteen(int depth, byte[] row, byte[] expected)
     {
         var image = ImageFile.Decode(new PngBuilder(3, 1, depth, 0).Data(row).End());
         Assert.Equal(expected.SelectMany(value => Enumerable.Repeat(value, 3)), image.Pixels);
     }
 
     [Fact]
-    public void Decode_SixteenBitColour_KeepsTheHighByte()
+    public void Decode_SixteenBitColor_KeepsTheHighByte()
     {
         byte[] row = [0, 0x12, 0xFF, 0x34, 0x80, 0x56, 0x00, 0x9A, 0xFF];
         Assert.Equal([0x12, 0x34, 0x56], ImageFile.Decode(new PngBuilder(1, 1, 16, 2).Data(row[..7]).End()).Pixels);
@@ -26,7 +26,7 @@ public sealed class PngLoadingTests
     }
 
     [Fact]
-    public void Decode_TransparentColours_DropsOrKeepsAlphaAndNeverTheColourBelow()
+    public void Decode_TransparentColors_DropsOrKeepsAlphaAndNeverTheColorBelow()
     {
         var rgba = new PngBuilder(2, 1, 8, 6).Data(0, 10, 20, 30, 0, 40, 50, 60, 128).End();
         Assert.Equal([10, 20, 30, 40, 50, 60], ImageFile.Decode(rgba).Pixels);
@@ -40,9 +40,9 @@ public sealed class PngLoadingTests
         Assert.Equal([10, 20, 30, 40, 50, 60], ImageFile.Decode(palette).Pixels);
         Assert.Equal([10, 20, 30, 7, 40, 50, 60, 255], ImageFile.Decode(palette, s_keepAlpha).Pixels);
 
-        var grey = new PngBuilder(2, 1, 4, 0).Chunk("tRNS", 0, 8).Data(0, 0x8F).End();
-        Assert.Equal([136, 136, 136, 0, 255, 255, 255, 255], ImageFile.Decode(grey, s_keepAlpha).Pixels);
-        Assert.Equal([136, 136, 136, 255, 255, 255], ImageFile.Decode(grey).Pixels);
+        var gray = new PngBuilder(2, 1, 4, 0).Chunk("tRNS", 0, 8).Data(0, 0x8F).End();
+        Assert.Equal([136, 136, 136, 0, 255, 255, 255, 255], ImageFile.Decode(gray, s_keepAlpha).Pixels);
+        Assert.Equal([136, 136, 136, 255, 255, 255], ImageFile.Decode(gray).Pixels);
     }
 
     [Fact]

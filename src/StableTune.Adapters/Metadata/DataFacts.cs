@@ -63,7 +63,7 @@ public sealed record DataFacts
     public IReadOnlyDictionary<string, FolderFacts> Folders { get; init; } = new Dictionary<string, FolderFacts>();
 
     /// <summary>The folders of regularisation images by name.</summary>
-    public IReadOnlyDictionary<string, FolderFacts> RegularisationFolders { get; init; } = new Dictionary<string, FolderFacts>();
+    public IReadOnlyDictionary<string, FolderFacts> RegularizationFolders { get; init; } = new Dictionary<string, FolderFacts>();
 
     /// <summary>For each folder how often each tag occurs in its captions, each image counted once; see
     /// <see cref="CountTags"/>.</summary>
@@ -95,7 +95,7 @@ public sealed record DataFacts
     internal IEnumerable<(string Key, object? Value)> NamingRows() =>
     [
         ("ss_dataset_dirs", PythonText.Json(Directories(Folders))), 
-        ("ss_reg_dataset_dirs", PythonText.Json(Directories(RegularisationFolders))),
+        ("ss_reg_dataset_dirs", PythonText.Json(Directories(RegularizationFolders))),
         ("ss_tag_frequency", PythonText.Json(Map(TagFrequency, tags => Map(tags, count => count)))),
     ];
 

@@ -5,7 +5,7 @@ using System.Text;
 namespace StableTune.Adapters;
 
 /// <summary>Values as Python writes them, because the programs that read metadata expect that.</summary>
-public static class PythonText
+internal static class PythonText
 {
     /// <summary>
     /// As Python's <c>str()</c>: <c>None</c>, <c>True</c>, <c>512</c>, <c>1.0</c>, <c>5e-05</c>; tuples as <c>(512, 512)</c>,

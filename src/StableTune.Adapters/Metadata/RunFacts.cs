@@ -22,7 +22,7 @@ public sealed record RunFacts
     public int ValidationImages { get; init; }
 
     /// <summary>Regularisation images.</summary>
-    public int RegularisationImages { get; init; }
+    public int RegularizationImages { get; init; }
 
     /// <summary>Batches in an epoch.</summary>
     public int BatchesPerEpoch { get; init; }
@@ -51,7 +51,7 @@ public sealed record RunFacts
     internal IEnumerable<(string Key, object? Value)> Rows() =>
     [
         ("ss_session_id", SessionId), ("ss_training_started_at", StartedAt), ("ss_output_name", OutputName),
-        ("ss_num_train_images", TrainImages), ("ss_num_validation_images", ValidationImages), ("ss_num_reg_images", RegularisationImages),
+        ("ss_num_train_images", TrainImages), ("ss_num_validation_images", ValidationImages), ("ss_num_reg_images", RegularizationImages),
         ("ss_num_batches_per_epoch", BatchesPerEpoch), ("ss_num_epochs", Epochs), ("ss_epoch", Epoch), ("ss_steps", Steps),
         ("ss_max_train_steps", MaxTrainSteps), ("ss_seed", Seed), ("ss_training_comment", Comment),
         .. FinishedAt is null ? Array.Empty<(string, object?)>() : [("ss_training_finished_at", FinishedAt)],

@@ -1,6 +1,7 @@
+using StableTune.Data;
 using StableTune.Imaging;
 
-namespace StableTune.Data;
+namespace StableTune;
 
 /// <summary>
 /// One size for all images: each is scaled until it covers the size, keeping its shape, and cut in the middle.

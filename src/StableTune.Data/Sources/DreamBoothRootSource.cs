@@ -1,4 +1,6 @@
-namespace StableTune.Data;
+using StableTune.Data;
+
+namespace StableTune;
 
 /// <summary>
 /// A folder of DreamBooth folders, <c>root/20_sls frog/*.png</c>: what sd-scripts calls <c>train_data_dir</c> and <c>reg_data_dir</c>.

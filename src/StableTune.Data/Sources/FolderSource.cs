@@ -1,4 +1,6 @@
-namespace StableTune.Data;
+using StableTune.Data;
+
+namespace StableTune;
 
 /// <summary>
 /// The images directly inside a folder (png, jpg, jpeg, webp, bmp), sorted by name, each with the caption file of the same

@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>How the threshold of a Huber loss, below which the error counts squared, depends on the timestep.</summary>
 /// <remarks>Khrapov et al., Improving diffusion models' data-corruption resistance using scheduled pseudo-Huber loss, arXiv:2403.16728.</remarks>

@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>The squared error (p - y)², the default ("l2").</summary>
 public sealed record MseLoss : OptionsBase, ILoss

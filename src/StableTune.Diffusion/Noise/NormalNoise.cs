@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>Standard normal noise, the default.</summary>
 public sealed record NormalNoise : OptionsBase, INoiseSource

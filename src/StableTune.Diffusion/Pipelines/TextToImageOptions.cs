@@ -34,8 +34,11 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>The sampler. Default <see cref="DdimSampler"/>, not clipping.</summary>
     public ISampler Sampler { get; init; } = new DdimSampler();
 
-    /// <summary>Which of the text encoder's last layers is used: 1 the last, 2 the last but one ... As in training. Default 1.</summary>
-    public int ClipSkip { get; init; } = 1;
+    /// <summary>
+    /// Which of the text encoder's last layers is used: 1 the last, 2 the last but one ... Not set: the last; for the samples of a
+    /// training, the layer that is trained with.
+    /// </summary>
+    public int? ClipSkip { get; init; }
 
     /// <summary>Pictures to draw. Default 1.</summary>
     public int ImageCount { get; init; } = 1;
@@ -55,7 +58,7 @@ public sealed record TextToImageOptions : OptionsBase
         if (Steps is < 1 or > 1000) yield return Problem(Steps, "there must be 1 to 1000 steps", "20 to 50 are customary");
         if (!double.IsFinite(GuidanceScale)) yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
         if (Sampler is null) yield return Problem(Sampler, "a sampler is required", "give new DdimSampler() or new EulerSampler()");
-        if (ClipSkip < 1) yield return Problem(ClipSkip, "layers are counted from the last one, which is 1", "1 or 2 is customary");
+        if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the last one, which is 1", "1 or 2 is customary");
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");
         if (Sampler is OptionsBase sampler)

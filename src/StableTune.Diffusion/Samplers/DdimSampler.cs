@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>DDIM: deterministic for <see cref="Eta"/> 0, as many model calls as steps.</summary>
 /// <remarks>

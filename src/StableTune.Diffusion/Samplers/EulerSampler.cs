@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>Euler's method on the probability-flow equation, without churn: deterministic, as many model calls as steps.</summary>
 /// <remarks>Karras et al., Elucidating the design space of diffusion-based generative models, arXiv:2206.00364, algorithm 2 with S_churn = 0.</remarks>

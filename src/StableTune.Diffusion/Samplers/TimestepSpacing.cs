@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune;
 
 /// <summary>How the steps of a sampler are spread over the training timesteps.</summary>
 /// <remarks>Lin et al., Common diffusion noise schedules and sample steps are flawed, arXiv:2305.08891, table 2.</remarks>

@@ -21,8 +21,8 @@ public sealed unsafe class OpenCvCodec : IImageCodec
         ArgumentNullException.ThrowIfNull(header);
         _ = NativeImaging.OpenCvVersion;
         // "Unchanged" keeps alpha, and keeps the 16 bits of grey, which are clipped where other pictures keep the high byte.
-        var unchanged = (keepAlpha && header.HasAlpha) || (header.IsGrey && header.BitsPerChannel == 16);
-        var result = PixelImage.Uninitialised(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? 4 : 3);
+        var unchanged = (keepAlpha && header.HasAlpha) || (header.IsGray && header.BitsPerChannel == 16);
+        var result = PixelImage.Uninitialized(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? 4 : 3);
         fixed (byte* bytes = file, pixels = result.Pixels)
             if (NativeImaging.Decode(bytes, file.Length, result.Width, result.Height, result.Channels, unchanged ? 1 : 0, pixels) != 0)
                 throw new InvalidDataException($"the {header.Format} data are damaged: {NativeImaging.LastError()}");
@@ -69,7 +69,7 @@ public sealed unsafe class OpenCvCodec : IImageCodec
     {
         ArgumentNullException.ThrowIfNull(image);
         _ = NativeImaging.OpenCvVersion;
-        var result = PixelImage.Uninitialised(width, height, image.Channels);
+        var result = PixelImage.Uninitialized(width, height, image.Channels);
         fixed (byte* from = image.Pixels, to = result.Pixels)
             if (NativeImaging.Resize(from, image.Width, image.Height, image.Channels, (int)method, to, width, height) != 0)
                 throw new InvalidOperationException($"resizing {image.Size} to {result.Size} ({method}) failed: {NativeImaging.LastError()}");

@@ -31,7 +31,7 @@ internal static class ImageDecoding
         {
             case ImageFormat.Png:
                 var length = PngFile.CopyPixels(file, keepAlpha, clean);
-                return WithTransparentGrey(DecodePng(codec, file, clean.AsSpan(0, length), header, keepAlpha), header, keepAlpha);
+                return WithTransparentGray(DecodePng(codec, file, clean.AsSpan(0, length), header, keepAlpha), header, keepAlpha);
             case ImageFormat.Jpeg:
                 return codec.Decode(clean.AsSpan(0, JpegFile.CopyPixels(file, clean)), header, keepAlpha);
             case ImageFormat.WebP:
@@ -56,9 +56,9 @@ internal static class ImageDecoding
     }
 
     // OpenCV gives grey pictures no alpha, although PNG can name one grey value that is transparent.
-    private static PixelImage WithTransparentGrey(PixelImage image, ImageHeader header, bool keepAlpha)
+    private static PixelImage WithTransparentGray(PixelImage image, ImageHeader header, bool keepAlpha)
     {
-        if (keepAlpha && header.TransparentGrey is { } key)
+        if (keepAlpha && header.TransparentGray is { } key)
             for (var i = 0; i < image.Pixels.Length; i += 4) image.Pixels[i + 3] = image.Pixels[i] == key ? (byte)0 : (byte)255;
         return image;
     }

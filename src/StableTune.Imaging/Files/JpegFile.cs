@@ -97,7 +97,7 @@ internal static class JpegFile
         var size = new PixelSize(BinaryPrimitives.ReadUInt16BigEndian(segment[7..]), BinaryPrimitives.ReadUInt16BigEndian(segment[5..]));
         if (bits != 8) throw new InvalidDataException($"the JPEG has {bits} bits per value; only 8 are supported");
         if (components is not (1 or 3 or 4)) throw new InvalidDataException($"the JPEG has {components} components; 1 (grey), 3 (colour) and 4 (CMYK) are supported");
-        return new() { Format = ImageFormat.Jpeg, StoredSize = size, Orientation = orientation, IsGrey = components == 1, IsCmyk = components == 4 };
+        return new() { Format = ImageFormat.Jpeg, StoredSize = size, Orientation = orientation, IsGray = components == 1, IsCmyk = components == 4 };
     }
 
     private static int ReadOrientation(ByteSource source, long at, int length)

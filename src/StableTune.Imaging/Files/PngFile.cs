@@ -21,20 +21,20 @@ internal static class PngFile
         var (width, height) = (BinaryPrimitives.ReadUInt32BigEndian(first[8..]), BinaryPrimitives.ReadUInt32BigEndian(first[12..]));
         if (width is 0 or > int.MaxValue || height is 0 or > int.MaxValue)
             throw new InvalidDataException($"the header gives the impossible size {width}x{height}");
-        int depth = first[16], colour = first[17];
+        int depth = first[16], color = first[17];
         var header = new ImageHeader
         {
             Format = ImageFormat.Png,
             StoredSize = new((int)width, (int)height),
-            BitsPerChannel = colour == Palette ? 8 : depth,
-            IsGrey = colour == 0,
-            HasAlpha = colour is 4 or 6,
+            BitsPerChannel = color == Palette ? 8 : depth,
+            IsGray = color == 0,
+            HasAlpha = color is 4 or 6,
         };
-        return WithAncillary(source, header, colour);
+        return WithAncillary(source, header, color);
     }
 
     // What matters beside IHDR stands before the pixels: walk to the first IDAT.
-    private static ImageHeader WithAncillary(ByteSource source, ImageHeader header, int colour)
+    private static ImageHeader WithAncillary(ByteSource source, ImageHeader header, int color)
     {
         Span<byte> chunk = stackalloc byte[10];
         for (var at = 33L; source.TryRead(at, chunk[..8]); at += 12L + BinaryPrimitives.ReadUInt32BigEndian(chunk))
@@ -48,12 +48,12 @@ internal static class PngFile
                 source.Read(at + 8, block);
                 header = header with { Orientation = Exif.Orientation(block) };
             }
-            else if (type.SequenceEqual("tRNS"u8) && colour != 0) header = header with { HasAlpha = true };
+            else if (type.SequenceEqual("tRNS"u8) && color != 0) header = header with { HasAlpha = true };
             else if (type.SequenceEqual("tRNS"u8) && length == 2 && header.BitsPerChannel <= 8)
             {
                 source.Read(at, chunk);
                 var key = BinaryPrimitives.ReadUInt16BigEndian(chunk[8..]) & ((1 << header.BitsPerChannel) - 1);
-                header = header with { HasAlpha = true, TransparentGrey = (byte)(key * 255 / ((1 << header.BitsPerChannel) - 1)) };
+                header = header with { HasAlpha = true, TransparentGray = (byte)(key * 255 / ((1 << header.BitsPerChannel) - 1)) };
             }
         }
 

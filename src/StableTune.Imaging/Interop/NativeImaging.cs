@@ -9,7 +9,7 @@ internal static unsafe partial class NativeImaging
     private const string Library = "stabletune_imaging";
 
     // Lazy: a failure is kept and told again at each use, and pictures that need no native code work without it.
-    private static readonly Lazy<string> s_version = new(Initialise);
+    private static readonly Lazy<string> s_version = new(Initialize);
 
     /// <summary>OpenCV's version; the first call loads the library.</summary>
     /// <exception cref="NativeLibraryException">The library, or OpenCV itself, cannot be loaded.</exception>
@@ -36,7 +36,7 @@ internal static unsafe partial class NativeImaging
     [LibraryImport(Library, EntryPoint = "stim_initialise")]
     private static partial byte* InitialiseNative();
 
-    private static string Initialise()
+    private static string Initialize()
     {
         var handle = NativeLibrarySearch.Load(Library);
         NativeLibrary.SetDllImportResolver(Assembly.GetExecutingAssembly(), (name, _, _) => name == Library ? handle : 0);

@@ -24,7 +24,7 @@ internal static class Resampler
     private static PixelImage Horizontal(PixelImage image, ResampleWeights weights)
     {
         var (width, channels) = (weights.First.Length, image.Channels);
-        var result = PixelImage.Uninitialised(width, image.Height, channels);
+        var result = PixelImage.Uninitialized(width, image.Height, channels);
         // One row as four integers a pixel, so that each weight takes a single multiplication of a vector.
         var wide = ArrayPool<int>.Shared.Rent(image.Width * 4);
         try
@@ -69,7 +69,7 @@ internal static class Resampler
     private static PixelImage Vertical(PixelImage image, ResampleWeights weights)
     {
         var height = weights.First.Length;
-        var result = PixelImage.Uninitialised(image.Width, height, image.Channels);
+        var result = PixelImage.Uninitialized(image.Width, height, image.Channels);
         for (var y = 0; y < height; y++) Blend(image.Pixels.AsSpan(weights.First[y] * image.Stride), image.Stride, weights[y], result.Row(y));
         return result;
     }
@@ -109,7 +109,7 @@ internal static class Resampler
 
     private static PixelImage Premultiplied(PixelImage image)
     {
-        var result = PixelImage.Uninitialised(image.Width, image.Height, 4);
+        var result = PixelImage.Uninitialized(image.Width, image.Height, 4);
         var (from, to) = (image.Pixels, result.Pixels);
         for (var i = 0; i < to.Length; i += 4)
         {

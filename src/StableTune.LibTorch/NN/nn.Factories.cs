@@ -141,13 +141,13 @@ public static partial class torch
         public static ModuleDict<T> ModuleDict<T>(params (string, T)[] modules) where T : Module => new(modules);
 
         /// <summary>A parameter whose values are still undefined.</summary>
-        internal static Parameter Uninitialised(long[] shape, ScalarType? dtype, Device? device)
+        internal static Parameter Uninitialized(long[] shape, ScalarType? dtype, Device? device)
             => new(empty(shape, dtype: dtype ?? ScalarType.Float32, device: device));
 
         /// <summary>A parameter with one value everywhere, or undefined where initialisation is skipped.</summary>
         internal static Parameter Filled(long[] shape, Scalar value, ScalarType? dtype, Device? device)
         {
-            var parameter = Uninitialised(shape, dtype, device);
+            var parameter = Uninitialized(shape, dtype, device);
             if (!engine.InitIsSkipped) init.constant_(parameter, value);
             return parameter;
         }

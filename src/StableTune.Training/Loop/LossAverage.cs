@@ -4,7 +4,7 @@ namespace StableTune.Training;
 /// The mean loss over at most one epoch's worth of batches: in later epochs the loss of batch i replaces that of batch i in
 /// the epoch before. This is what sd-scripts shows as <c>avr_loss</c>: it does not jump with the order of the batches.
 /// </summary>
-public sealed class LossAverage
+internal sealed class LossAverage
 {
     private readonly List<double> _losses = [];
     private double _sum;

@@ -10,7 +10,7 @@ public sealed class TrainingRandom : IDisposable
         Noise = Create("noise");
         Timesteps = Create("timesteps");
         Vae = Create("vae");
-        Initialisation = Create("init");
+        Initialization = Create("init");
         Dropout = Create("dropout");
     }
 
@@ -27,7 +27,7 @@ public sealed class TrainingRandom : IDisposable
     public Generator Vae { get; }
 
     /// <summary>The initial weights of what is trained.</summary>
-    public Generator Initialisation { get; }
+    public Generator Initialization { get; }
 
     /// <summary>What the dropouts of the trained parts do.</summary>
     public Generator Dropout { get; }
@@ -38,7 +38,7 @@ public sealed class TrainingRandom : IDisposable
         Noise.Dispose();
         Timesteps.Dispose();
         Vae.Dispose();
-        Initialisation.Dispose();
+        Initialization.Dispose();
         Dropout.Dispose();
     }
 

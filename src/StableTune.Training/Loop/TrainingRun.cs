@@ -84,7 +84,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         foreach (var options in plan.EffectiveAdapters)
         {
             var target = Own(new AdapterTarget(options, plan.LearningRate));
-            target.Attach(model, random.Initialisation);
+            target.Attach(model, random.Initialization);
             targets.Add(target);
         }
 

@@ -50,7 +50,7 @@ internal sealed class TrainingSampler(SampleOptions options, StableDiffusionMode
         List<string> files = [];
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)))
         {
-            var drawn = pipeline.GenerateMany(prompt with { ImageCount = 1 })[0];
+            var drawn = pipeline.GenerateMany(prompt with { ImageCount = 1, ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })[0];
             var file = Path.Combine(options.Folder!, Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
             drawn.SavePng(file);
             items.Add(new ContactSheetItem(drawn.Image, prompt.Prompt));

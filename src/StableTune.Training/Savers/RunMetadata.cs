@@ -41,7 +41,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         FinishedAt = Seconds(moment.Plan.Clock.GetUtcNow()),
         OutputName = outputName,
         TrainImages = moment.Run.Dataset.TrainingImageCount,
-        RegularisationImages = moment.Run.Dataset.RegularizationImageCount,
+        RegularizationImages = moment.Run.Dataset.RegularizationImageCount,
         BatchesPerEpoch = moment.Run.Dataset.BatchesPerEpoch,
         Epochs = moment.Run.TotalEpochs,
         Epoch = moment.Epoch,

@@ -42,7 +42,7 @@ public sealed class DreamBoothFolderTests
     }
 
     [Fact]
-    public void Root_OfRegularisationImages_IsRead()
+    public void Root_OfRegularizationImages_IsRead()
     {
         var dataset = new DatasetBuilder().WithResolution(64)
             .AddDreamBoothRoot(Fixtures.Path("data", "folders", "train"))

@@ -121,13 +121,13 @@ public class SamplerTests
     }
 
     [Fact]
-    public void Catalogue_KnowsNamesAndTakesMore()
+    public void Catalog_KnowsNamesAndTakesMore()
     {
-        Assert.Equal(new DdimSampler(), SamplerCatalogue.Default.Create("ddim"));
-        Assert.Equal(new EulerSampler(), SamplerCatalogue.Default.Create("k_euler"));
-        Assert.Contains("ddim, euler, k_euler", Assert.Throws<ArgumentException>(() => SamplerCatalogue.Default.Create("heum")).Message);
-        var more = SamplerCatalogue.Default.With("mine", () => new DdimSampler { Eta = 1 });
+        Assert.Equal(new DdimSampler(), SamplerCatalog.Default.Create("ddim"));
+        Assert.Equal(new EulerSampler(), SamplerCatalog.Default.Create("k_euler"));
+        Assert.Contains("ddim, euler, k_euler", Assert.Throws<ArgumentException>(() => SamplerCatalog.Default.Create("heum")).Message);
+        var more = SamplerCatalog.Default.With("mine", () => new DdimSampler { Eta = 1 });
         Assert.Equal(new DdimSampler { Eta = 1 }, more.Create("mine"));
-        Assert.DoesNotContain("mine", SamplerCatalogue.Default.Names);
+        Assert.DoesNotContain("mine", SamplerCatalog.Default.Names);
     }
 }

@@ -98,8 +98,8 @@ public sealed class LayerTests
         nn.init.uniform_(norm.bias!);
         var x = randn([3, 4, 2, 5], dtype: ScalarType.Float64);
         var groups = x.reshape(3, 2, -1);
-        var centred = groups - groups.mean([2], keepdim: true);
-        var normal = (centred / (centred.pow(2).mean([2], keepdim: true) + 1e-3).sqrt()).reshape(x.shape);
+        var centered = groups - groups.mean([2], keepdim: true);
+        var normal = (centered / (centered.pow(2).mean([2], keepdim: true) + 1e-3).sqrt()).reshape(x.shape);
         Close.To(norm.call(x), normal * norm.weight!.reshape(1, 4, 1, 1) + norm.bias!.reshape(1, 4, 1, 1), 1e-12);
         Assert.Throws<ArgumentException>(() => nn.GroupNorm(3, 4));
         GradientCheck.Of(p => nn.functional.group_norm(p[0], 2, p[1], p[2]), x, norm.weight, norm.bias);
@@ -113,8 +113,8 @@ public sealed class LayerTests
         nn.init.uniform_(norm.weight!);
         nn.init.uniform_(norm.bias!);
         var x = randn([3, 5], dtype: ScalarType.Float64);
-        var centred = x - x.mean([1], keepdim: true);
-        Close.To(norm.call(x), centred / (centred.pow(2).mean([1], keepdim: true) + 1e-3).sqrt() * norm.weight! + norm.bias!, 1e-12);
+        var centered = x - x.mean([1], keepdim: true);
+        Close.To(norm.call(x), centered / (centered.pow(2).mean([1], keepdim: true) + 1e-3).sqrt() * norm.weight! + norm.bias!, 1e-12);
         GradientCheck.Of(p => nn.functional.layer_norm(p[0], [5], p[1], p[2]), x, norm.weight!, norm.bias!);
         using var bare = nn.LayerNorm([3, 5], elementwise_affine: false);
         Assert.Empty(bare.parameters());
@@ -215,7 +215,7 @@ public sealed class LayerTests
     }
 
     [Fact]
-    public void SkipInit_LeavesParametersUninitialised_AndEnds()
+    public void SkipInit_LeavesParametersUninitialized_AndEnds()
     {
         using var scope = NewDisposeScope();
         using var state = default_generator;

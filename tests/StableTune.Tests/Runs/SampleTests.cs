@@ -38,6 +38,15 @@ public sealed class SampleTests : IDisposable
         Assert.Equal(["000000_00_20260304050607_0.png", "contact-sheet.png", "000001_00_20260304050607_0.png", "contact-sheet.png"], result.Samples.Select(Path.GetFileName));
     }
 
+    [Theory]
+    [InlineData(null, "Clip skip: 2")]
+    [InlineData(1, "Model: tiny-sd15")]
+    public void Train_Samples_UseTheLayerThatIsTrainedWith_UnlessTheySayAnother(int? clipSkip, string end)
+    {
+        var result = Tiny().WithClipSkip(2).For(TrainingLength.Steps(1)).WithSamples(Folder, One with { ClipSkip = clipSkip }).Train();
+        Assert.EndsWith(end, PngText.Read(result.Samples[0])["parameters"], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Train_WithSamples_LearnsWhatItLearnsWithout()
     {

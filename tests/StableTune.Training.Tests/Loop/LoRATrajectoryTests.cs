@@ -101,7 +101,7 @@ public sealed class LoRATrajectoryTests : IDisposable
             _model.TextEncoder.requires_grad_(false);
             _model.UNet.GradientCheckpointing = _model.TextEncoder.GradientCheckpointing = checkpointing;
             _target = new AdapterTarget(new LoRAOptions { Rank = 4, Alpha = 2 }, 1e-3);
-            _target.Attach(_model, _random.Initialisation);
+            _target.Attach(_model, _random.Initialization);
             Assert.Empty(_target.Network.LoadWeights(Fixtures.Path("training", "lora_fp32", "lora_down_initial.safetensors")).Mismatched);
             _prompts = new PromptEncoder(_model.Tokenizer, _model.TextEncoder);
             Assert.Equal(_reference.GetProperty("param_groups").EnumerateArray().Select(g => g.GetString()), _target.Groups.Select(g => g.Name));

@@ -38,11 +38,11 @@ public sealed class Conv2d : nn.Module<Tensor, Tensor>
         _dilation = Pair(dilation ?? (1, 1));
         this.padding_mode = padding_mode;
         this.groups = groups;
-        weight = nn.Uninitialised([out_channels, in_channels / groups, kernel_size.Item1, kernel_size.Item2], dtype, device);
+        weight = nn.Uninitialized([out_channels, in_channels / groups, kernel_size.Item1, kernel_size.Item2], dtype, device);
         register_parameter(nameof(weight), weight);
         if (bias)
         {
-            this.bias = nn.Uninitialised([out_channels], dtype, device);
+            this.bias = nn.Uninitialized([out_channels], dtype, device);
             register_parameter(nameof(bias), this.bias);
         }
         nn.InitialiseAffine(weight, this.bias, generator);

@@ -22,7 +22,7 @@ public sealed class Embedding : nn.Module<Tensor, Tensor>
         this.num_embeddings = num_embeddings;
         embedding_dim = embedding_dims;
         this.padding_idx = padding_idx < 0 ? padding_idx + num_embeddings : padding_idx;
-        weight = nn.Uninitialised([num_embeddings, embedding_dims], dtype, device);
+        weight = nn.Uninitialized([num_embeddings, embedding_dims], dtype, device);
         register_parameter(nameof(weight), weight);
         if (engine.InitIsSkipped) return;
         using var frozen = no_grad();

@@ -17,11 +17,11 @@ public sealed class Linear : nn.Module<Tensor, Tensor>
     {
         in_features = inputSize;
         out_features = outputSize;
-        weight = nn.Uninitialised([outputSize, inputSize], dtype, device);
+        weight = nn.Uninitialized([outputSize, inputSize], dtype, device);
         register_parameter(nameof(weight), weight);
         if (hasBias)
         {
-            bias = nn.Uninitialised([outputSize], dtype, device);
+            bias = nn.Uninitialized([outputSize], dtype, device);
             register_parameter(nameof(bias), bias);
         }
         nn.InitialiseAffine(weight, bias, generator);

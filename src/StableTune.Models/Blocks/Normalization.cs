@@ -2,7 +2,7 @@ namespace StableTune.Models;
 
 /// <summary>Norms in float32 whatever the compute type is, as mixed-precision training has them.</summary>
 /// <remarks>In half precision the float32 copies are made again in the backward pass instead of being kept.</remarks>
-internal static class Normalisation
+internal static class Normalization
 {
     /// <summary>Group norm computed in float32; result of x's shape and dtype.</summary>
     internal static Tensor Norm(this ForwardSettings settings, GroupNorm norm, Tensor x) =>

@@ -1,7 +1,7 @@
 namespace StableTune.Models.Tests;
 
 /// <summary>What the VAE does besides the right numbers.</summary>
-public sealed class AutoencoderBehaviourTests
+public sealed class AutoencoderBehaviorTests
 {
     [Theory]
     [InlineData(false)]

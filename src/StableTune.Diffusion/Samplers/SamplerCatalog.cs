@@ -1,16 +1,17 @@
+using StableTune.Diffusion;
 using System.Collections.Immutable;
 
-namespace StableTune.Diffusion;
+namespace StableTune;
 
 /// <summary>Samplers by the names that configuration files and sample prompts use. Immutable; a host adds its own with <see cref="With"/>.</summary>
-public sealed class SamplerCatalogue
+public sealed class SamplerCatalog
 {
     private readonly ImmutableSortedDictionary<string, Func<ISampler>> _factories;
 
-    private SamplerCatalogue(ImmutableSortedDictionary<string, Func<ISampler>> factories) => _factories = factories;
+    private SamplerCatalog(ImmutableSortedDictionary<string, Func<ISampler>> factories) => _factories = factories;
 
     /// <summary>The samplers that come with StableTune.</summary>
-    public static SamplerCatalogue Default { get; } = new SamplerCatalogue(ImmutableSortedDictionary.Create<string, Func<ISampler>>(StringComparer.Ordinal))
+    public static SamplerCatalog Default { get; } = new SamplerCatalog(ImmutableSortedDictionary.Create<string, Func<ISampler>>(StringComparer.Ordinal))
         .With("ddim", () => new DdimSampler())
         .With("euler", () => new EulerSampler())
         .With("k_euler", () => new EulerSampler());
@@ -19,7 +20,7 @@ public sealed class SamplerCatalogue
     public IEnumerable<string> Names => _factories.Keys;
 
     /// <summary>This catalogue with one more name, or with another sampler under a name.</summary>
-    public SamplerCatalogue With(string name, Func<ISampler> create) => new(_factories.SetItem(name, create));
+    public SamplerCatalog With(string name, Func<ISampler> create) => new(_factories.SetItem(name, create));
 
     /// <summary>The sampler with this name, with its defaults.</summary>
     /// <exception cref="ArgumentException">No sampler has this name; the message lists the known ones.</exception>

@@ -1,7 +1,7 @@
 namespace StableTune.Models.Tests;
 
 /// <summary>What the UNet does besides the right numbers.</summary>
-public sealed class UNetBehaviourTests
+public sealed class UNetBehaviorTests
 {
     [Fact]
     public void Forward_InBFloat16_AnswersInFloat32AndStaysClose()

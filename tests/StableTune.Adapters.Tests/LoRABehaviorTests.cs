@@ -1,7 +1,7 @@
 namespace StableTune.Adapters.Tests;
 
 /// <summary>Options, initial values, dropouts, number types, checkpointing, lifetime.</summary>
-public sealed class LoRABehaviourTests
+public sealed class LoRABehaviorTests
 {
     private static (nn.Module<Tensor, Tensor> Layer, ModelTree Model, AdapterNetwork Network) Attach(LoRAOptions? options = null, bool convolution = false, int seed = 1)
     {
