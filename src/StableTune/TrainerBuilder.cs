@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using StableTune.Adapters;
 using StableTune.Data;
@@ -42,7 +43,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <param name="source">Where the images come from.</param>
     /// <param name="resolution">As in <see cref="WithImages(string, int?)"/>.</param>
     public TrainerBuilder WithImages(IDatasetSource source, int? resolution = null) =>
-        Set(_plan with { Dataset = WithResolution(_plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(source, new SubsetOptions())) }, resolution) });
+        Set(_plan with { Dataset = WithResolution(_plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(Given(source), new SubsetOptions())) }, resolution) });
 
     /// <summary>Takes a whole data set, in place of what was added before.</summary>
     public TrainerBuilder WithDataset(DatasetBuilder dataset)
@@ -55,7 +56,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder WithBatchSize(int images) => Set(_plan with { Dataset = _plan.Dataset with { Options = _plan.Dataset.Options with { BatchSize = images } } });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(options) });
+    public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(Given(options)) });
 
     /// <summary>Which parts of the model get adapters. Default both.</summary>
     public TrainerBuilder WithParts(AdapterParts parts) => Set(_plan with { Parts = parts });
@@ -74,16 +75,16 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
         Set(_plan with { LearningRate = rate, UNetLearningRate = unet, TextEncoderLearningRate = textEncoder });
 
     /// <summary>The optimizer. Default AdamW.</summary>
-    public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = options });
+    public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = Given(options) });
 
     /// <summary>The learning-rate schedule. Default constant.</summary>
-    public TrainerBuilder WithSchedule(LrScheduleOptions options) => Set(_plan with { Schedule = options });
+    public TrainerBuilder WithSchedule(LrScheduleOptions options) => Set(_plan with { Schedule = Given(options) });
 
     /// <summary>A constant learning rate after a linear rise from 0.</summary>
     public TrainerBuilder WithWarmup(Warmup warmup) => WithSchedule(new ConstantWithWarmupScheduleOptions { Warmup = warmup });
 
     /// <summary>How long to train. Default 1600 steps.</summary>
-    public TrainerBuilder For(TrainingLength length) => Set(_plan with { Length = length });
+    public TrainerBuilder For(TrainingLength length) => Set(_plan with { Length = Given(length) });
 
     /// <summary>Batches whose gradients make one step. Default 1.</summary>
     public TrainerBuilder WithGradientAccumulation(int batches) => Set(_plan with { GradientAccumulation = batches });
@@ -92,7 +93,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder WithMaxGradientNorm(double? norm) => Set(_plan with { MaxGradientNorm = norm });
 
     /// <summary>Number formats. Default float32.</summary>
-    public TrainerBuilder WithPrecision(PrecisionPolicy policy) => Set(_plan with { Precision = policy });
+    public TrainerBuilder WithPrecision(PrecisionPolicy policy) => Set(_plan with { Precision = Given(policy) });
 
     /// <summary>Computes activations again in the backward pass instead of keeping them: less memory, more time.</summary>
     public TrainerBuilder WithGradientCheckpointing(bool on = true) => Set(_plan with { GradientCheckpointing = on });
@@ -113,16 +114,16 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder WithSeed(long seed) => Set(_plan with { Seed = seed });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithNoise(INoiseSource source) => Set(_plan with { Noise = source });
+    public TrainerBuilder WithNoise(INoiseSource source) => Set(_plan with { Noise = Given(source) });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithTimesteps(ITimestepSource source) => Set(_plan with { Timesteps = source });
+    public TrainerBuilder WithTimesteps(ITimestepSource source) => Set(_plan with { Timesteps = Given(source) });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithLoss(ILoss loss) => Set(_plan with { Loss = _plan.Loss with { Loss = loss } });
+    public TrainerBuilder WithLoss(ILoss loss) => Set(_plan with { Loss = _plan.Loss with { Loss = Given(loss) } });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithLossWeighting(ILossWeighting weighting) => Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, weighting] } });
+    public TrainerBuilder WithLossWeighting(ILossWeighting weighting) => Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
 
     /// <summary>Writes the adapter to this file at the end, and beside it under numbered names when saved during training.</summary>
     /// <param name="path">A .safetensors file.</param>
@@ -130,7 +131,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(path) { Precision = precision });
 
     /// <summary>Adds a saver of your own.</summary>
-    public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(saver) });
+    public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(Given(saver)) });
 
     /// <summary>Saves during training too.</summary>
     /// <param name="steps">After every so many steps.</param>
@@ -139,7 +140,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
         Set(_plan with { Save = _plan.Save with { EveryNSteps = steps, EveryNEpochs = epochs } });
 
     /// <summary>Draws pictures before and after training (and between, if the options say so), with a contact sheet each time.</summary>
-    public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = options });
+    public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = Given(options) });
 
     /// <summary>Draws pictures of these prompts before and after training.</summary>
     /// <param name="folder">Where the pictures go.</param>
@@ -148,7 +149,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
         WithSamples(new SampleOptions { Folder = folder, Prompts = [.. prompts] });
 
     /// <summary>Adds a listener.</summary>
-    public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(observer) });
+    public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
 
     /// <summary>Writes a log of JSON lines.</summary>
     public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(path));
@@ -157,10 +158,10 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(path));
 
     /// <summary>Sends log messages to a host's logger.</summary>
-    public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = logger });
+    public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });
 
     /// <summary>The clock of logs, progress and metadata. Default the system's.</summary>
-    public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = clock });
+    public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = Given(clock) });
 
     /// <summary>Where the run takes place; the first CUDA device if there is one, else the CPU, when not set.</summary>
     public TrainerBuilder On(Device device) => Set(_plan with { Device = device });
@@ -179,6 +180,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
 
     private static DatasetPlan WithResolution(DatasetPlan dataset, int? resolution) =>
         resolution is { } side ? dataset with { Options = dataset.Options with { Resolution = new PixelSize(side, side) } } : dataset;
+
+    private static T Given<T>(T value, [CallerArgumentExpression(nameof(value))] string name = "") where T : class =>
+        value ?? throw new ArgumentNullException(name);
 
     private TrainerBuilder Set(TrainingPlan plan)
     {

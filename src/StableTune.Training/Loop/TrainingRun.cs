@@ -13,6 +13,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     public TrainingResult Execute(CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
+        using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
         var model = Load(cancellationToken);

@@ -1,0 +1,75 @@
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>One plan gives one result, whatever the threads around it do.</summary>
+public sealed class RepeatabilityTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Train_HoweverLongTheLoaderTakes_LearnsTheSame()
+    {
+        var quick = Uncached("quick", _ => 0).Train();
+        var slow = await Uncached("slow", call => call % 3 * 10).TrainAsync();
+        Assert.Equal(quick.Losses, slow.Losses);
+        Assert.Equal(TinyRun.Weights(quick.Files[0]), TinyRun.Weights(slow.Files[0]));
+    }
+
+    [Fact]
+    public void Train_TheSameTrainerTwice_GivesTheSame()
+    {
+        var (trainer, before) = (TinyRun.Builder(_folder).WithLog(_folder.File("run.jsonl")).Build(), engine.live_tensors);
+        var first = TinyRun.Weights(trainer.Train().Files[0]);
+        Assert.Equal(first, TinyRun.Weights(trainer.Train().Files[0]));
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
+    public void Train_WhereTheHostHasSwitchedGradientsOff_TrainsAllTheSame_AndLeavesThemOff()
+    {
+        var plain = TinyRun.Builder(_folder, "plain").Train();
+        using var frozen = no_grad();
+        var result = TinyRun.Builder(_folder).Train();
+        Assert.Equal(plain.Losses, result.Losses);
+        Assert.False(is_grad_enabled());
+    }
+
+    [Fact]
+    public async Task TrainAsync_TwoRunsAtOnce_DoNotDisturbEachOther()
+    {
+        var (alone, before) = (TinyRun.Builder(_folder, "alone").WithParts(AdapterParts.Both).Train(), engine.live_tensors);
+        var runs = new[] { "a", "b" }.Select(name => TinyRun.Builder(_folder, name).WithParts(AdapterParts.Both).WithGradientCheckpointing(name == "b").TrainAsync()).ToArray();
+        var results = await Task.WhenAll(runs);
+        Assert.Equal(alone.Losses, results[0].Losses);
+        Assert.Equal(TinyRun.Weights(alone.Files[0]), TinyRun.Weights(results[0].Files[0]));
+        for (var i = 0; i < 3; i++) Assert.Equal(alone.Losses[i], results[1].Losses[i], 1e-5);
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    private TrainerBuilder Uncached(string name, Func<int, int> milliseconds)
+    {
+        var options = TinyRun.Builder(_folder).Plan.Dataset.Options with { Codec = new SlowCodec(milliseconds) };
+        return TinyRun.Builder(_folder, name).WithCachedLatents(false).For(TrainingLength.Steps(4))
+            .WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithOptions(options));
+    }
+
+    private sealed class SlowCodec(Func<int, int> milliseconds) : IImageCodec
+    {
+        private readonly OpenCvCodec _codec = OpenCvCodec.Instance;
+        private int _calls;
+
+        public PixelImage Decode(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha)
+        {
+            Thread.Sleep(milliseconds(Interlocked.Increment(ref _calls)));
+            return _codec.Decode(file, header, keepAlpha);
+        }
+
+        public byte[] Encode(PixelImage image, ImageFormat format, int quality) => _codec.Encode(image, format, quality);
+
+        public PixelImage Resize(PixelImage image, int width, int height, CodecResizeMethod method) => _codec.Resize(image, width, height, method);
+    }
+}
