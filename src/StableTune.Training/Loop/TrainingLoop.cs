@@ -40,8 +40,7 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
         while (NextBatches(epoch) is { Count: > 0 } microSteps)
         {
             _clock.Start();
-            var rates = LearningRates();
-            var norm = TakeStep(microSteps, rates, ref batchInEpoch);
+            var (norm, rates) = TakeStep(microSteps, ref batchInEpoch);
             _clock.Stop();
 
             progress = Progress(norm, rates);
@@ -70,12 +69,14 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
     }
 
     /// <summary>One optimizer step: gradients of all batches, clipped together, one update.</summary>
-    /// <returns>The norm of all gradients before clipping.</returns>
-    private double TakeStep(List<Batch> microSteps, double[] rates, ref int batchInEpoch)
+    /// <returns>The norm of all gradients before clipping, and each group's rate.</returns>
+    private (double Norm, double[] Rates) TakeStep(List<Batch> microSteps, ref int batchInEpoch)
     {
         var sum = 0.0;
+        double[] rates;
         try
         {
+            rates = LearningRates();
             foreach (var batch in microSteps)
             {
                 var loss = step.Run(batch, plan.GradientAccumulation);
@@ -94,12 +95,13 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
         optimizer.Step(rates);
         ForgetGradients();
         _losses.Add(sum / microSteps.Count);
-        return norm;
+        return (norm, rates);
     }
 
     private double[] LearningRates()
     {
         var factor = _schedule.Factor(Step);
+        if (!double.IsFinite(factor)) throw new InvalidOperationException($"The learning-rate schedule \"{plan.Schedule.Name}\" gave {factor} for step {Step}: a factor must be a finite number.");
         return [.. optimizer.Groups.Select(g => g.LearningRate * factor)];
     }
 

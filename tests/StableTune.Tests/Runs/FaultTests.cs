@@ -138,6 +138,16 @@ public sealed class FaultTests : IDisposable
     }
 
     [Fact]
+    public void Train_TheScheduleGivesNoNumber_TakesNoStep_AndLeavesNoTensors()
+    {
+        var before = engine.live_tensors;
+        var fault = Assert.Throws<InvalidOperationException>(() => Tiny().WithSchedule(new BrokenSchedule()).Train());
+        Assert.Contains("\"broken\" gave NaN for step 1", fault.Message);
+        Assert.All(TinyRun.Weights(TinyRun.StepOutput(_folder, 1)), w => Assert.True(float.IsFinite(w)));
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
     public void Train_FailsBeforeTheEnd_LeavesAnOlderResultAsItWas()
     {
         Directory.CreateDirectory(_folder.File("out"));
@@ -165,6 +175,18 @@ public sealed class FaultTests : IDisposable
             using var scope = NewDisposeScope();
             var noise = new NormalNoise().Draw(latents, generator);
             return (++_draws >= from ? noise * double.NaN : noise).MoveToOuterDisposeScope();
+        }
+    }
+
+    private sealed record BrokenSchedule : LrScheduleOptions
+    {
+        public override string Name => "broken";
+
+        public override ILrSchedule Create(int totalSteps) => new Divided();
+
+        private sealed class Divided : ILrSchedule
+        {
+            public double Factor(int step) => step == 0 ? 1 : 0.0 / (step - 1);
         }
     }
 
