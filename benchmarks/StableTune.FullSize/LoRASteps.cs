@@ -14,7 +14,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
     public static void Run(string folder, ScalarType type, bool checkpointing)
     {
         var warmUp = Stopwatch.StartNew();
-        Console.WriteLine($"libtorch {engine.version}, {engine.blas}, {get_num_threads()} threads; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
+        Console.WriteLine($"libtorch {engine.version}, {engine.blas.Name}, {get_num_threads()} threads; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
         foreach (var warning in engine.start_up_warnings) Console.WriteLine(warning);
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();

@@ -28,7 +28,9 @@ var builder = new TrainerBuilder()
 try
 {
     var result = TrainWithDisplay(builder.Build());
-    AnsiConsole.MarkupLineInterpolated($"[green]Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s.[/] Loss {result.Losses.Take(20).Average():F4} (first 20 steps) -> {result.Losses.TakeLast(20).Average():F4} (last 20).");
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+        Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s: loss {result.Losses.Take(20).Average():F4} in the first 20 steps, {result.Losses.TakeLast(20).Average():F4} in the last 20.
+        """));
     Console.WriteLine($"adapter       {result.Files[0]}");
     Console.WriteLine($"loss curve    {Path.Combine(output, "loss.png")}");
     Console.WriteLine($"contact sheet {result.Samples[^1]}");
