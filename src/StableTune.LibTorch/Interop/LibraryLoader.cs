@@ -67,13 +67,13 @@ internal static class LibraryLoader
     internal static nint Load(IReadOnlyList<string> candidates, string? libtorchFolder)
     {
         var path = candidates.FirstOrDefault(File.Exists) ?? throw new LibTorchNotFoundException(LoadErrors.ShimMissing(candidates));
-        ThreadDefaults.BeforeLoading();
+        ProcessDefaults.BeforeLoading();
         var preload = libtorchFolder is { Length: > 0 } ? PreloadLibTorch(libtorchFolder) : null;
         try
         {
             var library = NativeLibrary.Load(path);
             CheckFit(library, path);
-            ThreadDefaults.AfterLoading(library);
+            ProcessDefaults.AfterLoading(library);
             return library;
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)

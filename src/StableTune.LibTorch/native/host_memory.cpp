@@ -16,12 +16,16 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace st {
 namespace {
 
 constexpr size_t kAlignment = 64;      // libtorch's own; a block's size stands in the 64 bytes before its data
 constexpr size_t kSmallest = 1 << 17;  // below, malloc keeps memory itself
+constexpr size_t kHugePage = 2 << 20;  // of x86-64 and most arm64 systems
 constexpr size_t kSteps = 16;          // sizes between two powers of two, so that at most a sixteenth is lost
 
 size_t round_up(size_t bytes) {
@@ -95,13 +99,27 @@ void free_data(void* data) {
   else idle().put(block, size);
 }
 
+/// A fresh block, or null. Large ones ask for huge pages: a model's weights are then fetched in thousands of pages instead of
+/// a million. What lies behind the last whole huge page keeps ordinary ones, so no memory is lost.
+void* fresh_block(size_t size) {
+  void* block = nullptr;
+  const bool large = size >= kHugePage;
+  if (posix_memalign(&block, large ? kHugePage : kAlignment, size + kAlignment) != 0) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  if (large) madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: where it is not granted, nothing is lost
+#endif
+  return block;
+}
+
 void* allocate_data(size_t bytes) {
   if (bytes == 0) return nullptr;
   const size_t size = round_up(bytes);
   void* block = size < kSmallest ? nullptr : idle().take(size);
-  if (!block && posix_memalign(&block, kAlignment, size + kAlignment) != 0) {
+  if (!block) block = fresh_block(size);
+  if (!block) {
     idle().release();
-    TORCH_CHECK(posix_memalign(&block, kAlignment, size + kAlignment) == 0, "out of memory: ", bytes, " bytes for a tensor on the CPU");
+    block = fresh_block(size);
+    TORCH_CHECK(block, "out of memory: ", bytes, " bytes for a tensor on the CPU");
   }
   std::memcpy(block, &size, sizeof size);
   return static_cast<char*>(block) + kAlignment;

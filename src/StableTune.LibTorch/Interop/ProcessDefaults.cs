@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace StableTune.LibTorch;
 
-/// <summary>Thread settings that the user has not made: how long idle OpenMP threads spin, and how many there are.</summary>
-internal static partial class ThreadDefaults
+/// <summary>Settings of the process that the user has not made: threads, and how tensor memory is fetched.</summary>
+internal static partial class ProcessDefaults
 {
     private const string Threads = "OMP_NUM_THREADS", Spinning = "GOMP_SPINCOUNT", Waiting = "OMP_WAIT_POLICY";
 
@@ -17,9 +17,13 @@ internal static partial class ThreadDefaults
         if (OperatingSystem.IsLinux() && !IsSet(Waiting)) _ = SetEnvironment(Spinning, "10000", 0);
     }
 
-    /// <summary>To be called once libtorch is loaded: it would use one thread for two processors that share a core.</summary>
+    /// <summary>
+    /// To be called once libtorch is loaded: it would use one thread for two processors that share a core, and fetch large tensors in
+    /// small pages.
+    /// </summary>
     internal static unsafe void AfterLoading(nint library)
     {
+        if (NativeLibrary.TryGetExport(library, "st_keep_freed_memory", out var keep)) _ = ((delegate* unmanaged[Cdecl]<long, int>)keep)(0);
         if (IsSet(Threads) || !NativeLibrary.TryGetExport(library, "st_set_num_threads", out var set)) return;
         _ = ((delegate* unmanaged[Cdecl]<int, int>)set)(Environment.ProcessorCount);
     }
