@@ -21,7 +21,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
         Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
 
-        if (Environment.GetEnvironmentVariable("KEEP") is { } k) engine.keep_freed_memory(long.Parse(k) << 20);
+        engine.keep_freed_memory(new TrainingPlan().KeptMemoryBytes);
         var unet = model.UNet;
         unet.requires_grad_(false);
         unet.GradientCheckpointing = checkpointing;

@@ -22,6 +22,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         var targets = Attach(model, random);
         var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
         var events = Events(model, targets);
+        if (model.Device.type == DeviceType.CPU) Own(new KeptMemory(plan.KeptMemoryBytes));
         var loop = new TrainingLoop(plan, Step(model, targets, random), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
         try
         {
