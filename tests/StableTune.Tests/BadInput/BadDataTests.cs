@@ -51,14 +51,14 @@ public sealed class BadDataTests : IDisposable
             File.WriteAllBytes(Image(name), bytes[..(bytes.Length * 2 / 3)]);
         }
 
-        var (recorder, before) = (new Recorder(), engine.live_tensors);
+        var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         var trainer = TinyRun.Builder(_folder).WithCachedLatents(cached).WithObserver(recorder).Build();
         var error = Assert.Throws<InvalidOptionsException>(() => trainer.Train());
         Assert.Equal([Image("1.png"), Image("3.png")], error.Problems.Select(p => p.Value).Order());
         Assert.All(error.Problems, p => Assert.NotEmpty(p.Remedy));
         Assert.Empty(recorder.Events);
         Assert.Empty(TinyRun.Written(_folder));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Theory]

@@ -75,13 +75,13 @@ public sealed class BadModelTests : IDisposable
     [Fact]
     public void Train_TheModelIsDamagedAfterBuilding_FailsBeforeTheFirstStep()
     {
-        var (recorder, before) = (new Recorder(), engine.live_tensors);
+        var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         var trainer = TinyRun.Builder(_folder).WithObserver(recorder).Build();
         using (var file = new FileStream(Path.Combine(SmallRun.Model(_folder), UNet), FileMode.Open)) file.SetLength(file.Length / 2);
         var fault = Assert.Throws<InvalidFileException>(() => trainer.Train());
         Assert.EndsWith("diffusion_pytorch_model.safetensors", fault.Path, StringComparison.Ordinal);
         Assert.Empty(recorder.Events);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     private void Damaged(string file, Func<byte[], byte[]> damage, string told, string? where = null)
@@ -95,12 +95,12 @@ public sealed class BadModelTests : IDisposable
 
     private OptionProblem Refused(TrainerBuilder builder)
     {
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems);
         Assert.Equal("TrainingPlan.ModelPath", problem.Option);
         Assert.NotEmpty(problem.Rule);
         Assert.NotEmpty(problem.Remedy);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Empty(TinyRun.Written(_folder));
         return problem;
     }

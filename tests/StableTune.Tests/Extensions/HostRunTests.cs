@@ -41,9 +41,9 @@ public sealed class HostRunTests : IDisposable
     public void Train_WithAHostsOptimizerAndSchedule_StepsAtItsRates()
     {
         var reports = new Reports();
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         TinyRun.Builder(_folder).WithOptimizer(new PlainOptions()).WithSchedule(new HalvingOptions()).WithLearningRate(0.5).Train(reports);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal([0.5, 0.25, 0.125], reports.Steps.Select(r => r.LearningRates["unet"]));
         var metadata = TinyRun.Metadata(TinyRun.Output(_folder));
         Assert.Equal(("host.Plain", "halving"), (metadata["ss_optimizer"], metadata["ss_lr_scheduler"]));
@@ -61,9 +61,9 @@ public sealed class HostRunTests : IDisposable
     [Fact]
     public void Train_WithAHostsAdapter_SavesItUnderItsNames()
     {
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         var result = Own(TinyRun.Builder(_folder).WithParts(AdapterParts.Both)).Train();
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder));
         Assert.Equal(30 + 192, file.Tensors.Count);
         Assert.All(file.Tensors, t => Assert.Matches("^own_(unet|te)_.*[.]diff$", t.Name));

@@ -14,11 +14,11 @@ public sealed class CancellationTests : IDisposable
     public void Train_CancelledInAStep_EndsAfterIt_SavesItsWeights_AndTells()
     {
         using var source = new CancellationTokenSource();
-        var (recorder, before) = (new Recorder(), engine.live_tensors);
+        var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         Assert.ThrowsAny<OperationCanceledException>(() =>
             Tiny().For(TrainingLength.Steps(5)).WithObserver(recorder).Train(Reports.CancelAt(2, source), source.Token));
 
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal(["tiny-step00000002.safetensors"], TinyRun.Written(_folder));
         Assert.Equal(["start", "step 1", "step 2", "save Interrupted 2", "end 2"], recorder.Events);
         Assert.IsAssignableFrom<OperationCanceledException>(Assert.Single(recorder.Ends).Fault);
@@ -30,12 +30,12 @@ public sealed class CancellationTests : IDisposable
     [Fact]
     public void Train_CancelledBeforeTheStart_DoesNothing()
     {
-        var (recorder, reports, before) = (new Recorder(), new Reports(), engine.live_tensors);
+        var (recorder, reports, before) = (new Recorder(), new Reports(), TinyRun.HeldTensors);
         Assert.ThrowsAny<OperationCanceledException>(() => Tiny().WithObserver(recorder).Train(reports, new CancellationToken(canceled: true)));
         Assert.Empty(recorder.Events);
         Assert.Empty(reports.All);
         Assert.Empty(TinyRun.Written(_folder));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Theory]
@@ -44,7 +44,7 @@ public sealed class CancellationTests : IDisposable
     public void Train_CancelledInPreparation_EndsBeforeTheFirstStep(string stage)
     {
         using var source = new CancellationTokenSource();
-        var (recorder, before) = (new Recorder(), engine.live_tensors);
+        var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         var reports = new Reports(r =>
         {
             if (r.Stage.StartsWith(stage, StringComparison.Ordinal)) source.Cancel();
@@ -53,7 +53,7 @@ public sealed class CancellationTests : IDisposable
         Assert.Empty(recorder.Events);
         Assert.StartsWith(stage, reports.All[^1].Stage, StringComparison.Ordinal);
         Assert.Empty(TinyRun.Written(_folder));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Fact]
@@ -90,11 +90,11 @@ public sealed class CancellationTests : IDisposable
     public async Task TrainAsync_RunsOnAThreadOfItsOwn_AndGivesWhatTrainGives()
     {
         var recorder = new Recorder();
-        var (caller, before) = (Environment.CurrentManagedThreadId, engine.live_tensors);
+        var (caller, before) = (Environment.CurrentManagedThreadId, TinyRun.HeldTensors);
         var task = Tiny("async").WithObserver(recorder).TrainAsync(new Reports());
         var result = await task;
         Assert.NotEqual(caller, recorder.Thread);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         var again = Tiny("sync").Train();
         Assert.Equal(again.Losses, result.Losses);
         Assert.Equal(TinyRun.Weights(again.Files[0]), TinyRun.Weights(result.Files[0]));

@@ -20,11 +20,11 @@ public sealed class FaultTests : IDisposable
     public void Train_AnObserverThrows_SavesTheLastGoodWeights_AndTellsTheOthersOnce(string when)
     {
         var (first, last) = (new Recorder(), new Recorder());
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         var builder = Tiny().SaveEvery(steps: 2).WithObserver(first).WithObserver(Throwing(when)).WithObserver(last);
         Assert.Same(_fault, Assert.Throws<InvalidTimeZoneException>(() => builder.Train()));
 
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal(["tiny-step00000002.safetensors"], TinyRun.Written(_folder));
         Assert.Equal(["save Interrupted 2", "end 2"], first.Events[^2..]);
         Assert.Equal(["save Interrupted 2", "end 2"], last.Events[^2..]);
@@ -86,7 +86,7 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Train_ImagesVanish_NamesOne_SavesAndLeavesNoTensors()
     {
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         var reports = new Reports(r =>
         {
             if (r is not { Stage: "training", Step: 1 }) return;
@@ -99,15 +99,15 @@ public sealed class FaultTests : IDisposable
         Assert.StartsWith(TinyRun.Images(_folder), fault.Path, StringComparison.Ordinal);
         Assert.NotEmpty(fault.Remedy);
         Assert.Equal(["tiny-step00000001.safetensors"], TinyRun.Written(_folder));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Fact]
     public void Train_NoiseBecomesNaN_EndsWithTheImagesAndTheWeightsBefore()
     {
-        var (recorder, before) = (new Recorder(), engine.live_tensors);
+        var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         var fault = Assert.Throws<TrainingDivergedException>(() => Tiny().WithNoise(new BrokenNoise(from: 3)).WithObserver(recorder).Train());
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal("loss", fault.Quantity);
         Assert.True(double.IsNaN(fault.Value));
         Assert.Equal(2, fault.Images.Count);
@@ -140,11 +140,11 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Train_TheScheduleGivesNoNumber_TakesNoStep_AndLeavesNoTensors()
     {
-        var before = engine.live_tensors;
+        var before = TinyRun.HeldTensors;
         var fault = Assert.Throws<InvalidOperationException>(() => Tiny().WithSchedule(new BrokenSchedule()).Train());
         Assert.Contains("\"broken\" gave NaN for step 1", fault.Message);
         Assert.All(TinyRun.Weights(TinyRun.StepOutput(_folder, 1)), w => Assert.True(float.IsFinite(w)));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Fact]

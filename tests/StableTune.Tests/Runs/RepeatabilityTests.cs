@@ -22,10 +22,10 @@ public sealed class RepeatabilityTests : IDisposable
     [Fact]
     public void Train_TheSameTrainerTwice_GivesTheSame()
     {
-        var (trainer, before) = (TinyRun.Builder(_folder).WithLog(_folder.File("run.jsonl")).Build(), engine.live_tensors);
+        var (trainer, before) = (TinyRun.Builder(_folder).WithLog(_folder.File("run.jsonl")).Build(), TinyRun.HeldTensors);
         var first = TinyRun.Weights(trainer.Train().Files[0]);
         Assert.Equal(first, TinyRun.Weights(trainer.Train().Files[0]));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     [Fact]
@@ -41,13 +41,13 @@ public sealed class RepeatabilityTests : IDisposable
     [Fact]
     public async Task TrainAsync_TwoRunsAtOnce_DoNotDisturbEachOther()
     {
-        var (alone, before) = (TinyRun.Builder(_folder, "alone").WithParts(AdapterParts.Both).Train(), engine.live_tensors);
+        var (alone, before) = (TinyRun.Builder(_folder, "alone").WithParts(AdapterParts.Both).Train(), TinyRun.HeldTensors);
         var runs = new[] { "a", "b" }.Select(name => TinyRun.Builder(_folder, name).WithParts(AdapterParts.Both).WithGradientCheckpointing(name == "b").TrainAsync()).ToArray();
         var results = await Task.WhenAll(runs);
         Assert.Equal(alone.Losses, results[0].Losses);
         Assert.Equal(TinyRun.Weights(alone.Files[0]), TinyRun.Weights(results[0].Files[0]));
         for (var i = 0; i < 3; i++) Assert.Equal(alone.Losses[i], results[1].Losses[i], 1e-5);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TinyRun.HeldTensors);
     }
 
     private TrainerBuilder Uncached(string name, Func<int, int> milliseconds)

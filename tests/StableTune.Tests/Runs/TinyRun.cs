@@ -18,6 +18,9 @@ internal static class TinyRun
         .For(TrainingLength.Steps(3))
         .SaveTo(Output(folder, name));
 
+    /// <summary>Tensors alive, and those that only a finalizer freed: a collection at an odd moment must not hide one that was forgotten.</summary>
+    public static long HeldTensors => engine.live_tensors + engine.forgotten_tensors;
+
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");
 
     /// <summary>The file of a step, or of an interrupted run.</summary>
