@@ -28,7 +28,7 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
         {
             writer.Write("\r" + line.PadRight(_width));
             _width = line.Length;
-            if (last && value.Stage == "training") Break();
+            if (last) Break();                                               // what is written next must not run into it
         }
         else if (last || value.Stage != _stage || _last is not { } shown || _time.GetElapsedTime(shown) >= Spacing)
         {

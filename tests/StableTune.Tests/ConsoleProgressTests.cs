@@ -61,8 +61,9 @@ public sealed class ConsoleProgressTests
         progress.Report(Step(9));
         progress.Report(new TrainingProgress { Stage = "saving", Step = 9, TotalSteps = 100 });
         progress.Report(Step(100));
-        var long1 = ConsoleProgress.Describe(Step(9));
-        Assert.Equal($"\r{long1}\r{"saving 9/100".PadRight(long1.Length)}\r{ConsoleProgress.Describe(Step(100))}{Environment.NewLine}", writer.ToString());
+        progress.Report(new TrainingProgress { Stage = "saving", Step = 100, TotalSteps = 100 });
+        var step = ConsoleProgress.Describe(Step(9));
+        Assert.Equal($"\r{step}\r{"saving 9/100".PadRight(step.Length)}\r{ConsoleProgress.Describe(Step(100))}{Environment.NewLine}\rsaving 100/100{Environment.NewLine}", writer.ToString());
     }
 
     [Fact]
