@@ -3,8 +3,9 @@
 #   bash nuget/pack.sh [FOLDER]     where the packages go; artifacts/packages when not said
 set -euo pipefail
 cd "$(dirname "$0")/.."
-repository=$PWD
 packages=$(realpath -m "${1:-artifacts/packages}")
+command -v dotnet > /dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
+bash src/StableTune.LibTorch/native/install-deps.sh
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
