@@ -11,6 +11,13 @@ public sealed class AdapterMetadataTests
         return json.RootElement.GetProperty(run).GetProperty(what).EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString()!);
     }
 
+    // What the captions of the reference's folders come to: "sks cat, sitting, White Background", " sks cat,running" and the like.
+    private static readonly OrderedDictionary<string, int> s_two = new() { ["sks cat"] = 2, ["sitting"] = 1, ["white background"] = 1, ["running"] = 1 };
+    private static readonly OrderedDictionary<string, int> s_three = new() { ["sks cat"] = 3, ["sitting"] = 2, ["white background"] = 1, ["running"] = 1 };
+
+    private static OrderedDictionary<string, IReadOnlyDictionary<string, int>> Tags(params (string Folder, OrderedDictionary<string, int> Counts)[] folders) =>
+        new(folders.Select(folder => KeyValuePair.Create(folder.Folder, (IReadOnlyDictionary<string, int>)folder.Counts)));
+
     private static AdapterMetadata Directories() => new()
     {
         Network = new NetworkFacts("networks.lora", 8, 4)
@@ -39,12 +46,7 @@ public sealed class AdapterMetadataTests
             EnableBucket = true, MinBucketResolution = 256, MaxBucketResolution = 1024, Buckets = [new(512, 512, 20), new(640, 384, 2)],
             Folders = new OrderedDictionary<string, FolderFacts> { ["1_dog"] = new(1, 2), ["3_sks cat"] = new(3, 3) },
             RegularizationFolders = new Dictionary<string, FolderFacts> { ["1_cat"] = new(1, 2) },
-            TagFrequency = new OrderedDictionary<string, IReadOnlyDictionary<string, int>>
-            {
-                ["1_dog"] = DataFacts.CountTags(["sks cat, sitting, White Background", " sks cat,running"]),
-                ["3_sks cat"] = DataFacts.CountTags(["sks cat, sitting,white background", "sks cat, sitting", "sks cat, running,"]),
-                ["1_cat"] = DataFacts.CountTags(["sks cat, sitting, white background", "sks cat, running"]),
-            },
+            TagFrequency = Tags(("1_dog", s_two), ("3_sks cat", s_three), ("1_cat", s_two)),
         },
         Specification = new ModelSpecification { Title = "example", Date = new DateTime(2023, 11, 14, 22, 13, 20, DateTimeKind.Utc), ImplementationVersion = "StableTune/0", EncoderLayer = 2 },
     };
@@ -70,6 +72,30 @@ public sealed class AdapterMetadataTests
         Assert.Equal("4", actual["ss_network_dim"]);
         Assert.Equal("1.0", actual["ss_network_alpha"]);
         Assert.DoesNotContain("ss_network_args", actual.Keys);
+    }
+
+    [Fact]
+    public void Build_SeveralDataSets_GivesTheReferencesEntries()
+    {
+        var sizes = new DataFacts { EnableBucket = true, MinBucketResolution = 256, MaxBucketResolution = 1024 };
+        var cats = new DatasetFacts(sizes with { BatchSize = 2, TagFrequency = Tags(("3_sks cat", s_three), ("1_cat", s_two)), Buckets = [new(512, 512, 18)] },
+        [
+            new("3_sks cat", new(3, 3)) { ShuffleCaption = true, KeepTokens = 1, ClassTokens = "sks cat" },
+            new("1_cat", new(1, 2)) { IsRegularization = true },
+        ]) { TrainImages = 9, RegularizationImages = 2 };
+        var dogs = new DatasetFacts(sizes with
+        {
+            Resolution = (640, 448), TagFrequency = Tags(("1_dog", s_two)), Buckets = [new(704, 384, 2)], MeanAspectRatioError = 0.16666666666666652,
+        }, [new("1_dog", new(1, 2))]) { TrainImages = 2 };
+        var data = new DataFacts
+        {
+            Folders = new OrderedDictionary<string, FolderFacts> { ["3_sks cat"] = new(3, 3), ["1_dog"] = new(1, 2) },
+            TagFrequency = Tags(("3_sks cat", s_three), ("1_cat", s_two), ("1_dog", s_two)),
+        };
+        var metadata = Directories() with { Data = data, Datasets = [cats, dogs] };
+        var (expected, actual) = (Expected("dataset_config", "metadata"), metadata.Build());
+        foreach (var key in new[] { "ss_datasets", "ss_dataset_dirs", "ss_tag_frequency" }) Assert.Equal(expected[key], actual[key]);
+        Assert.DoesNotContain("ss_datasets", (metadata with { IncludeDataNames = false }).Build().Keys);
     }
 
     [Fact]

@@ -28,8 +28,11 @@ public sealed record AdapterMetadata
     /// <summary>Captions and validation.</summary>
     public CaptionFacts Captions { get; init; } = new();
 
-    /// <summary>The images.</summary>
+    /// <summary>The images of the run together.</summary>
     public DataFacts Data { get; init; } = new();
+
+    /// <summary>The data sets of the run with their subsets (<c>ss_datasets</c>); empty leaves them out.</summary>
+    public IReadOnlyList<DatasetFacts> Datasets { get; init; } = [];
 
     /// <summary>The model specification; null leaves it out.</summary>
     public ModelSpecification? Specification { get; init; }
@@ -45,12 +48,16 @@ public sealed record AdapterMetadata
         .. Run.Rows(), .. Rates.Rows(), .. Network.Rows(), .. Model.Rows(), .. Precision.Rows(), .. Loss.Rows(), .. Captions.Rows(),
         .. Data.Rows(),
         .. IncludeDataNames ? Data.NamingRows() : [],
+        .. IncludeDataNames && Datasets.Count > 0 ? DatasetRows() : [],
         .. Specification?.Rows(Model.BaseModelVersion) ?? [],
     ]);
 
     /// <summary>The few entries without which other programs cannot use the file: what sd-scripts' <c>--no_metadata</c> leaves.</summary>
     public IReadOnlyDictionary<string, string> Minimum() =>
         Texts([.. Model.Minimum(), .. Network.Minimum(), .. Specification?.Rows(Model.BaseModelVersion) ?? []]);
+
+    private IEnumerable<(string Key, object? Value)> DatasetRows() =>
+        [("ss_datasets", PythonText.Json(Datasets.Select(dataset => dataset.Entry()).ToArray()))];
 
     private static Dictionary<string, string> Texts(IEnumerable<(string Key, object? Value)> rows) =>
         rows.ToDictionary(row => row.Key, row => PythonText.Of(row.Value), StringComparer.Ordinal);

@@ -65,20 +65,10 @@ public sealed record DataFacts
     /// <summary>The folders of regularisation images by name.</summary>
     public IReadOnlyDictionary<string, FolderFacts> RegularizationFolders { get; init; } = new Dictionary<string, FolderFacts>();
 
-    /// <summary>For each folder how often each tag occurs in its captions, each image counted once; see
-    /// <see cref="CountTags"/>.</summary>
+    /// <summary>For each folder how often each tag occurs in its captions, each image counted once. Captions are split at commas into
+    /// tags, trimmed, in lower case.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, int>>();
-
-    /// <summary>How often each tag occurs: captions are split at commas, trimmed, in lower case; in order of first occurrence.</summary>
-    /// <param name="captions">One caption for each image of a folder.</param>
-    public static IReadOnlyDictionary<string, int> CountTags(IEnumerable<string> captions)
-    {
-        var counts = new OrderedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var tag in captions.SelectMany(caption => caption.Split(',')).Select(tag => tag.Trim().ToLowerInvariant()))
-            if (tag.Length > 0) counts[tag] = counts.GetValueOrDefault(tag) + 1;
-        return counts;
-    }
 
     /// <summary>The keys without names of folders and words of captions.</summary>
     internal IEnumerable<(string Key, object? Value)> Rows() =>
@@ -96,10 +86,12 @@ public sealed record DataFacts
     [
         ("ss_dataset_dirs", PythonText.Json(Directories(Folders))), 
         ("ss_reg_dataset_dirs", PythonText.Json(Directories(RegularizationFolders))),
-        ("ss_tag_frequency", PythonText.Json(Map(TagFrequency, tags => Map(tags, count => count)))),
+        ("ss_tag_frequency", PythonText.Json(Tags())),
     ];
 
-    private OrderedDictionary<string, object?>? BucketInfo() => Buckets is null ? null : new()
+    internal OrderedDictionary<string, object?> Tags() => Map(TagFrequency, tags => Map(tags, count => count));
+
+    internal OrderedDictionary<string, object?>? BucketInfo() => Buckets is null ? null : new()
     {
         ["buckets"] = Map(Buckets.Select((bucket, i) => KeyValuePair.Create(PythonText.Of(i), bucket)),
             bucket => new OrderedDictionary<string, object?>

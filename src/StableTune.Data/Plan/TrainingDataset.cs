@@ -47,6 +47,10 @@ public sealed class TrainingDataset
     /// <summary>Batches in an epoch: for each bucket its entries divided by the batch size, rounded up.</summary>
     public int BatchesPerEpoch { get; }
 
+    /// <summary>Mean difference between the aspect ratio (width / height) of an image and that of its training size, each image counted
+    /// once.</summary>
+    public double MeanAspectRatioError => Samples.Average(sample => Math.Abs(sample.Framing.Size.AspectRatio - sample.ImageSize.AspectRatio));
+
     /// <summary>Folder, tag, number of images with the tag: what <c>ss_tag_frequency</c> holds.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; }
 
@@ -68,8 +72,4 @@ public sealed class TrainingDataset
 
     /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
     public string Report() => DatasetReport.Write(this);
-
-    /// <summary>What adapter files record about the data they were trained on; see <see cref="DatasetMetadata"/>.</summary>
-    /// <param name="includeNames">Whether folder names and tags leave the machine this way. Default true, as with sd-scripts.</param>
-    public IReadOnlyDictionary<string, string> Metadata(bool includeNames = true) => DatasetMetadata.Describe(this, includeNames);
 }

@@ -13,6 +13,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
 
     public static RunMetadata Describe(SaveMoment moment, AdapterOptions adapter, string outputName, bool includeDataNames)
     {
+        var dataset = moment.Run.Dataset;
+        var data = DatasetDescription.Data(dataset);
         var metadata = new AdapterMetadata
         {
             Network = adapter.Describe(),
@@ -25,13 +27,14 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Run = Run(moment, outputName),
             Rates = Rates(moment.Plan, adapter, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Plan.CacheLatents },
-            Loss = Loss(moment.Plan.Loss),
+            Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset.Options.PriorLossWeight },
+            Captions = DatasetDescription.Captions(dataset),
+            Data = data,
+            Datasets = [DatasetDescription.Dataset(dataset, data)],
             Specification = Specification(moment, outputName),
             IncludeDataNames = includeDataNames,
         };
-        var full = new Dictionary<string, string>(metadata.Build(), StringComparer.Ordinal);
-        foreach (var (key, value) in moment.Run.Dataset.Metadata(includeDataNames)) full[key] = value;
-        return new RunMetadata(full, metadata.Minimum());
+        return new RunMetadata(metadata.Build(), metadata.Minimum());
     }
 
     private static RunFacts Run(SaveMoment moment, string outputName) => new()

@@ -166,21 +166,18 @@ public sealed class DatasetBuilderTests
     }
 
     [Fact]
-    public void Metadata_HasTheReferencesNamesAndForms()
+    public void Folders_TagsAndCounts_AreThoseOfTheSubsets()
     {
         var dataset = new DatasetBuilder().WithResolution(512, 768).WithBatchSize(2)
             .Add(new Items(
                 new DatasetItem(Path.Combine("img", "10_cat", "a.png"), new(64, 64), "Cat, Sitting , cat") { Repeats = 10 },
-                new DatasetItem(Path.Combine("img", "10_cat", "b.png"), new(64, 64), "dog,, \u00e9t\u00e9 \"x\"") { Repeats = 10 }))
+                new DatasetItem(Path.Combine("img", "10_cat", "b.png"), new(64, 128), "dog,, \u00e9t\u00e9 \"x\"") { Repeats = 10 }))
             .Add(new Items(new DatasetItem(Path.Combine("reg", "1_cat", "c.png"), new(64, 64), "CAT")), new() { IsRegularization = true }).Build();
-        var metadata = dataset.Metadata();
-        Assert.Equal("{\"10_cat\": {\"cat\": 2, \"sitting\": 1, \"dog\": 1, \"\\u00e9t\\u00e9 \\\"x\\\"\": 1}, \"1_cat\": {\"cat\": 1}}", metadata["ss_tag_frequency"]);
-        Assert.Equal("{\"10_cat\": {\"n_repeats\": 10, \"img_count\": 2}}", metadata["ss_dataset_dirs"]);
-        Assert.Equal("{\"1_cat\": {\"n_repeats\": 1, \"img_count\": 1}}", metadata["ss_reg_dataset_dirs"]);
-        Assert.Equal(("20", "1", "20", "(512, 768)", "null", "1.0"), (metadata["ss_num_train_images"], metadata["ss_num_reg_images"], metadata["ss_num_batches_per_epoch"],
-            metadata["ss_resolution"], metadata["ss_bucket_info"], metadata["ss_prior_loss_weight"]));
-        Assert.Equal(768, JsonDocument.Parse(metadata["ss_datasets"]).RootElement[0].GetProperty("resolution")[1].GetInt32());
-        Assert.DoesNotContain(dataset.Metadata(includeNames: false).Values, value => value.Contains("cat"));
+        Assert.Equal([("10_cat", 10, 2, false), ("1_cat", 1, 1, true)], dataset.Folders.Select(f => (f.Name, f.Repeats, f.ImageCount, f.Options.IsRegularization)));
+        Assert.Equal(["10_cat: cat 2, sitting 1, dog 1, \u00e9t\u00e9 \"x\" 1", "1_cat: cat 1"],
+            dataset.TagFrequency.Select(folder => $"{folder.Key}: {string.Join(", ", folder.Value.Select(tag => $"{tag.Key} {tag.Value}"))}"));
+        Assert.Equal((20, 1, 20), (dataset.TrainingImageCount, dataset.RegularizationImageCount, dataset.BatchesPerEpoch));
+        Assert.Equal(((1 / 3.0) + (1 / 6.0) + (1 / 3.0)) / 3, dataset.MeanAspectRatioError, 12);
     }
 
     [Fact]
