@@ -28,7 +28,7 @@ internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPay
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"Two tensors are named '{tensor.Name}'; names must be unique.", nameof(tensors));
             if (json.Length > 1) json.Append(',');
-            AppendText(json, tensor.Name);
+            JsonText.Append(json, tensor.Name, onlyAscii: false);
             var end = checked(offset + size);
             json.Append(CultureInfo.InvariantCulture,
                 $":{{\"dtype\":\"{tensor.DType.Name()}\",\"shape\":[{string.Join(',', tensor.Shape)}],\"data_offsets\":[{offset},{end}]}}");
@@ -57,37 +57,11 @@ internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPay
         {
             if (!first) json.Append(',');
             first = false;
-            AppendText(json, key);
+            JsonText.Append(json, key, onlyAscii: false);
             json.Append(':');
-            AppendText(json, value);
+            JsonText.Append(json, value, onlyAscii: false);
         }
 
         json.Append('}');
-    }
-
-    /// <summary>
-    /// A JSON text with only the escapes that must be, as the reference library writes it: .NET's own writer escapes more
-    /// (characters beyond the basic plane, for one), and the bytes are to be the same.
-    /// </summary>
-    private static void AppendText(StringBuilder json, string text)
-    {
-        json.Append('"');
-        foreach (var unit in text)
-        {
-            _ = unit switch
-            {
-                '"' => json.Append("\\\""),
-                '\\' => json.Append("\\\\"),
-                '\n' => json.Append("\\n"),
-                '\r' => json.Append("\\r"),
-                '\t' => json.Append("\\t"),
-                '\b' => json.Append("\\b"),
-                '\f' => json.Append("\\f"),
-                < ' ' => json.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:x4}"),
-                _ => json.Append(unit),
-            };
-        }
-
-        json.Append('"');
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using StableTune.Formats;
 
 namespace StableTune.Adapters;
 
@@ -63,7 +64,7 @@ internal static class PythonText
         {
             case null: json.Append("null"); break;
             case bool truth: json.Append(truth ? "true" : "false"); break;
-            case string text: AppendText(json, text); break;
+            case string text: JsonText.Append(json, text, onlyAscii: true); break;
             case System.Collections.IDictionary map: AppendMap(json, map); break;
             case System.Collections.IEnumerable list: AppendList(json, list.Cast<object?>()); break;
             case ITuple tuple: AppendList(json, Enumerable.Range(0, tuple.Length).Select(i => tuple[i])); break;
@@ -82,7 +83,7 @@ internal static class PythonText
         {
             if (!first) json.Append(", ");
             first = false;
-            AppendText(json, entry.Key as string ?? Of(entry.Key));
+            JsonText.Append(json, entry.Key as string ?? Of(entry.Key), onlyAscii: true);
             json.Append(": ");
             Append(json, entry.Value);
         }
@@ -102,27 +103,5 @@ internal static class PythonText
         }
 
         json.Append(']');
-    }
-
-    private static void AppendText(StringBuilder json, string text)
-    {
-        json.Append('"');
-        foreach (var unit in text)
-        {
-            _ = unit switch
-            {
-                '"' => json.Append("\\\""),
-                '\\' => json.Append("\\\\"),
-                '\n' => json.Append("\\n"),
-                '\r' => json.Append("\\r"),
-                '\t' => json.Append("\\t"),
-                '\b' => json.Append("\\b"),
-                '\f' => json.Append("\\f"),
-                < ' ' or > '~' => json.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:x4}"),
-                _ => json.Append(unit),
-            };
-        }
-
-        json.Append('"');
     }
 }
