@@ -37,9 +37,11 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
     {
         var (batchInEpoch, progress) = (0, Progress(double.NaN, []));
         using var epoch = batches(Epoch).GetEnumerator();
-        while (NextBatches(epoch) is { Count: > 0 } microSteps)
+        while (true)
         {
-            _clock.Start();
+            _clock.Start();                                                  // waiting for data counts: it is time that training takes
+            var microSteps = NextBatches(epoch);
+            if (microSteps.Count == 0) break;
             var (norm, rates) = TakeStep(microSteps, ref batchInEpoch);
             _clock.Stop();
 
