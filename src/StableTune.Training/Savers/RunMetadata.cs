@@ -67,7 +67,13 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         GradientAccumulationSteps = plan.GradientAccumulation,
     };
 
-    private static LossFacts Loss(DiffusionLoss loss) => new()
+    private static LossFacts Loss(DiffusionLoss loss)
+    {
+        var facts = PlainLoss(loss);
+        return loss.Loss is PseudoHuberLoss huber ? facts with { HuberC = huber.C, HuberScale = huber.Scale, HuberSchedule = huber.Schedule.Name } : facts;
+    }
+
+    private static LossFacts PlainLoss(DiffusionLoss loss) => new()
     {
         LossType = loss.Loss switch
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StableTune.Data;
+using StableTune.Diffusion;
 using StableTune.Imaging;
 
 namespace StableTune.Training.Tests;
@@ -67,19 +68,36 @@ public sealed class RunMetadataTests
         Assert.Equal("{\"3_cat\": {\"n_repeats\": 3, \"img_count\": 2}}", Describe(dataset)["ss_dataset_dirs"]);
     }
 
+    [Fact]
+    public void Describe_TheLoss_IsWrittenAsItWasSet()
+    {
+        var loss = new DiffusionLoss
+        {
+            Loss = new HuberLoss { C = 0.2, Scale = 1.5, Schedule = HuberSchedule.Constant },
+            Weightings = [new MinSnrWeighting { Gamma = 5 }, new DebiasedWeighting()],
+        };
+        var metadata = Describe(Cats(), plan: new TrainingPlan { Loss = loss });
+        (string, string)[] expected =
+        [
+            ("ss_loss_type", "huber"), ("ss_huber_c", "0.2"), ("ss_huber_scale", "1.5"), ("ss_huber_schedule", "constant"), ("ss_min_snr_gamma", "5.0"),
+            ("ss_debiased_estimation", "True"),
+        ];
+        Assert.Equal(expected, expected.Select(e => (e.Item1, metadata[e.Item1])));
+    }
+
     private static TrainingDataset Cats() => new DatasetBuilder().WithResolution(512, 768).WithBatchSize(2)
         .Add(new Items(
             new DatasetItem(Path.Combine("img", "10_cat", "a.png"), new(64, 64), "Cat, Sitting , cat") { Repeats = 10 },
             new DatasetItem(Path.Combine("img", "10_cat", "b.png"), new(64, 64), "dog,, \u00e9t\u00e9 \"x\"") { Repeats = 10 }))
         .Add(new Items(new DatasetItem(Path.Combine("reg", "1_cat", "c.png"), new(64, 64), "CAT")), new() { IsRegularization = true }).Build();
 
-    private static IReadOnlyDictionary<string, string> Describe(TrainingDataset dataset, bool includeDataNames = true) => RunMetadata.Describe(new SaveMoment
+    private static IReadOnlyDictionary<string, string> Describe(TrainingDataset dataset, bool includeDataNames = true, TrainingPlan? plan = null) => RunMetadata.Describe(new SaveMoment
     {
         Reason = SaveReason.End,
         Step = 1,
         Epoch = 1,
         Targets = [],
-        Plan = new TrainingPlan(),
+        Plan = plan ?? new TrainingPlan(),
         Run = new RunDescription
         {
             SessionId = 7, StartedAt = DateTimeOffset.UnixEpoch, TotalSteps = 1, TotalEpochs = 1, Dataset = dataset, BaseModelVersion = "sd_v1", Prediction = "epsilon",
