@@ -40,7 +40,7 @@ public sealed record AdamWOptions : OptimizerOptions
 }
 
 /// <summary>
-/// θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
+/// θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), t counted for each tensor.
 /// Whole groups are updated by one operator each: an adapter has hundreds of small tensors.
 /// </summary>
 internal sealed class AdamW : IOptimizer
@@ -48,100 +48,112 @@ internal sealed class AdamW : IOptimizer
     private const string First = "m", Second = "v", Largest = "vmax", StepCount = "step";
 
     private readonly AdamWOptions _options;
-    private readonly Moments[][] _moments;      // per group, per parameter
-    private int _step;
+    private readonly Slot[][] _slots;      // per group, per parameter
 
     internal AdamW(AdamWOptions options, IReadOnlyList<ParameterGroup> groups)
     {
         (_options, Groups) = (options, groups);
         using var scope = NewDisposeScope();
         using var inference = no_grad();
-        _moments = [.. groups.Select(group => group.Parameters.Select(p => new Moments(
-            Zeros(p.Value), Zeros(p.Value), options.AmsGrad ? Zeros(p.Value) : null)).ToArray())];
+        _slots = [.. groups.Select(group => group.Parameters.Select(p => new Slot(p, Zeros(p.Value), Zeros(p.Value), options.AmsGrad ? Zeros(p.Value) : null)).ToArray())];
     }
 
     public IReadOnlyList<ParameterGroup> Groups { get; }
 
+    private IEnumerable<Slot> Slots => _slots.SelectMany(s => s);
+
     public OptimizerState State => new(
-        Entries().SelectMany(e => e.Moments.Named().Select(m => KeyValuePair.Create(Key(e.Name, m.Quantity), m.Value))).ToDictionary(StringComparer.Ordinal),
-        new Dictionary<string, double> { [StepCount] = _step });
+        Slots.SelectMany(s => s.Moments().Select(m => KeyValuePair.Create(s.Key(m.Quantity), m.Value))).ToDictionary(StringComparer.Ordinal),
+        Slots.ToDictionary(s => s.Key(StepCount), s => (double)s.Step, StringComparer.Ordinal));
 
     public void Step(IReadOnlyList<double> learningRates)
     {
         using var scope = NewDisposeScope();
         using var inference = no_grad();
-        _step++;
-        for (var i = 0; i < Groups.Count; i++) StepGroup(Groups[i].Parameters, _moments[i], learningRates[i]);
+        for (var i = 0; i < _slots.Length; i++)
+        {
+            Slot[] slots = [.. _slots[i].Where(s => s.Parameter.Value.grad is not null)];
+            foreach (var slot in slots) slot.Step++;
+            // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
+            foreach (var same in slots.GroupBy(s => s.Step)) Update([.. same], same.Key, learningRates[i]);
+        }
     }
 
-    private void StepGroup(IReadOnlyList<NamedParameter> parameters, Moments[] moments, double rate)
+    private void Update(Slot[] slots, int step, double rate)
     {
-        List<Tensor> weights = [], gradients = [], first = [], second = [], largest = [];
-        for (var i = 0; i < parameters.Count; i++)
-        {
-            if (parameters[i].Value.grad is not { } gradient) continue;
-            weights.Add(parameters[i].Value);
-            gradients.Add(gradient);
-            first.Add(moments[i].First);
-            second.Add(moments[i].Second);
-            if (moments[i].Largest is { } most) largest.Add(most);
-        }
-
-        if (weights.Count == 0) return;
+        Tensor[] weights = [.. slots.Select(s => s.Parameter.Value)], gradients = [.. slots.Select(s => s.Parameter.Value.grad!)];
+        Tensor[] first = [.. slots.Select(s => s.First)], second = [.. slots.Select(s => s.Second)];
         var (beta1, beta2) = (_options.Beta1, _options.Beta2);
-        var correction1 = 1 - Math.Pow(beta1, _step);
-        var correction2 = Math.Sqrt(1 - Math.Pow(beta2, _step));
+        if (IsFused(weights[0]))
+        {
+            var steps = Enumerable.Repeat(full([], (float)step, device: weights[0].device), slots.Length);
+            engine.fused_adamw_(weights, gradients, first, second, steps, new AdamWSettings(rate, beta1, beta2, _options.Epsilon, _options.WeightDecay));
+            return;
+        }
 
         if (_options.WeightDecay != 0) engine.foreach_mul_(weights, 1 - rate * _options.WeightDecay);
         engine.foreach_mul_(first, beta1);
         engine.foreach_add_(first, gradients, 1 - beta1);
         engine.foreach_mul_(second, beta2);
         engine.foreach_addcmul_(second, gradients, gradients, 1 - beta2);
-        for (var i = 0; i < largest.Count; i++) largest[i].copy_(maximum(largest[i], second[i]));
-        var denominators = engine.foreach_sqrt(_options.AmsGrad ? largest : second);
-        engine.foreach_div_(denominators, correction2);
+        foreach (var slot in slots) slot.Largest?.copy_(maximum(slot.Largest, slot.Second));
+        var denominators = engine.foreach_sqrt(_options.AmsGrad ? slots.Select(s => s.Largest!) : second);
+        engine.foreach_div_(denominators, Math.Sqrt(1 - Math.Pow(beta2, step)));
         engine.foreach_add_(denominators, _options.Epsilon);
-        engine.foreach_addcdiv_(weights, first, denominators, -rate / correction1);
+        engine.foreach_addcdiv_(weights, first, denominators, -rate / (1 - Math.Pow(beta1, step)));
     }
+
+    /// <summary>One operator for all, on a GPU of libtorch 2.0 and later. On a CPU it came later than its name, so the name is not enough to go by.</summary>
+    private bool IsFused(Tensor weight) => !_options.AmsGrad && weight.device.type == DeviceType.CUDA && engine.has_fused_adamw;
 
     public void LoadState(OptimizerState state)
     {
         using var scope = NewDisposeScope();
         using var inference = no_grad();
-        foreach (var (name, moments) in Entries())
-            foreach (var (quantity, value) in moments.Named()) Restore(state, Key(name, quantity), value);
-
-        _step = state.Scalars.TryGetValue(StepCount, out var step) ? (int)step : throw new ArgumentException($"The optimizer state has no \"{StepCount}\".", nameof(state));
+        foreach (var slot in Slots)
+        {
+            foreach (var (quantity, value) in slot.Moments()) Restore(state, slot.Key(quantity), value);
+            slot.Step = state.Scalars.TryGetValue(slot.Key(StepCount), out var step) ? (int)step : throw Missing(slot.Key(StepCount));
+        }
     }
 
     private static void Restore(OptimizerState state, string key, Tensor target)
     {
-        if (!state.Tensors.TryGetValue(key, out var saved)) throw new ArgumentException($"The optimizer state has no \"{key}\": it was saved for other parameters.", nameof(state));
+        if (!state.Tensors.TryGetValue(key, out var saved)) throw Missing(key);
         if (!saved.shape.SequenceEqual(target.shape))
             throw new ArgumentException($"\"{key}\" has shape [{string.Join(", ", saved.shape)}] in the optimizer state, the parameter has [{string.Join(", ", target.shape)}].", nameof(state));
         target.copy_(saved);
     }
 
-    private IEnumerable<(string Name, Moments Moments)> Entries() =>
-        Groups.SelectMany((group, i) => group.Parameters.Select((p, k) => (p.Name, _moments[i][k])));
-
-    private static string Key(string parameter, string quantity) => $"{parameter}.{quantity}";
+    private static ArgumentException Missing(string key) => new($"The optimizer state has no \"{key}\": it was saved for other parameters.", "state");
 
     public void Dispose()
     {
-        foreach (var (_, moments) in Entries())
-            foreach (var (_, value) in moments.Named()) value.Dispose();
+        foreach (var (_, value) in Slots.SelectMany(s => s.Moments())) value.Dispose();
     }
 
     private static Tensor Zeros(Tensor like) => zeros_like(like).DetachFromDisposeScope();
 
-    private readonly record struct Moments(Tensor First, Tensor Second, Tensor? Largest)
+    /// <summary>A parameter with what is remembered of it.</summary>
+    private sealed class Slot(NamedParameter parameter, Tensor first, Tensor second, Tensor? largest)
     {
-        public IEnumerable<(string Quantity, Tensor Value)> Named()
+        public NamedParameter Parameter => parameter;
+
+        public Tensor First => first;
+
+        public Tensor Second => second;
+
+        public Tensor? Largest => largest;
+
+        public int Step { get; set; }
+
+        public string Key(string quantity) => $"{parameter.Name}.{quantity}";
+
+        public IEnumerable<(string Quantity, Tensor Value)> Moments()
         {
-            yield return (AdamW.First, First);
-            yield return (AdamW.Second, Second);
-            if (Largest is not null) yield return (AdamW.Largest, Largest);
+            yield return (AdamW.First, first);
+            yield return (AdamW.Second, second);
+            if (largest is not null) yield return (AdamW.Largest, largest);
         }
     }
 }

@@ -20,5 +20,5 @@ public interface IOptimizer : IDisposable
 
 /// <summary>What an optimizer remembers between steps.</summary>
 /// <param name="Tensors">By "&lt;parameter&gt;.&lt;quantity&gt;", for instance "lora_unet_….lora_up.weight.m".</param>
-/// <param name="Scalars">By quantity, for instance "step".</param>
+/// <param name="Scalars">By quantity, or by "&lt;parameter&gt;.&lt;quantity&gt;" where it belongs to one, for instance "lora_unet_….lora_up.weight.step".</param>
 public sealed record OptimizerState(IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyDictionary<string, double> Scalars);

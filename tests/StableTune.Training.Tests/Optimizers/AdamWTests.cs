@@ -76,6 +76,32 @@ public sealed class AdamWTests
     }
 
     [Fact]
+    public void Step_OfAParameterThatMissedGradients_IsCountedForItself()
+    {
+        // As torch does: the first step of a tensor moves each element by the learning rate, however late it comes.
+        using var scope = NewDisposeScope();
+        using var late = tensor(new[] { 1f, 2f }).requires_grad_();
+        using var always = tensor(new[] { 1f, 2f }).requires_grad_();
+        using var optimizer = new AdamWOptions { WeightDecay = 0 }.Create([new ParameterGroup("all", [new NamedParameter("late", late), new NamedParameter("always", always)], 0.1)]);
+        for (var step = 0; step < 5; step++)
+        {
+            always.grad = tensor(new[] { 0.5f, -0.5f });
+            late.grad = step == 4 ? tensor(new[] { 0.5f, -0.5f }) : null;
+            optimizer.Step([0.1]);
+        }
+
+        Assert.Equal([0.9f, 2.1f], late.data<float>().ToArray(), new Tolerance(1e-6f));
+        Assert.Equal((1.0, 5.0), (optimizer.State.Scalars["late.step"], optimizer.State.Scalars["always.step"]));
+    }
+
+    private sealed class Tolerance(float most) : IEqualityComparer<float>
+    {
+        public bool Equals(float x, float y) => Math.Abs(x - y) <= most;
+
+        public int GetHashCode(float value) => 0;
+    }
+
+    [Fact]
     public void Validate_NamesEachOptionOutOfRange()
     {
         var problems = new AdamWOptions { Beta1 = 1, Beta2 = double.NaN, Epsilon = 0, WeightDecay = -1 }.Validate().Select(p => p.Option);
