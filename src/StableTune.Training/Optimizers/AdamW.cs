@@ -22,9 +22,19 @@ public sealed record AdamWOptions : OptimizerOptions
     public bool AmsGrad { get; init; }
 
     /// <inheritdoc/>
-    public override string ReferenceName => !AmsGrad && WeightDecay == 0.01 && (Beta1, Beta2, Epsilon) == (0.9, 0.999, 1e-8)
-        ? "torch.optim.adamw.AdamW"
-        : string.Create(CultureInfo.InvariantCulture, $"torch.optim.adamw.AdamW(betas=({Beta1}, {Beta2}),eps={Epsilon},weight_decay={WeightDecay},amsgrad={(AmsGrad ? "True" : "False")})");
+    /// <remarks>As the reference, only what differs from torch's own defaults, in Python's spelling.</remarks>
+    public override string ReferenceName
+    {
+        get
+        {
+            List<string> arguments = [];
+            if (WeightDecay != 0.01) arguments.Add($"weight_decay={Python(WeightDecay)}");
+            if ((Beta1, Beta2) != (0.9, 0.999)) arguments.Add($"betas=({Python(Beta1)}, {Python(Beta2)})");
+            if (Epsilon != 1e-8) arguments.Add($"eps={Python(Epsilon)}");
+            if (AmsGrad) arguments.Add("amsgrad=True");
+            return "torch.optim.adamw.AdamW" + (arguments.Count == 0 ? "" : $"({string.Join(",", arguments)})");
+        }
+    }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -37,6 +47,13 @@ public sealed record AdamWOptions : OptimizerOptions
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new AdamW(this, groups);
+
+    /// <summary>"0.1", "1.0", "1e-06": both languages write small numbers with an exponent below 1e-4.</summary>
+    private static string Python(double value)
+    {
+        var text = value.ToString("R", CultureInfo.InvariantCulture).Replace('E', 'e');
+        return text.Contains('.') || text.Contains('e') ? text : text + ".0";
+    }
 }
 
 /// <summary>

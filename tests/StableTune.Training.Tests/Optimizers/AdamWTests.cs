@@ -31,6 +31,15 @@ public sealed class AdamWTests
         }
     }
 
+    /// <summary>Forms of the reference's own files.</summary>
+    [Fact]
+    public void ReferenceName_HasOnlyWhatDiffers_AsPythonWritesIt()
+    {
+        Assert.Equal("torch.optim.adamw.AdamW", new AdamWOptions().ReferenceName);
+        Assert.Equal("torch.optim.adamw.AdamW(weight_decay=0.1,betas=(0.9, 0.99))", new AdamWOptions { WeightDecay = 0.1, Beta2 = 0.99 }.ReferenceName);
+        Assert.Equal("torch.optim.adamw.AdamW(weight_decay=1.0,eps=1e-06,amsgrad=True)", new AdamWOptions { WeightDecay = 1, Epsilon = 1e-6, AmsGrad = true }.ReferenceName);
+    }
+
     [Fact]
     public void State_SavedAndLoaded_ContinuesBitForBit()
     {
