@@ -22,6 +22,14 @@ public sealed class VariantTests : IDisposable
         Assert.NotEqual(plain.Losses, TinyRun.Builder(_folder, "none").WithParts(AdapterParts.Both).Train().Losses);
     }
 
+    /// <summary>A pass without any adapter has no gradient; it must not end the run.</summary>
+    [Fact]
+    public void Train_WhenModuleDropoutLeavesEveryAdapterOut_GoesOn()
+    {
+        var plan = TinyRun.Builder(_folder).Plan with { Adapters = [new LoRAOptions { Rank = 1, ModuleDropout = 0.9999999 }] };
+        Assert.Equal(3, new Trainer(plan).Train().Steps);
+    }
+
     [Fact]
     public void Train_InFoldersWithOddNames_WritesWhereItIsTold()
     {
