@@ -141,6 +141,8 @@ internal sealed class LoRAAdapter : NetworkAdapter
     public override void LoadTensors(IReadOnlyDictionary<string, Tensor> tensors)
     {
         base.LoadTensors(tensors);
+        using var frozen = no_grad();
+        if (_alpha.item<float>() == 0) _alpha.fill_(Rank);                                        // 0 means the rank, in files too
         _scale = _alpha.item<float>() / Rank;
     }
 

@@ -197,6 +197,21 @@ public sealed class AdapterNetworkTests : IDisposable
         Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => AdapterNetwork.FromFile(path, new AdapterHosts(_unet))).Message);
     }
 
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(null)]
+    public void FromFile_AlphaZeroOrNone_IsTheRank(float? alpha)
+    {
+        const string name = "lora_unet_mid_block_attentions_0_proj_in";
+        var path = _folder.File("alpha.safetensors");
+        using var scope = NewDisposeScope();
+        List<(string, Tensor)> tensors = [($"{name}.lora_down.weight", ones(4, 64, 1, 1)), ($"{name}.lora_up.weight", ones(64, 4, 1, 1))];
+        if (alpha is { } value) tensors.Add(($"{name}.alpha", tensor(value)));
+        StateDictWriter.Save(path, tensors);
+        using var network = AdapterNetwork.FromFile(path, new AdapterHosts(_unet));
+        Assert.Equal(4f, network.Adapters[0].Adapter.DeltaWeight().max().item<float>());
+    }
+
     [Fact]
     public void FromFile_BrokenAdapters_NameTheAdapterAndItsTensors()
     {
