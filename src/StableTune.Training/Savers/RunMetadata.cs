@@ -93,7 +93,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         Date = moment.Plan.Clock.GetLocalNow(),
         ImplementationVersion = $"StableTune/{Version}",
         PredictsV = PredictionType.Parse(moment.Run.Prediction) == PredictionType.V,
-        Resolution = moment.Run.Dataset.CommonSize is { } size ? (size.Width, size.Height) : null,
+        // Of several sizes, the one that the others were made from.
+        Resolution = (moment.Run.Dataset.CommonSize ?? moment.Run.Dataset.Options.Resolution) is { } size ? (size.Width, size.Height) : null,
         TimestepRange = moment.Plan.Timesteps is UniformTimesteps { Min: var first, Max: var last } && (first, last) != (0, 1000) ? (first, last) : null,
         EncoderLayer = moment.Plan.ClipSkip,
     };

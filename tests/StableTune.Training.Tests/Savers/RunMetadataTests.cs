@@ -51,6 +51,7 @@ public sealed class RunMetadataTests
             ("ss_bucket_info", """{"buckets": {"0": {"resolution": [512, 512], "count": 6}, "1": {"resolution": [768, 512], "count": 2}}, "mean_img_ar_error": 0.16666666666666666}"""),
         };
         Assert.Equal(expected, expected.Select(e => (e.Key, metadata[e.Key])));
+        Assert.Equal("512x512", metadata["modelspec.resolution"]);
         var set = Assert.Single(JsonDocument.Parse(metadata["ss_datasets"]).RootElement.EnumerateArray());
         Assert.Equal(metadata["ss_bucket_info"], set.GetProperty("bucket_info").GetRawText());
         Assert.Equal(metadata["ss_tag_frequency"], set.GetProperty("tag_frequency").GetRawText());
