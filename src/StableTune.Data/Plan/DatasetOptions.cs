@@ -31,7 +31,10 @@ public sealed record DatasetOptions : OptionsBase
     /// <summary>Whether photographs are turned as their EXIF orientation says; default true. (sd-scripts trains them sideways.)</summary>
     public bool ApplyExifOrientation { get; init; } = true;
 
-    /// <summary>What to do with image files that cannot be read. Default: fail.</summary>
+    /// <summary>
+    /// What to do with image files that cannot be read. Default: fail. Looked at are the files' headers: an image that shows only when
+    /// it is decoded that it was cut short (<see cref="TrainingDataset.CheckImages"/>) is always reported before the first step.
+    /// </summary>
     public BadImagePolicy OnBadImage { get; init; }
 
     /// <summary>How pictures are resized; null, the default, takes area averaging when shrinking in both directions and Lanczos otherwise.</summary>

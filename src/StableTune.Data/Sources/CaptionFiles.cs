@@ -43,7 +43,7 @@ internal sealed class CaptionFiles
     internal static string Read(string path)
     {
         var bytes = File.ReadAllBytes(path);
-        if (bytes.Length == 0)
+        if (bytes.AsSpan() is [] or [0xEF, 0xBB, 0xBF])                      // editors write nothing as a byte order mark
             throw new InvalidFileException(path, "the caption file is empty.", "Write a caption into it, or delete the file so that class tokens take its place.");
         try
         {

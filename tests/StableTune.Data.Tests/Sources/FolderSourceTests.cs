@@ -105,6 +105,19 @@ public sealed class FolderSourceTests
         Assert.Contains("AddDreamBoothRoot", problem.Remedy);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\uFEFF")]
+    public void Caption_EmptyFile_IsNamedWithARemedy(string content)
+    {
+        using var temporary = new TemporaryFolder();
+        Pictures.Write(temporary.File("a.png"), 8, 8);
+        File.WriteAllText(temporary.File("a.txt"), content);
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new FolderSource(temporary.Path).Items()).Problems);
+        Assert.Equal(temporary.File("a.txt"), problem.Value);
+        Assert.Contains("empty", problem.Rule);
+    }
+
     [Fact]
     public void Root_WithLooseImages_SaysSo()
     {
