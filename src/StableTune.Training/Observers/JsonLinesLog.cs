@@ -58,8 +58,9 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
     /// <inheritdoc/>
     public void OnEnd(TrainingEnd end)
     {
+        ArgumentNullException.ThrowIfNull(end);
+        using var closing = _writer;                                     // also when the disk is full
         Write("end", new JsonObject { ["step"] = end.Step, ["fault"] = end.Fault?.Message });
-        _writer?.Dispose();
         _writer = null;
     }
 

@@ -44,7 +44,7 @@ internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<strin
     [LoggerMessage(6, LogLevel.Information, "Training ended after {Step} steps")]
     private static partial void Ended(ILogger logger, int step);
 
-    [LoggerMessage(7, LogLevel.Warning, "Training was cancelled after {Step} steps; the weights were saved")]
+    [LoggerMessage(7, LogLevel.Warning, "Training was cancelled after {Step} steps")]
     private static partial void Cancelled(ILogger logger, int step);
 
     [LoggerMessage(8, LogLevel.Error, "Training failed after {Step} steps")]
