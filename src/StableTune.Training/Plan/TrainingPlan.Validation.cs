@@ -12,12 +12,26 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. PartProblems()]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
         ? [Problem(ModelPath, "a base model is required", "call WithModel(path)")]
         : ModelLoader.Check(ModelPath, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
+
+    /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
+    private IEnumerable<OptionProblem> FitProblems()
+    {
+        if (Device is { type: DeviceType.CUDA } && !cuda.is_available())
+            yield return Problem(Device, "there is no CUDA device, or this libtorch was built without CUDA", "leave it unset to run on what there is");
+        if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath) is not { } model) yield break;
+        var layers = model.TextEncoder.Layers;
+        if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+        foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
+            yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+        if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
+            yield return new OptionProblem($"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last, $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
+    }
 
     private IEnumerable<OptionProblem> TargetProblems()
     {

@@ -41,6 +41,9 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["epochs beyond counting"] = (p => p with { Length = TrainingLength.Epochs(int.MaxValue) }, "TrainingPlan.Length", null),
         ["no accumulation"] = (p => p with { GradientAccumulation = 0 }, "TrainingPlan.GradientAccumulation", 0),
         ["clip skip 0"] = (p => p with { ClipSkip = 0 }, "TrainingPlan.ClipSkip", 0),
+        ["clip skip beyond the layers"] = (p => p with { ClipSkip = 99 }, "TrainingPlan.ClipSkip", 99),
+        ["a prompt's clip skip beyond the layers"] = (p => p with { Samples = Samples with { Prompts = [Prompt with { ClipSkip = 98 }] } }, "TextToImageOptions.ClipSkip", 98),
+        ["timesteps beyond the model's"] = (p => p with { Timesteps = new UniformTimesteps { Max = 1001 } }, "UniformTimesteps.Max", 1001),
         ["tokens 0"] = (p => p with { MaxTokenLength = 0 }, "TrainingPlan.MaxTokenLength", 0),
         ["tokens 77"] = (p => p with { MaxTokenLength = 77 }, "TrainingPlan.MaxTokenLength", 77),
         ["cached text that is trained"] = (p => p with { Parts = AdapterParts.Both, CacheTextEncoderOutputs = true }, "TrainingPlan.CacheTextEncoderOutputs", true),
@@ -79,6 +82,13 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         Assert.NotEmpty(problem.Rule);
         Assert.NotEmpty(problem.Remedy);
         Assert.Throws<InvalidOptionsException>(() => new Trainer(change(good.Plan)));
+    }
+
+    [Fact]
+    public void Validate_ACudaDeviceThatIsNotThere_IsNamed()
+    {
+        if (cuda.is_available()) return;
+        Assert.Equal("TrainingPlan.Device", Assert.Single((good.Plan with { Device = new Device("cuda") }).Validate()).Option);
     }
 
     [Fact]
