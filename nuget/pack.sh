@@ -2,8 +2,9 @@
 # Packs every project under src/, installs the result into a fresh program outside the repository, and trains two steps there.
 #   bash nuget/pack.sh [FOLDER]     where the packages go; artifacts/packages when not said
 set -euo pipefail
+packages=${1:+$(realpath -m "$1")}   # as the caller sees it, before the change of folder
 cd "$(dirname "$0")/.."
-packages=$(realpath -m "${1:-artifacts/packages}")
+packages=${packages:-$PWD/artifacts/packages}
 command -v dotnet > /dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
 bash src/StableTune.LibTorch/native/install-deps.sh
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

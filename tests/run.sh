@@ -3,20 +3,30 @@
 #   bash tests/run.sh          the normal run
 #   bash tests/run.sh --all    also the slow, exhaustive variants (STABLETUNE_ALL_TESTS=1)
 set -uo pipefail
-cd "$(dirname "$0")/.."
-[ "${1:-}" = "--all" ] && export STABLETUNE_ALL_TESTS=1
 
-command -v dotnet >/dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
-bash src/StableTune.LibTorch/native/install-deps.sh || exit 1
+# However the run ends, its last line is the summary: nothing has passed until the results are counted.
+summary="0 passed, 1 failed" results=""
+finish() { [ -n "$results" ] && rm -rf "$results"; echo "$summary"; }
+trap finish EXIT
+trap 'echo "interrupted"; exit 130' INT TERM
+stop() { echo "$1"; exit 1; }
+
+cd "$(dirname "$0")/.." || stop "the repository's folder cannot be entered"
+case "${1:-}" in
+  "") ;;
+  --all) export STABLETUNE_ALL_TESTS=1 ;;
+  *) stop "unknown argument: $1 (only --all is known)" ;;
+esac
+
+command -v dotnet >/dev/null || stop "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"
+bash src/StableTune.LibTorch/native/install-deps.sh 2>&1 || stop "what the native parts need is not installed"
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
-results=$(mktemp -d); trap 'rm -rf "$results"' EXIT
+results=$(mktemp -d) || stop "no temporary folder can be made"
 if ! dotnet build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1; then
   grep -E 'error|warning' "$results/build.log" | sort -u | head -n 40
   [ -s "$results/build.log" ] && tail -n 5 "$results/build.log"
-  echo "the build failed"
-  echo "0 passed, 1 failed"
-  exit 1
+  stop "the build failed"
 fi
 
 # One test process at a time: the engine uses every core itself.
@@ -29,8 +39,8 @@ for file in "$results"/trx/*.trx; do
   [ -e "$file" ] || break
   files=$((files + 1))
   counters=$(grep -o '<Counters [^>]*>' "$file" | head -n 1)
-  passed=$((passed + $(sed -E 's/.* passed="([0-9]+)".*/\1/' <<< "$counters")))
-  failed=$((failed + $(sed -E 's/.* failed="([0-9]+)".*/\1/' <<< "$counters")))
+  [[ $counters =~ \ passed=\"([0-9]+)\" ]] && passed=$((passed + BASH_REMATCH[1]))
+  [[ $counters =~ \ failed=\"([0-9]+)\" ]] && failed=$((failed + BASH_REMATCH[1]))
 done
 
 # A test project that crashed writes no result file, or fails without a failed test: that is a failure too.
@@ -39,5 +49,5 @@ if [ "$files" -ne "$projects" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ];
   echo "$((projects - files)) of $projects test projects gave no result (exit code $status)"
   failed=$((failed + 1))
 fi
-echo "$passed passed, $failed failed"
+summary="$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
