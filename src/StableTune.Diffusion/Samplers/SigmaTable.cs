@@ -3,13 +3,16 @@ namespace StableTune.Diffusion;
 /// <summary>The noise levels σ = √((1 - ᾱ) / ᾱ) of a schedule, and the ways between times and levels.</summary>
 public sealed class SigmaTable
 {
+    // Where nothing of the image is left (zero terminal SNR) σ would be infinite: the reference takes this ᾱ there, σ = 4096.
+    private const float LeastAlpha = 1f / (1 << 24);
+
     private readonly float[] _sigmas;
 
-    /// <summary>The levels of a schedule.</summary>
+    /// <summary>The levels of a schedule; all finite, also where ᾱ is 0.</summary>
     public SigmaTable(NoiseSchedule schedule)
     {
         ArgumentNullException.ThrowIfNull(schedule);
-        _sigmas = [.. schedule.AlphasCumprod.Select(alpha => MathF.Sqrt((1 - alpha) / alpha))];
+        _sigmas = [.. schedule.AlphasCumprod.Select(alpha => Math.Max(alpha, LeastAlpha)).Select(alpha => MathF.Sqrt((1 - alpha) / alpha))];
     }
 
     /// <summary>The level at a time, by linear interpolation of the levels.</summary>

@@ -112,6 +112,20 @@ public class SamplerTests
         Assert.Equal(time, table.TimeOf(table.At(time)), time == Math.Floor(time) ? 1e-4 : 1e-2);
     }
 
+    [Theory]
+    [MemberData(nameof(Samplers))]
+    public void Sample_ScheduleWithZeroTerminalSnr_StaysFinite(ISampler sampler)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var schedule = s_schedule.WithZeroTerminalSnr();
+        var times = sampler.Times(schedule, 8);
+        Assert.All(times.Sigmas, sigma => Assert.InRange(sigma, 0, 4096));
+        var context = new SamplingContext { Schedule = schedule, Prediction = PredictionType.V, Noise = SamplingContext.NoiseFrom(random) };
+        var result = sampler.Sample(AnalyticModel.Predict, randn([1, 4, 2, 2], generator: random) * times.InitialSigma, times, context);
+        Assert.True(result.isfinite().all().item<bool>());
+    }
+
     [Fact]
     public void Validate_BadOptions_AreReported()
     {
