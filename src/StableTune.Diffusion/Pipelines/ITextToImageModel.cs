@@ -15,6 +15,9 @@ internal interface ITextToImageModel
     /// <summary>Pixels per place of the latents, in each direction.</summary>
     int Downscale { get; }
 
+    /// <summary>Layers of the text encoder: the largest clip skip.</summary>
+    int TextLayers { get; }
+
     /// <summary>Where latents live.</summary>
     Device Device { get; }
 

@@ -25,6 +25,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public int Downscale => _model.Vae.Options.Downscale;
 
+    public int TextLayers => _model.TextEncoder.Options.Layers;
+
     public Device Device => _model.UNet.parameters().First().device;
 
     public string? Name => _model.Path is not { } path ? null

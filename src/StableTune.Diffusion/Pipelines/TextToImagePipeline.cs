@@ -109,11 +109,33 @@ public sealed class TextToImagePipeline
 
     private IEnumerable<OptionProblem> Problems(TextToImageOptions options)
     {
-        foreach (var problem in options.Validate()) yield return problem;
+        var own = options.Validate().ToList();
+        foreach (var problem in own) yield return problem;
         if (options.Steps > _model.Schedule.Count)
-            yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(options.Steps)}", options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps", "take at most as many steps");
+            yield return Problem(nameof(options.Steps), options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps", "take at most as many steps");
+        else if (own.Count == 0 && TimesFault(options) is { } fault)
+            yield return Problem(nameof(options.Steps), options.Steps, $"the sampler cannot place so many steps ({fault})", "take fewer steps, or another sampler");
+        if (options.ClipSkip > _model.TextLayers)
+            yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.TextLayers} layers", "1 or 2 is customary");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Width), (nameof(options.Height), options.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
-                yield return new OptionProblem($"{nameof(TextToImageOptions)}.{name}", size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");
+                yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");
+    }
+
+    private static OptionProblem Problem(string option, object? value, string rule, string remedy) =>
+        new($"{nameof(TextToImageOptions)}.{option}", value, rule, remedy);
+
+    /// <summary>Why the sampler has no times for so many steps; null when it has.</summary>
+    private string? TimesFault(TextToImageOptions options)
+    {
+        try
+        {
+            options.Sampler.Times(_model.Schedule, options.Steps);
+            return null;
+        }
+        catch (ArgumentOutOfRangeException error)
+        {
+            return error.Message.Split('\n', '(')[0].Trim().TrimEnd('.');
+        }
     }
 }

@@ -128,6 +128,17 @@ public class TextToImagePipelineTests
     }
 
     [Fact]
+    public void Generate_StepsOrLayersThatThisModelDoesNotHave_AreReportedBeforeAnythingIsEncoded()
+    {
+        var model = new FakeModel();
+        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(model).Generate(
+            s_options with { ClipSkip = 13, Steps = 1000, Sampler = new DdimSampler { StepsOffset = 1 } }));
+        Assert.Equal(["TextToImageOptions.Steps", "TextToImageOptions.ClipSkip"], error.Problems.Select(problem => problem.Option));
+        Assert.Contains("1000 steps with this offset reach from 1000 to 1", error.Message);
+        Assert.Empty(model.Prompts);
+    }
+
+    [Fact]
     public void Parameters_AreThoseThatOtherToolsRead()
     {
         var image = new TextToImagePipeline(new FakeModel()).GenerateMany(s_options with { ClipSkip = 2 })[0];
@@ -162,6 +173,8 @@ public class TextToImagePipelineTests
         public NoiseSchedule Schedule { get; } = NoiseSchedule.ScaledLinear();
         public PredictionType Prediction => PredictionType.Epsilon;
         public int LatentChannels => 4;
+        public int TextLayers => 12;
+
         public int Downscale { get; init; } = 8;
         public Device Device => CPU;
         public string? Name => "fake";
