@@ -28,6 +28,22 @@ public sealed class ObserverTests : IDisposable
     }
 
     [Fact]
+    public void Logger_OddOptions_AreWarnedOf()
+    {
+        var logger = new ListLogger();
+        var builder = TinyRun.Builder(_folder).WithLogger(logger).For(TrainingLength.Steps(1));
+        new Trainer(builder.Plan with
+        {
+            Adapters = [new LoRAOptions { Rank = 100, Alpha = 401 }],
+            Samples = new SampleOptions { Folder = _folder.File("samples"), Prompts = [new() { Width = 64, Height = 64, Steps = 1 }], EveryNEpochs = 9, EveryNSteps = 7 },
+        }).Train();
+        var warnings = logger.Entries.Where(entry => entry.Level == LogLevel.Warning).Select(entry => entry.Text).ToList();
+        Assert.Single(warnings, text => text.Contains("SampleOptions.EveryNSteps is 7", StringComparison.Ordinal));
+        Assert.Single(warnings, text => text.Contains("LoRAOptions.Alpha is 401", StringComparison.Ordinal));
+        Assert.Single(warnings, text => text.Contains("LoRAOptions.Rank is 100", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Logger_IsToldStartStepsEpochsSavesSamplesAndEnd()
     {
         var logger = new ListLogger();

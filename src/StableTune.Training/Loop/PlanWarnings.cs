@@ -1,0 +1,34 @@
+using StableTune.Adapters;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>What is odd about a run but works: told to the logger when it starts.</summary>
+internal static class PlanWarnings
+{
+    /// <summary>One sentence or two for each oddity: option, value, remedy.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="targets">What is trained, attached.</param>
+    public static IEnumerable<string> Of(TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainingTarget> targets)
+    {
+        if (plan.ClipSkip is { } layer && model.BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal))
+            yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and layers are counted from there. Leave it unset unless the model was made so.";
+        if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
+            yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of them.";
+        foreach (var warning in targets.OfType<AdapterTarget>().SelectMany(Of)) yield return warning;
+    }
+
+    private static IEnumerable<string> Of(AdapterTarget target)
+    {
+        var (name, network) = (target.Options.GetType().Name, target.Options.Describe());
+        if (network.Dim is not { } rank) yield break;
+        if (network.Alpha > 4 * rank)
+            yield return FormattableString.Invariant($"{name}.Alpha is {network.Alpha}: more than four times the rank ({rank}) makes large steps. The rank or less is customary.");
+        var small = target.Network.Adapters.Where(entry => IsBelow(rank, entry)).ToList();
+        if (small.Count > 0)
+            yield return $"{name}.Rank is {rank}: {small.Count} of {target.Network.Adapters.Count} layers are smaller and gain nothing by it ({small[0].Path} ...). A lower rank makes a smaller file.";
+    }
+
+    private static bool IsBelow(int rank, AttachedAdapter entry) => LayerShape.Of(entry.Layer) is { } shape && Math.Min(shape.InFeatures, shape.OutFeatures) < rank;
+}
