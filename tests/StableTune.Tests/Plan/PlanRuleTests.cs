@@ -63,6 +63,7 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["sample without folder"] = (p => p with { Samples = new SampleOptions { Prompts = [Prompt] } }, "SampleOptions.Folder", null),
         ["sample steps"] = (p => p with { Samples = Samples with { EveryNSteps = 0 } }, "SampleOptions.EveryNSteps", 0),
         ["sample epochs"] = (p => p with { Samples = Samples with { EveryNEpochs = 0 } }, "SampleOptions.EveryNEpochs", 0),
+        ["sample name"] = (p => p with { Samples = Samples with { Name = "a/b" } }, "SampleOptions.Name", "a/b"),
         ["sample size"] = (p => p with { Samples = Samples with { Prompts = [Prompt with { Width = 65 }] } }, "TextToImageOptions.Width", 65),
         ["batch size"] = (p => p with { Dataset = p.Dataset with { Options = p.Dataset.Options with { BatchSize = 0 } } }, "DatasetOptions.BatchSize", 0),
     };
