@@ -66,11 +66,13 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
         if (!Directory.Exists(Root))
             yield return new(option, Root, "the folder does not exist", "fix the path; relative ones start from the current folder");
         else if (!Folders().Any())
-            yield return new(option, Root, "it holds no folder named as in \"20_sls frog\"", ImageFiles.In(Root).Length > 0
+            yield return new(option, Root, $"it holds no folder named as in \"20_sls frog\"{Others()}", ImageFiles.In(Root).Length > 0
                 ? "the images lie directly in it: move them into such a folder, or add this one with AddFolder"
                 : "put the images into a folder whose name begins with the number of repeats and an underscore");
         else if (ImageFiles.In(Root) is { Length: > 0 } loose)
             yield return new(option, Root, $"{loose.Length} image(s) lie directly in it ({Path.GetFileName(loose[0])} ...) and would not be trained",
                 "move them into a folder such as \"10_frog\"");
+
+        string Others() => Names().ToList() is { Count: > 0 } names ? $", only {string.Join(", ", names.Select(name => $"\"{name}\""))}" : "";
     }
 }

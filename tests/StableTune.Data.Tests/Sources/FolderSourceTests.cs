@@ -119,6 +119,16 @@ public sealed class FolderSourceTests
     }
 
     [Fact]
+    public void Root_WhoseFoldersHaveOtherNames_NamesThem()
+    {
+        using var temporary = new TemporaryFolder();
+        temporary.Folder("frog");
+        temporary.Folder("x20_frog");
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new DreamBoothRootSource(temporary.Path).Items()).Problems);
+        Assert.Contains("\"frog\", \"x20_frog\"", problem.Rule);
+    }
+
+    [Fact]
     public void Root_WithLooseImages_SaysSo()
     {
         using var temporary = new TemporaryFolder();
