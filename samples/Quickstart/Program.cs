@@ -4,16 +4,21 @@ using StableTune;
 using StableTune.Models;
 
 // Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything is.
-//   quickstart.sh [--steps N] [--out FOLDER]
-var steps = int.Parse(Option("--steps") ?? "200", CultureInfo.InvariantCulture);
+//   quickstart.sh [--steps N] [--out FOLDER]      200 steps; out/quickstart below the repository
+if (!int.TryParse(Option("--steps") ?? "200", NumberStyles.Integer, CultureInfo.InvariantCulture, out var steps)
+    || args.Length % 2 != 0 || args.Where((_, i) => i % 2 == 0).Any(name => name is not ("--steps" or "--out")))
+{
+    Console.Error.WriteLine($"\"{string.Join(' ', args)}\" is not understood. Usage: quickstart.sh [--steps N] [--out FOLDER]");
+    return 2;
+}
+
 var output = Path.GetFullPath(Option("--out") ?? Path.Combine("out", "quickstart"));
-var model = TinyModel.Unpack(Path.Combine(output, "model"));
 
 TextToImageOptions[] prompts = [.. new[] { "sls frog on a red background", "sls frog on a blue background", "a red circle" }
     .Select((prompt, i) => new TextToImageOptions { Prompt = prompt, Width = 128, Height = 128, Steps = 12, GuidanceScale = 5, Seed = 7 + i })];
 
 var builder = new TrainerBuilder()
-    .WithModel(model)
+    .WithModel(Path.Combine(output, "model"))
     .WithImages(Path.Combine(AppContext.BaseDirectory, "images", "5_sls frog"), resolution: 128)
     .WithBatchSize(4)
     .WithLoRA(rank: 8, alpha: 8)
@@ -27,6 +32,7 @@ var builder = new TrainerBuilder()
 
 try
 {
+    TinyModel.Unpack(Path.Combine(output, "model"));
     var result = TrainWithDisplay(builder.Build());
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
         Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s: loss {result.Losses.Take(20).Average():F4} in the first 20 steps, {result.Losses.TakeLast(20).Average():F4} in the last 20.
@@ -37,7 +43,7 @@ try
     Console.WriteLine($"log           {Path.Combine(output, "log.jsonl")}");
     return 0;
 }
-catch (InvalidOptionsException e)
+catch (Exception e) when (e is InvalidOptionsException or LibTorchNotFoundException or IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(e.Message);
     return 2;
@@ -70,7 +76,7 @@ internal sealed class OnThisThread(Action<TrainingProgress> show) : IProgress<Tr
 /// <summary>The embedded model: the real topology of SD 1.x with a few channels, random weights, and a tokenizer of 1,000 entries.</summary>
 internal static class TinyModel
 {
-    public static string Unpack(string folder)
+    public static void Unpack(string folder)
     {
         var source = Path.Combine(AppContext.BaseDirectory, "model");
         foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
@@ -81,6 +87,5 @@ internal static class TinyModel
         }
 
         ClipVocabulary.WriteFiles(Path.Combine(folder, "tokenizer"), mergeCount: 486);
-        return folder;
     }
 }
