@@ -19,9 +19,13 @@ internal sealed class ConfigFile
         {
             using var document = JsonDocument.Parse(TextFile.ReadAllBytes(path));
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, "not a JSON object.", Remedy);
-            foreach (var entry in document.RootElement.EnumerateObject()) _entries[entry.Name] = entry.Value.Clone();
+            foreach (var entry in document.RootElement.EnumerateObject())
+            {
+                ReadTexts(entry.Value);
+                _entries[entry.Name] = entry.Value.Clone();
+            }
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)      // the latter for half a surrogate pair
         {
             throw new InvalidFileException(path, "not JSON: " + e.Message, Remedy, e);
         }
@@ -102,6 +106,13 @@ internal sealed class ConfigFile
             Path,
             $"the configuration describes no model that could work: {string.Join(" ", problems.Select(problem => problem.ToString()))}",
             Remedy);
+    }
+
+    /// <summary>The parser lets texts pass that are no Unicode, and throws when they are asked for: better here than later.</summary>
+    private static void ReadTexts(JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.String) value.GetString();
+        else if (value.ValueKind == JsonValueKind.Array) foreach (var item in value.EnumerateArray()) ReadTexts(item);
     }
 
     private static bool Equal(JsonElement value, string text)
