@@ -7,6 +7,7 @@ namespace StableTune.Data;
 internal sealed class DatasetAssembly
 {
     private const int MostDraws = 100_000_000;
+    private const long MostPixels = 1L << 28;
 
     private readonly DatasetOptions _options;
     private readonly List<OptionProblem> _problems = [];
@@ -162,6 +163,8 @@ internal sealed class DatasetAssembly
         var (resized, left, top, size) = framing;
         if (size.Width < 8 || size.Height < 8 || size.Width % 8 != 0 || size.Height % 8 != 0)
             throw new ArgumentException($"its training size would be {size}, which is no multiple of 8");
+        if ((long)resized.Width * resized.Height > MostPixels)
+            throw new ArgumentException($"a picture so long and narrow would be scaled to {resized} before it is cut; cut a piece out of it by hand");
         return left >= 0 && top >= 0 && left + size.Width <= resized.Width && top + size.Height <= resized.Height ? framing
             : throw new ArgumentException($"a piece of {size} at ({left}, {top}) cannot be cut from {resized}");
     }

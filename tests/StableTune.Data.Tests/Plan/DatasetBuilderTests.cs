@@ -115,6 +115,15 @@ public sealed class DatasetBuilderTests
         Assert.Equal("a.png", Assert.Single(Assert.Throws<InvalidOptionsException>(builder.Build).Problems).Value);
     }
 
+    [Fact]
+    public void Build_AnImageLikeAThread_IsRefusedBeforeItIsScaled()
+    {
+        var builder = new DatasetBuilder().WithResolution(512).Add(new Items(new DatasetItem("thread.png", new(4, 60_000), "x"), new DatasetItem("strip.png", new(512, 60_000), "x")));
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(builder.Build).Problems);
+        Assert.Equal("thread.png", problem.Value);
+        Assert.Contains("7680000", problem.Rule);
+    }
+
     private sealed class Wrong(Framing framing) : IBucketing
     {
         public bool HasBuckets => true;
