@@ -128,7 +128,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Writes the adapter to this file at the end, and beside it under numbered names when saved during training.</summary>
     /// <param name="path">A .safetensors file.</param>
     /// <param name="precision">The type of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
-    public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(path) { Precision = precision });
+    public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(Given(path)) { Precision = precision });
 
     /// <summary>Adds a saver of your own.</summary>
     public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(Given(saver)) });
@@ -146,16 +146,16 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <param name="folder">Where the pictures go.</param>
     /// <param name="prompts">What is drawn.</param>
     public TrainerBuilder WithSamples(string folder, params IEnumerable<TextToImageOptions> prompts) =>
-        WithSamples(new SampleOptions { Folder = folder, Prompts = [.. prompts] });
+        WithSamples(new SampleOptions { Folder = folder, Prompts = [.. Given(prompts)] });
 
     /// <summary>Adds a listener.</summary>
     public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
 
     /// <summary>Writes a log of JSON lines.</summary>
-    public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(path));
+    public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(Given(path)));
 
     /// <summary>Draws the loss curve to this PNG file, at the end.</summary>
-    public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(path));
+    public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(Given(path)));
 
     /// <summary>Sends log messages to a host's logger.</summary>
     public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });
