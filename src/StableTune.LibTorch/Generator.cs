@@ -26,12 +26,21 @@ public static partial class torch
         internal nint Handle => _handle != 0 ? _handle : throw new ObjectDisposedException(nameof(Generator));
 
         /// <summary>Where the numbers are drawn.</summary>
-        public Device device => Device.FromCode(Native.st_generator_device(Handle));
+        public Device device
+        {
+            get
+            {
+                var code = Native.st_generator_device(Handle);
+                GC.KeepAlive(this);
+                return Device.FromCode(code);
+            }
+        }
 
         /// <summary>The seed the stream was begun with.</summary>
         public ulong initial_seed()
         {
             Native.Check(Native.st_generator_initial_seed(Handle, out var seed), "Generator.initial_seed");
+            GC.KeepAlive(this);
             return seed;
         }
 
@@ -47,6 +56,7 @@ public static partial class torch
         public Tensor get_state()
         {
             Native.Check(Native.st_generator_get_state(Handle, out var state), "Generator.get_state");
+            GC.KeepAlive(this);
             return new(state);
         }
 
@@ -57,6 +67,8 @@ public static partial class torch
         {
             ArgumentNullException.ThrowIfNull(value);
             Native.Check(Native.st_generator_set_state(Handle, value.Handle), "Generator.set_state");
+            GC.KeepAlive(value);
+            GC.KeepAlive(this);
         }
 
         /// <summary>Lets the native generator go.</summary>

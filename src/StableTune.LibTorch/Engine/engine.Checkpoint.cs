@@ -64,6 +64,7 @@ public static unsafe partial class engine
             var result = segment(borrowed) ?? throw new InvalidOperationException("the segment of a checkpoint returned null");
             // The result's object goes with the scope, or belongs to whoever took it out of there.
             *output = Native.st_tensor_share(result.Handle);
+            GC.KeepAlive(result);
             return 0;
         }
         catch (Exception e)

@@ -41,12 +41,15 @@ public sealed class DisposeScope : IDisposable
 
     /// <summary>Takes a tensor in, from whichever scope holds it now.</summary>
     /// <returns>The same tensor.</returns>
+    /// <exception cref="InvalidOperationException">This scope, or the one that holds the tensor, belongs to another thread.</exception>
     public T Include<T>(T tensor) where T : Tensor
     {
         ArgumentNullException.ThrowIfNull(tensor);
         ObjectDisposedException.ThrowIf(_closed, this);
         if (tensor.Scope != this)
         {
+            CheckMine();
+            tensor.Scope?.CheckMine();
             tensor.Scope?.Remove(tensor);
             Add(tensor);
         }
@@ -55,16 +58,19 @@ public sealed class DisposeScope : IDisposable
 
     /// <summary>Hands a tensor of this scope to the outer one; without an outer one the caller must dispose it.</summary>
     /// <returns>The same tensor.</returns>
+    /// <exception cref="InvalidOperationException">The tensor is in this scope, which belongs to another thread.</exception>
     public T MoveToOuter<T>(T tensor) where T : Tensor
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (tensor.Scope != this) return tensor;
+        CheckMine();
         Remove(tensor);
         OuterScope?.Add(tensor);
         return tensor;
     }
 
     /// <summary>Hands tensors of this scope to the outer one.</summary>
+    /// <exception cref="InvalidOperationException">A tensor is in this scope, which belongs to another thread.</exception>
     public void MoveToOuter(params Tensor[] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -73,19 +79,27 @@ public sealed class DisposeScope : IDisposable
 
     /// <summary>Lets a tensor go: from now on the caller must dispose it.</summary>
     /// <returns>The same tensor.</returns>
+    /// <exception cref="InvalidOperationException">The tensor is in this scope, which belongs to another thread.</exception>
     public T Detach<T>(T tensor) where T : Tensor
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (tensor.Scope == this) Remove(tensor);
+        if (tensor.Scope != this) return tensor;
+        CheckMine();
+        Remove(tensor);
         return tensor;
     }
 
     /// <summary>Disposes the tensors of the scope now; the scope stays open.</summary>
     public void DisposeEverything()
     {
+        // Each is unlinked here and not by Remove, which does nothing on a foreign thread: closing a scope there must end, too.
         while (_first is { } tensor)
         {
-            Remove(tensor);
+            _first = tensor.NextInScope;
+            if (_first is not null) _first.PreviousInScope = null;
+            tensor.Scope = null;
+            tensor.PreviousInScope = tensor.NextInScope = null;
+            DisposablesCount--;
             tensor.Dispose();
         }
     }
@@ -97,6 +111,14 @@ public sealed class DisposeScope : IDisposable
         DisposeEverything();
         _closed = true;
         if (s_current == this) s_current = OuterScope;
+    }
+
+    /// <summary>A scope's list is not locked: tensors change scopes only on the thread that owns the list.</summary>
+    private void CheckMine()
+    {
+        if (!IsMine && !_closed)
+            throw new InvalidOperationException("This tensor is held by a dispose scope of another thread. "
+                + "Call DetachFromDisposeScope() on the thread that created it, before handing it over.");
     }
 
     internal void Add(Tensor tensor)

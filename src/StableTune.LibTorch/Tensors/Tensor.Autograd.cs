@@ -26,6 +26,7 @@ public static partial class torch
             get
             {
                 Native.Check(Native.st_is_leaf(Handle, out var leaf), "Tensor.is_leaf");
+                GC.KeepAlive(this);
                 return leaf != 0;
             }
         }
@@ -36,13 +37,23 @@ public static partial class torch
             get
             {
                 Native.Check(Native.st_grad(Handle, out var handle), "Tensor.grad");
+                GC.KeepAlive(this);
                 return handle == 0 ? null : new Tensor(handle);
             }
-            set => Native.Check(Native.st_set_grad(Handle, value?.Handle ?? 0), "Tensor.grad = ...");
+            set
+            {
+                Native.Check(Native.st_set_grad(Handle, value?.Handle ?? 0), "Tensor.grad = ...");
+                GC.KeepAlive(value);
+                GC.KeepAlive(this);
+            }
         }
 
         /// <summary>Keeps the gradient of a tensor that is no leaf.</summary>
-        public void retain_grad() => Native.Check(Native.st_retain_grad(Handle), "Tensor.retain_grad");
+        public void retain_grad()
+        {
+            Native.Check(Native.st_retain_grad(Handle), "Tensor.retain_grad");
+            GC.KeepAlive(this);
+        }
 
         /// <summary>Accumulates the gradient of this scalar into the leaves it was computed from.</summary>
         /// <exception cref="TorchException">It is no scalar, or was computed without recording.</exception>

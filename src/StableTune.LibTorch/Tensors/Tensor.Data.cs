@@ -27,13 +27,18 @@ public static partial class torch
                 var length = checked((int)(numel() * element_size()));
                 return new Span<byte>((void*)ContiguousData(), length);
             }
-            set => value.CopyTo(bytes);
+            set
+            {
+                value.CopyTo(bytes);
+                GC.KeepAlive(this);
+            }
         }
 
         /// <summary>Address of the first element; on the tensor's device.</summary>
         public nint data_ptr()
         {
             Native.Check(Native.st_tensor_data(Handle, out var data), "Tensor.data_ptr");
+            GC.KeepAlive(this);
             return data;
         }
 
@@ -103,12 +108,12 @@ public static partial class torch
         /// <summary>True unless the only element is zero.</summary>
         public bool ToBoolean() => ToScalar().ToBoolean();
 
-        /// <summary>A copy of contiguous memory of the CPU as an array.</summary>
+        /// <summary>A copy of memory of the CPU as an array, in the order of the indices.</summary>
         internal T[] CopyToArray<T>() where T : unmanaged
         {
             CheckElement<T>();
-            using var dense = is_contiguous() ? null : new Tensor(Native.st_tensor_share(contiguous().Handle), null);
-            var source = dense ?? this;
+            using var scope = NewDisposeScope();
+            var source = is_contiguous() ? this : contiguous();
             var array = new T[source.numel()];
             MemoryMarshal.AsBytes(array.AsSpan()).Clear();
             new ReadOnlySpan<T>((void*)source.data_ptr(), array.Length).CopyTo(array);

@@ -100,6 +100,7 @@ public static partial class torch
             get
             {
                 Native.Check(Native.st_tensor_version(Handle, out var version), "Tensor._version");
+                GC.KeepAlive(this);
                 return version;
             }
         }

@@ -31,8 +31,17 @@ public readonly unsafe struct TensorAccessor<T> : IEnumerable<T> where T : unman
     /// <exception cref="ArgumentOutOfRangeException">An index is outside its dimension.</exception>
     public T this[params long[] indices]
     {
-        get => *Locate(indices);
-        set => *Locate(indices) = value;
+        get
+        {
+            var value = *Locate(indices);
+            GC.KeepAlive(_tensor);
+            return value;
+        }
+        set
+        {
+            *Locate(indices) = value;
+            GC.KeepAlive(_tensor);
+        }
     }
 
     private T* Locate(long[] indices)
@@ -65,6 +74,7 @@ public readonly unsafe struct TensorAccessor<T> : IEnumerable<T> where T : unman
     {
         if (_tensor.is_contiguous()) Span.CopyTo(destination);
         else ToArray().CopyTo(destination);
+        GC.KeepAlive(_tensor);
     }
 
     /// <inheritdoc/>

@@ -141,6 +141,63 @@ public sealed class DisposeScopeTests
         other.Dispose();
     }
 
+    private static Exception? OnAnotherThread(Action body)
+    {
+        Exception? thrown = null;
+        var thread = new Thread(() => thrown = Record.Exception(body)) { IsBackground = true };
+        thread.Start();
+        Assert.True(thread.Join(TimeSpan.FromSeconds(20)), "the other thread does not come back");
+        return thrown;
+    }
+
+    [Fact]
+    public void Scope_ClosedByAnotherThread_DisposesItsTensors()
+    {
+        var before = engine.live_tensors;
+        using var outer = NewDisposeScope();
+        var inner = NewDisposeScope();
+        var tensors = new[] { ones(1), ones(2), ones(3) };
+        Assert.Null(OnAnotherThread(inner.Dispose));
+        Assert.All(tensors, tensor => Assert.True(tensor.IsInvalid));
+        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(0, inner.DisposablesCount);
+        Assert.Same(outer, CurrentDisposeScope);
+    }
+
+    [Fact]
+    public void Tensors_OfAScopeOfAnotherThread_CannotChangeScopesThere()
+    {
+        using var outer = NewDisposeScope();
+        using var scope = NewDisposeScope();
+        var (first, second) = (ones(1), ones(2));
+        var thrown = new List<Exception?>();
+        Assert.Null(OnAnotherThread(() =>
+        {
+            using var foreign = NewDisposeScope();
+            var theirs = ones(3);
+            thrown.Add(Record.Exception(() => foreign.Include(first)));
+            thrown.Add(Record.Exception(() => first.MoveToOuterDisposeScope()));
+            thrown.Add(Record.Exception(() => first.DetachFromDisposeScope()));
+            thrown.Add(Record.Exception(() => scope.Include(theirs)));
+            Assert.Equal(1, foreign.DisposablesCount);
+        }));
+        Assert.All(thrown, e => Assert.Contains("another thread", Assert.IsType<InvalidOperationException>(e).Message));
+        Assert.Equal((0, 2), (outer.DisposablesCount, scope.DisposablesCount));
+        scope.Dispose();
+        Assert.True(first.IsInvalid && second.IsInvalid);
+    }
+
+    [Fact]
+    public void ToArray_OfAViewOutsideEveryScope_LeavesNothingBehind()
+    {
+        using var x = arange(6);
+        using var grid = x.view(2, 3);
+        using var turned = grid.t();
+        var before = engine.live_tensors;
+        Assert.Equal([0L, 3, 1, 4, 2, 5], turned.data<long>().ToArray());
+        Assert.Equal(before, engine.live_tensors);
+    }
+
     [Fact]
     public void ThousandSteps_LeaveTheCountWhereItWas()
     {
