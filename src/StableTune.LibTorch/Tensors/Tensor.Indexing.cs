@@ -36,7 +36,7 @@ public static partial class torch
             if (named > rank || indices.Count(index => index.IndexKind == TensorIndex.Kind.Ellipsis) > 1)
                 throw new ArgumentException($"{indices.Length} index entries do not fit {this}: at most one for each dimension, and one ellipsis");
             var view = this;
-            var at = 0;
+            var (at, folded) = (0, 0);   // the dimension of the view, and by how many the list of index tensors is shorter up to there
             List<Tensor?>? found = null;
             foreach (var index in indices)
             {
@@ -48,10 +48,11 @@ public static partial class torch
                     case TensorIndex.Kind.Slice: view = view.slice(at++, index.Start ?? 0, index.Stop ?? long.MaxValue, index.Step); break;
                     default:
                         found ??= [];
-                        while (found.Count < at) found.Add(null);
+                        while (found.Count < at - folded) found.Add(null);
                         found.Add(index.Indices);
                         // A mask stands for all of its dimensions, but is one entry of the list.
-                        at++;
+                        var spanned = index.Indices is { dtype: ScalarType.Bool } mask ? (int)mask.dim() : 1;
+                        (at, folded) = (at + spanned, folded + spanned - 1);
                         break;
                 }
             }

@@ -121,4 +121,18 @@ public sealed class IndexingTests : IDisposable
         GradientCheck.Of(t => t[0][0].gather(0, tensor(new[] { 1L, 0L, 2L, 1L }, [1, 4])), _x);
         GradientCheck.Of(t => t[0][0].index_select(0, index), _x);
     }
+
+    [Fact]
+    public void Mask_OfSeveralDimensions_LeavesTheEntriesBehindItTheirDimensions()
+    {
+        using var scope = NewDisposeScope();
+        var x = arange(18).view(2, 3, 3);
+        var mask = tensor(new[] { true, false, false, false, true, true }, [2, 3]);
+        Assert.Equal([1L, 13, 16], x[mask, 1].data<long>().ToArray());
+        Assert.Equal([1L, 2, 13, 14, 16, 17], x[mask, TensorIndex.Slice(1)].data<long>().ToArray());
+        Assert.Equal([2L, 0, 2], x[mask, tensor(new long[] { 2, 0, 2 })].remainder(3).data<long>().ToArray());
+        x[mask, 2] = tensor(-1L);
+        Assert.Equal([-1L, -1, -1], x[mask, 2].data<long>().ToArray());
+        Assert.Equal(3, x.lt(0).sum().ToInt64());
+    }
 }
