@@ -62,6 +62,9 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    // The gradients of the second run are not recorded: a second derivative would lack the segment without a word.
+    if (c10::GradMode::is_enabled())
+      throw std::runtime_error("a checkpoint has no second derivative: run the segment without engine.checkpoint where create_graph is asked for");
     const auto holder = context->saved_data["segment"].toCapsule();
     const auto& segment = static_cast<const Segment&>(*holder);
     auto saved = context->get_saved_variables();

@@ -208,7 +208,13 @@ void collect(torch::jit::Stack& stack, Value* results, int capacity, int* count)
     *count = 1;
   } else {
     std::vector<Value> all;
-    pack_all(stack, all);
+    try {
+      pack_all(stack, all);
+    } catch (...) {
+      for (const auto& value : all)
+        if (value.tag == kTensor) take(value.pointer);
+      throw;
+    }
     *count = static_cast<int>(all.size());
     if (*count > capacity) {
       spilled = std::move(all);

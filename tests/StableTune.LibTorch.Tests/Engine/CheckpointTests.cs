@@ -149,6 +149,25 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void SecondDerivative_ThroughACheckpoint_IsRefused()
+    {
+        var x = full([3], 2.0, float64, requires_grad: true);
+        var y = engine.checkpoint(inputs => inputs[0].pow(3), x);
+        var error = Assert.Throws<TorchException>(() => autograd.grad([y.sum()], [x], create_graph: true));
+        Assert.Contains("second derivative", error.Message);
+    }
+
+    [Fact]
+    public void Backward_Twice_WithRetainGraph_AccumulatesTwice()
+    {
+        var x = full([3], 2.0, float64, requires_grad: true);
+        var y = engine.checkpoint(inputs => inputs[0] * inputs[1] * inputs[1], x, x).sum();
+        y.backward(null, retain_graph: true);
+        y.backward();
+        Assert.Equal([24.0, 24, 24], x.grad!.data<double>().ToArray());
+    }
+
+    [Fact]
     public void HundredSteps_LeaveTheCountWhereItWas()
     {
         var weight = randn([8, 8], requires_grad: true);
