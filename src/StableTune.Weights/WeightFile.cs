@@ -57,7 +57,7 @@ public sealed class WeightFile : IDisposable
         foreach (var info in Tensors)
         {
             var stored = info.DType.ToScalarType();
-            var target = empty([.. info.Shape], dtype: stored.IsFloat() ? dtype ?? stored : stored);
+            var target = empty([.. info.Shape], dtype: ReadType(info, stored.IsFloat() ? dtype ?? stored : stored));
             reader.Add(info, target);
             loaded.Add(info.Name, target);
         }
@@ -65,6 +65,7 @@ public sealed class WeightFile : IDisposable
         reader.Run(new ModuleLoadOptions());
         foreach (var name in loaded.Keys.ToList())
         {
+            if (dtype is { } wanted && Source[name].DType.IsFloat()) loaded[name] = loaded[name].to(wanted);
             if (device is not null) loaded[name] = loaded[name].to(device);
             loaded[name].MoveToOuterDisposeScope();
         }
@@ -75,13 +76,16 @@ public sealed class WeightFile : IDisposable
     /// <summary>Closes the file. Tensors that were loaded, also mapped ones, stay.</summary>
     public void Dispose() => Source.Dispose();
 
+    /// <summary>Between floating-point types the reader converts; what else may be asked for, the engine does afterwards.</summary>
+    private static ScalarType ReadType(TensorInfo info, ScalarType wanted) =>
+        info.DType.HasBitsOf(wanted) || FloatConversion.Handles(info.DType, wanted) ? wanted : info.DType.ToScalarType();
+
     /// <summary>Loads into a fresh tensor of the current scope.</summary>
     internal Tensor LoadOne(TensorInfo info, ScalarType? dtype, Device? device)
     {
         var stored = info.DType.ToScalarType();
         var wanted = dtype ?? stored;
-        // Between floating-point types the reader converts; what else may be asked for, the engine does afterwards.
-        var read = info.DType.HasBitsOf(wanted) || FloatConversion.Handles(info.DType, wanted) ? wanted : stored;
+        var read = ReadType(info, wanted);
         var target = empty([.. info.Shape], dtype: read);
         var reader = new TensorReader(Source);
         reader.Add(info, target);

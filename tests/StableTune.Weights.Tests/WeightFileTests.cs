@@ -58,6 +58,20 @@ public sealed class WeightFileTests : IDisposable
     }
 
     [Fact]
+    public void LoadAll_AsIntegers_ConvertsTheNumbersAndNotTheirBits()
+    {
+        using var scope = NewDisposeScope();
+        using var file = Write(
+            Payload("d", TensorDType.F64, [1], BitConverter.GetBytes(-3.75)), Payload("f", TensorDType.F32, [1], BitConverter.GetBytes(7.5f)),
+            Payload("h", TensorDType.F16, [1], BitConverter.GetBytes((Half)2.5)), Payload("u", TensorDType.U8, [1], 9));
+        var all = file.LoadAll(ScalarType.Int64);
+        Assert.Equal((-3L, 7L, 2L), (all["d"].item<long>(), all["f"].item<long>(), all["h"].item<long>()));
+        Assert.Equal(ScalarType.Byte, all["u"].dtype);
+        Assert.All(all.Values.Take(3), tensor => Assert.Equal(ScalarType.Int64, tensor.dtype));
+        Assert.All(all.Values.ToList(), tensor => tensor.Dispose());
+    }
+
+    [Fact]
     public void LoadAll_LargeTensors_ConvertsEachElementOnceAndInPlace()
     {
         using var scope = NewDisposeScope();
