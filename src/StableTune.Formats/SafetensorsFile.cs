@@ -98,7 +98,7 @@ public sealed class SafetensorsFile : IDisposable
     }
 
     /// <summary>The tensor's bytes in the mapped file, little-endian, without copying; valid until this object is disposed.</summary>
-    /// <exception cref="InvalidFileException">The file has no such tensor.</exception>
+    /// <exception cref="InvalidFileException">The file has no such tensor, or became shorter since it was opened.</exception>
     /// <exception cref="NotSupportedException">The tensor has 2 GB or more: use <see cref="Pointer"/> or <see cref="Read"/>.</exception>
     public unsafe ReadOnlySpan<byte> Span(string name)
     {
@@ -113,6 +113,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <see cref="Lease"/>. The address is a multiple of the element size only if the file's writer saw to it.
     /// </summary>
     /// <param name="info">One of this file's tensors.</param>
+    /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     public nint Pointer(TensorInfo info)
     {
         CheckOwn(info);
@@ -123,6 +124,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed
     /// before.</summary>
     /// <param name="info">One of this file's tensors.</param>
+    /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     public MappedTensor Lease(TensorInfo info)
     {
         var pointer = Pointer(info);
@@ -149,6 +151,10 @@ public sealed class SafetensorsFile : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_start != 0) return;
+            // Behind a map's end the system ends the process; an exception must come first.
+            if (RandomAccess.GetLength(_file.SafeFileHandle) is var length && length < DataOffset + DataLength)
+                throw new InvalidFileException(Path, $"the file has {length} bytes, but had {DataOffset + DataLength} when it was opened.",
+                    "Something shortened the file while it was in use: restore it and try again.");
             _map ??= MemoryMappedFile.CreateFromFile(_file, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None,
                 leaveOpen: true);
             _view ??= _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.CopyOnWrite);

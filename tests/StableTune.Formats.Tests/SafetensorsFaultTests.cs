@@ -126,4 +126,17 @@ public sealed class SafetensorsFaultTests : IDisposable
         var fault = Assert.Throws<InvalidFileException>(() => file.Read(file["a"], new byte[8]));
         Assert.Contains("5 more byte(s)", fault.Message);
     }
+
+    [Fact]
+    public void Span_FileShortenedBeforeTheFirstUse_IsToldInsteadOfMapped()
+    {
+        var path = _folder.File("test.safetensors");
+        File.WriteAllBytes(path, RawFile.Bytes("""{"a":{"dtype":"U8","shape":[99999],"data_offsets":[0,99999]}}""", 99999));
+        using var file = SafetensorsFile.Open(path);
+        using (var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+            RandomAccess.SetLength(handle, 100);
+        var fault = Assert.Throws<InvalidFileException>(() => file.Span("a"));
+        Assert.Contains("the file has 100 bytes", fault.Message);
+        Assert.Throws<InvalidFileException>(() => file.Lease(file["a"]));
+    }
 }

@@ -28,13 +28,27 @@ internal sealed class ByteSource : IDisposable
     {
         if (offset < 0 || offset > Length - destination.Length) return false;
         if (_handle is null) _memory.Span.Slice((int)offset, destination.Length).CopyTo(destination);
-        else if (destination.Length > _window.Length) return RandomAccess.Read(_handle, destination, offset) == destination.Length;
+        else if (destination.Length > _window.Length) return FillFromFile(offset, destination);
         else
         {
             if (offset < _windowStart || offset + destination.Length > _windowStart + _windowLength)
                 (_windowStart, _windowLength) = (offset, RandomAccess.Read(_handle, _window, offset));
             if (offset + destination.Length > _windowStart + _windowLength) return false;
             _window.AsSpan((int)(offset - _windowStart), destination.Length).CopyTo(destination);
+        }
+
+        return true;
+    }
+
+    // The system may give less than was asked for although there is more.
+    private bool FillFromFile(long offset, Span<byte> destination)
+    {
+        while (destination.Length > 0)
+        {
+            var read = RandomAccess.Read(_handle!, destination, offset);
+            if (read == 0) return false;
+            offset += read;
+            destination = destination[read..];
         }
 
         return true;
