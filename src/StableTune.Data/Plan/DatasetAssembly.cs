@@ -14,11 +14,17 @@ internal sealed class DatasetAssembly
     private readonly List<string> _warnings = [];
     private readonly List<DatasetFolder> _folders = [];
 
-    private DatasetAssembly(DatasetOptions options) => _options = options;
+    private readonly DatasetPlan _plan;
+    private readonly IReadOnlyDictionary<string, OptionProblem> _damaged;
 
-    internal static DatasetInspection Inspect(DatasetPlan plan)
+    private DatasetAssembly(DatasetPlan plan, IEnumerable<OptionProblem> damaged) =>
+        (_plan, _options, _damaged) = (plan, plan.Options, damaged.DistinctBy(fault => fault.Value).ToDictionary(fault => $"{fault.Value}", StringComparer.Ordinal));
+
+    /// <param name="plan">What to make.</param>
+    /// <param name="damaged">Images that are known to be damaged although their headers are good.</param>
+    internal static DatasetInspection Inspect(DatasetPlan plan, params IEnumerable<OptionProblem> damaged)
     {
-        var assembly = new DatasetAssembly(plan.Options);
+        var assembly = new DatasetAssembly(plan, damaged);
         assembly._problems.AddRange(plan.Options.Validate());
         if (plan.Subsets.IsEmpty)
             assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images", "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
@@ -90,6 +96,7 @@ internal sealed class DatasetAssembly
         Parallel.For(0, found.Count, i =>
         {
             var item = found[i].Item;
+            if (_damaged.TryGetValue(item.Path, out faults[i])) return;
             try
             {
                 sizes[i] = item.Size ?? ImageHeader.ReadSize(item.Path, _options.ApplyExifOrientation);
@@ -189,7 +196,7 @@ internal sealed class DatasetAssembly
             _warnings.Add($"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained; it works, but edges may suffer.");
         Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
-        return new(_options, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Caption))), _warnings);
+        return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Caption))), _warnings);
     }
 
     private void Name(List<TrainingSample> samples, Func<TrainingSample, bool> condition, string fault)

@@ -32,8 +32,8 @@ public sealed record DatasetOptions : OptionsBase
     public bool ApplyExifOrientation { get; init; } = true;
 
     /// <summary>
-    /// What to do with image files that cannot be read. Default: fail. Looked at are the files' headers: an image that shows only when
-    /// it is decoded that it was cut short (<see cref="TrainingDataset.CheckImages"/>) is always reported before the first step.
+    /// What to do with image files that cannot be read. Default: fail. Building looks at the files' headers; an image that shows only
+    /// when it is decoded that it was cut short is found before the first step (<see cref="TrainingDataset.WithoutBadImages"/>).
     /// </summary>
     public BadImagePolicy OnBadImage { get; init; }
 

@@ -13,21 +13,23 @@ public sealed record DatasetFolder(string Name, int Repeats, int ImageCount, Sub
 /// <summary>A data set ready for training: immutable, checked, and still without pixels.</summary>
 public sealed class TrainingDataset
 {
-    internal TrainingDataset(DatasetOptions options, IReadOnlyList<TrainingSample> samples, IReadOnlyList<DatasetFolder> folders,
+    private readonly DatasetPlan _plan;
+
+    internal TrainingDataset(DatasetPlan plan, IReadOnlyList<TrainingSample> samples, IReadOnlyList<DatasetFolder> folders,
         IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> tagFrequency, IReadOnlyList<string> warnings)
     {
-        (Options, Samples, Folders, TagFrequency, Warnings) = (options, samples, folders, tagFrequency, warnings);
+        (_plan, Samples, Folders, TagFrequency, Warnings) = (plan, samples, folders, tagFrequency, warnings);
         Buckets = [.. from sample in samples
                       group sample by sample.Framing.Size into bucket
                       orderby bucket.Key.Width, bucket.Key.Height
-                      select new Bucket(bucket.Key, options.BatchSize, [.. bucket.SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))])];
+                      select new Bucket(bucket.Key, plan.Options.BatchSize, [.. bucket.SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))])];
         TrainingImageCount = samples.Where(sample => !sample.Subset.IsRegularization).Sum(sample => sample.Repeats);
         BatchesPerEpoch = Buckets.Sum(bucket => bucket.BatchCount);
         RegularizationImageCount = folders.Where(folder => folder.Options.IsRegularization).Sum(folder => folder.Repeats * folder.ImageCount);
     }
 
     /// <summary>The options it was built with.</summary>
-    public DatasetOptions Options { get; }
+    public DatasetOptions Options => _plan.Options;
 
     /// <summary>The images that occur in an epoch: those of training subsets in order, then regularisation images as far as they are used.</summary>
     public IReadOnlyList<TrainingSample> Samples { get; }
@@ -69,6 +71,22 @@ public sealed class TrainingDataset
     /// <returns>One problem for each bad image; empty when all can be read.</returns>
     public IReadOnlyList<OptionProblem> CheckImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         ImageCheck.Run(Samples, progress, cancellationToken);
+
+    /// <summary>
+    /// The same data set without the images that cannot be read, each with a warning, where <see cref="BadImagePolicy.Skip"/> asks for
+    /// it. Reads every image, as <see cref="CheckImages"/> does. A run does so before its first step.
+    /// </summary>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>This very data set when all can be read; otherwise one that is built anew from the same sources.</returns>
+    /// <exception cref="InvalidOptionsException">Bad images are not to be skipped, and all are listed; or no image is left.</exception>
+    public TrainingDataset WithoutBadImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var bad = CheckImages(progress, cancellationToken);
+        if (bad.Count == 0) return this;
+        var rest = DatasetAssembly.Inspect(_plan, bad);
+        return rest.Dataset ?? throw new InvalidOptionsException(rest.Problems);
+    }
 
     /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
     public string Report() => DatasetReport.Write(this);

@@ -15,6 +15,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
+        if (!plan.CacheLatents || dataset.Options.OnBadImage == BadImagePolicy.Skip) dataset = dataset.WithoutBadImages(progress, cancellationToken);
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
         var model = Load(cancellationToken);
         Freeze(model);
@@ -65,7 +66,6 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
     private (LatentCache? Latents, TextOutputCache? Text) Cache(StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
     {
-        if (!plan.CacheLatents) InvalidOptionsException.ThrowIfAny(dataset.CheckImages(progress, cancellationToken));
         var latents = plan.CacheLatents
             ? Own(LatentCache.Build(dataset, new VaeLatentEncoder(model), random.Seeds, progress: progress, cancellationToken: cancellationToken))
             : null;

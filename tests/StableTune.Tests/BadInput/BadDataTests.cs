@@ -62,6 +62,24 @@ public sealed class BadDataTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Train_ImagesCutShort_AreLeftOutWhereTheyMayBe(bool cached)
+    {
+        var bytes = File.ReadAllBytes(Image("1.png"));
+        File.WriteAllBytes(Image("1.png"), bytes[..(bytes.Length * 2 / 3)]);
+        var (logger, builder) = (new ListLogger(), TinyRun.Builder(_folder).WithBatchSize(1).WithCachedLatents(cached).For(TrainingLength.Epochs(1)));
+        var plan = builder.WithLogger(logger).Plan;
+        plan = plan with { Dataset = plan.Dataset with { Options = plan.Dataset.Options with { OnBadImage = BadImagePolicy.Skip } } };
+        Assert.Equal(3, new Trainer(plan).Train().Steps);
+        Assert.Single(logger.Entries, e => e.Text.Contains(Image("1.png") + ": left out", StringComparison.Ordinal));
+        Assert.Equal("3", TinyRun.Metadata(TinyRun.Output(_folder))["ss_num_train_images"]);
+
+        foreach (var path in Directory.GetFiles(TinyRun.Images(_folder), "*.png")) File.WriteAllBytes(path, bytes[..(bytes.Length * 2 / 3)]);
+        Assert.Contains("no readable image", Assert.Single(Assert.Throws<InvalidOptionsException>(() => new Trainer(plan).Train()).Problems).Rule);
+    }
+
+    [Theory]
     [InlineData(100)]
     [InlineData(0)]
     [InlineData(-64)]
