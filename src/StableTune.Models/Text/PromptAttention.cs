@@ -20,7 +20,7 @@ public static class PromptAttention
     private const double RoundFactor = 1.1, SquareFactor = 1 / 1.1;
 
     /// <summary>The parts of a prompt, neighbours of equal weight joined; one empty part for an empty prompt.</summary>
-    /// <exception cref="FormatException">A weight such as 1.1.1 is not a number, or brackets are nested deeper than <see cref="DeepestNesting"/>.</exception>
+    /// <exception cref="FormatException">A weight such as 1.1.1 is not a number or too large for one, or brackets are nested deeper than <see cref="DeepestNesting"/>.</exception>
     public static IReadOnlyList<PromptPart> Parse(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
@@ -40,6 +40,8 @@ public static class PromptAttention
 
         foreach (var start in round.Reverse()) Weigh(start, RoundFactor);
         foreach (var start in square.Reverse()) Weigh(start, SquareFactor);
+        if (parts.Find(part => !float.IsFinite((float)part.Weight)) is { Text: { } heaviest })
+            throw new FormatException($"The weight of \"{heaviest}\" in the prompt is beyond the range of numbers. Write it as in (word:1.2).");
         return parts.Count == 0 ? [new PromptPart("", 1)] : Join(parts);
 
         void Open(Stack<int> brackets)

@@ -50,6 +50,15 @@ public class PromptAttentionTests
         Assert.Contains(prompt[3..^1], Assert.Throws<FormatException>(() => PromptAttention.Parse(prompt)).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void Parse_WeightBeyondNumbers_NamesThePart()
+    {
+        var large = new string('9', 30);
+        Assert.Contains("\"cat\"", Assert.Throws<FormatException>(() => PromptAttention.Parse($"a (cat:{large}{large})")).Message, StringComparison.Ordinal);
+        Assert.Throws<FormatException>(() => PromptAttention.Parse($"((cat:{large}):{large})"));
+        Assert.Equal(2000, PromptAttention.Parse("(cat:2000)")[0].Weight);
+    }
+
+    [Fact]
     public void Parse_NestedTooDeep_SaysSo()
     {
         var error = Assert.Throws<FormatException>(() => PromptAttention.Parse(new string('(', 1_000_000)));
