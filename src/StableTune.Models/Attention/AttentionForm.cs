@@ -44,7 +44,7 @@ internal sealed class PlainAttention : AttentionForm
     {
         using var scope = NewDisposeScope();
         var dtype = query.dtype;
-        if (upcast) (query, key) = (query.to(ScalarType.Float32), key.to(ScalarType.Float32));
+        if (upcast) (query, key) = (query.Upcast(), key.Upcast());
         var scores = (query * scale).bmm(key.transpose(1, 2));   // [G, N, M]
         // The kernel computes in float32 whatever the dtype is; asking for a float32 result would only keep a second copy of it.
         var weights = scores.softmax(-1).As(dtype);
@@ -113,12 +113,23 @@ internal sealed class FusedAttention : AttentionForm
     public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
     {
         if (!IsAvailable)
-            throw new NotSupportedException($"AttentionForm.Fused needs {Operator}, which libtorch {engine.version} lacks. Use AttentionForm.Automatic, or libtorch 2.1 or later.");
+            throw new NotSupportedException($"AttentionForm.Fused needs {Operator}, which libtorch {engine.version} lacks. Use AttentionForm.Automatic, or libtorch 2.0 or later.");
         using var scope = NewDisposeScope();
         var dtype = query.dtype;
-        if (upcast) (query, key, value) = (query.to(ScalarType.Float32), key.to(ScalarType.Float32), value.to(ScalarType.Float32));
+        if (upcast) (query, key, value) = (query.Upcast(), key.Upcast(), value.Upcast());
+        // The operator scales by 1/√d itself; libtorch 2.0 takes no other scale.
+        var factor = scale * Math.Sqrt(query.size(2));
+        if (Math.Abs(factor - 1) > 1e-12) query = query * factor;
         // The kernels expect a head dimension: [1, G, N, d].
-        var result = engine.call(Operator, "", query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0), null, 0.0, false, scale)[0];
+        var result = nn.functional.scaled_dot_product_attention(query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0));
         return result.squeeze(0).to(dtype).MoveToOuterDisposeScope();
     }
+}
+
+/// <summary>Half precision to float32 where scores need its range.</summary>
+internal static class ScorePrecision
+{
+    /// <summary>The tensor in float32 if it is of half precision, else itself: float64 keeps its precision.</summary>
+    internal static Tensor Upcast(this Tensor x) =>
+        x.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? x.to(ScalarType.Float32) : x;
 }

@@ -23,8 +23,10 @@ public sealed class AttentionFormTests
             GoldenTensors.Compare(name, expected, actual, Tolerance);
     }
 
-    [Fact]
-    public void Attend_Plain_IsTheDefinition()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]   // raises half precision only: float64 stays what it is
+    public void Attend_Plain_IsTheDefinition(bool upcast)
     {
         using var scope = NewDisposeScope();
         var (q, k, v) = Inputs(ScalarType.Float64);
@@ -38,7 +40,7 @@ public sealed class AttentionFormTests
             }
         }
 
-        GoldenTensors.Compare("definition", expected, AttentionForm.Plain.Attend(q, k, v, 0.3, upcast: false), 1e-12);
+        GoldenTensors.Compare("definition", expected, AttentionForm.Plain.Attend(q, k, v, 0.3, upcast), 1e-12);
     }
 
     [Fact]
