@@ -64,6 +64,23 @@ public sealed class LoRATrajectoryTests : IDisposable
     }
 
     [Fact]
+    public void Accumulation_GradientsAreTheMeanOfThoseOfTheBatches()
+    {
+        using var scope = NewDisposeScope();
+        using var run = new RecordedRun(_folder, "lora_fp32", PrecisionPolicy.Float32, checkpointing: false);
+        run.Backward(0);
+        var first = run.TakeGradients();
+        run.Backward(1);
+        var second = run.TakeGradients();
+        run.Backward(0, accumulation: 2);
+        run.Backward(1, accumulation: 2);
+        var both = run.TakeGradients();
+        Assert.True((first - second).norm().ToDouble() > 0.1 * first.norm().ToDouble());
+        // Rounding of sums of the same numbers in another order.
+        Assert.InRange((both - (first + second) / 2).norm().ToDouble(), 0, 1e-5 * both.norm().ToDouble());
+    }
+
+    [Fact]
     public void NonFiniteLoss_NamesTheCause_AndAddsNoGradients()
     {
         using var run = new RecordedRun(_folder, "lora_fp32", PrecisionPolicy.Float32, checkpointing: false);
@@ -118,12 +135,21 @@ public sealed class LoRATrajectoryTests : IDisposable
 
         public JsonElement Reference(string property) => _reference.GetProperty(property);
 
-        public double Backward(int step, Func<Tensor, Tensor>? changeLatents = null)
+        public double Backward(int step, Func<Tensor, Tensor>? changeLatents = null, int accumulation = 1)
         {
             using var scope = NewDisposeScope();
             (_now, _change) = (step, changeLatents);
             using var batch = new Batch(["", ""], Recorded("loss_weights").clone());
-            return _step.Run(batch, accumulation: 1);
+            return _step.Run(batch, accumulation);
+        }
+
+        /// <summary>All gradients in one row; they are gone afterwards.</summary>
+        public Tensor TakeGradients()
+        {
+            using var scope = NewDisposeScope();
+            var all = cat([.. Parameters.Select(p => p.Value.grad!.flatten())], 0);
+            foreach (var parameter in Parameters) parameter.Value.grad = null;
+            return all.MoveToOuterDisposeScope();
         }
 
         public double Update()
