@@ -8,7 +8,7 @@ public sealed record RunDescription
     /// <summary>A number of 32 bits that tells runs apart.</summary>
     public required uint SessionId { get; init; }
 
-    /// <summary>When training started.</summary>
+    /// <summary>When the run started, before loading and caching.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
     /// <summary>Optimizer steps planned.</summary>

@@ -9,6 +9,7 @@ namespace StableTune.Training;
 internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IProgress<TrainingProgress>? progress) : IDisposable
 {
     private readonly Stack<IDisposable> _owned = new();
+    private readonly DateTimeOffset _startedAt = plan.Clock.GetUtcNow();     // before loading and caching, as in sd-scripts
 
     public TrainingResult Execute(CancellationToken cancellationToken)
     {
@@ -120,8 +121,8 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         var (steps, epochs) = (plan.Length.TotalSteps(stepsPerEpoch), plan.Length.TotalEpochs(stepsPerEpoch));
         var run = new RunDescription
         {
-            SessionId = unchecked((uint)new NamedSeeds(plan.Seed).For("session", plan.Clock.GetUtcNow().UtcTicks)),
-            StartedAt = plan.Clock.GetUtcNow(),
+            SessionId = unchecked((uint)new NamedSeeds(plan.Seed).For("session", _startedAt.UtcTicks)),
+            StartedAt = _startedAt,
             TotalSteps = steps,
             TotalEpochs = epochs,
             Dataset = dataset,
