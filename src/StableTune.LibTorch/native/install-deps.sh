@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(
-  cmake g++                                     # to build the shims
+  cmake make g++                                # to build the shims
   libopencv-imgcodecs-dev libopencv-imgproc-dev # reading, writing and resizing pictures
 )
 if [ -z "${STABLETUNE_LIBTORCH:-}" ]; then
