@@ -5,6 +5,9 @@ namespace StableTune;
 /// <summary>The pseudo-Huber loss 2c(√((p - y)² + c²) - c): squared for small errors, 2c|p - y| for large ones.</summary>
 public sealed record HuberLoss : PseudoHuberLoss
 {
+    /// <inheritdoc/>
+    public override string Name => "huber";
+
     private protected override Tensor Scaled(Tensor excess, Tensor c) => excess * (2 * c);
 }
 

@@ -3,6 +3,9 @@ namespace StableTune.Diffusion;
 /// <summary>Turns a prediction and its target into an error per element; masks, weights and means come after.</summary>
 public interface ILoss
 {
+    /// <summary>What files say the loss was (<c>ss_loss_type</c>): sd-scripts' name where it has one. Default the class's name.</summary>
+    string Name => GetType().Name;
+
     /// <summary>The error of every element.</summary>
     /// <param name="predicted">The model's answer, [B, C, h, w].</param>
     /// <param name="target">Its goal, as the prediction.</param>

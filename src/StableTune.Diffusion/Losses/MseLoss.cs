@@ -6,6 +6,9 @@ namespace StableTune;
 public sealed record MseLoss : OptionsBase, ILoss
 {
     /// <inheritdoc/>
+    public string Name => "l2";
+
+    /// <inheritdoc/>
     public Tensor PerElement(Tensor predicted, Tensor target, NoiseSchedule schedule, Tensor timesteps)
     {
         using var scope = NewDisposeScope();

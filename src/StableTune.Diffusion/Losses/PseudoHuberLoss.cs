@@ -9,6 +9,9 @@ public abstract record PseudoHuberLoss : OptionsBase, ILoss
     {
     }
 
+    /// <inheritdoc/>
+    public abstract string Name { get; }
+
     /// <summary>The threshold c that the schedule starts from. Default 0.1.</summary>
     public double C { get; init; } = 0.1;
 

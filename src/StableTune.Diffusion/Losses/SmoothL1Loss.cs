@@ -5,6 +5,9 @@ namespace StableTune;
 /// <summary>The smooth absolute error 2(√((p - y)² + c²) - c): the Huber loss divided by its threshold.</summary>
 public sealed record SmoothL1Loss : PseudoHuberLoss
 {
+    /// <inheritdoc/>
+    public override string Name => "smooth_l1";
+
     private protected override Tensor Scaled(Tensor excess, Tensor c) => excess * 2;
 }
 

@@ -75,14 +75,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
 
     private static LossFacts PlainLoss(DiffusionLoss loss) => new()
     {
-        LossType = loss.Loss switch
-        {
-            L1Loss => "l1",
-            HuberLoss => "huber",
-            SmoothL1Loss => "smooth_l1",
-            MseLoss => "l2",
-            var own => own.GetType().Name,
-        },
+        LossType = loss.Loss.Name,
         MinSnrGamma = loss.Weightings.OfType<MinSnrWeighting>().FirstOrDefault()?.Gamma,
         DebiasedEstimation = loss.Weightings.Any(w => w is DebiasedWeighting),
     };

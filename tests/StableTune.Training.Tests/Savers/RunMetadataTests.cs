@@ -86,6 +86,19 @@ public sealed class RunMetadataTests
         Assert.Equal(expected, expected.Select(e => (e.Item1, metadata[e.Item1])));
     }
 
+    [Fact]
+    public void Describe_EveryKindOfLoss_HasItsReferenceName()
+    {
+        ILoss[] losses = [new MseLoss(), new L1Loss(), new HuberLoss(), new SmoothL1Loss(), new OwnLoss()];
+        Assert.Equal(["l2", "l1", "huber", "smooth_l1", "OwnLoss"],
+            losses.Select(loss => Describe(Cats(), plan: new TrainingPlan { Loss = new DiffusionLoss { Loss = loss } })["ss_loss_type"]));
+    }
+
+    private sealed class OwnLoss : ILoss
+    {
+        public Tensor PerElement(Tensor predicted, Tensor target, NoiseSchedule schedule, Tensor timesteps) => predicted - target;
+    }
+
     private static TrainingDataset Cats() => new DatasetBuilder().WithResolution(512, 768).WithBatchSize(2)
         .Add(new Items(
             new DatasetItem(Path.Combine("img", "10_cat", "a.png"), new(64, 64), "Cat, Sitting , cat") { Repeats = 10 },
