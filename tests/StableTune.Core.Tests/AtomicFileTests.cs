@@ -17,6 +17,14 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void Write_ANameAsLongAsNamesMayBe_Works()
+    {
+        var path = Path.Combine(_folder, new string('n', 251) + ".txt");
+        AtomicFile.WriteText(path, "long");
+        Assert.Equal("long", File.ReadAllText(path));
+    }
+
+    [Fact]
     public void Write_ThatThrows_KeepsTheOldFile()
     {
         var path = Path.Combine(_folder, "a.txt");

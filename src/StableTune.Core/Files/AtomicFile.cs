@@ -16,7 +16,7 @@ public static class AtomicFile
         var full = Path.GetFullPath(path);
         var folder = Path.GetDirectoryName(full)!;
         Directory.CreateDirectory(folder);
-        var temporary = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
+        var temporary = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");   // no longer than names may be
         try
         {
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
@@ -29,8 +29,20 @@ public static class AtomicFile
         }
         catch
         {
-            File.Delete(temporary);
+            Discard(temporary);
             throw;
+        }
+    }
+
+    /// <summary>Removes a temporary file. That it cannot be removed is not worth hiding why it was given up.</summary>
+    private static void Discard(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
         }
     }
 
