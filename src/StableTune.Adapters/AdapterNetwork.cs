@@ -253,6 +253,7 @@ public sealed class AdapterNetwork : IDisposable
         // A file without alphas is legal: alpha is then the rank.
         var missing = own.Keys.Where(name => !file.Contains(name) && !name.EndsWith(".alpha", StringComparison.Ordinal)).ToList();
         var wrong = mismatched.Select(mismatch => mismatch.Name).ToHashSet(StringComparer.Ordinal);
+        CheckAlphas(file, shared.Select(info => info.Name).Where(name => name.EndsWith(".alpha", StringComparison.Ordinal) && !wrong.Contains(name)));
         foreach (var entry in _adapters)
         {
             using var scope = NewDisposeScope();
@@ -263,5 +264,17 @@ public sealed class AdapterNetwork : IDisposable
         }
 
         return new LoadReport(file.Path, missing, unexpected, mismatched);
+    }
+
+    /// <summary>Looks at all alphas before any weight is changed.</summary>
+    private static void CheckAlphas(WeightFile file, IEnumerable<string> names)
+    {
+        foreach (var name in names)
+        {
+            using var alpha = file.Load(name, ScalarType.Float32);
+            var value = alpha.item<float>();
+            if (!(value >= 0 && float.IsFinite(value)))
+                throw new InvalidFileException(file.Path, $"'{name}' is {value}.", "It must be at least 0: save the file again.");
+        }
     }
 }

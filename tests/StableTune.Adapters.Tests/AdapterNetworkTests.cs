@@ -97,6 +97,22 @@ public sealed class AdapterNetworkTests : IDisposable
         Assert.All(network.NamedParameters().Where(p => golden.Contains(p.Name)), p => golden.AssertEqual(p.Name, p.Parameter));
     }
 
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(-1f)]
+    public void LoadWeights_AnAlphaThatCannotBe_IsRefusedBeforeAnythingChanges(float alpha)
+    {
+        using var scope = NewDisposeScope();
+        using var network = Attach();
+        var adapter = network.Adapters[0];
+        var before = network.NamedParameters().First().Parameter.clone();
+        var path = _folder.File("alpha.safetensors");
+        StateDictWriter.Save(path, [(network.NamedParameters().First().Name, ones_like(before)), ($"{adapter.Name}.alpha", tensor(alpha))]);
+        var error = Assert.Throws<InvalidFileException>(() => network.LoadWeights(path));
+        Assert.Contains($"'{adapter.Name}.alpha'", error.Message);
+        Assert.True(before.eq(network.NamedParameters().First().Parameter).all().ToBoolean());
+    }
+
     [Fact]
     public void NamedParameters_OfAPart_GiveDownThenUpOfItsAdapters()
     {
