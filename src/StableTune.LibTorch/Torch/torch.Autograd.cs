@@ -24,10 +24,16 @@ public static partial class torch
     private sealed class GradMode : IDisposable
     {
         private readonly bool _before = is_grad_enabled();
+        private bool _closed;
 
         internal GradMode(bool enabled) => Native.st_set_grad_enabled(enabled ? 1 : 0);
 
-        public void Dispose() => Native.st_set_grad_enabled(_before ? 1 : 0);
+        public void Dispose()
+        {
+            if (_closed) return;
+            _closed = true;
+            Native.st_set_grad_enabled(_before ? 1 : 0);
+        }
     }
 
     private sealed class InferenceMode(bool mode) : IDisposable

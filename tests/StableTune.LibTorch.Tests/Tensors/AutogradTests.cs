@@ -7,6 +7,20 @@ public sealed class AutogradTests : IDisposable
     public void Dispose() => _scope.Dispose();
 
     [Fact]
+    public void GradientSwitch_DisposedTwice_SetsBackOnce()
+    {
+        var inner = no_grad();
+        inner.Dispose();
+        using (no_grad())
+        {
+            inner.Dispose();
+            Assert.False(is_grad_enabled());
+        }
+
+        Assert.True(is_grad_enabled());
+    }
+
+    [Fact]
     public void Backward_AccumulatesIntoLeaves()
     {
         var x = tensor(new[] { 1f, 2f }, requires_grad: true);
