@@ -19,8 +19,9 @@ public static unsafe partial class engine
         if (!input.is_cpu() || !weight.is_contiguous()) return false;
         if (weight.size(2) * weight.size(3) == 1 || input.dtype != weight.dtype || input.size(1) != weight.size(1)) return false;
         if (is_grad_enabled() && (weight.requires_grad || bias is { requires_grad: true })) return false;
-        var places = input.size(0) * Places(input, weight, strides, paddings, dilations, 0) * Places(input, weight, strides, paddings, dilations, 1);
-        return places is > 0 and <= SmallMap && input.dtype is (ScalarType.Float32 or ScalarType.BFloat16);
+        if (strides.Min() < 1) return false;                                 // an error, which libtorch words
+        var (rows, columns) = (Places(input, weight, strides, paddings, dilations, 0), Places(input, weight, strides, paddings, dilations, 1));
+        return rows > 0 && columns > 0 && input.size(0) * rows * columns is > 0 and <= SmallMap && input.dtype is (ScalarType.Float32 or ScalarType.BFloat16);
     }
 
     /// <summary>The convolution as weight · windows; keeps the weight only for the backward pass.</summary>

@@ -33,6 +33,16 @@ public sealed class SmallConvolutionTests : IDisposable
         using (no_grad()) Close.To(engine.conv2d_frozen(x, weight, bias, [stride], [padding]), plain, tolerance);
     }
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, -1)]
+    public void Convolution_ThatCannotBe_IsLibTorchsError(long stride, long padding)
+    {
+        var (x, weight) = (randn(1, 256, 2, 2), randn(240, 256, 3, 3));
+        var error = Assert.Throws<TorchException>(() => engine.conv2d_frozen(x, weight, null, [stride], [padding]));
+        Assert.DoesNotContain("im2col", error.Message);
+    }
+
     [Fact]
     public void Convolution_WithATrainedWeight_GivesItsGradient()
     {
