@@ -15,7 +15,7 @@ namespace StableTune.Formats;
 /// that replace files by renaming, as <see cref="SafetensorsWriter"/> does, are harmless.
 /// On Windows a file cannot be replaced while it is open here: dispose first.
 /// </remarks>
-public sealed class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : ITensorFile
 {
     private static readonly OrderedDictionary<string, string> NoMetadata = [];
 
@@ -77,8 +77,7 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>The tensor of this name.</summary>
     /// <exception cref="InvalidFileException">The file has no such tensor; the message names similar ones.</exception>
-    public TensorInfo this[string name] => _byName.TryGetValue(name, out var info) ? info : throw new InvalidFileException(Path,
-        $"there is no tensor '{name}' among its {Tensors.Count}.", NearNames(name));
+    public TensorInfo this[string name] => _byName.TryGetValue(name, out var info) ? info : throw TensorFile.NoSuchTensor(this, name);
 
     /// <summary>Copies bytes of a tensor into the destination, without touching the map. Safe to call from several threads at
     /// once.</summary>
@@ -131,6 +130,8 @@ public sealed class SafetensorsFile : IDisposable
         return new MappedTensor(pointer, info.ByteCount, _view!.SafeMemoryMappedViewHandle);
     }
 
+    MappedTensor? ITensorFile.Lease(TensorInfo info) => Lease(info);
+
     /// <summary>Closes the file; the map goes as soon as no lease is left.</summary>
     public void Dispose()
     {
@@ -169,14 +170,5 @@ public sealed class SafetensorsFile : IDisposable
         ArgumentNullException.ThrowIfNull(info);
         if (!_byName.TryGetValue(info.Name, out var own) || !ReferenceEquals(own, info))
             throw new ArgumentException($"Tensor '{info.Name}' is not one of {Path}.", nameof(info));
-    }
-
-    private string NearNames(string name)
-    {
-        var tail = name[(name.LastIndexOf('.', Math.Max(0, name.LastIndexOf('.') - 1)) + 1)..];
-        var near = Tensors.Where(t => t.Name.EndsWith(tail, StringComparison.Ordinal)).Concat(Tensors).DistinctBy(t => t.Name)
-            .Take(3).Select(t => $"'{t.Name}'").ToList();
-        return near.Count == 0 ? "The file holds no tensors at all."
-            : $"It holds for instance {string.Join(", ", near)}: check the name, or whether this is the right file.";
     }
 }

@@ -101,11 +101,11 @@ public static class ModuleWeights
         reader.Add(info, target);
     }
 
-    /// <summary>The tensor over the mapped file, or null where its place is not a multiple of its element size.</summary>
+    /// <summary>The tensor over the mapped file, or null where it does not lie there as it is needed.</summary>
     private static Tensor? Map(WeightFile file, TensorInfo info, ScalarType type)
     {
         if (info.ByteCount == 0) return null;
-        var lease = file.Source.Lease(info);
+        if (file.Source.Lease(info) is not { } lease) return null;
         if (lease.Pointer % type.Size() == 0) return engine.from_memory(lease.Pointer, [.. info.Shape], type, lease.Dispose);
         lease.Dispose();
         return null;

@@ -8,7 +8,7 @@ namespace StableTune.Weights;
 /// Reads stored tensors straight into the memory of tensors, with several threads, converting on the way where the types
 /// differ. Nothing is held twice: a thread's buffer has 1 MiB.
 /// </summary>
-internal sealed class TensorReader(SafetensorsFile file)
+internal sealed class TensorReader(ITensorFile file)
 {
     /// <summary>What one thread takes at a time: large enough for the disk, small enough to share a model out evenly.</summary>
     private const long PieceBytes = 8 << 20;

@@ -2,18 +2,24 @@ using StableTune.Formats;
 
 namespace StableTune.Weights;
 
-/// <summary>A weights file (safetensors), open for loading tensors from it. Opening reads and checks the header only.</summary>
+/// <summary>A weights file of any format, open for loading tensors from it. Opening reads and checks the header only.</summary>
 public sealed class WeightFile : IDisposable
 {
-    private WeightFile(SafetensorsFile file) => Source = file;
+    /// <summary>Loads from a file that is open already.</summary>
+    /// <param name="file">The file; from now on this object's to dispose.</param>
+    public WeightFile(ITensorFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        Source = file;
+    }
 
     /// <summary>Opens the file.</summary>
-    /// <param name="path">A safetensors file.</param>
+    /// <param name="path">The file; its content tells the format.</param>
     /// <exception cref="InvalidFileException">The file is missing, of another kind, truncated, or its header is wrong.</exception>
-    public static WeightFile Open(string path) => new(SafetensorsFile.Open(path));
+    public static WeightFile Open(string path) => new(TensorFile.Open(path));
 
     /// <summary>The file itself: types, places, raw bytes.</summary>
-    public SafetensorsFile Source { get; }
+    public ITensorFile Source { get; }
 
     /// <summary>The file, as the caller named it.</summary>
     public string Path => Source.Path;

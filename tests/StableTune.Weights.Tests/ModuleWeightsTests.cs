@@ -139,7 +139,7 @@ public sealed class ModuleWeightsTests : IDisposable
         using var file = WeightFile.Open(path);
         Assert.Throws<OperationCanceledException>(() => ModuleWeights.LoadInto(module, file, options: new ModuleLoadOptions { CancellationToken = new CancellationToken(true) }));
         using (var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
-            RandomAccess.SetLength(handle, file.Source.DataOffset + 50);
+            RandomAccess.SetLength(handle, ((SafetensorsFile)file.Source).DataOffset + 50);
         Assert.Throws<InvalidFileException>(() => ModuleWeights.LoadInto(module, file));
     }
 
