@@ -9,20 +9,32 @@ public static class FixtureModels
     public const int TinyMergeCount = 486;
 
     /// <summary>A copy of tiny-sd15 with its tokenizer's vocabulary, which the fixtures leave out. Returns the model folder.</summary>
-    public static string TinySd15(TemporaryFolder folder) => Complete("tiny-sd15", folder);
+    public static string TinySd15(TemporaryFolder folder) => Complete(folder, "tiny-sd15", "tiny-sd15");
 
-    private static string Complete(string name, TemporaryFolder folder)
+    /// <summary>The same of tiny-sd21-v: SD 2.x with v prediction.</summary>
+    public static string TinySd21V(TemporaryFolder folder) => Complete(folder, "tiny-sd21-v", "tiny-sd21-v");
+
+    /// <summary>The same of tiny-sd21-base: the weights of tiny-sd21-v with configurations for epsilon prediction.</summary>
+    public static string TinySd21Base(TemporaryFolder folder) => Complete(folder, "tiny-sd21-base", "tiny-sd21-v", "tiny-sd21-base");
+
+    /// <summary>The same of tiny-sdxl, with both tokenizers.</summary>
+    public static string TinySdxl(TemporaryFolder folder) => Complete(folder, "tiny-sdxl", "tiny-sdxl");
+
+    // The files of the layers lie on top of each other, the last one uppermost.
+    private static string Complete(TemporaryFolder folder, string name, params string[] layers)
     {
-        var source = Fixtures.Path("models", name);
         var target = folder.Folder(name);
-        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
+        foreach (var source in layers.Select(layer => Fixtures.Path("models", layer)))
         {
-            var copy = Path.Combine(target, Path.GetRelativePath(source, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
+            foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
+            {
+                var copy = Path.Combine(target, Path.GetRelativePath(source, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.Copy(file, copy, overwrite: true);
+            }
         }
 
-        ClipVocabulary.WriteFiles(Path.Combine(target, "tokenizer"), TinyMergeCount);
+        foreach (var tokenizer in Directory.EnumerateDirectories(target, "tokenizer*")) ClipVocabulary.WriteFiles(tokenizer, TinyMergeCount);
         return target;
     }
 }
