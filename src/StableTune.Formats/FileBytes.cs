@@ -9,11 +9,14 @@ internal static class FileBytes
     private const int MaximumRead = 1 << 30;
 
     /// <summary>Opens a file for reading; what stands in the way is told with a remedy.</summary>
-    /// <exception cref="InvalidFileException">There is no such file, it is a folder, or it may not be read.</exception>
+    /// <exception cref="InvalidFileException">There is no such file, it is a folder, is empty, or may not be read.</exception>
     public static FileStream Open(string path)
     {
         try
         {
+            // Opening a pipe would wait for its other end, perhaps for ever; pipes and devices are told by having no length.
+            if (LengthOf(path) == 0)
+                throw new InvalidFileException(path, "the file is empty, or it is no file but a pipe or a device.", "Name the file itself, or download it again.");
             // Others may read it, and may rename another file onto it, as atomic writing does.
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
         }
@@ -28,6 +31,12 @@ internal static class FileBytes
                 ? new InvalidFileException(path, "this is a folder, not a file.", "Name the file in it.", e)
                 : new InvalidFileException(path, "the file may not be read.", "Give the user of this process the right to read it.", e);
         }
+    }
+
+    private static long LengthOf(string path)
+    {
+        if (Directory.Exists(path)) throw new UnauthorizedAccessException();
+        return (File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path)).Length;
     }
 
     /// <summary>Fills the destination from this offset of the file.</summary>

@@ -4,9 +4,14 @@ namespace StableTune.Formats;
 public static class TensorFile
 {
     /// <summary>Opens the file and checks its header. Reads no tensor.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file, or the index of several (<c>...index.json</c>).</param>
     /// <exception cref="InvalidFileException">The file is missing, of no format that is known, truncated, or its header is wrong.</exception>
-    public static ITensorFile Open(string path) => SafetensorsFile.Open(path);
+    public static ITensorFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (path.EndsWith(ShardedTensorFile.IndexExtension, StringComparison.OrdinalIgnoreCase)) return ShardedTensorFile.Open(path);
+        return SafetensorsFile.Open(path);
+    }
 
     /// <summary>What to say when a name is asked for that the file lacks.</summary>
     internal static InvalidFileException NoSuchTensor(ITensorFile file, string name)

@@ -21,7 +21,7 @@ public sealed record LoadReport(
     /// <summary>Whether nothing is missing, unexpected or of another shape.</summary>
     public bool IsComplete => Missing.Count + Unexpected.Count + Mismatched.Count == 0;
 
-    /// <summary>Throws when the file did not fit; one message lists every name.</summary>
+    /// <summary>Throws when the file did not fit; one message counts the names and lists the first of each kind.</summary>
     /// <param name="allowUnexpected">Whether names that the module lacks are passed over.</param>
     /// <returns>This report.</returns>
     /// <exception cref="WeightsDoNotFitException">Something is missing, of another shape, or unexpected.</exception>

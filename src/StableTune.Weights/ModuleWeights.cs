@@ -32,7 +32,13 @@ public static class ModuleWeights
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var reader = new TensorReader(file.Source);
-        foreach (var (info, target) in pairs) Plan(reader, file, info, target, dtype, options.Storage);
+        foreach (var (info, target) in pairs)
+        {
+            // What is stored as whole numbers (which no known file does with weights) still becomes what the module needs.
+            var type = options.KeepStoredTypes && info.DType.IsFloat() ? info.DType.ToScalarType() : dtype;
+            Plan(reader, file, info, target, type, options.Storage);
+        }
+
         reader.Run(options);
         return report;
     }

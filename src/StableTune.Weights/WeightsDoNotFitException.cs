@@ -5,7 +5,10 @@ namespace StableTune.Weights;
 /// <summary>A weights file does not fit the model it was to be loaded into: names are missing or unexpected, or shapes differ.</summary>
 public sealed class WeightsDoNotFitException : InvalidFileException
 {
-    /// <summary>Creates the exception; its message lists all names of the report.</summary>
+    /// <summary>Names of each kind that the message lists: enough to see what is going on, where a wrong model would fill thousands of lines.</summary>
+    private const int MostListed = 12;
+
+    /// <summary>Creates the exception; its message counts the names of the report and lists the first of each kind.</summary>
     /// <param name="report">What did not fit.</param>
     /// <param name="remedy">What the user can do; null for the usual advice.</param>
     public WeightsDoNotFitException(LoadReport report, string? remedy = null)
@@ -30,6 +33,7 @@ public sealed class WeightsDoNotFitException : InvalidFileException
     {
         if (lines.Count == 0) return;
         text.Append('\n').Append("  ").Append(lines.Count).Append(' ').Append(what).Append(':');
-        foreach (var line in lines) text.Append("\n    ").Append(line);
+        foreach (var line in lines.Take(MostListed)) text.Append("\n    ").Append(line);
+        if (lines.Count > MostListed) text.Append("\n    ... and ").Append(lines.Count - MostListed).Append(" more");
     }
 }

@@ -74,6 +74,44 @@ public sealed class ModuleWeightsTests : IDisposable
     }
 
     [Fact]
+    public void LoadInto_KeepStoredTypes_GivesEachWeightItsFilesType()
+    {
+        using var scope = NewDisposeScope();
+        using var module = new Small();
+        var path = _folder.File("mixed.safetensors");
+        StateDictWriter.Save(path, module.state_dict().Select(entry => (entry.Key, entry.Value.dtype != ScalarType.Int64
+            ? entry.Value.to(entry.Key.StartsWith("first", StringComparison.Ordinal) ? ScalarType.Float16 : ScalarType.BFloat16) : entry.Value)).ToList());
+        using var file = WeightFile.Open(path);
+        Assert.True(ModuleWeights.LoadInto(module, file, dtype: ScalarType.Float64, options: new ModuleLoadOptions { KeepStoredTypes = true }).IsComplete);
+        Assert.Equal((ScalarType.Float16, ScalarType.BFloat16), (module.first.weight.dtype, module.second.weight.dtype));
+        Assert.Equal(ScalarType.Int64, module.state_dict()["positions"].dtype);
+    }
+
+    [Fact]
+    public void Compare_ModuleWithoutMemory_FindsWhatDoesNotFit()
+    {
+        using var scope = NewDisposeScope();
+        using var skip = engine.skip_init(META);
+        using var huge = nn.Linear(1 << 24, 1 << 24);      // 2^50 bytes
+        var path = _folder.File("small.safetensors");
+        StateDictWriter.Save(path, [("weight", zeros(4, 6)), ("bias", zeros(1 << 24))]);
+        using var file = WeightFile.Open(path);
+        Assert.Equal("weight: the model has [16777216, 16777216], the file [4, 6]", Assert.Single(ModuleWeights.Compare(huge, file).Mismatched).ToString());
+    }
+
+    [Fact]
+    public void WeightsDoNotFit_ManyNames_CountsThemAndListsTheFirst()
+    {
+        var names = Enumerable.Range(0, 3000).Select(i => $"layer.{i}.weight").ToList();
+        var error = new WeightsDoNotFitException(new LoadReport("model.safetensors", names, [], []));
+        Assert.Contains("3000 missing", error.Message);
+        Assert.Contains("layer.11.weight", error.Message);
+        Assert.Contains("... and 2988 more", error.Message);
+        Assert.DoesNotContain("layer.12.weight", error.Message);
+        Assert.Equal(3000, error.Report.Missing.Count);
+    }
+
+    [Fact]
     public void LoadInto_Mapped_KeepsTheMapAndNeverChangesTheFile()
     {
         using var scope = NewDisposeScope();

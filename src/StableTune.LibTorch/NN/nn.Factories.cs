@@ -142,7 +142,7 @@ public static partial class torch
 
         /// <summary>A parameter whose values are still undefined.</summary>
         internal static Parameter Uninitialized(long[] shape, ScalarType? dtype, Device? device)
-            => new(empty(shape, dtype: dtype ?? ScalarType.Float32, device: device));
+            => new(empty(shape, dtype: dtype ?? engine.InitType ?? ScalarType.Float32, device: device ?? engine.InitDevice));
 
         /// <summary>A parameter with one value everywhere, or undefined where initialisation is skipped.</summary>
         internal static Parameter Filled(long[] shape, Scalar value, ScalarType? dtype, Device? device)
