@@ -16,9 +16,16 @@ public interface IBucketing
     bool HasBuckets { get; }
 
     /// <summary>What is wrong with its settings.</summary>
-    IEnumerable<OptionProblem> Validate();
+    /// <param name="resolution">The training resolution of the data set, which stands for an area where sizes differ.</param>
+    IEnumerable<OptionProblem> Validate(PixelSize resolution);
+
+    /// <summary>What the user should know about its settings although they work.</summary>
+    /// <param name="resolution">See <see cref="Validate"/>.</param>
+    IEnumerable<string> Warnings(PixelSize resolution) => [];
 
     /// <summary>The framing of an image of this size. A pure function: the same size always gives the same framing.</summary>
+    /// <param name="image">The image's size.</param>
+    /// <param name="resolution">See <see cref="Validate"/>.</param>
     /// <exception cref="ArgumentException">An image of this size cannot be trained; the message says why.</exception>
-    Framing Frame(PixelSize image);
+    Framing Frame(PixelSize image, PixelSize resolution);
 }

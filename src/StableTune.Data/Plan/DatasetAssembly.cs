@@ -136,7 +136,7 @@ internal sealed class DatasetAssembly
     /// <summary>Frames every image, balances regularisation images, and numbers the samples.</summary>
     private List<TrainingSample> Place(List<Found> found)
     {
-        var bucketing = _options.Bucketing ?? new FixedResolution(_options.Resolution!.Value);
+        var (bucketing, resolution) = (_options.Bucketing ?? new FixedResolution(), _options.Resolution!.Value);
         var training = found.Where(item => !item.Subset.IsRegularization).ToList();
         var regularization = found.Where(item => item.Subset.IsRegularization).ToList();
         foreach (var folder in training.Concat(regularization).GroupBy(item => (item.Folder, item.Subset, item.Repeats)))
@@ -155,7 +155,7 @@ internal sealed class DatasetAssembly
         {
             try
             {
-                samples.Add(Sample(item, samples.Count, repeats, Checked(bucketing.Frame(item.Item.Size!.Value))));
+                samples.Add(Sample(item, samples.Count, repeats, Checked(bucketing.Frame(item.Item.Size!.Value, resolution))));
             }
             catch (ArgumentException e)
             {
@@ -194,6 +194,7 @@ internal sealed class DatasetAssembly
     {
         if (_options.Resolution is { } size && (size.Width % 64 != 0 || size.Height % 64 != 0))
             _warnings.Add($"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained; it works, but edges may suffer.");
+        if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
         Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
         return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Caption))), _warnings);

@@ -58,6 +58,10 @@ public sealed class DatasetBuilder
     /// <summary>Chooses each image's size in another way than one size for all.</summary>
     public DatasetBuilder WithBucketing(IBucketing bucketing) => WithOptions(Plan.Options with { Bucketing = bucketing });
 
+    /// <summary>Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an area.</summary>
+    /// <param name="buckets">Limits and step; null for the usual ones.</param>
+    public DatasetBuilder WithBuckets(AspectBuckets? buckets = null) => WithBucketing(buckets ?? new());
+
     /// <summary>Multiplies the loss of regularisation images.</summary>
     public DatasetBuilder WithPriorLossWeight(double weight) => WithOptions(Plan.Options with { PriorLossWeight = weight });
 

@@ -50,10 +50,10 @@ public sealed record DatasetOptions : OptionsBase
             yield return Problem<PixelSize?>(null, "a training resolution is required", "call WithResolution(512)", nameof(Resolution));
         else if (size.Width < 8 || size.Height < 8 || size.Width % 8 != 0 || size.Height % 8 != 0)
             yield return Problem($"{size.Width} x {size.Height}", "width and height must be multiples of 8", Nearest(size), nameof(Resolution));
+        else if (Bucketing is not null)
+            foreach (var problem in Bucketing.Validate(size)) yield return problem;
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least 1 image", "1 to 4 is customary");
         if (PriorLossWeight is not (>= 0 and < double.PositiveInfinity)) yield return Problem(PriorLossWeight, "the weight must not be negative", "1 is customary");
-        if (Bucketing is not null)
-            foreach (var problem in Bucketing.Validate()) yield return problem;
     }
 
     private static string Nearest(PixelSize size) => $"{Near(size.Width)} x {Near(size.Height)} is the nearest; multiples of 64 suit Stable Diffusion best";

@@ -170,9 +170,9 @@ public sealed class CacheTests : IDisposable
     {
         public bool HasBuckets => true;
 
-        public IEnumerable<OptionProblem> Validate() => [];
+        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
 
-        public Framing Frame(PixelSize image) => new(image, 0, 0, image);
+        public Framing Frame(PixelSize image, PixelSize resolution) => new(image, 0, 0, image);
     }
 
     private sealed class Progress(Action<TrainingProgress> report) : IProgress<TrainingProgress>

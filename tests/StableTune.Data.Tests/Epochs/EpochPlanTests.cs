@@ -136,9 +136,9 @@ public sealed class EpochPlanTests
 
         public bool HasBuckets => true;
 
-        public IEnumerable<OptionProblem> Validate() => [];
+        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
 
-        public Framing Frame(PixelSize image) => _framings[image];
+        public Framing Frame(PixelSize image, PixelSize resolution) => _framings[image];
 
         private static PixelSize Size(JsonElement image, string name) => new(image.GetProperty(name)[0].GetInt32(), image.GetProperty(name)[1].GetInt32());
     }

@@ -128,9 +128,9 @@ public sealed class DatasetBuilderTests
     {
         public bool HasBuckets => true;
 
-        public IEnumerable<OptionProblem> Validate() => [];
+        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
 
-        public Framing Frame(PixelSize image) => framing;
+        public Framing Frame(PixelSize image, PixelSize resolution) => framing;
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class DatasetBuilderTests
             static PixelSize Size(JsonElement pair) => new(pair[0].GetInt32(), pair[1].GetInt32());
             var target = Size(c.GetProperty("bucket_reso"));
             var resized = Size(c.GetProperty("resized_size"));
-            var framing = new FixedResolution(target).Frame(Size(c.GetProperty("original_size")));
+            var framing = new FixedResolution().Frame(Size(c.GetProperty("original_size")), target);
             Assert.Equal(new Framing(resized, (resized.Width - target.Width) / 2, (resized.Height - target.Height) / 2, target), framing);
         });
     }

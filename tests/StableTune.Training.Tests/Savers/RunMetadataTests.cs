@@ -130,8 +130,8 @@ public sealed class RunMetadataTests
     {
         public bool HasBuckets => true;
 
-        public IEnumerable<OptionProblem> Validate() => [];
+        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
 
-        public Framing Frame(PixelSize image) => image.Width > image.Height ? new(new(1024, 512), 128, 0, new(768, 512)) : new(image, 0, 0, image);
+        public Framing Frame(PixelSize image, PixelSize resolution) => image.Width > image.Height ? new(new(1024, 512), 128, 0, new(768, 512)) : new(image, 0, 0, image);
     }
 }
