@@ -15,8 +15,8 @@ internal interface ITextToImageModel
     /// <summary>Pixels per place of the latents, in each direction.</summary>
     int Downscale { get; }
 
-    /// <summary>Layers of the text encoder: the largest clip skip.</summary>
-    int TextLayers { get; }
+    /// <summary>The largest clip skip; null where clip skip is not looked at.</summary>
+    int? LargestClipSkip { get; }
 
     /// <summary>Where latents live.</summary>
     Device Device { get; }

@@ -6,13 +6,13 @@ namespace StableTune.Diffusion;
 internal sealed class StableDiffusionParts : ITextToImageModel
 {
     private readonly StableDiffusionModel _model;
-    private readonly PromptEncoder _prompts;
+    private readonly IPromptEncoder _prompts;
 
     internal StableDiffusionParts(StableDiffusionModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _prompts = new PromptEncoder(model.Tokenizer, model.TextEncoder);
+        _prompts = PromptEncoder.For(model);
         Schedule = NoiseSchedule.From(model.Scheduler);
         Prediction = PredictionType.Parse(model.Scheduler.PredictionType);
     }
@@ -25,7 +25,7 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public int Downscale => _model.Vae.Options.Downscale;
 
-    public int TextLayers => _model.TextEncoder.Options.Layers;
+    public int? LargestClipSkip => _prompts.LargestClipSkip;
 
     public Device Device => _model.UNet.parameters().First().device;
 
@@ -33,9 +33,9 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         : Directory.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path))
         : Path.GetFileNameWithoutExtension(path);
 
-    public IDisposable Evaluating() => new Evaluation(_model.UNet, _model.Vae, _model.TextEncoder);
+    public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);
 
-    public Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options) => _prompts.EncodeForSampling(prompts, options.ClipSkip);
+    public Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options) => _prompts.EncodeForSampling(prompts, options.ClipSkip).Context;
 
     public Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates) => _model.UNet.call(latents, timesteps, encoderHiddenStates);
 

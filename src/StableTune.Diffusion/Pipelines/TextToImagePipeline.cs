@@ -115,8 +115,8 @@ public sealed class TextToImagePipeline
             yield return Problem(nameof(options.Steps), options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps", "take at most as many steps");
         else if (own.Count == 0 && TimesFault(options) is { } fault)
             yield return Problem(nameof(options.Steps), options.Steps, $"the sampler cannot place so many steps ({fault})", "take fewer steps, or another sampler");
-        if (options.ClipSkip > _model.TextLayers)
-            yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.TextLayers} layers", "1 or 2 is customary");
+        if (options.ClipSkip > _model.LargestClipSkip)
+            yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.LargestClipSkip} layers", "1 or 2 is customary");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Width), (nameof(options.Height), options.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
                 yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");

@@ -7,7 +7,7 @@ internal sealed class ModelFolder
     private const string FallbackVariant = "fp16";
 
     // Pipelines with the same parts.
-    private static readonly string[] Pipelines = ["StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"];
+    private static readonly string[] Pipelines = ["StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"];
 
     private static readonly (string Part, string[] Classes)[] PartClasses =
     [
@@ -15,6 +15,8 @@ internal sealed class ModelFolder
         ("vae", ["AutoencoderKL"]),
         ("text_encoder", ["CLIPTextModel"]),
         ("tokenizer", ["CLIPTokenizer", "CLIPTokenizerFast"]),
+        ("text_encoder_2", ["CLIPTextModelWithProjection"]),
+        ("tokenizer_2", ["CLIPTokenizer", "CLIPTokenizerFast"]),
     ];
 
     private ModelFolder(string path) => Path = path;
@@ -43,12 +45,12 @@ internal sealed class ModelFolder
         if (!Pipelines.Contains(pipeline))
             throw new InvalidFileException(
                 indexPath, $"the model is a {pipeline ?? "pipeline of no named class"}.",
-                "This version takes Stable Diffusion 1.x and 2.x, class StableDiffusionPipeline.");
+                "This version takes Stable Diffusion 1.x, 2.x and XL, class StableDiffusionPipeline or StableDiffusionXLPipeline.");
         foreach (var (part, classes) in PartClasses)
             if (index.Part(part) is { } found && !classes.Contains(found.Class))
                 throw new InvalidFileException(
                     indexPath, $"the part \"{part}\" is a {found.Class}, not a {classes[0]}.",
-                    "This version takes Stable Diffusion 1.x and 2.x.");
+                    "This version takes Stable Diffusion 1.x, 2.x and XL.");
         return new ModelFolder(path);
     }
 

@@ -2,7 +2,7 @@ using StableTune.Weights;
 
 namespace StableTune.Models;
 
-/// <summary>Loads models: folders in diffusers' layout with safetensors weights, Stable Diffusion 1.x and 2.x.</summary>
+/// <summary>Loads models: folders in diffusers' layout with safetensors weights, Stable Diffusion 1.x, 2.x and XL.</summary>
 public static class ModelLoader
 {
     /// <summary>Loads a model. Bytes go from the files straight into the weights' memory; nothing is held twice.</summary>
@@ -22,17 +22,24 @@ public static class ModelLoader
         ThrowIfAny(path, description.Faults);
 
         var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => new FileInfo(part.File).Length));
-        var loaded = new Dictionary<ModelParts, nn.Module>();
+        var loaded = new Dictionary<string, nn.Module>(StringComparer.Ordinal);
         try
         {
             foreach (var part in description.Parts)
             {
-                loaded[part.Part] = LoadPart(part, options, progress?.For(new FileInfo(part.File).Length), cancellationToken);
+                loaded[part.Name] = LoadPart(part, options, progress?.For(new FileInfo(part.File).Length), cancellationToken);
             }
 
-            return new StableDiffusionModel(
-                (UNet2DConditionModel?)loaded.GetValueOrDefault(ModelParts.UNet), (AutoencoderKL?)loaded.GetValueOrDefault(ModelParts.Vae),
-                (ClipTextModel?)loaded.GetValueOrDefault(ModelParts.TextEncoder), description.Tokenizer, description.Scheduler)
+            return new StableDiffusionModel(new ModelComponents
+            {
+                UNet = (UNet2DConditionModel?)loaded.GetValueOrDefault("unet"),
+                Vae = (AutoencoderKL?)loaded.GetValueOrDefault("vae"),
+                TextEncoder = (TextModel?)loaded.GetValueOrDefault("text_encoder"),
+                TextEncoder2 = (ClipTextModel?)loaded.GetValueOrDefault("text_encoder_2"),
+                Tokenizer = description.Tokenizer,
+                Tokenizer2 = description.Tokenizer2,
+                Scheduler = description.Scheduler,
+            })
             {
                 Path = path,
                 BaseModelVersion = description.BaseModelVersion,

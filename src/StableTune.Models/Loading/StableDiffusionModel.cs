@@ -1,25 +1,21 @@
 namespace StableTune.Models;
 
-/// <summary>A Stable Diffusion model (1.x or 2.x): its parts, and what its configuration says. Owns the parts.</summary>
+/// <summary>A Stable Diffusion model (1.x, 2.x or XL): its parts, and what its configuration says. Owns the parts.</summary>
 /// <remarks>Loaded parts are frozen and in evaluation mode; whoever trains one changes that. Parts can be released one by one when they are done with.</remarks>
 public sealed class StableDiffusionModel : IDisposable
 {
     private UNet2DConditionModel? _unet;
     private AutoencoderKL? _vae;
-    private ClipTextModel? _textEncoder;
-    private readonly ClipTokenizer? _tokenizer;
+    private TextModel? _textEncoder;
+    private ClipTextModel? _textEncoder2;
+    private ITextTokenizer? _tokenizer, _tokenizer2;
 
     /// <summary>Puts a model together; takes over the parts.</summary>
-    /// <param name="unet">The denoiser; null to do without.</param>
-    /// <param name="vae">The autoencoder; null to do without.</param>
-    /// <param name="textEncoder">The text encoder; null to do without.</param>
-    /// <param name="tokenizer">Its tokenizer; null to do without.</param>
-    /// <param name="scheduler">Noise schedule and prediction type; null for SD 1.x's.</param>
-    public StableDiffusionModel(
-        UNet2DConditionModel? unet, AutoencoderKL? vae, ClipTextModel? textEncoder, ClipTokenizer? tokenizer, SchedulerOptions? scheduler = null)
+    public StableDiffusionModel(ModelComponents components)
     {
-        (_unet, _vae, _textEncoder, _tokenizer) = (unet, vae, textEncoder, tokenizer);
-        Scheduler = scheduler ?? SchedulerOptions.Sd15;
+        ArgumentNullException.ThrowIfNull(components);
+        (_unet, _vae, _textEncoder, _textEncoder2) = (components.UNet, components.Vae, components.TextEncoder, components.TextEncoder2);
+        (_tokenizer, _tokenizer2, Scheduler) = (components.Tokenizer, components.Tokenizer2, components.Scheduler);
     }
 
     /// <summary>The denoiser.</summary>
@@ -30,13 +26,35 @@ public sealed class StableDiffusionModel : IDisposable
     /// <exception cref="InvalidOperationException">It was not loaded, or has been released.</exception>
     public AutoencoderKL Vae => _vae ?? throw Absent("VAE", nameof(ModelParts.Vae));
 
-    /// <summary>The text encoder.</summary>
+    /// <summary>The text encoder; of SDXL the first.</summary>
     /// <exception cref="InvalidOperationException">It was not loaded, or has been released.</exception>
-    public ClipTextModel TextEncoder => _textEncoder ?? throw Absent("text encoder", nameof(ModelParts.TextEncoder));
+    public TextModel TextEncoder => _textEncoder ?? throw Absent("text encoder", nameof(ModelParts.TextEncoder));
 
-    /// <summary>The text encoder's tokenizer; stays when the text encoder is released.</summary>
+    /// <summary>SDXL's second text encoder; see <see cref="HasTextEncoder2"/>.</summary>
+    /// <exception cref="InvalidOperationException">The model has none, or it was not loaded, or has been released.</exception>
+    public ClipTextModel TextEncoder2 => _textEncoder2 ?? throw Absent("second text encoder", nameof(ModelParts.TextEncoder));
+
+    /// <summary>Whether there is a second text encoder now.</summary>
+    public bool HasTextEncoder2 => _textEncoder2 is not null;
+
+    /// <summary>The text encoders that are there now: none, one, or SDXL's two in their order.</summary>
+    public IReadOnlyList<TextModel> TextEncoders => [.. new[] { _textEncoder, _textEncoder2 }.OfType<TextModel>()];
+
+    /// <summary>The text encoder's tokenizer; stays when the text encoder is released. Can be replaced by one that knows more words.</summary>
     /// <exception cref="InvalidOperationException">The text encoder was not loaded.</exception>
-    public ClipTokenizer Tokenizer => _tokenizer ?? throw Absent("tokenizer", nameof(ModelParts.TextEncoder));
+    public ITextTokenizer Tokenizer
+    {
+        get => _tokenizer ?? throw Absent("tokenizer", nameof(ModelParts.TextEncoder));
+        set => _tokenizer = value ?? throw new ArgumentNullException(nameof(value));
+    }
+
+    /// <summary>The second text encoder's tokenizer; as <see cref="Tokenizer"/>.</summary>
+    /// <exception cref="InvalidOperationException">The model has no second text encoder, or it was not loaded.</exception>
+    public ITextTokenizer Tokenizer2
+    {
+        get => _tokenizer2 ?? throw Absent("second tokenizer", nameof(ModelParts.TextEncoder));
+        set => _tokenizer2 = value ?? throw new ArgumentNullException(nameof(value));
+    }
 
     /// <summary>Noise schedule and prediction type.</summary>
     public SchedulerOptions Scheduler { get; }
@@ -51,7 +69,7 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>Where the model was loaded from; null when it was put together.</summary>
     public string? Path { get; init; }
 
-    /// <summary>What <c>ss_base_model_version</c> says of adapters trained on this model: "sd_v1", "sd_v2" or "sd_v2_v".</summary>
+    /// <summary>What <c>ss_base_model_version</c> says of adapters trained on this model: "sd_v1", "sd_v2", "sd_v2_v" or "sdxl_base_v1-0".</summary>
     public string BaseModelVersion { get; init; } = "sd_v1";
 
     /// <summary>Frees the UNet's memory.</summary>
@@ -60,8 +78,12 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>Frees the VAE's memory.</summary>
     public void ReleaseVae() => Release(ref _vae);
 
-    /// <summary>Frees the text encoder's memory.</summary>
-    public void ReleaseTextEncoder() => Release(ref _textEncoder);
+    /// <summary>Frees the memory of the text encoder, of SDXL both.</summary>
+    public void ReleaseTextEncoder()
+    {
+        Release(ref _textEncoder);
+        Release(ref _textEncoder2);
+    }
 
     /// <summary>Frees all parts.</summary>
     public void Dispose()

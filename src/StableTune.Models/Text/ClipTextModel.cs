@@ -5,7 +5,7 @@ namespace StableTune.Models;
 /// Radford et al. 2021, arXiv:2103.00020. SD 1.x, SD 2.x and both encoders of SDXL are options of this class. The causal mask is the only mask; padding
 /// is attended, as in the reference. It computes in the type of its weights; norms and softmax sum in float32 inside libtorch's kernels.
 /// </remarks>
-public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
+public sealed class ClipTextModel : TextModel
 {
     private readonly ClipTextTransformer text_model;
     private readonly Linear? text_projection;
@@ -27,8 +27,23 @@ public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
     /// <summary>Embeddings, layers and final norm.</summary>
     public ClipTextTransformer TextModel => text_model;
 
-    /// <summary>Whether each layer's activations are dropped after the forward pass and computed again in the backward pass: less memory, a third more time.</summary>
-    public bool GradientCheckpointing
+    /// <inheritdoc/>
+    public override int Layers => Options.Layers;
+
+    /// <inheritdoc/>
+    public override int Width => Options.HiddenSize;
+
+    /// <inheritdoc/>
+    public override int MaxPositions => Options.MaxPositions;
+
+    /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
+    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
+
+    /// <inheritdoc/>
+    public override Embedding TokenEmbedding => text_model.Embeddings.Tokens;
+
+    /// <inheritdoc/>
+    public override bool GradientCheckpointing
     {
         get => text_model.Encoder.GradientCheckpointing;
         set => text_model.Encoder.GradientCheckpointing = value;
@@ -51,7 +66,7 @@ public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
     /// <returns>[B, L, C].</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is not within 1 and the number of layers.</exception>
     /// <exception cref="ArgumentException">The ids have another shape.</exception>
-    public Tensor HiddenState(Tensor inputIds, int clipSkip = 1, bool finalNorm = true)
+    public override Tensor HiddenState(Tensor inputIds, int clipSkip = 1, bool finalNorm = true)
     {
         CheckShape(inputIds);
         ArgumentOutOfRangeException.ThrowIfLessThan(clipSkip, 1);
@@ -72,18 +87,37 @@ public sealed class ClipTextModel : nn.Module<Tensor, Tensor>
         var states = new List<Tensor>();
         text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Options.Layers, state => states.Add(state.alias().MoveToOuterDisposeScope()));
         var last = text_model.FinalNorm.call(states[^1]);
-        var pooled = Pool(last, inputIds);
+        var pooled = Pool(last, inputIds, Options.EndTokenId);
         if (text_projection is not null) pooled = text_projection.call(pooled);
         foreach (var state in states) state.MoveToOuterDisposeScope();
         return new ClipTextOutput(last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), states);
     }
 
-    /// <summary>The state at the end token, [B, C].</summary>
-    private Tensor Pool(Tensor last, Tensor inputIds)
+    /// <summary>The input of the last layer, without the final norm, and the pooled output: what SDXL takes of its second encoder.</summary>
+    /// <param name="inputIds">[B, L], int64.</param>
+    /// <param name="endId">The token whose first place is pooled, whatever larger ids textual inversion has added.</param>
+    /// <returns>[B, L, C] and [B, D].</returns>
+    internal (Tensor Penultimate, Tensor Pooled) PenultimateAndPooled(Tensor inputIds, int endId)
+    {
+        CheckShape(inputIds);
+        using var scope = NewDisposeScope();
+        Tensor? penultimate = null;
+        var place = 0;
+        var last = text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Layers, state =>
+        {
+            if (place++ == Layers - 1) penultimate = state.alias().MoveToOuterDisposeScope();
+        });
+        var pooled = Pool(text_model.FinalNorm.call(last), inputIds, endId);
+        if (text_projection is not null) pooled = text_projection.call(pooled);
+        return (penultimate!.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The state at the first place of a token, [B, C].</summary>
+    private static Tensor Pool(Tensor last, Tensor inputIds, int endId)
     {
         using var scope = NewDisposeScope();
         // See ClipTextOptions.EndTokenId: 2 stands for the largest id.
-        var place = Options.EndTokenId == 2 ? inputIds.argmax(-1) : inputIds.eq(Options.EndTokenId).to(ScalarType.Int32).argmax(-1);
+        var place = endId == 2 ? inputIds.argmax(-1) : inputIds.eq(endId).to(ScalarType.Int32).argmax(-1);
         var index = place.view(-1, 1, 1).expand(-1, 1, last.shape[2]);   // [B, 1, C]
         return last.gather(1, index).squeeze(1).MoveToOuterDisposeScope();
     }

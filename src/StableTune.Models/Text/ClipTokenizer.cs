@@ -5,7 +5,7 @@ namespace StableTune.Models;
 /// The ids are those of <c>transformers</c>' <c>CLIPTokenizer</c>: form C, white space to single blanks, lower case, CLIP's word pattern, byte-pair
 /// encoding. OpenAI's own tokenizer also repairs broken encodings and HTML entities; this one does not. Threads may share one tokenizer.
 /// </remarks>
-public sealed class ClipTokenizer
+public sealed class ClipTokenizer : ITextTokenizer
 {
     /// <summary>Tokens in one chunk, start and end included: the text encoder's positions.</summary>
     public const int ChunkLength = 77;
@@ -17,6 +17,7 @@ public sealed class ClipTokenizer
     private static readonly Lazy<ClipTokenizer> SharedSd2 = new(() => new ClipTokenizer(ClipVocabulary.Full, "!"));
 
     private readonly BytePairEncoder _encoder;
+    private readonly KeyValuePair<string, int>[] _fixedWords;   // start, end, and the pad token where it is a special word
     private readonly SpecialWords _special;
 
     /// <summary>Creates a tokenizer.</summary>
@@ -35,15 +36,16 @@ public sealed class ClipTokenizer
         PadId = padId;
         LargestId = Math.Max(vocabulary.Ids.Values.Max(), AddedTokens.Values.DefaultIfEmpty().Max());
         _encoder = new BytePairEncoder(vocabulary, EndId);
-        _special = new SpecialWords(
-            [.. AddedTokens, new(ClipVocabulary.StartToken, StartId), new(ClipVocabulary.EndToken, EndId), new(padToken, padId)]);
+        _fixedWords = [new(ClipVocabulary.StartToken, StartId), new(ClipVocabulary.EndToken, EndId), new(padToken, padId)];
+        _special = new SpecialWords([.. AddedTokens, .. _fixedWords]);
     }
 
-    private ClipTokenizer(ClipTokenizer original, int padId)
+    private ClipTokenizer(ClipTokenizer original, int padId, IReadOnlyDictionary<string, int> addedTokens, KeyValuePair<string, int>[] fixedWords)
     {
-        (Vocabulary, AddedTokens, StartId, EndId, LargestId) = (original.Vocabulary, original.AddedTokens, original.StartId, original.EndId, original.LargestId);
-        (_encoder, PadId) = (original._encoder, padId);
-        _special = new SpecialWords([.. AddedTokens, new(ClipVocabulary.StartToken, StartId), new(ClipVocabulary.EndToken, EndId)]);
+        (Vocabulary, StartId, EndId) = (original.Vocabulary, original.StartId, original.EndId);
+        (_encoder, PadId, AddedTokens, _fixedWords) = (original._encoder, padId, addedTokens, fixedWords);
+        LargestId = Math.Max(original.LargestId, addedTokens.Values.DefaultIfEmpty().Max());
+        _special = new SpecialWords([.. AddedTokens, .. _fixedWords]);
     }
 
     /// <summary>Tokens and merges.</summary>
@@ -81,8 +83,20 @@ public sealed class ClipTokenizer
     {
         ArgumentOutOfRangeException.ThrowIfNegative(padId);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(padId, LargestId);
-        return new ClipTokenizer(this, padId);
+        return new ClipTokenizer(this, padId, AddedTokens, _fixedWords[..2]);
     }
+
+    /// <summary>This tokenizer with further whole words, as textual inversion adds; of several at one place the longest counts.</summary>
+    /// <param name="tokens">Words and their ids; they replace <see cref="AddedTokens"/> of the same name.</param>
+    public ClipTokenizer WithAddedTokens(IReadOnlyDictionary<string, int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        var all = new Dictionary<string, int>(AddedTokens, StringComparer.Ordinal);
+        foreach (var (word, id) in tokens) all[word] = id;
+        return new ClipTokenizer(this, PadId, all, _fixedWords);
+    }
+
+    ITextTokenizer ITextTokenizer.WithAddedTokens(IReadOnlyDictionary<string, int> tokens) => WithAddedTokens(tokens);
 
     /// <summary>The ids of a text between start and end, not padded and not truncated.</summary>
     public int[] Encode(string text) => [StartId, .. EncodeBody(text), EndId];
@@ -111,12 +125,10 @@ public sealed class ClipTokenizer
     /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each id.</summary>
     /// <param name="text">Such as "a (red:1.3) [blurry] cat". Each part of one weight is tokenized on its own.</param>
     /// <param name="maxTokenLength">Tokens of text: 75, 150 or 225 (any multiple of 75).</param>
+    /// <param name="padId">What fills the rows; null for <see cref="PadId"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokenLength"/> is not a positive multiple of 75.</exception>
     /// <exception cref="FormatException">A weight is not a number, or brackets are nested too deep.</exception>
-    public WeightedTokens EncodeWeighted(string text, int maxTokenLength = ChunkBodyLength) => EncodeWeighted(text, maxTokenLength, PadId);
-
-    /// <summary>As <see cref="EncodeWeighted(string, int)"/>, filled with another id than <see cref="PadId"/>.</summary>
-    internal WeightedTokens EncodeWeighted(string text, int maxTokenLength, int padId)
+    public WeightedTokens EncodeWeighted(string text, int maxTokenLength = ChunkBodyLength, int? padId = null)
     {
         var (ids, weights) = (new List<int>(), new List<float>());
         foreach (var part in PromptAttention.Parse(text))

@@ -11,7 +11,7 @@ internal static class TokenChunks
     /// <param name="maxTokenLength">Tokens of text.</param>
     /// <param name="padId">What fills the rows; null for the tokenizer's padding.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is not a positive multiple of 75.</exception>
-    public static long[][] Cut(ClipTokenizer tokenizer, IReadOnlyList<int> body, int maxTokenLength, int? padId = null)
+    public static long[][] Cut(ITextTokenizer tokenizer, IReadOnlyList<int> body, int maxTokenLength, int? padId = null)
     {
         var count = Count(maxTokenLength);
         var pad = padId ?? tokenizer.PadId;

@@ -114,6 +114,9 @@ public sealed record UNetOptions : OptionsBase
         NormNumGroups = 8,
     };
 
+    /// <summary>Whether the model takes pooled text and sizes besides the context (SDXL).</summary>
+    public bool TakesAddedConditions => AdditionEmbedType == TextTime;
+
     /// <summary>Levels of resolution.</summary>
     internal int Levels => BlockOutChannels.Count;
 

@@ -19,7 +19,11 @@ internal sealed class VaeLatentEncoder(StableDiffusionModel model) : ILatentEnco
 }
 
 /// <summary>A model's text encoder as the data room knows encoders.</summary>
-internal sealed class PromptTextEncoder(PromptEncoder encoder, TrainingPlan plan) : ITextEncoder
+internal sealed class PromptTextEncoder(IPromptEncoder encoder, TrainingPlan plan) : ITextEncoder
 {
-    public TextFeatures Encode(IReadOnlyList<string> captions) => new(encoder.Encode(captions, plan.ClipSkip ?? 1, plan.MaxTokenLength));
+    public TextFeatures Encode(IReadOnlyList<string> captions)
+    {
+        var conditions = encoder.Encode(captions, plan.ClipSkip, plan.MaxTokenLength);
+        return new TextFeatures(conditions.Context, conditions.Pooled);
+    }
 }

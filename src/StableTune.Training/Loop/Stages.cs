@@ -13,8 +13,11 @@ public interface ILatentStage
 /// <summary>The stage that gives a batch's text conditions.</summary>
 public interface IContextStage
 {
-    /// <summary>Text-encoder states of a batch: [B, L, C], on the model's device, with a gradient path where the text encoder is trained. A fresh tensor.</summary>
-    Tensor Context(Batch batch);
+    /// <summary>
+    /// Text-encoder states of a batch, [B, L, C], and for SDXL the pooled output, [B, D]: on the model's device, with a gradient path where the text
+    /// encoder is trained. Fresh tensors.
+    /// </summary>
+    TextConditions Context(Batch batch);
 }
 
 /// <summary>Cached latents where the batch has them; otherwise the VAE encodes its pixels with a fresh draw.</summary>
@@ -37,14 +40,15 @@ internal sealed class VaeLatentStage(StableDiffusionModel model, Generator rando
 }
 
 /// <summary>Cached text-encoder states where the batch has them; otherwise the text encoder runs, with gradients when it is trained.</summary>
-internal sealed class PromptContextStage(PromptEncoder? encoder, TrainingPlan plan, Device device) : IContextStage
+internal sealed class PromptContextStage(IPromptEncoder? encoder, TrainingPlan plan, Device device) : IContextStage
 {
-    public Tensor Context(Batch batch)
+    public TextConditions Context(Batch batch)
     {
         using var scope = NewDisposeScope();
-        if (batch.EncoderHiddenStates is { } cached) return cached.to(device).alias().MoveToOuterDisposeScope();
+        if (batch.EncoderHiddenStates is { } cached)
+            return new TextConditions(cached.to(device).alias(), batch.PooledEmbeds?.to(device).alias()).MoveToOuterDisposeScope();
         if (encoder is null) throw new InvalidOperationException("The text encoder was released, and the batch has no cached states.");
         using var gradients = set_grad_enabled(plan.TrainsTextEncoder);
-        return encoder.Encode(batch.Captions, plan.ClipSkip ?? 1, plan.MaxTokenLength).MoveToOuterDisposeScope();
+        return encoder.Encode(batch.Captions, plan.ClipSkip, plan.MaxTokenLength).MoveToOuterDisposeScope();
     }
 }

@@ -54,14 +54,14 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     /// <summary>Nothing of the base model is trained: only what the targets add.</summary>
     private void Freeze(StableDiffusionModel model)
     {
-        foreach (var part in new nn.Module[] { model.UNet, model.TextEncoder, model.Vae })
+        foreach (var part in new nn.Module[] { model.UNet, model.Vae }.Concat(model.TextEncoders))
         {
             part.requires_grad_(false);
             part.eval();
         }
 
         model.UNet.GradientCheckpointing = plan.GradientCheckpointing;
-        model.TextEncoder.GradientCheckpointing = plan.GradientCheckpointing && plan.TrainsTextEncoder;
+        foreach (var encoder in model.TextEncoders) encoder.GradientCheckpointing = plan.GradientCheckpointing && plan.TrainsTextEncoder;
     }
 
     /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
@@ -71,7 +71,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             ? Own(LatentCache.Build(dataset, new VaeLatentEncoder(model), random.Seeds, progress: progress, cancellationToken: cancellationToken))
             : null;
         var text = CachesText
-            ? Own(TextOutputCache.Build(dataset, new PromptTextEncoder(new PromptEncoder(model.Tokenizer, model.TextEncoder), plan), progress: progress, cancellationToken: cancellationToken))
+            ? Own(TextOutputCache.Build(dataset, new PromptTextEncoder(PromptEncoder.For(model), plan), progress: progress, cancellationToken: cancellationToken))
             : null;
         if (plan.Samples is not null) return (latents, text);
         if (latents is not null) model.ReleaseVae();
@@ -97,7 +97,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     private TrainingStep Step(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, TrainingRandom random) => new(new TrainingStepParts
     {
         Latents = new VaeLatentStage(model, random.Vae),
-        Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? new PromptEncoder(model.Tokenizer, model.TextEncoder) : null, plan, model.Device),
+        Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null, plan, model.Device),
         UNet = model.UNet,
         Schedule = NoiseSchedule.From(model.Scheduler),
         Prediction = PredictionType.Parse(model.Scheduler.PredictionType),

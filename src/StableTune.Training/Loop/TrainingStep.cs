@@ -10,7 +10,7 @@ public sealed record TrainingStepParts
     /// <summary>Gives a batch's latents, scaled: [B, 4, H/8, W/8], float32.</summary>
     public required ILatentStage Latents { get; init; }
 
-    /// <summary>Gives a batch's text conditions: [B, L, C].</summary>
+    /// <summary>Gives a batch's text conditions: [B, L, C], for SDXL also pooled ones.</summary>
     public required IContextStage Context { get; init; }
 
     /// <summary>Predicts from noisy latents [B, 4, h, w], timesteps [B] and context [B, L, C]: [B, 4, h, w].</summary>
@@ -53,11 +53,11 @@ public sealed class TrainingStep(TrainingStepParts parts)
         using var scope = NewDisposeScope();
         foreach (var trained in parts.Targets) trained.BeginBatch(parts.Random.Dropout);
         var latents = parts.Latents.Latents(batch);                                                // [B, 4, H/8, W/8], scaled
-        var context = parts.Context.Context(batch);                                                // [B, L, C]
+        var text = parts.Context.Context(batch);                                                   // [B, L, C]
         var noise = parts.Noise.Draw(latents, parts.Random.Noise);                                 // as latents
         var timesteps = parts.Timesteps.Draw(batch.Count, parts.Random.Timesteps).to(latents.device);  // [B], int64
         var noisyLatents = parts.Schedule.AddNoise(latents, noise, timesteps);                     // as latents
-        var predicted = parts.UNet.call(noisyLatents, timesteps, context);                         // as latents
+        var predicted = parts.UNet.call(noisyLatents, timesteps, text.Context);                    // as latents
         var target = parts.Prediction.Target(parts.Schedule, latents, noise, timesteps);           // as latents
         var loss = Loss(batch, predicted, target, timesteps);                                      // []
 

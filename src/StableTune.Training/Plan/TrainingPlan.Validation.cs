@@ -25,7 +25,7 @@ public sealed partial record TrainingPlan
         if (Device is { type: DeviceType.CUDA } && !cuda.is_available())
             yield return Problem(Device, "there is no CUDA device, or this libtorch was built without CUDA", "leave it unset to run on what there is");
         if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath) is not { } model) yield break;
-        var layers = model.TextEncoder.Layers;
+        var layers = model.LargestClipSkip;
         if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
         foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
             yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");

@@ -173,7 +173,7 @@ public class TextToImagePipelineTests
         public NoiseSchedule Schedule { get; } = NoiseSchedule.ScaledLinear();
         public PredictionType Prediction => PredictionType.Epsilon;
         public int LatentChannels => 4;
-        public int TextLayers => 12;
+        public int? LargestClipSkip => 12;
 
         public int Downscale { get; init; } = 8;
         public Device Device => CPU;

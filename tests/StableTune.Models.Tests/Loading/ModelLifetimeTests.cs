@@ -57,7 +57,7 @@ public sealed class ModelLifetimeTests : IDisposable
     public void Encode_ManyTimes_LeavesOnlyItsResults()
     {
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
-        var encoder = new PromptEncoder(model.Tokenizer, model.TextEncoder);
+        var encoder = PromptEncoder.For(model);
         using var frozen = no_grad();
         var before = engine.live_tensors;
         for (var i = 0; i < 10; i++)
@@ -66,7 +66,7 @@ public sealed class ModelLifetimeTests : IDisposable
             encoder.EncodeWeighted(["a (cat:1.2)"], rescale: true).Dispose();
             encoder.EncodeForSampling(["(a) cat", ""]).Dispose();
             using var ids = zeros(1, 77, dtype: ScalarType.Int64);
-            using var outputs = model.TextEncoder.Outputs(ids);
+            using var outputs = ((ClipTextModel)model.TextEncoder).Outputs(ids);
         }
 
         Assert.Equal(before, engine.live_tensors);
@@ -76,7 +76,7 @@ public sealed class ModelLifetimeTests : IDisposable
     public void Backward_ManyTimes_LeavesOnlyGradients()
     {
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
-        var encoder = new PromptEncoder(model.Tokenizer, model.TextEncoder);
+        var encoder = PromptEncoder.For(model);
         model.TextEncoder.requires_grad_(true);
         model.TextEncoder.GradientCheckpointing = true;
         Step();
@@ -87,7 +87,7 @@ public sealed class ModelLifetimeTests : IDisposable
         void Step()
         {
             using var scope = NewDisposeScope();
-            encoder.Encode(["a cat"]).pow(2).mean().backward();
+            encoder.Encode(["a cat"]).Context.pow(2).mean().backward();
         }
     }
 }

@@ -47,7 +47,7 @@ public sealed class ModelLoaderTests : IDisposable
         Assert.Equal((48, 8), (model.UNet.Options.CrossAttentionDim, model.UNet.Options.NormNumGroups));
         Assert.Equal([16, 32, 16, 16], model.Vae.Options.BlockOutChannels);
         Assert.Equal(0.18215, model.Vae.Options.ScalingFactor);
-        Assert.Equal(ClipTextOptions.Tiny, model.TextEncoder.Options);
+        Assert.Equal(ClipTextOptions.Tiny, ((ClipTextModel)model.TextEncoder).Options);
         Assert.Equal(SchedulerOptions.Sd15, model.Scheduler);
     }
 

@@ -12,9 +12,9 @@ public sealed class PromptEncoderTests : IDisposable
     private readonly DisposeScope _scope = NewDisposeScope();
     private readonly Golden _golden = Golden.Open("components", "tiny-sd15", "text.safetensors");
     private readonly ClipTextModel _model = ClipTextModelTests.LoadTiny();
-    private readonly PromptEncoder _encoder;
+    private readonly ClipPromptEncoder _encoder;
 
-    public PromptEncoderTests() => _encoder = new PromptEncoder(Tokenizer, _model);
+    public PromptEncoderTests() => _encoder = new ClipPromptEncoder(Tokenizer, _model);
 
     public void Dispose()
     {
@@ -41,7 +41,7 @@ public sealed class PromptEncoderTests : IDisposable
     public void Encode_Texts_AgreesWithTheReference(int maxTokenLength, int clipSkip, string expected)
     {
         using var frozen = no_grad();
-        _golden.AssertClose(expected, _encoder.Encode(Texts("texts"), clipSkip, maxTokenLength), Tolerance);
+        _golden.AssertClose(expected, _encoder.Encode(Texts("texts"), clipSkip, maxTokenLength).Context, Tolerance);
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class PromptEncoderTests : IDisposable
     public void EncodeWeighted_Texts_AgreesWithTheReference(int maxTokenLength, int clipSkip, string expected)
     {
         using var frozen = no_grad();
-        _golden.AssertClose(expected, _encoder.EncodeWeighted(Texts("weighted_texts"), clipSkip, maxTokenLength), Tolerance);
+        _golden.AssertClose(expected, _encoder.EncodeWeighted(Texts("weighted_texts"), clipSkip, maxTokenLength).Context, Tolerance);
     }
 
     [Theory]
@@ -66,7 +66,7 @@ public sealed class PromptEncoderTests : IDisposable
         var index = 0;
         foreach (var item in document.RootElement.GetProperty("prompts").EnumerateArray())
         {
-            var states = _encoder.EncodeForSampling([item.GetProperty("prompt").GetString()!, item.GetProperty("negative_prompt").GetString()!], clipSkip);
+            var states = _encoder.EncodeForSampling([item.GetProperty("prompt").GetString()!, item.GetProperty("negative_prompt").GetString()!], clipSkip).Context;
             golden.AssertClose($"{index}.prompt{suffix}", states.narrow(0, 0, 1), Tolerance);
             golden.AssertClose($"{index}.negative{suffix}", states.narrow(0, 1, 1), Tolerance);
             index++;
@@ -79,10 +79,10 @@ public sealed class PromptEncoderTests : IDisposable
     public void EncodeForSampling_PaddingOfSd2_IsTheEndToken()
     {
         using var frozen = no_grad();
-        var sd2 = new PromptEncoder(new ClipTokenizer(ClipVocabulary.Embedded(FixtureModels.TinyMergeCount), "!"), _model);
+        var sd2 = new ClipPromptEncoder(new ClipTokenizer(ClipVocabulary.Embedded(FixtureModels.TinyMergeCount), "!"), _model);
         string[] prompts = ["a (red:1.3) cat", ""];
-        GoldenComparison.AssertClose("sampling", _encoder.EncodeForSampling(prompts), sd2.EncodeForSampling(prompts), 0);
-        Assert.True((_encoder.Encode(prompts) - sd2.Encode(prompts)).abs().max().ToSingle() > 0.01f);
+        GoldenComparison.AssertClose("sampling", _encoder.EncodeForSampling(prompts).Context, sd2.EncodeForSampling(prompts).Context, 0);
+        Assert.True((_encoder.Encode(prompts).Context - sd2.Encode(prompts).Context).abs().max().ToSingle() > 0.01f);
     }
 
     [Fact]
@@ -92,9 +92,9 @@ public sealed class PromptEncoderTests : IDisposable
         var texts = Texts("weighted_texts");
         var plain = texts.Select(text => string.Concat(PromptAttention.Parse(text).Select(part => part.Text))).ToArray();
         // One fragment is tokenized on its own, so compare with the weights set to 1 by hand.
-        var weighted = _encoder.EncodeWeighted(texts, rescale: true).mean([1, 2]);
-        var unscaled = _encoder.EncodeWeighted(texts).mean([1, 2]);
-        var original = _encoder.Encode(plain).mean([1, 2]);
+        var weighted = _encoder.EncodeWeighted(texts, rescale: true).Context.mean([1, 2]);
+        var unscaled = _encoder.EncodeWeighted(texts).Context.mean([1, 2]);
+        var original = _encoder.Encode(plain).Context.mean([1, 2]);
         Assert.True((weighted - original).abs().max().ToSingle() < 1e-4f);
         Assert.True((unscaled - original).abs().max().ToSingle() > 1e-4f);
     }
@@ -103,14 +103,14 @@ public sealed class PromptEncoderTests : IDisposable
     public void Encode_WithGradient_TrainsTheTextEncoder()
     {
         _model.requires_grad_(true);
-        _encoder.Encode(["a cat"], maxTokenLength: 150).pow(2).mean().backward();
+        _encoder.Encode(["a cat"], maxTokenLength: 150).Context.pow(2).mean().backward();
         Assert.All(_model.parameters(), parameter => Assert.NotNull(parameter.grad));
     }
 
     [Fact]
     public void Constructor_TokenizerOfAnotherModel_SaysSo()
     {
-        var error = Assert.Throws<ArgumentException>(() => new PromptEncoder(ClipTokenizer.Sd1(), _model));
+        var error = Assert.Throws<ArgumentException>(() => new ClipPromptEncoder(ClipTokenizer.Sd1(), _model));
         Assert.Contains("49407", error.Message, StringComparison.Ordinal);
         Assert.Contains("1000", error.Message, StringComparison.Ordinal);
     }

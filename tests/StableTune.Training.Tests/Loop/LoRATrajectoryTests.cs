@@ -98,7 +98,7 @@ public sealed class LoRATrajectoryTests : IDisposable
         private readonly IOptimizer _optimizer;
         private readonly TrainingRandom _random = new(new NamedSeeds(0));
         private readonly TrainingStep _step;
-        private readonly PromptEncoder _prompts;
+        private readonly ClipPromptEncoder _prompts;
         private readonly JsonElement _reference;
         private readonly double[] _rates;
         private Func<Tensor, Tensor>? _change;
@@ -120,7 +120,7 @@ public sealed class LoRATrajectoryTests : IDisposable
             _target = new AdapterTarget(new LoRAOptions { Rank = 4, Alpha = 2 }, 1e-3);
             _target.Attach(_model, _random.Initialization);
             Assert.Empty(_target.Network.LoadWeights(Fixtures.Path("training", "lora_fp32", "lora_down_initial.safetensors")).Mismatched);
-            _prompts = new PromptEncoder(_model.Tokenizer, _model.TextEncoder);
+            _prompts = new ClipPromptEncoder(_model.Tokenizer, (ClipTextModel)_model.TextEncoder);
             Assert.Equal(_reference.GetProperty("param_groups").EnumerateArray().Select(g => g.GetString()), _target.Groups.Select(g => g.Name));
             _rates = [_reference.GetProperty("lr_text_encoder").GetDouble(), _reference.GetProperty("lr_unet").GetDouble()];
             _optimizer = new AdamWOptions().Create(_target.Groups);
@@ -211,7 +211,7 @@ public sealed class LoRATrajectoryTests : IDisposable
 
         public Tensor Latents(Batch batch) => _change is null ? Recorded("latents").clone() : _change(Recorded("latents"));
 
-        public Tensor Context(Batch batch) => _prompts.EncodeIds(Recorded("input_ids"));
+        public TextConditions Context(Batch batch) => _prompts.EncodeIds(Recorded("input_ids"));
 
         Tensor INoiseSource.Draw(Tensor latents, Generator generator) => Recorded("noise").clone();
 

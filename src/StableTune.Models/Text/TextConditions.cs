@@ -1,0 +1,22 @@
+namespace StableTune.Models;
+
+/// <summary>What a model is told of texts. Made in the caller's dispose scope.</summary>
+/// <param name="Context">Hidden states for cross-attention, [B, L, C]; for SDXL both encoders' side by side.</param>
+/// <param name="Pooled">The second encoder's pooled output (SDXL), [B, D]; null for models without.</param>
+public sealed record TextConditions(Tensor Context, Tensor? Pooled = null) : IDisposable
+{
+    /// <summary>Hands both tensors to the scope around the current one.</summary>
+    public TextConditions MoveToOuterDisposeScope()
+    {
+        Context.MoveToOuterDisposeScope();
+        Pooled?.MoveToOuterDisposeScope();
+        return this;
+    }
+
+    /// <summary>Disposes both tensors.</summary>
+    public void Dispose()
+    {
+        Context.Dispose();
+        Pooled?.Dispose();
+    }
+}
