@@ -120,6 +120,10 @@ internal sealed class ModelDescription
     /// <summary>Rules that span parts.</summary>
     private void CheckTogether()
     {
+        if (_unet is { } any && any.TakesAddedConditions != _folder.IsXl)
+            Fault(
+                "model_index.json", $"the model is a {_folder.Pipeline}, but its UNet takes {(any.TakesAddedConditions ? "" : "no ")}pooled text and sizes.",
+                "Take all parts from one model.");
         if (_unet is { } unet && _vae is { } vae && unet.InChannels != vae.LatentChannels)
             Fault(
                 "unet", $"the UNet takes {unet.InChannels} channels, the VAE's latents have {vae.LatentChannels}.",

@@ -19,7 +19,13 @@ internal sealed class ModelFolder
         ("tokenizer_2", ["CLIPTokenizer", "CLIPTokenizerFast"]),
     ];
 
-    private ModelFolder(string path) => Path = path;
+    private ModelFolder(string path, string pipeline) => (Path, Pipeline) = (path, pipeline);
+
+    /// <summary>The pipeline's class.</summary>
+    public string Pipeline { get; }
+
+    /// <summary>Whether the pipeline is one of SDXL's.</summary>
+    public bool IsXl => Pipeline.StartsWith("StableDiffusionXL", StringComparison.Ordinal);
 
     /// <summary>The folder.</summary>
     public string Path { get; }
@@ -42,7 +48,7 @@ internal sealed class ModelFolder
 
         var index = new ConfigFile(indexPath);
         var pipeline = index.Text("_class_name");
-        if (!Pipelines.Contains(pipeline))
+        if (pipeline is null || !Pipelines.Contains(pipeline))
             throw new InvalidFileException(
                 indexPath, $"the model is a {pipeline ?? "pipeline of no named class"}.",
                 "This version takes Stable Diffusion 1.x, 2.x and XL, class StableDiffusionPipeline or StableDiffusionXLPipeline.");
@@ -51,7 +57,7 @@ internal sealed class ModelFolder
                 throw new InvalidFileException(
                     indexPath, $"the part \"{part}\" is a {found.Class}, not a {classes[0]}.",
                     "This version takes Stable Diffusion 1.x, 2.x and XL.");
-        return new ModelFolder(path);
+        return new ModelFolder(path, pipeline);
     }
 
     /// <summary>A part's <c>config.json</c>.</summary>
