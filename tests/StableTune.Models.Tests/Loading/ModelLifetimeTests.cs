@@ -73,6 +73,23 @@ public sealed class ModelLifetimeTests : IDisposable
     }
 
     [Fact]
+    public void Encode_TwoEncodersManyTimes_LeavesOnlyItsResults()
+    {
+        using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder });
+        var encoder = PromptEncoder.For(model);
+        using var frozen = no_grad();
+        var before = engine.live_tensors;
+        for (var i = 0; i < 5; i++)
+        {
+            encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
+            encoder.EncodeWeighted(["a (cat:1.2)"], rescale: true).Dispose();
+            encoder.EncodeForSampling(["(a) cat", ""]).Dispose();
+        }
+
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    [Fact]
     public void Backward_ManyTimes_LeavesOnlyGradients()
     {
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
