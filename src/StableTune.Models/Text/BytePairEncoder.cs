@@ -18,20 +18,26 @@ internal sealed class BytePairEncoder
     /// <summary>Creates the encoder.</summary>
     /// <param name="vocabulary">Tokens and merges.</param>
     /// <param name="unknownId">Stands for bytes that the vocabulary has no symbol for; the full one has all.</param>
-    public BytePairEncoder(ClipVocabulary vocabulary, int unknownId)
+    public BytePairEncoder(ClipVocabulary vocabulary, int unknownId) : this(vocabulary.Ids, vocabulary.Merges, ClipVocabulary.EndOfWord, unknownId) { }
+
+    /// <summary>Creates the encoder.</summary>
+    /// <param name="ids">The id of each token.</param>
+    /// <param name="merges">Best first, each as two tokens with a blank between them; the vocabulary has both, and the two joined.</param>
+    /// <param name="endOfWord">What a symbol at the end of a word carries; empty where words are told apart by their leading blank.</param>
+    /// <param name="unknownId">Stands for bytes that the vocabulary has no symbol for.</param>
+    public BytePairEncoder(IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges, string endOfWord, int unknownId)
     {
-        var ids = vocabulary.Ids;
         for (var value = 0; value < 256; value++)
         {
             var symbol = ByteSymbols.OfByte[value].ToString();
             _inner[value] = ids.TryGetValue(symbol, out var id) ? id : unknownId;
-            _last[value] = ids.TryGetValue(symbol + ClipVocabulary.EndOfWord, out id) ? id : unknownId;
+            _last[value] = ids.TryGetValue(symbol + endOfWord, out id) ? id : unknownId;
         }
 
-        _merges = new Dictionary<long, (int, int)>(vocabulary.Merges.Count);
-        for (var rank = 0; rank < vocabulary.Merges.Count; rank++)
+        _merges = new Dictionary<long, (int, int)>(merges.Count);
+        for (var rank = 0; rank < merges.Count; rank++)
         {
-            var merge = vocabulary.Merges[rank];
+            var merge = merges[rank];
             var blank = merge.IndexOf(' ', StringComparison.Ordinal);
             _merges.TryAdd(Pair(ids[merge[..blank]], ids[merge[(blank + 1)..]]), (rank, ids[merge.Remove(blank, 1)]));
         }

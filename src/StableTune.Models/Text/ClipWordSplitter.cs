@@ -10,9 +10,10 @@ namespace StableTune.Models;
 /// </remarks>
 internal static class ClipWordSplitter
 {
-    private static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
+    internal static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
-    private enum Kind { Space, Letter, Number, Other }
+    /// <summary>What the word patterns of byte-pair tokenizers tell apart.</summary>
+    internal enum Kind { Space, Letter, Number, Other }
 
     /// <summary>Form C and lower case, as <c>transformers</c>' normaliser; white space is left for <see cref="Next"/> to skip.</summary>
     public static string Normalize(string text)
@@ -52,7 +53,8 @@ internal static class ClipWordSplitter
         return text[start..position];
     }
 
-    private static Kind KindAt(ReadOnlySpan<char> text, int position, out int width)
+    /// <summary>The kind of the character at a position; width 0 at the end of the text.</summary>
+    internal static Kind KindAt(ReadOnlySpan<char> text, int position, out int width)
     {
         if (position >= text.Length)
         {

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace StableTune.Models;
 
-/// <summary>Normalisation form C (Unicode Standard Annex 15) from a table of our own.</summary>
+/// <summary>Normalisation forms C and D (Unicode Standard Annex 15) from a table of our own.</summary>
 /// <remarks><see cref="string.Normalize()"/> returns its text unchanged in .NET's invariant globalization mode, and token ids must not depend on that.</remarks>
 internal sealed class UnicodeNormalizer
 {
@@ -34,6 +34,9 @@ internal sealed class UnicodeNormalizer
         return Shared.Value.Normalize(text);
     }
 
+    /// <summary>The text in form D: letters and their accents apart. Half surrogate pairs become U+FFFD.</summary>
+    public static string FormD(string text) => text.AsSpan().ContainsAnyInRange('\u00C0', '\uFFFF') ? Shared.Value.Decompose(text) : text;
+
     private void AddClasses(string line)
     {
         var parts = line.Split('-', ':');
@@ -53,11 +56,23 @@ internal sealed class UnicodeNormalizer
 
     private string Normalize(string text)
     {
+        var codes = Decomposed(text);
+        Compose(codes);
+        return TextOf(codes);
+    }
+
+    private string Decompose(string text) => TextOf(Decomposed(text));
+
+    private List<int> Decomposed(string text)
+    {
         var codes = new List<int>(text.Length + 16);
         foreach (var rune in text.EnumerateRunes()) Decompose(rune.Value, codes);
         Order(codes);
-        Compose(codes);
+        return codes;
+    }
 
+    private static string TextOf(List<int> codes)
+    {
         var result = new StringBuilder(codes.Count);
         foreach (var code in codes) result.Append(new Rune(code).ToString());
         return result.ToString();
