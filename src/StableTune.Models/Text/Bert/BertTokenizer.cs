@@ -48,6 +48,9 @@ public sealed class BertTokenizer : SequenceTokenizer
         }
     }
 
+    private protected override SequenceTokenizer WithAll(IReadOnlyDictionary<string, int> added) =>
+        new BertTokenizer(Vocabulary, Options, added) { ModelMaxLength = ModelMaxLength };
+
     private static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);

@@ -70,6 +70,9 @@ public sealed class RobertaTokenizer : SequenceTokenizer
         }
     }
 
+    private protected override SequenceTokenizer WithAll(IReadOnlyDictionary<string, int> added) =>
+        new RobertaTokenizer(Vocabulary, Merges, Options, added) { ModelMaxLength = ModelMaxLength };
+
     private static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);

@@ -5,7 +5,7 @@ namespace StableTune.Models;
 /// CLIP's encoders take 77 places and longer texts in chunks; these take 512 and more, so that a text of up to 510 tokens is one row. Threads may share one
 /// tokenizer.
 /// </remarks>
-public abstract class SequenceTokenizer
+public abstract class SequenceTokenizer : ITextTokenizer
 {
     private readonly SpecialWords _special;
     private readonly HashSet<int> _leftStripped;
@@ -101,6 +101,19 @@ public abstract class SequenceTokenizer
         for (var i = 0; i < weights.Count && i < maxTokenLength; i++) rowWeights[i + 1] = weights[i];
         return new WeightedTokens([row], [rowWeights]);
     }
+
+    /// <summary>This tokenizer with further whole words, as textual inversion adds; of several at one place the longest counts.</summary>
+    /// <param name="tokens">Words and their ids; they replace <see cref="AddedTokens"/> of the same name.</param>
+    public ITextTokenizer WithAddedTokens(IReadOnlyDictionary<string, int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        var added = new Dictionary<string, int>(AddedTokens, StringComparer.Ordinal);
+        foreach (var (token, id) in tokens) added[token] = id;
+        return WithAll(added);
+    }
+
+    /// <summary>This tokenizer with these added words only.</summary>
+    private protected abstract SequenceTokenizer WithAll(IReadOnlyDictionary<string, int> added);
 
     /// <summary>Appends the ids of a text without special words.</summary>
     private protected abstract void EncodePiece(string text, List<int> into);

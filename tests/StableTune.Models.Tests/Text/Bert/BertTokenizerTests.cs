@@ -95,6 +95,17 @@ public class BertTokenizerTests
         Assert.Equal([tokenizer.Vocabulary["a"], 51, tokenizer.Vocabulary["cat"]], tokenizer.EncodeBody("a <猫>2cat"));
     }
 
+    [Fact]
+    public void WithAddedTokens_AddsToThoseThatWereThere()
+    {
+        ITextTokenizer tokenizer = TinyVocabularies.Bert(["a", "cat"], special: true, added: new Dictionary<string, int> { ["<x>"] = 50, ["<y>"] = 51 });
+        var more = tokenizer.WithAddedTokens(new Dictionary<string, int> { ["<y>"] = 60, ["<z>"] = 61 });
+        Assert.Equal([50, 60, 61, 5], more.EncodeBody("<x><y><z>a"));
+        Assert.Equal([51], tokenizer.EncodeBody("<y>"));
+        ITextTokenizer roberta = new RobertaTokenizer(TinyVocabularies.ByteLevel([]), []);
+        Assert.Equal([500], roberta.WithAddedTokens(new Dictionary<string, int> { ["<z>"] = 500 }).EncodeBody("<z>"));
+    }
+
     [Theory]
     [InlineData(100, "a")]
     [InlineData(101, "[UNK]")]
