@@ -1,0 +1,179 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>
+/// A metadata file of fine-tuning: captions, tags and sizes of images by key, as sd-scripts' tools write it (JSON), or one object with
+/// an <c>image_path</c> a line (<c>.jsonl</c>). A key is a path, or a file's name without extension.
+/// </summary>
+public static class MetadataFile
+{
+    private const string Remedy = "Correct the file, or write it again with the tool that made it.";
+
+    private static readonly JsonWriterOptions s_writing = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">A <c>.json</c> or <c>.jsonl</c> file, UTF-8.</param>
+    /// <returns>The images by key, in the order of the file.</returns>
+    /// <exception cref="InvalidFileException">It is missing, not JSON, or says something that cannot be.</exception>
+    public static OrderedDictionary<string, ImageMetadata> Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!File.Exists(path))
+            throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a metadata file." : "the metadata file is missing.", "Name the .json file that lists the images.");
+        try
+        {
+            return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? Lines(path) : Whole(path);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)   // doubled names, half characters
+        {
+            throw new InvalidFileException(path, "not JSON that could be read: " + e.Message.TrimEnd('.') + ".", Remedy, e);
+        }
+    }
+
+    /// <summary>Writes a file, complete or not at all: JSON, UTF-8, indented by two.</summary>
+    /// <param name="path">The file; its folder is created when missing.</param>
+    /// <param name="images">The images by key, written in this order.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static void Save(string path, IReadOnlyDictionary<string, ImageMetadata> images)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(images);
+        AtomicFile.Write(path, stream =>
+        {
+            using var writer = new Utf8JsonWriter(stream, s_writing);
+            writer.WriteStartObject();
+            foreach (var (key, image) in images)
+            {
+                writer.WritePropertyName(key);
+                Write(writer, image);
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+
+    private static OrderedDictionary<string, ImageMetadata> Whole(string path)
+    {
+        using var document = JsonDocument.Parse(Text(path));
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            throw new InvalidFileException(path, "the metadata is no JSON object of images by key.", Remedy);
+        var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
+        foreach (var entry in document.RootElement.EnumerateObject()) images[entry.Name] = Read(path, $"\"{entry.Name}\"", entry.Value);
+        return images;
+    }
+
+    private static OrderedDictionary<string, ImageMetadata> Lines(string path)
+    {
+        var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
+        var number = 0;
+        foreach (var line in Text(path).Split('\n'))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line)) continue;
+            using var document = Parse(path, line, number);
+            var place = $"line {number}";
+            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("image_path", out var key) || key.ValueKind != JsonValueKind.String)
+                throw new InvalidFileException(path, $"{place} is no object with an \"image_path\".", Remedy);
+            images[key.GetString()!] = Read(path, place, document.RootElement, "image_path");
+        }
+
+        return images;
+    }
+
+    private static JsonDocument Parse(string path, string line, int number)
+    {
+        try
+        {
+            return JsonDocument.Parse(line);
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidFileException(path, $"line {number} is not JSON (byte {e.BytePositionInLine}).", Remedy, e);
+        }
+    }
+
+    private static string Text(string path)
+    {
+        try
+        {
+            return new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(path)).TrimStart('\uFEFF');
+        }
+        catch (System.Text.DecoderFallbackException e)
+        {
+            throw new InvalidFileException(path, $"the metadata file is not UTF-8 (byte {e.Index}).", "Save it as UTF-8.", e);
+        }
+    }
+
+    private static ImageMetadata Read(string path, string place, JsonElement entry, string? besides = null)
+    {
+        if (entry.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, $"{place} is no object with a caption and tags.", Remedy);
+        var others = new OrderedDictionary<string, JsonNode?>(StringComparer.Ordinal);
+        var image = new ImageMetadata { Others = others };
+        foreach (var property in entry.EnumerateObject())
+        {
+            image = property.Name switch
+            {
+                "caption" => image with { Caption = Words(property) },
+                "tags" => image with { Tags = Words(property) },
+                "train_resolution" => image with { TrainResolution = Size(property) },
+                "image_size" => image with { ImageSize = Size(property) },
+                _ => image,
+            };
+            if (property.Name is not ("caption" or "tags" or "train_resolution" or "image_size") && property.Name != besides)
+                others[property.Name] = JsonNode.Parse(property.Value.GetRawText());
+        }
+
+        return image;
+
+        string? Words(JsonProperty property) => property.Value.ValueKind switch
+        {
+            JsonValueKind.String => property.Value.GetString(),
+            JsonValueKind.Null => null,
+            _ => throw Wrong(property, "a text"),
+        };
+
+        PixelSize? Size(JsonProperty property)
+        {
+            if (property.Value.ValueKind == JsonValueKind.Null) return null;
+            if (property.Value.ValueKind == JsonValueKind.Array && property.Value.GetArrayLength() == 2
+                && property.Value[0].TryGetInt32(out var width) && property.Value[1].TryGetInt32(out var height) && width > 0 && height > 0)
+                return new(width, height);
+            throw Wrong(property, "[width, height] in whole pixels");
+        }
+
+        InvalidFileException Wrong(JsonProperty property, string wanted) =>
+            new(path, $"{place}: \"{property.Name}\" is {Short(property.Value.GetRawText())}, not {wanted}.", Remedy);
+    }
+
+    private static string Short(string text) => text.Length <= 40 ? text : text[..40] + "...";
+
+    private static void Write(Utf8JsonWriter writer, ImageMetadata image)
+    {
+        writer.WriteStartObject();
+        if (image.Caption is not null) writer.WriteString("caption", image.Caption);
+        if (image.Tags is not null) writer.WriteString("tags", image.Tags);
+        WriteSize("image_size", image.ImageSize);
+        WriteSize("train_resolution", image.TrainResolution);
+        foreach (var (name, value) in image.Others)
+        {
+            writer.WritePropertyName(name);
+            if (value is null) writer.WriteNullValue();
+            else value.WriteTo(writer);
+        }
+
+        writer.WriteEndObject();
+
+        void WriteSize(string name, PixelSize? size)
+        {
+            if (size is not { } known) return;
+            writer.WriteStartArray(name);
+            writer.WriteNumberValue(known.Width);
+            writer.WriteNumberValue(known.Height);
+            writer.WriteEndArray();
+        }
+    }
+}
