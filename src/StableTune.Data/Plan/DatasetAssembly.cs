@@ -47,7 +47,7 @@ internal sealed class DatasetAssembly
 
         internal string Caption => CaptionText.Clean(Item.Caption ?? ClassTokens ?? "", Subset.Captions.Wildcard);
 
-        internal string Folder => Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(Item.Path))) ?? "";
+        internal string Folder => Item.Group ?? Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(Item.Path))) ?? "";
     }
 
     /// <summary>The same folder twice would only blur its repeats; as in sd-scripts, the second is left out with a warning.</summary>
@@ -56,9 +56,9 @@ internal sealed class DatasetAssembly
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var subset in subsets)
         {
-            var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, _ => "" };
+            var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, MetadataSource source => source.File, _ => "" };
             if (folder.Length == 0 || seen.Add(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) yield return subset;
-            else _warnings.Add($"{folder}: the folder was added twice, the second time is ignored. Raise its repeats instead.");
+            else _warnings.Add($"{folder}: it was added twice, the second time is ignored. Raise its repeats instead.");
         }
     }
 
@@ -197,7 +197,7 @@ internal sealed class DatasetAssembly
         if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
         Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
-        return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Caption))), _warnings);
+        return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Item.Tags ?? item.Caption))), _warnings);
     }
 
     private void Name(List<TrainingSample> samples, Func<TrainingSample, bool> condition, string fault)

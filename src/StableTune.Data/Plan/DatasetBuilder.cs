@@ -42,6 +42,16 @@ public sealed class DatasetBuilder
     /// <param name="root">The parent folder, what sd-scripts calls <c>reg_data_dir</c>.</param>
     public DatasetBuilder AddRegularizationRoot(string root) => AddDreamBoothRoot(root, new SubsetOptions { IsRegularization = true });
 
+    /// <summary>Adds the images that a metadata file lists with captions and tags; see <see cref="MetadataSource"/>.</summary>
+    /// <param name="file">The metadata file of fine-tuning, <c>.json</c> or <c>.jsonl</c>.</param>
+    /// <param name="imageFolder">Where relative paths and bare names start from; null for the folder of the file.</param>
+    /// <param name="options">How they are trained.</param>
+    public DatasetBuilder AddMetadata(string file, string? imageFolder = null, SubsetOptions? options = null)
+    {
+        var captions = (options ?? new()).Captions;
+        return Add(new MetadataSource(file, imageFolder) { Separator = captions.Separator, Wildcard = captions.Wildcard }, options);
+    }
+
     /// <summary>Trains square images of this side.</summary>
     /// <param name="side">Pixels, a multiple of 8; 512 for Stable Diffusion 1.</param>
     public DatasetBuilder WithResolution(int side) => WithResolution(side, side);

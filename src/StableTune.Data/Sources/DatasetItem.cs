@@ -21,4 +21,10 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
 
     /// <summary>The caption when <see cref="Caption"/> is null, unless <see cref="SubsetOptions.ClassTokens"/> says otherwise; null is none.</summary>
     public string? ClassTokens { get; init; }
+
+    /// <summary>What reports and metadata count the image under; null, the default, is the name of its folder.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>The tags that metadata counts, divided by commas; null, the default, counts those of the caption.</summary>
+    public string? Tags { get; init; }
 }
