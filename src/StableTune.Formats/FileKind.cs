@@ -6,10 +6,11 @@ internal static class FileKind
     /// <summary>The number of first bytes that the guess needs.</summary>
     public const int BytesNeeded = 64;
 
+    private const string TorchRemedy = "Open it as a torch file (TensorFile.Open tells formats by themselves), or name a .safetensors file.";
+
     private static readonly (byte[] Start, string Description, string Remedy)[] Known =
     [
-        ([0x50, 0x4B, 0x03, 0x04], "it is a zip archive, as torch checkpoints (.ckpt, .pt, .bin) are",
-            "Name a .safetensors file, or convert the checkpoint to safetensors first."),
+        ([0x50, 0x4B, 0x03, 0x04], "it is a zip archive, as torch checkpoints (.ckpt, .pt, .bin) are", TorchRemedy),
         ("version https://git-lfs"u8.ToArray(), "it is a Git LFS pointer: a few lines of text that stand in for the real file",
             "Fetch the real file with 'git lfs pull', or download it from the repository's page."),
         ([0x1F, 0x8B], "it is gzip-compressed", "Decompress it first."),
@@ -24,6 +25,9 @@ internal static class FileKind
 
     private const string DownloadAgain = "A download probably failed or needed a login: download the file again.";
 
+    /// <summary>Whether a file that begins so can be a safetensors file: behind the length of the header stands its '{'.</summary>
+    public static bool IsSafetensors(ReadOnlySpan<byte> start) => start.Length > 8 && start[8] == (byte)'{';
+
     /// <summary>What the bytes look like and what to do about it, or null when they look like nothing known.</summary>
     public static (string Description, string Remedy)? Recognize(ReadOnlySpan<byte> start)
     {
@@ -33,8 +37,7 @@ internal static class FileKind
         // Protocol 2 to 5, then an opcode that opens an object; a header length that begins so would be a coincidence,
         // which the caller excludes by looking for the '{' first.
         if (start.Length > 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5)
-            return ("it is a Python pickle, as old torch checkpoints (.ckpt, .pt, .bin) are",
-                "Name a .safetensors file, or convert the checkpoint to safetensors first.");
+            return ("it is a Python pickle, as old torch checkpoints (.ckpt, .pt, .bin) are", TorchRemedy);
 
         var text = start.TrimStart("\uFEFF \t\r\n"u8);
         if (text.Length > 0 && text[0] == '<') return ("it is a web page (HTML or XML)", DownloadAgain);

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.IO.MemoryMappedFiles;
 
 namespace StableTune.Formats;
 
@@ -22,17 +21,15 @@ public sealed class SafetensorsFile : ITensorFile
     private readonly FileStream _file;
     private readonly SafetensorsHeader _header;
     private readonly Dictionary<string, TensorInfo> _byName;
-    private readonly Lock _mapLock = new();
-    private MemoryMappedFile? _map;
-    private MemoryMappedViewAccessor? _view;
-    private nint _start;
-    private bool _disposed;
+    private readonly FileMap _map;
+    private volatile bool _disposed;
 
     private SafetensorsFile(string path, FileStream file)
     {
         (Path, _file) = (path, file);
         _header = SafetensorsHeader.Read(file.SafeFileHandle, path);
         _byName = _header.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        _map = new FileMap(file, path, DataOffset + DataLength);
     }
 
     /// <summary>Opens the file and checks its header. Reads no tensor.</summary>
@@ -116,8 +113,7 @@ public sealed class SafetensorsFile : ITensorFile
     public nint Pointer(TensorInfo info)
     {
         CheckOwn(info);
-        Map();
-        return _start + (nint)(DataOffset + info.Begin);
+        return _map.Pointer(DataOffset + info.Begin);
     }
 
     /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed
@@ -126,8 +122,8 @@ public sealed class SafetensorsFile : ITensorFile
     /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     public MappedTensor Lease(TensorInfo info)
     {
-        var pointer = Pointer(info);
-        return new MappedTensor(pointer, info.ByteCount, _view!.SafeMemoryMappedViewHandle);
+        CheckOwn(info);
+        return _map.Lease(DataOffset + info.Begin, info.ByteCount);
     }
 
     MappedTensor? ITensorFile.Lease(TensorInfo info) => Lease(info);
@@ -135,34 +131,9 @@ public sealed class SafetensorsFile : ITensorFile
     /// <summary>Closes the file; the map goes as soon as no lease is left.</summary>
     public void Dispose()
     {
-        lock (_mapLock)
-        {
-            if (_disposed) return;
-            _disposed = true;
-            if (_start != 0) _view!.SafeMemoryMappedViewHandle.ReleasePointer();
-            _view?.Dispose();
-            _map?.Dispose();
-            _file.Dispose();
-        }
-    }
-
-    private unsafe void Map()
-    {
-        lock (_mapLock)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_start != 0) return;
-            // Behind a map's end the system ends the process; an exception must come first.
-            if (RandomAccess.GetLength(_file.SafeFileHandle) is var length && length < DataOffset + DataLength)
-                throw new InvalidFileException(Path, $"the file has {length} bytes, but had {DataOffset + DataLength} when it was opened.",
-                    "Something shortened the file while it was in use: restore it and try again.");
-            _map ??= MemoryMappedFile.CreateFromFile(_file, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None,
-                leaveOpen: true);
-            _view ??= _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.CopyOnWrite);
-            byte* pointer = null;
-            _view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-            _start = (nint)pointer + (nint)_view.PointerOffset;
-        }
+        _disposed = true;
+        _map.Dispose();
+        _file.Dispose();
     }
 
     private void CheckOwn(TensorInfo info)

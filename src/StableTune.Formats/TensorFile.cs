@@ -3,14 +3,16 @@ namespace StableTune.Formats;
 /// <summary>Opens weights files of any format, told by their content.</summary>
 public static class TensorFile
 {
-    /// <summary>Opens the file and checks its header. Reads no tensor.</summary>
-    /// <param name="path">The file, or the index of several (<c>...index.json</c>).</param>
+    /// <summary>Opens the file and checks its header: safetensors, what torch.save wrote, or the index of several. Reads no tensor.</summary>
+    /// <param name="path">The file, whose ending is of no meaning, or the index of several (<c>...index.json</c>).</param>
     /// <exception cref="InvalidFileException">The file is missing, of no format that is known, truncated, or its header is wrong.</exception>
     public static ITensorFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (path.EndsWith(ShardedTensorFile.IndexExtension, StringComparison.OrdinalIgnoreCase)) return ShardedTensorFile.Open(path);
-        return SafetensorsFile.Open(path);
+        Span<byte> start = stackalloc byte[FileKind.BytesNeeded];
+        using (var file = FileBytes.Open(path)) start = start[..FileBytes.ReadUpTo(file.SafeFileHandle, start, 0)];
+        return FileKind.IsSafetensors(start) || !TorchFile.CanBe(start) ? SafetensorsFile.Open(path) : TorchFile.Open(path);
     }
 
     /// <summary>What to say when a name is asked for that the file lacks.</summary>
