@@ -12,6 +12,9 @@ public sealed record TrainingProgress
     /// <summary>Optimizer steps (or items) in all.</summary>
     public required int TotalSteps { get; init; }
 
+    /// <summary>What of it is at hand, for instance the file being downloaded; null where the stage says it all.</summary>
+    public string? Item { get; init; }
+
     /// <summary>The epoch, from 1; 0 before training.</summary>
     public int Epoch { get; init; }
 

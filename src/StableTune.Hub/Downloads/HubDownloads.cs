@@ -1,0 +1,131 @@
+namespace StableTune.Hub;
+
+/// <summary>Brings what a name stands for from the server into the cache: which commit, which files, all of them, and then the note where they are.</summary>
+internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, Func<string, long> freeBytes, bool links)
+{
+    /// <summary>Left free on the disk, so that others can go on.</summary>
+    private const long Reserve = 64 << 20;
+
+    /// <summary>The commit of a revision; of unknown names the near ones are told.</summary>
+    public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await api.CommitAsync(name, revision, cancellationToken).ConfigureAwait(false);
+        }
+        catch (HubException e) when (e.Fault is HubFault.NotFound or HubFault.AccessDenied && e.Code != "GatedRepo")
+        {
+            var near = await NearAsync(name, revision, e.Code == "RevisionNotFound", cancellationToken).ConfigureAwait(false);
+            if (near.Length == 0) throw;
+            throw new HubException(e.Fault, e.Name, e.Reason + near, e.Remedy, e) { Code = e.Code };
+        }
+    }
+
+    public async Task<HubSnapshot> FetchAsync(HubName name, string revision, HubSelection selection, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var commit = await CommitAsync(name, revision, cancellationToken).ConfigureAwait(false);
+        var files = (await api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false)).ToDictionary(file => file.Path, StringComparer.Ordinal);
+        var paths = files.Keys.ToArray();
+        var target = HubTarget.Of(name, paths, selection, path => !files.ContainsKey(path)) ?? throw NoSuchFile(name, revision, paths);
+        var index = await IndexAsync(name, commit, target, files, cancellationToken).ConfigureAwait(false);
+        var chosen = Chosen(name, target, paths, index).Select(path => files[path]).ToArray();
+        CheckRoom(name, chosen.Where(file => !IsPlaced(name, commit, file)));
+        await FetchAllAsync(name, commit, chosen, progress, cancellationToken).ConfigureAwait(false);
+        if (target.Selection is SingleFile { Sidecar: { } sidecar } && !files.ContainsKey(sidecar)) cache.MarkAbsent(name, commit, sidecar);
+        cache.WriteRef(name, revision, commit);   // last: an interrupted download leaves the branch where it was
+        return new HubSnapshot(target.PlaceIn(cache.Snapshot(name, commit)), commit, FromCache: false);
+    }
+
+    private async Task<string> NearAsync(HubName name, string revision, bool isRevision, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return isRevision
+                ? NearNames.Sentence(revision, await api.RevisionsAsync(name, cancellationToken).ConfigureAwait(false), "There are")
+                : NearNames.Sentence(name.Repository, await api.RepositoriesAsync(name, cancellationToken).ConfigureAwait(false), "Near it are");
+        }
+        catch (HubException)
+        {
+            return "";   // a help for spelling; that the first question failed is what matters, and is told
+        }
+    }
+
+    private async Task<string?> IndexAsync(HubName name, string commit, HubTarget target, Dictionary<string, HubFile> files, CancellationToken cancellationToken)
+    {
+        if (target.FirstFile is not { } first || !files.TryGetValue(first, out var file)) return null;
+        await FetchAllAsync(name, commit, [file], null, cancellationToken).ConfigureAwait(false);
+        return HubCache.ReadIndex(HubPath.Below(cache.Snapshot(name, commit), first));
+    }
+
+    private IReadOnlyList<string> Chosen(HubName name, HubTarget target, IReadOnlyList<string> paths, string? index)
+    {
+        try
+        {
+            var chosen = target.Choose(paths, index);
+            if (chosen.FirstOrDefault(path => HubPath.Problem(path) is not null) is { } odd)
+                throw new HubException(HubFault.BadAnswer, name.ToString(), $"The repository holds a file that cannot be written here, \"{Printable(odd)}\": {HubPath.Problem(odd)}.", "Leave it out with another selection.");
+            var state = target.Judge(chosen, index);
+            return state.IsUsable ? chosen : throw Nothing(name, paths, state);
+        }
+        catch (FormatException e)
+        {
+            throw new HubException(HubFault.BadAnswer, name.ToString(), e.Message, "The repository is damaged: try another revision.", e);
+        }
+    }
+
+    private void CheckRoom(HubName name, IEnumerable<HubFile> files)
+    {
+        var needed = files.DistinctBy(file => file.Id).Sum(file => file.Size - Present(name, file));
+        if (needed <= 0) return;
+        var free = freeBytes(cache.Folder);
+        if (free == long.MaxValue || free - Reserve >= needed) return;
+        throw new HubException(HubFault.DiskFull, name.ToString(), $"{needed / 1e6:N0} MB are to be downloaded, and the disk of {cache.Folder} has {free / 1e6:N0} MB left.",
+            "Make room, or name a cache on another disk (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
+    }
+
+    /// <summary>How much of a file is on the disk already, as a blob or as the beginning of one.</summary>
+    private long Present(HubName name, HubFile file)
+    {
+        var blob = cache.Blob(name, file.Id);
+        return new[] { blob, PartialFile.PathFor(blob) }.Where(File.Exists).Select(path => Math.Min(file.Size, new FileInfo(path).Length)).FirstOrDefault();
+    }
+
+    private async Task FetchAllAsync(HubName name, string commit, IReadOnlyList<HubFile> files, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var missing = files.Where(file => !IsPlaced(name, commit, file)).OrderBy(file => file.Size).ToArray();
+        var told = new DownloadProgress(progress, missing.Sum(file => file.Size), clock);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Options.ParallelDownloads, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(missing, options, async (file, token) => await FetchOneAsync(name, commit, file, told, token).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private async Task FetchOneAsync(HubName name, string commit, HubFile file, DownloadProgress progress, CancellationToken cancellationToken)
+    {
+        var path = HubPath.Below(cache.Snapshot(name, commit), file.Path);
+        try
+        {
+            await blobs.FetchAsync(name, commit, file, progress, (blob, isNew) => SnapshotFile.Place(blob, path, isNew, links), cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e) when (e is not HubException && DiskSpace.IsFull(e))
+        {
+            throw new HubException(HubFault.DiskFull, name.ToString(), $"The disk of {cache.Folder} is full; {file.Path} could not be written.", "Make room and start again: what was downloaded so far is kept.", e);
+        }
+    }
+
+    /// <summary>Whether a file is in its place. One of another length is not it: links are made last, but copies of other programs may be torn.</summary>
+    private bool IsPlaced(HubName name, string commit, HubFile file) =>
+        SnapshotFile.Length(HubPath.Below(cache.Snapshot(name, commit), file.Path)) == file.Size;
+
+    private static HubException NoSuchFile(HubName name, string revision, IReadOnlyList<string> paths) => name.Path is { } path
+        ? new HubException(HubFault.NotFound, name.ToString(), $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{NearNames.Sentence(path, paths)}", "Check the spelling.")
+        : new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds no files in its revision \"{revision}\".", "Check the revision.");
+
+    private static HubException Nothing(HubName name, IReadOnlyList<string> paths, CachedState state)
+    {
+        var checkpoints = paths.Where(path => !path.Contains('/', StringComparison.Ordinal) && (path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".ckpt", StringComparison.Ordinal))).Take(6).ToArray();
+        var remedy = checkpoints.Length == 0 ? "Name another repository, or a file in this one: owner/name/file.safetensors."
+            : $"Name one of its files: {string.Join(", ", checkpoints.Select(file => $"{name.Repository}/{file}"))}.";
+        return new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds nothing of the kind that was asked for; it lacks {string.Join("; ", state.Missing.Take(8))}.", remedy);
+    }
+
+    private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
+}

@@ -1,0 +1,101 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Authentication;
+
+namespace StableTune.Hub;
+
+/// <summary>Sends one request and follows its redirections. Knows who may see the token: the endpoint, and nobody else.</summary>
+internal sealed class HubTransport(HttpClient http, HubSettings settings, TimeProvider clock)
+{
+    private const int MaxRedirections = 10;
+
+    public Uri Address(string relative) => new(settings.Endpoint, relative);
+
+    public bool HasToken => settings.Token is not null;
+
+    /// <summary>Asks for an address, from a byte on.</summary>
+    /// <param name="subject">What the request is for; errors name it.</param>
+    /// <param name="address">The address.</param>
+    /// <param name="from">The first byte wanted.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    /// <returns>The answer, of which only the headers were read. Its status may be an error; see <see cref="HubErrors"/>.</returns>
+    /// <exception cref="TransientFault">No answer came.</exception>
+    /// <exception cref="HubException">The redirections lead nowhere, or the connection cannot be trusted.</exception>
+    public async Task<HubAnswer> GetAsync(string subject, Uri address, long from, CancellationToken cancellationToken)
+    {
+        var headers = new HubHeaders();
+        HashSet<string> visited = [];
+        for (var at = address; ;)
+        {
+            if (!visited.Add(at.AbsoluteUri)) throw Lost(subject, $"The redirections run in a circle, back to {Shown(at)}.");
+            if (visited.Count > MaxRedirections) throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
+            var response = await SendAsync(subject, Request(at, from), cancellationToken).ConfigureAwait(false);
+            var answered = response.RequestMessage?.RequestUri ?? at;   // a client of the host's may follow redirections by itself
+            if (IsEndpoint(answered)) headers = headers.And(response);
+            if (!IsRedirection(response.StatusCode)) return new HubAnswer(response, answered, headers);
+            using (response) at = Next(subject, answered, response);
+        }
+    }
+
+    private HttpRequestMessage Request(Uri address, long from)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("StableTune", "0.1"));
+        request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));   // lengths and ranges must be the file's
+        if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
+        if (settings.Token is { } token && IsEndpoint(address)) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return request;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(string subject, HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(settings.Options.RequestTimeout, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        using (request)
+        {
+            var host = request.RequestUri!.Authority;
+            try
+            {
+                return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw new TransientFault($"{host} gave no answer within {settings.Options.RequestTimeout.TotalSeconds:0.###} s.", e);
+            }
+            catch (HttpRequestException e) when (e.InnerException is AuthenticationException)
+            {
+                throw new HubException(HubFault.Unreachable, subject, $"The connection to {host} is not secure: {e.InnerException.Message.TrimEnd('.')}.",
+                    "Where a company's proxy opens connections, its certificate must be installed on this system.", e);
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+            {
+                throw new HubException(HubFault.BadAnswer, subject, $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.", "Is the endpoint a hub?", e);
+            }
+            catch (HttpRequestException e)
+            {
+                throw new TransientFault($"{host} was not reached ({e.Message.TrimEnd('.')}).", e);
+            }
+        }
+    }
+
+    private Uri Next(string subject, Uri from, HttpResponseMessage response)
+    {
+        // Not Headers.Location: on Unix that takes "/path" for an absolute file address.
+        if (HubHeaders.First(response, "Location") is not { } location || !Uri.TryCreate(from, location, out var next))
+            throw Lost(subject, $"{from.Authority} answers {(int)response.StatusCode}, but does not say whereto.");
+        if (next.Scheme is not ("http" or "https") || next.UserInfo.Length > 0) throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, which is no web address of a file.");
+        if (from.Scheme == "https" && next.Scheme == "http") throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, from a secure connection to one that is not.");
+        return next;
+    }
+
+    private bool IsEndpoint(Uri address) =>
+        Uri.Compare(address, settings.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    private static bool IsRedirection(HttpStatusCode status) => status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+        or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+
+    /// <summary>An address without its query: those of storage servers carry signatures.</summary>
+    private static string Shown(Uri address) => address.GetLeftPart(UriPartial.Path) is { Length: > 200 } text ? text[..200] + "..." : address.GetLeftPart(UriPartial.Path);
+
+    private static HubException Lost(string subject, string reason) => new(HubFault.BadAnswer, subject, reason, "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy.");
+}

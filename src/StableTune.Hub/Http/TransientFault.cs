@@ -1,0 +1,10 @@
+namespace StableTune.Hub;
+
+/// <summary>A failure that may pass: the request is worth repeating.</summary>
+/// <param name="message">What happened: a sentence.</param>
+/// <param name="inner">What led to it.</param>
+/// <param name="retryAfter">The pause that the server asks for; null when it asks for none.</param>
+internal sealed class TransientFault(string message, Exception? inner = null, TimeSpan? retryAfter = null) : Exception(message, inner)
+{
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}

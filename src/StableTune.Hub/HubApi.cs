@@ -1,0 +1,130 @@
+using System.Text.Json;
+
+namespace StableTune.Hub;
+
+/// <summary>The questions put to the hub: which commit, which files, which names. Repeats them where that may help.</summary>
+internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRetry retry, TimeProvider clock)
+{
+    private const int MaxPages = 500;                   // a page has 1,000 entries
+    private const int MaxAnswerBytes = 64 << 20;
+
+    /// <summary>What stands before a repository's name in its address: nothing for models.</summary>
+    public static string Prefix(HubName name) => name.Type == HubRepositoryType.Model ? "" : HubNameParser.Word(name.Type) + "s/";
+
+    public Uri FileAddress(HubName name, string commit, string path) => transport.Address($"{Prefix(name)}{name.Repository}/resolve/{commit}/{HubPath.Escape(path)}");
+
+    /// <summary>The commit that a revision stands for now.</summary>
+    public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
+    {
+        using var info = (await JsonAsync(name, Api(name, $"revision/{Uri.EscapeDataString(revision)}"), cancellationToken).ConfigureAwait(false)).Document;
+        return Text(info.RootElement, "sha") is { } commit && HubCache.IsCommit(commit)
+            ? commit
+            : throw Odd(name, "The hub does not say which commit the revision is");
+    }
+
+    /// <summary>All files of a commit, in order.</summary>
+    public async Task<IReadOnlyList<HubFile>> FilesAsync(HubName name, string commit, CancellationToken cancellationToken)
+    {
+        List<HubFile> files = [];
+        HashSet<string> pages = [];
+        for (var page = Api(name, $"tree/{commit}?recursive=true"); page is not null;)
+        {
+            if (!pages.Add(page.AbsoluteUri) || pages.Count > MaxPages) throw Odd(name, $"The list of files does not end ({pages.Count} pages, {files.Count} files)");
+            var (document, next) = await JsonAsync(name, page, cancellationToken).ConfigureAwait(false);
+            using (document) files.AddRange(Entries(name, document.RootElement));
+            page = next;
+        }
+
+        if (files.GroupBy(file => file.Path, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } twice) throw Odd(name, $"The list of files names \"{twice.Key}\" twice");
+        return files.OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
+    }
+
+    /// <summary>The branches and tags of a repository.</summary>
+    public async Task<IReadOnlyList<string>> RevisionsAsync(HubName name, CancellationToken cancellationToken)
+    {
+        using var document = (await JsonAsync(name, Api(name, "refs"), cancellationToken).ConfigureAwait(false)).Document;
+        return document.RootElement.ValueKind != JsonValueKind.Object ? [] : new[] { "branches", "tags" }
+            .Where(kind => document.RootElement.TryGetProperty(kind, out var list) && list.ValueKind == JsonValueKind.Array)
+            .SelectMany(kind => Texts(document.RootElement.GetProperty(kind), "name")).ToArray();
+    }
+
+    /// <summary>Repositories of the same owner.</summary>
+    public async Task<IReadOnlyList<string>> RepositoriesAsync(HubName name, CancellationToken cancellationToken)
+    {
+        var address = transport.Address($"api/{HubNameParser.Word(name.Type)}s?author={Uri.EscapeDataString(name.Owner)}&limit=200");
+        using var document = (await JsonAsync(name, address, cancellationToken).ConfigureAwait(false)).Document;
+        return document.RootElement.ValueKind == JsonValueKind.Array ? Texts(document.RootElement, "id").ToArray() : [];
+    }
+
+    private Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
+
+    private static IEnumerable<string> Texts(JsonElement list, string property) => list.EnumerateArray()
+        .Select(item => Text(item, property)).OfType<string>().Where(text => text.Length is > 0 and < 200);
+
+    private static string? Text(JsonElement item, string property) =>
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static IEnumerable<HubFile> Entries(HubName name, JsonElement list)
+    {
+        if (list.ValueKind != JsonValueKind.Array) throw Odd(name, "The list of files is no list");
+        foreach (var entry in list.EnumerateArray())
+        {
+            var type = Text(entry, "type") ?? throw Odd(name, "The list of files holds an entry without a type");
+            if (type == "file") yield return Entry(name, entry);
+        }
+    }
+
+    private static HubFile Entry(HubName name, JsonElement entry)
+    {
+        var path = Text(entry, "path") ?? "";
+        if (HubPath.Escapes(path)) throw Odd(name, $"The list of files holds the path \"{Printable(path)}\", which leads out of the repository's folder");
+        var source = entry.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object ? lfs : entry;
+        var id = Text(source, "oid")?.ToLowerInvariant() ?? "";
+        if (id.StartsWith("sha256:", StringComparison.Ordinal)) id = id[7..];
+        if (id.Length is not (40 or 64) || !id.All(char.IsAsciiHexDigitLower)) throw Odd(name, $"The list of files has \"{Printable(id)}\" as the checksum of \"{Printable(path)}\"");
+        return source.TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out var bytes) && bytes >= 0
+            ? new HubFile(path, bytes, id)
+            : throw Odd(name, $"The list of files gives no length for \"{Printable(path)}\"");
+    }
+
+    private Task<(JsonDocument Document, Uri? Next)> JsonAsync(HubName name, Uri address, CancellationToken cancellationToken) =>
+        retry.RunAsync(name, token => AskAsync(name, address, token), cancellationToken);
+
+    private async Task<(JsonDocument Document, Uri? Next)> AskAsync(HubName name, Uri address, CancellationToken cancellationToken)
+    {
+        using var answer = await transport.GetAsync(name.ToString(), address, 0, cancellationToken).ConfigureAwait(false);
+        HubErrors.ThrowIfFailed(answer, name, settings, clock);
+        if (answer.IsWebPage) throw Odd(name, $"{answer.Address.Authority} answered with a web page where data was expected");
+        using var body = new MemoryStream();
+        var reader = new PatientStream(await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
+        var buffer = new byte[1 << 16];
+        for (int count; (count = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+        {
+            body.Write(buffer, 0, count);
+            if (body.Length > MaxAnswerBytes) throw Odd(name, $"An answer of {answer.Address.Authority} has more than {MaxAnswerBytes >> 20} MiB");
+        }
+
+        try
+        {
+            return (JsonDocument.Parse(body.GetBuffer().AsMemory(0, (int)body.Length).ToArray()), NextPage(answer));
+        }
+        catch (JsonException e)
+        {
+            throw new TransientFault($"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e);
+        }
+    }
+
+    /// <summary>The address in <c>Link: &lt;address&gt;; rel="next"</c>.</summary>
+    private static Uri? NextPage(HubAnswer answer)
+    {
+        if (HubHeaders.First(answer.Response, "Link") is not { } link) return null;
+        var (open, close) = (link.IndexOf('<', StringComparison.Ordinal), link.IndexOf('>', StringComparison.Ordinal));
+        return open >= 0 && close > open && link[close..].Contains("next", StringComparison.Ordinal) && Uri.TryCreate(answer.Address, link[(open + 1)..close], out var next)
+            && next.Scheme is "http" or "https" ? next : null;
+    }
+
+    private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
+
+    private static HubException Odd(HubName name, string reason) =>
+        new(HubFault.BadAnswer, name.ToString(), reason + ".", "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy: this is not how a hub answers.");
+}

@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace StableTune.Hub.Tests;
+
+/// <summary>A hub, a cache, a clock and a client for one test. Nothing of this machine's environment reaches the client.</summary>
+public sealed class HubBed : IDisposable
+{
+    private readonly List<HubClient> _clients = [];
+
+    public TemporaryFolder Folder { get; } = new();
+
+    public FakeHub Hub { get; } = new();
+
+    public FakeClock Clock { get; } = new();
+
+    public NotingLogger Log { get; } = new();
+
+    public string Cache => Folder.File("hub");
+
+    public string Repository => Path.Combine(Cache, "models--frog--green");
+
+    public string Snapshot => Path.Combine(Repository, "snapshots", FakeHub.Commit);
+
+    public HubOptions Options => new() { Endpoint = Hub.Server.Address, CacheFolder = Cache, Offline = false, Token = "" };
+
+    public HubClient Client(HubOptions? options = null, Func<string, long>? freeBytes = null, bool links = true, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var client = new HubClient(null, options ?? Options, Log, Clock, name => environment?.GetValueOrDefault(name), freeBytes, links);
+        _clients.Add(client);
+        return client;
+    }
+
+    public string Blob(string path) => Path.Combine(Repository, "blobs", Hub.Id(path));
+
+    public string Incomplete(string path) => Blob(path) + ".incomplete";
+
+    public byte[] Placed(string path) => File.ReadAllBytes(Path.Combine(Snapshot, path));
+
+    /// <summary>A file of the cache as other programs leave it.</summary>
+    public string Write(string content, params string[] parts)
+    {
+        var path = Path.Combine([Repository, .. parts]);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, content);
+        return path;
+    }
+
+    public void Dispose()
+    {
+        _clients.ForEach(client => client.Dispose());
+        Hub.Dispose();
+        Folder.Dispose();
+    }
+}
+
+/// <summary>Notes every line.</summary>
+public sealed class NotingLogger : ILogger
+{
+    public ConcurrentQueue<string> Lines { get; } = new();
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        Lines.Enqueue($"{logLevel} {formatter(state, exception)} {exception}");
+}
+
+/// <summary>Notes every report, on the reporting thread.</summary>
+public sealed class NotingProgress : IProgress<TrainingProgress>
+{
+    public ConcurrentQueue<TrainingProgress> Reports { get; } = new();
+
+    public void Report(TrainingProgress value) => Reports.Enqueue(value);
+}
