@@ -3,6 +3,11 @@ namespace StableTune.Models;
 /// <summary>Reads the architectures of a model folder from its configurations. Missing keys have the defaults of diffusers and transformers.</summary>
 internal static class ArchitectureReader
 {
+    // What is repeated when a model is built is bounded before it is: no published model comes near.
+    private const int MostLevels = 16, MostLayers = 256;
+
+    private static readonly string[] OtherProcesses = ["FlowMatch", "EDM", "VQDiffusion", "Karras", "ScoreSde", "CosineDPM"];
+
     /// <summary><c>unet/config.json</c>.</summary>
     /// <exception cref="InvalidFileException">A value has the wrong type, is not supported, or does not fit the others.</exception>
     public static UNetOptions UNet(ConfigFile config)
@@ -37,7 +42,7 @@ internal static class ArchitectureReader
         config.RequireOneOf("reverse_transformer_layers_per_block", "null");
 
         var channels = config.Ints("block_out_channels", [320, 640, 1280, 1280], 1);
-        var levels = channels.Count;
+        var levels = Levels(config, channels);
         // "attention_head_dim" is the number of heads unless "num_attention_heads" says otherwise: the misnomer of the first release.
         var heads = config.Ints("num_attention_heads", config.Ints("attention_head_dim", [.. Enumerable.Repeat(8, levels)], levels), levels);
         return config.Checked(new UNetOptions
@@ -46,9 +51,9 @@ internal static class ArchitectureReader
             OutChannels = config.Int("out_channels", 4),
             SampleSize = Same(config, "sample_size", 64),
             BlockOutChannels = channels,
-            LayersPerBlock = Same(config, "layers_per_block", 2),
+            LayersPerBlock = Same(config, "layers_per_block", 2, MostLayers),
             AttentionHeads = heads,
-            TransformerLayersPerBlock = config.Ints("transformer_layers_per_block", [.. Enumerable.Repeat(1, levels)], levels),
+            TransformerLayersPerBlock = config.Ints("transformer_layers_per_block", [.. Enumerable.Repeat(1, levels)], levels, MostLayers),
             CrossAttentionDim = Same(config, "cross_attention_dim", 1280),
             DownBlockTypes = config.Texts("down_block_types", UNetOptions.Sd15.DownBlockTypes),
             UpBlockTypes = config.Texts("up_block_types", UNetOptions.Sd15.UpBlockTypes),
@@ -78,13 +83,15 @@ internal static class ArchitectureReader
         config.RequireOneOf("latents_std", "null");
         config.RequireOneOf("down_block_types", "\"DownEncoderBlock2D\"");
         config.RequireOneOf("up_block_types", "\"UpDecoderBlock2D\"");
+        var channels = config.Ints("block_out_channels", [64], 1);
+        Levels(config, channels);
         return config.Checked(new VaeOptions
         {
             InChannels = config.Int("in_channels", 3),
             OutChannels = config.Int("out_channels", 3),
             LatentChannels = config.Int("latent_channels", 4),
-            BlockOutChannels = config.Ints("block_out_channels", [64], 1),
-            LayersPerBlock = config.Int("layers_per_block", 1),
+            BlockOutChannels = channels,
+            LayersPerBlock = config.Int("layers_per_block", 1, MostLayers),
             NormNumGroups = config.Int("norm_num_groups", 32),
             SampleSize = Same(config, "sample_size", 32),
             ScalingFactor = config.Double("scaling_factor", 0.18215),
@@ -95,22 +102,18 @@ internal static class ArchitectureReader
     /// <exception cref="InvalidFileException">As for <see cref="UNet"/>.</exception>
     public static ClipTextOptions ClipText(ConfigFile config)
     {
-        var classes = config.Texts("architectures", ["CLIPTextModel"]);
-        if (!classes.Any(name => name is "CLIPTextModel" or "CLIPTextModelWithProjection"))
-            throw new InvalidFileException(
-                config.Path, $"the text encoder is of class {string.Join(", ", classes)}, not CLIPTextModel.",
-                "Use a model with a CLIP text encoder.");
+        var projects = config.Texts("architectures", []).Contains("CLIPTextModelWithProjection");
         return config.Checked(new ClipTextOptions
         {
             VocabularySize = config.Int("vocab_size", 49_408),
             HiddenSize = config.Int("hidden_size", 512),
             IntermediateSize = config.Int("intermediate_size", 2048),
-            Layers = config.Int("num_hidden_layers", 12),
+            Layers = config.Int("num_hidden_layers", 12, MostLayers),
             Heads = config.Int("num_attention_heads", 8),
             MaxPositions = config.Int("max_position_embeddings", 77),
             Activation = config.Text("hidden_act") ?? "quick_gelu",
             LayerNormEps = config.Double("layer_norm_eps", 1e-5),
-            ProjectionDim = classes.Contains("CLIPTextModelWithProjection") ? config.Int("projection_dim", 512) : null,
+            ProjectionDim = projects ? config.Int("projection_dim", 512) : null,
             EndTokenId = config.Int("eos_token_id", 49_407),
         });
     }
@@ -119,16 +122,23 @@ internal static class ArchitectureReader
     /// <exception cref="InvalidFileException">As for <see cref="UNet"/>.</exception>
     public static SchedulerOptions Scheduler(ConfigFile config)
     {
+        // Processes without betas: their models are no Stable Diffusion.
+        var name = config.Text("_class_name") ?? "";
+        if (OtherProcesses.FirstOrDefault(start => name.StartsWith(start, StringComparison.Ordinal)) is not null)
+            throw new InvalidFileException(config.Path, $"the scheduler is a {name}, whose process is not Stable Diffusion's.", "Use a model of Stable Diffusion 1.x, 2.x or XL.");
+        var betas = config.Doubles("trained_betas");
+        // Before diffusers 0.9 some samplers said it so.
+        var prediction = config.Bool("predict_epsilon", true) ? "epsilon" : "sample";
         // diffusers' default schedule is linear; published models all say scaled_linear.
         return config.Checked(new SchedulerOptions
         {
-            ClassName = config.Text("_class_name") ?? "",
+            ClassName = name,
             TrainTimesteps = config.Int("num_train_timesteps", 1000),
             BetaStart = config.Double("beta_start", 0.0001),
             BetaEnd = config.Double("beta_end", 0.02),
             BetaSchedule = config.Text("beta_schedule") ?? "linear",
-            TrainedBetas = config.Doubles("trained_betas"),
-            PredictionType = config.Text("prediction_type") ?? "epsilon",
+            TrainedBetas = betas is { Count: 0 } ? null : betas,
+            PredictionType = config.Text("prediction_type") ?? prediction,
             ClipSample = config.Bool("clip_sample", false),
             SetAlphaToOne = config.Bool("set_alpha_to_one", false),
             StepsOffset = config.Int("steps_offset", 0),
@@ -143,10 +153,13 @@ internal static class ArchitectureReader
             throw new InvalidFileException(config.Path, $"the class is {found}, not {expected}.", "Use a model of a supported architecture.");
     }
 
+    private static int Levels(ConfigFile config, IReadOnlyList<int> channels) => channels.Count <= MostLevels ? channels.Count : throw new InvalidFileException(
+        config.Path, $"\"block_out_channels\" has {channels.Count} levels, more than any model has.", "Use a model of a supported architecture.");
+
     // Some configurations repeat one number for every level, or for height and width.
-    private static int Same(ConfigFile config, string key, int fallback)
+    private static int Same(ConfigFile config, string key, int fallback, int? most = null)
     {
-        var values = config.Ints(key, [fallback], 1);
+        var values = most is { } bound ? config.Ints(key, [fallback], 1, bound) : config.Ints(key, [fallback], 1);
         if (values.Count > 0 && values.All(value => value == values[0])) return values[0];
         throw new InvalidFileException(
             config.Path, $"\"{key}\" is [{string.Join(", ", values)}]; different numbers are not supported.",

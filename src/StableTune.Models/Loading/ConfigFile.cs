@@ -8,6 +8,9 @@ internal sealed class ConfigFile
 {
     private const string Remedy = "Correct the file, or take it from the model's repository again.";
 
+    /// <summary>What no size of a model comes near: beyond it products of sizes could overflow.</summary>
+    private const int LargestNumber = 1_000_000;
+
     private readonly Dictionary<string, JsonElement> _entries = new(StringComparer.Ordinal);
 
     /// <summary>Reads the file.</summary>
@@ -17,7 +20,7 @@ internal sealed class ConfigFile
         Path = path;
         try
         {
-            using var document = JsonDocument.Parse(TextFile.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(TextFile.ReadAllBytes(path).AsMemory().TrimStart("\uFEFF"u8));
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, "not a JSON object.", Remedy);
             foreach (var entry in document.RootElement.EnumerateObject())
             {
@@ -38,7 +41,10 @@ internal sealed class ConfigFile
     public bool Has(string key) => _entries.TryGetValue(key, out var value) && value.ValueKind != JsonValueKind.Null;
 
     /// <summary>A whole number.</summary>
-    public int Int(string key, int fallback) => Read(key, fallback, "a whole number", IntOf);
+    /// <param name="key">The key.</param>
+    /// <param name="fallback">The number when the key is missing or null.</param>
+    /// <param name="most">The largest that can be meant: what is built must be bounded before it is compared with the weights.</param>
+    public int Int(string key, int fallback, int most = LargestNumber) => AtMost(key, Read(key, fallback, "a whole number", IntOf), most);
 
     /// <summary>A number.</summary>
     public double Double(string key, double fallback) => Read(key, fallback, "a number", DoubleOf);
@@ -55,11 +61,11 @@ internal sealed class ConfigFile
     }
 
     /// <summary>A list of whole numbers; where one number stands instead, it stands for all.</summary>
-    public IReadOnlyList<int> Ints(string key, IReadOnlyList<int> fallback, int count)
+    public IReadOnlyList<int> Ints(string key, IReadOnlyList<int> fallback, int count, int most = LargestNumber)
     {
         if (!Has(key)) return fallback;
-        if (IntOf(_entries[key]) is { } single) return [.. Enumerable.Repeat(single, count)];
-        return List(key, "a whole number or a list of them", value => IntOf(value) is { } number ? (true, number) : default);
+        if (IntOf(_entries[key]) is { } single) return [.. Enumerable.Repeat(AtMost(key, single, most), count)];
+        return List(key, "a whole number or a list of them", value => IntOf(value) is { } number ? (true, AtMost(key, number, most)) : default);
     }
 
     /// <summary>A list of numbers; null when the key is missing or null.</summary>
@@ -128,6 +134,9 @@ internal sealed class ConfigFile
 
     private static double? DoubleOf(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null;
+
+    private int AtMost(string key, int number, int most) => number <= most ? number : throw new InvalidFileException(
+        Path, $"\"{key}\" is {number}, more than any model has (at most {most}).", Remedy);
 
     private T Read<T>(string key, T fallback, string expected, Func<JsonElement, T?> read) where T : struct =>
         Has(key) ? read(_entries[key]) ?? throw Wrong(key, expected) : fallback;

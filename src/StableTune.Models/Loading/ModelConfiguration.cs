@@ -1,22 +1,24 @@
 namespace StableTune.Models;
 
-/// <summary>What a model folder's configurations say that the rules of other options depend on.</summary>
+/// <summary>What a model's configuration says that the rules of other options depend on.</summary>
 /// <param name="LargestClipSkip">Layers of the text encoder; null where clip skip is not looked at (SDXL).</param>
 /// <param name="Scheduler">Noise schedule and prediction type.</param>
-public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions Scheduler)
+/// <param name="Details">What the model is; without the parts' types.</param>
+public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions Scheduler, ModelDetails Details)
 {
-    /// <summary>Reads three small files, no weights.</summary>
-    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <summary>Reads configurations and headers, no weights.</summary>
+    /// <param name="path">As for <see cref="ModelLoader.Load"/>.</param>
+    /// <param name="options">As for <see cref="ModelLoader.Load"/>.</param>
     /// <returns>Null when they cannot be read: <see cref="ModelLoader.Check"/> says why.</returns>
-    public static ModelConfiguration? Find(string path)
+    public static ModelConfiguration? Find(string path, ModelLoadOptions? options = null)
     {
         try
         {
-            var folder = ModelFolder.Open(path);
-            var isXl = ArchitectureReader.UNet(folder.Config("unet")).TakesAddedConditions;
-            return new ModelConfiguration(
-                isXl ? null : ArchitectureReader.ClipText(folder.Config("text_encoder")).Layers,
-                ArchitectureReader.Scheduler(folder.Config("scheduler", "scheduler_config.json")));
+            // The VAE does not matter here; the UNet's architecture is read in any case.
+            using var description = ModelDescription.Read(ModelSource.Open(path, options ??= new ModelLoadOptions()), options with { Parts = ModelParts.TextEncoder });
+            if (description.Details is not { } details) return null;
+            var text = description.Parts.FirstOrDefault(part => part.Name == ModelPart.TextEncoder)?.Architecture as TextArchitecture;
+            return text is null ? null : new ModelConfiguration(details.Version == ModelVersion.Sdxl ? null : text.Layers, description.Scheduler, details);
         }
         catch (InvalidFileException)
         {

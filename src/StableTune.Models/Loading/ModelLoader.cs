@@ -18,24 +18,22 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(path);
         options ??= new ModelLoadOptions();
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        var description = ModelDescription.Read(path, options.Parts, options.Variant);
+        using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
+        // Before gigabytes are read in vain.
+        description.CheckHeaders();
         ThrowIfAny(path, description.Faults);
 
-        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => new FileInfo(part.File).Length));
+        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => part.ByteCount));
         var loaded = new Dictionary<string, nn.Module>(StringComparer.Ordinal);
         try
         {
-            foreach (var part in description.Parts)
-            {
-                loaded[part.Name] = LoadPart(part, options, progress?.For(new FileInfo(part.File).Length), cancellationToken);
-            }
-
+            foreach (var part in description.Parts) loaded[part.Name] = LoadPart(part, options, progress?.For(part.ByteCount), cancellationToken);
             return new StableDiffusionModel(new ModelComponents
             {
-                UNet = (UNet2DConditionModel?)loaded.GetValueOrDefault("unet"),
-                Vae = (AutoencoderKL?)loaded.GetValueOrDefault("vae"),
-                TextEncoder = (TextModel?)loaded.GetValueOrDefault("text_encoder"),
-                TextEncoder2 = (ClipTextModel?)loaded.GetValueOrDefault("text_encoder_2"),
+                UNet = (UNet2DConditionModel?)loaded.GetValueOrDefault(ModelPart.UNet),
+                Vae = (AutoencoderKL?)loaded.GetValueOrDefault(ModelPart.Vae),
+                TextEncoder = (TextModel?)loaded.GetValueOrDefault(ModelPart.TextEncoder),
+                TextEncoder2 = (ClipTextModel?)loaded.GetValueOrDefault(ModelPart.TextEncoder2),
                 Tokenizer = description.Tokenizer,
                 Tokenizer2 = description.Tokenizer2,
                 Scheduler = description.Scheduler,
@@ -43,6 +41,7 @@ public static class ModelLoader
             {
                 Path = path,
                 BaseModelVersion = description.BaseModelVersion,
+                Details = description.Details,
             };
         }
         catch
@@ -69,7 +68,7 @@ public static class ModelLoader
         if (problems.Count > 0) return problems;
         try
         {
-            var description = ModelDescription.Read(path, options.Parts, options.Variant);
+            using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
             description.CheckHeaders();
             return [.. description.Faults.Select(fault => Problem(option, fault))];
         }
@@ -79,19 +78,19 @@ public static class ModelLoader
         }
     }
 
-    private static nn.Module LoadPart(PartDescription part, ModelLoadOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    private static nn.Module LoadPart(ModelPart part, ModelLoadOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
     {
-        using var file = WeightFile.Open(part.File);
+        var type = options.TypeOf(part.Name);
         nn.Module module;
-        using (engine.skip_init()) module = part.Build();
+        // Built in its place and type at once, so that no copy of another kind ever exists beside it.
+        using (engine.skip_init(options.Device, type)) module = part.Build();
         try
         {
-            // Before gigabytes are read in vain.
-            ModuleWeights.Compare(module, file, part.Rename).ThrowIfIncomplete();
-            if (options.Device is { } device) module.to(device);
-            var type = part.Part == ModelParts.Vae ? options.VaeType ?? options.WeightType : options.WeightType;
-            var how = new ModuleLoadOptions { Storage = options.Storage, Progress = progress, CancellationToken = cancellationToken };
-            ModuleWeights.LoadInto(module, file, part.Rename, type, how).ThrowIfIncomplete();
+            var how = new ModuleLoadOptions
+            {
+                Storage = options.Storage, KeepStoredTypes = options.KeepStoredTypes, Progress = progress, CancellationToken = cancellationToken,
+            };
+            ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
             module.requires_grad_(false);
             module.eval();
             return module;

@@ -72,6 +72,9 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>What <c>ss_base_model_version</c> says of adapters trained on this model: "sd_v1", "sd_v2", "sd_v2_v" or "sdxl_base_v1-0".</summary>
     public string BaseModelVersion { get; init; } = "sd_v1";
 
+    /// <summary>What the model is and how that was known; null when it was put together.</summary>
+    public ModelDetails? Details { get; init; }
+
     /// <summary>Frees the UNet's memory.</summary>
     public void ReleaseUNet() => Release(ref _unet);
 

@@ -44,7 +44,18 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     [InlineData("unet/config.json", "\"UNet2DConditionModel\"", "\"SD3Transformer2DModel\"", "SD3Transformer2DModel")]
     [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": \"eight\"", "norm_num_groups")]
     [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": 7", "NormNumGroups")]
-    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 9", "9 channels")]
+    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 9", "conv_in.weight: the model has [32, 9, 3, 3]")]
+    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 7", "takes 7 channels")]
+    [InlineData("unet/config.json", "\"out_channels\": 4", "\"out_channels\": 8", "gives 8")]
+    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": NaN", "not JSON")]
+    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 2147483647", "more than any model has")]
+    [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 1e300", "in_channels")]
+    [InlineData("unet/config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 100000", "more than any model has")]
+    [InlineData("unet/config.json", "\"cross_attention_dim\": 48", "\"cross_attention_dim\": 1000000", "width 1000000")]
+    [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": 8, \"transformer_layers_per_block\": 2000000000", "more than any model has")]
+    [InlineData("text_encoder/config.json", "\"num_hidden_layers\": 5", "\"num_hidden_layers\": 1000000", "more than any model has")]
+    [InlineData("text_encoder/config.json", "\"intermediate_size\": 192", "\"intermediate_size\": 999999", "[999999, 48]")]
+    [InlineData("scheduler/scheduler_config.json", "PNDMScheduler", "FlowMatchEulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler")]
     [InlineData("unet/config.json", "\"cross_attention_dim\": 48", "\"cross_attention_dim\": 64", "width 64")]
     [InlineData("unet/config.json", "\"cross_attention_dim\": 48", "\"cross_attention_dim\": [48, 64]", "48, 64")]
     [InlineData("unet/config.json", "\"use_linear_projection\": false", "\"class_embed_type\": \"timestep\"", "class_embed_type")]
@@ -118,12 +129,33 @@ public sealed class ModelLoaderBadInputTests : IDisposable
         AssertFault(_path, "diffusion_pytorch_model.safetensors", "");
     }
 
-    [Fact]
-    public void Load_PickledWeightsOnly_SaysSo()
+    [Theory]
+    [InlineData("model_state.pdparams", "PaddlePaddle")]
+    [InlineData("flax_model.msgpack", "Flax")]
+    [InlineData("model.ema.safetensors", "Variant")]
+    public void Load_OtherWeightsOnly_SaysWhatIsThere(string file, string expected)
     {
         var path = Path.Combine(_path, "text_encoder");
-        File.Move(Path.Combine(path, "model.safetensors"), Path.Combine(path, "pytorch_model.bin"));
-        AssertFault(_path, "model.safetensors", "pytorch_model.bin");
+        File.Move(Path.Combine(path, "model.safetensors"), Path.Combine(path, file));
+        AssertFault(_path, file, expected);
+    }
+
+    [Fact]
+    public void Load_FolderNamedLikeWeights_SaysSo()
+    {
+        var path = Path.Combine(_path, "vae", "diffusion_pytorch_model.safetensors");
+        File.Delete(path);
+        Directory.CreateDirectory(path);
+        AssertFault(_path, "diffusion_pytorch_model.safetensors", "this is a folder");
+    }
+
+    [Fact]
+    public void Load_IndexThatLeavesTheFolder_IsRefused()
+    {
+        var folder = Path.Combine(_path, "unet");
+        File.Move(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), Path.Combine(_path, "outside.safetensors"));
+        File.WriteAllText(Path.Combine(folder, "diffusion_pytorch_model.safetensors.index.json"), "{\"weight_map\": {\"conv_in.weight\": \"../outside.safetensors\"}}");
+        AssertFault(_path, "index.json", "../outside.safetensors");
     }
 
     [Fact]

@@ -147,7 +147,9 @@ public sealed class ModelLoaderTests : IDisposable
     {
         Edit("unet/config.json", "\"use_linear_projection\": false", $"\"use_linear_projection\": {(linear ? "true" : "false")}");
         Edit("scheduler/scheduler_config.json", "\"epsilon\"", $"\"{prediction}\"");
-        Assert.Equal(expected, ModelDescription.Read(_path, ModelParts.None, null).BaseModelVersion);
+        // The UNet's weights do not fit the changed configuration, the VAE's are enough.
+        using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.Vae });
+        Assert.Equal(expected, model.BaseModelVersion);
     }
 
     private static long Count(nn.Module module) => module.parameters().Sum(parameter => parameter.numel());
