@@ -47,7 +47,7 @@ internal sealed class DiffusersFolder : ModelSource
         // Only SD 2 and SDXL have linear projections; the widths that also tell them apart differ in small models.
         var version = _pipeline.IsXl ? ModelVersion.Sdxl : unet.UseLinearProjection ? ModelVersion.Sd2 : ModelVersion.Sd1;
         if (_options.Version != ModelVersion.Auto && _options.Version != version)
-            throw new InvalidFileException(PlaceOf(ModelPart.UNet), $"the model is {ModelDetails.Name(version)} by its configuration, but the option Version says {_options.Version}.",
+            throw new InvalidFileException(PlaceOf(ModelPart.UNet), $"the model is {version.Words()} by its configuration, but the option Version says {_options.Version}.",
                 "Leave Version unset, or give the model that is meant.");
 
         var stored = Prediction(scheduler.PredictionType);
@@ -60,9 +60,9 @@ internal sealed class DiffusersFolder : ModelSource
             Path = Path,
             Format = Format,
             Version = version,
-            VersionSource = _pipeline.IsXl ? "model_index.json" : "unet/config.json",
+            VersionOrigin = _pipeline.IsXl ? "from model_index.json" : "from unet/config.json",
             Prediction = asked != ModelPrediction.Auto ? asked : stored,
-            PredictionSource = asked != ModelPrediction.Auto ? "the option Prediction" : "scheduler/scheduler_config.json",
+            PredictionOrigin = asked != ModelPrediction.Auto ? "from the option Prediction" : "from scheduler/scheduler_config.json",
             InChannels = unet.InChannels,
             Notes = notes,
         };
@@ -148,9 +148,9 @@ internal sealed class DiffusersFolder : ModelSource
 
     private static ModelPrediction Prediction(string type) => type switch
     {
-        "epsilon" => ModelPrediction.Epsilon,
         "v_prediction" => ModelPrediction.V,
-        _ => ModelPrediction.Auto,      // "sample", which no published model has
+        "sample" => ModelPrediction.Sample,
+        _ => ModelPrediction.Epsilon,
     };
 
     /// <summary>What a folder without an index could be meant to be.</summary>

@@ -66,7 +66,7 @@ internal sealed class ModelDescription : IDisposable
     {
         foreach (var part in _parts) Attempt(part.CheckHeader);
         if (_details is null || _faults.Count > 0) return;
-        _details = _details with { Parts = [.. _parts.Select(part => part.Details)] };
+        _details = _details with { StoredTypes = _parts.ToDictionary(part => part.Name, part => part.StoredTypes, StringComparer.Ordinal) };
     }
 
     /// <summary>Closes all files.</summary>
@@ -82,7 +82,7 @@ internal sealed class ModelDescription : IDisposable
         // The UNet's configuration is read in any case: it tells which model this is.
         Attempt(() => _unet = _source.ReadUNet());
         if (_unet is not null) Attempt(() => _details = _source.Identify(_unet, Scheduler));
-        if (_details is { Prediction: not ModelPrediction.Auto }) Scheduler = Scheduler with { PredictionType = _details.Prediction == ModelPrediction.V ? "v_prediction" : "epsilon" };
+        if (_details is not null) Scheduler = Scheduler with { PredictionType = TypeOf(_details.Prediction) };
 
         // A UNet that cannot be read has been told already.
         if (_options.Parts.HasFlag(ModelParts.UNet) && _unet is not null) Add(ModelPart.UNet);
@@ -148,6 +148,13 @@ internal sealed class ModelDescription : IDisposable
         if (text.MaxPositions < ClipTokenizer.ChunkLength)
             Fault(part, $"the text encoder takes {text.MaxPositions} tokens, prompts have {ClipTokenizer.ChunkLength}.", "Use a model whose text encoder takes that many.");
     }
+
+    private static string TypeOf(ModelPrediction prediction) => prediction switch
+    {
+        ModelPrediction.V => "v_prediction",
+        ModelPrediction.Sample => "sample",
+        _ => "epsilon",
+    };
 
     private void Fault(string part, string fault, string remedy) => _faults.Add(new InvalidFileException(_source.PlaceOf(part), fault, remedy));
 

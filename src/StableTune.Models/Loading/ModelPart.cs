@@ -36,15 +36,12 @@ internal sealed class ModelPart(string name, object architecture, Func<nn.Module
     /// <summary>Bytes of the tensors that the module takes.</summary>
     public long ByteCount => Weights.Tensors.Where(tensor => rename(tensor.Name) is not null).Sum(tensor => tensor.ByteCount);
 
-    /// <summary>Its size and the types it is stored in, those of most tensors first.</summary>
-    public PartDetails Details
-    {
-        get
-        {
-            var taken = Weights.Tensors.Where(tensor => rename(tensor.Name) is not null).ToList();
-            return new PartDetails(name, taken.Sum(tensor => tensor.ElementCount), [.. taken.GroupBy(tensor => tensor.DType).OrderByDescending(group => group.Count()).Select(group => group.Key)]);
-        }
-    }
+    /// <summary>The types in which its tensors are stored, that of most bytes first.</summary>
+    public IReadOnlyList<TensorDType> StoredTypes =>
+    [
+        .. Weights.Tensors.Where(tensor => rename(tensor.Name) is not null).GroupBy(tensor => tensor.DType)
+            .OrderByDescending(group => group.Sum(tensor => tensor.ByteCount)).Select(group => group.Key),
+    ];
 
     /// <summary>Compares names and shapes with the module's. Neither reads weights nor takes memory for them, however large the architecture is.</summary>
     /// <exception cref="InvalidFileException">The file cannot be read, or does not fit.</exception>
