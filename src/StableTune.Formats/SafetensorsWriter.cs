@@ -30,6 +30,25 @@ public static class SafetensorsWriter
         AtomicFile.Write(path, stream => Write(stream, plan));
     }
 
+    /// <summary>
+    /// As <see cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>, with the hashes of the content in the
+    /// metadata: <c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where the metadata holds a model specification,
+    /// <c>modelspec.hash_sha256</c>. Each tensor is asked for its bytes once: the places of the hashes are kept free and filled in at the end.
+    /// </summary>
+    /// <inheritdoc cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>
+    public static void WriteHashed(string path, IEnumerable<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        var all = tensors as IReadOnlyList<TensorPayload> ?? [.. tensors];
+        var places = new HashPlaces(all, metadata);
+        var plan = SafetensorsLayout.Plan(all, places.Metadata);
+        AtomicFile.Write(path, stream =>
+        {
+            using var hashes = places.Begin();
+            Write(new HashedStream(stream, 8 + plan.Header.Length, hashes), plan);
+            places.Fill(stream, plan.Header, hashes.Finish());
+        });
+    }
+
     /// <summary>Writes the same bytes to a stream.</summary>
     /// <inheritdoc cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>
     public static void Write(Stream stream, IEnumerable<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>

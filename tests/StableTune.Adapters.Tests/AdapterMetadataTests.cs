@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Formats;
 
 namespace StableTune.Adapters.Tests;
 

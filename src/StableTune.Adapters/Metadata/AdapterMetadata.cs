@@ -1,3 +1,5 @@
+using StableTune.Formats;
+
 namespace StableTune.Adapters;
 
 /// <summary>
@@ -49,12 +51,15 @@ public sealed record AdapterMetadata
         .. Data.Rows(),
         .. IncludeDataNames ? Data.NamingRows() : [],
         .. IncludeDataNames && Datasets.Count > 0 ? DatasetRows() : [],
-        .. Specification?.Rows(Model.BaseModelVersion) ?? [],
+        .. SpecificationRows(),
     ]);
 
     /// <summary>The few entries without which other programs cannot use the file: what sd-scripts' <c>--no_metadata</c> leaves.</summary>
     public IReadOnlyDictionary<string, string> Minimum() =>
-        Texts([.. Model.Minimum(), .. Network.Minimum(), .. Specification?.Rows(Model.BaseModelVersion) ?? []]);
+        Texts([.. Model.Minimum(), .. Network.Minimum(), .. SpecificationRows()]);
+
+    private IEnumerable<(string Key, object? Value)> SpecificationRows() =>
+        Specification?.Entries(Model.BaseModelVersion, SpecifiedContent.Adapter).Select(entry => (entry.Key, (object?)entry.Value)) ?? [];
 
     private IEnumerable<(string Key, object? Value)> DatasetRows() =>
         [("ss_datasets", PythonText.Json(Datasets.Select(dataset => dataset.Entry()).ToArray()))];

@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Diffusion;
+using StableTune.Formats;
 using StableTune.Models;
 
 namespace StableTune.Training;
