@@ -5,9 +5,6 @@ namespace StableTune.Weights;
 /// <summary>Writes named tensors to safetensors files.</summary>
 public static class StateDictWriter
 {
-    /// <summary>Converted and written at a time, in elements: memory stays flat however large a tensor is.</summary>
-    private const long ChunkElements = 1 << 20;
-
     /// <summary>
     /// Writes the tensors, complete or not at all. Their order in the file is the format's own (by type, then name). Tensors that share
     /// memory are written in full each.
@@ -23,7 +20,7 @@ public static class StateDictWriter
     public static void Save(
         string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null,
         ScalarType? dtype = null) =>
-        SafetensorsWriter.Write(path, Payloads(tensors, dtype), metadata);
+        SafetensorsWriter.Write(path, StatePayloads.Of(tensors, dtype), metadata);
 
     /// <summary>The hashes of the file that <see cref="Save"/> would write; nothing is written.</summary>
     /// <param name="tensors">As for <see cref="Save"/>.</param>
@@ -32,30 +29,5 @@ public static class StateDictWriter
     public static ModelHashes Hash(
         IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null,
         ScalarType? dtype = null) =>
-        SafetensorsWriter.Hash(Payloads(tensors, dtype), metadata);
-
-    private static IEnumerable<TensorPayload> Payloads(IEnumerable<(string Name, Tensor Tensor)> tensors, ScalarType? dtype)
-    {
-        ArgumentNullException.ThrowIfNull(tensors);
-        return tensors.Select(entry =>
-        {
-            var (name, tensor) = entry;
-            var type = dtype is { } wanted && tensor.dtype.IsFloat() ? wanted : tensor.dtype;
-            return new TensorPayload(name, type.ToTensorDType(), tensor.shape, stream => Write(stream, tensor, type));
-        });
-    }
-
-    private static void Write(Stream stream, Tensor tensor, ScalarType type)
-    {
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        // A tensor that is not contiguous is copied as a whole here; a contiguous one is only looked at.
-        var flat = tensor.detach().flatten();
-        for (long begin = 0, count; begin < flat.numel(); begin += count)
-        {
-            using var step = NewDisposeScope();
-            count = Math.Min(ChunkElements, flat.numel() - begin);
-            stream.Write(flat.narrow(0, begin, count).to(type).cpu().contiguous().bytes);
-        }
-    }
+        SafetensorsWriter.Hash(StatePayloads.Of(tensors, dtype), metadata);
 }
