@@ -1,3 +1,5 @@
+using StableTune.Models;
+
 namespace StableTune.Diffusion;
 
 /// <summary>What the pipeline needs of a model, so that its mathematics can be tested against an analytic one.</summary>
@@ -18,6 +20,12 @@ internal interface ITextToImageModel
     /// <summary>The largest clip skip; null where clip skip is not looked at.</summary>
     int? LargestClipSkip { get; }
 
+    /// <summary>Whether the model is told the sizes of pictures (SDXL).</summary>
+    bool TakesSizes { get; }
+
+    /// <summary>Whether the model paints into a picture: it takes a mask and the picture's latents.</summary>
+    bool TakesMask { get; }
+
     /// <summary>Where latents live.</summary>
     Device Device { get; }
 
@@ -27,11 +35,11 @@ internal interface ITextToImageModel
     /// <summary>Puts all parts into evaluation mode; disposing puts them back.</summary>
     IDisposable Evaluating();
 
-    /// <summary>The context of each prompt, all of the same length: [P, L, C].</summary>
-    Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options);
+    /// <summary>What the model is told of each prompt, all contexts of the same length: [P, L, C]. The picture to paint into is one for all.</summary>
+    UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options);
 
-    /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and context [B, L, C]; float32, as the latents.</summary>
-    Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates);
+    /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and conditions [B, ...]; float32, as the latents.</summary>
+    Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions);
 
     /// <summary>Pixels [B, 3, H, W] around [-1, 1] for scaled latents [B, C, h, w]; float32, on the CPU.</summary>
     Tensor Decode(Tensor latents);

@@ -2,7 +2,7 @@ using StableTune.Models;
 
 namespace StableTune.Diffusion;
 
-/// <summary>Stable Diffusion 1.x and 2.x as the pipeline sees it.</summary>
+/// <summary>Stable Diffusion 1.x, 2.x and XL as the pipeline sees them.</summary>
 internal sealed class StableDiffusionParts : ITextToImageModel
 {
     private readonly StableDiffusionModel _model;
@@ -27,6 +27,10 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public int? LargestClipSkip => _prompts.LargestClipSkip;
 
+    public bool TakesSizes => _model.UNet.Options.TakesAddedConditions;
+
+    public bool TakesMask => _model.UNet.Options.InChannels == 2 * LatentChannels + 1;
+
     public Device Device => _model.UNet.parameters().First().device;
 
     public string? Name => _model.Path is not { } path ? null
@@ -35,14 +39,29 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);
 
-    public Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options) => _prompts.EncodeForSampling(prompts, options.ClipSkip).Context;
+    public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
+    {
+        var text = _prompts.EncodeForSampling(prompts, options.ClipSkip);
+        return new UNetConditions(text.Context)
+        {
+            // The negative prompt is drawn at the same sizes, as in diffusers.
+            Added = TakesSizes ? new AddedConditions(text.Pooled!, SizeConditions.TimeIds(prompts.Select(_ => options.Sizes), Device)) : null,
+            Inpainting = options.Inpainting is { } source ? Masked(source) : null,
+        };
+    }
 
-    public Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates) => _model.UNet.call(latents, timesteps, encoderHiddenStates);
+    public Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions) => _model.UNet.call(latents, timesteps, conditions);
 
     public Tensor Decode(Tensor latents)
     {
         using var scope = NewDisposeScope();
         return _model.Vae.Decode(latents / _model.Vae.Options.ScalingFactor).to(CPU).MoveToOuterDisposeScope();
+    }
+
+    private InpaintingInput Masked(InpaintingSource source)
+    {
+        var (pixels, mask) = source.ToTensors();
+        return InpaintingInput.From(_model.Vae, pixels.to(Device), mask.to(Device));
     }
 
     /// <summary>Modules in evaluation mode; those that were training train again afterwards.</summary>

@@ -1,4 +1,5 @@
 using StableTune.Diffusion;
+using StableTune.Imaging;
 using StableTune.Models;
 
 namespace StableTune;
@@ -36,15 +37,31 @@ public sealed record TextToImageOptions : OptionsBase
 
     /// <summary>
     /// Which of the text encoder's last layers is used: 1 the last, 2 the last but one ... Not set: the last; for the samples of a
-    /// training, the layer that is trained with.
+    /// training, the layer that is trained with. Not looked at for SDXL, whose layers are fixed.
     /// </summary>
     public int? ClipSkip { get; init; }
+
+    /// <summary>SDXL only: the size that the model is told the picture had once; a small one makes it draw as from small pictures. Null for the size that is drawn.</summary>
+    public PixelSize? OriginalSize { get; init; }
+
+    /// <summary>SDXL only: what the model is told was cut off the picture, in pixels. Default (0, 0), a centred subject.</summary>
+    public (int Top, int Left) CropTopLeft { get; init; }
+
+    /// <summary>SDXL only: the size that the model is told the picture has. Null for the size that is drawn.</summary>
+    public PixelSize? TargetSize { get; init; }
+
+    /// <summary>Inpainting models only, which need it: the picture to paint into, and where.</summary>
+    public InpaintingSource? Inpainting { get; init; }
 
     /// <summary>Pictures to draw. Default 1.</summary>
     public int ImageCount { get; init; } = 1;
 
     /// <summary>Pictures drawn at the same time; more take more memory, and change nothing else. Default 1.</summary>
     public int BatchSize { get; init; } = 1;
+
+    /// <summary>What SDXL is told of sizes.</summary>
+    internal SizeConditions Sizes => new(
+        OriginalSize?.Height ?? Height, OriginalSize?.Width ?? Width, CropTopLeft.Top, CropTopLeft.Left, TargetSize?.Height ?? Height, TargetSize?.Width ?? Width);
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -59,6 +76,14 @@ public sealed record TextToImageOptions : OptionsBase
         if (!double.IsFinite(GuidanceScale)) yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
         if (Sampler is null) yield return Problem(Sampler, "a sampler is required", "give new DdimSampler() or new EulerSampler()");
         if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the last one, which is 1", "1 or 2 is customary");
+        if (OriginalSize is { } original && (original.Width < 1 || original.Height < 1))
+            yield return Problem(OriginalSize, "both sides must be at least 1 pixel", "leave it unset for the size that is drawn");
+        if (TargetSize is { } target && (target.Width < 1 || target.Height < 1))
+            yield return Problem(TargetSize, "both sides must be at least 1 pixel", "leave it unset for the size that is drawn");
+        if (CropTopLeft.Top < 0 || CropTopLeft.Left < 0) yield return Problem(CropTopLeft, "what was cut off must not be negative", "(0, 0) is customary");
+        if (Inpainting is { } source && (source.Image.Size != new PixelSize(Width, Height) || source.Mask.Size != source.Image.Size))
+            yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}", $"both must have the size that is drawn, {new PixelSize(Width, Height)}",
+                "resize them, or draw another size", nameof(Inpainting));
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");
         if (Sampler is OptionsBase sampler)

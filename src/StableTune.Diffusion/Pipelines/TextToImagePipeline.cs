@@ -46,30 +46,30 @@ public sealed class TextToImagePipeline
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         using var evaluating = _model.Evaluating();
-        var contexts = Encode(options);
+        var conditions = Encode(options);
         var images = new List<GeneratedImage>(options.ImageCount);
         while (images.Count < options.ImageCount)
         {
             var first = images.Count;
             var seeds = Enumerable.Range(first, Math.Min(options.BatchSize, options.ImageCount - first)).Select(index => options.Seed + index).ToArray();
-            images.AddRange(Draw(options, contexts, seeds, step => progress?.Report(
+            images.AddRange(Draw(options, conditions, seeds, step => progress?.Report(
                 new SamplingProgress(first, options.ImageCount, step.Step, step.TotalSteps)), cancellationToken));
         }
         return images;
     }
 
-    /// <summary>Negative and positive context, [2, L, C], or the positive alone, [1, L, C], when not guided.</summary>
-    internal Tensor Encode(TextToImageOptions options) => _model.Encode(
+    /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not guided.</summary>
+    internal UNetConditions Encode(TextToImageOptions options) => _model.Encode(
         GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
 
     /// <summary>From standard normal noise [B, C, h, w] to scaled latents, a fresh tensor of the same shape.</summary>
-    internal Tensor Sample(TextToImageOptions options, Tensor contexts, Tensor initialNoise, NoiseDraw noise,
+    internal Tensor Sample(TextToImageOptions options, UNetConditions conditions, Tensor initialNoise, NoiseDraw noise,
         Action<SamplingStep>? stepDone = null, CancellationToken cancellationToken = default)
     {
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         var times = options.Sampler.Times(_model.Schedule, options.Steps);
-        var denoiser = new GuidedDenoiser(_model, contexts, options.GuidanceScale);
+        var denoiser = new GuidedDenoiser(_model, conditions, options.GuidanceScale);
         var context = new SamplingContext
         {
             Schedule = _model.Schedule,
@@ -81,15 +81,15 @@ public sealed class TextToImagePipeline
         return options.Sampler.Sample(denoiser.Predict, initialNoise * times.InitialSigma, times, context).MoveToOuterDisposeScope();
     }
 
-    private List<GeneratedImage> Draw(TextToImageOptions options, Tensor contexts, long[] seeds, Action<SamplingStep> stepDone, CancellationToken cancellationToken)
+    private List<GeneratedImage> Draw(TextToImageOptions options, UNetConditions conditions, long[] seeds, Action<SamplingStep> stepDone, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         using var noise = new SeededNoise(seeds);
         var shape = new long[] { seeds.Length, _model.LatentChannels, options.Height / _model.Downscale, options.Width / _model.Downscale };
         var initialNoise = noise.Draw(shape, _model.Device);
-        var latents = Sample(options, contexts, initialNoise, noise.DrawLike, stepDone, cancellationToken);
+        var latents = Sample(options, conditions, initialNoise, noise.DrawLike, stepDone, cancellationToken);
         return [.. seeds.Select((seed, index) =>
-            new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed, GeneratedImage.Describe(options, seed, _model.Name)))];
+            new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed, GeneratedImage.Describe(_model.LargestClipSkip is null ? options with { ClipSkip = null } : options, seed, _model.Name)))];
     }
 
     /// <summary>The picture of scaled latents [1, C, h, w].</summary>
@@ -117,6 +117,12 @@ public sealed class TextToImagePipeline
             yield return Problem(nameof(options.Steps), options.Steps, $"the sampler cannot place so many steps ({fault})", "take fewer steps, or another sampler");
         if (options.ClipSkip > _model.LargestClipSkip)
             yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.LargestClipSkip} layers", "1 or 2 is customary");
+        if (!_model.TakesSizes && (options.OriginalSize is not null || options.TargetSize is not null || options.CropTopLeft != (0, 0)))
+            yield return Problem(nameof(options.OriginalSize), options.Sizes, "only SDXL is told the sizes of pictures", "leave OriginalSize, CropTopLeft and TargetSize unset");
+        if (_model.TakesMask && options.Inpainting is null)
+            yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture", "give a picture and a mask");
+        if (!_model.TakesMask && options.Inpainting is not null)
+            yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one", "use an inpainting model, or leave it unset");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Width), (nameof(options.Height), options.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
                 yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");

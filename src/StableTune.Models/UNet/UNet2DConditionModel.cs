@@ -1,10 +1,5 @@
 namespace StableTune.Models;
 
-/// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>
-/// <param name="PooledEmbeds">Pooled text embedding, [B, 1280].</param>
-/// <param name="TimeIds">Original height and width, crop top and left, target height and width in pixels, [B, 6].</param>
-public sealed record AddedConditions(Tensor PooledEmbeds, Tensor TimeIds);
-
 /// <summary>The network that predicts the noise (or v) in noisy latents under a text context.</summary>
 /// <remarks>
 /// Rombach et al., High-resolution image synthesis with latent diffusion models, arXiv:2112.10752. Module and parameter names are
@@ -74,6 +69,20 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
 
     /// <summary>Predicts for a batch, without added conditions. See the four-argument form.</summary>
     public Tensor call(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates) => call(sample, timesteps, encoderHiddenStates, null);
+
+    /// <summary>Predicts for a batch under all conditions of the model, whatever its kind.</summary>
+    /// <param name="latents">Noisy latents, [B, 4, h, w]; an inpainting model's other channels come from the conditions.</param>
+    /// <param name="timesteps">See the four-argument form.</param>
+    /// <param name="conditions">Text, and what else the model takes.</param>
+    /// <returns>[B, OutChannels, h, w], in the dtype of the latents.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit the options, or conditions are missing or not wanted.</exception>
+    public Tensor call(Tensor latents, Tensor timesteps, UNetConditions conditions)
+    {
+        ArgumentNullException.ThrowIfNull(conditions);
+        if (conditions.Inpainting is null) return call(latents, timesteps, conditions.Context, conditions.Added);
+        using var scope = NewDisposeScope();
+        return call(conditions.Inpainting.Join(latents), timesteps, conditions.Context, conditions.Added).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Predicts the noise (or what the model was trained for).</summary>
     /// <param name="sample">Noisy latents, [B, InChannels, h, w]; h and w need not be multiples of 8.</param>

@@ -1,4 +1,5 @@
 using StableTune.Imaging;
+using StableTune.Models;
 using StableTune.Testing;
 
 namespace StableTune.Diffusion.Tests;
@@ -26,7 +27,7 @@ public class TextToImagePipelineTests
         using var scope = NewDisposeScope();
         var model = new FakeModel();
         var contexts = tensor(new[] { 1f, 2f }, [2, 1, 1], dtype: ScalarType.Float32);   // the fake predicts its context
-        var predicted = new GuidedDenoiser(model, contexts, 7.5).Predict(zeros(3, 4, 2, 2), 500);
+        var predicted = new GuidedDenoiser(model, new UNetConditions(contexts), 7.5).Predict(zeros(3, 4, 2, 2), 500);
         Assert.Equal([1f, 1f, 1f, 2f, 2f, 2f], Assert.Single(model.Contexts));
         Assert.Equal([3L, 4L, 2L, 2L], predicted.shape);
         Assert.All(Golden.Values(predicted), value => Assert.Equal(1 + 7.5f * (2 - 1), value));
@@ -173,7 +174,9 @@ public class TextToImagePipelineTests
         public NoiseSchedule Schedule { get; } = NoiseSchedule.ScaledLinear();
         public PredictionType Prediction => PredictionType.Epsilon;
         public int LatentChannels => 4;
-        public int? LargestClipSkip => 12;
+        public int? LargestClipSkip { get; init; } = 12;
+        public bool TakesSizes { get; init; }
+        public bool TakesMask => false;
 
         public int Downscale { get; init; } = 8;
         public Device Device => CPU;
@@ -190,21 +193,21 @@ public class TextToImagePipelineTests
             return new Ending(() => State = "");
         }
 
-        public Tensor Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
+        public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
         {
             Assert.Equal("evaluating", State);
             Prompts.AddRange(prompts);
-            return tensor(prompts.Select(prompt => prompt.Length / 10f).ToArray(), [prompts.Count, 1, 1], dtype: ScalarType.Float32);
+            return new UNetConditions(tensor(prompts.Select(prompt => prompt.Length / 10f).ToArray(), [prompts.Count, 1, 1], dtype: ScalarType.Float32));
         }
 
-        public Tensor Predict(Tensor latents, Tensor timesteps, Tensor encoderHiddenStates)
+        public Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions)
         {
             using var scope = NewDisposeScope();
             Assert.Equal(latents.shape[0], timesteps.shape[0]);
-            Contexts.Add(Golden.Values(encoderHiddenStates));
+            Contexts.Add(Golden.Values(conditions.Context));
             TimeTypes.Add(timesteps.dtype);
             Times.Add(Golden.Values(timesteps)[0]);
-            return (zeros_like(latents) + encoderHiddenStates.reshape(-1, 1, 1, 1)).MoveToOuterDisposeScope();
+            return (zeros_like(latents) + conditions.Context.reshape(-1, 1, 1, 1)).MoveToOuterDisposeScope();
         }
 
         public Tensor Decode(Tensor latents)
