@@ -1,0 +1,36 @@
+namespace StableTune.Data;
+
+/// <summary>The same work on many files: with all cores, going on after a bad one, and told at the end in the order of the files.</summary>
+internal static class FolderWork
+{
+    /// <summary>Does the work.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="stage">What progress calls it.</param>
+    /// <param name="work">Done for each file, on any thread; answers what it left out.</param>
+    /// <param name="progress">Counts files.</param>
+    /// <param name="cancellationToken">Ends the work between files.</param>
+    internal static PreparationReport Run(
+        IReadOnlyList<string> files, string stage, Func<string, IEnumerable<SkippedFile>> work, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var skipped = new List<SkippedFile>[files.Count];
+        var done = 0;
+        Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
+        {
+            skipped[i] = Attempt(files[i], work);
+            progress?.Report(new() { Stage = stage, Step = Interlocked.Increment(ref done), TotalSteps = files.Count });
+        });
+        return new PreparationReport(skipped.Count(list => list.Count == 0), [.. skipped.SelectMany(list => list)]);
+    }
+
+    private static List<SkippedFile> Attempt(string file, Func<string, IEnumerable<SkippedFile>> work)
+    {
+        try
+        {
+            return [.. work(file)];
+        }
+        catch (Exception e) when (FileProblems.IsAboutFiles(e))
+        {
+            return [new(file, e is InvalidFileException invalid ? invalid.Fault.TrimEnd('.') : e.Message.TrimEnd('.'))];
+        }
+    }
+}
