@@ -71,6 +71,7 @@ public sealed class TomlDocument
 
     private static byte[] ReadBytes(string path)
     {
+        if (new FileInfo(path) is { Exists: true, Length: 0 }) return [];      // a configuration may be empty, other files may not
         using var file = FileBytes.Open(path);
         var length = file.Length;
         if (length > MaximumBytes)

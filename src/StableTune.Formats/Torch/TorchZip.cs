@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace StableTune.Formats;
@@ -14,8 +15,8 @@ internal static class TorchZip
         var zip = ZipDirectory.Read(file, path);
         var pickle = FindPickle(zip, path);
         var folder = pickle.Name[..^"data.pkl".Length];
-        CheckVersion(zip, folder, path);
-        var start = zip.DataOffset(pickle);
+        CheckVersion(zip, folder, file, path);
+        var start = DataOffset(zip, pickle, path);
         var source = new PickleSource(file, path, start, start + pickle.Length, "data.pkl");
         var root = new PickleMachine(source, (machine, id) =>
         {
@@ -34,7 +35,7 @@ internal static class TorchZip
         {
             if (!zip.TryGet($"{folder}data/{storage.Key}", out var entry))
                 throw new InvalidFileException(path, $"storage '{PickleNames.Plain(storage.Key)}' of {storage.ByteCount} bytes is missing from the archive.", TorchFaults.Damaged);
-            known.Add(storage.Key, stored = StoredBytes.At(zip.DataOffset(entry), entry.Length));
+            known.Add(storage.Key, stored = StoredBytes.At(DataOffset(zip, entry, path), entry.Length));
         }
 
         return stored.Length >= storage.ByteCount ? stored : throw new InvalidFileException(path,
@@ -60,15 +61,31 @@ internal static class TorchZip
                 : "If it is a packed model, unpack it and name the folder or the file in it.");
     }
 
-    private static void CheckVersion(ZipDirectory zip, string folder, string path)
+    private static void CheckVersion(ZipDirectory zip, string folder, SafeFileHandle file, string path)
     {
-        if (zip.TryGet($"{folder}byteorder", out var order) && zip.ReadText(order, 16) is var text && text != "little")
+        if (zip.TryGet($"{folder}byteorder", out var order) && ReadText(zip, order, file, path) is var text && text != "little")
             throw new InvalidFileException(path, $"its numbers are stored with byte order '{PickleNames.Plain(text)}', and only 'little' is read.",
                 "Save the file again on a little-endian machine.");
         if (!zip.TryGet($"{folder}version", out var version)) return;
-        var number = zip.ReadText(version, 16);
+        var number = ReadText(zip, version, file, path);
         if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) || parsed is < 1 or > NewestVersion)
             throw new InvalidFileException(path, $"its format has version '{PickleNames.Plain(number)}', and 1 to {NewestVersion} are known.",
                 "Save it again with torch.save of a current release, or as .safetensors.");
+    }
+
+    /// <summary>Where the bytes of an entry lie in the file.</summary>
+    private static long DataOffset(ZipDirectory zip, in ZipEntry entry, string path) => entry.Method == 0 ? zip.DataOffset(entry)
+        : throw new InvalidFileException(path, $"entry {PickleNames.Quote(entry.Name)} of the archive is compressed (method {entry.Method}), and torch stores all entries as they are.",
+            "The archive was packed again by another program: unpack it and pack it without compression (zip -0 -r).");
+
+    /// <summary>A small entry as a text.</summary>
+    private static string ReadText(ZipDirectory zip, in ZipEntry entry, SafeFileHandle file, string path)
+    {
+        const int limit = 16;
+        if (entry.Length > limit)
+            throw new InvalidFileException(path, $"entry {PickleNames.Quote(entry.Name)} of the archive has {entry.Length} bytes, and at most {limit} are expected.", TorchFaults.Damaged);
+        var bytes = new byte[(int)entry.Length];
+        FileBytes.Read(file, bytes, DataOffset(zip, entry, path), path);
+        return Encoding.Latin1.GetString(bytes).Trim();
     }
 }

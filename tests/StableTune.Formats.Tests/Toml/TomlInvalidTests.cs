@@ -234,7 +234,7 @@ public sealed class TomlInvalidTests
         {
             var clock = System.Diagnostics.Stopwatch.StartNew();
             TomlDocument.Parse(text);
-            Assert.InRange(clock.Elapsed.TotalSeconds, 0, 20);
+            Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
         }
     }
 }

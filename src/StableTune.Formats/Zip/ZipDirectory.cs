@@ -8,18 +8,22 @@ namespace StableTune.Formats;
 /// <param name="Name">Its name in the archive.</param>
 /// <param name="Method">How it is stored: 0 = as it is, 8 = deflated.</param>
 /// <param name="Flags">Bit 0: encrypted.</param>
-/// <param name="Length">The number of bytes, when stored as it is.</param>
+/// <param name="StoredLength">The number of bytes in the archive; the same as <paramref name="Length"/> when stored as it is.</param>
+/// <param name="Length">The number of bytes when unpacked.</param>
+/// <param name="Checksum">The CRC-32 of the unpacked bytes.</param>
 /// <param name="HeaderOffset">Where in the file its own header begins.</param>
-internal readonly record struct ZipEntry(string Name, int Method, int Flags, long Length, long HeaderOffset);
+internal readonly record struct ZipEntry(string Name, int Method, int Flags, long StoredLength, long Length, uint Checksum, long HeaderOffset);
 
 /// <summary>
-/// The directory of a zip archive, which stands at its end. Only this is read: torch needs to know where entries lie in the file, which
-/// System.IO.Compression does not tell.
+/// The directory of a zip archive, which stands at its end. Only this is read: weights are read from where their entries lie in the
+/// file, which System.IO.Compression does not tell.
 /// </summary>
 internal sealed class ZipDirectory
 {
     /// <summary>A directory of that many bytes would have a million entries.</summary>
     private const long MaximumLength = 64 << 20;
+
+    private const string Damaged = "The file is damaged or was not fully written: download or save it again.";
 
     private const int EndLength = 22, LocatorLength = 20, End64Length = 56, EntryLength = 46, HeaderLength = 30;
 
@@ -50,31 +54,19 @@ internal sealed class ZipDirectory
     /// <summary>The entry of this name.</summary>
     public bool TryGet(string name, out ZipEntry entry) => _entries.TryGetValue(name, out entry);
 
-    /// <summary>Where the bytes of an entry lie in the file; they lie within it.</summary>
-    /// <exception cref="InvalidFileException">The entry is compressed or encrypted, or its header is damaged.</exception>
+    /// <summary>Where the bytes of an entry, perhaps compressed, lie in the file; they lie within it.</summary>
+    /// <exception cref="InvalidFileException">The entry is encrypted, or its header is damaged.</exception>
     public long DataOffset(in ZipEntry entry)
     {
-        var name = PickleNames.Quote(entry.Name);
+        var name = Quote(entry.Name);
         if ((entry.Flags & 1) != 0) throw Fault($"its entry {name} is encrypted", "Decrypt the file first.");
-        if (entry.Method != 0)
-            throw Fault($"its entry {name} is compressed (method {entry.Method}), and torch stores all entries as they are",
-                "The archive was packed again by another program: unpack it and pack it without compression (zip -0 -r).");
         Span<byte> header = stackalloc byte[HeaderLength];
         if (entry.HeaderOffset > _fileLength - HeaderLength) throw Fault($"its entry {name} should begin at {entry.HeaderOffset}, but the file has {_fileLength} bytes");
         FileBytes.Read(_file, header, entry.HeaderOffset, _path);
         var offset = entry.HeaderOffset + HeaderLength + Number2(header[26..]) + Number2(header[28..]);
         if (Number4(header) != 0x04034B50) throw Fault($"its entry {name} has no header at byte {entry.HeaderOffset}");
-        if ((Int128)offset + entry.Length > _fileLength) throw Fault($"its entry {name} of {entry.Length} bytes at {offset} reaches beyond the file's {_fileLength}");
+        if ((Int128)offset + entry.StoredLength > _fileLength) throw Fault($"its entry {name} of {entry.StoredLength} bytes at {offset} reaches beyond the file's {_fileLength}");
         return offset;
-    }
-
-    /// <summary>A small entry as a text.</summary>
-    public string ReadText(in ZipEntry entry, int limit)
-    {
-        if (entry.Length > limit) throw Fault($"its entry {PickleNames.Quote(entry.Name)} has {entry.Length} bytes, and at most {limit} are expected");
-        var bytes = new byte[(int)entry.Length];
-        FileBytes.Read(_file, bytes, DataOffset(entry), _path);
-        return Encoding.Latin1.GetString(bytes).Trim();
     }
 
     private (long Count, long Length, long Offset) FindDirectory()
@@ -90,7 +82,7 @@ internal sealed class ZipDirectory
             return (Number2(end[10..]), Number4(end[12..]), Number4(end[16..]));
         }
 
-        throw new InvalidFileException(_path, "the zip archive is truncated: the directory at its end is missing.", TorchFaults.Damaged);
+        throw new InvalidFileException(_path, "the zip archive is truncated: the directory at its end is missing.", Damaged);
     }
 
     /// <summary>The directory's place in archives of 4 GB and more, which torch writes for smaller ones as well.</summary>
@@ -124,9 +116,9 @@ internal sealed class ZipDirectory
         if (length == uint.MaxValue || stored == uint.MaxValue || offset == uint.MaxValue) ReadLarge(extra, name, ref length, ref stored, ref offset);
         var method = Number2(fixedPart[10..]);
         if (length < 0 || stored < 0 || offset < 0 || (method == 0 && stored != length))
-            throw Fault($"its entry {PickleNames.Quote(name)} has the impossible sizes {stored} and {length} at {offset}");
-        var entry = new ZipEntry(name, method, Number2(fixedPart[8..]), length, offset);
-        if (!_entries.TryAdd(name, entry)) throw Fault($"its entry {PickleNames.Quote(name)} occurs twice");
+            throw Fault($"its entry {Quote(name)} has the impossible sizes {stored} and {length} at {offset}");
+        var entry = new ZipEntry(name, method, Number2(fixedPart[8..]), stored, length, Number4(fixedPart[16..]), offset);
+        if (!_entries.TryAdd(name, entry)) throw Fault($"its entry {Quote(name)} occurs twice");
         Entries.Add(entry);
     }
 
@@ -144,7 +136,7 @@ internal sealed class ZipDirectory
             return;
         }
 
-        throw Fault($"its entry {PickleNames.Quote(name)} lacks the 64-bit sizes that it announces");
+        throw Fault($"its entry {Quote(name)} lacks the 64-bit sizes that it announces");
 
         static bool Take(ref ReadOnlySpan<byte> field, ref long number)
         {
@@ -156,7 +148,14 @@ internal sealed class ZipDirectory
         }
     }
 
-    private InvalidFileException Fault(string what, string remedy = TorchFaults.Damaged) => new(_path, $"the zip archive is not one of torch, or damaged: {what}.", remedy);
+    /// <summary>A name for messages: shortened, without control characters.</summary>
+    private static string Quote(string name)
+    {
+        var shown = new string([.. name.Take(80).Select(c => char.IsControl(c) ? '?' : c)]);
+        return $"'{shown}{(name.Length > 80 ? "..." : "")}'";
+    }
+
+    private InvalidFileException Fault(string what, string remedy = Damaged) => new(_path, $"the zip archive is damaged: {what}.", remedy);
 
     private static ushort Number2(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt16LittleEndian(bytes);
 
