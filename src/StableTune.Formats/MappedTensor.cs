@@ -21,6 +21,20 @@ public sealed class MappedTensor : IDisposable
     /// <summary>The number of bytes.</summary>
     public long ByteCount { get; }
 
+    /// <summary>A lease of its own on a part of the bytes; both must be given back.</summary>
+    /// <param name="begin">The first byte, counted from this lease's first.</param>
+    /// <param name="byteCount">The number of bytes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part reaches beyond these bytes.</exception>
+    public MappedTensor Slice(long begin, long byteCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(begin);
+        ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(begin, ByteCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(byteCount, ByteCount - begin);
+        ObjectDisposedException.ThrowIf(_released != 0, this);
+        return new MappedTensor(Pointer + (nint)begin, byteCount, _view);
+    }
+
     /// <summary>Gives the lease back; the memory must not be touched any more. May be called from any thread, and more than
     /// once.</summary>
     public void Dispose()

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using StableTune.Formats;
 using StableTune.Models;
 
 namespace StableTune.Testing;
@@ -7,6 +9,38 @@ public static class FixtureModels
 {
     /// <summary>Merges of the tiny models' tokenizers, which have 1000 tokens.</summary>
     public const int TinyMergeCount = 486;
+
+    private const string Text = "model.safetensors", Diffusion = "diffusion_pytorch_model.safetensors";
+
+    private static readonly ConcurrentDictionary<string, Lazy<string>> SingleFiles = new(StringComparer.Ordinal);
+
+    private static readonly Lazy<TemporaryFolder> Folder = new(() =>
+    {
+        var folder = new TemporaryFolder();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+        return folder;
+    });
+
+    // The tiny models are built as the published ones; only their text encoders have other numbers of layers.
+    private static readonly Dictionary<string, (string Part, string File, PartLayout Layout)[]> SingleFileParts = new(StringComparer.Ordinal)
+    {
+        ["tiny-sd15"] =
+        [
+            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sd15)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sd15)),
+            ("text_encoder", Text, PartLayout.ClipText(ClipTextOptions.Tiny)),
+        ],
+        ["tiny-sd21-v"] =
+        [
+            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sd21)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sd15)),
+            ("text_encoder", Text, PartLayout.OpenClipText(ClipTextOptions.Sd21 with { HiddenSize = 32 })),
+        ],
+        ["tiny-sdxl"] =
+        [
+            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sdxl)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sdxl)),
+            ("text_encoder", Text, PartLayout.ClipText(ClipTextOptions.Sd15, PartLayout.SdxlTextPrefix)),
+            ("text_encoder_2", Text, PartLayout.OpenClipText(ClipTextOptions.SdxlSecond with { Layers = 6, HiddenSize = 48 }, PartLayout.SdxlText2Prefix)),
+        ],
+    };
 
     /// <summary>A copy of tiny-sd15 with its tokenizer's vocabulary, which the fixtures leave out. Returns the model folder.</summary>
     public static string TinySd15(TemporaryFolder folder) => Complete(folder, "tiny-sd15", "tiny-sd15");
@@ -19,6 +53,40 @@ public static class FixtureModels
 
     /// <summary>The same of tiny-sdxl, with both tokenizers.</summary>
     public static string TinySdxl(TemporaryFolder folder) => Complete(folder, "tiny-sdxl", "tiny-sdxl");
+
+    /// <summary>
+    /// A fixture model as one file under LDM names, as single-files.json describes it (without the noise schedule's buffers), with its .yaml beside it
+    /// if it has one. Written once for all tests of a process: do not change it.
+    /// </summary>
+    /// <param name="name">"tiny-sd15", "tiny-sd21-v" or "tiny-sdxl".</param>
+    public static string SingleFile(string name) => SingleFiles.GetOrAdd(name, static key => new Lazy<string>(() => WriteSingleFile(key))).Value;
+
+    private static string WriteSingleFile(string name)
+    {
+        var path = Folder.Value.File($"{name}.safetensors");
+        var parts = SingleFileParts[name];
+        var files = parts.Select(part => SafetensorsFile.Open(Fixtures.Path("models", name, part.Part, part.File))).ToArray();
+        try
+        {
+            SafetensorsWriter.Write(path, parts.Zip(files).SelectMany(part => part.First.Layout.ToCheckpoint(Payloads(part.Second))), new Dictionary<string, string> { ["format"] = "pt" });
+        }
+        finally
+        {
+            foreach (var file in files) file.Dispose();
+        }
+
+        var yaml = Path.Combine(Fixtures.Root, "models", $"{name}.yaml");
+        if (File.Exists(yaml)) File.Copy(yaml, Path.ChangeExtension(path, ".yaml"));
+        return path;
+    }
+
+    /// <summary>A file's tensors, as they are.</summary>
+    public static IEnumerable<TensorPayload> Payloads(ITensorFile file) => file.Tensors.Select(info => new TensorPayload(info.Name, info.DType, info.Shape, stream =>
+    {
+        var bytes = new byte[info.ByteCount];
+        file.Read(info, bytes);
+        stream.Write(bytes);
+    }));
 
     // The files of the layers lie on top of each other, the last one uppermost.
     private static string Complete(TemporaryFolder folder, string name, params string[] layers)
