@@ -41,12 +41,23 @@ public static class SafetensorsWriter
         var all = tensors as IReadOnlyList<TensorPayload> ?? [.. tensors];
         var places = new HashPlaces(all, metadata);
         var plan = SafetensorsLayout.Plan(all, places.Metadata);
-        AtomicFile.Write(path, stream =>
-        {
-            using var hashes = places.Begin();
-            Write(new HashedStream(stream, 8 + plan.Header.Length, hashes), plan);
-            places.Fill(stream, plan.Header, hashes.Finish());
-        });
+        AtomicFile.Write(path, stream => WriteHashed(stream, places, plan));
+    }
+
+    /// <summary>Writes the bytes of <see cref="WriteHashed(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/> to a stream that can seek, from its begin.</summary>
+    internal static ModelHashes WriteHashed(Stream stream, IReadOnlyList<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var places = new HashPlaces(tensors, metadata);
+        return WriteHashed(stream, places, SafetensorsLayout.Plan(tensors, places.Metadata));
+    }
+
+    private static ModelHashes WriteHashed(Stream stream, HashPlaces places, SafetensorsLayout plan)
+    {
+        using var hashing = places.Begin();
+        Write(new HashedStream(stream, 8 + plan.Header.Length, hashing), plan);
+        var hashes = hashing.Finish();
+        places.Fill(stream, plan.Header, hashes);
+        return hashes;
     }
 
     /// <summary>Writes the same bytes to a stream.</summary>

@@ -81,4 +81,69 @@ public sealed class WeightHashesTests : IDisposable
         Assert.Throws<OperationCanceledException>(() => WeightHashes.Sha256(path, new CancellationToken(canceled: true)));
         Assert.Throws<InvalidFileException>(() => WeightHashes.Old(_folder.File("none")));
     }
+
+    [Fact]
+    public void OfFile_AnyFile_GivesAllWholeFileHashesAndTellsHowFarItIs()
+    {
+        var path = Fixtures.Path("training", "lora_fp32", "lora_saved_fp16.safetensors");
+        var told = new List<double>();
+        var hashes = WeightHashes.OfFile(path, new Told(told));
+        Assert.Equal(new FileHashes(WeightHashes.Sha256(path), WeightHashes.Old(path)), hashes);
+        Assert.Equal(hashes.Sha256[..10], hashes.AutoV2);
+        Assert.Equal(1, told[^1]);
+        Assert.Throws<OperationCanceledException>(() => WeightHashes.OfFile(path, null, new CancellationToken(canceled: true)));
+    }
+
+    [Theory]
+    [InlineData("lora_a")]
+    [InlineData("lora_b")]
+    [InlineData("example_trained")]
+    public void Recompute_FilesOfTheReference_GivesTheHashesInThem(string name)
+    {
+        using var file = SafetensorsFile.Open(Fixtures.Path("networks", "lora_files", name + ".safetensors"));
+        Assert.Equal(new ModelHashes(file.Metadata["sshs_model_hash"], file.Metadata["sshs_legacy_hash"]), WeightHashes.Recompute(file));
+    }
+
+    [Fact]
+    public void AddToMetadata_FileWithoutOrWithWrongHashes_GetsTheReferencesAndKeepsAllElse()
+    {
+        var original = Fixtures.Path("networks", "lora_files", "example_trained.safetensors");
+        var path = _folder.File("lora.safetensors");
+        using (var file = SafetensorsFile.Open(original))
+        {
+            var metadata = file.Metadata.Where(entry => entry.Key != "sshs_model_hash").ToDictionary();
+            metadata["sshs_legacy_hash"] = "wrong";
+            SafetensorsWriter.Write(path, file.Tensors.Select(i => new TensorPayload(i.Name, i.DType, i.Shape, s => s.Write(file.Span(i.Name)))), metadata);
+        }
+
+        var other = _folder.File("new", "lora.safetensors");
+        var hashes = WeightHashes.AddToMetadata(path, other);
+        Assert.Equal(hashes, WeightHashes.AddToMetadata(path));
+        Assert.Equal(File.ReadAllBytes(other), File.ReadAllBytes(path));
+        using var before = SafetensorsFile.Open(original);
+        using var after = SafetensorsFile.Open(path);
+        Assert.Equal(before.Metadata["sshs_model_hash"], hashes.Model);
+        Assert.Equal("0x" + hashes.Model, after.Metadata["modelspec.hash_sha256"]);
+        Assert.Equal(before.Metadata.OrderBy(e => e.Key), after.Metadata.Where(e => e.Key != "modelspec.hash_sha256").OrderBy(e => e.Key));
+        Assert.Equal(before.Tensors.Count, after.Tensors.Count);
+        Assert.All(before.Tensors, tensor => Assert.True(before.Span(tensor.Name).SequenceEqual(after.Span(tensor.Name))));
+    }
+
+    [Fact]
+    public void AddToMetadata_CancelledOrOfAnotherKind_LeavesTheFile()
+    {
+        var path = _folder.File("lora.safetensors");
+        File.Copy(Fixtures.Path("networks", "lora_files", "lora_a.safetensors"), path);
+        var before = File.ReadAllBytes(path);
+        Assert.Throws<OperationCanceledException>(() => WeightHashes.AddToMetadata(path, null, new CancellationToken(canceled: true)));
+        Assert.Equal(before, File.ReadAllBytes(path));
+        File.WriteAllBytes(path, before[..^1]);
+        Assert.Contains("truncated", Assert.Throws<InvalidFileException>(() => WeightHashes.AddToMetadata(path)).Message);
+        Assert.Equal([path], Directory.GetFiles(_folder.Path));
+    }
+
+    private sealed class Told(List<double> values) : IProgress<double>
+    {
+        public void Report(double value) => values.Add(value);
+    }
 }
