@@ -11,7 +11,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     /// <summary>What stands before a repository's name in its address: nothing for models.</summary>
     public static string Prefix(HubName name) => name.Type == HubRepositoryType.Model ? "" : HubNameParser.Word(name.Type) + "s/";
 
-    public Uri FileAddress(HubName name, string commit, string path) => transport.Address($"{Prefix(name)}{name.Repository}/resolve/{commit}/{HubPath.Escape(path)}");
+    public Uri FileAddress(HubName name, string commit, string path) =>
+        transport.Address($"{Prefix(name)}{name.Repository}/resolve/{commit}/{HubPath.Escape(path)}");
 
     /// <summary>The commit that a revision stands for now.</summary>
     public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
@@ -29,13 +30,15 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         HashSet<string> pages = [];
         for (var page = Api(name, $"tree/{commit}?recursive=true"); page is not null;)
         {
-            if (!pages.Add(page.AbsoluteUri) || pages.Count > MaxPages) throw Odd(name, $"The list of files does not end ({pages.Count} pages, {files.Count} files)");
+            if (!pages.Add(page.AbsoluteUri) || pages.Count > MaxPages)
+                throw Odd(name, $"The list of files does not end ({pages.Count} pages, {files.Count} files)");
             var (document, next) = await JsonAsync(name, page, cancellationToken).ConfigureAwait(false);
             using (document) files.AddRange(Entries(name, document.RootElement));
             page = next;
         }
 
-        if (files.GroupBy(file => file.Path, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } twice) throw Odd(name, $"The list of files names \"{twice.Key}\" twice");
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        if (files.Find(file => !seen.Add(file.Path)) is { } twice) throw Odd(name, $"The list of files names \"{twice.Path}\" twice");
         return files.OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
     }
 
@@ -81,7 +84,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         var source = entry.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object ? lfs : entry;
         var id = Text(source, "oid")?.ToLowerInvariant() ?? "";
         if (id.StartsWith("sha256:", StringComparison.Ordinal)) id = id[7..];
-        if (id.Length is not (40 or 64) || !id.All(char.IsAsciiHexDigitLower)) throw Odd(name, $"The list of files has \"{Printable(id)}\" as the checksum of \"{Printable(path)}\"");
+        if (id.Length is not (40 or 64) || !id.All(char.IsAsciiHexDigitLower))
+            throw Odd(name, $"The list of files has \"{Printable(id)}\" as the checksum of \"{Printable(path)}\"");
         return source.TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out var bytes) && bytes >= 0
             ? new HubFile(path, bytes, id)
             : throw Odd(name, $"The list of files gives no length for \"{Printable(path)}\"");
@@ -110,7 +114,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         }
         catch (JsonException e)
         {
-            throw new TransientFault($"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e);
+            throw new TransientFault(
+                $"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e, fault: HubFault.BadAnswer);
         }
     }
 
@@ -119,12 +124,13 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     {
         if (HubHeaders.First(answer.Response, "Link") is not { } link) return null;
         var (open, close) = (link.IndexOf('<', StringComparison.Ordinal), link.IndexOf('>', StringComparison.Ordinal));
-        return open >= 0 && close > open && link[close..].Contains("next", StringComparison.Ordinal) && Uri.TryCreate(answer.Address, link[(open + 1)..close], out var next)
-            && next.Scheme is "http" or "https" ? next : null;
+        if (open < 0 || close < open || !link[close..].Contains("next", StringComparison.Ordinal)) return null;
+        return Uri.TryCreate(answer.Address, link[(open + 1)..close], out var next) && next.Scheme is "http" or "https" ? next : null;
     }
 
     private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
 
     private static HubException Odd(HubName name, string reason) =>
-        new(HubFault.BadAnswer, name.ToString(), reason + ".", "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy: this is not how a hub answers.");
+        new(HubFault.BadAnswer, name.ToString(), reason + ".",
+            "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy: this is not how a hub answers.");
 }

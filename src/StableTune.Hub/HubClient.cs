@@ -36,7 +36,9 @@ public sealed class HubClient : IDisposable
     public HubClient(HttpClient http, HubOptions? options = null, ILogger? logger = null, TimeProvider? clock = null)
         : this(http ?? throw new ArgumentNullException(nameof(http)), options, logger, clock, Environment.GetEnvironmentVariable) { }
 
-    internal HubClient(HttpClient? http, HubOptions? options, ILogger? logger, TimeProvider? clock, Func<string, string?> environment, Func<string, long>? freeBytes = null, bool links = true)
+    internal HubClient(
+        HttpClient? http, HubOptions? options, ILogger? logger, TimeProvider? clock, Func<string, string?> environment,
+        Func<string, long>? freeBytes = null, bool links = true)
     {
         _settings = HubSettings.Of(options ?? new HubOptions(), environment);
         _logger = logger ?? NullLogger.Instance;
@@ -83,7 +85,8 @@ public sealed class HubClient : IDisposable
     /// <exception cref="InvalidFileException">A file of the cache is damaged.</exception>
     /// <exception cref="IOException">The cache cannot be written to.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public async Task<HubSnapshot> ResolveAsync(HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<HubSnapshot> ResolveAsync(
+        HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         var wanted = selection ?? HubSelection.Model();
@@ -105,7 +108,8 @@ public sealed class HubClient : IDisposable
 
     /// <summary>As <see cref="ResolveAsync"/>; waits for it.</summary>
     /// <inheritdoc cref="ResolveAsync"/>
-    public HubSnapshot Resolve(HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public HubSnapshot Resolve(
+        HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => ResolveAsync(name, selection, progress, cancellationToken), cancellationToken).GetAwaiter().GetResult();
 
     /// <summary>What the cache alone has for a name; null when it lacks something.</summary>
@@ -126,7 +130,8 @@ public sealed class HubClient : IDisposable
     public async Task<IReadOnlyList<HubFile>> ListAsync(HubName name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (_settings.Offline) throw new HubException(HubFault.Offline, name.ToString(), "Listing asks the server, and only the cache may be used.", "Unset HF_HUB_OFFLINE, or set HubOptions.Offline to false.");
+        if (_settings.Offline) throw new HubException(HubFault.Offline, name.ToString(), "Listing asks the server, and only the cache may be used.",
+            "Unset HF_HUB_OFFLINE, or set HubOptions.Offline to false.");
         var commit = await _downloads.CommitAsync(name, name.Revision ?? _settings.Revision, cancellationToken).ConfigureAwait(false);
         return await _api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false);
     }
@@ -138,7 +143,8 @@ public sealed class HubClient : IDisposable
     {
         if (_cache.FindCommit(name, revision) is not { } commit) return (null, CachedState.Lacking([]));
         var files = _cache.Files(name, commit);
-        if (HubTarget.Of(name, files, selection, path => _cache.IsKnownAbsent(name, commit, path)) is not { } target) return (null, CachedState.Lacking([name.Path ?? "all files"]));
+        var target = HubTarget.Of(name, files, selection, path => _cache.IsKnownAbsent(name, commit, path));
+        if (target is null) return (null, CachedState.Lacking([name.Path ?? "all files"]));
         var root = _cache.Snapshot(name, commit);
         var index = target.FirstFile is { } first && files.Contains(first) ? HubPath.Below(root, first) : null;
         try
@@ -159,6 +165,7 @@ public sealed class HubClient : IDisposable
             : state.Missing.Count == 0 ? $"the cache does not hold its revision \"{revision}\" ({folder})."
             : $"the cache lacks parts of its revision \"{revision}\" in {folder}: {string.Join("; ", state.Missing.Take(8))}.";
         return new HubException(HubFault.Offline, name.ToString(), $"Only the cache may be used, and {reason}",
-            "Unset HF_HUB_OFFLINE (or set HubOptions.Offline to false) to download it, or name the cache that holds it (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
+            "Unset HF_HUB_OFFLINE (or set HubOptions.Offline to false) to download it, "
+            + "or name the cache that holds it (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
     }
 }

@@ -55,7 +55,8 @@ internal static partial class HubNameParser
         foreach (var piece in revision.Split('/'))
         {
             if (piece.Length == 0) return "the revision has an empty piece between two '/'";
-            if (piece[0] is '.' or '-' || piece.EndsWith('.') || piece.Contains("..", StringComparison.Ordinal)) return $"\"{piece}\" in the revision begins or ends with '.' or '-', or holds \"..\"";
+            if (piece[0] is '.' or '-' || piece.EndsWith('.') || piece.Contains("..", StringComparison.Ordinal))
+                return $"\"{piece}\" in the revision begins or ends with '.' or '-', or holds \"..\"";
             if (HubPath.SegmentProblem(piece) is not null) return $"\"{piece}\" in the revision is a reserved name";
         }
 

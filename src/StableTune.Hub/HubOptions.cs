@@ -52,21 +52,30 @@ public sealed record HubOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Endpoint is { } address && (!address.IsAbsoluteUri || address.Scheme is not ("http" or "https") || address.UserInfo.Length > 0 || address.Query.Length > 0))
-            yield return Problem(Endpoint, "the address must be an absolute http or https address without user or query", "write for instance https://huggingface.co");
+        if (Endpoint is { } address && !IsPlain(address))
+            yield return Problem(Endpoint, "the address must be an absolute http or https address without user or query",
+                "write for instance https://huggingface.co");
         if (Token is { } token && token.Any(letter => letter is <= ' ' or > '~'))
-            yield return new OptionProblem($"{nameof(HubOptions)}.{nameof(Token)}", "(not shown)", "a token has no spaces, line breaks or letters beyond ASCII", "copy it again, without what stands around it");
+            yield return new OptionProblem($"{nameof(HubOptions)}.{nameof(Token)}", "(not shown)",
+                "a token has no spaces, line breaks or letters beyond ASCII", "copy it again, without what stands around it");
         if (CacheFolder is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
             yield return Problem(CacheFolder, "this is no path of a folder", "name a folder, or leave it null for the shared cache");
         if (Revision is { } revision && Hub.HubNameParser.RevisionProblem(revision) is { } fault)
             yield return Problem(Revision, fault, "write a branch, a tag or a commit");
-        if (RequestTimeout <= TimeSpan.Zero || RequestTimeout > TimeSpan.FromDays(1)) yield return Problem(RequestTimeout, "the time must be above zero and at most a day", "30 s is customary");
-        if (StallTimeout <= TimeSpan.Zero || StallTimeout > TimeSpan.FromDays(1)) yield return Problem(StallTimeout, "the time must be above zero and at most a day", "60 s is customary");
+        if (RequestTimeout <= TimeSpan.Zero || RequestTimeout > TimeSpan.FromDays(1))
+            yield return Problem(RequestTimeout, "the time must be above zero and at most a day", "30 s is customary");
+        if (StallTimeout <= TimeSpan.Zero || StallTimeout > TimeSpan.FromDays(1))
+            yield return Problem(StallTimeout, "the time must be above zero and at most a day", "60 s is customary");
         if (Retries is < 0 or > 20) yield return Problem(Retries, "the number must be 0 to 20", "5 is customary");
-        if (RetryDelay <= TimeSpan.Zero || RetryDelay > TimeSpan.FromSeconds(30)) yield return Problem(RetryDelay, "the pause must be above zero and at most 30 s", "0.5 s is customary");
-        if (LongestRetryDelay < TimeSpan.Zero || LongestRetryDelay > TimeSpan.FromHours(6)) yield return Problem(LongestRetryDelay, "the pause must be zero to 6 hours", "5 minutes are customary");
+        if (RetryDelay <= TimeSpan.Zero || RetryDelay > TimeSpan.FromSeconds(30))
+            yield return Problem(RetryDelay, "the pause must be above zero and at most 30 s", "0.5 s is customary");
+        if (LongestRetryDelay < TimeSpan.Zero || LongestRetryDelay > TimeSpan.FromHours(6))
+            yield return Problem(LongestRetryDelay, "the pause must be zero to 6 hours", "5 minutes are customary");
         if (ParallelDownloads is < 1 or > 32) yield return Problem(ParallelDownloads, "the number must be 1 to 32", "4 is customary");
     }
+
+    private static bool IsPlain(Uri address) =>
+        address.IsAbsoluteUri && address.Scheme is "http" or "https" && address.UserInfo.Length == 0 && address.Query.Length == 0;
 
     /// <summary>Text of the options, without the token.</summary>
     protected override bool PrintMembers(StringBuilder builder)

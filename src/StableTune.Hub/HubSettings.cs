@@ -45,13 +45,15 @@ internal sealed class HubSettings
     {
         if (text is null) return new Uri(DefaultEndpoint);
         if (Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return address;
-        throw new InvalidOptionsException([new OptionProblem("HF_ENDPOINT", text, "the variable holds no http or https address", $"write for instance {DefaultEndpoint}, or remove the variable")]);
+        throw new InvalidOptionsException([new OptionProblem("HF_ENDPOINT", text, "the variable holds no http or https address",
+            $"write for instance {DefaultEndpoint}, or remove the variable")]);
     }
 
     private static IEnumerable<OptionProblem> TokenProblems(string token, string origin)
     {
         if (token.Any(letter => letter is <= ' ' or > '~'))
-            yield return new OptionProblem(origin, "(not shown)", "a token has no spaces, line breaks or letters beyond ASCII", "write the token there again, and nothing else");
+            yield return new OptionProblem(origin, "(not shown)", "a token has no spaces, line breaks or letters beyond ASCII",
+                "write the token there again, and nothing else");
     }
 
     private static string FromFile(string path)
@@ -62,7 +64,8 @@ internal sealed class HubSettings
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidFileException(path, $"the token cannot be read ({e.Message.TrimEnd('.')}).", "Make the file readable, set HF_TOKEN, or set HubOptions.Token to \"\" to do without.", e);
+            throw new InvalidFileException(path, $"the token cannot be read ({e.Message.TrimEnd('.')}).",
+                "Make the file readable, set HF_TOKEN, or set HubOptions.Token to \"\" to do without.", e);
         }
     }
 

@@ -28,7 +28,8 @@ internal sealed record HubTarget(string Root, string? File, HubSelection Selecti
     public CachedState Judge(IReadOnlyList<string> paths, string? first) => Selection.Judge(Inside(paths), first);
 
     /// <summary>The folder or file on disk.</summary>
-    public string PlaceIn(string snapshot) => File is not null ? HubPath.Below(snapshot, File) : Root.Length == 0 ? snapshot : HubPath.Below(snapshot, Root.TrimEnd('/'));
+    public string PlaceIn(string snapshot) =>
+        File is not null ? HubPath.Below(snapshot, File) : Root.Length == 0 ? snapshot : HubPath.Below(snapshot, Root.TrimEnd('/'));
 
     private IReadOnlyList<string> Inside(IReadOnlyList<string> paths) =>
         Root.Length == 0 ? paths : paths.Where(path => path.StartsWith(Root, StringComparison.Ordinal)).Select(path => path[Root.Length..]).ToArray();

@@ -130,7 +130,7 @@ public sealed class ResolveTests
         bed.Hub.WithModel();
         bed.Hub.Add("unet/diffusion_pytorch_model.safetensors", 3_500_000);
         var progress = new NotingProgress();
-        bed.Client().Resolve(Model, progress: progress);
+        bed.Client(bed.Options with { ParallelDownloads = 1 }).Resolve(Model, progress: progress);
         Assert.All(progress.Reports, report => Assert.Equal("downloading", report.Stage));
         var last = progress.Reports.Last();
         Assert.Equal((4, 4, "unet/diffusion_pytorch_model.safetensors"), (last.Step, last.TotalSteps, last.Item));

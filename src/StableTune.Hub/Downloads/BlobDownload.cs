@@ -4,10 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace StableTune.Hub;
 
 /// <summary>Brings one file into the cache's blobs: locked, resumed where it broke off, checked, and only then named.</summary>
-internal sealed partial class BlobDownload(HubTransport transport, HubApi api, HubCache cache, HubRetry retry, HubSettings settings, TimeProvider clock, ILogger logger)
+internal sealed partial class BlobDownload(
+    HubTransport transport, HubApi api, HubCache cache, HubRetry retry, HubSettings settings, TimeProvider clock, ILogger logger)
 {
     /// <summary>An attempt that brought this much has earned a fresh set of retries, however it ended.</summary>
     private const long Worthwhile = 1 << 20;
+
+    private const string Again = "Try again; if it stays so, check the endpoint.";
 
     /// <summary>Makes sure that a file's blob is there.</summary>
     /// <param name="name">The repository.</param>
@@ -16,7 +19,8 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
     /// <param name="progress">Told of every byte.</param>
     /// <param name="place">Called with the blob's path, and whether it is new, while nobody else may touch it.</param>
     /// <param name="cancellationToken">Ends the download; what came so far is kept.</param>
-    public async Task FetchAsync(HubName name, string commit, HubFile file, DownloadProgress progress, Action<string, bool> place, CancellationToken cancellationToken)
+    public async Task FetchAsync(
+        HubName name, string commit, HubFile file, DownloadProgress progress, Action<string, bool> place, CancellationToken cancellationToken)
     {
         var blob = cache.Blob(name, file.Id);
         using var held = await BlobLock.AcquireAsync(cache.Lock(name, file.Id), clock, () => LogWaiting(logger, file.Path), cancellationToken).ConfigureAwait(false);
@@ -39,7 +43,8 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
             run.Restart();
             LogWrongChecksum(logger, file.Path, found, file.Id);
             if (wrong > 0 || file.Size == 0)
-                throw Bad(run, $"What the server sends for it has the checksum {found}, and should have {file.Id}; it was downloaded twice.", "Something on the way changes files (a proxy, a mirror), or the server's file is damaged: try another network or endpoint.");
+                throw Bad(run, $"What the server sends for it has the checksum {found}, and should have {file.Id}; it was downloaded twice.",
+                    "Something on the way changes files (a proxy, a mirror), or the server's file is damaged: try another network or endpoint.");
         }
 
         partial.Complete();
@@ -70,7 +75,7 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             run.Restart();
-            throw new TransientFault($"{answer.Address.Authority} has no byte {from:N0} of {run.File.Path} (416); starting again.");
+            throw new TransientFault($"{answer.Address.Authority} has no byte {from:N0} of {run.File.Path} (416); starting again.", fault: HubFault.BadAnswer);
         }
 
         HubErrors.ThrowIfFailed(answer, run.Name, settings, clock);
@@ -79,7 +84,8 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
             var range = response.Content.Headers.ContentRange;
             if (range is { Unit: "bytes" } && range.From == from && (range.Length ?? run.File.Size) == run.File.Size && !answer.IsEncoded) return;
             run.Restart();
-            throw new TransientFault($"{answer.Address.Authority} was asked for {run.File.Path} from byte {from:N0} on and sends \"{range}\"; starting again.");
+            throw new TransientFault($"{answer.Address.Authority} was asked for {run.File.Path} from byte {from:N0} on and sends \"{range}\"; starting again.",
+                fault: HubFault.BadAnswer);
         }
 
         // The whole file, though a part was asked for: not every server knows ranges.
@@ -90,11 +96,14 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
     {
         var (headers, file, host) = (answer.Headers, run.File, answer.Address.Authority);
         if (answer.IsWebPage && !file.Path.EndsWith(".html", StringComparison.OrdinalIgnoreCase) && !file.Path.EndsWith(".htm", StringComparison.OrdinalIgnoreCase))
-            throw Bad(run, $"{host} sends a web page instead of the file.", "Perhaps a log-in or a proxy's notice: open the address in a browser, or check the endpoint.");
-        if (headers.Commit is { } commit && commit != run.Commit) throw Bad(run, $"The server sends it from commit {commit}, and {run.Commit} was asked for.", "Try again; if it stays so, check the endpoint.");
-        if (headers.LinkedId is { } id && id != file.Id) throw Bad(run, $"The server announces the checksum {id}, and its list says {file.Id}.", "Try again; if it stays so, check the endpoint.");
-        if (headers.LinkedSize is { } size && size != file.Size) throw Bad(run, $"The server announces {size:N0} bytes, and its list says {file.Size:N0}.", "Try again; if it stays so, check the endpoint.");
-        if (!answer.IsEncoded && answer.Response.Content.Headers.ContentLength is { } length && run.Partial.Length + length > file.Size) throw TooLong(run, run.Partial.Length + length);
+            throw Bad(run, $"{host} sends a web page instead of the file.",
+                "Perhaps a log-in or a proxy's notice: open the address in a browser, or check the endpoint.");
+        if (headers.Commit is { } commit && commit != run.Commit)
+            throw Bad(run, $"The server sends it from commit {commit}, and {run.Commit} was asked for.", Again);
+        if (headers.LinkedId is { } id && id != file.Id) throw Bad(run, $"The server announces the checksum {id}, and its list says {file.Id}.", Again);
+        if (headers.LinkedSize is { } size && size != file.Size) throw Bad(run, $"The server announces {size:N0} bytes, and its list says {file.Size:N0}.", Again);
+        var length = answer.IsEncoded ? null : run.Partial.Length + answer.Response.Content.Headers.ContentLength;
+        if (length > file.Size) throw TooLong(run, length);
     }
 
     private async Task ReadAsync(Run run, HubAnswer answer, CancellationToken cancellationToken)
@@ -116,7 +125,8 @@ internal sealed partial class BlobDownload(HubTransport transport, HubApi api, H
     private static TransientFault TooLong(Run run, long? length)
     {
         run.Restart();
-        return new TransientFault($"The server sends {(length is { } bytes ? $"{bytes:N0}" : "more")} bytes for {run.File.Path}, and its list says {run.File.Size:N0}.");
+        var sent = length is { } bytes ? $"{bytes:N0}" : "more";
+        return new TransientFault($"The server sends {sent} bytes for {run.File.Path}, and its list says {run.File.Size:N0}.", fault: HubFault.BadAnswer);
     }
 
     private static HubException Bad(Run run, string reason, string remedy) => new(HubFault.BadAnswer, run.Subject, reason, remedy);

@@ -1,7 +1,8 @@
 namespace StableTune.Hub;
 
 /// <summary>Brings what a name stands for from the server into the cache: which commit, which files, all of them, and then the note where they are.</summary>
-internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, Func<string, long> freeBytes, bool links)
+internal sealed class HubDownloads(
+    HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, Func<string, long> freeBytes, bool links)
 {
     /// <summary>Left free on the disk, so that others can go on.</summary>
     private const long Reserve = 64 << 20;
@@ -21,7 +22,9 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         }
     }
 
-    public async Task<HubSnapshot> FetchAsync(HubName name, string revision, HubSelection selection, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>Downloads what is wanted, and is not there yet, of the commit that a revision stands for now.</summary>
+    public async Task<HubSnapshot> FetchAsync(
+        HubName name, string revision, HubSelection selection, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var commit = await CommitAsync(name, revision, cancellationToken).ConfigureAwait(false);
         var files = (await api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false)).ToDictionary(file => file.Path, StringComparer.Ordinal);
@@ -62,8 +65,7 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         try
         {
             var chosen = target.Choose(paths, index);
-            if (chosen.FirstOrDefault(path => HubPath.Problem(path) is not null) is { } odd)
-                throw new HubException(HubFault.BadAnswer, name.ToString(), $"The repository holds a file that cannot be written here, \"{Printable(odd)}\": {HubPath.Problem(odd)}.", "Leave it out with another selection.");
+            if (chosen.FirstOrDefault(path => HubPath.Problem(path) is not null) is { } odd) throw Unwritable(name, odd);
             var state = target.Judge(chosen, index);
             return state.IsUsable ? chosen : throw Nothing(name, paths, state);
         }
@@ -79,7 +81,8 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         if (needed <= 0) return;
         var free = freeBytes(cache.Folder);
         if (free == long.MaxValue || free - Reserve >= needed) return;
-        throw new HubException(HubFault.DiskFull, name.ToString(), $"{needed / 1e6:N0} MB are to be downloaded, and the disk of {cache.Folder} has {free / 1e6:N0} MB left.",
+        throw new HubException(HubFault.DiskFull, name.ToString(),
+            $"{needed / 1e6:N0} MB are to be downloaded, and the disk of {cache.Folder} has {free / 1e6:N0} MB left.",
             "Make room, or name a cache on another disk (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
     }
 
@@ -90,12 +93,13 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         return new[] { blob, PartialFile.PathFor(blob) }.Where(File.Exists).Select(path => Math.Min(file.Size, new FileInfo(path).Length)).FirstOrDefault();
     }
 
-    private async Task FetchAllAsync(HubName name, string commit, IReadOnlyList<HubFile> files, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private async Task FetchAllAsync(
+        HubName name, string commit, IReadOnlyList<HubFile> files, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var missing = files.Where(file => !IsPlaced(name, commit, file)).OrderBy(file => file.Size).ToArray();
         var told = new DownloadProgress(progress, missing.Sum(file => file.Size), clock);
         var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Options.ParallelDownloads, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(missing, options, async (file, token) => await FetchOneAsync(name, commit, file, told, token).ConfigureAwait(false)).ConfigureAwait(false);
+        await Parallel.ForEachAsync(missing, options, (file, token) => new ValueTask(FetchOneAsync(name, commit, file, told, token))).ConfigureAwait(false);
     }
 
     private async Task FetchOneAsync(HubName name, string commit, HubFile file, DownloadProgress progress, CancellationToken cancellationToken)
@@ -103,11 +107,13 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         var path = HubPath.Below(cache.Snapshot(name, commit), file.Path);
         try
         {
-            await blobs.FetchAsync(name, commit, file, progress, (blob, isNew) => SnapshotFile.Place(blob, path, isNew, links), cancellationToken).ConfigureAwait(false);
+            void Place(string blob, bool isNew) => SnapshotFile.Place(blob, path, isNew, links);
+            await blobs.FetchAsync(name, commit, file, progress, Place, cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e) when (e is not HubException && DiskSpace.IsFull(e))
         {
-            throw new HubException(HubFault.DiskFull, name.ToString(), $"The disk of {cache.Folder} is full; {file.Path} could not be written.", "Make room and start again: what was downloaded so far is kept.", e);
+            throw new HubException(HubFault.DiskFull, name.ToString(), $"The disk of {cache.Folder} is full; {file.Path} could not be written.",
+                "Make room and start again: what was downloaded so far is kept.", e);
         }
     }
 
@@ -116,16 +122,24 @@ internal sealed class HubDownloads(HubApi api, BlobDownload blobs, HubCache cach
         SnapshotFile.Length(HubPath.Below(cache.Snapshot(name, commit), file.Path)) == file.Size;
 
     private static HubException NoSuchFile(HubName name, string revision, IReadOnlyList<string> paths) => name.Path is { } path
-        ? new HubException(HubFault.NotFound, name.ToString(), $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{NearNames.Sentence(path, paths)}", "Check the spelling.")
+        ? new HubException(HubFault.NotFound, name.ToString(),
+            $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{NearNames.Sentence(path, paths.Concat(Folders(paths)))}", "Check the spelling.")
         : new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds no files in its revision \"{revision}\".", "Check the revision.");
+
+    private static IEnumerable<string> Folders(IReadOnlyList<string> paths) =>
+        paths.Where(path => path.Contains('/', StringComparison.Ordinal)).Select(path => path[..path.LastIndexOf('/')]).Distinct();
 
     private static HubException Nothing(HubName name, IReadOnlyList<string> paths, CachedState state)
     {
-        var checkpoints = paths.Where(path => !path.Contains('/', StringComparison.Ordinal) && (path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".ckpt", StringComparison.Ordinal))).Take(6).ToArray();
+        var checkpoints = paths.Where(path => !path.Contains('/', StringComparison.Ordinal) && Path.GetExtension(path) is ".safetensors" or ".ckpt").Take(6).ToArray();
         var remedy = checkpoints.Length == 0 ? "Name another repository, or a file in this one: owner/name/file.safetensors."
             : $"Name one of its files: {string.Join(", ", checkpoints.Select(file => $"{name.Repository}/{file}"))}.";
-        return new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds nothing of the kind that was asked for; it lacks {string.Join("; ", state.Missing.Take(8))}.", remedy);
+        var reason = $"The repository holds nothing of the kind that was asked for; it lacks {string.Join("; ", state.Missing.Take(8))}.";
+        return new HubException(HubFault.NothingToSelect, name.ToString(), reason, remedy);
     }
+
+    private static HubException Unwritable(HubName name, string path) => new(HubFault.BadAnswer, name.ToString(),
+        $"The repository holds a file that cannot be written here, \"{Printable(path)}\": {HubPath.Problem(path)}.", "Leave it out with another selection.");
 
     private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
 }

@@ -31,7 +31,8 @@ internal sealed partial class HubRetry
         catch (TransientFault e)
         {
             var times = _retries == 0 ? "" : $" It was tried {_retries + 1} times.";
-            throw new HubException(HubFault.Unreachable, name.ToString(), e.Message + times, "Check the connection, the proxy (HTTPS_PROXY) and the endpoint; what was downloaded so far is kept.", e);
+            throw new HubException(e.Fault, name.ToString(), e.Message + times,
+                "Check the connection, the proxy (HTTPS_PROXY) and the endpoint, or try again later.", e);
         }
     }
 

@@ -28,7 +28,7 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         for (var at = address; ;)
         {
             if (!visited.Add(at.AbsoluteUri)) throw Lost(subject, $"The redirections run in a circle, back to {Shown(at)}.");
-            if (visited.Count > MaxRedirections) throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
+            if (visited.Count > MaxRedirections + 1) throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
             var response = await SendAsync(subject, Request(at, from), cancellationToken).ConfigureAwait(false);
             var answered = response.RequestMessage?.RequestUri ?? at;   // a client of the host's may follow redirections by itself
             if (IsEndpoint(answered)) headers = headers.And(response);
@@ -69,7 +69,8 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
             {
-                throw new HubException(HubFault.BadAnswer, subject, $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.", "Is the endpoint a hub?", e);
+                throw new HubException(HubFault.BadAnswer, subject, $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.",
+                    "Is the endpoint a hub?", e);
             }
             catch (HttpRequestException e)
             {
@@ -83,8 +84,10 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         // Not Headers.Location: on Unix that takes "/path" for an absolute file address.
         if (HubHeaders.First(response, "Location") is not { } location || !Uri.TryCreate(from, location, out var next))
             throw Lost(subject, $"{from.Authority} answers {(int)response.StatusCode}, but does not say whereto.");
-        if (next.Scheme is not ("http" or "https") || next.UserInfo.Length > 0) throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, which is no web address of a file.");
-        if (from.Scheme == "https" && next.Scheme == "http") throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, from a secure connection to one that is not.");
+        if (next.Scheme is not ("http" or "https") || next.UserInfo.Length > 0)
+            throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, which is no web address of a file.");
+        if (from.Scheme == "https" && next.Scheme == "http")
+            throw Lost(subject, $"{from.Authority} redirects to {Shown(next)}, from a secure connection to one that is not.");
         return next;
     }
 
@@ -95,7 +98,12 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
 
     /// <summary>An address without its query: those of storage servers carry signatures.</summary>
-    private static string Shown(Uri address) => address.GetLeftPart(UriPartial.Path) is { Length: > 200 } text ? text[..200] + "..." : address.GetLeftPart(UriPartial.Path);
+    private static string Shown(Uri address)
+    {
+        var text = address.GetLeftPart(UriPartial.Path);
+        return text.Length > 200 ? text[..200] + "..." : text;
+    }
 
-    private static HubException Lost(string subject, string reason) => new(HubFault.BadAnswer, subject, reason, "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy.");
+    private static HubException Lost(string subject, string reason) =>
+        new(HubFault.BadAnswer, subject, reason, "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy.");
 }

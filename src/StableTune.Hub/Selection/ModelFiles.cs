@@ -18,7 +18,9 @@ public static class ModelFiles
 
     /// <summary>The files a model needs, the index first, then configurations, then weights.</summary>
     /// <param name="paths">All files, relative to the model's folder, with '/' between the pieces.</param>
-    /// <param name="modelIndex">The text of <see cref="IndexName"/>; null where there is none: then a folder with <c>config.json</c> and weights is one part alone.</param>
+    /// <param name="modelIndex">
+    /// The text of <see cref="IndexName"/>; null where there is none: then a folder with <c>config.json</c> and weights is one part alone.
+    /// </param>
     /// <param name="variant">The wanted variant of the weights, "fp16" for instance; a part that lacks it is taken without.</param>
     /// <returns>Some of the paths; none when this is no diffusers model.</returns>
     /// <exception cref="FormatException">The index is no JSON object.</exception>
@@ -110,7 +112,8 @@ public static class ModelFiles
             using var document = JsonDocument.Parse(modelIndex);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new FormatException($"{IndexName} is no JSON object.");
             return document.RootElement.EnumerateObject()
-                .Where(p => !p.Name.StartsWith('_') && p.Value.ValueKind == JsonValueKind.Array && p.Value.GetArrayLength() == 2 && p.Value[1].ValueKind == JsonValueKind.String)
+                .Where(p => !p.Name.StartsWith('_') && p.Value.ValueKind == JsonValueKind.Array && p.Value.GetArrayLength() == 2)
+                .Where(p => p.Value[1].ValueKind == JsonValueKind.String)
                 .Select(p => new Part(p.Name, p.Value[1].GetString()!)).ToList();
         }
         catch (JsonException e)

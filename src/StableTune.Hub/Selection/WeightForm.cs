@@ -46,7 +46,9 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
         }
 
         // An index alone promises one shard at least; shards without an index cannot be put together.
-        forms.AddRange(sharded.Where(s => s.Value.HasIndex).Select(s => new WeightForm(s.Key.Stem, s.Key.Variant, s.Key.Safetensors, s.Value.Files, Math.Max(1, s.Value.Shards))));
+        forms.AddRange(from form in sharded
+                       where form.Value.HasIndex
+                       select new WeightForm(form.Key.Stem, form.Key.Variant, form.Key.Safetensors, form.Value.Files, Math.Max(1, form.Value.Shards)));
         return forms;
     }
 
@@ -69,12 +71,15 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
     }
 
     // diffusers and transformers have put the variant in several places over the years: before the number, behind it, before and behind ".index".
-    [GeneratedRegex(@"^(?<stem>diffusion_pytorch_model|pytorch_model|model)(\.(?<variant>[A-Za-z0-9_]+))?\.(?<kind>safetensors|bin)\z")]
+    private const string Stems = "^(?<stem>diffusion_pytorch_model|pytorch_model|model)";
+    private const string Between = @"(\.(?<variant>(?!safetensors|bin|index|json)[A-Za-z0-9_]+))?";
+
+    [GeneratedRegex(Stems + Between + @"\.(?<kind>safetensors|bin)\z")]
     private static partial Regex Single();
 
-    [GeneratedRegex(@"^(?<stem>diffusion_pytorch_model|pytorch_model|model)(\.(?<variant>[A-Za-z0-9_]+))?-\d{5}-of-(?<of>\d{5})(\.(?<variant>[A-Za-z0-9_]+))?\.(?<kind>safetensors|bin)\z")]
+    [GeneratedRegex(Stems + Between + @"-\d{5}-of-(?<of>\d{5})" + Between + @"\.(?<kind>safetensors|bin)\z")]
     private static partial Regex Shard();
 
-    [GeneratedRegex(@"^(?<stem>diffusion_pytorch_model|pytorch_model|model)(\.(?<variant>(?!safetensors|bin|index)[A-Za-z0-9_]+))?\.(?<kind>safetensors|bin)\.index(\.(?<variant>(?!json)[A-Za-z0-9_]+))?\.json\z")]
+    [GeneratedRegex(Stems + Between + @"\.(?<kind>safetensors|bin)\.index" + Between + @"\.json\z")]
     private static partial Regex Index();
 }

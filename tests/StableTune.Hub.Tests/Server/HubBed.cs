@@ -7,6 +7,7 @@ namespace StableTune.Hub.Tests;
 public sealed class HubBed : IDisposable
 {
     private readonly List<HubClient> _clients = [];
+    private volatile bool _over;
 
     public TemporaryFolder Folder { get; } = new();
 
@@ -37,6 +38,26 @@ public sealed class HubBed : IDisposable
 
     public byte[] Placed(string path) => File.ReadAllBytes(Path.Combine(Snapshot, path));
 
+    /// <summary>Lets the fake time run, second after second, until the test is over.</summary>
+    public async Task TimeRuns()
+    {
+        while (!_over)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(1);
+        }
+    }
+
+    /// <summary>What resolving must fail with.</summary>
+    public HubException Fails(HubFault fault, string name = FakeHub.Name, HubOptions? options = null)
+    {
+        var error = Assert.Throws<HubException>(() => Client(options).Resolve(HubName.Parse(name)));
+        Assert.Equal(fault, error.Fault);
+        Assert.StartsWith("frog/", error.Name);
+        Assert.Equal($"{error.Name}: {error.Reason} {error.Remedy}", error.Message);
+        return error;
+    }
+
     /// <summary>A file of the cache as other programs leave it.</summary>
     public string Write(string content, params string[] parts)
     {
@@ -48,6 +69,7 @@ public sealed class HubBed : IDisposable
 
     public void Dispose()
     {
+        _over = true;
         _clients.ForEach(client => client.Dispose());
         Hub.Dispose();
         Folder.Dispose();
