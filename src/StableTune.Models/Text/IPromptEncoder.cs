@@ -43,7 +43,7 @@ public static class PromptEncoder
     /// <summary>Chunks of 77 tokens that a prompt for sampling may have, as in the reference.</summary>
     public const int MaxSamplingChunks = 3;
 
-    /// <summary>The prompt encoder of a model: with one text encoder (SD 1.x, SD 2.x) or two (SDXL). Owns none of them.</summary>
+    /// <summary>The prompt encoder of a model: with one CLIP text encoder (SD 1.x, SD 2.x) or two (SDXL), or one like BERT's. Owns none of them.</summary>
     /// <exception cref="InvalidOperationException">The model's text encoders were not loaded, or have been released.</exception>
     /// <exception cref="ArgumentException">A tokenizer has ids that its text encoder has no embedding for.</exception>
     /// <exception cref="NotSupportedException">There is no prompt encoder for this kind of text encoder.</exception>
@@ -54,6 +54,8 @@ public static class PromptEncoder
         {
             ClipTextModel first when model.HasTextEncoder2 => new SdxlPromptEncoder(model.Tokenizer, first, model.Tokenizer2, model.TextEncoder2),
             ClipTextModel clip => new ClipPromptEncoder(model.Tokenizer, clip),
+            MaskedTextModel masked => new SequencePromptEncoder(model.Tokenizer, masked),
+            var other when model.Tokenizer is SequenceTokenizer => new SequencePromptEncoder(model.Tokenizer, other),
             var other => throw new NotSupportedException($"There is no prompt encoder for text encoders of class {other.GetType().Name}."),
         };
     }

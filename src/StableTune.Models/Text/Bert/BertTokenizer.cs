@@ -35,7 +35,7 @@ public sealed class BertTokenizer : SequenceTokenizer
     /// <c>added_tokens.json</c> are read when present.
     /// </param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
-    public static BertTokenizer FromFolder(string folder) => BertTokenizerFolder.Read(folder);
+    public static new BertTokenizer FromFolder(string folder) => BertTokenizerFolder.Read(folder);
 
     private protected override void EncodePiece(string text, List<int> into)
     {

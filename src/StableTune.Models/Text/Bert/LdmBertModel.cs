@@ -121,8 +121,9 @@ public sealed class LdmBertEncoderLayer : nn.Module<Tensor, Tensor?, Tensor>
     internal const double NormEps = 1e-5;
 
     private readonly LdmBertAttention self_attn;
-    private readonly LayerNorm self_attn_layer_norm, final_layer_norm;
+    private readonly LayerNorm self_attn_layer_norm;
     private readonly Linear fc1, fc2;
+    private readonly LayerNorm final_layer_norm;
     private readonly Func<Tensor, Tensor> _activation;
 
     internal LdmBertEncoderLayer(LdmBertOptions options) : base(nameof(LdmBertEncoderLayer))

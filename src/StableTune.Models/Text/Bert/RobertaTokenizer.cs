@@ -41,7 +41,7 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     /// <c>added_tokens.json</c> are read when present.
     /// </param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
-    public static RobertaTokenizer FromFolder(string folder) => RobertaTokenizerFolder.Read(folder);
+    public static new RobertaTokenizer FromFolder(string folder) => RobertaTokenizerFolder.Read(folder);
 
     /// <summary>What is wrong with the first merge that the vocabulary does not know; null when it knows all.</summary>
     internal static string? MissingIn(IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<string> merges)

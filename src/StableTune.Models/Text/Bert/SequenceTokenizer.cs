@@ -39,6 +39,14 @@ public abstract class SequenceTokenizer : ITextTokenizer
     /// <summary>The longest row that the tokenizer's files name (<c>model_max_length</c>), start and end included; null where they name none.</summary>
     public int? ModelMaxLength { get; init; }
 
+    /// <summary>Reads a model's tokenizer folder; its files tell which tokenizer it is.</summary>
+    /// <param name="folder">
+    /// Holds <c>vocab.txt</c> (see <see cref="BertTokenizer"/>), <c>vocab.json</c> and <c>merges.txt</c> (see <see cref="RobertaTokenizer"/>), or a
+    /// <c>tokenizer.json</c> of either kind.
+    /// </param>
+    /// <exception cref="InvalidFileException">The folder is missing, holds a tokenizer that is not supported, or a file is corrupt.</exception>
+    public static SequenceTokenizer FromFolder(string folder) => SequenceTokenizerFolder.Read(folder);
+
     /// <summary>The ids of a text between start and end, not padded and not truncated.</summary>
     public int[] Encode(string text) => [StartId, .. EncodeBody(text), EndId];
 
