@@ -13,11 +13,12 @@ public sealed record AdapterTargets
     public IReadOnlyList<string> UNetClasses { get; init; } = ["Transformer2DModel"];
 
     /// <summary>Classes of text encoders.</summary>
-    public IReadOnlyList<string> TextEncoderClasses { get; init; } = ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP"];
+    public IReadOnlyList<string> TextEncoderClasses { get; init; } = ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP", "BertLayer", "LDMBertEncoderLayer"];
 
     /// <summary>
     /// What sd-scripts' <c>networks.lora</c> adapts without <c>conv_dim</c>: every linear layer and every 1x1 convolution below
-    /// the UNet's transformers, and every linear layer of the text encoder's attention and feed-forward modules.
+    /// the UNet's transformers, and every linear layer of the text encoder's attention and feed-forward modules. Text encoders
+    /// like BERT's, which sd-scripts does not know, are adapted in the same places.
     /// </summary>
     public static AdapterTargets SdScripts { get; } = new();
 

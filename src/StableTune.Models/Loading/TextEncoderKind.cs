@@ -16,6 +16,14 @@ internal sealed record TextArchitecture(
     public static TextArchitecture Clip(ClipTextOptions options) => new(
         options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, options.ProjectionDim,
         () => new ClipTextModel(options), name => WeightNames.ClipText(name, options.ProjectionDim is not null));
+
+    /// <summary>A BERT or RoBERTa text encoder.</summary>
+    public static TextArchitecture Bert(BertTextOptions options) => new(
+        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () => new BertTextModel(options), BertWeightNames.Bert);
+
+    /// <summary>An LDMBert text encoder.</summary>
+    public static TextArchitecture LdmBert(LdmBertOptions options) => new(
+        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () => new LdmBertModel(options), BertWeightNames.LdmBert);
 }
 
 /// <summary>A kind of text encoder in model folders: a row of a table.</summary>
@@ -31,6 +39,12 @@ internal sealed record TextEncoderKind(
     [
         new(["CLIPTextModel", "CLIPTextModelWithProjection"], ["clip_text_model", "clip"],
             config => TextArchitecture.Clip(ArchitectureReader.ClipText(config)), ClipTokenizer.FromFolder),
+        new(["BertModel", "BertForMaskedLM", "BertForPreTraining"], ["bert"],
+            config => TextArchitecture.Bert(BertConfigReader.Bert(config)), SequenceTokenizer.FromFolder),
+        new(["RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel", "XLMRobertaForMaskedLM"], ["roberta", "xlm-roberta"],
+            config => TextArchitecture.Bert(BertConfigReader.Roberta(config)), SequenceTokenizer.FromFolder),
+        new(["LDMBertModel", "LDMBert"], ["ldmbert"],
+            config => TextArchitecture.LdmBert(BertConfigReader.LdmBert(config)), SequenceTokenizer.FromFolder),
     ];
 
     /// <summary>The kind that a configuration describes.</summary>

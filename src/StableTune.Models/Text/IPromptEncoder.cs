@@ -54,8 +54,7 @@ public static class PromptEncoder
         {
             ClipTextModel first when model.HasTextEncoder2 => new SdxlPromptEncoder(model.Tokenizer, first, model.Tokenizer2, model.TextEncoder2),
             ClipTextModel clip => new ClipPromptEncoder(model.Tokenizer, clip),
-            MaskedTextModel masked => new SequencePromptEncoder(model.Tokenizer, masked),
-            var other when model.Tokenizer is SequenceTokenizer => new SequencePromptEncoder(model.Tokenizer, other),
+            MaskedTextModel masked when !model.HasTextEncoder2 => new SequencePromptEncoder(model.Tokenizer, masked),
             var other => throw new NotSupportedException($"There is no prompt encoder for text encoders of class {other.GetType().Name}."),
         };
     }
