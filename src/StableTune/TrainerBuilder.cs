@@ -110,6 +110,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public TrainerBuilder WithMaxTokenLength(int tokens) => Set(_plan with { MaxTokenLength = tokens });
 
+    /// <summary>Whether padding is hidden from a text encoder like BERT's; unless called, the model's configuration decides. CLIP's has no mask.</summary>
+    public TrainerBuilder WithAttentionMask(bool on = true) => Set(_plan with { UseAttentionMask = on });
+
     /// <summary>Seeds every random stream of the run. Default 42.</summary>
     public TrainerBuilder WithSeed(long seed) => Set(_plan with { Seed = seed });
 

@@ -6,6 +6,12 @@ namespace StableTune.Models;
 /// <param name="Details">What the model is; without the parts' types.</param>
 public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions Scheduler, ModelDetails Details)
 {
+    /// <summary>Tokens of text that the text encoder takes, start and end aside; null where longer texts are cut into chunks (CLIP).</summary>
+    public int? LargestTokenLength { get; init; }
+
+    /// <summary>Whether padding can be hidden from the text encoder, see <see cref="MaskedTextModel.UseAttentionMask"/>. CLIP's has no mask.</summary>
+    public bool TakesAttentionMask { get; init; }
+
     /// <summary>Reads configurations and headers, no weights.</summary>
     /// <param name="path">As for <see cref="ModelLoader.Load"/>.</param>
     /// <param name="options">As for <see cref="ModelLoader.Load"/>.</param>
@@ -18,7 +24,11 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
             using var description = ModelDescription.Read(ModelSource.Open(path, options ??= new ModelLoadOptions()), options with { Parts = ModelParts.TextEncoder });
             if (description.Details is not { } details) return null;
             var text = description.Parts.FirstOrDefault(part => part.Name == ModelPart.TextEncoder)?.Architecture as TextArchitecture;
-            return text is null ? null : new ModelConfiguration(details.Version == ModelVersion.Sdxl ? null : text.Layers, description.Scheduler, details);
+            if (text is null) return null;
+            return new ModelConfiguration(details.Version == ModelVersion.Sdxl ? null : text.Layers, description.Scheduler, details)
+            {
+                LargestTokenLength = text.TakesLongRows ? text.MaxPositions - 2 : null, TakesAttentionMask = text.TakesLongRows,
+            };
         }
         catch (InvalidFileException)
         {

@@ -12,6 +12,9 @@ namespace StableTune.Models;
 internal sealed record TextArchitecture(
     OptionsBase Options, int Width, int Layers, int VocabularySize, int MaxPositions, int? ProjectionDim, Func<TextModel> Build, Func<string, string?> Rename)
 {
+    /// <summary>Whether texts are one row however long, and padding can be hidden; CLIP's are cut into chunks of 77, and have no mask.</summary>
+    public bool TakesLongRows => Options is not ClipTextOptions;
+
     /// <summary>A CLIP text encoder.</summary>
     public static TextArchitecture Clip(ClipTextOptions options) => new(
         options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, options.ProjectionDim,

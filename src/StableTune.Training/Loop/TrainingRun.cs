@@ -61,6 +61,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         }
 
         model.UNet.GradientCheckpointing = plan.GradientCheckpointing;
+        if (plan.UseAttentionMask is { } mask && model.TextEncoder is MaskedTextModel masked) masked.UseAttentionMask = mask;
         foreach (var encoder in model.TextEncoders) encoder.GradientCheckpointing = plan.GradientCheckpointing && plan.TrainsTextEncoder;
     }
 

@@ -27,6 +27,10 @@ public sealed partial record TrainingPlan
         if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath) is not { } model) yield break;
         var layers = model.LargestClipSkip;
         if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+        if (MaxTokenLength > model.LargestTokenLength)
+            yield return Problem(MaxTokenLength, $"the model's text encoder takes {model.LargestTokenLength} tokens between start and end", $"give at most {model.LargestTokenLength / ClipTokenizer.ChunkBodyLength * ClipTokenizer.ChunkBodyLength}");
+        if (UseAttentionMask == true && !model.TakesAttentionMask)
+            yield return Problem(UseAttentionMask, "the model's text encoder is CLIP's, which has no attention mask", "leave it unset");
         foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
             yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)

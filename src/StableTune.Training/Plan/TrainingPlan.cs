@@ -65,6 +65,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public int MaxTokenLength { get; init; } = 75;
 
+    /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no. CLIP's has no mask.</summary>
+    public bool? UseAttentionMask { get; init; }
+
     /// <summary>Seeds every random stream of the run. Default 42.</summary>
     public long Seed { get; init; } = 42;
 

@@ -45,6 +45,7 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["a prompt's clip skip beyond the layers"] = (p => p with { Samples = Samples with { Prompts = [Prompt with { ClipSkip = 98 }] } }, "TextToImageOptions.ClipSkip", 98),
         ["timesteps beyond the model's"] = (p => p with { Timesteps = new UniformTimesteps { Max = 1001 } }, "UniformTimesteps.Max", 1001),
         ["tokens 0"] = (p => p with { MaxTokenLength = 0 }, "TrainingPlan.MaxTokenLength", 0),
+        ["mask for CLIP"] = (p => p with { UseAttentionMask = true }, "TrainingPlan.UseAttentionMask", true),
         ["tokens 77"] = (p => p with { MaxTokenLength = 77 }, "TrainingPlan.MaxTokenLength", 77),
         ["cached text that is trained"] = (p => p with { Parts = AdapterParts.Both, CacheTextEncoderOutputs = true }, "TrainingPlan.CacheTextEncoderOutputs", true),
         ["rank 0"] = (p => p with { Adapters = [new LoRAOptions { Rank = 0 }] }, "LoRAOptions.Rank", 0),
