@@ -102,7 +102,8 @@ public static class ModelLoader
         }
     }
 
-    private static void ThrowIfAny(string path, IReadOnlyList<InvalidFileException> faults)
+    /// <summary>Throws all faults as one.</summary>
+    internal static void ThrowIfAny(string path, IReadOnlyList<InvalidFileException> faults)
     {
         if (faults.Count == 0) return;
         if (faults.Count == 1) throw faults[0];

@@ -16,6 +16,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
         var feature = FeatureExtractor(sourceIndex);
         var index = PipelineIndex.Make(contents, sourceIndex, scheduler.Text("_class_name") ?? "PNDMScheduler", feature is not null);
         var parts = contents.Parts.Select(part => (Part: part, Tensors: progress.Over(part.Tensors(options.PrecisionOf(part.Part))))).ToList();
+        var extra = contents.Carried.Writer(contents.Metadata, progress);
         var configs = parts.ToDictionary(part => part.Part, part => Config(part.Part, part.Tensors, source));
 
         foreach (var (part, tensors) in parts)
@@ -27,6 +28,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
 
         foreach (var (name, tokenizer) in contents.Tokenizers) TokenizerFolderWriter.Write(Create(folder, name), tokenizer, SourcePath(name));
         WriteBytes(Path.Combine(Create(folder, "scheduler"), "scheduler_config.json"), scheduler.Bytes());
+        extra?.Invoke(folder);
         feature?.Invoke(Path.Combine(folder, "feature_extractor"));
         foreach (var other in PipelineIndex.OtherParts(sourceIndex))
             if (SourcePath(other) is { } path) FolderFiles.Copy(path, Path.Combine(folder, other));
@@ -40,7 +42,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
     private static KeptConfig Config(PartContents part, IReadOnlyList<TensorPayload> tensors, string? source)
     {
         var config = KeptConfig.Of(part.Options, PartConfigs.TemplateOf(part.Options), source is null ? null : Path.Combine(source, part.Folder, "config.json"));
-        if (TypeName(tensors) is not { } type) return config;
+        if (PayloadSizes.TypeName(tensors) is not { } type) return config;
         config.Replace("torch_dtype", type);
         config.Replace("dtype", type);      // its name since transformers 5
         return config;
@@ -64,11 +66,6 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
 
     private string Stem(PartContents part) => part.Options is UNetOptions or VaeOptions ? "diffusion_pytorch_model"
         : format == ModelFormat.Diffusers ? "pytorch_model" : "model";
-
-    /// <summary>The type of the weights as torch names it; null when there are several.</summary>
-    private static string? TypeName(IReadOnlyList<TensorPayload> tensors) =>
-        tensors.Select(tensor => tensor.DType).Where(type => type is TensorDType.F32 or TensorDType.F16 or TensorDType.BF16).Distinct().ToArray() is [var one]
-            ? one switch { TensorDType.F16 => "float16", TensorDType.BF16 => "bfloat16", _ => "float32" } : null;
 
     private static string Create(string folder, string part) => Directory.CreateDirectory(Path.Combine(folder, part)).FullName;
 

@@ -1,9 +1,10 @@
 using StableTune.Formats;
+using StableTune.Weights;
 
 namespace StableTune.Models;
 
 /// <summary>One part of a model that is to be written, wherever it comes from.</summary>
-/// <param name="Folder">The part's name in diffusers' layout: "unet", "vae", "text_encoder", "text_encoder_2".</param>
+/// <param name="Folder">The part's name in diffusers' layout, see <see cref="ModelPart"/>.</param>
 /// <param name="Part">Which of the parts with weights it is, or belongs to.</param>
 /// <param name="Options">The architecture as its options record; null for text encoders that are no CLIP, whose configuration is the source's.</param>
 /// <param name="Tensors">Its tensors under diffusers' names, floating-point ones in the type given, or in their own for null.</param>
@@ -14,8 +15,8 @@ internal sealed record PartContents(string Folder, ModelParts Part, OptionsBase?
 /// <param name="Tokenizer">The tokenizer.</param>
 internal sealed record TokenizerContents(string Folder, ITextTokenizer Tokenizer);
 
-/// <summary>A whole model that is to be written: from modules or from files, the writers do not care.</summary>
-internal sealed record ModelContents
+/// <summary>A whole model that is to be written: from modules or from files, the writers do not care. Owns what it opened of the source.</summary>
+internal sealed class ModelContents : IDisposable
 {
     /// <summary>What metadata call the model: "sd_v1", "sd_v2", "sd_v2_v", "sdxl_base_v1-0".</summary>
     public required string BaseModelVersion { get; init; }
@@ -29,11 +30,23 @@ internal sealed record ModelContents
     /// <summary>Noise schedule and prediction type.</summary>
     public required SchedulerOptions Scheduler { get; init; }
 
-    /// <summary>The model folder it comes from, whose configurations are kept; null for none.</summary>
-    public string? SourceFolder { get; init; }
+    /// <summary>The file or folder it comes from; null when it was put together.</summary>
+    public string? Source { get; init; }
 
     /// <summary>The format it comes from; null when it was put together.</summary>
     public ModelFormat? SourceFormat { get; init; }
+
+    /// <summary>What the source holds beyond the parts.</summary>
+    public CarriedTensors Carried { get; private set; } = CarriedTensors.None;
+
+    /// <summary>What the source says of itself, where this is the same model still; empty for a model in memory, which may have been trained.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
+
+    /// <summary>What the user should know.</summary>
+    public List<string> Notes { get; } = [];
+
+    /// <summary>The model folder it comes from, whose configurations are kept; null for none.</summary>
+    public string? SourceFolder => Source is not null && Directory.Exists(Source) ? Source : null;
 
     /// <summary>Whether it is SDXL.</summary>
     public bool IsSdxl => BaseModelVersion.StartsWith("sdxl", StringComparison.Ordinal);
@@ -44,6 +57,10 @@ internal sealed record ModelContents
     /// <summary>Whether it predicts v.</summary>
     public bool PredictsV => Scheduler.PredictionType == "v_prediction";
 
+    /// <summary>The parts that a whole model of this kind has.</summary>
+    public IReadOnlyList<string> NeededParts => IsSdxl
+        ? [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder, ModelPart.TextEncoder2] : [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder];
+
     /// <summary>The part of this folder's name; null without.</summary>
     public PartContents? Find(string folder) => Parts.FirstOrDefault(part => part.Folder == folder);
 
@@ -51,30 +68,78 @@ internal sealed record ModelContents
     public static ModelContents Of(StableDiffusionModel model)
     {
         var parts = new List<PartContents>();
-        if (model.Parts.HasFlag(ModelParts.UNet)) parts.Add(Part("unet", ModelParts.UNet, model.UNet.Options, model.UNet));
-        if (model.Parts.HasFlag(ModelParts.Vae)) parts.Add(Part("vae", ModelParts.Vae, model.Vae.Options, model.Vae));
+        if (model.Parts.HasFlag(ModelParts.UNet)) parts.Add(Part(ModelPart.UNet, ModelParts.UNet, model.UNet.Options, model.UNet));
+        if (model.Parts.HasFlag(ModelParts.Vae)) parts.Add(Part(ModelPart.Vae, ModelParts.Vae, model.Vae.Options, model.Vae));
         var tokenizers = new List<TokenizerContents>();
         if (model.Parts.HasFlag(ModelParts.TextEncoder))
         {
-            parts.Add(TextPart("text_encoder", model.TextEncoder));
+            parts.Add(TextPart(ModelPart.TextEncoder, model.TextEncoder));
             tokenizers.Add(new TokenizerContents("tokenizer", model.Tokenizer));
         }
 
         if (model.HasTextEncoder2)
         {
-            parts.Add(TextPart("text_encoder_2", model.TextEncoder2));
+            parts.Add(TextPart(ModelPart.TextEncoder2, model.TextEncoder2));
             tokenizers.Add(new TokenizerContents("tokenizer_2", model.Tokenizer2));
         }
 
-        return new ModelContents
+        var contents = new ModelContents
         {
             BaseModelVersion = model.BaseModelVersion,
             Parts = parts,
             Tokenizers = tokenizers,
             Scheduler = model.Scheduler,
-            SourceFolder = model.Path is { } path && Directory.Exists(path) ? path : null,
-            SourceFormat = model.Path is { } source ? Directory.Exists(source) ? ModelFormat.DiffusersSafetensors : ModelFormats.Of(source) : null,
+            Source = model.Details?.Path ?? model.Path,
+            SourceFormat = model.Details?.Format,
         };
+        contents.OpenCarried(isModelInMemory: true);
+        return contents;
+    }
+
+    /// <summary>What a model on the disk holds.</summary>
+    /// <param name="description">The model, without faults; stays the caller's, and open until all is written.</param>
+    public static ModelContents Of(ModelDescription description)
+    {
+        var tokenizers = new List<TokenizerContents>();
+        if (description.Tokenizer is { } first) tokenizers.Add(new TokenizerContents("tokenizer", first));
+        if (description.Tokenizer2 is { } second) tokenizers.Add(new TokenizerContents("tokenizer_2", second));
+        var contents = new ModelContents
+        {
+            BaseModelVersion = description.BaseModelVersion,
+            Parts = [.. description.Parts.Select(Part)],
+            Tokenizers = tokenizers,
+            Scheduler = description.Scheduler,
+            Source = description.Details!.Path,
+            SourceFormat = description.Details.Format,
+        };
+        contents.OpenCarried(isModelInMemory: false);
+        return contents;
+    }
+
+    /// <summary>Closes what was opened of the source.</summary>
+    public void Dispose() => Carried.Dispose();
+
+    private void OpenCarried(bool isModelInMemory)
+    {
+        if (Source is null || !Path.Exists(Source)) return;
+        try
+        {
+            Carried = CarriedTensors.Of(Source, new SingleFileOptions
+            {
+                Version = IsSdxl ? ModelVersion.Sdxl : IsSd2 ? ModelVersion.Sd2 : ModelVersion.Sd1,
+                Prediction = PredictsV ? ModelPrediction.V : ModelPrediction.Epsilon,
+                UNet = Find(ModelPart.UNet)?.Options as UNetOptions,
+                Vae = Find(ModelPart.Vae)?.Options as VaeOptions,
+                TextEncoder = Find(ModelPart.TextEncoder)?.Options as ClipTextOptions,
+                TextEncoder2 = Find(ModelPart.TextEncoder2)?.Options as ClipTextOptions,
+            });
+            if (!isModelInMemory) Metadata = Carried.Metadata;
+        }
+        catch (InvalidFileException fault) when (isModelInMemory)
+        {
+            // Hours of training must not be lost because the file they began with has changed since.
+            Notes.Add($"What {Source} holds beyond the model's parts was left out, as it cannot be read any more: {fault.Message}");
+        }
     }
 
     // Textual inversion may have added rows.
@@ -82,5 +147,10 @@ internal sealed record ModelContents
         folder, ModelParts.TextEncoder, encoder is ClipTextModel clip ? clip.Options with { VocabularySize = clip.VocabularySize } : null, encoder);
 
     private static PartContents Part(string folder, ModelParts part, OptionsBase? options, nn.Module module) => new(
-        folder, part, options, type => [.. Weights.StatePayloads.Of(module.state_dict().Select(entry => (entry.Key, entry.Value)), type)]);
+        folder, part, options, type => [.. StatePayloads.Of(module.state_dict().Select(entry => (entry.Key, entry.Value)), type)]);
+
+    private static PartContents Part(ModelPart part) => new(
+        part.Name, part.Flag, part.Architecture is TextArchitecture text ? text.Options as ClipTextOptions : (OptionsBase)part.Architecture,
+        type => [.. part.Weights.Tensors.Select(info => (Info: info, Name: part.Rename(info.Name))).Where(tensor => tensor.Name is not null)
+            .Select(tensor => StatePayloads.Of(part.Weights.Source, tensor.Info, type, tensor.Name))]);
 }

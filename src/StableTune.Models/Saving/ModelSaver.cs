@@ -27,7 +27,8 @@ namespace StableTune.Models
         public static SavedModel Save(StableDiffusionModel model, string path, ModelSaveOptions? options = null, CancellationToken cancellationToken = default)
         {
             ArgumentNullException.ThrowIfNull(model);
-            return Write(ModelContents.Of(model), path, options ?? new ModelSaveOptions(), cancellationToken);
+            using var contents = ModelContents.Of(model);
+            return Write(contents, path, options ?? new ModelSaveOptions(), cancellationToken);
         }
 
         /// <summary>Everything about saving that can be known beforehand: options that cannot work, a path that is taken.</summary>
@@ -49,18 +50,18 @@ namespace StableTune.Models
             if (problems.Count > 0) throw new InvalidOptionsException(problems);
             var target = SaveTarget.Choose(path, options, contents.SourceFormat);
             var progress = new SaveProgress(options.Progress, cancellationToken);
-            if (!target.Format.IsFolder()) throw new NotSupportedException("Single files are not written yet.");
             if (contents.Parts.Count == 0)
                 throw new InvalidOperationException("The model has no parts that could be saved: none was loaded, or all have been released.");
+            if (!target.Format.IsFolder())
+                return new SavedModel(target.Path, target.Format, new SingleFileWriter(contents, target.Format, options, progress).Write(target.Path), contents.Notes);
             AtomicFolder.Write(target.Path, new DiffusersFolderWriter(contents, target.Format, options, progress).Write);
             var files = Directory.EnumerateFiles(target.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
-            return new SavedModel(target.Path, target.Format, [.. files], Notes(contents));
+            return new SavedModel(target.Path, target.Format, [.. files], [.. contents.Notes, .. Absent(contents)]);
         }
 
-        private static List<string> Notes(ModelContents contents)
+        private static IEnumerable<string> Absent(ModelContents contents)
         {
-            string[] needed = contents.IsSdxl ? ["unet", "vae", "text_encoder", "text_encoder_2"] : ["unet", "vae", "text_encoder"];
-            var absent = needed.Where(name => contents.Find(name) is null).ToList();
+            var absent = contents.NeededParts.Where(name => contents.Find(name) is null).ToList();
             return absent.Count == 0 ? []
                 : [$"The model was loaded without {string.Join(", ", absent)}, so the folder lacks them: pipelines load it only when they are given these parts from elsewhere."];
         }

@@ -46,8 +46,8 @@ internal static class WeightFiles
 
     private static void WriteOne(string path, ModelFormat format, IReadOnlyList<TensorPayload> tensors)
     {
-        if (format == ModelFormat.Diffusers) throw new NotSupportedException("Torch files are not written yet.");
-        SafetensorsWriter.Write(path, tensors, TorchFormat);
+        if (format == ModelFormat.Diffusers) TorchWriter.Write(path, tensors, TorchLayout.OrderedDictionary);
+        else SafetensorsWriter.Write(path, tensors, TorchFormat);
     }
 
     /// <summary>In their order, as many tensors a file as the limit allows, and at least one.</summary>
