@@ -3,13 +3,16 @@ namespace StableTune.Data;
 /// <summary>Images of one size, read; or what is wrong with them.</summary>
 internal sealed class DecodedImages : IDisposable
 {
-    private DecodedImages(IReadOnlyList<TrainingSample> samples, Tensor? pixels, IReadOnlyList<OptionProblem> problems) =>
-        (Samples, Pixels, Problems) = (samples, pixels, problems);
+    private DecodedImages(IReadOnlyList<TrainingSample> samples, PreparedImages? images, IReadOnlyList<OptionProblem> problems) =>
+        (Samples, Pixels, Masks, Problems) = (samples, images?.Pixels?.DetachFromDisposeScope(), images?.Masks?.DetachFromDisposeScope(), problems);
 
     internal IReadOnlyList<TrainingSample> Samples { get; }
 
     /// <summary>[B, 3, H, W], float32 in [-1, 1]; null when an image is bad.</summary>
     internal Tensor? Pixels { get; }
+
+    /// <summary>[B, 1, H/8, W/8], float32 in [0, 1]; null when no image has a mask.</summary>
+    internal Tensor? Masks { get; }
 
     /// <summary>One for each bad image.</summary>
     internal IReadOnlyList<OptionProblem> Problems { get; }
@@ -18,7 +21,10 @@ internal sealed class DecodedImages : IDisposable
     {
         try
         {
-            return new(samples, ImagePreparation.LoadPixels(samples, cancellationToken).DetachFromDisposeScope(), []);
+            using var scope = NewDisposeScope();
+            var plain = PreparedImages.Load(samples, [.. samples.Select(ImageDraw.Plain)], cancellationToken);
+            plain.Conditioning?.Dispose();
+            return new(samples, plain, []);
         }
         catch (InvalidFileException)
         {
@@ -26,6 +32,10 @@ internal sealed class DecodedImages : IDisposable
         }
     }
 
-    /// <summary>Frees the pixels.</summary>
-    public void Dispose() => Pixels?.Dispose();
+    /// <summary>Frees the pixels and masks.</summary>
+    public void Dispose()
+    {
+        Pixels?.Dispose();
+        Masks?.Dispose();
+    }
 }

@@ -2,6 +2,11 @@ using StableTune.Imaging;
 
 namespace StableTune.Data;
 
+/// <summary>What chance decided about one image of a batch.</summary>
+/// <param name="Framing">How it was resized and cut.</param>
+/// <param name="Flipped">Whether it was mirrored.</param>
+public readonly record struct SampleDraw(Framing Framing, bool Flipped);
+
 /// <summary>
 /// The data of one training step. Its tensors lie in host memory, belong to no dispose scope, and are freed by
 /// <see cref="Dispose"/>; the one who takes a batch from the loader disposes it after the step.
@@ -39,6 +44,9 @@ public sealed class Batch : IDisposable
     /// <summary>The images, [B]; empty in a batch of a host's own making.</summary>
     public IReadOnlyList<TrainingSample> Items { get; }
 
+    /// <summary>How each image was cut and whether it was mirrored this time, [B]; empty in a batch of a host's own making.</summary>
+    public IReadOnlyList<SampleDraw> Draws { get; init; } = [];
+
     /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
     public IReadOnlyList<string> Captions { get; }
 
@@ -50,6 +58,12 @@ public sealed class Batch : IDisposable
 
     /// <summary>Cached latents times the scaling factor, [B, 4, H/8, W/8], float32; null without a latent cache.</summary>
     public Tensor? Latents { get; init; }
+
+    /// <summary>How much each place of the latents counts in the loss, [B, 1, H/8, W/8], float32 in [0, 1]; null when all count alike.</summary>
+    public Tensor? Masks { get; init; }
+
+    /// <summary>The second images, [B, 3, H, W], float32 in [0, 1]: what a ControlNet is shown; null when there are none.</summary>
+    public Tensor? Conditioning { get; init; }
 
     /// <summary>Cached output of the text encoder, [B, L, C]; null without a text cache.</summary>
     public Tensor? EncoderHiddenStates { get; init; }
@@ -63,6 +77,8 @@ public sealed class Batch : IDisposable
         LossWeights.Dispose();
         Pixels?.Dispose();
         Latents?.Dispose();
+        Masks?.Dispose();
+        Conditioning?.Dispose();
         EncoderHiddenStates?.Dispose();
         PooledEmbeds?.Dispose();
     }

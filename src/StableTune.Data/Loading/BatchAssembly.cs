@@ -9,15 +9,20 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         TrainingSample[] items = [.. plan.Samples.Select(index => epoch.Dataset.Samples[index])];
         string[] captions = [.. items.Select((item, i) => item.Captions.Apply(item.Caption, Use(plan, i)))];
 
+        ImageDraw[] draws = [.. items.Select((item, i) => ImageDraw.Choose(item, epoch, plan.FirstDraw + i))];
         // The scope frees whatever was made when something fails half-way; all is detached together at the end.
         using var scope = NewDisposeScope();
         var weights = tensor(items.Select(item => item.LossWeight).ToArray());
-        var pixels = latents is null ? ImagePreparation.LoadPixels(items, cancellationToken) : null;
-        var cached = latents?.Collate(plan.Samples);
+        var prepared = PreparedImages.Load(items, draws, cancellationToken, hintsOnly: latents is not null);
+        var cached = latents?.Collate(plan.Samples, draws);
+        var masks = prepared.Masks ?? latents?.Masks(items, draws);
         var text = textOutputs?.Collate(captions);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
-            Pixels = pixels?.DetachFromDisposeScope(),
+            Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
+            Pixels = prepared.Pixels?.DetachFromDisposeScope(),
+            Masks = masks?.DetachFromDisposeScope(),
+            Conditioning = prepared.Conditioning?.DetachFromDisposeScope(),
             Latents = cached?.DetachFromDisposeScope(),
             EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
             PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),

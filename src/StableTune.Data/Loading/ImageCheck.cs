@@ -24,6 +24,7 @@ internal static class ImageCheck
         try
         {
             ImagePreparation.Load(sample);
+            if (sample.ConditioningPath is not null) ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
             return null;
         }
         catch (InvalidFileException e)

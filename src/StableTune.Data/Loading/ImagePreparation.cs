@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using StableTune.Imaging;
 
 namespace StableTune.Data;
@@ -6,42 +5,47 @@ namespace StableTune.Data;
 /// <summary>From image files to what the model sees.</summary>
 internal static class ImagePreparation
 {
-    /// <summary>Reads, resizes and cuts one image.</summary>
-    /// <returns>A picture of the sample's training size.</returns>
+    /// <summary>Reads one image as it is without augmentation.</summary>
+    /// <exception cref="InvalidFileException">As for the other form.</exception>
+    internal static PixelImage Load(TrainingSample sample) => Load(sample, ImageDraw.Plain(sample));
+
+    /// <summary>Reads, resizes, cuts and changes one image.</summary>
+    /// <returns>A picture of the sample's training size; with alpha where that is its mask.</returns>
     /// <exception cref="InvalidFileException">The file cannot be decoded, or it is not the one that the data set was built from.</exception>
-    internal static PixelImage Load(TrainingSample sample)
+    internal static PixelImage Load(TrainingSample sample, ImageDraw draw)
+    {
+        var image = Read(sample, sample.Path, draw, keepAlpha: sample.Subset.Mask == LossMask.Alpha);
+        if (draw.Color is { } change) image = change(image);
+        return draw.Flip ? image.FlipHorizontal() : image;
+    }
+
+    /// <summary>Reads the sample's second image, resized, cut, turned and mirrored with the first.</summary>
+    /// <exception cref="InvalidFileException">As for <see cref="Load(TrainingSample, ImageDraw)"/>; or it has another size than the image.</exception>
+    internal static PixelImage LoadConditioning(TrainingSample sample, ImageDraw draw)
+    {
+        var image = Read(sample, sample.ConditioningPath!, draw, keepAlpha: false);
+        return draw.Flip ? image.FlipHorizontal() : image;
+    }
+
+    private static PixelImage Read(TrainingSample sample, string path, ImageDraw draw, bool keepAlpha)
     {
         try
         {
             var options = sample.Dataset;
-            var image = ImageFile.Load(sample.Path, new ImageLoadOptions { ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec });
+            var image = ImageFile.Load(path, new ImageLoadOptions { ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha });
             if (image.Size != sample.ImageSize)
-                throw new InvalidFileException(sample.Path, $"the image is {image.Size}, but {sample.ImageSize} was expected.",
-                    "It changed since the data set was built, or its source gave a wrong size: build the data set again.");
-            var (resized, left, top, size) = sample.Framing;
-            image = ImageResize.Resize(image, resized.Width, resized.Height, options.Interpolation, options.Codec);
-            return image.Crop(left, top, size.Width, size.Height);
+                throw path == sample.Path
+                    ? new InvalidFileException(path, $"the image is {image.Size}, but {sample.ImageSize} was expected.",
+                        "It changed since the data set was built, or its source gave a wrong size: build the data set again.")
+                    : new InvalidFileException(path, $"the image is {image.Size}, but {sample.Path}, to which it belongs, is {sample.ImageSize}.",
+                        "Give both the same size.");
+            var (resized, left, top, size) = draw.Framing;
+            image = ImageResize.Resize(image, resized.Width, resized.Height, options.Interpolation, options.Codec).Crop(left, top, size.Width, size.Height);
+            return draw.Rotation == 0 ? image : ImageRotation.Rotate(image, draw.Rotation);
         }
         catch (Exception e) when (e is not InvalidFileException)
         {
-            throw new InvalidFileException(sample.Path, $"the image cannot be prepared: {e.Message}", "Check the file, or leave it out.", e);
+            throw new InvalidFileException(path, $"the image cannot be prepared: {e.Message}", "Check the file, or leave it out.", e);
         }
-    }
-
-    /// <summary>Reads images of one training size.</summary>
-    /// <returns>[B, 3, H, W], float32 in [-1, 1], in the caller's dispose scope.</returns>
-    internal static Tensor LoadPixels(IReadOnlyList<TrainingSample> samples, CancellationToken cancellationToken)
-    {
-        var size = samples[0].Framing.Size;
-        using var scope = NewDisposeScope();
-        var pixels = empty([samples.Count, 3, size.Height, size.Width], dtype: ScalarType.Float32);
-        var length = 3 * size.Height * size.Width;
-        for (var i = 0; i < samples.Count; i++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            Load(samples[i]).ToFloats(MemoryMarshal.Cast<byte, float>(pixels.bytes).Slice(i * length, length));
-        }
-
-        return pixels.MoveToOuterDisposeScope();
     }
 }

@@ -68,7 +68,9 @@ internal sealed class DatasetAssembly
         var found = new List<Found>();
         try
         {
-            foreach (var item in subset.Source.Items()) found.Add(new(item, subset.Options, captions));
+            var items = subset.Source.Items().ToList();
+            if (subset.Options.ConditioningFolder is { } folder && Directory.Exists(folder)) items = ConditioningPairs.Find(items, folder, _problems);
+            found.AddRange(items.Select(item => new Found(item, subset.Options, captions)));
             _warnings.AddRange(subset.Source.Warnings());
             if (found.Count == 0)
                 _problems.Add(new("DatasetPlan.Subsets", subset.Source.Name, "the source gave no images", "check what it reads"));
@@ -125,6 +127,12 @@ internal sealed class DatasetAssembly
                 "lower the repeats; if the folder's name only looks like a number of repeats, set them, or FolderSource.ReadFolderName to false"));
         }
 
+        if (_options.Bucketing is { HasBuckets: true } && found.Any(item => item.Subset.Augmentation.FaceCrop is not null))
+            _problems.Add(new("AugmentationOptions.FaceCrop", found.First(item => item.Subset.Augmentation.FaceCrop is not null).Subset.Augmentation.FaceCrop,
+                "cutting around faces needs one size for all images", "do without buckets, or without cutting around faces"));
+        if (found.FirstOrDefault(item => item.Item.ConditioningPath is null) is { } without && found.Any(item => item.Item.ConditioningPath is not null && item.Subset.Mask != LossMask.Conditioning))
+            _problems.Add(new("SubsetOptions.ConditioningFolder", null, $"some images of the data set have second images, others not ({without.Item.Path})",
+                "give every subset a folder of them, or train them in data sets of their own"));
         if (found.Any(item => !item.Subset.IsRegularization)) return;
         _problems.Add(found.Count == 0
             ? new("DatasetPlan.Subsets", string.Join(", ", subsets.Select(subset => subset.Source.Name)),
@@ -180,6 +188,7 @@ internal sealed class DatasetAssembly
     {
         Index = index,
         Path = item.Item.Path,
+        ConditioningPath = item.Item.ConditioningPath,
         Folder = item.Folder,
         ImageSize = item.Item.Size!.Value,
         Framing = framing,

@@ -1,5 +1,18 @@
 namespace StableTune;
 
+/// <summary>Where the factors of an image's loss come from, place by place.</summary>
+public enum LossMask
+{
+    /// <summary>All places count alike.</summary>
+    None,
+
+    /// <summary>From the image's alpha channel: transparent places do not count. An image without one counts as a whole.</summary>
+    Alpha,
+
+    /// <summary>From the red channel of the image of the same name in <see cref="SubsetOptions.ConditioningFolder"/>: black places do not count.</summary>
+    Conditioning,
+}
+
 /// <summary>How the images of one source are trained. Null means: as the source says.</summary>
 public sealed record SubsetOptions : OptionsBase
 {
@@ -15,6 +28,21 @@ public sealed record SubsetOptions : OptionsBase
     /// </summary>
     public bool IsRegularization { get; init; }
 
+    /// <summary>What changes in images each time they are drawn.</summary>
+    public AugmentationOptions Augmentation { get; init; } = new();
+
+    /// <summary>
+    /// A folder with a second image for each image, found by its name without extension: what a ControlNet is shown, or a mask. It has the
+    /// size of the image and is resized, cut and mirrored with it. Null is none.
+    /// </summary>
+    public string? ConditioningFolder { get; init; }
+
+    /// <summary>Which places of an image count how much in the loss. Default all.</summary>
+    public LossMask Mask { get; init; }
+
+    /// <summary>The host's own values, handed to losses and observers; <c>diff_output_preservation</c> (true or false) is known.</summary>
+    public IReadOnlyDictionary<string, object?> Attributes { get; init; } = new Dictionary<string, object?>();
+
     /// <summary>What is done to captions each time an image is drawn.</summary>
     public CaptionOptions Captions { get; init; } = new();
 
@@ -23,5 +51,11 @@ public sealed record SubsetOptions : OptionsBase
     {
         if (Repeats < 1) yield return Problem(Repeats, "an image must occur at least once in an epoch", "leave the folder out to train without it");
         foreach (var problem in Captions.Validate()) yield return problem;
+        foreach (var problem in Augmentation.Validate()) yield return problem;
+        if (ConditioningFolder is not null && !Directory.Exists(ConditioningFolder))
+            yield return Problem(ConditioningFolder, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        if (!Enum.IsDefined(Mask)) yield return Problem(Mask, "there is no such mask", "use LossMask.Alpha");
+        if (Mask == LossMask.Conditioning && ConditioningFolder is null)
+            yield return Problem(Mask, "masks are to come from a folder, but none is given", "set ConditioningFolder");
     }
 }

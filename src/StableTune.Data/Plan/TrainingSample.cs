@@ -11,6 +11,9 @@ public sealed record TrainingSample
     /// <summary>The image file.</summary>
     public required string Path { get; init; }
 
+    /// <summary>Its second image, what a ControlNet is shown or a mask; null where the subset has none.</summary>
+    public string? ConditioningPath { get; init; }
+
     /// <summary>The folder that it is counted under in reports and metadata: the bare name.</summary>
     public required string Folder { get; init; }
 

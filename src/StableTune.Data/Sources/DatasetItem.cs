@@ -22,6 +22,9 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
     /// <summary>The caption when <see cref="Caption"/> is null, unless <see cref="SubsetOptions.ClassTokens"/> says otherwise; null is none.</summary>
     public string? ClassTokens { get; init; }
 
+    /// <summary>A second image, what a ControlNet is shown or a mask; null lets <see cref="SubsetOptions.ConditioningFolder"/> find it.</summary>
+    public string? ConditioningPath { get; init; }
+
     /// <summary>What reports and metadata count the image under; null, the default, is the name of its folder.</summary>
     public string? Group { get; init; }
 

@@ -35,7 +35,7 @@ public sealed class CacheTests : IDisposable
         Assert.Equal([2, 4, 3, 4], latents.shape);
         foreach (var (place, index) in new[] { (0, 2), (1, 0) })
         {
-            var pixels = ImagePreparation.LoadPixels([_dataset.Samples[index]], default);
+            var pixels = PreparedImages.Load([_dataset.Samples[index]], [ImageDraw.Plain(_dataset.Samples[index])], default).Pixels!;
             using var random = new Generator((ulong)new NamedSeeds(3).For("vae", index));
             var noise = randn([4, 3, 4], dtype: ScalarType.Float32, generator: random);
             var expected = (Vae.Mean(pixels)[0] + (noise * MathF.Exp(0.25f))) * 0.18215;
