@@ -8,7 +8,7 @@ namespace StableTune.Hub;
 /// Turns names on the hub into files on this disk: from the cache that all programs for the hub share, and from the server what is missing there.
 /// Safe for use by several threads, and beside other processes.
 /// </summary>
-public sealed class HubClient : IDisposable
+public sealed partial class HubClient : IDisposable
 {
     private readonly HubSettings _settings;
     private readonly HubCache _cache;
@@ -49,7 +49,7 @@ public sealed class HubClient : IDisposable
         var retry = new HubRetry(_settings.Options, time, _logger);
         _api = new HubApi(transport, _settings, retry, time);
         var blobs = new BlobDownload(transport, _api, _cache, retry, _settings, time, _logger);
-        _downloads = new HubDownloads(_api, blobs, _cache, _settings, time, freeBytes ?? DiskSpace.Free, links);
+        _downloads = new HubDownloads(_api, blobs, _cache, _settings, time, _logger) { FreeBytes = freeBytes ?? DiskSpace.Free, Links = links };
     }
 
     /// <summary>The server's address, as options and environment decided.</summary>
@@ -78,7 +78,9 @@ public sealed class HubClient : IDisposable
     /// The folder or file that a name stands for. What the cache holds complete is taken from there without asking the server; what is missing is downloaded.
     /// </summary>
     /// <param name="name">The name. Of a file, its configuration <c>.yaml</c> beside it comes along.</param>
-    /// <param name="selection">Which files of a repository or folder are wanted; a diffusers model's when null. Single files do not ask for it.</param>
+    /// <param name="selection">
+    /// Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all. Single files do not ask for it.
+    /// </param>
     /// <param name="progress">Told of downloads: stage "downloading", megabytes (10^6 bytes) as steps, the file as item.</param>
     /// <param name="cancellationToken">Ends downloads; what came so far is kept and taken up next time.</param>
     /// <exception cref="HubException">The files cannot be had; <see cref="HubException.Fault"/> says of what kind the reason is.</exception>
@@ -89,7 +91,7 @@ public sealed class HubClient : IDisposable
         HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
-        var wanted = selection ?? HubSelection.Model();
+        var wanted = selection ?? Usual(name);
         var revision = name.Revision ?? _settings.Revision;
         var (cached, state) = Look(name, revision, wanted);
         var mayHaveMoved = _settings.Options.CheckForUpdates && !HubCache.IsCommit(revision) && !_settings.Offline;
@@ -101,7 +103,7 @@ public sealed class HubClient : IDisposable
         }
         catch (HubException e) when (e.Fault == HubFault.Unreachable && cached is not null)
         {
-            _logger.LogWarning("{Name}: the cache's copy of commit {Commit} is used, because the server was not reached. {Reason}", name, cached.Commit, e.Reason);
+            LogUnreached(_logger, name, cached.Commit, e.Reason);
             return cached;
         }
     }
@@ -114,12 +116,12 @@ public sealed class HubClient : IDisposable
 
     /// <summary>What the cache alone has for a name; null when it lacks something.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="selection">Which files of a repository or folder are wanted; a diffusers model's when null.</param>
+    /// <param name="selection">Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all.</param>
     /// <exception cref="InvalidFileException">A file of the cache is damaged.</exception>
     public HubSnapshot? FindInCache(HubName name, HubSelection? selection = null)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return Look(name, name.Revision ?? _settings.Revision, selection ?? HubSelection.Model()).Snapshot;
+        return Look(name, name.Revision ?? _settings.Revision, selection ?? Usual(name)).Snapshot;
     }
 
     /// <summary>The files of a repository, as the server lists them; always asks it.</summary>
@@ -138,6 +140,8 @@ public sealed class HubClient : IDisposable
 
     /// <summary>Closes the connection, if it is the client's own.</summary>
     public void Dispose() => _own?.Dispose();
+
+    private static HubSelection Usual(HubName name) => name.Type == HubRepositoryType.Model ? HubSelection.Model() : HubSelection.All;
 
     private (HubSnapshot? Snapshot, CachedState State) Look(HubName name, string revision, HubSelection selection)
     {
@@ -168,4 +172,7 @@ public sealed class HubClient : IDisposable
             "Unset HF_HUB_OFFLINE (or set HubOptions.Offline to false) to download it, "
             + "or name the cache that holds it (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
     }
+
+    [LoggerMessage(1, LogLevel.Warning, "{Name}: the cache's copy of commit {Commit} is used, because the server was not reached. {Reason}")]
+    private static partial void LogUnreached(ILogger logger, HubName name, string commit, string reason);
 }

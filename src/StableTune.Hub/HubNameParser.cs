@@ -31,7 +31,7 @@ internal static partial class HubNameParser
     public static (HubName? Name, string Problem) Read(string text)
     {
         if (text.Trim().Length == 0) return Fault("it is empty; write owner/name");
-        if (WebAddress().IsMatch(text)) return Fault("it is a web address; write owner/name, or owner/name/file.safetensors");
+        if (WebAddress().IsMatch(text)) return Fault($"it is a web address; write {Suggestion(text)}");
         if (LooksLikePath(text)) return Fault("it reads as a path on this disk; names on the hub are owner/name, or owner/name/file.safetensors");
         var (address, revision, word) = Split(text);
         var pieces = address.Split('/', 3);
@@ -97,7 +97,19 @@ internal static partial class HubNameParser
 
     private static string Show(char letter) => char.IsControl(letter) ? $"the character U+{(int)letter:X4}" : $"'{letter}'";
 
+    /// <summary>The name that stands for a page of the hub, as people copy it from their browser.</summary>
+    private static string Suggestion(string address)
+    {
+        if (Page().Match(address) is not { Success: true } page) return "owner/name, or owner/name/file.safetensors";
+        var path = page.Groups["path"].Success ? "/" + Uri.UnescapeDataString(page.Groups["path"].Value) : "";
+        var revision = page.Groups["revision"] is { Success: true, Value: not DefaultRevision } other ? ":" + other.Value : "";
+        return page.Groups["repository"].Value + path + revision;
+    }
+
     private static (HubName?, string) Fault(string problem) => (null, problem);
+
+    [GeneratedRegex(@"^https?://[^/]+/(?<repository>[\w.-]+/[\w.-]+)(/(blob|resolve|tree|raw)/(?<revision>[^/?#]+)(/(?<path>[^?#]+))?)?/?([?#].*)?\z")]
+    private static partial Regex Page();
 
     [GeneratedRegex(@"^[a-zA-Z][a-zA-Z0-9+.-]*://")]
     private static partial Regex WebAddress();

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace StableTune;
 
@@ -13,8 +14,9 @@ public sealed record HubOptions : OptionsBase
 
     /// <summary>
     /// The access token; null: <c>HF_TOKEN</c>, or the file <c>token</c> in <c>HF_HOME</c>; empty: none, whatever the environment says. It is sent
-    /// to the endpoint alone, and shown nowhere, not by <see cref="ToString"/> either.
+    /// to the endpoint alone, and shown nowhere: not by <see cref="ToString"/>, and not written as JSON.
     /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public string? Token { get; init; }
 
     /// <summary>The folder of the cache; null: <c>HF_HUB_CACHE</c>, or <c>hub</c> in <c>HF_HOME</c>, or <c>~/.cache/huggingface/hub</c>.</summary>

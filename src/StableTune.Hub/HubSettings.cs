@@ -34,6 +34,7 @@ internal sealed class HubSettings
         var offline = options.Offline ?? (IsTrue(Variable("HF_HUB_OFFLINE")) || IsTrue(Variable("TRANSFORMERS_OFFLINE")));
         var tokenFile = Expand(Variable("HF_TOKEN_PATH") ?? Path.Combine(home, "token"), Variable("HOME"));
         var (token, origin) = options.Token is { } given ? (given, "HubOptions.Token")
+            : IsTrue(Variable("HF_HUB_DISABLE_IMPLICIT_TOKEN")) ? ("", "")
             : Variable("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") is { } named ? (named, "HF_TOKEN")
             : (offline ? "" : FromFile(tokenFile), tokenFile);
         var endpoint = options.Endpoint ?? Address(Variable("HF_ENDPOINT"));

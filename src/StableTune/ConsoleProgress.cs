@@ -44,7 +44,7 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
     public static string Describe(TrainingProgress value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        if (value.Stage != "training") return string.Create(CultureInfo.InvariantCulture, $"{value.Stage} {value.Step}/{value.TotalSteps}");
+        if (value.Stage != "training") return string.Create(CultureInfo.InvariantCulture, $"{value.Stage} {value.Step}/{value.TotalSteps} {value.Item}").TrimEnd();
         var rate = value.LearningRates.Count == 0 ? "" : " lr " + string.Join("/", value.LearningRates.Values.Distinct().Select(r => r.ToString("0.##e-0", CultureInfo.InvariantCulture)));
         var left = value.Remaining is { } time ? " left " + Clock(time) : "";
         return string.Create(CultureInfo.InvariantCulture,

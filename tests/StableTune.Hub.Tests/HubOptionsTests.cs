@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace StableTune.Hub.Tests;
 
 public sealed class HubOptionsTests
@@ -12,6 +14,16 @@ public sealed class HubOptionsTests
         Assert.Contains("Token = none", new HubOptions { Token = "" }.ToString());
         Assert.DoesNotContain("not shown", new HubOptions().ToString());
     }
+
+    [Fact]
+    public void Json_IsReadWithTheToken_AndWrittenWithoutIt()
+    {
+        Assert.DoesNotContain(Secret, JsonSerializer.Serialize(new HubOptions { Token = Secret, Retries = 3 }));
+        Assert.Equal(Secret, JsonSerializer.Deserialize<HubOptions>($$"""{"Token": "{{Secret}}"}""")!.Token);
+    }
+
+    [Fact]
+    public void Token_IsLeftAlone_WhereTheEnvironmentSaysSo() => Sends(null, null, ("HF_TOKEN", "variable"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"));
 
     [Fact]
     public void Defaults_AreInOrder() => Assert.Empty(new HubOptions().Validate());

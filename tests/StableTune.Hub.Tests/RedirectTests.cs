@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace StableTune.Hub.Tests;
 
 /// <summary>Redirections are followed as far as they are sane, and the token stays at home.</summary>
@@ -122,6 +124,18 @@ public sealed class RedirectTests : IDisposable
         Assert.Null(Assert.Single(_other.Requests).Token);
         client.Dispose();
         Assert.NotNull(await http.GetAsync(_other.Address));   // the connection is still its owner's
+    }
+
+    [Fact]
+    public void AConnectionOfAFactory_WorksAsTheDocumentationSays()
+    {
+        _bed.Hub.Always(Path1, _ => Reply.RedirectTo($"{_other.Address}store/x"));
+        var services = new ServiceCollection();
+        services.AddHttpClient("hub", http => http.Timeout = Timeout.InfiniteTimeSpan).ConfigurePrimaryHttpMessageHandler(HubClient.CreateHandler);
+        services.AddTransient(p => new HubClient(p.GetRequiredService<IHttpClientFactory>().CreateClient("hub"), _bed.Options with { Token = Secret }));
+        using var provider = services.BuildServiceProvider();
+        Assert.Equal(_bed.Hub.Files["a.bin"], File.ReadAllBytes(provider.GetRequiredService<HubClient>().Resolve(HubName.Parse("frog/green/a.bin")).Path));
+        Assert.Null(Assert.Single(_other.Requests).Token);
     }
 
     private HubException Fails() => _bed.Fails(HubFault.BadAnswer, "frog/green/a.bin", _bed.Options with { Token = Secret });

@@ -74,6 +74,18 @@ public sealed class ResolveTests
     }
 
     [Fact]
+    public void Resolve_WhereNothingCanBeNoted_WorksAllTheSame()
+    {
+        using var bed = new HubBed();
+        bed.Hub.Add("v1.ckpt", 1000);
+        bed.Write("v1", "snapshots", FakeHub.Commit, "v1.ckpt");
+        File.WriteAllBytes(Path.Combine(bed.Snapshot, "v1.ckpt"), bed.Hub.Files["v1.ckpt"]);
+        bed.Write("a file where a folder should be", ".no_exist");
+        Assert.Equal(Path.Combine(bed.Snapshot, "v1.ckpt"), bed.Client().Resolve(HubName.Parse("frog/green/v1.ckpt")).Path);
+        Assert.Contains(bed.Log.Lines, line => line.Contains("Nothing can be noted", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Resolve_OfAFolder_BringsThePartAlone()
     {
         using var bed = new HubBed();

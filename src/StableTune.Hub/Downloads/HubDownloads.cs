@@ -1,11 +1,18 @@
+using Microsoft.Extensions.Logging;
+
 namespace StableTune.Hub;
 
 /// <summary>Brings what a name stands for from the server into the cache: which commit, which files, all of them, and then the note where they are.</summary>
-internal sealed class HubDownloads(
-    HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, Func<string, long> freeBytes, bool links)
+internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, ILogger logger)
 {
     /// <summary>Left free on the disk, so that others can go on.</summary>
     private const long Reserve = 64 << 20;
+
+    /// <summary>The bytes free on the disk of a folder.</summary>
+    public Func<string, long> FreeBytes { get; init; } = DiskSpace.Free;
+
+    /// <summary>Whether files of snapshots may be links.</summary>
+    public bool Links { get; init; } = true;
 
     /// <summary>The commit of a revision; of unknown names the near ones are told.</summary>
     public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
@@ -34,9 +41,22 @@ internal sealed class HubDownloads(
         var chosen = Chosen(name, target, paths, index).Select(path => files[path]).ToArray();
         CheckRoom(name, chosen.Where(file => !IsPlaced(name, commit, file)));
         await FetchAllAsync(name, commit, chosen, progress, cancellationToken).ConfigureAwait(false);
-        if (target.Selection is SingleFile { Sidecar: { } sidecar } && !files.ContainsKey(sidecar)) cache.MarkAbsent(name, commit, sidecar);
+        if (target.Selection is SingleFile { Sidecar: { } sidecar } && !files.ContainsKey(sidecar)) NoteAbsent(name, commit, sidecar);
         cache.WriteRef(name, revision, commit);   // last: an interrupted download leaves the branch where it was
         return new HubSnapshot(target.PlaceIn(cache.Snapshot(name, commit)), commit, FromCache: false);
+    }
+
+    /// <summary>Spares the question next time. A cache that may only be read does without.</summary>
+    private void NoteAbsent(HubName name, string commit, string path)
+    {
+        try
+        {
+            cache.MarkAbsent(name, commit, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNoNote(logger, cache.Folder, e.Message);
+        }
     }
 
     private async Task<string> NearAsync(HubName name, string revision, bool isRevision, CancellationToken cancellationToken)
@@ -79,7 +99,7 @@ internal sealed class HubDownloads(
     {
         var needed = files.DistinctBy(file => file.Id).Sum(file => file.Size - Present(name, file));
         if (needed <= 0) return;
-        var free = freeBytes(cache.Folder);
+        var free = FreeBytes(cache.Folder);
         if (free == long.MaxValue || free - Reserve >= needed) return;
         throw new HubException(HubFault.DiskFull, name.ToString(),
             $"{needed / 1e6:N0} MB are to be downloaded, and the disk of {cache.Folder} has {free / 1e6:N0} MB left.",
@@ -107,7 +127,7 @@ internal sealed class HubDownloads(
         var path = HubPath.Below(cache.Snapshot(name, commit), file.Path);
         try
         {
-            void Place(string blob, bool isNew) => SnapshotFile.Place(blob, path, isNew, links);
+            void Place(string blob, bool isNew) => SnapshotFile.Place(blob, path, isNew, Links);
             await blobs.FetchAsync(name, commit, file, progress, Place, cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e) when (e is not HubException && DiskSpace.IsFull(e))
@@ -142,4 +162,7 @@ internal sealed class HubDownloads(
         $"The repository holds a file that cannot be written here, \"{Printable(path)}\": {HubPath.Problem(path)}.", "Leave it out with another selection.");
 
     private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
+
+    [LoggerMessage(1, LogLevel.Debug, "Nothing can be noted in the cache {Folder}: {Fault}")]
+    private static partial void LogNoNote(ILogger logger, string folder, string fault);
 }

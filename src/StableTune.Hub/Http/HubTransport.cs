@@ -8,6 +8,7 @@ namespace StableTune.Hub;
 internal sealed class HubTransport(HttpClient http, HubSettings settings, TimeProvider clock)
 {
     private const int MaxRedirections = 10;
+    private static readonly ProductInfoHeaderValue s_agent = new("StableTune", typeof(HubTransport).Assembly.GetName().Version!.ToString(3));
 
     public Uri Address(string relative) => new(settings.Endpoint, relative);
 
@@ -40,7 +41,7 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
     private HttpRequestMessage Request(Uri address, long from)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, address);
-        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("StableTune", "0.1"));
+        request.Headers.UserAgent.Add(s_agent);
         request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));   // lengths and ranges must be the file's
         if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
         if (settings.Token is { } token && IsEndpoint(address)) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);

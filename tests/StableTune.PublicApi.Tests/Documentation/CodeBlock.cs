@@ -9,7 +9,7 @@ namespace StableTune.PublicApi.Tests.Documentation;
 internal sealed partial record CodeBlock(string Page, int Line, string Code)
 {
     /// <summary>What the SDK and a reader's project import everywhere.</summary>
-    private const string ImplicitUsings = "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Threading; using System.Threading.Tasks; ";
+    private const string ImplicitUsings = "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks; ";
 
     /// <summary>A fragment that names no namespace stands in a file that knows all.</summary>
     private const string AllUsings = "using StableTune.Adapters; using StableTune.Data; using StableTune.Diffusion; using StableTune.Imaging; using StableTune.Models; "
@@ -34,7 +34,7 @@ internal sealed partial record CodeBlock(string Page, int Line, string Code)
             {{types}}
             internal sealed class Fragment : global::StableTune.PublicApi.Tests.Documentation.Surroundings
             {
-                internal void Run()
+                internal {{(code.Contains("await ", StringComparison.Ordinal) ? "async Task" : "void")}} Run()
                 {
             #line {{Line}} "{{Page}}"
             {{Complete(code)}}
