@@ -3,7 +3,7 @@ namespace StableTune.Formats;
 /// <summary>Opens weights files of any format, told by their content.</summary>
 public static class TensorFile
 {
-    /// <summary>Opens the file and checks its header: safetensors, what torch.save wrote, or the index of several. Reads no tensor.</summary>
+    /// <summary>Opens the file and checks its header: safetensors, what torch.save wrote, Paddle's weights, or the index of several. Reads no tensor.</summary>
     /// <param name="path">The file, whose ending is of no meaning, or the index of several (<c>...index.json</c>).</param>
     /// <exception cref="InvalidFileException">The file is missing, of no format that is known, truncated, or its header is wrong.</exception>
     public static ITensorFile Open(string path)
@@ -12,7 +12,9 @@ public static class TensorFile
         if (path.EndsWith(ShardedTensorFile.IndexExtension, StringComparison.OrdinalIgnoreCase)) return ShardedTensorFile.Open(path);
         Span<byte> start = stackalloc byte[FileKind.BytesNeeded];
         using (var file = FileBytes.Open(path)) start = start[..FileBytes.ReadUpTo(file.SafeFileHandle, start, 0)];
-        return FileKind.IsSafetensors(start) || !TorchFile.CanBe(start) ? SafetensorsFile.Open(path) : TorchFile.Open(path);
+        if (FileKind.IsSafetensors(start)) return SafetensorsFile.Open(path);
+        if (TorchFile.IsTorch(start)) return TorchFile.Open(path);
+        return TorchFile.IsPickle(start) ? PaddleFile.Open(path) : SafetensorsFile.Open(path);      // which says what it is, if anything known
     }
 
     /// <summary>What to say when a name is asked for that the file lacks.</summary>

@@ -109,13 +109,13 @@ public sealed class TorchFile : ITensorFile
     public void Dispose() => _tensors.Dispose();
 
     /// <summary>Whether a file that begins so is best looked at here, if only to be refused with the right words.</summary>
-    internal static bool CanBe(ReadOnlySpan<byte> start) => IsZip(start) || IsPickle(start);
+    internal static bool IsTorch(ReadOnlySpan<byte> start) => IsZip(start) || (IsPickle(start) && start.IndexOf(TorchLegacy.Magic) > 0);
 
     /// <summary>Whether a file that begins so is a zip archive, an empty one included.</summary>
     private static bool IsZip(ReadOnlySpan<byte> start) => start.StartsWith("PK\u0003\u0004"u8) || start.StartsWith("PK\u0005\u0006"u8);
 
     /// <summary>Whether a file that begins so is a pickle of protocol 2 to 5.</summary>
-    private static bool IsPickle(ReadOnlySpan<byte> start) => start.Length > 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5;
+    internal static bool IsPickle(ReadOnlySpan<byte> start) => start.Length > 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5;
 
     private static InvalidFileException NotTorch(string path, FileStream file, ReadOnlySpan<byte> start)
     {

@@ -7,7 +7,8 @@ namespace StableTune.Formats;
 /// <summary>Torch files of before torch 1.6: five pickles one after another, then the storages.</summary>
 internal static class TorchLegacy
 {
-    private static readonly BigInteger Magic = BigInteger.Parse("1950A86A20F9469CFC6C", System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>The magic number as LONG1, behind the protocol's number.</summary>
+    public static ReadOnlySpan<byte> Magic => [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
 
     private const int Protocol = 1001;
 
@@ -17,7 +18,7 @@ internal static class TorchLegacy
         var length = RandomAccess.GetLength(file);
         var position = 0L;
         var magic = Next();
-        if (magic is not PickleInteger number || number.Value != Magic)
+        if (magic is not PickleInteger number || number.Value != new BigInteger(Magic[2..]))
             throw new InvalidFileException(path, $"it is a Python pickle, but not one of torch.save: its first value is {magic} instead of torch's magic number.",
                 $"Save it with torch.save. {TorchFaults.Convert}");
         var protocol = Next();

@@ -1,0 +1,84 @@
+namespace StableTune.Formats.Tests.Torch;
+
+/// <summary>Weights of Paddle: pickles of NumPy arrays, as protocol 4 and 2 have them.</summary>
+public sealed class PaddleFileTests : IDisposable
+{
+    private static readonly byte[] Large = [.. Enumerable.Range(0, 20_000).Select(i => (byte)(i * 7))];
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static string Latin1(byte[] bytes) => string.Concat(bytes.Select(b => (char)b));
+
+    /// <summary>An array; the first one of a pickle tells the names, the others recall them.</summary>
+    private static string Array(string type, long[] shape, string bytes, char columnsFirst = '\u0089') =>
+        "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\u0000\u0085C\u0001b\u0087R(K\u0001" + RawTorch.Tuple(shape) +
+        "cnumpy\ndtype\n" + RawTorch.Text(type) + "\u0089\u0088\u0087R(K\u0003" + RawTorch.Text("<") + "NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tb" + columnsFirst + bytes + "tb";
+
+    private static string Weights => "\u0080\u0004}(" +
+        RawTorch.Text("linear.weight") + Array("f4", [100, 50], "B" + RawTorch.Number4(20_000) + Latin1(Large)) +
+        RawTorch.Text("columns") + Array("u1", [2, 3], "C\u0006\u0001\u0002\u0003\u0004\u0005\u0006", '\u0088') +
+        RawTorch.Text("half") + Array("u2", [2], "C\u0004\u0080\u003f\u0000\u0040") +
+        RawTorch.Text("StructuredToParameterName@@") + "}" + RawTorch.Text("linear.weight") + RawTorch.Text("linear_0.w_0") + "su.";
+
+    [Fact]
+    public unsafe void Open_Arrays_AreReadFromTheirPlaces()
+    {
+        using var file = Open(Weights);
+        Assert.IsType<PaddleFile>(file);
+        Assert.Equal(["linear.weight: F32 [100, 50]", "columns: U8 [2, 3]", "half: U16 [2]"], file.Tensors.Select(t => $"{t.Name}: {t}"));
+        Assert.Equal(Large, file.Bytes("linear.weight"));
+        Assert.Equal([1, 3, 5, 2, 4, 6], file.Bytes("columns"));
+        Assert.Equal([0x80, 0x3F, 0, 0x40], file.Bytes("half"));
+        using var lease = file.Lease(file["linear.weight"])!;
+        Assert.Equal(Large, new ReadOnlySpan<byte>((void*)lease.Pointer, (int)lease.ByteCount).ToArray());
+        Assert.Null(file.Lease(file["columns"]));
+        Assert.Empty(file.Metadata);
+        Assert.Throws<InvalidFileException>(() => file["none"]);
+    }
+
+    [Fact]
+    public void Open_BytesAsText_AsProtocol2HasThem()
+    {
+        var utf8 = Latin1([0xC2, 0x80, 0x3F, 0x00, 0x40]);
+        using var file = Open("\u0080\u0002}" + RawTorch.Text("w") + Array("u2", [2], "c_codecs\nencode\n" + RawTorch.Text(utf8) + RawTorch.Text("latin1") + "\u0086R") + "s.");
+        Assert.Equal([0x80, 0x3F, 0, 0x40], file.Bytes("w"));
+    }
+
+    [Fact]
+    public void Open_TruncatedAnywhere_IsRefused()
+    {
+        var bytes = RawTorch.Latin1(Weights);
+        for (var length = 3; length < bytes.Length; length += length is > 300 and < 20_000 ? 997 : 1) Refusal(Latin1(bytes[..length]));
+    }
+
+    [Theory]
+    [InlineData("\u0080\u0004cos\nsystem\n.", "'os.system'")]
+    [InlineData("\u0080\u0004}.", "a Python pickle of dict of 0, and neither a torch file nor a dictionary of NumPy arrays")]
+    [InlineData("\u0080\u0004](K\u0001K\u0002e.", "a Python pickle of list of 2")]
+    [InlineData("\u0080\u0004)Q.", "names a storage")]
+    public void Open_OtherPickles_AreRefused(string pickle, string expected) => Assert.Contains(expected, Refusal(pickle));
+
+    [Fact]
+    public void Open_TorchFileOfTheOlderForm_IsTorch()
+    {
+        var pickle = RawTorch.Dictionary(("a", RawTorch.Tensor("0", "ByteStorage", 1, 0, [], [])));
+        File.WriteAllBytes(_folder.File("any"), RawTorch.Legacy(pickle, ["0"], (1, [9])));
+        using var file = TensorFile.Open(_folder.File("any"));
+        Assert.IsType<TorchFile>(file);
+    }
+
+    private ITensorFile Open(string pickle)
+    {
+        File.WriteAllBytes(_folder.File("model_state.pdparams"), RawTorch.Latin1(pickle));
+        return TensorFile.Open(_folder.File("model_state.pdparams"));
+    }
+
+    private string Refusal(string pickle)
+    {
+        var fault = Assert.Throws<InvalidFileException>(() => Open(pickle));
+        Assert.NotEmpty(fault.Remedy);
+        return fault.Message;
+    }
+}
