@@ -10,7 +10,7 @@ internal sealed class TensorStorage : PickleValue
     public TensorStorage(StoredBytes stored, TensorDType type) : this("", type, false, stored.Length / type.Size(), stored.Length) => Stored = stored;
 
     /// <summary>The storage of tensors that do not come from a file.</summary>
-    public static TensorStorage None { get; } = new(default, TensorDType.U8);
+    public static TensorStorage None { get; } = new(StoredBytes.Of(default), TensorDType.U8);
 
     /// <summary>The name in the file.</summary>
     public string Key { get; }

@@ -96,10 +96,26 @@ public sealed class TorchFile : ITensorFile
     /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     public void Read(PickleTensor tensor, Span<byte> destination, long offset = 0)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (tensor.Place.Storage.Stored.InFile && !_storages.Contains(tensor.Place.Storage) || tensor.Payload is not null)
-            throw new ArgumentException($"The tensor {tensor} is not one of {Path}.", nameof(tensor));
+        CheckOwn(tensor);
         _tensors.Read(tensor.Place, destination, offset);
+    }
+
+    /// <summary>A tensor that is anywhere in <see cref="Root"/>, to be written somewhere else; it is read while it is written.</summary>
+    /// <param name="tensor">A tensor of this file, which must stay open until it is written.</param>
+    /// <param name="name">The name that it shall have.</param>
+    public TensorPayload ToPayload(PickleTensor tensor, string name)
+    {
+        CheckOwn(tensor);
+        return new TensorPayload(name, tensor.DType, tensor.Shape, target =>
+        {
+            var buffer = new byte[Math.Min(tensor.ByteCount, 1 << 20)];
+            for (var at = 0L; at < tensor.ByteCount; at += buffer.Length)
+            {
+                var piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, tensor.ByteCount - at));
+                _tensors.Read(tensor.Place, piece, at);
+                target.Write(piece);
+            }
+        });
     }
 
     /// <inheritdoc/>
@@ -145,6 +161,13 @@ public sealed class TorchFile : ITensorFile
         }
 
         return texts;
+    }
+
+    private void CheckOwn(PickleTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (tensor.Payload is not null || (tensor.Place.Storage.Stored.InFile && !_storages.Contains(tensor.Place.Storage)))
+            throw new ArgumentException($"The tensor {tensor} is not one of {Path}.", nameof(tensor));
     }
 
     private long? Number(string name) =>

@@ -115,6 +115,15 @@ public sealed class TorchValueTests : IDisposable
         });
 
     [Fact]
+    public void Open_NumpyArrayWithoutState_IsEmpty() => RawTorch.Open(_folder,
+        RawTorch.Zip("}" + RawTorch.Text("a") + "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btRs."), file =>
+        {
+            Assert.Empty(file.Bytes("a"));
+            Assert.Empty(file.BytesOf(file.Root.Get("a")));
+            Assert.Null(file.Lease(file["a"]));
+        });
+
+    [Fact]
     public void Tensors_AreThoseOfTheStateDictionaryOnly()
     {
         var tensor = RawTorch.Tensor("0", "ByteStorage", 1, 0, [], []);
