@@ -43,14 +43,14 @@ public sealed class AdapterNetwork : IDisposable
         if (problems.Count > 0) throw new InvalidOptionsException(problems);
         return Create(network =>
         {
-            foreach (var (part, prefix, root) in hosts.Named())
+            foreach (var host in hosts.Named())
             {
-                if ((options.TrainedParts & part) == 0) continue;
-                foreach (var found in ModuleWalk.Layers(root, options.Targets.ClassesOf(part)))
+                if ((options.TrainedParts & host.Part) == 0) continue;
+                foreach (var found in host.Layers(options.Targets.ClassesOf(host.Part)))
                 {
-                    if (!AdapterTargets.Takes(found.Shape)) continue;
-                    var name = AdapterNames.Of(options.KeyPrefix, prefix, found.Path);
-                    network.Add(name, found, part, () => options.Create(found.Shape, random));
+                    if (!options.Targets.Takes(found.Shape)) continue;
+                    var place = new AdapterNames.Place(found, host.Part, host.Name(options.KeyPrefix, found), host.OtherName(options.KeyPrefix, found));
+                    network.Add(place, () => options.Create(found.Shape, random));
                 }
             }
 
@@ -79,9 +79,8 @@ public sealed class AdapterNetwork : IDisposable
         var network = Create(network =>
         {
             foreach (var (name, place) in places)
-                if (contents.Modules.TryGetValue(name, out var tensors))
-                    network.Add(name, place.Layer, place.Part, () => contents.Kind.OptionsFor(file, name, tensors)
-                        .Create(place.Layer.Shape, random));
+                if (contents.Modules.TryGetValue(name, out var tensors) && (name == place.Name || !contents.Modules.ContainsKey(place.Name)))
+                    network.Add(place, () => contents.Kind.OptionsFor(file, name, tensors).Create(place.Layer.Shape, random));
         });
         try
         {
@@ -225,13 +224,13 @@ public sealed class AdapterNetwork : IDisposable
         }
     }
 
-    private void Add(string name, FoundLayer found, AdapterParts part, Func<NetworkAdapter> create)
+    private void Add(AdapterNames.Place place, Func<NetworkAdapter> create)
     {
-        if (_byName.TryGetValue(name, out var other))
-            throw new InvalidOperationException($"The layers '{other.Path}' and '{found.Path}' would both be named '{name}' in files. Leave one of them out by other targets.");
-        var entry = new AttachedAdapter(name, found.Path, part, found.Layer, create());
+        if (_byName.TryGetValue(place.Name, out var other))
+            throw new InvalidOperationException($"The layers '{other.Path}' and '{place.Layer.Path}' would both be named '{place.Name}' in files. Leave one of them out by other targets.");
+        var entry = new AttachedAdapter(place.Name, place.Layer.Path, place.Part, place.Layer.Layer, create()) { OtherName = place.OtherName };
         _adapters.Add(entry);
-        _byName.Add(name, entry);
+        _byName.Add(place.Name, entry);
     }
 
     private static nn.HookRemover Hook(nn.Module layer, NetworkAdapter adapter) =>
@@ -245,7 +244,10 @@ public sealed class AdapterNetwork : IDisposable
 
     private LoadReport LoadFrom(WeightFile file)
     {
-        var own = NamedTensors().ToDictionary(tensor => tensor.Name, tensor => tensor.Tensor.shape, StringComparer.Ordinal);
+        var modules = file.Names.Select(name => name.Split('.', 2)[0]).ToHashSet(StringComparer.Ordinal);
+        string NameIn(AttachedAdapter entry) => entry.OtherName is { } other && modules.Contains(other) && !modules.Contains(entry.Name) ? other : entry.Name;
+        var own = _adapters.SelectMany(entry => entry.Adapter.state_dict().Select(tensor => (Name: $"{NameIn(entry)}.{tensor.Key}", tensor.Value)))
+            .ToDictionary(tensor => tensor.Name, tensor => tensor.Value.shape, StringComparer.Ordinal);
         var unexpected = file.Names.Where(name => !own.ContainsKey(name)).ToList();
         var shared = file.Tensors.Where(info => own.ContainsKey(info.Name)).ToList();
         var mismatched = shared.Where(info => !own[info.Name].SequenceEqual(info.Shape))
@@ -257,9 +259,10 @@ public sealed class AdapterNetwork : IDisposable
         foreach (var entry in _adapters)
         {
             using var scope = NewDisposeScope();
+            var module = NameIn(entry);
             var tensors = entry.Adapter.state_dict().Keys
-                .Where(name => file.Contains($"{entry.Name}.{name}") && !wrong.Contains($"{entry.Name}.{name}"))
-                .ToDictionary(name => name, name => file.Load($"{entry.Name}.{name}", ScalarType.Float32), StringComparer.Ordinal);
+                .Where(name => file.Contains($"{module}.{name}") && !wrong.Contains($"{module}.{name}"))
+                .ToDictionary(name => name, name => file.Load($"{module}.{name}", ScalarType.Float32), StringComparer.Ordinal);
             if (tensors.Count > 0) entry.Adapter.LoadTensors(tensors);
         }
 

@@ -12,6 +12,9 @@ public sealed record AdapterTargets
     /// <summary>Classes of the UNet.</summary>
     public IReadOnlyList<string> UNetClasses { get; init; } = ["Transformer2DModel"];
 
+    /// <summary>Whether convolutions with kernels larger than 1x1 are adapted too. Default false.</summary>
+    public bool Convolutions { get; init; }
+
     /// <summary>Classes of text encoders.</summary>
     public IReadOnlyList<string> TextEncoderClasses { get; init; } = ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP", "BertLayer", "LDMBertEncoderLayer"];
 
@@ -22,9 +25,19 @@ public sealed record AdapterTargets
     /// </summary>
     public static AdapterTargets SdScripts { get; } = new();
 
+    /// <summary>
+    /// What it adapts with <c>conv_dim</c>: also all convolutions and linear layers of the UNet's resnets, and the convolutions of its
+    /// downsamplers and upsamplers.
+    /// </summary>
+    public static AdapterTargets SdScriptsWithConvolutions { get; } = new()
+    {
+        UNetClasses = ["Transformer2DModel", "ResnetBlock2D", "Downsample2D", "Upsample2D"],
+        Convolutions = true,
+    };
+
     /// <summary>The classes of one part.</summary>
     internal IReadOnlyList<string> ClassesOf(AdapterParts part) => part == AdapterParts.UNet ? UNetClasses : TextEncoderClasses;
 
-    /// <summary>Whether a layer below such a class is adapted: linear, or a 1x1 convolution.</summary>
-    internal static bool Takes(LayerShape shape) => shape.Convolution is null or { IsPointwise: true };
+    /// <summary>Whether a layer below such a class is adapted: linear, a 1x1 convolution, or any convolution.</summary>
+    internal bool Takes(LayerShape shape) => Convolutions || shape.Convolution is null or { IsPointwise: true };
 }

@@ -4,7 +4,11 @@ namespace StableTune.Adapters;
 /// <param name="Path">For instance <c>down_blocks.0.attentions.0.proj_in</c>.</param>
 /// <param name="Layer">The module, a <c>Linear</c> or <c>Conv2d</c>.</param>
 /// <param name="Shape">Its shape.</param>
-internal sealed record FoundLayer(string Path, nn.Module Layer, LayerShape Shape);
+internal sealed record FoundLayer(string Path, nn.Module Layer, LayerShape Shape)
+{
+    /// <summary>The path that files have for it.</summary>
+    public string FilePath { get; init; } = Path;
+}
 
 /// <summary>Finds layers in module trees, in the order in which sd-scripts meets them.</summary>
 internal static class ModuleWalk
@@ -26,7 +30,13 @@ internal static class ModuleWalk
         "text_model", "embeddings", "encoder", "layers",
         "self_attn", "layer_norm1", "mlp", "layer_norm2",
         "k_proj", "v_proj", "q_proj", "out_proj", "fc1", "fc2",
+        // Single-file checkpoints' names, by which SDXL's adapters are ordered.
+        "time_embed", "label_emb", "input_blocks", "middle_block", "output_blocks", "out",
+        "in_layers", "emb_layers", "out_layers", "skip_connection",
     }.Select((name, rank) => (name, rank)).ToDictionary(row => row.name, row => row.rank, StringComparer.Ordinal);
+
+    /// <summary>Orders dotted paths as the walk would: siblings by their rank, numbers by their value.</summary>
+    public static IComparer<string> ByPath { get; } = Comparer<string>.Create(Compare);
 
     /// <summary>All linear layers and convolutions below modules of these classes; below any module when the classes are null.</summary>
     public static IEnumerable<FoundLayer> Layers(nn.Module root, IReadOnlyCollection<string>? classes) =>
@@ -39,6 +49,20 @@ internal static class ModuleWalk
         foreach (var (name, child) in module.named_children().OrderBy(child => Rank.GetValueOrDefault(child.name, int.MaxValue)))
             foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", classes, inside))
                 yield return found;
+    }
+
+    private static int Compare(string left, string right)
+    {
+        var (a, b) = (left.Split('.'), right.Split('.'));
+        for (var i = 0; i < Math.Min(a.Length, b.Length); i++)
+        {
+            var order = int.TryParse(a[i], out var first) && int.TryParse(b[i], out var second)
+                ? first.CompareTo(second)
+                : Rank.GetValueOrDefault(a[i], int.MaxValue).CompareTo(Rank.GetValueOrDefault(b[i], int.MaxValue));
+            if (order != 0) return order;
+        }
+
+        return a.Length.CompareTo(b.Length);
     }
 
     private static bool IsOf(nn.Module module, IReadOnlyCollection<string> classes) =>

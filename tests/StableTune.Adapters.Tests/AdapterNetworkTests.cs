@@ -27,29 +27,6 @@ public sealed class AdapterNetworkTests : IDisposable
 
     private static string Fixture(string name) => Fixtures.Path("training", "lora_fp32", name + ".safetensors");
 
-    /// <summary>All modules that sd-scripts adapts in the real models, in its order.</summary>
-    [Theory]
-    [InlineData("sd15", 264)]
-    [InlineData("sd21", 330)]
-    public void Attach_RealModels_NamesTheReferencesModulesInItsOrder(string model, int count)
-    {
-        using var stream = new GZipStream(File.OpenRead(Fixtures.Path("real-model-keys.json.gz")), CompressionMode.Decompress);
-        using var json = JsonDocument.Parse(stream);
-        var rows = json.RootElement.GetProperty("models").GetProperty(model);
-        using var unet = Tree(rows.GetProperty("unet"));
-        using var text = Tree(rows.GetProperty("text_encoder"));
-        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), new LoRAOptions { Rank = 1 }, new Generator(0));
-
-        var expected = rows.GetProperty("lora").EnumerateArray().Select(row => (row[0].GetString()!, row[1].GetString()!)).ToList();
-        Assert.Equal(count, expected.Count);
-        Assert.Equal(expected, network.Adapters.Select(a => (a.Name, a.Layer is Linear ? "Linear" : "Conv2d")));
-        Assert.All(network.Adapters, a => Assert.Equal(a.Name.StartsWith("lora_unet_", StringComparison.Ordinal) ? AdapterParts.UNet : AdapterParts.TextEncoder, a.Part));
-
-        // Only the tree counts: every layer becomes as small as can be, with its kernel.
-        static ModelTree Tree(JsonElement weights) => ModelTree.FromWeights(weights.EnumerateArray()
-            .Select(row => (row[0].GetString()!, row[1].EnumerateArray().Select((n, d) => d < 2 ? 1 : n.GetInt64()).ToArray())));
-    }
-
     [Fact]
     public void Attach_TinyModel_GivesTheKeysAndShapesOfTheReferencesFile()
     {

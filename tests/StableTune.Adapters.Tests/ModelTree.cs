@@ -63,6 +63,8 @@ internal sealed class ModelTree : nn.Module
     {
         (_, "attentions") => "Transformer2DModel",
         (_, "resnets") => "ResnetBlock2D",
+        (_, "downsamplers") => "Downsample2D",
+        (_, "upsamplers") => "Upsample2D",
         ("self_attn", _) => "ClipAttention",
         ("mlp", _) => "ClipMlp",
         _ => name,
