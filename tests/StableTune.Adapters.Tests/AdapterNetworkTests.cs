@@ -1,5 +1,3 @@
-using System.IO.Compression;
-using System.Text.Json;
 using StableTune.Formats;
 using StableTune.Weights;
 

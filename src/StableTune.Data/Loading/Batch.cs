@@ -47,6 +47,9 @@ public sealed class Batch : IDisposable
     /// <summary>How each image was cut and whether it was mirrored this time, [B]; empty in a batch of a host's own making.</summary>
     public IReadOnlyList<SampleDraw> Draws { get; init; } = [];
 
+    /// <summary>What a model that is conditioned on sizes (SDXL) is told of each image, [B]; empty in a host's own batch that gives none.</summary>
+    public IReadOnlyList<PictureSizes> Sizes { get; init; } = [];
+
     /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
     public IReadOnlyList<string> Captions { get; }
 

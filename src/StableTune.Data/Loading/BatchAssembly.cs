@@ -20,6 +20,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
+            Sizes = [.. items.Select((item, i) => PictureSizes.Of(item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
             Pixels = prepared.Pixels?.DetachFromDisposeScope(),
             Masks = masks?.DetachFromDisposeScope(),
             Conditioning = prepared.Conditioning?.DetachFromDisposeScope(),

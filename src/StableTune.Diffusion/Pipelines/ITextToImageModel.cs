@@ -26,6 +26,9 @@ internal interface ITextToImageModel
     /// <summary>Whether the model paints into a picture: it takes a mask and the picture's latents.</summary>
     bool TakesMask { get; }
 
+    /// <summary>Channels of the UNet's input that no option fills, for messages; 0 where there are none.</summary>
+    int UnknownChannels { get; }
+
     /// <summary>Where latents live.</summary>
     Device Device { get; }
 

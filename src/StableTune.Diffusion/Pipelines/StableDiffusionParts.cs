@@ -29,7 +29,9 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public bool TakesSizes => _model.UNet.Options.TakesAddedConditions;
 
-    public bool TakesMask => _model.UNet.Options.InChannels == 2 * LatentChannels + 1;
+    public bool TakesMask => _model.UNet.Options.TakesMask;
+
+    public int UnknownChannels => TakesMask ? 0 : _model.UNet.Options.InChannels - LatentChannels;
 
     public Device Device => _model.UNet.parameters().First().device;
 

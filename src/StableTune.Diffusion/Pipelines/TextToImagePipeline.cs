@@ -119,6 +119,9 @@ public sealed class TextToImagePipeline
             yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.LargestClipSkip} layers", "1 or 2 is customary");
         if (!_model.TakesSizes && (options.OriginalSize is not null || options.TargetSize is not null || options.CropTopLeft != (0, 0)))
             yield return Problem(nameof(options.OriginalSize), options.Sizes, "only SDXL is told the sizes of pictures", "leave OriginalSize, CropTopLeft and TargetSize unset");
+        if (_model.UnknownChannels != 0)
+            yield return new OptionProblem("StableDiffusionModel.UNet", $"for {_model.LatentChannels + _model.UnknownChannels} channels",
+                "pictures are drawn with models for text alone (4 channels) and for inpainting (9)", "use another model");
         if (_model.TakesMask && options.Inpainting is null)
             yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture", "give a picture and a mask");
         if (!_model.TakesMask && options.Inpainting is not null)

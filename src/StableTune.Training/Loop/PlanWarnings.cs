@@ -14,6 +14,8 @@ internal static class PlanWarnings
     {
         if (plan.ClipSkip is { } layer && model.BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal))
             yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and layers are counted from there. Leave it unset unless the model was made so.";
+        if (plan.ClipSkip is { } ignored && model.BaseModelVersion.StartsWith("sdxl", StringComparison.Ordinal))
+            yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text encoders. Leave it unset.";
         if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
             yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of them.";
         foreach (var warning in targets.OfType<AdapterTarget>().SelectMany(Of)) yield return warning;

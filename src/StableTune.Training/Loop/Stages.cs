@@ -20,6 +20,13 @@ public interface IContextStage
     TextConditions Context(Batch batch);
 }
 
+/// <summary>The stage that gives an inpainting model's additional input.</summary>
+public interface IInpaintingStage
+{
+    /// <summary>Mask and masked picture of a batch, of the size of its latents, on the model's device. Fresh tensors.</summary>
+    InpaintingInput Input(Batch batch);
+}
+
 /// <summary>Cached latents where the batch has them; otherwise the VAE encodes its pixels with a fresh draw.</summary>
 internal sealed class VaeLatentStage(StableDiffusionModel model, Generator random) : ILatentStage
 {

@@ -12,6 +12,7 @@ public sealed class TrainingRandom : IDisposable
         Vae = Create("vae");
         Initialization = Create("init");
         Dropout = Create("dropout");
+        Masks = Create("masks");
     }
 
     /// <summary>What the generators were derived from.</summary>
@@ -32,6 +33,9 @@ public sealed class TrainingRandom : IDisposable
     /// <summary>What the dropouts of the trained parts do.</summary>
     public Generator Dropout { get; }
 
+    /// <summary>The masks of inpainting models, and the draw of the masked pictures' latents.</summary>
+    public Generator Masks { get; }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -40,6 +44,7 @@ public sealed class TrainingRandom : IDisposable
         Vae.Dispose();
         Initialization.Dispose();
         Dropout.Dispose();
+        Masks.Dispose();
     }
 
     private Generator Create(string purpose) => new(unchecked((ulong)Seeds.For(purpose)));

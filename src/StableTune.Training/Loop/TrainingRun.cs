@@ -75,10 +75,12 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             ? Own(TextOutputCache.Build(dataset, new PromptTextEncoder(PromptEncoder.For(model), plan), progress: progress, cancellationToken: cancellationToken))
             : null;
         if (plan.Samples is not null) return (latents, text);
-        if (latents is not null) model.ReleaseVae();
+        if (latents is not null && !TakesMask(model)) model.ReleaseVae();
         if (text is not null) model.ReleaseTextEncoder();
         return (latents, text);
     }
+
+    private static bool TakesMask(StableDiffusionModel model) => model.UNet.Options.TakesMask;
 
     private bool CachesText => plan.CacheTextEncoderOutputs ?? (!plan.TrainsTextEncoder && !TextOutputCache.Validate(dataset).Any());
 
@@ -99,6 +101,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     {
         Latents = new VaeLatentStage(model, random.Vae),
         Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null, plan, model.Device),
+        Inpainting = TakesMask(model) ? new RandomMaskStage(model, random.Masks) : null,
         UNet = model.UNet,
         Schedule = NoiseSchedule.From(model.Scheduler),
         Prediction = PredictionType.Parse(model.Scheduler.PredictionType),

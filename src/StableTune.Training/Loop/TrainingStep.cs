@@ -13,7 +13,10 @@ public sealed record TrainingStepParts
     /// <summary>Gives a batch's text conditions: [B, L, C], for SDXL also pooled ones.</summary>
     public required IContextStage Context { get; init; }
 
-    /// <summary>Predicts from noisy latents [B, 4, h, w], timesteps [B] and context [B, L, C]: [B, 4, h, w].</summary>
+    /// <summary>Gives an inpainting model's mask and masked picture; null for other models.</summary>
+    public IInpaintingStage? Inpainting { get; init; }
+
+    /// <summary>Predicts from noisy latents [B, 4, h, w], timesteps [B] and conditions: [B, 4, h, w].</summary>
     public required UNet2DConditionModel UNet { get; init; }
 
     /// <summary>ᾱ and what follows from it.</summary>
@@ -53,11 +56,11 @@ public sealed class TrainingStep(TrainingStepParts parts)
         using var scope = NewDisposeScope();
         foreach (var trained in parts.Targets) trained.BeginBatch(parts.Random.Dropout);
         var latents = parts.Latents.Latents(batch);                                                // [B, 4, H/8, W/8], scaled
-        var text = parts.Context.Context(batch);                                                   // [B, L, C]
+        var conditions = Conditions(batch, latents);                                               // [B, L, C], and what else the model takes
         var noise = parts.Noise.Draw(latents, parts.Random.Noise);                                 // as latents
         var timesteps = parts.Timesteps.Draw(batch.Count, parts.Random.Timesteps).to(latents.device);  // [B], int64
         var noisyLatents = parts.Schedule.AddNoise(latents, noise, timesteps);                     // as latents
-        var predicted = parts.UNet.call(noisyLatents, timesteps, text.Context);                    // as latents
+        var predicted = parts.UNet.call(noisyLatents, timesteps, conditions);                      // as latents
         var target = parts.Prediction.Target(parts.Schedule, latents, noise, timesteps);           // as latents
         var loss = Loss(batch, predicted, target, timesteps);                                      // []
 
@@ -66,6 +69,29 @@ public sealed class TrainingStep(TrainingStepParts parts)
         // Where module dropout left every adapter out, nothing is there that a gradient could reach.
         if (loss.requires_grad || parts.Targets.Count == 0) (accumulation == 1 ? loss : loss / accumulation).backward();
         return value;
+    }
+
+    private UNetConditions Conditions(Batch batch, Tensor latents)
+    {
+        var text = parts.Context.Context(batch);
+        return new UNetConditions(text.Context)
+        {
+            Added = parts.UNet.Options.TakesAddedConditions ? new AddedConditions(Pooled(text), TimeIds(batch, latents)) : null,
+            Inpainting = parts.Inpainting?.Input(batch),
+        };
+    }
+
+    private static Tensor Pooled(TextConditions text) => text.Pooled
+        ?? throw new InvalidOperationException("The context stage gives no pooled text, which this model (SDXL) needs: give TextConditions.Pooled.");
+
+    /// <summary>What SDXL is told of sizes, [B, 6]. A batch that says nothing of them holds whole pictures of its own size.</summary>
+    private static Tensor TimeIds(Batch batch, Tensor latents)
+    {
+        if (batch.Sizes.Count == batch.Count)
+            return SizeConditions.TimeIds(batch.Sizes.Select(size => new SizeConditions(
+                size.Original.Height, size.Original.Width, size.CropTop, size.CropLeft, size.Target.Height, size.Target.Width)), latents.device);
+        var (height, width) = ((int)latents.shape[2] * 8, (int)latents.shape[3] * 8);
+        return SizeConditions.TimeIds(Enumerable.Repeat(new SizeConditions(height, width, 0, 0, height, width), batch.Count), latents.device);
     }
 
     private Tensor Loss(Batch batch, Tensor predicted, Tensor target, Tensor timesteps) => parts.Loss.Compute(new LossInputs

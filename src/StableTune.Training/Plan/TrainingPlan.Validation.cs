@@ -33,6 +33,10 @@ public sealed partial record TrainingPlan
             yield return Problem(UseAttentionMask, "the model's text encoder is CLIP's, which has no attention mask", "leave it unset");
         foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
             yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+        if (model.Details.Kind == ModelKind.Inpainting && CacheLatents)
+            yield return Problem(CacheLatents, "an inpainting model is trained on pictures with parts masked, which differ in every step", "call WithCachedLatents(false)");
+        if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting))
+            yield return Problem(ModelPath, $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained", "use another model");
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
             yield return new OptionProblem($"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last, $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
     }

@@ -33,8 +33,7 @@ public sealed class AdapterTarget(AdapterOptions options, double learningRate) :
         ArgumentNullException.ThrowIfNull(model);
         // A part that is not trained may have been released.
         var parts = options.TrainedParts;
-        var hosts = new AdapterHosts(parts.HasFlag(AdapterParts.UNet) ? model.UNet : null, parts.HasFlag(AdapterParts.TextEncoder) ? model.TextEncoders : []);
-        _network = AdapterNetwork.Attach(hosts, options, random);
+        _network = AdapterNetwork.Attach(ModelHosts.Of(model, parts), options, random);
     }
 
     /// <inheritdoc/>

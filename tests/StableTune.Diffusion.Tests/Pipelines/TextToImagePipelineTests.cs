@@ -129,6 +129,13 @@ public class TextToImagePipelineTests
     }
 
     [Fact]
+    public void Generate_ModelOfAnotherKind_IsRefused()
+    {
+        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(new FakeModel { UnknownChannels = 1 }).Generate(s_options));
+        Assert.Contains("5 channels", Assert.Single(error.Problems).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Generate_StepsOrLayersThatThisModelDoesNotHave_AreReportedBeforeAnythingIsEncoded()
     {
         var model = new FakeModel();
@@ -177,6 +184,7 @@ public class TextToImagePipelineTests
         public int? LargestClipSkip { get; init; } = 12;
         public bool TakesSizes { get; init; }
         public bool TakesMask => false;
+        public int UnknownChannels { get; init; }
 
         public int Downscale { get; init; } = 8;
         public Device Device => CPU;

@@ -2,12 +2,13 @@ using System.Text.Json;
 using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Diffusion;
+using StableTune.Formats;
 using StableTune.Models;
 using StableTune.Testing;
 
 namespace StableTune.Training.Tests;
 
-/// <summary>Ten steps of sd-scripts' LoRA training, number by number: tests/fixtures/training/lora_fp32 and lora_bf16.</summary>
+/// <summary>sd-scripts' LoRA training, number by number: tests/fixtures/training/lora_fp32, lora_bf16 and lora_v_min_snr (SD 2.x, v prediction).</summary>
 public sealed class LoRATrajectoryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -15,11 +16,13 @@ public sealed class LoRATrajectoryTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Float32_LossesGradientsAndWeights_FollowTheReference(bool checkpointing)
+    [InlineData("lora_fp32", false)]
+    [InlineData("lora_fp32", true)]
+    [InlineData("lora_v_min_snr", false)]
+    [InlineData("lora_v_min_snr", true)]
+    public void Float32_LossesGradientsAndWeights_FollowTheReference(string name, bool checkpointing)
     {
-        using var run = new RecordedRun(_folder, "lora_fp32", PrecisionPolicy.Float32, checkpointing);
+        using var run = new RecordedRun(_folder, name, PrecisionPolicy.Float32, checkpointing);
         foreach (var (step, expected) in run.Reference("steps").EnumerateArray().Select((s, i) => (i, s)))
         {
             var loss = run.Backward(step);
@@ -28,10 +31,24 @@ public sealed class LoRATrajectoryTests : IDisposable
             Assert.True(Math.Abs(loss - expected.GetProperty("loss").GetDouble()) <= 5e-6, $"step {step}: loss {loss:G9}");
             var expectedNorm = expected.GetProperty("grad_norm_before_clip").GetDouble();
             Assert.True(Math.Abs(norm - expectedNorm) <= 1e-5 * expectedNorm, $"step {step}: gradient norm {norm:G9} instead of {expectedNorm:G9}");
-            if (step == 0) run.AssertAfterFirstStep();
+            if (step == 0 && name == "lora_fp32") run.AssertAfterFirstStep();
         }
 
         run.AssertFinalWeights();
+    }
+
+    [Fact]
+    public void Save_TheReferencesTrainedWeightsOfSd2_GivesItsFile()
+    {
+        using var run = new RecordedRun(_folder, "lora_v_min_snr", PrecisionPolicy.Float32, checkpointing: false);
+        run.Network.LoadWeights(Fixtures.Path("training", "lora_v_min_snr", "lora_final_fp32.safetensors")).ThrowIfIncomplete();
+        using var expected = SafetensorsFile.Open(Fixtures.Path("training", "lora_v_min_snr", "lora_saved_fp16.safetensors"));
+        var path = _folder.File("lora.safetensors");
+        run.Network.Save(path, expected.Metadata.Where(entry => !entry.Key.StartsWith("sshs_", StringComparison.Ordinal)).ToDictionary(), ScalarType.Float16);
+        using var actual = SafetensorsFile.Open(path);
+        Assert.Equal(expected.Tensors.Select(info => info.Name), actual.Tensors.Select(info => info.Name));
+        foreach (var info in expected.Tensors) Assert.True(expected.Span(info.Name).SequenceEqual(actual.Span(info.Name)), info.Name);
+        Assert.Equal(expected.Metadata.OrderBy(e => e.Key, StringComparer.Ordinal), actual.Metadata.Where(e => e.Key != "modelspec.hash_sha256"));
     }
 
     [Fact]
@@ -109,27 +126,30 @@ public sealed class LoRATrajectoryTests : IDisposable
             _name = name;
             _reference = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("training", name, "run.json"))).RootElement;
             _batches = Golden.Open("training", name, "batches.safetensors");
-            _initial = Golden.Open("training", "lora_fp32", "lora_down_initial.safetensors");
+            var isSd2 = _reference.GetProperty("model").GetString() == "tiny-sd21-v";
+            var initial = isSd2 ? name : "lora_fp32";
+            _initial = Golden.Open("training", initial, "lora_down_initial.safetensors");
             // A golden file keeps what was read: read all now, so that the count of live tensors is the run's own.
             foreach (var recorded in _batches.Names) _ = _batches[recorded];
-            var path = Directory.Exists(folder.File("tiny-sd15")) ? folder.File("tiny-sd15") : FixtureModels.TinySd15(folder);
-            _model = ModelLoader.Load(path, new ModelLoadOptions { WeightType = precision.Weights });
+            _model = ModelLoader.Load(isSd2 ? FixtureModels.TinySd21V(folder) : FixtureModels.TinySd15(folder), new ModelLoadOptions { WeightType = precision.Weights });
             _model.UNet.requires_grad_(false);
             _model.TextEncoder.requires_grad_(false);
             _model.UNet.GradientCheckpointing = _model.TextEncoder.GradientCheckpointing = checkpointing;
             _target = new AdapterTarget(new LoRAOptions { Rank = 4, Alpha = 2 }, 1e-3);
             _target.Attach(_model, _random.Initialization);
-            Assert.Empty(_target.Network.LoadWeights(Fixtures.Path("training", "lora_fp32", "lora_down_initial.safetensors")).Mismatched);
+            Assert.Empty(_target.Network.LoadWeights(Fixtures.Path("training", initial, "lora_down_initial.safetensors")).Mismatched);
             _prompts = new ClipPromptEncoder(_model.Tokenizer, (ClipTextModel)_model.TextEncoder);
             Assert.Equal(_reference.GetProperty("param_groups").EnumerateArray().Select(g => g.GetString()), _target.Groups.Select(g => g.Name));
             _rates = [_reference.GetProperty("lr_text_encoder").GetDouble(), _reference.GetProperty("lr_unet").GetDouble()];
             _optimizer = new AdamWOptions().Create(_target.Groups);
             _step = new TrainingStep(new TrainingStepParts
             {
-                Latents = this, Context = this, Noise = this, Timesteps = this, UNet = _model.UNet, Schedule = NoiseSchedule.ScaledLinear(),
-                Prediction = PredictionType.Epsilon, Loss = new DiffusionLoss(), Targets = [_target], Random = _random,
+                Latents = this, Context = this, Noise = this, Timesteps = this, UNet = _model.UNet, Schedule = NoiseSchedule.From(_model.Scheduler),
+                Prediction = PredictionType.Parse(_model.Scheduler.PredictionType), Loss = Loss(_reference), Targets = [_target], Random = _random,
             });
         }
+
+        public AdapterNetwork Network => _target.Network;
 
         public IEnumerable<NamedParameter> Parameters => _target.Groups.SelectMany(g => g.Parameters);
 
@@ -208,6 +228,11 @@ public sealed class LoRATrajectoryTests : IDisposable
 
             return dot / Math.Sqrt(own * theirs);
         }
+
+        private static DiffusionLoss Loss(JsonElement reference) =>
+            reference.TryGetProperty("args", out var arguments) && arguments.TryGetProperty("min_snr_gamma", out var gamma) && gamma.ValueKind == JsonValueKind.Number
+                ? new DiffusionLoss { Weightings = [new MinSnrWeighting { Gamma = gamma.GetDouble() }] }
+                : new DiffusionLoss();
 
         public Tensor Latents(Batch batch) => _change is null ? Recorded("latents").clone() : _change(Recorded("latents"));
 

@@ -1,0 +1,28 @@
+using System.Text.Json;
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Data.Tests.Plan;
+
+/// <summary>The sizes that SDXL is told, against sd-scripts' <c>get_crop_ltrb</c>.</summary>
+public sealed class PictureSizesTests
+{
+    [Fact]
+    public void Of_EveryImageAndBucket_IsTheReferences()
+    {
+        using var json = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("data", "bucket_select.json")));
+        var compared = 0;
+        foreach (var row in json.RootElement.GetProperty("groups").EnumerateArray().SelectMany(group => group.GetProperty("rows").EnumerateArray()))
+        {
+            // Rows with an error, or with a bucket that no picture can have.
+            if (row.GetArrayLength() < 10 || row[2].GetInt32() == 0 || row[3].GetInt32() == 0) continue;
+            var (image, bucket) = (new PixelSize(row[0].GetInt32(), row[1].GetInt32()), new PixelSize(row[2].GetInt32(), row[3].GetInt32()));
+            var (left, top, right) = (row[9][0].GetDouble(), row[9][1].GetDouble(), row[9][2].GetDouble());
+            Assert.Equal(new PictureSizes(image, (int)left, (int)top, bucket), PictureSizes.Of(image, bucket));
+            Assert.Equal((int)(bucket.Width - right), PictureSizes.Of(image, bucket, flipped: true).CropLeft);
+            compared++;
+        }
+
+        Assert.True(compared > 5000, $"{compared} rows");
+    }
+}
