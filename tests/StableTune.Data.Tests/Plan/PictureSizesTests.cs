@@ -25,4 +25,19 @@ public sealed class PictureSizesTests
 
         Assert.True(compared > 5000, $"{compared} rows");
     }
+
+    [Fact]
+    public void Load_MirroredPictures_HaveTheirCropsMirrored()
+    {
+        using var folder = new TemporaryFolder();
+        Pictures.Write(folder.File("a.png"), 60, 100);
+        var options = new SubsetOptions { Augmentation = new AugmentationOptions { Flip = true }, Repeats = 16 };
+        var dataset = new DatasetBuilder().AddFolder(folder.Path, options).WithResolution(64).WithBatchSize(16).Build();
+        using var loader = new BatchLoader();
+        using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)).ToList());
+        Assert.Equal([false, true], batch.Draws.Select(draw => draw.Flipped).Distinct().Order());
+        // 64 high it would be 38.4 wide: 12.8 are missing at either side, 12 of them counted at the left; mirrored, 13.6 remain.
+        Assert.Equal(
+            batch.Draws.Select(draw => new PictureSizes(new PixelSize(60, 100), draw.Flipped ? 13 : 12, 0, new PixelSize(64, 64))), batch.Sizes);
+    }
 }
