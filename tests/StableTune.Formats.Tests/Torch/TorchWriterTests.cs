@@ -114,6 +114,33 @@ public sealed class TorchWriterTests : IDisposable
     }
 
     [Fact]
+    public void Write_MoreThan4Gigabytes_NeedsLargeSizesAndOffsets()
+    {
+        if (Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") != "1") return;      // takes 9 GB of disk, and a minute
+        const long Count = (1L << 32) + 5;
+        var path = _folder.File("large.pt");
+        var block = new byte[1 << 20];
+        new Random(7).NextBytes(block);
+        var large = new TensorPayload("large", TensorDType.U8, [Count], stream =>
+        {
+            for (var at = 0L; at < Count; at += block.Length) stream.Write(block, 0, (int)Math.Min(block.Length, Count - at));
+        });
+        TorchWriter.Write(path, [large, Payload("behind", TensorDType.F32, [3], new Random(8)), large with { Name = "again" }, Payload("last", TensorDType.F32, [3], new Random(9))]);
+
+        using var file = TorchFile.Open(path);
+        Assert.Equal([Count, 12, Count, 12], file.Tensors.Select(t => t.ByteCount));
+        Assert.Equal(Bytes(12, new Random(8)), file.Bytes("behind"));
+        Assert.Equal(Bytes(12, new Random(9)), file.Bytes("last"));
+        var tail = new byte[5];
+        file.Read(file["again"], tail, Count - 5);
+        Assert.Equal(block[..5], tail);
+        using var zip = ZipFile.OpenRead(path);
+        Assert.Equal((Count, Count), (zip.GetEntry("archive/data/2")!.Length, zip.GetEntry("archive/data/2")!.CompressedLength));
+        Assert.Equal(zip.GetEntry("archive/data/0")!.Crc32, zip.GetEntry("archive/data/2")!.Crc32);
+        Assert.Equal("3\n", Text(zip, "archive/version"));
+    }
+
+    [Fact]
     public void Write_WhatCannotBeWritten_IsRefusedAndLeavesNoFile()
     {
         var path = _folder.File("model.pt");
