@@ -13,9 +13,11 @@ internal sealed class NumpyType(TensorDType type) : PickleValue
     /// <summary>The state: (version, byte order, ...); only the byte order matters for numbers.</summary>
     public void SetState(PickleMachine machine, PickleValue state)
     {
-        if (state is not PickleSequence { Count: >= 2 } tuple || tuple[1] is not PickleText order) throw machine.Fault("a NumPy type has a state without a byte order");
+        if (state is not PickleSequence { Count: >= 2 } tuple || tuple[1] is not PickleText order)
+            throw machine.Fault("a NumPy type has a state without a byte order");
         if (order.Value is not ("<" or "|" or "="))
-            throw machine.Source.Fault("the pickle holds NumPy numbers with the most significant byte first.", "Save the file on a little-endian machine, or as .safetensors.");
+            throw machine.Source.Fault("the pickle holds NumPy numbers with the most significant byte first.",
+                "Save the file on a little-endian machine, or as .safetensors.");
     }
 }
 
@@ -24,8 +26,9 @@ internal static class NumpyPickle
 {
     private static readonly Dictionary<string, TensorDType> Types = new(StringComparer.Ordinal)
     {
-        ["f8"] = TensorDType.F64, ["f4"] = TensorDType.F32, ["f2"] = TensorDType.F16, ["i8"] = TensorDType.I64, ["i4"] = TensorDType.I32, ["i2"] = TensorDType.I16,
-        ["i1"] = TensorDType.I8, ["u1"] = TensorDType.U8, ["u2"] = TensorDType.U16, ["u4"] = TensorDType.U32, ["u8"] = TensorDType.U64, ["b1"] = TensorDType.Bool,
+        ["f8"] = TensorDType.F64, ["f4"] = TensorDType.F32, ["f2"] = TensorDType.F16,
+        ["i8"] = TensorDType.I64, ["i4"] = TensorDType.I32, ["i2"] = TensorDType.I16, ["i1"] = TensorDType.I8,
+        ["u1"] = TensorDType.U8, ["u2"] = TensorDType.U16, ["u4"] = TensorDType.U32, ["u8"] = TensorDType.U64, ["b1"] = TensorDType.Bool,
     };
 
     /// <summary>numpy.dtype('f4', ...).</summary>

@@ -14,15 +14,20 @@ public sealed class PaddleFile : ITensorFile
     {
         Path = path;
         var source = new PickleSource(file.SafeFileHandle, path, 0, file.Length, null);
-        var root = new PickleMachine(source, (machine, _) => throw machine.Fault("the pickle names a storage, which arrays of NumPy do not have"), largeBytesStay: true).Run();
+        var root = new PickleMachine(source, NoStorages, largeBytesStay: true).Run();
         var arrays = new List<KeyValuePair<string, PickleTensor>>();
         if (root is PickleDictionary dictionary)
             foreach (var (key, value) in dictionary)
                 if (key is PickleText name && value is PickleTensor array) arrays.Add(new(name.Value, array));
         if (arrays.Count == 0)
-            throw new InvalidFileException(path, $"it is a Python pickle of {root}, and neither a torch file nor a dictionary of NumPy arrays, as Paddle writes them.", TorchFaults.Convert);
+            throw new InvalidFileException(path,
+                $"it is a Python pickle of {root}, and neither a torch file nor a dictionary of NumPy arrays, as Paddle writes them.",
+                TorchFaults.Convert);
         _tensors = new PlacedTensors(path, file, arrays);
     }
+
+    private static PickleValue NoStorages(PickleMachine machine, PickleValue id) =>
+        throw machine.Fault("the pickle names a storage, which arrays of NumPy do not have");
 
     /// <summary>Opens the file, reads its pickle and checks where its arrays lie. Reads no array.</summary>
     /// <param name="path">The file.</param>

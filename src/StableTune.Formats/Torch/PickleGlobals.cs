@@ -8,7 +8,8 @@ namespace StableTune.Formats;
 /// <param name="IsStorage">Whether it names a storage's class.</param>
 /// <param name="IsInertClass">Whether objects of it are kept as records of their arguments and state.</param>
 internal sealed record GlobalRule(
-    Func<PickleMachine, PickleGlobal, PickleSequence, PickleValue>? Call = null, TensorDType? Element = null, bool IsStorage = false, bool IsInertClass = false);
+    Func<PickleMachine, PickleGlobal, PickleSequence, PickleValue>? Call = null, TensorDType? Element = null,
+    bool IsStorage = false, bool IsInertClass = false);
 
 /// <summary>All Python names that a pickle may use, and what the reader makes of them. Nothing else is ever looked up anywhere.</summary>
 internal static class PickleGlobals

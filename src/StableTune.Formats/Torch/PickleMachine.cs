@@ -85,7 +85,8 @@ internal sealed partial class PickleMachine(PickleSource source, Func<PickleMach
 
     private void Mark()
     {
-        if (_marks.Count == MaximumNesting) throw Source.Fault($"the pickle is nested more than {MaximumNesting} deep at {Source.Place(_at)}.", TorchFaults.Convert);
+        if (_marks.Count == MaximumNesting)
+            throw Source.Fault($"the pickle is nested more than {MaximumNesting} deep at {Source.Place(_at)}.", TorchFaults.Convert);
         _marks.Add(_stack.Count);
     }
 
@@ -160,7 +161,8 @@ internal sealed partial class PickleMachine(PickleSource source, Func<PickleMach
         if (!_globals.TryGetValue((module, name), out var global))
         {
             if (PickleGlobals.Find(module, name) is not { } rule)
-                throw Source.Fault($"the pickle asks at {Source.Place(_at)} for '{PickleNames.Plain(module)}.{PickleNames.Plain(name)}', which weights do not need.", TorchFaults.Untrusted);
+                throw Source.Fault($"the pickle asks at {Source.Place(_at)} for {PickleNames.Quote($"{module}.{name}")}, which weights do not need.",
+                    TorchFaults.Untrusted);
             _globals.Add((module, name), global = new PickleGlobal(module, name, rule));
         }
 

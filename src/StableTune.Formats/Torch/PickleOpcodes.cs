@@ -129,7 +129,8 @@ internal sealed partial class PickleMachine
     {
         var text = LineText();
         if (text is "00" or "01") return PickleBoolean.Of(text == "01");
-        if (text.Length <= MaximumInteger && BigInteger.TryParse(text.EndsWith('L') ? text[..^1] : text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value))
+        var digits = text.EndsWith('L') ? text[..^1] : text;
+        if (digits.Length <= MaximumInteger && BigInteger.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value))
             return new PickleInteger(value);
         throw Fault($"the pickle has {PickleNames.Quote(text)} where an integer should stand");
     }
@@ -158,8 +159,8 @@ internal sealed partial class PickleMachine
                 continue;
             }
 
-            if (i + 2 + digits > line.Length ||
-                !uint.TryParse(line.AsSpan(i + 2, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number) || !Rune.IsValid(number))
+            var hex = line.AsSpan(i + 2)[..Math.Min(digits, line.Length - i - 2)];
+            if (hex.Length < digits || !uint.TryParse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number) || !Rune.IsValid(number))
                 throw Fault("a text has a broken \\u escape");
             text.Append(new Rune(number).ToString());
             i += 1 + digits;

@@ -42,7 +42,9 @@ internal sealed class PickleWriter
             case PickleTensor tensor: Once(tensor, () => Tensor(tensor)); break;
             case PickleDictionary dictionary: Nested(dictionary, () => Dictionary(dictionary)); break;
             case PickleSequence { Kind: PickleSequenceKind.List or PickleSequenceKind.Tuple } sequence: Nested(sequence, () => Sequence(sequence)); break;
-            default: throw new ArgumentException($"{value} of type {value.TypeName} cannot be written: only None, booleans, numbers, texts, bytes, lists, tuples, dictionaries and tensors are.");
+            default: throw new ArgumentException(
+                $"{value} of type {value.TypeName} cannot be written: only None, booleans, numbers, texts, bytes, lists, tuples, " +
+                "dictionaries and tensors are.");
         }
     }
 
@@ -109,7 +111,8 @@ internal sealed class PickleWriter
     /// <summary>_rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict()), or v3 for types that have no storage class.</summary>
     private void Tensor(PickleTensor tensor)
     {
-        var payload = tensor.Payload ?? throw new ArgumentException($"The tensor {tensor} lies in a file: make a TensorPayload of it, which reads it when it is written.");
+        var payload = tensor.Payload ??
+            throw new ArgumentException($"The tensor {tensor} lies in a file: make a TensorPayload of it, which reads it when it is written.");
         var storage = TorchTensors.StorageTypes.FirstOrDefault(row => row.Type == tensor.DType).Name;
         Name("torch._utils", storage is null ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2");
         Put('(', '(');

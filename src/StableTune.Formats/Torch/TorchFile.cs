@@ -7,8 +7,8 @@ namespace StableTune.Formats;
 /// is run: the pickle is read as data, and one that asks for more than weights need is refused by name.
 /// </summary>
 /// <remarks>
-/// Every tensor's place was checked against the file when it was opened. <see cref="Read(TensorInfo, Span{byte}, long)"/> may be called from several threads at once.
-/// Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A mapped file must not be
+/// Every tensor's place was checked against the file when it was opened. <see cref="Read(TensorInfo, Span{byte}, long)"/> may be called from several
+/// threads at once. Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A mapped file must not be
 /// shortened by another program while it is in use, the system ends the process then.
 /// </remarks>
 public sealed class TorchFile : ITensorFile
@@ -141,7 +141,7 @@ public sealed class TorchFile : ITensorFile
                 $"Open it with an old torch release. {TorchFaults.Convert}");
         return FileKind.Recognize(start) is { } kind
             ? new InvalidFileException(path, $"not a torch file: {kind.Description}.", kind.Remedy)
-            : new InvalidFileException(path, file.Length == 0 ? "the file is empty." : "not a torch file: it is neither a zip archive nor a pickle.", TorchFaults.Damaged);
+            : new InvalidFileException(path, "not a torch file: it is neither a zip archive nor a pickle.", TorchFaults.Damaged);
     }
 
     private static IEnumerable<KeyValuePair<string, PickleTensor>> TensorsOf(PickleDictionary? dictionary)

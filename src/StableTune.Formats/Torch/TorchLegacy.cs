@@ -19,11 +19,13 @@ internal static class TorchLegacy
         var position = 0L;
         var magic = Next();
         if (magic is not PickleInteger number || number.Value != new BigInteger(Magic[2..]))
-            throw new InvalidFileException(path, $"it is a Python pickle, but not one of torch.save: its first value is {magic} instead of torch's magic number.",
+            throw new InvalidFileException(path,
+                $"it is a Python pickle, but not one of torch.save: its first value is {magic} instead of torch's magic number.",
                 $"Save it with torch.save. {TorchFaults.Convert}");
         var protocol = Next();
         if (protocol is not PickleInteger version || version.Value != Protocol)
-            throw new InvalidFileException(path, $"its format has the protocol version {protocol}, and {Protocol} is known.", "Save it again with torch.save of a current release.");
+            throw new InvalidFileException(path, $"its format has the protocol version {protocol}, and {Protocol} is known.",
+                "Save it again with torch.save of a current release.");
         CheckSystem(Next(), path);
         var root = Next();
         position = Locate(Next(), storages, file, path, position, length);
@@ -47,18 +49,21 @@ internal static class TorchLegacy
     {
         if (system is not PickleDictionary facts) throw Fault(path, $"its third value is {system} instead of the facts of a system");
         if (facts.TryGet("little_endian", out var little) && little is PickleBoolean { Value: false })
-            throw new InvalidFileException(path, "its numbers are stored with the most significant byte first.", "Save the file again on a little-endian machine.");
+            throw new InvalidFileException(path, "its numbers are stored with the most significant byte first.",
+                "Save the file again on a little-endian machine.");
     }
 
     /// <summary>Behind the pickles the storages follow in the order of the list: a 64-bit number of elements, and the elements.</summary>
     private static long Locate(PickleValue keys, List<TensorStorage> storages, SafeFileHandle file, string path, long position, long length)
     {
         if (keys is not PickleSequence { Kind: PickleSequenceKind.List } list) throw Fault(path, $"its fifth value is {keys} instead of the list of storages");
-        var byKey = storages.GroupBy(storage => storage.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.ToList(), StringComparer.Ordinal);
+        var byKey = storages.GroupBy(storage => storage.Key, StringComparer.Ordinal)
+            .ToDictionary(group => group.Key, group => group.ToList(), StringComparer.Ordinal);
         Span<byte> number = stackalloc byte[8];
         foreach (var key in list)
         {
-            if (key is not PickleText text || !byKey.Remove(text.Value, out var users)) throw Fault(path, $"storage {key} is listed twice, or no tensor lies in it");
+            if (key is not PickleText text || !byKey.Remove(text.Value, out var users))
+                throw Fault(path, $"storage {key} is listed twice, or no tensor lies in it");
             var (count, size) = (users[0].Count, users[0].Type.Size());
             if (users.Exists(user => user.Count != count || user.Type.Size() != size)) throw Fault(path, $"storage {key} is described in two ways");
             if (position > length - 8) throw Missing(path, text, position, length);

@@ -19,8 +19,10 @@ internal static class TorchTensors
     [
         ("float64", TensorDType.F64), ("float32", TensorDType.F32), ("float16", TensorDType.F16), ("bfloat16", TensorDType.BF16), ("int64", TensorDType.I64),
         ("int32", TensorDType.I32), ("int16", TensorDType.I16), ("int8", TensorDType.I8), ("uint8", TensorDType.U8), ("bool", TensorDType.Bool),
-        ("float8_e4m3fn", TensorDType.F8E4M3), ("float8_e5m2", TensorDType.F8E5M2), ("uint16", TensorDType.U16), ("uint32", TensorDType.U32), ("uint64", TensorDType.U64),
-        ("double", TensorDType.F64), ("float", TensorDType.F32), ("half", TensorDType.F16), ("long", TensorDType.I64), ("int", TensorDType.I32), ("short", TensorDType.I16),
+        ("float8_e4m3fn", TensorDType.F8E4M3), ("float8_e5m2", TensorDType.F8E5M2),
+        ("uint16", TensorDType.U16), ("uint32", TensorDType.U32), ("uint64", TensorDType.U64),
+        ("double", TensorDType.F64), ("float", TensorDType.F32), ("half", TensorDType.F16),
+        ("long", TensorDType.I64), ("int", TensorDType.I32), ("short", TensorDType.I16),
     ];
 
     /// <summary>The storage that a persistent id names: ('storage', class, key, location, count), in the legacy form and a view.</summary>

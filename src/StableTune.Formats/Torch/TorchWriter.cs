@@ -32,7 +32,8 @@ public static class TorchWriter
     {
         ArgumentNullException.ThrowIfNull(tensors);
         var names = new HashSet<string>(StringComparer.Ordinal);
-        IEnumerable<KeyValuePair<string, PickleValue>> named = tensors.Select(tensor => KeyValuePair.Create<string, PickleValue>(tensor.Name, PickleTensor.From(tensor)));
+        IEnumerable<KeyValuePair<string, PickleValue>> named = tensors
+            .Select(tensor => KeyValuePair.Create<string, PickleValue>(tensor.Name, PickleTensor.From(tensor)));
         if (layout == TorchLayout.Checkpoint) named = [KeyValuePair.Create<string, PickleValue>("state_dict", new PickleDictionary(Unique(named, [])))];
         Write(path, new PickleDictionary(Unique(named.Concat(entries ?? []), names), ordered: layout == TorchLayout.OrderedDictionary));
     }
@@ -80,6 +81,7 @@ public static class TorchWriter
     private static IEnumerable<KeyValuePair<string, PickleValue>> Unique(IEnumerable<KeyValuePair<string, PickleValue>> entries, HashSet<string> names)
     {
         foreach (var entry in entries)
-            yield return names.Add(entry.Key) ? entry : throw new ArgumentException($"Two entries are named '{entry.Key}'; names must be unique.", nameof(entries));
+            yield return names.Add(entry.Key) ? entry
+                : throw new ArgumentException($"Two entries are named '{entry.Key}'; names must be unique.", nameof(entries));
     }
 }

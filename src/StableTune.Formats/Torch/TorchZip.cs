@@ -34,7 +34,8 @@ internal static class TorchZip
         if (!known.TryGetValue(storage.Key, out var stored))
         {
             if (!zip.TryGet($"{folder}data/{storage.Key}", out var entry))
-                throw new InvalidFileException(path, $"storage '{PickleNames.Plain(storage.Key)}' of {storage.ByteCount} bytes is missing from the archive.", TorchFaults.Damaged);
+                throw new InvalidFileException(path,
+                    $"storage '{PickleNames.Plain(storage.Key)}' of {storage.ByteCount} bytes is missing from the archive.", TorchFaults.Damaged);
             known.Add(storage.Key, stored = StoredBytes.At(DataOffset(zip, entry, path), entry.Length));
         }
 
@@ -75,7 +76,8 @@ internal static class TorchZip
 
     /// <summary>Where the bytes of an entry lie in the file.</summary>
     private static long DataOffset(ZipDirectory zip, in ZipEntry entry, string path) => entry.Method == 0 ? zip.DataOffset(entry)
-        : throw new InvalidFileException(path, $"entry {PickleNames.Quote(entry.Name)} of the archive is compressed (method {entry.Method}), and torch stores all entries as they are.",
+        : throw new InvalidFileException(path,
+            $"entry {PickleNames.Quote(entry.Name)} of the archive is compressed (method {entry.Method}), and torch stores all entries as they are.",
             "The archive was packed again by another program: unpack it and pack it without compression (zip -0 -r).");
 
     /// <summary>A small entry as a text.</summary>
@@ -83,7 +85,8 @@ internal static class TorchZip
     {
         const int limit = 16;
         if (entry.Length > limit)
-            throw new InvalidFileException(path, $"entry {PickleNames.Quote(entry.Name)} of the archive has {entry.Length} bytes, and at most {limit} are expected.", TorchFaults.Damaged);
+            throw new InvalidFileException(path,
+                $"entry {PickleNames.Quote(entry.Name)} of the archive has {entry.Length} bytes, and at most {limit} are expected.", TorchFaults.Damaged);
         var bytes = new byte[(int)entry.Length];
         FileBytes.Read(file, bytes, DataOffset(zip, entry, path), path);
         return Encoding.Latin1.GetString(bytes).Trim();

@@ -69,6 +69,38 @@ public sealed class PaddleFileTests : IDisposable
         Assert.IsType<TorchFile>(file);
     }
 
+    [Fact]
+    public void Open_MutatedBytes_AreRefusedOrReadInBounds()
+    {
+        var rounds = Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") == "1" ? 20_000 : 500;
+        var random = new Random(12);
+        var (accepted, refused) = (0, 0);
+        for (var i = 0; i < rounds; i++)
+        {
+            var damaged = Weights.ToCharArray();
+            for (var n = random.Next(1, 4); n > 0; n--)
+            {
+                var at = random.Next(2, damaged.Length);
+                if (at > 400) at = random.Next(2) == 0 ? random.Next(2, 400) : damaged.Length - random.Next(1, 700);     // the structure, not the numbers
+                damaged[at] = random.Next(2) == 0 ? (char)random.Next(256) : (char)(damaged[at] ^ (1 << random.Next(8)));
+            }
+
+            try
+            {
+                using var file = Open(new string(damaged));
+                foreach (var tensor in file.Tensors) file.Bytes(tensor);
+                accepted++;
+            }
+            catch (InvalidFileException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(accepted, rounds / 100, rounds);
+        Assert.InRange(refused, rounds / 10, rounds);
+    }
+
     private ITensorFile Open(string pickle)
     {
         File.WriteAllBytes(_folder.File("model_state.pdparams"), RawTorch.Latin1(pickle));
