@@ -24,7 +24,16 @@ internal sealed class DatasetAssembly
     /// <param name="damaged">Images that are known to be damaged although their headers are good.</param>
     internal static DatasetInspection Inspect(DatasetPlan plan, params IEnumerable<OptionProblem> damaged)
     {
+        if (plan.Others.IsEmpty) return InspectOne(plan, damaged);
+        var parts = plan.All.Select(part => InspectOne(part, damaged)).ToList();
+        var problems = parts.SelectMany(part => part.Problems).Distinct().ToList();
+        return problems.Count > 0 ? new(null, problems) : new(new TrainingDataset(plan, [.. parts.Select(part => part.Dataset!)]), []);
+    }
+
+    private static DatasetInspection InspectOne(DatasetPlan plan, IEnumerable<OptionProblem> damaged)
+    {
         var assembly = new DatasetAssembly(plan, damaged);
+        assembly._warnings.AddRange(plan.Notes);
         assembly._problems.AddRange(plan.Options.Validate());
         if (plan.Subsets.IsEmpty)
             assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images", "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));

@@ -24,7 +24,8 @@ public sealed class DatasetBuilder
     /// <summary>Adds the images directly inside a folder, with caption files beside them; see <see cref="FolderSource"/>.</summary>
     /// <param name="folder">The folder. A name like <c>20_sls frog</c> also gives repeats and class tokens.</param>
     /// <param name="options">How they are trained; what is set here goes before the folder's name.</param>
-    public DatasetBuilder AddFolder(string folder, SubsetOptions? options = null) => Add(new FolderSource(folder), options);
+    public DatasetBuilder AddFolder(string folder, SubsetOptions? options = null) =>
+        Add(new FolderSource(folder) { CaptionExtension = options?.CaptionExtension }, options);
 
     /// <summary>Adds the images of a folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -36,7 +37,8 @@ public sealed class DatasetBuilder
     /// <summary>Adds all folders named as in <c>20_sls frog</c> inside a folder; see <see cref="DreamBoothRootSource"/>.</summary>
     /// <param name="root">The parent folder.</param>
     /// <param name="options">How they are trained; what is set here holds for all of them.</param>
-    public DatasetBuilder AddDreamBoothRoot(string root, SubsetOptions? options = null) => Add(new DreamBoothRootSource(root), options);
+    public DatasetBuilder AddDreamBoothRoot(string root, SubsetOptions? options = null) =>
+        Add(new DreamBoothRootSource(root) { CaptionExtension = options?.CaptionExtension }, options);
 
     /// <summary>Adds regularisation images: all folders named as in <c>1_frog</c> inside a folder.</summary>
     /// <param name="root">The parent folder, what sd-scripts calls <c>reg_data_dir</c>.</param>
@@ -50,6 +52,14 @@ public sealed class DatasetBuilder
     {
         var captions = (options ?? new()).Captions;
         return Add(new MetadataSource(file, imageFolder) { Separator = captions.Separator, Wildcard = captions.Wildcard }, options);
+    }
+
+    /// <summary>Trains another data set in the same run, with its own resolution, batch size and buckets: an epoch holds the batches of both.</summary>
+    /// <param name="another">The other one; what is said to it later does not count here.</param>
+    public DatasetBuilder AddDataset(DatasetBuilder another)
+    {
+        ArgumentNullException.ThrowIfNull(another);
+        return Set(Plan with { Others = Plan.Others.Add(another.Plan) });
     }
 
     /// <summary>Trains square images of this side.</summary>

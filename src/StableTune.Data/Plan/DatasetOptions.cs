@@ -28,6 +28,15 @@ public sealed record DatasetOptions : OptionsBase
     /// <summary>Factor of the loss of regularisation images. Default 1.</summary>
     public double PriorLossWeight { get; init; } = 1;
 
+    /// <summary>The adapters' multiplier while a batch of this data set is trained; sliders train with 1 and -1. Default 1.</summary>
+    public double NetworkMultiplier { get; init; } = 1;
+
+    /// <summary>Share of each subset's images that is held out of training to measure the loss on, 0 up to 1. Default 0, none.</summary>
+    public double ValidationSplit { get; init; }
+
+    /// <summary>Seeds which images are held out; null takes them from the end of each subset.</summary>
+    public long? ValidationSeed { get; init; }
+
     /// <summary>Whether photographs are turned as their EXIF orientation says; default true. (sd-scripts trains them sideways.)</summary>
     public bool ApplyExifOrientation { get; init; } = true;
 
@@ -53,6 +62,8 @@ public sealed record DatasetOptions : OptionsBase
         else if (Bucketing is not null)
             foreach (var problem in Bucketing.Validate(size)) yield return problem;
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least 1 image", "1 to 4 is customary");
+        if (!double.IsFinite(NetworkMultiplier)) yield return Problem(NetworkMultiplier, "the multiplier must be a number", "1 is customary");
+        if (ValidationSplit is not (>= 0 and < 1)) yield return Problem(ValidationSplit, "the share must be at least 0 and less than 1", "0.1 holds a tenth of the images out");
         if (PriorLossWeight is not (>= 0 and < double.PositiveInfinity)) yield return Problem(PriorLossWeight, "the weight must not be negative", "1 is customary");
     }
 

@@ -17,6 +17,15 @@ public sealed record DatasetPlan : OptionsBase
     /// <summary>The subsets, in the order in which they were added.</summary>
     public ImmutableArray<SubsetPlan> Subsets { get; init; } = [];
 
+    /// <summary>Data sets trained in the same run, each with its own resolution, batch size and buckets: an epoch holds the batches of all.</summary>
+    public ImmutableArray<DatasetPlan> Others { get; init; } = [];
+
+    /// <summary>What the user should know of how the plan came about; becomes part of the data set's warnings.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+
+    /// <summary>This one and <see cref="Others"/>, one after the other.</summary>
+    internal IEnumerable<DatasetPlan> All => Others.SelectMany(other => other.All).Prepend(this with { Others = [] });
+
     /// <summary>Checks options, lists folders, and reads captions and image headers; no pixels.</summary>
     public override IEnumerable<OptionProblem> Validate() => Inspect().Problems;
 

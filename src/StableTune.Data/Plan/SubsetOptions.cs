@@ -28,6 +28,9 @@ public sealed record SubsetOptions : OptionsBase
     /// </summary>
     public bool IsRegularization { get; init; }
 
+    /// <summary>The extension of caption files in folders that are added by path; null is as <see cref="FolderSource.CaptionExtension"/> says.</summary>
+    public string? CaptionExtension { get; init; }
+
     /// <summary>What changes in images each time they are drawn.</summary>
     public AugmentationOptions Augmentation { get; init; } = new();
 

@@ -18,17 +18,35 @@ public sealed class TrainingDataset
     internal TrainingDataset(DatasetPlan plan, IReadOnlyList<TrainingSample> samples, IReadOnlyList<DatasetFolder> folders,
         IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> tagFrequency, IReadOnlyList<string> warnings)
     {
-        (_plan, Samples, Folders, TagFrequency, Warnings) = (plan, samples, folders, tagFrequency, warnings);
+        (_plan, Samples, Folders, TagFrequency, Warnings, Parts) = (plan, samples, folders, tagFrequency, warnings, [this]);
         Buckets = [.. from sample in samples
                       group sample by sample.Framing.Size into bucket
                       orderby bucket.Key.Width, bucket.Key.Height
                       select new Bucket(bucket.Key, plan.Options.BatchSize, [.. bucket.SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))])];
-        TrainingImageCount = samples.Where(sample => !sample.Subset.IsRegularization).Sum(sample => sample.Repeats);
-        BatchesPerEpoch = Buckets.Sum(bucket => bucket.BatchCount);
-        RegularizationImageCount = folders.Where(folder => folder.Options.IsRegularization).Sum(folder => folder.Repeats * folder.ImageCount);
     }
 
-    /// <summary>The options it was built with.</summary>
+    /// <summary>Several data sets as one: samples are numbered anew, buckets stay apart.</summary>
+    internal TrainingDataset(DatasetPlan plan, IReadOnlyList<TrainingDataset> parts)
+    {
+        var (samples, buckets) = (new List<TrainingSample>(), new List<Bucket>());
+        foreach (var part in parts)
+        {
+            var first = samples.Count;
+            samples.AddRange(part.Samples.Select(sample => sample with { Index = first + sample.Index }));
+            buckets.AddRange(part.Buckets.Select(bucket => bucket with { Entries = [.. bucket.Entries.Select(entry => first + entry)] }));
+        }
+
+        (_plan, Parts, Samples, Buckets) = (plan, parts, samples, buckets);
+        Folders = [.. parts.SelectMany(part => part.Folders)];
+        Warnings = [.. parts.SelectMany(part => part.Warnings)];
+        // A folder that several data sets train at several sizes has the same tags in each.
+        TagFrequency = new OrderedDictionary<string, IReadOnlyDictionary<string, int>>(parts.SelectMany(part => part.TagFrequency).DistinctBy(folder => folder.Key), StringComparer.Ordinal);
+    }
+
+    /// <summary>The data sets that it consists of; itself alone where it is one.</summary>
+    public IReadOnlyList<TrainingDataset> Parts { get; }
+
+    /// <summary>The options it was built with; those of the first of several.</summary>
     public DatasetOptions Options => _plan.Options;
 
     /// <summary>The images that occur in an epoch: those of training subsets in order, then regularisation images as far as they are used.</summary>
@@ -41,13 +59,13 @@ public sealed class TrainingDataset
     public IReadOnlyList<Bucket> Buckets { get; }
 
     /// <summary>Training images in an epoch, repeats included.</summary>
-    public int TrainingImageCount { get; }
+    public int TrainingImageCount => Samples.Where(sample => !sample.Subset.IsRegularization).Sum(sample => sample.Repeats);
 
     /// <summary>Regularisation images that were given, repeats included and before balancing; what metadata calls <c>ss_num_reg_images</c>.</summary>
-    public int RegularizationImageCount { get; }
+    public int RegularizationImageCount => Folders.Where(folder => folder.Options.IsRegularization).Sum(folder => folder.Repeats * folder.ImageCount);
 
     /// <summary>Batches in an epoch: for each bucket its entries divided by the batch size, rounded up.</summary>
-    public int BatchesPerEpoch { get; }
+    public int BatchesPerEpoch => Buckets.Sum(bucket => bucket.BatchCount);
 
     /// <summary>Mean difference between the aspect ratio (width / height) of an image and that of its training size, each image counted
     /// once.</summary>

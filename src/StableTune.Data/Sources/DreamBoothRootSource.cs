@@ -51,7 +51,7 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
     }
 
     /// <summary>The folders that count, each with what its name says. sd-scripts reads a bare number as repeats here, and so do we.</summary>
-    private IEnumerable<FolderSource> Folders() =>
+    internal IEnumerable<FolderSource> Folders() =>
         from name in Names()
         let convention = DreamBoothFolder.Parse(name)
         where convention is not null

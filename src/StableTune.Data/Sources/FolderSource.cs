@@ -32,7 +32,8 @@ public sealed class FolderSource(string folder) : IDatasetSource
     /// <summary>What a root folder already read from the name, by its own, wider rule.</summary>
     internal DreamBoothFolder? Convention { get; init; }
 
-    private DreamBoothFolder? Said =>
+    /// <summary>What the name says of repeats and class tokens; null where it says nothing.</summary>
+    internal DreamBoothFolder? Said =>
         Convention ?? (ReadFolderName && Name.Contains('_', StringComparison.Ordinal) ? DreamBoothFolder.Parse(Name) : null);
 
     /// <inheritdoc/>

@@ -31,7 +31,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset.Options.PriorLossWeight },
             Captions = DatasetDescription.Captions(dataset),
             Data = data,
-            Datasets = [DatasetDescription.Dataset(dataset, data)],
+            Datasets = [.. dataset.Parts.Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part)))],
             Specification = Specification(moment, outputName),
             IncludeDataNames = includeDataNames,
         };

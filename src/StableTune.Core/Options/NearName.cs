@@ -1,0 +1,36 @@
+namespace StableTune;
+
+/// <summary>Finds the name that somebody may have meant.</summary>
+public static class NearName
+{
+    /// <summary>The known name that differs in the fewest letters; null when none is near.</summary>
+    /// <param name="wrong">The name that is not known.</param>
+    /// <param name="known">The names that are.</param>
+    public static string? Of(string wrong, IEnumerable<string> known)
+    {
+        ArgumentNullException.ThrowIfNull(wrong);
+        ArgumentNullException.ThrowIfNull(known);
+        if (wrong.Length > 100) return null;                                  // nobody meant that
+        var nearest = known.Select(name => (Name: name, Distance: Distance(wrong, name))).MinBy(candidate => candidate.Distance);
+        return nearest.Name is not null && nearest.Distance <= Math.Max(2, wrong.Length / 3) ? nearest.Name : null;
+    }
+
+    /// <summary>Letters to insert, leave out or replace (Levenshtein), without regard to case.</summary>
+    private static int Distance(string left, string right)
+    {
+        var row = Enumerable.Range(0, right.Length + 1).ToArray();
+        for (var i = 1; i <= left.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= right.Length; j++)
+            {
+                var change = diagonal + (char.ToLowerInvariant(left[i - 1]) == char.ToLowerInvariant(right[j - 1]) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(change, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[right.Length];
+    }
+}

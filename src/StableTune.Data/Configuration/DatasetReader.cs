@@ -1,0 +1,165 @@
+using StableTune.Formats;
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>Makes plans of the tables of a data set configuration.</summary>
+internal sealed class DatasetReader(TomlDocument document, TomlTable general, DatasetOptions datasetDefaults, SubsetOptions subsetDefaults, List<Exception> faults)
+{
+    /// <summary>One data set with its subsets.</summary>
+    public DatasetPlan Read(TomlTable dataset)
+    {
+        var subsets = DatasetConfiguration.Tables(document, dataset, "subsets", faults);
+        var metadata = subsets.Count > 0 && subsets.All(ConfigurationKeys.IsMetadata);
+        ConfigurationKeys.Check(document, dataset, ConfigurationKeys.Dataset(metadata), metadata ? "a data set of metadata files" : "a data set", faults);
+        if (subsets.Count == 0) Fault(dataset, "the data set has no subsets.", "Add a [[datasets.subsets]] below it.");
+        if (!metadata && subsets.Any(ConfigurationKeys.IsMetadata))
+            Fault(dataset, "the data set mixes metadata files and folders.", "Give each kind a [[datasets]] of its own.");
+        var notes = new List<string>();
+        return new DatasetPlan
+        {
+            Options = Options(new ConfigurationLevels(document, faults, dataset, general)),
+            Subsets = [.. subsets.Select(subset => Subset(subset, dataset, notes)).OfType<SubsetPlan>()],
+            Notes = [.. notes],
+        };
+    }
+
+    private DatasetOptions Options(ConfigurationLevels levels)
+    {
+        var defaults = datasetDefaults;
+        var size = levels.Size("resolution");
+        return defaults with
+        {
+            Resolution = size is var (width, height) ? new PixelSize(width, height) : defaults.Resolution,
+            BatchSize = levels.Int("batch_size") ?? defaults.BatchSize,
+            NetworkMultiplier = levels.Fraction("network_multiplier") ?? defaults.NetworkMultiplier,
+            ValidationSplit = levels.Fraction("validation_split") ?? defaults.ValidationSplit,
+            ValidationSeed = levels.Whole("validation_seed") ?? defaults.ValidationSeed,
+            Interpolation = Interpolation(levels) ?? defaults.Interpolation,
+            Bucketing = Buckets(levels),
+        };
+    }
+
+    /// <summary>Limits are kept also where buckets are off, so that they are checked like the rest.</summary>
+    private IBucketing? Buckets(ConfigurationLevels levels)
+    {
+        var defaults = datasetDefaults.Bucketing as AspectBuckets ?? new AspectBuckets();
+        var buckets = new AspectBuckets
+        {
+            MinSide = levels.Int("min_bucket_reso") ?? defaults.MinSide,
+            MaxSide = levels.Int("max_bucket_reso") ?? defaults.MaxSide,
+            Step = levels.Int("bucket_reso_steps") ?? defaults.Step,
+            NoUpscale = levels.Flag("bucket_no_upscale") ?? defaults.NoUpscale,
+        };
+        return (levels.Flag("enable_bucket") ?? datasetDefaults.Bucketing is { HasBuckets: true }) ? buckets : null;
+    }
+
+    private Interpolation? Interpolation(ConfigurationLevels levels)
+    {
+        if (levels.Text("resize_interpolation") is not { } name) return null;
+        if (Imaging.Interpolation.Names.Contains(name)) return Imaging.Interpolation.Parse(name);
+        faults.Add(document.Fault(levels.Find("resize_interpolation")!.Value.Position, $"the interpolation \"{name}\" is unknown.", $"Use one of: {string.Join(", ", Imaging.Interpolation.Names)}."));
+        return null;
+    }
+
+    private SubsetPlan? Subset(TomlTable subset, TomlTable dataset, List<string> notes)
+    {
+        var metadata = ConfigurationKeys.IsMetadata(subset);
+        ConfigurationKeys.Check(document, subset, ConfigurationKeys.Subset(metadata), metadata ? "a subset with a metadata file" : "a subset", faults);
+        var (own, levels) = (new ConfigurationLevels(document, faults, subset), new ConfigurationLevels(document, faults, subset, dataset, general));
+        var options = SubsetOptions(own, levels, metadata);
+        if (levels.Flag("cache_info") == true) notes.Add($"{document.Path}: cache_info has no effect: sizes are read from the images' headers, which takes no time.");
+        if (options.Repeats < 1)
+        {
+            notes.Add($"{document.Path}: {subset.Position}: the subset is left out, its num_repeats is {options.Repeats}.");
+            return null;
+        }
+
+        var folder = own.Text("image_dir");
+        var file = own.Text("metadata_file");
+        if (file is not null)
+            return new(new MetadataSource(Resolve(file), folder is null ? null : Resolve(folder)) { Separator = options.Captions.Separator, Wildcard = options.Captions.Wildcard }, options);
+        if (folder is null)
+        {
+            if (own.Find("image_dir") is null && !metadata) Fault(subset, "the subset names no images.", "Add image_dir, the folder of the images.");
+            return null;
+        }
+
+        // Beside a configuration a folder's name means nothing: the file says repeats and class tokens.
+        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false }, options);
+    }
+
+    private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata)
+    {
+        var defaults = subsetDefaults;
+        var conditioning = own.Text("conditioning_data_dir");
+        return defaults with
+        {
+            Repeats = levels.Int("num_repeats") ?? defaults.Repeats,
+            // These are of folders; further out they may stand for the folders of other data sets.
+            ClassTokens = metadata ? defaults.ClassTokens : levels.Text("class_tokens") ?? defaults.ClassTokens,
+            CaptionExtension = metadata ? defaults.CaptionExtension : levels.Text("caption_extension") ?? levels.Text("caption_extention") ?? defaults.CaptionExtension,
+            IsRegularization = own.Flag("is_reg") ?? defaults.IsRegularization,
+            Mask = own.Flag("alpha_mask") is { } alpha ? alpha ? LossMask.Alpha : LossMask.None : defaults.Mask,
+            ConditioningFolder = conditioning is null ? defaults.ConditioningFolder : Resolve(conditioning),
+            Attributes = levels.Table("custom_attributes") is { } attributes ? Values(attributes) : defaults.Attributes,
+            Augmentation = Augmentation(levels),
+            Captions = Captions(levels),
+        };
+    }
+
+    private AugmentationOptions Augmentation(ConfigurationLevels levels)
+    {
+        var defaults = subsetDefaults.Augmentation;
+        return defaults with
+        {
+            Flip = levels.Flag("flip_aug") ?? defaults.Flip,
+            Color = levels.Flag("color_aug") is { } color ? color ? ColorAugmentation.Weak : ColorAugmentation.None : defaults.Color,
+            RandomCrop = levels.Flag("random_crop") ?? defaults.RandomCrop,
+            FaceCrop = levels.Range("face_crop_aug_range") ?? defaults.FaceCrop,
+        };
+    }
+
+    private CaptionOptions Captions(ConfigurationLevels levels)
+    {
+        var defaults = subsetDefaults.Captions;
+        return defaults with
+        {
+            Prefix = levels.Text("caption_prefix") ?? defaults.Prefix,
+            Suffix = levels.Text("caption_suffix") ?? defaults.Suffix,
+            DropoutRate = levels.Number("caption_dropout_rate") ?? defaults.DropoutRate,
+            DropoutEveryNEpochs = levels.Int("caption_dropout_every_n_epochs") ?? defaults.DropoutEveryNEpochs,
+            Wildcard = levels.Flag("enable_wildcard") ?? defaults.Wildcard,
+            Shuffle = levels.Flag("shuffle_caption") ?? defaults.Shuffle,
+            Separator = levels.Text("caption_separator") ?? defaults.Separator,
+            KeepTokens = levels.Int("keep_tokens") ?? defaults.KeepTokens,
+            KeepTokensSeparator = Given(levels.Text("keep_tokens_separator") ?? defaults.KeepTokensSeparator),
+            SecondarySeparator = Given(levels.Text("secondary_separator") ?? defaults.SecondarySeparator),
+            TagDropoutRate = levels.Number("caption_tag_dropout_rate") ?? defaults.TagDropoutRate,
+            WarmupMin = levels.Int("token_warmup_min") ?? defaults.WarmupMin,
+            WarmupSteps = levels.Number("token_warmup_step") ?? defaults.WarmupSteps,
+        };
+    }
+
+    /// <summary>An empty separator separates nothing.</summary>
+    private static string? Given(string? separator) => separator is { Length: > 0 } ? separator : null;
+
+    /// <summary>A relative path from the file's folder where it exists there, else from the current folder, as in the reference.</summary>
+    private string Resolve(string path)
+    {
+        if (Path.IsPathRooted(path) || path.Length == 0) return path;
+        var beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(document.Path))!, path);
+        return Path.Exists(beside) || !Path.Exists(path) ? beside : path;
+    }
+
+    private static OrderedDictionary<string, object?> Values(TomlTable table) => new(table.Select(entry => KeyValuePair.Create(entry.Key, Value(entry.Value))));
+
+    private static object? Value(TomlValue value) => value switch
+    {
+        TomlTable table => Values(table),
+        TomlArray list => list.Select(Value).ToList(),
+        _ => ((TomlScalar)value).Value,
+    };
+
+    private void Fault(TomlTable table, string fault, string remedy) => faults.Add(document.Fault(table.Position, fault, remedy));
+}
