@@ -41,10 +41,11 @@ internal sealed class DatasetAssembly
 
         var found = assembly.WithoutDoubles(plan.Subsets).SelectMany(assembly.Read).ToList();
         found = assembly.WithSizes(found);
+        var held = assembly._problems.Count == 0 ? assembly.HoldOut(found) : [];
         if (assembly._problems.Count == 0) assembly.CheckRoles(found, plan.Subsets);
         var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
         if (assembly._problems.Count > 0) return new(null, assembly._problems);
-        return new(assembly.Finish(found, samples), []);
+        return new(assembly.Finish(found, samples, held), []);
     }
 
     /// <summary>One image on its way to a sample.</summary>
@@ -124,6 +125,25 @@ internal sealed class DatasetAssembly
         return [.. from i in Enumerable.Range(0, found.Count)
                    where sizes[i] is not null
                    select found[i] with { Item = found[i].Item with { Size = sizes[i] } }];
+    }
+
+    /// <summary>Takes images out of each training subset for validation; they are trained neither here nor elsewhere in this data set.</summary>
+    private List<Found> HoldOut(List<Found> found)
+    {
+        var held = new List<Found>();
+        if (_options.ValidationSplit == 0) return held;
+        foreach (var subset in found.Where(item => !item.Subset.IsRegularization).GroupBy(item => item.Captions).ToList())
+        {
+            var items = subset.ToArray();
+            if (_options.ValidationSeed is { } seed) new RandomStream(new NamedSeeds(seed).For("validation")).Shuffle(items);
+            var kept = (int)Math.Ceiling(items.Length * (1 - _options.ValidationSplit));
+            held.AddRange(items[kept..]);
+        }
+
+        var taken = held.ToHashSet(ReferenceEqualityComparer.Instance);
+        found.RemoveAll(taken.Contains);
+        if (held.Count == 0) _warnings.Add($"The validation share of {_options.ValidationSplit} is less than one image of any subset: none is held out.");
+        return held;
     }
 
     private void CheckRoles(List<Found> found, ImmutableArray<SubsetPlan> subsets)
@@ -208,15 +228,32 @@ internal sealed class DatasetAssembly
         Repeats = repeats,
     };
 
-    private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples)
+    private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples, List<Found> held)
     {
         if (_options.Resolution is { } size && (size.Width % 64 != 0 || size.Height % 64 != 0))
             _warnings.Add($"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained; it works, but edges may suffer.");
         if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
         Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
-        return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Item.Tags ?? item.Caption))), _warnings);
+        var validation = held.Count == 0 ? null : Validation(held);
+        return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Item.Tags ?? item.Caption))), _warnings) { Validation = validation };
     }
+
+    /// <summary>The images held out, each once and as it is: nothing dropped, shuffled or changed.</summary>
+    private TrainingDataset Validation(List<Found> held)
+    {
+        var bucketing = _options.Bucketing ?? new FixedResolution();
+        var samples = held.Select((item, index) => Sample(item with { Subset = Plain(item.Subset), Captions = CaptionPipeline.From(Plain(item.Subset).Captions) },
+            index, repeats: 1, bucketing.Frame(item.Item.Size!.Value, _options.Resolution!.Value))).ToList();
+        return new(_plan, samples, [], new Dictionary<string, IReadOnlyDictionary<string, int>>(), []);
+    }
+
+    private static SubsetOptions Plain(SubsetOptions options) => options with
+    {
+        Repeats = 1,
+        Augmentation = new(),
+        Captions = options.Captions with { DropoutRate = 0, DropoutEveryNEpochs = 0, TagDropoutRate = 0, Shuffle = false, WarmupSteps = 0 },
+    };
 
     private void Name(List<TrainingSample> samples, Func<TrainingSample, bool> condition, string fault)
     {

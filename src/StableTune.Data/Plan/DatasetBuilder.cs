@@ -12,6 +12,15 @@ public sealed class DatasetBuilder
     /// <summary>What was said so far. Immutable: later calls replace it.</summary>
     public DatasetPlan Plan { get; private set; } = new();
 
+    /// <summary>A builder that begins with what a configuration file of sd-scripts says; see <see cref="DatasetConfiguration"/>.</summary>
+    /// <param name="path">The file, <c>.toml</c> or <c>.json</c>.</param>
+    /// <exception cref="InvalidFileException">Something in it is wrong: with line and column, all faults at once.</exception>
+    public static DatasetBuilder FromToml(string path) => new() { Plan = DatasetConfiguration.Read(path) };
+
+    /// <summary>What was said so far as such a file.</summary>
+    /// <exception cref="InvalidOptionsException">Something was said that such a file cannot say.</exception>
+    public string ToToml() => DatasetConfiguration.ToToml(Plan);
+
     /// <summary>Adds images from any source.</summary>
     /// <param name="source">Where they come from; a host's own class, for instance.</param>
     /// <param name="options">How they are trained; null takes what the source says.</param>

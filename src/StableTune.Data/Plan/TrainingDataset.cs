@@ -39,6 +39,8 @@ public sealed class TrainingDataset
         (_plan, Parts, Samples, Buckets) = (plan, parts, samples, buckets);
         Folders = [.. parts.SelectMany(part => part.Folders)];
         Warnings = [.. parts.SelectMany(part => part.Warnings)];
+        TrainingDataset[] held = [.. parts.Select(part => part.Validation).OfType<TrainingDataset>()];
+        Validation = held.Length > 1 ? new(plan, held) : held.FirstOrDefault();
         // A folder that several data sets train at several sizes has the same tags in each.
         TagFrequency = new OrderedDictionary<string, IReadOnlyDictionary<string, int>>(parts.SelectMany(part => part.TagFrequency).DistinctBy(folder => folder.Key), StringComparer.Ordinal);
     }
@@ -73,6 +75,9 @@ public sealed class TrainingDataset
 
     /// <summary>Folder, tag, number of images with the tag: what <c>ss_tag_frequency</c> holds.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> TagFrequency { get; }
+
+    /// <summary>The images that were held out to measure the loss on, each once and unchanged; null where none were.</summary>
+    public TrainingDataset? Validation { get; internal init; }
 
     /// <summary>What the user should know although training can begin.</summary>
     public IReadOnlyList<string> Warnings { get; }

@@ -182,6 +182,40 @@ public sealed class DatasetConfigurationTests : IDisposable
         Assert.Equal(["AugmentationOptions.Rotation", "DatasetOptions.Bucketing", "SubsetPlan.Source"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(7)]
+    public void Build_WithAValidationSplit_HoldsImagesOut_Unchanged(int? seed)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            Pictures.Write(_temporary.File($"{i}.png"), 64, 64, i);
+            File.WriteAllText(_temporary.File($"{i}.txt"), $"tag {i}, other");
+        }
+
+        File.WriteAllText(_temporary.File("data.toml"), $"""
+            [[datasets]]
+            resolution = 32
+            validation_split = 0.25
+            {(seed is null ? "" : $"validation_seed = {seed}")}
+            shuffle_caption = true
+            caption_dropout_rate = 1.0
+              [[datasets.subsets]]
+              image_dir = "."
+              num_repeats = 5
+              flip_aug = true
+            """);
+        var dataset = DatasetBuilder.FromToml(_temporary.File("data.toml")).Build();
+        var held = dataset.Validation!.Samples;
+        Assert.Equal((40, 2), (dataset.TrainingImageCount, held.Count));
+        Assert.Equal(Enumerable.Range(0, 10).Select(i => $"{i}.png"), dataset.Samples.Concat(held).Select(sample => Path.GetFileName(sample.Path)).Order(StringComparer.Ordinal));
+        if (seed is null) Assert.Equal(["8.png", "9.png"], held.Select(sample => Path.GetFileName(sample.Path)));
+        else Assert.NotEqual(["8.png", "9.png"], held.Select(sample => Path.GetFileName(sample.Path)));
+        using var loader = new BatchLoader(new() { Workers = 0 });
+        foreach (var batch in loader.Load(EpochPlan.Create(dataset.Validation, new NamedSeeds(1), 1)))
+            using (batch) Assert.Equal(batch.Items.Select(item => item.Caption), batch.Captions);
+    }
+
     private static string Shape(DatasetPlan plan) => string.Join('\n', plan.All.Select(part => $"{part.Options} " + string.Join('\n', part.Subsets.Select(subset => subset.Source switch
     {
         FolderSource folder => $"{folder.Folder}|{folder.CaptionExtension}",
