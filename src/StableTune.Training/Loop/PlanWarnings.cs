@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Data;
 using StableTune.Models;
 
 namespace StableTune.Training;
@@ -10,8 +11,13 @@ internal static class PlanWarnings
     /// <param name="plan">The options of the run.</param>
     /// <param name="model">The base model.</param>
     /// <param name="targets">What is trained, attached.</param>
-    public static IEnumerable<string> Of(TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainingTarget> targets)
+    /// <param name="dataset">The images.</param>
+    public static IEnumerable<string> Of(TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainingTarget> targets, TrainingDataset dataset)
     {
+        // A latent pixel is 8 pixels, and each further level of the UNet halves: 64 for SD 1.x and 2.x, 32 for SDXL.
+        var multiple = 8 << (model.UNet.Options.BlockOutChannels.Count - 1);
+        if (dataset.Buckets.Select(bucket => bucket.Size).FirstOrDefault(size => size.Width % multiple != 0 || size.Height % multiple != 0) is { Width: > 0 } odd)
+            yield return $"DatasetOptions.Resolution or AspectBuckets.Step gives a training size of {odd}: sides that are multiples of {multiple} suit this model's UNet. Others train too, with borders of unlike weight.";
         if (plan.ClipSkip is { } layer && model.BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal))
             yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and layers are counted from there. Leave it unset unless the model was made so.";
         if (plan.ClipSkip is { } ignored && model.BaseModelVersion.StartsWith("sdxl", StringComparison.Ordinal))

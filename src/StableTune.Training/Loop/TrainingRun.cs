@@ -134,7 +134,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             Prediction = model.Scheduler.PredictionType,
         };
         List<ITrainingObserver> observers = [.. plan.Observers];
-        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. PlanWarnings.Of(plan, model, targets)]));
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. PlanWarnings.Of(plan, model, targets, dataset)]));
         var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
         return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, progress);
     }

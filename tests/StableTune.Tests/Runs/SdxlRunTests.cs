@@ -116,6 +116,18 @@ public sealed class SdxlRunTests : IDisposable
         Assert.Equal(Sdxl("plain").Train().Losses, skipped.Losses);
     }
 
+    [Theory]
+    [InlineData("tiny-sdxl", false)]
+    [InlineData("tiny-sd21-v", true)]
+    public void Train_SizesThatTheUNetCannotHalveEvenly_AreWarnedOf(string model, bool warned)
+    {
+        var logger = new ListLogger();
+        TinyRun.Builder(_folder).WithModel(Model(model)).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithResolution(96, 64)).WithLogger(logger)
+            .For(TrainingLength.Steps(1)).Train();
+        // 96 is a multiple of 32, but not of 64.
+        Assert.Equal(warned, logger.Entries.Any(entry => entry.Text.Contains("multiples of 64", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Train_Sd2V_TrainsTowardsVelocity_AndSaysSo()
     {
