@@ -45,7 +45,7 @@ public sealed class AdapterNetwork : IDisposable
         {
             foreach (var host in hosts.Named())
             {
-                if ((options.TrainedParts & host.Part) == 0) continue;
+                if ((options.TrainedParts & host.Part) == 0 || (host.TextEncoder > 0 && options.TextEncoderRate(host.TextEncoder) == 0)) continue;
                 foreach (var found in host.Layers(options.Targets.ClassesOf(host.Part)))
                 {
                     if (!options.Targets.Takes(found.Shape)) continue;

@@ -17,12 +17,18 @@ public abstract record AdapterOptions : OptionsBase
     /// <summary>Learning rate of the text encoder's adapters; null for the run's. With 0 the text encoder gets none.</summary>
     public double? TextEncoderLearningRate { get; init; }
 
+    /// <summary>Learning rate of the adapters of SDXL's second text encoder; null for that of the first. With 0 it gets none.</summary>
+    public double? SecondTextEncoderLearningRate { get; init; }
+
     /// <summary>Which layers are adapted. Default: those of sd-scripts.</summary>
     public AdapterTargets Targets { get; init; } = AdapterTargets.SdScripts;
 
     /// <summary>The parts that are left when those with a learning rate of 0 are taken away.</summary>
     public AdapterParts TrainedParts =>
-        Parts & ~(UNetLearningRate == 0 ? AdapterParts.UNet : 0) & ~(TextEncoderLearningRate == 0 ? AdapterParts.TextEncoder : 0);
+        Parts & ~(UNetLearningRate == 0 ? AdapterParts.UNet : 0) & ~(TextEncoderLearningRate == 0 && SecondTextEncoderLearningRate is (null or 0) ? AdapterParts.TextEncoder : 0);
+
+    /// <summary>The learning rate of a text encoder, counted from 1; null for the run's.</summary>
+    internal double? TextEncoderRate(int encoder) => encoder == 2 ? SecondTextEncoderLearningRate ?? TextEncoderLearningRate : TextEncoderLearningRate;
 
     /// <summary>What the names in files begin with, before <c>_unet_</c> or <c>_te_</c>.</summary>
     public virtual string KeyPrefix => "lora";
@@ -37,6 +43,9 @@ public abstract record AdapterOptions : OptionsBase
         if (TextEncoderLearningRate is { } text && !(text >= 0 && double.IsFinite(text)))
             yield return Problem(TextEncoderLearningRate, "a learning rate must not be negative",
                 "5e-5 is customary; 0 leaves the text encoder out");
+        if (SecondTextEncoderLearningRate is { } second && !(second >= 0 && double.IsFinite(second)))
+            yield return Problem(SecondTextEncoderLearningRate, "a learning rate must not be negative",
+                "5e-5 is customary; 0 leaves the second text encoder out");
         if (Parts != AdapterParts.None && TrainedParts == AdapterParts.None)
             yield return Problem(TrainedParts, "every part has a learning rate of 0, so nothing would be trained",
                 "set a learning rate, or choose other parts");

@@ -35,7 +35,7 @@ public sealed record AdapterHosts(nn.Module? UNet, IReadOnlyList<nn.Module> Text
     internal IEnumerable<AdapterHost> Named()
     {
         for (var i = 0; i < TextEncoders.Count; i++)
-            yield return new AdapterHost(AdapterParts.TextEncoder, TextEncoders.Count == 1 ? "te" : $"te{i + 1}", TextEncoders[i], null);
+            yield return new AdapterHost(AdapterParts.TextEncoder, TextEncoders.Count == 1 ? "te" : $"te{i + 1}", TextEncoders[i], null) { TextEncoder = i + 1 };
         if (UNet is not null) yield return new AdapterHost(AdapterParts.UNet, "unet", UNet, UNetPaths);
     }
 }
@@ -47,6 +47,9 @@ public sealed record AdapterHosts(nn.Module? UNet, IReadOnlyList<nn.Module> Text
 /// <param name="Paths">See <see cref="AdapterHosts.UNetPaths"/>.</param>
 internal sealed record AdapterHost(AdapterParts Part, string Prefix, nn.Module Root, Func<string, string?>? Paths)
 {
+    /// <summary>Which text encoder it is, counted from 1; 0 for the UNet.</summary>
+    public int TextEncoder { get; init; }
+
     /// <summary>All linear layers and convolutions below modules of these classes (any, when null) in the reference's order.</summary>
     public IEnumerable<FoundLayer> Layers(IReadOnlyCollection<string>? classes)
     {

@@ -71,8 +71,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <param name="rate">Of every part.</param>
     /// <param name="unet">Of the UNet, where it differs.</param>
     /// <param name="textEncoder">Of the text encoder, where it differs.</param>
-    public TrainerBuilder WithLearningRate(double rate, double? unet = null, double? textEncoder = null) =>
-        Set(_plan with { LearningRate = rate, UNetLearningRate = unet, TextEncoderLearningRate = textEncoder });
+    /// <param name="secondTextEncoder">Of SDXL's second text encoder, where it differs from the first; 0 leaves it as it is.</param>
+    public TrainerBuilder WithLearningRate(double rate, double? unet = null, double? textEncoder = null, double? secondTextEncoder = null) =>
+        Set(_plan with { LearningRate = rate, UNetLearningRate = unet, TextEncoderLearningRate = textEncoder, SecondTextEncoderLearningRate = secondTextEncoder });
 
     /// <summary>The optimizer. Default AdamW.</summary>
     public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = Given(options) });
@@ -104,7 +105,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Whether captions are encoded once; null decides by what is trained. Default null.</summary>
     public TrainerBuilder WithCachedTextEncoderOutputs(bool? on = true) => Set(_plan with { CacheTextEncoderOutputs = on });
 
-    /// <summary>Which text-encoder layer is used, counted from its end, from 1.</summary>
+    /// <summary>Which text-encoder layer is used, counted from its end, from 1. Not looked at for SDXL.</summary>
     public TrainerBuilder WithClipSkip(int layer) => Set(_plan with { ClipSkip = layer });
 
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>

@@ -9,6 +9,9 @@ public sealed record RateFacts
     /// <summary>The text encoder's own rate; null for the run's.</summary>
     public double? TextEncoderLearningRate { get; init; }
 
+    /// <summary>The rate of SDXL's second text encoder, where it differs; the entry then holds a list.</summary>
+    public double? SecondTextEncoderLearningRate { get; init; }
+
     /// <summary>The UNet's own rate; null for the run's.</summary>
     public double? UNetLearningRate { get; init; }
 
@@ -30,9 +33,12 @@ public sealed record RateFacts
     /// <summary>Micro-batches in a step.</summary>
     public int GradientAccumulationSteps { get; init; } = 1;
 
+    private object? TextEncoderRates => SecondTextEncoderLearningRate is { } second
+        ? $"[{PythonText.Of(TextEncoderLearningRate ?? LearningRate)}, {PythonText.Of(second)}]" : TextEncoderLearningRate;
+
     internal IEnumerable<(string Key, object? Value)> Rows() =>
     [
-        ("ss_learning_rate", LearningRate), ("ss_text_encoder_lr", TextEncoderLearningRate), ("ss_unet_lr", UNetLearningRate),
+        ("ss_learning_rate", LearningRate), ("ss_text_encoder_lr", TextEncoderRates), ("ss_unet_lr", UNetLearningRate),
         ("ss_lr_warmup_steps", WarmupSteps), ("ss_lr_scheduler", Scheduler), ("ss_optimizer", Optimizer), ("ss_max_grad_norm", MaxGradNorm),
         ("ss_gradient_checkpointing", GradientCheckpointing), ("ss_gradient_accumulation_steps", GradientAccumulationSteps),
     ];

@@ -37,6 +37,8 @@ public sealed partial record TrainingPlan
             yield return Problem(CacheLatents, "an inpainting model is trained on pictures with parts masked, which differ in every step", "call WithCachedLatents(false)");
         if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting))
             yield return Problem(ModelPath, $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained", "use another model");
+        if (model.Details.Version != ModelVersion.Sdxl && EffectiveAdapters.Select(adapter => adapter.SecondTextEncoderLearningRate).FirstOrDefault(rate => rate is not null) is { } second && IsRate(second))
+            yield return Problem(second, "only SDXL has a second text encoder", "leave it unset", nameof(SecondTextEncoderLearningRate));
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
             yield return new OptionProblem($"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last, $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
     }
@@ -55,6 +57,7 @@ public sealed partial record TrainingPlan
         if (!IsRate(LearningRate)) yield return Problem(LearningRate, rule, "1e-4 is customary for LoRA");
         if (UNetLearningRate is { } unet && !IsRate(unet)) yield return Problem(UNetLearningRate, rule, "1e-4 is customary for LoRA");
         if (TextEncoderLearningRate is { } text && !IsRate(text)) yield return Problem(TextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
+        if (SecondTextEncoderLearningRate is { } second && !IsRate(second)) yield return Problem(SecondTextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
         if (MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))) yield return Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off");
     }
 

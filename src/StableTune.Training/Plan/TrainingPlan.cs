@@ -38,6 +38,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The text encoder's learning rate; null for <see cref="LearningRate"/>, 0 trains nothing there.</summary>
     public double? TextEncoderLearningRate { get; init; }
 
+    /// <summary>The learning rate of SDXL's second text encoder; null for that of the first, 0 trains nothing there.</summary>
+    public double? SecondTextEncoderLearningRate { get; init; }
+
     /// <summary>How long to train. Default 1600 steps.</summary>
     public TrainingLength Length { get; init; } = TrainingLength.Steps(1600);
 
@@ -112,6 +115,7 @@ public sealed partial record TrainingPlan : OptionsBase
     {
         Parts = adapter.Parts & Parts,
         UNetLearningRate = adapter.UNetLearningRate ?? UNetLearningRate ?? (LearningRate == 0 ? 0 : null),
+        SecondTextEncoderLearningRate = adapter.SecondTextEncoderLearningRate ?? SecondTextEncoderLearningRate,
         TextEncoderLearningRate = adapter.TextEncoderLearningRate ?? TextEncoderLearningRate ?? (LearningRate == 0 ? 0 : null),
     });
 

@@ -60,6 +60,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         LearningRate = plan.LearningRate,
         UNetLearningRate = adapter.UNetLearningRate,
         TextEncoderLearningRate = adapter.TextEncoderLearningRate,
+        SecondTextEncoderLearningRate = adapter.SecondTextEncoderLearningRate,
         WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
         Scheduler = plan.Schedule.Name,
         Optimizer = plan.Optimizer.ReferenceName,

@@ -23,7 +23,7 @@ public sealed class AdapterTarget(AdapterOptions options, double learningRate) :
     /// <inheritdoc/>
     public IReadOnlyList<ParameterGroup> Groups =>
     [
-        .. Group("textencoder", AdapterParts.TextEncoder, options.TextEncoderLearningRate),
+        .. TextEncoderGroups(),
         .. Group("unet", AdapterParts.UNet, options.UNetLearningRate),
     ];
 
@@ -45,9 +45,21 @@ public sealed class AdapterTarget(AdapterOptions options, double learningRate) :
     /// <inheritdoc/>
     public void Dispose() => _network?.Dispose();
 
-    private IEnumerable<ParameterGroup> Group(string name, AdapterParts part, double? rate)
+    /// <summary>One group for all text encoders, or one for each where SDXL's second has a rate of its own.</summary>
+    private IEnumerable<ParameterGroup> TextEncoderGroups()
     {
-        NamedParameter[] parameters = [.. Network.NamedParameters(part).Select(p => new NamedParameter(p.Name, p.Parameter))];
+        if (options.SecondTextEncoderLearningRate is not { } rate) return Group("textencoder", AdapterParts.TextEncoder, options.TextEncoderLearningRate);
+        bool IsSecond(string name) => name.StartsWith(options.KeyPrefix + "_te2_", StringComparison.Ordinal);
+        return
+        [
+            .. Group("textencoder 1", AdapterParts.TextEncoder, options.TextEncoderLearningRate, name => !IsSecond(name)),
+            .. Group("textencoder 2", AdapterParts.TextEncoder, rate, IsSecond),
+        ];
+    }
+
+    private IEnumerable<ParameterGroup> Group(string name, AdapterParts part, double? rate, Func<string, bool>? filter = null)
+    {
+        NamedParameter[] parameters = [.. from p in Network.NamedParameters(part) where filter?.Invoke(p.Name) ?? true select new NamedParameter(p.Name, p.Parameter)];
         if (parameters.Length > 0) yield return new ParameterGroup(name, parameters, rate ?? learningRate);
     }
 }

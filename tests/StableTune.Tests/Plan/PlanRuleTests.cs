@@ -40,6 +40,8 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["no epochs"] = (p => p with { Length = TrainingLength.Epochs(-1) }, "TrainingPlan.Length", null),
         ["epochs beyond counting"] = (p => p with { Length = TrainingLength.Epochs(int.MaxValue) }, "TrainingPlan.Length", null),
         ["no accumulation"] = (p => p with { GradientAccumulation = 0 }, "TrainingPlan.GradientAccumulation", 0),
+        ["second text rate NaN"] = (p => p with { SecondTextEncoderLearningRate = double.NaN }, "TrainingPlan.SecondTextEncoderLearningRate", double.NaN),
+        ["second text rate without second text encoder"] = (p => p with { SecondTextEncoderLearningRate = 1e-5 }, "TrainingPlan.SecondTextEncoderLearningRate", 1e-5),
         ["clip skip 0"] = (p => p with { ClipSkip = 0 }, "TrainingPlan.ClipSkip", 0),
         ["clip skip beyond the layers"] = (p => p with { ClipSkip = 99 }, "TrainingPlan.ClipSkip", 99),
         ["a prompt's clip skip beyond the layers"] = (p => p with { Samples = Samples with { Prompts = [Prompt with { ClipSkip = 98 }] } }, "TextToImageOptions.ClipSkip", 98),

@@ -76,6 +76,32 @@ public sealed class SdxlRunTests : IDisposable
     }
 
     [Fact]
+    public void Train_SecondEncoderWithARateOfItsOwn_IsAGroupOfItsOwn()
+    {
+        var listener = new Listener();
+        var result = Sdxl("own").WithParts(AdapterParts.Both).WithLearningRate(1e-3, textEncoder: 1e-4, secondTextEncoder: 1e-5).WithObserver(listener).Train();
+        Assert.Equal([("textencoder 1", 1e-4), ("textencoder 2", 1e-5), ("unet", 1e-3)], listener.Rates.Select(rate => (rate.Key, rate.Value)));
+        Assert.Equal("[0.0001, 1e-05]", TinyRun.Metadata(result.Files[0])["ss_text_encoder_lr"]);
+
+        var (first, second) = (Sdxl("first").WithParts(AdapterParts.Both).WithLearningRate(1e-3, secondTextEncoder: 0), Sdxl("second").WithParts(AdapterParts.Both).WithLearningRate(1e-3, textEncoder: 0, secondTextEncoder: 1e-3));
+        Assert.Equal((true, false), Encoders(first.For(TrainingLength.Steps(1)).Train().Files[0]));
+        Assert.Equal((false, true), Encoders(second.For(TrainingLength.Steps(1)).Train().Files[0]));
+    }
+
+    private static (bool First, bool Second) Encoders(string path)
+    {
+        using var file = WeightFile.Open(path);
+        return (file.Names.Any(name => name.StartsWith("lora_te1_", StringComparison.Ordinal)), file.Names.Any(name => name.StartsWith("lora_te2_", StringComparison.Ordinal)));
+    }
+
+    private sealed class Listener : ITrainingObserver
+    {
+        public IReadOnlyDictionary<string, double> Rates { get; private set; } = new Dictionary<string, double>();
+
+        public void OnStep(TrainingProgress progress) => Rates = progress.LearningRates;
+    }
+
+    [Fact]
     public void FromFile_SdxlFile_ChangesThePicture_WhicheverNamesItHas()
     {
         var result = Sdxl().WithParts(AdapterParts.Both).WithLearningRate(0.02).Train();
