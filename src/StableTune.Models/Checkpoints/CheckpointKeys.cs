@@ -42,6 +42,19 @@ internal sealed class CheckpointKeys
         return count;
     }
 
+    /// <summary>Throws unless a module has the modules 0, 1, 2, ... up to a number below it, and no others.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="count">How many there must be.</param>
+    /// <exception cref="InvalidFileException">One is missing, or there are others.</exception>
+    public void RequireExactly(string module, int count)
+    {
+        var start = module + ".";
+        var children = _modules.Where(name => name.StartsWith(start, StringComparison.Ordinal) && name.IndexOf('.', start.Length) < 0).ToHashSet(StringComparer.Ordinal);
+        for (var i = 0; i < Math.Max(count, children.Count); i++)
+            if (string.Create(CultureInfo.InvariantCulture, $"{start}{i}") is var child && !children.Contains(child)) throw Unsupported($"'{_prefix}{child}' is missing.");
+        if (children.Count > count) throw Unsupported($"'{_prefix}{module}' has {children.Count} blocks, where {count} were expected.");
+    }
+
     /// <summary>A size of a tensor's shape.</summary>
     /// <param name="name">The tensor.</param>
     /// <param name="dimension">Which size, from 0.</param>

@@ -12,6 +12,7 @@ internal static partial class ForeignFile
     /// <param name="Name">What a tensor's name of such a file looks like.</param>
     private sealed record Kind(string Is, string Remedy, Regex Name);
 
+    private const string VaeAlone = "a VAE alone";
     private const string NotSupported = "Use Stable Diffusion 1.x, 2.x or XL.";
     private const string NoModel = "Name the file of a whole model.";
 
@@ -28,7 +29,7 @@ internal static partial class ForeignFile
         new("a Stable Cascade model", NotSupported, Cascade()),
         new("a PixArt, Hunyuan or similar diffusion transformer", NotSupported, DiffusionTransformer()),
         new("the UNet alone, in diffusers' names", "Name the model's folder, the one with model_index.json.", DiffusersUNet()),
-        new("a VAE alone", "Name a whole model here, and give this file as the model's VAE.", Vae()),
+        new(VaeAlone, "Name a whole model here, and give this file as the model's VAE.", Vae()),
         new("a text encoder alone", NoModel, TextEncoder()),
         new("a language model or another transformer", NotSupported, Transformer()),
         new("an upscaler", NoModel, Upscaler()),
@@ -47,6 +48,15 @@ internal static partial class ForeignFile
         return new InvalidFileException(
             file.Path, $"it is no Stable Diffusion model: 'model.diffusion_model.input_blocks.0.0.weight' is missing among its {file.Tensors.Count} tensors, which are {Examples(file)}.",
             "Name the file of a whole model under LDM names, or a folder in diffusers' layout.");
+    }
+
+    /// <summary>What a file without VAE is, to be thrown.</summary>
+    public static InvalidFileException WithoutVae(ITensorFile file)
+    {
+        var what = file.Tensors.Count == 0 ? "the file holds no tensors"
+            : Kinds.FirstOrDefault(kind => kind.Is != VaeAlone && file.Tensors.Any(tensor => kind.Name.IsMatch(tensor.Name))) is { } kind ? $"it is {kind.Is}"
+            : $"its {file.Tensors.Count} tensors are {Examples(file)}";
+        return new InvalidFileException(file.Path, $"the file holds no VAE: {what}.", "Name a file with a VAE under LDM or diffusers' names, or a whole checkpoint with one.");
     }
 
     /// <summary>Throws for models whose UNet has the place of Stable Diffusion's, but which are of another family.</summary>

@@ -74,6 +74,9 @@ public sealed class PartLayout
         return new PartLayout(prefix, VaeRows.For(options));
     }
 
+    /// <summary>A VAE's file under diffusers' names of today or before.</summary>
+    internal static PartLayout DiffusersVae() => new("", VaeRows.Diffusers());
+
     /// <summary>A CLIP text encoder under transformers' names: SD 1.x, and SDXL's first.</summary>
     /// <param name="options">The architecture.</param>
     /// <param name="prefix">What names begin with in the file.</param>

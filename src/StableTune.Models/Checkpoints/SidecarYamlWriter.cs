@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace StableTune.Models;
 
-/// <summary>Writes the <c>.yaml</c> that programs want beside SD 2.x checkpoints, with the names of Stability's inference configurations.</summary>
+/// <summary>Writes the <c>.yaml</c> that programs want beside SD 2.x checkpoints (SD 1.x is what they assume without), with the names of Stability's inference configurations.</summary>
 public static class SidecarYamlWriter
 {
     /// <summary>The text of the file.</summary>
@@ -10,7 +10,9 @@ public static class SidecarYamlWriter
     /// <param name="unet">The UNet's architecture.</param>
     /// <param name="vae">The VAE's architecture.</param>
     /// <param name="scheduler">The noise schedule; null for the published models'.</param>
-    public static string Text(ModelPrediction prediction, UNetOptions unet, VaeOptions vae, SchedulerOptions? scheduler = null)
+    /// <param name="version">The family, which tells the text encoder: SD 1.x or 2.x.</param>
+    public static string Text(
+        ModelPrediction prediction, UNetOptions unet, VaeOptions vae, SchedulerOptions? scheduler = null, ModelVersion version = ModelVersion.Sd2)
     {
         ArgumentNullException.ThrowIfNull(unet);
         ArgumentNullException.ThrowIfNull(vae);
@@ -75,34 +77,24 @@ public static class SidecarYamlWriter
             "        lossconfig:",
             "          target: torch.nn.Identity",
             "    cond_stage_config:",
-            "      target: ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder",
-            "      params:",
-            "        freeze: true",
-            "        layer: \"penultimate\"",
+            .. version == ModelVersion.Sd1 ? ClipEmbedder : OpenClipEmbedder,
         ];
         return string.Join('\n', lines) + "\n";
-    }
-
-    /// <summary>Writes the file beside a checkpoint, complete or not at all.</summary>
-    /// <param name="checkpoint">The checkpoint; the file gets its name with the extension <c>.yaml</c>.</param>
-    /// <param name="prediction">As for <see cref="Text"/>.</param>
-    /// <param name="unet">As for <see cref="Text"/>.</param>
-    /// <param name="vae">As for <see cref="Text"/>.</param>
-    /// <param name="scheduler">As for <see cref="Text"/>.</param>
-    /// <returns>The path of the file.</returns>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    public static string WriteBeside(string checkpoint, ModelPrediction prediction, UNetOptions unet, VaeOptions vae, SchedulerOptions? scheduler = null)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(checkpoint);
-        var path = Path.ChangeExtension(checkpoint, ".yaml");
-        var text = Text(prediction, unet, vae, scheduler);
-        AtomicFile.WriteText(path, text);
-        return path;
     }
 
     // The format knows one number for all levels: channels of a head, as SD 2.x has, or heads.
     private static string Heads(UNetOptions unet) => unet.AttentionHeads.Distinct().Count() == 1
         ? $"num_heads: {unet.AttentionHeads[0]}" : $"num_head_channels: {unet.BlockOutChannels[0] / unet.AttentionHeads[0]}";
+
+    private static readonly string[] ClipEmbedder = ["      target: ldm.modules.encoders.modules.FrozenCLIPEmbedder"];
+
+    private static readonly string[] OpenClipEmbedder =
+    [
+        "      target: ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder",
+        "      params:",
+        "        freeze: true",
+        "        layer: \"penultimate\"",
+    ];
 
     // How much smaller than the latents the levels with attention are.
     private static IEnumerable<int> AttentionResolutions(UNetOptions unet) =>

@@ -15,8 +15,10 @@ internal static class UNetShapes
     {
         var levels = Levels(keys);
         var layers = levels[0].Layers;
+        keys.RequireExactly("input_blocks", levels.Sum(level => level.Layers + 1));
         if (levels.Any(level => level.Layers != layers))
             throw keys.Unsupported($"the UNet's levels have {string.Join(", ", levels.Select(level => level.Layers))} resnets; they must have the same number.");
+        keys.RequireExactly("output_blocks", levels.Count * (layers + 1));
         if (!keys.HasModule("middle_block.1.transformer_blocks")) throw keys.Unsupported("the UNet has no transformer in its middle.");
         var middle = keys.Count("middle_block.1.transformer_blocks");
         if (levels[^1].Depth is > 0 and var last && last != middle)
@@ -85,7 +87,6 @@ internal static class UNetShapes
         var depth = keys.Count($"output_blocks.{place}.1.transformer_blocks");
         for (var layer = 0; layer <= layers; layer++)
         {
-            if (!keys.HasModule($"output_blocks.{place + layer}.0")) throw keys.Unsupported($"the UNet's 'output_blocks.{place + layer}' is missing.");
             if (keys.Count($"output_blocks.{place + layer}.1.transformer_blocks") is var found && found != levels[level].Depth)
                 throw keys.Unsupported($"the UNet's 'output_blocks.{place + layer}' has {found} transformer blocks, the same level downwards {levels[level].Depth}; they must have the same number.");
         }

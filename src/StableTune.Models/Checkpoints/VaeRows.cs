@@ -45,6 +45,18 @@ internal static class VaeRows
         return rows;
     }
 
+    /// <summary>The rows of a file under diffusers' names, which differ in age only.</summary>
+    public static IEnumerable<LayoutRow> Diffusers() =>
+    [
+        new("encoder", "encoder"), new("decoder", "decoder"), new("quant_conv", "quant_conv"), new("post_quant_conv", "post_quant_conv"),
+        .. from coder in (string[])["encoder", "decoder"]
+           from row in Coder
+           where row.Form == TensorForm.LinearInModule
+           let name = $"{coder}.{row.Module}"
+           let today = Coder.First(other => other.File == row.File && other.Use == LayoutUse.Both).Module
+           select new LayoutRow($"{coder}.{today}", name, TensorForm.Linear, LayoutUse.Reading),
+    ];
+
     private static LayoutRow[] Resnet(string module, string file) =>
         [new(module, file), new($"{module}.conv_shortcut", $"{file}.nin_shortcut")];
 }

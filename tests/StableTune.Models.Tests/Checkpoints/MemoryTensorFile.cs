@@ -8,6 +8,8 @@ internal sealed class MemoryTensorFile : ITensorFile
 {
     private readonly Dictionary<string, TensorInfo> _tensors = new(StringComparer.Ordinal);
 
+    private List<TensorInfo>? _list;
+
     public string Path { get; init; } = "/models/memory.safetensors";
 
     public Dictionary<string, string> Texts { get; } = [];
@@ -16,7 +18,7 @@ internal sealed class MemoryTensorFile : ITensorFile
 
     public IReadOnlyDictionary<string, string> Metadata => Texts;
 
-    public IReadOnlyList<TensorInfo> Tensors => [.. _tensors.Values];
+    public IReadOnlyList<TensorInfo> Tensors => _list ??= [.. _tensors.Values];
 
     /// <summary>The checkpoint of a published model.</summary>
     public static MemoryTensorFile Published(string model, params string[] parts)
@@ -28,6 +30,7 @@ internal sealed class MemoryTensorFile : ITensorFile
 
     public MemoryTensorFile Add(string name, params long[] shape)
     {
+        _list = null;
         _tensors.Add(name, new TensorInfo(name, TensorDType.F16, shape, 0, 2 * shape.Aggregate(1L, (product, size) => product * size)));
         return this;
     }
@@ -40,6 +43,7 @@ internal sealed class MemoryTensorFile : ITensorFile
 
     public MemoryTensorFile Remove(Func<string, bool> which)
     {
+        _list = null;
         foreach (var name in _tensors.Keys.Where(which).ToList()) _tensors.Remove(name);
         return this;
     }
