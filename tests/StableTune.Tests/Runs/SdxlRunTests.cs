@@ -102,6 +102,16 @@ public sealed class SdxlRunTests : IDisposable
     }
 
     [Fact]
+    public void Train_SdxlInBFloat16_StaysNearFloat32()
+    {
+        var full = Sdxl("full").WithParts(AdapterParts.Both).Train();
+        var half = Sdxl("half").WithParts(AdapterParts.Both).WithPrecision(PrecisionPolicy.BFloat16).WithSamples(_folder.File("samples"), s_prompt).Train();
+        for (var i = 0; i < 3; i++) Assert.Equal(full.Losses[i], half.Losses[i], 0.02);
+        using var file = Formats.SafetensorsFile.Open(half.Files[0]);
+        Assert.All(file.Tensors, info => Assert.Equal(Formats.TensorDType.BF16, info.DType));
+    }
+
+    [Fact]
     public void FromFile_SdxlFile_ChangesThePicture_WhicheverNamesItHas()
     {
         var result = Sdxl().WithParts(AdapterParts.Both).WithLearningRate(0.02).Train();
