@@ -24,7 +24,17 @@ internal static class PlanWarnings
             yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text encoders. Leave it unset.";
         if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
             yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of them.";
+        if (TooLong(dataset, model.Tokenizer, plan.MaxTokenLength) is { } captions) yield return captions;
         foreach (var warning in targets.OfType<AdapterTarget>().SelectMany(Of)) yield return warning;
+    }
+
+    /// <summary>Captions of which the end is never seen; null for none. Of a caption of several lines, which are drawn from, the longest counts.</summary>
+    private static string? TooLong(TrainingDataset dataset, ITextTokenizer tokenizer, int limit)
+    {
+        var cut = dataset.Samples.Select(sample => (sample.Path, Tokens: sample.Caption.Split('\n').Max(tokenizer.CountTokens))).Where(sample => sample.Tokens > limit).ToList();
+        if (cut.Count == 0) return null;
+        var longest = cut.MaxBy(sample => sample.Tokens);
+        return $"TrainingPlan.MaxTokenLength is {limit}: {cut.Count} captions are longer, and their ends are cut off (that of {longest.Path} has {longest.Tokens} tokens). Shorten them, or allow more tokens.";
     }
 
     private static IEnumerable<string> Of(AdapterTarget target)

@@ -62,6 +62,19 @@ public sealed class OtherTextEncoderTests : IDisposable
         Assert.Equal(open, Builder("taiyi").WithLoRA(rank: 2, alpha: 2).Train().Losses.ToArray());
     }
 
+    [Theory]
+    [InlineData(75, false)]
+    [InlineData(76, true)]
+    public void Train_CaptionLongerThanTheLimit_IsWarnedOf(int characters, bool warned)
+    {
+        var (logger, builder) = (new ListLogger(), Builder("taiyi"));
+        File.WriteAllText(_folder.File("1_猫", "0.txt"), new string('猫', characters));   // each is a token
+        builder.WithLoRA(rank: 2, alpha: 2).TrainUNetOnly().WithLogger(logger).Train();
+        var entries = logger.Entries.Where(entry => entry.Text.Contains("MaxTokenLength", StringComparison.Ordinal)).ToList();
+        Assert.Equal(warned ? 1 : 0, entries.Count);
+        if (warned) Assert.Contains("0.png has 76 tokens", entries[0].Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Build_MoreTokensThanTheEncoderTakes_IsRefused()
     {

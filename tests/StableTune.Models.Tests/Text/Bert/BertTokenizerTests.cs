@@ -154,6 +154,14 @@ public class BertTokenizerTests
     }
 
     [Fact]
+    public void CountTokens_OfAnyTokenizer_CountsBeforeTheCut()
+    {
+        Assert.Equal(200, Published.CountTokens(string.Concat(Enumerable.Repeat("want ", 200))));
+        Assert.Equal(0, Published.CountTokens(" "));
+        Assert.Equal(5, ClipTokenizer.Sd1().CountTokens("a photo of a cat"));
+    }
+
+    [Fact]
     public void EncodeWeighted_GivesTheWeightOfEachToken()
     {
         var tokens = Published.EncodeWeighted("want (running:1.5), [wa]", 8);
