@@ -7,7 +7,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
     internal Batch Make(PlannedBatch plan, CancellationToken cancellationToken)
     {
         TrainingSample[] items = [.. plan.Samples.Select(index => epoch.Dataset.Samples[index])];
-        string[] captions = [.. items.Select((item, i) => item.Captions.Apply(item.Caption, Use(plan, i)))];
+        string[] captions = [.. items.Select((item, i) => Caption(item, plan, i))];
 
         ImageDraw[] draws = [.. items.Select((item, i) => ImageDraw.Choose(item, epoch, plan.FirstDraw + i))];
         // The scope frees whatever was made when something fails half-way; all is detached together at the end.
@@ -29,6 +29,9 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
             PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
         };
     }
+
+    /// <summary>The caption of one image of a batch.</summary>
+    internal string Caption(TrainingSample sample, PlannedBatch plan, int place) => sample.Captions.Apply(sample.Caption, Use(plan, place));
 
     private CaptionUse Use(PlannedBatch plan, int place)
     {

@@ -55,7 +55,8 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
         return MemoryMarshal.Cast<byte, float>(batch.bytes).Slice(index * length, length);
     }
 
-    private static void Mask(TrainingSample sample, ImageDraw draw, PixelImage? image, PixelImage? hint, Span<float> values)
+    /// <summary>Fills one sample's mask, [H/8, W/8].</summary>
+    internal static void Mask(TrainingSample sample, ImageDraw draw, PixelImage? image, PixelImage? hint, Span<float> values)
     {
         var size = sample.Framing.Size;
         if (sample.Subset.Mask == LossMask.Alpha) MaskValues.Fill(image!, 3, values);

@@ -111,6 +111,27 @@ public sealed class TrainingDataset
         return rest.Dataset ?? throw new InvalidOptionsException(rest.Problems);
     }
 
+    /// <summary>
+    /// Looks at every image once and tells all that is wrong or odd: files that cannot be read, images that are too small, of odd shape or much cut away,
+    /// missing and too long captions, captions that are always dropped, images that are there twice.
+    /// </summary>
+    /// <param name="options">Where odd begins; null for the defaults.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work. Findings are no exception: see <see cref="DatasetCheckReport.ThrowIfErrors"/>.</exception>
+    public DatasetCheckReport Check(DatasetCheckOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DatasetCheck.Run(this, options ?? new(), progress, cancellationToken);
+
+    /// <summary>Writes an HTML page that shows the images as the model will see them, bucket by bucket: what sd-scripts calls <c>debug_dataset</c>.</summary>
+    /// <param name="path">The page, one file; complete or absent afterwards.</param>
+    /// <param name="options">How much it shows; null for the defaults.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work; nothing is written.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="IOException">The page cannot be written.</exception>
+    public void Preview(string path, PreviewOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DatasetPreview.Write(this, path, options ?? new(), progress, cancellationToken);
+
     /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
     public string Report() => DatasetReport.Write(this);
 }

@@ -1,0 +1,90 @@
+using System.Globalization;
+using StableTune.Imaging;
+
+namespace StableTune.Data;
+
+/// <summary>Looks at every image of a data set once, and tells all that is wrong or odd.</summary>
+internal static class DatasetCheck
+{
+    /// <summary>One image with what the pass over the files found.</summary>
+    private sealed record Looked(TrainingSample Sample, OptionProblem? Fault, Fingerprint? Print);
+
+    internal static DatasetCheckReport Run(TrainingDataset dataset, DatasetCheckOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        // The same image may be trained at several sizes.
+        TrainingSample[] samples = [.. dataset.Samples, .. dataset.Validation?.Samples ?? []];
+        var looked = options.ReadPixels ? Read(samples, progress, cancellationToken) : [.. samples.Select(sample => new Looked(sample, null, null))];
+        var findings = new List<DatasetFinding>();
+        foreach (var image in looked.Where(image => image.Fault is not null).DistinctBy(image => image.Sample.Path))
+            findings.Add(new(FindingSeverity.Error, FindingKind.Unreadable, image.Sample.Path, image.Fault!.Rule));
+        findings.AddRange(samples.SelectMany(sample => Shapes(sample, options)));
+        findings.AddRange(samples.DistinctBy(sample => sample.Path).SelectMany(sample => Captions(sample, options)));
+        findings.AddRange(dataset.Folders.SelectMany(Unused));
+        findings.AddRange(Doubles(looked));
+        return new(samples.DistinctBy(sample => sample.Path).Count(), [.. findings.Distinct().OrderByDescending(finding => finding.Severity).ThenBy(finding => finding.Kind)]);
+    }
+
+    private static List<Looked> Read(TrainingSample[] samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var (workers, looked) = (new BatchLoaderOptions().Workers, new List<Looked>(samples.Length));
+        using var results = new OrderedPrefetch<Looked>(samples.Length, workers, 2 * workers, (index, _) => Look(samples[index]), _ => { });
+        while (results.Next(cancellationToken) is { } next)
+        {
+            looked.Add(next);
+            progress?.Report(new() { Stage = "checking the data set", Step = looked.Count, TotalSteps = samples.Length });
+        }
+
+        return looked;
+    }
+
+    private static Looked Look(TrainingSample sample)
+    {
+        try
+        {
+            if (sample.ConditioningPath is not null) ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
+            var image = ImagePreparation.Load(sample);
+            return new(sample, null, Fingerprint.Of(sample.Path, image));
+        }
+        catch (InvalidFileException e)
+        {
+            return new(sample, FileProblems.Describe("DatasetItem.Path", e), null);
+        }
+    }
+
+    private static IEnumerable<DatasetFinding> Shapes(TrainingSample sample, DatasetCheckOptions options)
+    {
+        var (image, framing) = (sample.ImageSize, sample.Framing);
+        var enlarged = Math.Max((double)framing.Resized.Width / image.Width, (double)framing.Resized.Height / image.Height);
+        if (enlarged > options.LargestEnlargement)
+            yield return Odd(FindingKind.TooSmall, sample.Path, $"it is {image} and will be enlarged {enlarged:0.##} times for {framing.Size}");
+        var aspect = Math.Max(image.AspectRatio, 1 / image.AspectRatio);
+        if (aspect > options.LargestAspect) yield return Odd(FindingKind.OddShape, sample.Path, $"it is {image}, {aspect:0.#} times as long as wide");
+        var lost = 1 - ((double)framing.Size.Area / framing.Resized.Area);
+        if (lost > options.LargestCropLoss) yield return Odd(FindingKind.CropLoss, sample.Path, $"{lost:P0} of it are cut away for {framing.Size}");
+    }
+
+    private static IEnumerable<DatasetFinding> Captions(TrainingSample sample, DatasetCheckOptions options)
+    {
+        if (sample.Caption.Trim().Length == 0) yield return Odd(FindingKind.NoCaption, sample.Path, $"it has no caption and no class tokens");
+        else if (options.CountTokens is { } count && sample.Caption.Split('\n').Max(count) is var tokens && tokens > options.MaxTokens)
+            yield return Odd(FindingKind.LongCaption, sample.Path, $"its caption has {tokens} tokens, {options.MaxTokens} are used");
+    }
+
+    private static IEnumerable<DatasetFinding> Unused(DatasetFolder folder)
+    {
+        var captions = folder.Options.Captions;
+        if (captions.DropoutRate >= 1 || captions.DropoutEveryNEpochs == 1) yield return Odd(FindingKind.NeverUsed, folder.Name, $"its captions are always dropped");
+        else if (captions.TagDropoutRate >= 1) yield return Odd(FindingKind.NeverUsed, folder.Name, $"all parts of its captions but those kept in place are always dropped");
+    }
+
+    private static IEnumerable<DatasetFinding> Doubles(List<Looked> looked)
+    {
+        var prints = looked.Where(image => image.Print is not null).DistinctBy(image => image.Sample.Path).Select(image => (image.Sample.Path, image.Print!.Value)).ToList();
+        foreach (var group in DuplicateFinder.Group(prints))
+            foreach (var path in group.Paths.Skip(1))
+                yield return Odd(FindingKind.Duplicate, path, group.Identical ? $"it is the same file as {group.Paths[0]}" : (FormattableString)$"it looks like {group.Paths[0]}");
+    }
+
+    private static DatasetFinding Odd(FindingKind kind, string path, FormattableString message) => new(FindingSeverity.Warning, kind, path, message.ToString(CultureInfo.InvariantCulture));
+}

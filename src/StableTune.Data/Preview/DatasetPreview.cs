@@ -1,0 +1,51 @@
+namespace StableTune.Data;
+
+/// <summary>Gathers what the preview of a data set shows.</summary>
+internal static class DatasetPreview
+{
+    internal static void Write(TrainingDataset dataset, string path, PreviewOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        var seeds = new NamedSeeds(options.Seed);
+        EpochPlan[] epochs = [.. Enumerable.Range(1, options.Epochs).Select(epoch => EpochPlan.Create(dataset, seeds, epoch))];
+        var shown = Shown(dataset, options.MaxImages);
+        var uses = shown.ToDictionary(sample => sample.Index, _ => new List<PreviewUse>());
+        var draws = new Dictionary<int, ImageDraw>();
+        foreach (var epoch in epochs) Note(epoch, options, uses, draws);
+
+        var cards = new PreviewCard[shown.Count];
+        var done = 0;
+        Parallel.For(0, shown.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
+        {
+            cards[i] = PreviewCard.Make(shown[i], uses[shown[i].Index], draws[shown[i].Index], options.ThumbnailSide);
+            progress?.Report(new() { Stage = "drawing the preview", Step = Interlocked.Increment(ref done), TotalSteps = shown.Count });
+        });
+        // Pixels of all images are read for the findings only where all are shown anyway.
+        var findings = dataset.Check(options.Check with { ReadPixels = options.Check.ReadPixels && dataset.Samples.Count <= options.MaxImages }, cancellationToken: cancellationToken);
+        AtomicFile.WriteText(path, PreviewPage.Write(dataset, options, cards, findings));
+    }
+
+    /// <summary>The images shown: all, or of each bucket its share.</summary>
+    private static List<TrainingSample> Shown(TrainingDataset dataset, int most)
+    {
+        if (dataset.Samples.Count <= most) return [.. dataset.Samples];
+        var share = (double)most / dataset.Samples.Count;
+        return [.. dataset.Buckets.SelectMany(bucket => bucket.Entries.Distinct().ToList() is var all ? all.Take(Math.Max(1, (int)(all.Count * share))) : [])
+            .Take(most).Select(index => dataset.Samples[index])];
+    }
+
+    /// <summary>Notes each image's first use in the epoch.</summary>
+    private static void Note(EpochPlan epoch, PreviewOptions options, Dictionary<int, List<PreviewUse>> uses, Dictionary<int, ImageDraw> draws)
+    {
+        var assembly = new BatchAssembly(epoch, new BatchLoaderOptions { TotalSteps = options.TotalSteps }, null, null);
+        foreach (var batch in epoch.Batches)
+            for (var place = 0; place < batch.Samples.Count; place++)
+            {
+                if (!uses.TryGetValue(batch.Samples[place], out var known) || known.LastOrDefault()?.Epoch == epoch.Epoch) continue;
+                var sample = epoch.Dataset.Samples[batch.Samples[place]];
+                var draw = ImageDraw.Choose(sample, epoch, batch.FirstDraw + place);
+                draws.TryAdd(sample.Index, draw);
+                known.Add(new(epoch.Epoch, assembly.Caption(sample, batch, place), draw.Flip));
+            }
+    }
+}

@@ -1,0 +1,114 @@
+using System.Net;
+using StableTune.Imaging;
+using StableTune.Testing;
+
+namespace StableTune.Data.Tests.Checking;
+
+/// <summary>The pass before training, the duplicate finder, and the preview page.</summary>
+public sealed class DatasetCheckTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Check_OfAFolderFullOfFaults_ListsEveryKindOnce()
+    {
+        Fill();
+        var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Captions = new() { DropoutRate = 1 } }).WithResolution(64).Build();
+        var report = dataset.Check(new() { CountTokens = text => text.Split(' ').Length, MaxTokens = 5 });
+        Assert.Equal((7, 1), (report.ImageCount, report.ErrorCount));
+        Assert.Equal(
+            [
+                "Unreadable cut.png", "TooSmall small.png", "OddShape long.png", "CropLoss long.png", "NoCaption small.png", "LongCaption good.png",
+                $"NeverUsed {Path.GetFileName(_folder.Path)}", "Duplicate twice.png", "Duplicate zz-alike.jpg",
+            ],
+            report.Findings.Select(finding => $"{finding.Kind} {Path.GetFileName(finding.Path)}"));
+        Assert.Contains(" 8 tokens, 5 are used", report.ToString(), StringComparison.Ordinal);
+        Assert.Contains("cut.png", Assert.Throws<InvalidOptionsException>(report.ThrowIfErrors).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_OfAGoodDataSet_FindsNothing()
+    {
+        Pictures.Write(_folder.File("a.png"), 64, 64);
+        File.WriteAllText(_folder.File("a.txt"), "a picture");
+        var report = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64).Build().Check();
+        Assert.Empty(report.ThrowIfErrors().Findings);
+        Assert.Equal("1 images: 0 errors, 0 warnings.", report.ToString());
+    }
+
+    [Fact]
+    public void Find_GroupsEqualFilesAndAlikePictures()
+    {
+        Fill();
+        var groups = DuplicateFinder.Find(_folder.Path);
+        Assert.Equal(["True good.png twice.png", "False good.png zz-alike.jpg"], groups.Select(group => $"{group.Identical} {string.Join(' ', group.Paths.Select(Path.GetFileName))}"));
+    }
+
+    [Fact]
+    public void Preview_ShowsWhatTheModelWillSee()
+    {
+        Fill();
+        using var hints = new TemporaryFolder();
+        var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions
+            {
+                Repeats = 3, ClassTokens = "<b>class & tokens</b>", Captions = new() { Shuffle = true }, Augmentation = new() { Flip = true, CircularMask = (0.5, 1) },
+            })
+            .WithResolution(64).WithBatchSize(4).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 });
+        var dataset = builder.Build();
+        var page = _folder.File("preview.html");
+        dataset.Preview(page, new() { Title = "Fro<g>s", Seed = 7, Epochs = 2 });
+        var html = File.ReadAllText(page);
+        Assert.Contains("<h1>Fro&lt;g&gt;s</h1>", html, StringComparison.Ordinal);
+        Assert.Contains("&lt;b&gt;class &amp; tokens&lt;/b&gt;", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<b>class", html, StringComparison.Ordinal);
+        foreach (var bucket in dataset.Buckets) Assert.Contains($"<h2>{bucket.Size}</h2>", html, StringComparison.Ordinal);
+        Assert.Contains("<span class=\"bad\">", html, StringComparison.Ordinal);
+        Assert.Equal(7, html.Split("<div class=\"card\">").Length - 1);
+
+        // The first picture is the one that the loader gives in the first epoch, and so are its captions.
+        using var loader = new BatchLoader(new() { Workers = 0 });
+        var plan = EpochPlan.Create(dataset, new NamedSeeds(7), 1);
+        var first = plan.Batches.First(batch => batch.Samples.Any(index => dataset.Samples[index].Path.EndsWith("good.png", StringComparison.Ordinal)));
+        var place = first.Samples.ToList().FindIndex(index => dataset.Samples[index].Path.EndsWith("good.png", StringComparison.Ordinal));
+        using var batch = new BatchAssembly(plan, new(), null, null).Make(first with { Samples = [first.Samples[place]], FirstDraw = first.FirstDraw + place }, default);
+        var card = html.Split("<div class=\"card\">").Single(part => part.Contains("<b>good.png</b>", StringComparison.Ordinal));
+        var list = card.Split("<li>")[1];
+        Assert.StartsWith(WebUtility.HtmlEncode(batch.Captions[0]), list, StringComparison.Ordinal);
+        Assert.Equal(batch.Draws[0].Flipped, list.Split("</li>")[0].Contains("mirrored", StringComparison.Ordinal));
+        var jpeg = Convert.FromBase64String(card.Split("base64,")[1].Split('"')[0]);
+        var picture = ImageFile.Decode(jpeg);
+        Assert.Equal(batch.Size, picture.Size);
+        var expected = PixelImage.FromFloats(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(batch.Pixels!.bytes), picture.Width, picture.Height);
+        Assert.True(expected.Pixels.Zip(picture.Pixels).Average(pair => Math.Abs(pair.First - pair.Second)) < 12);
+    }
+
+    [Fact]
+    public void Preview_OfALargeDataSet_ShowsAShareOfEachBucket()
+    {
+        for (var i = 0; i < 20; i++) Pictures.Write(_folder.File($"{i:00}.png"), i < 16 ? 64 : 96, 64, i);
+        var dataset = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).Build();
+        dataset.Preview(_folder.File("p.html"), new() { MaxImages = 10 });
+        var html = File.ReadAllText(_folder.File("p.html"));
+        Assert.Equal(10, html.Split("<div class=\"card\">").Length - 1);
+        Assert.Contains("10 images are shown", html, StringComparison.Ordinal);
+        Assert.Throws<InvalidOptionsException>(() => dataset.Preview(_folder.File("p.html"), new() { Epochs = 0, MaxImages = 0, ThumbnailSide = 1 }));
+    }
+
+    private void Fill()
+    {
+        File.Copy(Fixtures.Path("data", "images", "png_rgb.png"), _folder.File("good.png"));
+        File.Copy(Fixtures.Path("data", "images", "png_rgb.png"), _folder.File("twice.png"));
+        File.Copy(Fixtures.Path("data", "images", "exact_128.png"), _folder.File("other.png"));
+        var good = ImageFile.Load(_folder.File("good.png"));
+        ImageFile.SaveJpeg(_folder.File("zz-alike.jpg"), ImageResize.Resize(good, good.Width * 4 / 5, good.Height * 4 / 5), 90);
+        Pictures.Write(_folder.File("small.png"), 40, 40, 77);
+        Pictures.Write(_folder.File("long.png"), 400, 80, 3);
+        Pictures.Write(_folder.File("cut.png"), 64, 64, 9);
+        var bytes = File.ReadAllBytes(_folder.File("cut.png"));
+        File.WriteAllBytes(_folder.File("cut.png"), bytes[..(bytes.Length / 2)]);
+        foreach (var name in new[] { "twice", "other", "zz-alike", "long", "cut" }) File.WriteAllText(_folder.File(name + ".txt"), "some, words");
+        File.WriteAllText(_folder.File("good.txt"), "one two three four five six seven eight");
+    }
+}
