@@ -18,9 +18,10 @@ internal static class PreviewPage
         .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 1rem; }
         .card { border: 1px solid var(--line); border-radius: 8px; padding: .7rem; background: var(--soft); overflow-wrap: anywhere; }
         .card .pictures { display: flex; gap: .4rem; flex-wrap: wrap; align-items: start; min-height: 60px; }
-        .card img { border-radius: 4px; max-width: 100%; } .card b { display: block; margin-top: .4rem; }
+        .card img { border-radius: 4px; max-width: 100%; } .card img + img { max-width: 40%; } .card b { display: block; margin-top: .4rem; }
         .card small { color: #888; } .card ol { margin: .4rem 0 0; padding-left: 1.5rem; } .card li { margin-bottom: .15rem; }
         .tag { display: inline-block; border: 1px solid var(--line); border-radius: 9px; padding: 0 .5rem; margin: .2rem .2rem 0 0; font-size: 12px; }
+        summary { cursor: pointer; margin: .3rem 0; }
         .bad { color: var(--bad); } .odd { color: var(--odd); }
         """;
 
@@ -54,7 +55,7 @@ internal static class PreviewPage
 
     private static void Folders(StringBuilder page, TrainingDataset dataset)
     {
-        page.Append("<h2>Folders</h2>\n<table><tr><th>folder</th><th>images</th><th>repeats</th><th>role</th><th>class tokens</th></tr>\n");
+        page.Append("<h2>Folders</h2>\n<table class=\"text\"><tr><th>folder</th><th>images</th><th>repeats</th><th>role</th><th>class tokens</th></tr>\n");
         foreach (var folder in dataset.Folders)
             page.Append(Invariant($"<tr><td>{Text(folder.Name)}</td><td>{folder.ImageCount}</td><td>{folder.Repeats}</td>"))
                 .Append(Invariant($"<td>{(folder.Options.IsRegularization ? "regularisation" : "training")}</td><td>{Text(folder.ClassTokens ?? "")}</td></tr>\n"));
@@ -63,14 +64,14 @@ internal static class PreviewPage
 
     private static void Buckets(StringBuilder page, TrainingDataset dataset)
     {
-        page.Append("<h2>Sizes</h2>\n<table><tr><th>size</th><th>images</th><th>with repeats</th><th>batches</th><th>cut away</th><th>enlarged</th><th>shape error</th></tr>\n");
+        page.Append("<h2>Sizes</h2>\n<table><tr><th>size</th><th>images</th><th>with repeats</th><th>batches</th><th>batch size</th><th>cut away</th><th>enlarged</th><th>shape error</th></tr>\n");
         foreach (var bucket in dataset.Buckets)
         {
             TrainingSample[] samples = [.. bucket.Entries.Distinct().Select(index => dataset.Samples[index])];
             var lost = samples.Average(sample => 1 - ((double)sample.Framing.Size.Area / sample.Framing.Resized.Area));
             var enlarged = samples.Count(sample => sample.Framing.Resized.Width > sample.ImageSize.Width);
             var error = samples.Average(sample => Math.Abs(sample.Framing.Size.AspectRatio - sample.ImageSize.AspectRatio));
-            page.Append(Invariant($"<tr><td>{bucket.Size}</td><td>{samples.Length}</td><td>{bucket.Entries.Count}</td><td>{bucket.BatchCount} of {bucket.BatchSize}</td>"))
+            page.Append(Invariant($"<tr><td>{bucket.Size}</td><td>{samples.Length}</td><td>{bucket.Entries.Count}</td><td>{bucket.BatchCount}</td><td>{bucket.BatchSize}</td>"))
                 .Append(Invariant($"<td>{lost:P1}</td><td>{enlarged}</td><td>{error:0.000}</td></tr>\n"));
         }
 
@@ -82,10 +83,13 @@ internal static class PreviewPage
         if (findings.Findings.Count == 0 && dataset.Warnings.Count == 0) return;
         page.Append(Invariant($"<h2>Notes</h2>\n<p>{findings.ErrorCount} errors, {findings.WarningCount} warnings.</p>\n<ul>\n"));
         foreach (var warning in dataset.Warnings) page.Append(Invariant($"<li>{Text(warning)}</li>\n"));
-        page.Append("</ul>\n<table class=\"text\">\n");
-        foreach (var finding in findings.Findings)
-            page.Append(Invariant($"<tr class=\"{(finding.Severity == FindingSeverity.Error ? "bad" : "odd")}\"><td>{finding.Kind}</td><td>{Text(finding.Path)}</td><td>{Text(finding.Message)}</td></tr>\n"));
-        page.Append("</table>\n");
+        page.Append("</ul>\n");
+        foreach (var kind in findings.Findings.GroupBy(finding => (finding.Severity, finding.Kind)))
+        {
+            page.Append(Invariant($"<details{(kind.Key.Severity == FindingSeverity.Error ? " open" : "")}><summary class=\"{Color(kind.Key.Severity)}\">{kind.Key.Kind}: {kind.Count()}</summary>\n<table class=\"text\">\n"));
+            foreach (var finding in kind) page.Append(Invariant($"<tr><td>{Text(finding.Path)}</td><td>{Text(finding.Message)}</td></tr>\n"));
+            page.Append("</table></details>\n");
+        }
     }
 
     private static void Card(StringBuilder page, PreviewCard card, PreviewOptions options, IEnumerable<DatasetFinding> findings)
@@ -100,7 +104,7 @@ internal static class PreviewPage
         Tag(page, Invariant($"× {sample.Repeats}"));
         if (sample.Subset.IsRegularization) Tag(page, Invariant($"regularisation, weight {sample.LossWeight}"));
         if (options.Check.CountTokens is { } count) Tag(page, Invariant($"{count(sample.Caption)} tokens"));
-        foreach (var finding in findings) Tag(page, finding.Kind.ToString(), finding.Severity == FindingSeverity.Error ? "bad" : "odd", finding.Message);
+        foreach (var finding in findings) Tag(page, finding.Kind.ToString(), Color(finding.Severity), finding.Message);
         page.Append("<ol>");
         foreach (var use in card.Uses)
             page.Append(Invariant($"<li>{(use.Caption.Length == 0 ? "<i>no text</i>" : Text(use.Caption))}{(use.Flipped ? " <span class=\"tag\">mirrored</span>" : "")}</li>"));
@@ -114,6 +118,8 @@ internal static class PreviewPage
 
     private static void Tag(StringBuilder page, string text, string kind = "", string title = "") =>
         page.Append(Invariant($"<span class=\"tag {kind}\" title=\"{Text(title)}\">{Text(text)}</span>"));
+
+    private static string Color(FindingSeverity severity) => severity == FindingSeverity.Error ? "bad" : "odd";
 
     private static string Text(string text) => WebUtility.HtmlEncode(text);
 
