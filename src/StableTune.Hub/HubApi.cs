@@ -39,6 +39,7 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
 
         HashSet<string> seen = new(StringComparer.Ordinal);
         if (files.Find(file => !seen.Add(file.Path)) is { } twice) throw Odd(name, $"The list of files names \"{twice.Path}\" twice");
+        if (files.Find(file => Folders(file.Path).Any(seen.Contains)) is { } below) throw Odd(name, $"The list of files has \"{below.Path}\" below a file");
         return files.OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
     }
 
@@ -57,6 +58,11 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         var address = transport.Address($"api/{HubNameParser.Word(name.Type)}s?author={Uri.EscapeDataString(name.Owner)}&limit=200");
         using var document = (await JsonAsync(name, address, cancellationToken).ConfigureAwait(false)).Document;
         return Read(name, () => document.RootElement.ValueKind == JsonValueKind.Array ? Texts(document.RootElement, "id").ToArray() : []);
+    }
+
+    private static IEnumerable<string> Folders(string path)
+    {
+        for (var end = path.LastIndexOf('/'); end > 0; end = path.LastIndexOf('/', end - 1)) yield return path[..end];
     }
 
     private Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
