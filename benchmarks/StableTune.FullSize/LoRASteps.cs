@@ -53,5 +53,5 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 
     public Tensor Latents(Batch batch) => randn([1, 4, LatentSide, LatentSide], generator: random);
 
-    public Tensor Context(Batch batch) => randn([1, 77, 768], generator: random);
+    public TextConditions Context(Batch batch) => new(randn([1, 77, 768], generator: random), null);
 }
