@@ -18,7 +18,7 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
     {
         using var info = (await JsonAsync(name, Api(name, $"revision/{Uri.EscapeDataString(revision)}"), cancellationToken).ConfigureAwait(false)).Document;
-        return Text(info.RootElement, "sha") is { } commit && HubCache.IsCommit(commit)
+        return Read(name, () => Text(info.RootElement, "sha")) is { } commit && HubCache.IsCommit(commit)
             ? commit
             : throw Odd(name, "The hub does not say which commit the revision is");
     }
@@ -33,12 +33,13 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
             if (!pages.Add(page.AbsoluteUri) || pages.Count > MaxPages)
                 throw Odd(name, $"The list of files does not end ({pages.Count} pages, {files.Count} files)");
             var (document, next) = await JsonAsync(name, page, cancellationToken).ConfigureAwait(false);
-            using (document) files.AddRange(Entries(name, document.RootElement));
+            using (document) files.AddRange(Read(name, () => Entries(name, document.RootElement).ToArray()));
             page = next;
         }
 
         HashSet<string> seen = new(StringComparer.Ordinal);
         if (files.Find(file => !seen.Add(file.Path)) is { } twice) throw Odd(name, $"The list of files names \"{twice.Path}\" twice");
+        if (files.Find(file => Folders(file.Path).Any(seen.Contains)) is { } below) throw Odd(name, $"The list of files has \"{below.Path}\" below a file");
         return files.OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
     }
 
@@ -46,9 +47,9 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     public async Task<IReadOnlyList<string>> RevisionsAsync(HubName name, CancellationToken cancellationToken)
     {
         using var document = (await JsonAsync(name, Api(name, "refs"), cancellationToken).ConfigureAwait(false)).Document;
-        return document.RootElement.ValueKind != JsonValueKind.Object ? [] : new[] { "branches", "tags" }
+        return Read(name, () => document.RootElement.ValueKind != JsonValueKind.Object ? [] : new[] { "branches", "tags" }
             .Where(kind => document.RootElement.TryGetProperty(kind, out var list) && list.ValueKind == JsonValueKind.Array)
-            .SelectMany(kind => Texts(document.RootElement.GetProperty(kind), "name")).ToArray();
+            .SelectMany(kind => Texts(document.RootElement.GetProperty(kind), "name")).ToArray());
     }
 
     /// <summary>Repositories of the same owner.</summary>
@@ -56,10 +57,28 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     {
         var address = transport.Address($"api/{HubNameParser.Word(name.Type)}s?author={Uri.EscapeDataString(name.Owner)}&limit=200");
         using var document = (await JsonAsync(name, address, cancellationToken).ConfigureAwait(false)).Document;
-        return document.RootElement.ValueKind == JsonValueKind.Array ? Texts(document.RootElement, "id").ToArray() : [];
+        return Read(name, () => document.RootElement.ValueKind == JsonValueKind.Array ? Texts(document.RootElement, "id").ToArray() : []);
+    }
+
+    private static IEnumerable<string> Folders(string path)
+    {
+        for (var end = path.LastIndexOf('/'); end > 0; end = path.LastIndexOf('/', end - 1)) yield return path[..end];
     }
 
     private Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
+
+    /// <summary>Takes something out of an answer. Text with half a surrogate pair passes the parser, and is refused only when it is read.</summary>
+    private static T Read<T>(HubName name, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Odd(name, $"The answer holds text that is none ({e.Message.TrimEnd('.')})");
+        }
+    }
 
     private static IEnumerable<string> Texts(JsonElement list, string property) => list.EnumerateArray()
         .Select(item => Text(item, property)).OfType<string>().Where(text => text.Length is > 0 and < 200);
@@ -110,7 +129,7 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
 
         try
         {
-            return (JsonDocument.Parse(body.GetBuffer().AsMemory(0, (int)body.Length).ToArray()), NextPage(answer));
+            return (JsonDocument.Parse(body.ToArray()), NextPage(answer));
         }
         catch (JsonException e)
         {

@@ -43,6 +43,7 @@ public sealed partial class HubClient : IDisposable
         _settings = HubSettings.Of(options ?? new HubOptions(), environment);
         _logger = logger ?? NullLogger.Instance;
         var time = clock ?? TimeProvider.System;
+        if (_settings is { Token: not null, Offline: false, Endpoint: { Scheme: "http", IsLoopback: false } }) LogOpenToken(_logger, _settings.Endpoint);
         if (http is null) http = _own = new HttpClient(CreateHandler()) { Timeout = Timeout.InfiniteTimeSpan };
         _cache = new HubCache(_settings.CacheFolder);
         var transport = new HubTransport(http, _settings, time);
@@ -172,6 +173,9 @@ public sealed partial class HubClient : IDisposable
             "Unset HF_HUB_OFFLINE (or set HubOptions.Offline to false) to download it, "
             + "or name the cache that holds it (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
     }
+
+    [LoggerMessage(2, LogLevel.Warning, "The token is sent to {Endpoint} over a connection that is not secure: use https, or set HubOptions.Token to \"\"")]
+    private static partial void LogOpenToken(ILogger logger, Uri endpoint);
 
     [LoggerMessage(1, LogLevel.Warning, "{Name}: the cache's copy of commit {Commit} is used, because the server was not reached. {Reason}")]
     private static partial void LogUnreached(ILogger logger, HubName name, string commit, string reason);

@@ -82,6 +82,13 @@ public sealed class AnswerTests : IDisposable
         Assert.Contains("\"a.json\" twice", _bed.Fails(HubFault.BadAnswer).Message);
     }
 
+    [Fact]
+    public void ListsWithAFileBelowAFile_AreRefused()
+    {
+        _bed.Hub.Always(FakeHub.TreePath(), _ => Reply.Json($"[{Entry("a/b/c.json")}, {Entry("a")}]"));
+        Assert.Contains("\"a/b/c.json\" below a file", _bed.Fails(HubFault.BadAnswer).Message);
+    }
+
     [Theory]
     [InlineData("""{"sha": "../../x"}""")]
     [InlineData("""{"sha": 5}""")]

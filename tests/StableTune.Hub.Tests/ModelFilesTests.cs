@@ -120,6 +120,8 @@ public sealed class ModelFilesTests
     [InlineData("")]
     [InlineData("[]")]
     [InlineData("{\"unet\": [\"a\"")]
+    [InlineData("{\"unet\": [\"a\", \"\\ud800\"]}")]
+    [InlineData("{\"\\ud800\": [\"a\", \"b\"]}")]
     public void Select_RefusesAnIndexThatIsNone(string index)
     {
         Assert.Contains("model_index.json", Assert.Throws<FormatException>(() => ModelFiles.Select(Repository, index)).Message);

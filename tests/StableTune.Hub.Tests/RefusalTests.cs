@@ -115,6 +115,16 @@ public sealed class RefusalTests : IDisposable
         Assert.DoesNotContain(Directory.GetFiles(_bed.Cache, "*", SearchOption.AllDirectories), path => File.ReadAllText(path).Contains(Secret, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("http://hub.example.org", true)]
+    [InlineData("https://hub.example.org", false)]
+    public void ATokenOnAnOpenConnection_IsWarnedOf(string endpoint, bool warned)
+    {
+        _bed.Client(_bed.Options with { Token = Secret, Endpoint = new Uri(endpoint) });
+        Assert.Equal(warned, _bed.Log.Lines.Any(line => line.Contains("not secure", StringComparison.Ordinal)));
+        Assert.DoesNotContain(_bed.Log.Lines, line => line.Contains(Secret, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void WithoutAToken_NoneIsSent()
     {

@@ -95,6 +95,16 @@ public sealed class ResolveTests
         Assert.Equal(2, Directory.GetFiles(bed.Snapshot, "*", SearchOption.AllDirectories).Length);
     }
 
+    [Theory]
+    [InlineData("dir x/ü#%41+&=@2.txt")]
+    [InlineData("模型/絵.txt")]
+    public void Resolve_OfNamesThatAddressesMustEscape_FindsThem(string path)
+    {
+        using var bed = new HubBed();
+        bed.Hub.AddText(path, "text");
+        Assert.Equal("text", File.ReadAllText(bed.Client().Resolve(HubName.Parse($"frog/green/{path}")).Path));
+    }
+
     [Fact]
     public void Resolve_WithFilter_BringsWhatItAccepts()
     {

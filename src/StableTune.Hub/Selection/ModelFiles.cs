@@ -116,7 +116,7 @@ public static class ModelFiles
                 .Where(p => p.Value[1].ValueKind == JsonValueKind.String)
                 .Select(p => new Part(p.Name, p.Value[1].GetString()!)).ToList();
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter: text with half a surrogate pair
         {
             throw new FormatException($"{IndexName} is no JSON: {e.Message}", e);
         }

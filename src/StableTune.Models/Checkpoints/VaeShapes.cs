@@ -16,6 +16,9 @@ internal sealed record VaeNames(string Down, string Up, string Resnets)
 /// <summary>Finds out a VAE's architecture from the shapes in a checkpoint.</summary>
 internal static class VaeShapes
 {
+    /// <summary>Reads the architecture from the names of single files.</summary>
+    public static VaeOptions Read(CheckpointKeys keys, ModelVersion version, SidecarYaml? yaml) => Read(keys, VaeNames.Ldm, version, yaml);
+
     /// <summary>Reads the architecture.</summary>
     /// <param name="keys">What lies below the VAE's prefix.</param>
     /// <param name="names">What its levels are called.</param>
