@@ -154,6 +154,30 @@ public sealed class BertLoadingTests : IDisposable
         Assert.True(expected.equal(actual));
     }
 
+    [Theory]
+    [InlineData("taiyi")]
+    [InlineData("roberta")]
+    [InlineData("ldm")]
+    public void Convert_AFolderToAFolder_LoadsToTheSame(string kind)
+    {
+        using var frozen = no_grad();
+        var path = Write(kind);
+        ModelConverter.Convert(path, _folder.File("converted"));
+        using var model = ModelLoader.Load(path);
+        using var again = ModelLoader.Load(_folder.File("converted"));
+        Assert.True(PromptEncoder.For(model).Encode(["一只猫, red"]).Context.equal(PromptEncoder.For(again).Encode(["一只猫, red"]).Context));
+    }
+
+    [Fact]
+    public void Save_AsASingleFile_IsRefused()
+    {
+        var path = Write("taiyi");
+        using var model = ModelLoader.Load(path);
+        foreach (var save in (Action[])[() => model.SaveAs(_folder.File("one.safetensors")), () => ModelConverter.Convert(path, _folder.File("one.safetensors"))])
+            Assert.Contains("save a folder", Assert.Throws<InvalidOperationException>(save).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder.File("one.safetensors")));
+    }
+
     private string Write(string kind) => kind switch
     {
         "taiyi" => BertModels.Taiyi(_folder),
