@@ -139,7 +139,7 @@ public sealed class AdapterNetwork : IDisposable
     /// Loads weights into the adapters by name, whatever floating-point type they have in the file. What does not fit is left out and
     /// reported; a file may so hold a part of the weights, for instance initial down projections.
     /// </summary>
-    /// <param name="path">A safetensors file with names as <see cref="Save"/> writes them.</param>
+    /// <param name="path">A file with names as <see cref="Save"/> writes them, safetensors or torch.</param>
     /// <returns>What was missing, unexpected, or of another shape (another rank, for instance).</returns>
     /// <exception cref="InvalidFileException">The file cannot be read.</exception>
     public LoadReport LoadWeights(string path)
@@ -163,15 +163,18 @@ public sealed class AdapterNetwork : IDisposable
     }
 
     /// <summary>Writes the adapters to a file, complete or not at all, with the hashes of its content in the metadata.</summary>
-    /// <param name="path">The file, safetensors.</param>
+    /// <param name="path">The file: safetensors; a path that ends in .pt, .pth, .bin or .ckpt gives a torch file of the same tensors, which has no place for
+    /// metadata.</param>
     /// <param name="metadata">What the file says about its training, see <see cref="AdapterMetadata"/>; null for nothing but
     /// the hashes.</param>
     /// <param name="dtype">The type of all tensors in the file; null for float32, in which they are trained.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
     {
-        var tensors = NamedTensors().ToList();
-        StateDictWriter.Save(path, tensors, AdapterHashes.Added(metadata, tensors, dtype), dtype);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var tensors = StatePayloads.Of(NamedTensors(), dtype);
+        if (AdapterFiles.IsTorch(path)) TorchWriter.Write(path, tensors);
+        else SafetensorsWriter.WriteHashed(path, tensors, metadata);
     }
 
     /// <summary>

@@ -130,7 +130,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public TrainerBuilder WithLossWeighting(ILossWeighting weighting) => Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
 
     /// <summary>Writes the adapter to this file at the end, and beside it under numbered names when saved during training.</summary>
-    /// <param name="path">A .safetensors file.</param>
+    /// <param name="path">A .safetensors file, or a .pt file, which has no place for metadata.</param>
     /// <param name="precision">The type of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
     public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(Given(path)) { Precision = precision });
 

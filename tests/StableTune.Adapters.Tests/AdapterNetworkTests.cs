@@ -59,6 +59,37 @@ public sealed class AdapterNetworkTests : IDisposable
         Assert.Equal(expected.Metadata.OrderBy(e => e.Key, StringComparer.Ordinal), actual.Metadata.Where(e => e.Key != "modelspec.hash_sha256"));
     }
 
+    /// <summary>The form that sd-trainer writes: a dictionary of the same names, without metadata.</summary>
+    [Theory]
+    [InlineData(".pt")]
+    [InlineData(".ckpt")]
+    public void Save_AsTorchFile_LoadsAgain(string extension)
+    {
+        var path = _folder.File("lora" + extension);
+        using (var network = Attach())
+        {
+            network.LoadWeights(Fixture("lora_final_fp32")).ThrowIfIncomplete();
+            network.Save(path, new Dictionary<string, string> { ["ss_steps"] = "10" }, ScalarType.Float16);
+        }
+
+        using (var expected = SafetensorsFile.Open(Fixture("lora_saved_fp16")))
+        using (var actual = TorchFile.Open(path))
+        {
+            Assert.Same(actual.Root, actual.StateDictionary);
+            Assert.Equal(expected.Tensors.Select(t => (t.Name, t.ToString())).Order(), actual.Tensors.Select(t => (t.Name, t.ToString())).Order());
+            foreach (var info in expected.Tensors)
+            {
+                var bytes = new byte[info.ByteCount];
+                actual.Read(actual[info.Name], bytes);
+                Assert.True(expected.Span(info.Name).SequenceEqual(bytes), info.Name);
+            }
+        }
+
+        using var again = AdapterNetwork.FromFile(path, new AdapterHosts(_unet, _text));
+        using var golden = Golden.OpenFile(Fixture("lora_saved_fp16"));
+        Assert.All(again.NamedParameters(), p => golden.AssertEqual(p.Name, p.Parameter));
+    }
+
     [Fact]
     public void LoadWeights_InitialDowns_LoadsThemAndReportsTheRest()
     {

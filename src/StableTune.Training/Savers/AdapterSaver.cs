@@ -1,3 +1,4 @@
+using StableTune.Adapters;
 using StableTune.Training;
 
 namespace StableTune;
@@ -6,7 +7,7 @@ namespace StableTune;
 /// Writes adapters as sd-scripts does: names, types and metadata, so that web interfaces and pipelines load the file as it is. The file of
 /// the end has the given path; those of epochs and steps lie beside it, numbered.
 /// </summary>
-/// <param name="path">A .safetensors file.</param>
+/// <param name="path">A .safetensors file, or a .pt file, which has no place for metadata.</param>
 public sealed class AdapterSaver(string path) : ISaver
 {
     /// <summary>Where the last file goes.</summary>
@@ -24,8 +25,8 @@ public sealed class AdapterSaver(string path) : ISaver
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
-        if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
-            yield return Problem("adapters are written as safetensors", "end the path with .safetensors");
+        if (!AdapterFiles.Extensions.Contains(System.IO.Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
+            yield return Problem("adapters are written as safetensors or torch files", "end the path with .safetensors, or with .pt");
         else if (!AtomicFile.CanWrite(path, out var reason))
             yield return Problem(reason, "name a file in a folder that can be written to");
         if (Precision is not (null or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))

@@ -16,7 +16,7 @@ public sealed class BadOutputTests : IDisposable
     public void SaveTo_AFolder_IsRefused() => Refused(b => b.SaveTo(_folder.Folder("frog.safetensors")), "AdapterSaver.Path", "this is a folder");
 
     [Fact]
-    public void SaveTo_AnotherKindOfFile_IsRefused() => Refused(b => b.SaveTo(_folder.File("frog.ckpt")), "AdapterSaver.Path", "safetensors");
+    public void SaveTo_AnotherKindOfFile_IsRefused() => Refused(b => b.SaveTo(_folder.File("frog.onnx")), "AdapterSaver.Path", "safetensors");
 
     [Theory]
     [InlineData("")]
