@@ -58,6 +58,11 @@ internal sealed class YamlTree
         {
             throw new InvalidFileException(path, $"not yaml: line {e.Start.Line}: {e.Message}", "Correct the file, or take it from the model's source again.", e);
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // What YamlDotNet's scanner throws for some broken texts, as "[x:" at the end of one.
+            throw new InvalidFileException(path, "not yaml: its notation is broken.", "Correct the file, or take it from the model's source again.", e);
+        }
     }
 
     private YamlValue Value(int depth)

@@ -6,14 +6,14 @@ namespace StableTune.Models;
 /// <summary>Writes an inspection for people.</summary>
 internal sealed class InspectionText(TextWriter writer)
 {
-    private const int ValueLength = 100, KeyWidth = 28;
+    private const int ValueLength = 100, KeyWidth = 30;
 
     public void Write(ModelInspection inspection)
     {
         Line(0, Plain(inspection.Path));
         Line(2, inspection.Summary);
         WriteParts(inspection);
-        WriteFiles(inspection.Files);
+        WriteFiles(inspection);
         foreach (var (title, entries) in MetadataGroups.Of(inspection.Metadata))
         {
             Line(0, "");
@@ -45,14 +45,16 @@ internal sealed class InspectionText(TextWriter writer)
         Line(0, string.Create(CultureInfo.InvariantCulture, $"  {part.Name,-14} {part.Parameters,15:N0} {Size(part.Bytes),10}  {types}"));
     }
 
-    private void WriteFiles(IReadOnlyList<InspectedFile> files)
+    private void WriteFiles(ModelInspection inspection)
     {
-        if (files.Count == 0) return;
+        if (inspection.Files.Count == 0) return;
+        // Within a folder the files of several parts have the same name.
+        var isFolder = Directory.Exists(inspection.Path);
         Line(0, "");
         Line(0, "Files");
-        foreach (var file in files)
+        foreach (var file in inspection.Files)
         {
-            Line(2, $"{Plain(System.IO.Path.GetFileName(file.Path))}, {Size(file.Bytes)}");
+            Line(2, $"{Plain(isFolder ? Path.GetRelativePath(inspection.Path, file.Path) : Path.GetFileName(file.Path))}, {Size(file.Bytes)}");
             if (file.Hashes is not { } hashes) continue;
             Line(4, $"{"sha256",-22} {hashes.Sha256}");
             Line(4, $"{"AutoV2",-22} {hashes.AutoV2}");
