@@ -27,6 +27,12 @@ internal sealed class DatasetWriter
         Refuse("DatasetOptions.PriorLossWeight", options.PriorLossWeight, options.PriorLossWeight != s_dataset.PriorLossWeight);
         Refuse("DatasetOptions.ApplyExifOrientation", options.ApplyExifOrientation, !options.ApplyExifOrientation);
         Refuse("DatasetOptions.OnBadImage", options.OnBadImage, options.OnBadImage != s_dataset.OnBadImage);
+        Refuse("DatasetOptions.PriorStyle", options.PriorStyle, options.PriorStyle != s_dataset.PriorStyle);
+        Refuse("DatasetOptions.MinibatchRepeat", options.MinibatchRepeat, options.MinibatchRepeat != s_dataset.MinibatchRepeat);
+        Refuse("DatasetOptions.DropLast", options.DropLast, options.DropLast);
+        Refuse("DatasetOptions.MaxBatchesPerEpoch", options.MaxBatchesPerEpoch, options.MaxBatchesPerEpoch is not null);
+        Refuse("DatasetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
+        Refuse("DatasetOptions.MinimumImageArea", options.MinimumImageArea, options.MinimumImageArea is not null);
         Refuse("DatasetOptions.Codec", options.Codec, options.Codec is not null);
         if (plan.Subsets.Any(subset => subset.Source is MetadataSource) && !plan.Subsets.All(subset => subset.Source is MetadataSource))
             _problems.Add(new("DatasetPlan.Subsets", null, "such a file keeps metadata files and folders in data sets of their own", "split them with AddDataset"));
@@ -85,6 +91,8 @@ internal sealed class DatasetWriter
         if (options.ConditioningFolder is { } conditioning) table["conditioning_data_dir"] = conditioning;
         Set(table, "alpha_mask", options.Mask == LossMask.Alpha, false);
         Refuse("SubsetOptions.Mask", options.Mask, options.Mask == LossMask.Conditioning);
+        Refuse("SubsetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
+        Refuse("SubsetOptions.Weight", options.Weight, options.Weight is not null);
         Captions(table, captions);
         Set(table, "flip_aug", augmentation.Flip, false);
         Set(table, "color_aug", augmentation.Color != ColorAugmentation.None, false);

@@ -11,7 +11,7 @@ public sealed record PlannedBatch(int Index, PixelSize Size, IReadOnlyList<int> 
 
 /// <summary>
 /// The order of one epoch. It depends on the data set, the seed and the epoch's number alone, so a run can begin at any batch
-/// of any epoch. A batch holds images of one size; the last batch of a size may be smaller; no image is lost.
+/// of any epoch. A batch holds images of one size; the last batch of a size may be smaller; no image is lost unless an option says so.
 /// </summary>
 public sealed class EpochPlan
 {
@@ -40,15 +40,7 @@ public sealed class EpochPlan
         ArgumentOutOfRangeException.ThrowIfLessThan(epoch, 1);
         var ofEpoch = new NamedSeeds(seeds.For("data", epoch));
         var random = new RandomStream(ofEpoch.For("order"));
-        var pieces = new List<(PixelSize Size, int[] Samples)>(dataset.BatchesPerEpoch);
-        foreach (var bucket in dataset.Buckets)
-        {
-            var entries = bucket.Entries.ToArray();
-            random.Shuffle(entries);
-            pieces.AddRange(entries.Chunk(bucket.BatchSize).Select(samples => (bucket.Size, samples)));
-        }
-
-        var order = pieces.ToArray();
+        var order = BatchOrder.Of(dataset, seeds, epoch, random).ToArray();
         random.Shuffle(order);
         var (batches, drawn) = (new PlannedBatch[order.Length], 0);
         for (var i = 0; i < order.Length; i++)

@@ -12,7 +12,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         ImageDraw[] draws = [.. items.Select((item, i) => ImageDraw.Choose(item, epoch, plan.FirstDraw + i))];
         // The scope frees whatever was made when something fails half-way; all is detached together at the end.
         using var scope = NewDisposeScope();
-        var weights = tensor(items.Select(item => item.LossWeight).ToArray());
+        var weights = tensor(Weights(items));
         var prepared = PreparedImages.Load(items, draws, cancellationToken, hintsOnly: latents is not null);
         var cached = latents?.Collate(plan.Samples, draws);
         var masks = prepared.Masks ?? latents?.Masks(items, draws);
@@ -28,6 +28,13 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
             EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
             PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
         };
+    }
+
+    /// <summary>Factors of the losses. Of pairs the mean of each half counts, so that of the whole batch counts twice.</summary>
+    private static float[] Weights(TrainingSample[] items)
+    {
+        var factor = items[0].Dataset.PriorStyle == PriorStyle.Paired ? 2f : 1f;
+        return [.. items.Select(item => factor * item.LossWeight)];
     }
 
     /// <summary>The caption of one image of a batch.</summary>

@@ -4,7 +4,7 @@ using StableTune.Imaging;
 namespace StableTune.Data;
 
 /// <summary>Makes a data set from a plan, collecting every problem on the way instead of stopping at the first.</summary>
-internal sealed class DatasetAssembly
+internal sealed partial class DatasetAssembly
 {
     private const int MostDraws = 100_000_000;
     private const long MostPixels = 1L << 28;
@@ -38,9 +38,10 @@ internal sealed class DatasetAssembly
         if (plan.Subsets.IsEmpty)
             assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images", "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
         foreach (var subset in plan.Subsets) assembly._problems.AddRange(subset.Options.Validate());
+        assembly.CheckBalance(plan.Subsets);
 
         var found = assembly.WithoutDoubles(plan.Subsets).SelectMany(assembly.Read).ToList();
-        found = assembly.WithSizes(found);
+        found = assembly.WithoutSmall(assembly.WithSizes(found));
         var held = assembly._problems.Count == 0 ? assembly.HoldOut(found) : [];
         if (assembly._problems.Count == 0) assembly.CheckRoles(found, plan.Subsets);
         var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
@@ -146,6 +147,21 @@ internal sealed class DatasetAssembly
         return held;
     }
 
+    /// <summary>What decides how often images are drawn must be one thing, said in one place.</summary>
+    private void CheckBalance(ImmutableArray<SubsetPlan> subsets)
+    {
+        foreach (var subset in subsets)
+        {
+            if (_options.SamplesPerEpoch is null && subset.Options.Weight is { } weight)
+                _problems.Add(new("SubsetOptions.Weight", weight, "it is a share of a number of draws, which is not set", "set DatasetOptions.SamplesPerEpoch, or use repeats"));
+            if (_options.SamplesPerEpoch is not null && subset.Options.SamplesPerEpoch is { } count)
+                _problems.Add(new("SubsetOptions.SamplesPerEpoch", count, "the data set shares its own number of draws by weights", "set DatasetOptions.SamplesPerEpoch or this, not both"));
+        }
+
+        if (_options.PriorStyle == PriorStyle.Paired && (_options.SamplesPerEpoch is not null || subsets.Any(subset => subset.Options.SamplesPerEpoch is not null)))
+            _problems.Add(new("DatasetOptions.PriorStyle", PriorStyle.Paired, "pairs are fixed, while SamplesPerEpoch draws other images in each epoch", "use one of them"));
+    }
+
     private void CheckRoles(List<Found> found, ImmutableArray<SubsetPlan> subsets)
     {
         var draws = found.Sum(item => (long)item.Repeats);
@@ -170,37 +186,6 @@ internal sealed class DatasetAssembly
                 "all images are regularisation images, nothing would be learned", "add the images to be trained as well"));
     }
 
-    /// <summary>Frames every image, balances regularisation images, and numbers the samples.</summary>
-    private List<TrainingSample> Place(List<Found> found)
-    {
-        var (bucketing, resolution) = (_options.Bucketing ?? new FixedResolution(), _options.Resolution!.Value);
-        var training = found.Where(item => !item.Subset.IsRegularization).ToList();
-        var regularization = found.Where(item => item.Subset.IsRegularization).ToList();
-        foreach (var folder in training.Concat(regularization).GroupBy(item => (item.Folder, item.Subset, item.Repeats)))
-            _folders.Add(new(folder.Key.Folder, folder.Key.Repeats, folder.Count(), folder.Key.Subset, folder.First().ClassTokens));
-
-        var balanced = RegularizationBalance.Repeats([.. regularization.Select(item => item.Repeats)], training.Sum(item => item.Repeats));
-        if (regularization.Count > 0) WarnAboutBalance(regularization.Sum(item => item.Repeats), training.Sum(item => item.Repeats));
-
-        var samples = new List<TrainingSample>(found.Count);
-        foreach (var item in training) Add(item, item.Repeats);
-        for (var i = 0; i < regularization.Count; i++)
-            if (balanced[i] > 0) Add(regularization[i], balanced[i]);
-        return samples;
-
-        void Add(Found item, int repeats)
-        {
-            try
-            {
-                samples.Add(Sample(item, samples.Count, repeats, Checked(bucketing.Frame(item.Item.Size!.Value, resolution))));
-            }
-            catch (ArgumentException e)
-            {
-                _problems.Add(new("DatasetItem.Path", item.Item.Path, e.Message.TrimEnd('.'), "leave the image out, or choose another resolution"));
-            }
-        }
-    }
-
     /// <summary>A host's own bucketing may be wrong; it is better said now than in the middle of an epoch.</summary>
     private static Framing Checked(Framing framing)
     {
@@ -213,9 +198,10 @@ internal sealed class DatasetAssembly
             : throw new ArgumentException($"a piece of {size} at ({left}, {top}) cannot be cut from {resized}");
     }
 
-    private TrainingSample Sample(Found item, int index, int repeats, Framing framing) => new()
+    private TrainingSample Sample(Found item, int index, int repeats, Framing framing, int group = 0) => new()
     {
         Index = index,
+        CountedGroup = group,
         Path = item.Item.Path,
         ConditioningPath = item.Item.ConditioningPath,
         Folder = item.Folder,
@@ -243,9 +229,10 @@ internal sealed class DatasetAssembly
     private TrainingDataset Validation(List<Found> held)
     {
         var bucketing = _options.Bucketing ?? new FixedResolution();
+        var plain = _options with { MinibatchRepeat = 1, DropLast = false, MaxBatchesPerEpoch = null, SamplesPerEpoch = null, PriorStyle = PriorStyle.Separate };
         var samples = held.Select((item, index) => Sample(item with { Subset = Plain(item.Subset), Captions = CaptionPipeline.From(Plain(item.Subset).Captions) },
-            index, repeats: 1, bucketing.Frame(item.Item.Size!.Value, _options.Resolution!.Value))).ToList();
-        return new(_plan, samples, [], new Dictionary<string, IReadOnlyDictionary<string, int>>(), []);
+            index, repeats: 1, bucketing.Frame(item.Item.Size!.Value, _options.Resolution!.Value)) with { Dataset = plain }).ToList();
+        return new(_plan with { Options = plain }, samples, [], new Dictionary<string, IReadOnlyDictionary<string, int>>(), []);
     }
 
     private static SubsetOptions Plain(SubsetOptions options) => options with
@@ -261,6 +248,18 @@ internal sealed class DatasetAssembly
         var names = samples.Where(condition).Select(sample => sample.Path).Distinct().ToList();
         if (names.Count > 0)
             _warnings.Add($"{names.Count} image(s) {fault}: {string.Join(", ", names.Take(shown))}{(names.Count > shown ? " ..." : "")}");
+    }
+
+    /// <summary>Leaves out images of fewer pixels than are wanted.</summary>
+    private List<Found> WithoutSmall(List<Found> found)
+    {
+        if (_options.MinimumImageArea is not { } least) return found;
+        var small = found.Where(item => item.Item.Size!.Value.Area < least).ToList();
+        if (small.Count == 0) return found;
+        const int shown = 3;
+        _warnings.Add($"{small.Count} image(s) have fewer than {least} pixels (MinimumImageArea) and are left out: "
+            + $"{string.Join(", ", small.Take(shown).Select(item => item.Item.Path))}{(small.Count > shown ? " ..." : "")}");
+        return [.. found.Except(small, ReferenceEqualityComparer.Instance).Cast<Found>()];
     }
 
     private void WarnAboutBalance(int regularization, int training)

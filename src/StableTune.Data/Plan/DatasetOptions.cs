@@ -13,6 +13,19 @@ public enum BadImagePolicy
     Skip,
 }
 
+/// <summary>How regularisation images come into batches.</summary>
+public enum PriorStyle
+{
+    /// <summary>As samples like others, in the batches of their own training sizes (sd-scripts).</summary>
+    Separate,
+
+    /// <summary>
+    /// Each training image has one beside it in the same batch, which is twice as large: the training images, then their partners. The loss is the mean of the
+    /// first plus the mean of the second times the weight (diffusers and ppdiffusers: <c>with_prior_preservation</c>). An epoch is as long as the longer list.
+    /// </summary>
+    Paired,
+}
+
 /// <summary>Options of a data set: everything that its subsets have in common.</summary>
 public sealed record DatasetOptions : OptionsBase
 {
@@ -27,6 +40,33 @@ public sealed record DatasetOptions : OptionsBase
 
     /// <summary>Factor of the loss of regularisation images. Default 1.</summary>
     public double PriorLossWeight { get; init; } = 1;
+
+    /// <summary>How regularisation images come into batches. Default: as samples like others.</summary>
+    public PriorStyle PriorStyle { get; init; }
+
+    /// <summary>
+    /// Times that each image occurs in its batch, each time with its own noise, timestep and caption (sd-trainer: <c>minibatch_repeat</c>): a batch of 8 holds 2
+    /// images 4 times. The batches in which all images occur are then that many epochs. Default 1; the <see cref="BatchSize"/> must be a multiple.
+    /// </summary>
+    public int MinibatchRepeat { get; init; } = 1;
+
+    /// <summary>Whether the last batch of a training size is left out of an epoch when it is not full. Default false: no image is lost.</summary>
+    public bool DropLast { get; init; }
+
+    /// <summary>
+    /// Batches of this data set in an epoch at most, for instance for a trial; the next epoch goes on where this one stopped, until all images have come. Null,
+    /// the default, is no limit.
+    /// </summary>
+    public int? MaxBatchesPerEpoch { get; init; }
+
+    /// <summary>
+    /// Training images in an epoch, shared by the subsets as their <see cref="SubsetOptions.Weight"/> says, whatever their repeats; in the long run each image
+    /// of a subset comes equally often. Null, the default, lets repeats decide.
+    /// </summary>
+    public int? SamplesPerEpoch { get; init; }
+
+    /// <summary>Images of fewer pixels (width times height) are left out, with a warning. Null, the default, leaves none out.</summary>
+    public long? MinimumImageArea { get; init; }
 
     /// <summary>The adapters' multiplier while a batch of this data set is trained; sliders train with 1 and -1. Default 1.</summary>
     public double NetworkMultiplier { get; init; } = 1;
@@ -62,6 +102,13 @@ public sealed record DatasetOptions : OptionsBase
         else if (Bucketing is not null)
             foreach (var problem in Bucketing.Validate(size)) yield return problem;
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least 1 image", "1 to 4 is customary");
+        if (!Enum.IsDefined(PriorStyle)) yield return Problem(PriorStyle, "there is no such style", "use PriorStyle.Separate or PriorStyle.Paired");
+        if (MinibatchRepeat < 1) yield return Problem(MinibatchRepeat, "an image occurs in its batch at least once", "1 repeats none");
+        else if (BatchSize >= 1 && BatchSize % MinibatchRepeat != 0)
+            yield return Problem(MinibatchRepeat, $"the batch size ({BatchSize}) is no multiple of it", $"use a batch size of {(BatchSize + MinibatchRepeat - 1) / MinibatchRepeat * MinibatchRepeat}");
+        if (MaxBatchesPerEpoch < 1) yield return Problem(MaxBatchesPerEpoch, "an epoch has at least 1 batch", "leave it unset for no limit");
+        if (SamplesPerEpoch < 1) yield return Problem(SamplesPerEpoch, "an epoch has at least 1 image", "leave it unset to let repeats decide");
+        if (MinimumImageArea < 1) yield return Problem(MinimumImageArea, "the number of pixels must be positive", "262144 is 512 x 512; leave it unset to leave none out");
         if (!double.IsFinite(NetworkMultiplier)) yield return Problem(NetworkMultiplier, "the multiplier must be a number", "1 is customary");
         if (ValidationSplit is not (>= 0 and < 1)) yield return Problem(ValidationSplit, "the share must be at least 0 and less than 1", "0.1 holds a tenth of the images out");
         if (PriorLossWeight is not (>= 0 and < double.PositiveInfinity)) yield return Problem(PriorLossWeight, "the weight must not be negative", "1 is customary");

@@ -19,6 +19,15 @@ public sealed record SubsetOptions : OptionsBase
     /// <summary>Times each image occurs in an epoch; null, the default, takes the number of the folder's name, or 1.</summary>
     public int? Repeats { get; init; }
 
+    /// <summary>
+    /// Images of this subset in an epoch, instead of repeats: another choice in each epoch, and in the long run each image equally often. Not for regularisation
+    /// images. Null, the default, lets repeats decide.
+    /// </summary>
+    public int? SamplesPerEpoch { get; init; }
+
+    /// <summary>The share of this subset in <see cref="DatasetOptions.SamplesPerEpoch"/>, relative to others; null, the default, is 1.</summary>
+    public double? Weight { get; init; }
+
     /// <summary>Caption of images that have none; null, the default, takes the text of the folder's name, if any.</summary>
     public string? ClassTokens { get; init; }
 
@@ -53,6 +62,11 @@ public sealed record SubsetOptions : OptionsBase
     public override IEnumerable<OptionProblem> Validate()
     {
         if (Repeats < 1) yield return Problem(Repeats, "an image must occur at least once in an epoch", "leave the folder out to train without it");
+        if (SamplesPerEpoch < 1) yield return Problem(SamplesPerEpoch, "an epoch has at least 1 image of the subset", "leave the folder out to train without it");
+        if (SamplesPerEpoch is not null && Repeats is not null) yield return Problem(SamplesPerEpoch, $"repeats ({Repeats}) and a number of draws cannot both decide", "set one of them");
+        if (Weight is { } share && !(share > 0 && double.IsFinite(share))) yield return Problem(Weight, "the weight must be positive", "1 is customary");
+        if (IsRegularization && SamplesPerEpoch is not null) yield return Problem(SamplesPerEpoch, "there are always as many regularisation images as training images", "leave it unset");
+        if (IsRegularization && Weight is not null) yield return Problem(Weight, "there are always as many regularisation images as training images", "leave it unset");
         foreach (var problem in Captions.Validate()) yield return problem;
         foreach (var problem in Augmentation.Validate()) yield return problem;
         if (ConditioningFolder is not null && !Directory.Exists(ConditioningFolder))

@@ -22,7 +22,7 @@ public sealed class TrainingDataset
         Buckets = [.. from sample in samples
                       group sample by sample.Framing.Size into bucket
                       orderby bucket.Key.Width, bucket.Key.Height
-                      select new Bucket(bucket.Key, plan.Options.BatchSize, [.. bucket.SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))])];
+                      select Bucket.Of(bucket.Key, plan.Options, [.. bucket])];
     }
 
     /// <summary>Several data sets as one: samples are numbered anew, buckets stay apart.</summary>
@@ -33,7 +33,7 @@ public sealed class TrainingDataset
         {
             var first = samples.Count;
             samples.AddRange(part.Samples.Select(sample => sample with { Index = first + sample.Index }));
-            buckets.AddRange(part.Buckets.Select(bucket => bucket with { Entries = [.. bucket.Entries.Select(entry => first + entry)] }));
+            buckets.AddRange(part.Buckets.Select(bucket => bucket.From(first)));
         }
 
         (_plan, Parts, Samples, Buckets) = (plan, parts, samples, buckets);
@@ -66,8 +66,15 @@ public sealed class TrainingDataset
     /// <summary>Regularisation images that were given, repeats included and before balancing; what metadata calls <c>ss_num_reg_images</c>.</summary>
     public int RegularizationImageCount => Folders.Where(folder => folder.Options.IsRegularization).Sum(folder => folder.Repeats * folder.ImageCount);
 
-    /// <summary>Batches in an epoch: for each bucket its entries divided by the batch size, rounded up.</summary>
-    public int BatchesPerEpoch => Buckets.Sum(bucket => bucket.BatchCount);
+    /// <summary>
+    /// Batches in an epoch: for each bucket its entries divided by the batch size, rounded up. With <see cref="DatasetOptions.MinibatchRepeat"/> n the n-th part
+    /// of the batches in which all images occur, rounded down; never more than <see cref="DatasetOptions.MaxBatchesPerEpoch"/>.
+    /// </summary>
+    public int BatchesPerEpoch => Parts.Count > 1 ? Parts.Sum(part => part.BatchesPerEpoch)
+        : Math.Min(Options.MaxBatchesPerEpoch ?? int.MaxValue, Math.Max(Math.Min(1, BatchesPerPass), BatchesPerPass / Options.MinibatchRepeat));
+
+    /// <summary>Batches in which every entry of every bucket occurs.</summary>
+    internal int BatchesPerPass => Buckets.Sum(bucket => bucket.BatchCount);
 
     /// <summary>Mean difference between the aspect ratio (width / height) of an image and that of its training size, each image counted
     /// once.</summary>

@@ -38,16 +38,10 @@ public sealed record TrainingSample
     /// <summary>Times it occurs in an epoch. Of a regularisation image: after balancing.</summary>
     public required int Repeats { get; init; }
 
+    /// <summary>The group of images that share a number of draws (<see cref="SubsetOptions.SamplesPerEpoch"/>), from 1; 0 where repeats decide.</summary>
+    internal int CountedGroup { get; init; }
+
     /// <summary>Factor of its loss: 1, or the prior loss weight of a regularisation image.</summary>
     public float LossWeight => Subset.IsRegularization ? (float)Dataset.PriorLossWeight : 1f;
 }
 
-/// <summary>Images of one training size, which make batches together.</summary>
-/// <param name="Size">The training size.</param>
-/// <param name="BatchSize">Images in a batch; the last batch of an epoch may have fewer.</param>
-/// <param name="Entries">Indices of samples, each as often as it is repeated.</param>
-public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> Entries)
-{
-    /// <summary>Batches in an epoch.</summary>
-    public int BatchCount => (Entries.Count + BatchSize - 1) / BatchSize;
-}

@@ -17,7 +17,7 @@ internal static class DatasetPreview
         var done = 0;
         Parallel.For(0, shown.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
-            cards[i] = PreviewCard.Make(shown[i], uses[shown[i].Index], draws[shown[i].Index], options.ThumbnailSide);
+            cards[i] = PreviewCard.Make(shown[i], uses[shown[i].Index], draws.GetValueOrDefault(shown[i].Index) ?? ImageDraw.Plain(shown[i]), options.ThumbnailSide);
             progress?.Report(new() { Stage = "drawing the preview", Step = Interlocked.Increment(ref done), TotalSteps = shown.Count });
         });
         // Pixels of all images are read for the findings only where all are shown anyway.
