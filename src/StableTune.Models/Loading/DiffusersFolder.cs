@@ -3,6 +3,9 @@ namespace StableTune.Models;
 /// <summary>A model folder in diffusers' layout: <c>model_index.json</c>, and a folder with configuration and weights for each part.</summary>
 internal sealed class DiffusersFolder : ModelSource
 {
+    /// <summary>The file that makes a folder a model.</summary>
+    public const string IndexName = "model_index.json";
+
     private const string Scheduler = "scheduler", UNetClass = "UNet2DConditionModel", VaeClass = "AutoencoderKL";
 
     private readonly ConfigFile _index;
@@ -17,9 +20,9 @@ internal sealed class DiffusersFolder : ModelSource
 
     /// <summary>Opens the folder and reads <c>model_index.json</c>.</summary>
     /// <exception cref="InvalidFileException">It is missing, no pipeline, or one of a kind that is not supported.</exception>
-    public static new DiffusersFolder Open(string path, ModelLoadOptions options)
+    public static DiffusersFolder Open(string path, ModelLoadOptions options)
     {
-        var index = System.IO.Path.Combine(path, "model_index.json");
+        var index = System.IO.Path.Combine(path, IndexName);
         if (File.Exists(index)) return new DiffusersFolder(path, new ConfigFile(index), options);
         throw new InvalidFileException(path, "the folder has no model_index.json, so it is no diffusers model." + WhatElse(path),
             "Give the folder that holds model_index.json, unet, vae, text_encoder and tokenizer, or a single checkpoint file.");
@@ -77,10 +80,9 @@ internal sealed class DiffusersFolder : ModelSource
     };
 
     /// <inheritdoc/>
-    public override ITextTokenizer ReadTokenizer(string textEncoder)
+    public override ITextTokenizer ReadTokenizer(string textEncoder, string? folder)
     {
-        var folder = System.IO.Path.Combine(Path, textEncoder.Replace("text_encoder", "tokenizer", StringComparison.Ordinal));
-        var tokenizer = TextEncoderKind.Of(Config(textEncoder)).ReadTokenizer(folder);
+        var tokenizer = TextEncoderKind.Of(Config(textEncoder)).ReadTokenizer(folder ?? PlaceOf(TokenizerOf(textEncoder)));
         // The reference gives SDXL's second tokenizer its padding id afterwards, so that "!" is no special word, unlike SD 2's.
         return textEncoder == ModelPart.TextEncoder2 && tokenizer is ClipTokenizer clip ? clip.WithPadId(clip.PadId) : tokenizer;
     }
@@ -114,7 +116,9 @@ internal sealed class DiffusersFolder : ModelSource
     private ModelPart VaePart()
     {
         RequireClass(ModelPart.Vae, VaeClass);
-        return VaeFolder(PlaceOf(ModelPart.Vae), Config(ModelPart.Vae), _options);
+        var options = ArchitectureReader.Vae(Config(ModelPart.Vae));
+        var file = WeightLocation.Find(PlaceOf(ModelPart.Vae), isText: false, _options.Variant);
+        return new ModelPart(ModelPart.Vae, options, () => new AutoencoderKL(options), () => WeightLocation.Open(file), WeightNames.Vae);
     }
 
     private ModelPart TextPart(string name)
@@ -123,14 +127,6 @@ internal sealed class DiffusersFolder : ModelSource
         var text = TextEncoderKind.Of(config).Read(config);
         var file = WeightLocation.Find(PlaceOf(name), isText: true, _options.Variant);
         return new ModelPart(name, text, text.Build, () => WeightLocation.Open(file), text.Rename);
-    }
-
-    /// <summary>The VAE of a folder that holds its <c>config.json</c> and weights.</summary>
-    public static ModelPart VaeFolder(string folder, ConfigFile config, ModelLoadOptions options)
-    {
-        var vae = ArchitectureReader.Vae(config);
-        var file = WeightLocation.Find(folder, isText: false, options.Variant);
-        return new ModelPart(ModelPart.Vae, vae, () => new AutoencoderKL(vae), () => WeightLocation.Open(file), WeightNames.Vae);
     }
 
     private ConfigFile Config(string part, string file = "config.json")

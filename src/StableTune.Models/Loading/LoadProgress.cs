@@ -13,8 +13,12 @@ internal sealed class LoadProgress
 
     private LoadProgress(IProgress<TrainingProgress> receiver, long total) => (_receiver, _total) = (receiver, total);
 
-    /// <summary>Progress over that many bytes; null when nobody listens.</summary>
-    public static LoadProgress? Create(IProgress<TrainingProgress>? receiver, long total) => receiver is null ? null : new LoadProgress(receiver, total);
+    /// <summary>Progress over that many bytes, which begins with a report of what is loaded; null when nobody listens.</summary>
+    public static LoadProgress? Create(IProgress<TrainingProgress>? receiver, long total, string what)
+    {
+        receiver?.Report(new TrainingProgress { Stage = "loading", Step = 0, TotalSteps = (int)Math.Round(total / Megabyte), Item = what });
+        return receiver is null ? null : new LoadProgress(receiver, total);
+    }
 
     /// <summary>The progress of the next file.</summary>
     /// <param name="length">Its bytes.</param>

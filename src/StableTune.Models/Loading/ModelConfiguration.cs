@@ -12,16 +12,17 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
     /// <summary>Whether padding can be hidden from the text encoder, see <see cref="MaskedTextModel.UseAttentionMask"/>. CLIP's has no mask.</summary>
     public bool TakesAttentionMask { get; init; }
 
-    /// <summary>Reads configurations and headers, no weights.</summary>
+    /// <summary>Reads configurations and headers, no weights. Downloads nothing.</summary>
     /// <param name="path">As for <see cref="ModelLoader.Load"/>.</param>
     /// <param name="options">As for <see cref="ModelLoader.Load"/>.</param>
-    /// <returns>Null when they cannot be read: <see cref="ModelLoader.Check"/> says why.</returns>
+    /// <returns>Null when they cannot be read, and <see cref="ModelLoader.Check"/> says why, or when the model has yet to be downloaded.</returns>
     public static ModelConfiguration? Find(string path, ModelLoadOptions? options = null)
     {
         try
         {
             // The VAE does not matter here; the UNet's architecture is read in any case.
-            using var description = ModelDescription.Read(ModelSource.Open(path, options ??= new ModelLoadOptions()), options with { Parts = ModelParts.TextEncoder });
+            options = (options ?? new ModelLoadOptions()) with { Parts = ModelParts.TextEncoder, MayDownload = false };
+            using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
             if (description.Details is not { } details) return null;
             var text = description.Parts.FirstOrDefault(part => part.Name == ModelPart.TextEncoder)?.Architecture as TextArchitecture;
             if (text is null) return null;
@@ -30,7 +31,7 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
                 LargestTokenLength = text.TakesLongRows ? text.MaxPositions - 2 : null, TakesAttentionMask = text.TakesLongRows,
             };
         }
-        catch (InvalidFileException)
+        catch (Exception e) when (e is InvalidFileException or InvalidOptionsException)
         {
             return null;
         }

@@ -46,12 +46,13 @@ internal sealed class ModelDescription : IDisposable
     /// <summary>Reads the configurations of the parts; what is wrong is collected in <see cref="Faults"/>.</summary>
     /// <param name="source">The model; this object's from now on, also when this throws.</param>
     /// <param name="options">Parts and what else is asked for.</param>
-    public static ModelDescription Read(ModelSource source, ModelLoadOptions options)
+    /// <param name="cancellationToken">Ends the download of another VAE.</param>
+    public static ModelDescription Read(ModelSource source, ModelLoadOptions options, CancellationToken cancellationToken = default)
     {
         var description = new ModelDescription(source, options);
         try
         {
-            description.Read();
+            description.Read(cancellationToken);
             return description;
         }
         catch
@@ -66,6 +67,7 @@ internal sealed class ModelDescription : IDisposable
     {
         foreach (var part in _parts) Attempt(part.CheckHeader);
         if (_details is null || _faults.Count > 0) return;
+        if (_options.VaePath is { } vae) _details = _details with { Notes = [.. _details.Notes, $"The VAE is that of {vae}."] };
         _details = _details with { StoredTypes = _parts.ToDictionary(part => part.Name, part => part.StoredTypes, StringComparer.Ordinal) };
     }
 
@@ -76,7 +78,7 @@ internal sealed class ModelDescription : IDisposable
         _source.Dispose();
     }
 
-    private void Read()
+    private void Read(CancellationToken cancellationToken)
     {
         Attempt(() => Scheduler = _source.ReadScheduler());
         // The UNet's configuration is read in any case: it tells which model this is.
@@ -86,15 +88,15 @@ internal sealed class ModelDescription : IDisposable
 
         // A UNet that cannot be read has been told already.
         if (_options.Parts.HasFlag(ModelParts.UNet) && _unet is not null) Add(ModelPart.UNet);
-        if (_options.Parts.HasFlag(ModelParts.Vae)) Add(ModelPart.Vae);
+        if (_options.Parts.HasFlag(ModelParts.Vae)) AddVae(cancellationToken);
         if (_options.Parts.HasFlag(ModelParts.TextEncoder))
         {
             Add(ModelPart.TextEncoder);
-            Attempt(() => Tokenizer = _source.ReadTokenizer(ModelPart.TextEncoder));
+            Attempt(() => Tokenizer = ReadTokenizer(ModelPart.TextEncoder));
             if (_unet is { TakesAddedConditions: true })
             {
                 Add(ModelPart.TextEncoder2);
-                Attempt(() => Tokenizer2 = _source.ReadTokenizer(ModelPart.TextEncoder2));
+                Attempt(() => Tokenizer2 = ReadTokenizer(ModelPart.TextEncoder2));
             }
         }
 
@@ -102,6 +104,20 @@ internal sealed class ModelDescription : IDisposable
     }
 
     private void Add(string name) => Attempt(() => _parts.Add(_source.Part(name)));
+
+    private void AddVae(CancellationToken cancellationToken)
+    {
+        if (_options.VaePath is not { } name) Add(ModelPart.Vae);
+        else Attempt(() => _parts.Add(ReplacementVae.Open(ModelLocation.ResolveVae(name, _options, cancellationToken), _details?.Version ?? ModelVersion.Sd1, _options)));
+    }
+
+    private ITextTokenizer ReadTokenizer(string textEncoder)
+    {
+        if (_options.TokenizerPath is not { } path) return _source.ReadTokenizer(textEncoder, null);
+        // The folder of one tokenizer, or of a model, which has one for each encoder.
+        var own = Path.Combine(path, ModelSource.TokenizerOf(textEncoder));
+        return _source.ReadTokenizer(textEncoder, Directory.Exists(own) ? own : path);
+    }
 
     private T? Architecture<T>(string part) where T : class => _parts.Find(candidate => candidate.Name == part)?.Architecture as T;
 
@@ -119,7 +135,9 @@ internal sealed class ModelDescription : IDisposable
         // Noisy latents; with a depth map; with another image's latents; with these and a mask.
         var latent = vae.LatentChannels;
         if (unet.OutChannels == latent && (unet.InChannels == latent || unet.InChannels == latent + 1 || unet.InChannels == 2 * latent || unet.InChannels == 2 * latent + 1)) return;
-        Fault(ModelPart.UNet, $"the UNet takes {unet.InChannels} channels and gives {unet.OutChannels}, the VAE's latents have {latent}.", OneModel);
+        var fault = $"the UNet takes {unet.InChannels} channels and gives {unet.OutChannels}, the VAE's latents have {latent}.";
+        if (_options.VaePath is { } path) _faults.Add(new InvalidFileException(path, fault, "Give a VAE that was made for such models as VaePath, or none."));
+        else Fault(ModelPart.UNet, fault, OneModel);
     }
 
     private void CheckText()
@@ -142,9 +160,10 @@ internal sealed class ModelDescription : IDisposable
     {
         if (Architecture<TextArchitecture>(part) is not { } text) return;
         if (tokenizer is not null && tokenizer.LargestId >= text.VocabularySize)
-            Fault(
-                part.Replace("text_encoder", "tokenizer", StringComparison.Ordinal),
-                $"the tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {text.VocabularySize}.", OneModel);
+            _faults.Add(new InvalidFileException(
+                _options.TokenizerPath ?? _source.PlaceOf(ModelSource.TokenizerOf(part)),
+                $"the tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {text.VocabularySize}.",
+                _source is SingleFileModel ? "Give the model's own tokenizer as TokenizerPath." : OneModel));
         if (text.MaxPositions < ClipTokenizer.ChunkLength)
             Fault(part, $"the text encoder takes {text.MaxPositions} tokens, prompts have {ClipTokenizer.ChunkLength}.", "Use a model whose text encoder takes that many.");
     }

@@ -1,12 +1,16 @@
+using Microsoft.Extensions.Logging;
 using StableTune.Weights;
 
 namespace StableTune.Models;
 
-/// <summary>Loads models: folders in diffusers' layout with safetensors weights, Stable Diffusion 1.x, 2.x and XL.</summary>
+/// <summary>Loads models: Stable Diffusion 1.x, 2.x and XL, from folders in diffusers' layout and single files, from this disk and the hub. See <c>docs/models.md</c>.</summary>
 public static class ModelLoader
 {
     /// <summary>Loads a model. Bytes go from the files straight into the weights' memory; nothing is held twice.</summary>
-    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="path">
+    /// A folder with <c>model_index.json</c>, a single file (<c>.safetensors</c>, <c>.ckpt</c>, <c>.pt</c>; the content decides), or where there is neither, a name on the
+    /// hub such as "owner/name", downloaded when it is not in the cache.
+    /// </param>
     /// <param name="options">Type, device, parts, progress; null for the defaults: all parts, float32, in memory of the process.</param>
     /// <param name="cancellationToken">Looked at every few megabytes.</param>
     /// <returns>The model, frozen and in evaluation mode.</returns>
@@ -18,12 +22,15 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(path);
         options ??= new ModelLoadOptions();
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
+        using var description = ModelDescription.Read(ModelSource.Open(path, options, cancellationToken), options, cancellationToken);
         // Before gigabytes are read in vain.
         description.CheckHeaders();
         ThrowIfAny(path, description.Faults);
 
-        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => part.ByteCount));
+        var details = description.Details!;     // without them there were faults
+        options.Logger?.LogInformation("{Path}: {Details}", path, details);
+        foreach (var note in details.Notes) options.Logger?.LogInformation("{Path}: {Note}", path, note);
+        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => part.ByteCount), details.ToString());
         var loaded = new Dictionary<string, nn.Module>(StringComparer.Ordinal);
         try
         {
@@ -41,7 +48,7 @@ public static class ModelLoader
             {
                 Path = path,
                 BaseModelVersion = description.BaseModelVersion,
-                Details = description.Details,
+                Details = details,
             };
         }
         catch
@@ -53,9 +60,10 @@ public static class ModelLoader
 
     /// <summary>
     /// Everything about a model that can be wrong and be known from configurations and file headers: missing, truncated and corrupt files, classes that are
-    /// not supported, tensors that are missing or of another shape. Reads no weights.
+    /// not supported, tensors that are missing or of another shape. Reads no weights, and downloads nothing: of a model on the hub that is not in the cache nothing is
+    /// known yet, which is no problem unless the hub may not be used.
     /// </summary>
-    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="path">As for <see cref="Load"/>.</param>
     /// <param name="options">As for <see cref="Load"/>.</param>
     /// <param name="option">The option that holds the path, as messages shall name it.</param>
     /// <returns>The problems; empty when the model can be loaded.</returns>
@@ -63,18 +71,27 @@ public static class ModelLoader
     {
         options ??= new ModelLoadOptions();
         if (string.IsNullOrWhiteSpace(path))
-            return [new OptionProblem(option, path, "a base model is required", "give the path of a model folder with a model_index.json")];
+            return [new OptionProblem(option, path, "a base model is required", "give a file, a folder, or a name on the hub")];
         var problems = options.Validate().ToList();
         if (problems.Count > 0) return problems;
         try
         {
+            options = options with { MayDownload = false };
             using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
             description.CheckHeaders();
-            return [.. description.Faults.Select(fault => Problem(option, fault))];
+            return [.. description.Faults.Where(fault => fault is not NotDownloadedException).Select(fault => Problem(option, fault))];
+        }
+        catch (NotDownloadedException)
+        {
+            return [];
         }
         catch (InvalidFileException e)
         {
             return [Problem(option, e)];
+        }
+        catch (InvalidOptionsException e)
+        {
+            return e.Problems;
         }
     }
 

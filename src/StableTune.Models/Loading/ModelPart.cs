@@ -7,7 +7,14 @@ namespace StableTune.Models;
 /// One part of a model, as a source has it: its architecture, its tensors under the names of diffusers, and how to build the module for them.
 /// Nothing is read before <see cref="Weights"/> is asked for, and then the header only.
 /// </summary>
-internal sealed class ModelPart(string name, object architecture, Func<nn.Module> build, Func<ITensorFile> open, Func<string, string?> rename) : IDisposable
+/// <param name="name">See <see cref="Name"/>.</param>
+/// <param name="architecture">See <see cref="Architecture"/>.</param>
+/// <param name="build">Makes the module.</param>
+/// <param name="open">Opens the tensors.</param>
+/// <param name="rename">See <see cref="Rename"/>.</param>
+/// <param name="owned">What is closed with the part beside its tensors; null for nothing.</param>
+internal sealed class ModelPart(
+    string name, object architecture, Func<nn.Module> build, Func<ITensorFile> open, Func<string, string?> rename, IDisposable? owned = null) : IDisposable
 {
     /// <summary>The names of the parts, which are their folders in diffusers' layout.</summary>
     public const string UNet = "unet", Vae = "vae", TextEncoder = "text_encoder", TextEncoder2 = "text_encoder_2";
@@ -55,5 +62,9 @@ internal sealed class ModelPart(string name, object architecture, Func<nn.Module
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _weights?.Dispose();
+    public void Dispose()
+    {
+        _weights?.Dispose();
+        owned?.Dispose();
+    }
 }

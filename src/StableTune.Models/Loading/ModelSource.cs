@@ -10,7 +10,7 @@ namespace StableTune.Models;
 /// </remarks>
 internal abstract class ModelSource(string path) : IDisposable
 {
-    /// <summary>The file or folder, as the user named it.</summary>
+    /// <summary>The file or folder on this disk.</summary>
     public string Path => path;
 
     /// <summary>The UNet's architecture, which tells what kind of model this is.</summary>
@@ -34,8 +34,12 @@ internal abstract class ModelSource(string path) : IDisposable
 
     /// <summary>The tokenizer of a text encoder.</summary>
     /// <param name="textEncoder"><see cref="ModelPart.TextEncoder"/> or <see cref="ModelPart.TextEncoder2"/>.</param>
+    /// <param name="folder">The folder to read it from; null for the model's own.</param>
     /// <exception cref="InvalidFileException">It is missing or corrupt.</exception>
-    public abstract ITextTokenizer ReadTokenizer(string textEncoder);
+    public abstract ITextTokenizer ReadTokenizer(string textEncoder, string? folder);
+
+    /// <summary>The folder of a text encoder's tokenizer in diffusers' layout.</summary>
+    public static string TokenizerOf(string textEncoder) => textEncoder.Replace("text_encoder", "tokenizer", StringComparison.Ordinal);
 
     /// <summary>What messages about a part name: its folder or file.</summary>
     public abstract string PlaceOf(string part);
@@ -43,15 +47,18 @@ internal abstract class ModelSource(string path) : IDisposable
     /// <summary>Closes what is open.</summary>
     public virtual void Dispose() { }
 
-    /// <summary>Opens a model on this disk.</summary>
-    /// <param name="path">A file or folder; links are followed.</param>
-    /// <param name="options">Variant, version, prediction.</param>
-    /// <exception cref="InvalidFileException">There is no model at the path, or none that is supported.</exception>
-    public static ModelSource Open(string path, ModelLoadOptions options)
+    /// <summary>Opens a model.</summary>
+    /// <param name="name">A file or folder (links are followed), or a name on the hub.</param>
+    /// <param name="options">Variant, version, prediction, hub.</param>
+    /// <param name="cancellationToken">Ends downloads.</param>
+    /// <exception cref="InvalidFileException">There is no model of this name, or none that is supported.</exception>
+    public static ModelSource Open(string name, ModelLoadOptions options, CancellationToken cancellationToken = default)
     {
+        var path = ModelLocation.Resolve(name, options, cancellationToken);
         if (Directory.Exists(path)) return DiffusersFolder.Open(path, options);
-        if (File.Exists(path))
-            throw new InvalidFileException(path, "this is a file, and single-file models are not supported by this version.", "Give a model folder in diffusers' layout, with a model_index.json.");
-        throw new InvalidFileException(path, "the folder is missing.", "Give the path of a model folder with a model_index.json.");
+        // Who names the index means its folder.
+        if (System.IO.Path.GetFileName(path) == DiffusersFolder.IndexName && System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder)
+            return DiffusersFolder.Open(folder, options);
+        return SingleFileModel.Open(path, options);
     }
 }

@@ -21,14 +21,31 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     public void Check_NoPath_AsksForAModel(string? path) =>
         Assert.Contains("required", Assert.Single(ModelLoader.Check(path)).ToString(), StringComparison.Ordinal);
 
-    [Fact]
-    public void Load_FolderMissing_SaysSo() => AssertFault(_folder.File("nowhere"), "nowhere", "missing");
+    [Theory]
+    [InlineData("nowhere", "no name on the hub")]
+    [InlineData("nowhere.safetensors", "no file or folder of this name")]
+    [InlineData("nowhere/model.ckpt", "reads as a path")]
+    public void Load_NeitherFileNorFolder_SaysSo(string name, string expected)
+    {
+        AssertFault(_folder.File(name), Path.GetFileName(name), expected);
+        AssertFault(name, Path.GetFileName(name), expected);
+    }
+
+    [Theory]
+    [InlineData("x", "not a")]
+    [InlineData("", "empty")]
+    public void Load_FileOfNoKind_SaysSo(string text, string expected)
+    {
+        File.WriteAllText(_folder.File("model.safetensors"), text);
+        AssertFault(_folder.File("model.safetensors"), "model.safetensors", expected);
+    }
 
     [Fact]
-    public void Load_File_SaysWhatToGive()
+    public void Load_FileThatMayNotBeRead_SaysSo()
     {
-        File.WriteAllText(_folder.File("model.safetensors"), "x");
-        AssertFault(_folder.File("model.safetensors"), "model.safetensors", "single-file");
+        if (OperatingSystem.IsWindows() || Environment.UserName == "root") return;      // who may read everything
+        File.SetUnixFileMode(Path.Combine(_path, "unet", "diffusion_pytorch_model.safetensors"), UnixFileMode.None);
+        AssertFault(_path, "diffusion_pytorch_model.safetensors", "may not be read");
     }
 
     [Fact]
