@@ -27,8 +27,17 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>The plan as it stands.</summary>
     public TrainingPlan Plan => _plan;
 
-    /// <summary>The base model: a diffusers folder.</summary>
-    public TrainerBuilder WithModel(string path) => Set(_plan with { ModelPath = path });
+    /// <summary>The base model: a single file (<c>.safetensors</c>, <c>.ckpt</c>), a diffusers folder, or a name on the hub such as "owner/name".</summary>
+    /// <param name="path">A path, or a name on the hub.</param>
+    /// <param name="options">How it is loaded; null leaves that as set. Types, device, progress and parts are the run's to choose.</param>
+    public TrainerBuilder WithModel(string path, ModelLoadOptions? options = null) => Set(_plan with
+    {
+        ModelPath = path, Model = options is null ? _plan.Model : options with { VaePath = options.VaePath ?? _plan.Model.VaePath },
+    });
+
+    /// <summary>Another VAE than the model's own, for latents, samples and saved models.</summary>
+    /// <param name="path">A file of a VAE or of a whole model, the folder of either, or a name on the hub.</param>
+    public TrainerBuilder WithVae(string path) => Set(_plan with { Model = _plan.Model with { VaePath = path } });
 
     /// <summary>
     /// Adds a folder of images with captions (<c>.caption</c> or <c>.txt</c> beside each). A folder named as sd-scripts wants it,

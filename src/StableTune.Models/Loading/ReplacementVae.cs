@@ -1,5 +1,3 @@
-using StableTune.Formats;
-
 namespace StableTune.Models;
 
 /// <summary>
@@ -16,29 +14,14 @@ internal static class ReplacementVae
     public static ModelPart Open(string path, ModelVersion version, ModelLoadOptions options)
     {
         if (Directory.Exists(path)) return OpenFolder(path, version, options);
-        var folder = Path.GetDirectoryName(path) ?? "";
-        var file = TensorFile.Open(path);
-        try
+        // A file out of a folder has its configuration beside it.
+        var configuration = Path.Combine(Path.GetDirectoryName(path) ?? "", "config.json");
+        var isVae = File.Exists(configuration) && new ConfigFile(configuration).Text("_class_name") == "AutoencoderKL";
+        var file = VaeFile.Open(path, new SingleFileOptions
         {
-            var whole = new CheckpointKeys(file, PartLayout.VaePrefix);
-            if (whole.Any) return OpenFile(file, whole, PartLayout.VaePrefix, version);
-            var keys = new CheckpointKeys(file, "");
-            if (keys.HasModule("encoder.down_blocks"))
-            {
-                // A file out of a folder: its configuration lies beside it, or it is built as all published ones.
-                var configuration = Path.Combine(folder, "config.json");
-                var architecture = File.Exists(configuration) ? Configured(configuration, version) : Usual(version);
-                return new ModelPart(ModelPart.Vae, architecture, () => new AutoencoderKL(architecture), () => file, WeightNames.Vae, owned: file);
-            }
-
-            if (keys.HasModule("encoder.down")) return OpenFile(file, keys, "", version);
-            throw NoVae(file);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+            Version = version, YamlPath = SidecarYaml.Beside(path), Vae = isVae ? Configured(configuration, version) : null,
+        });
+        return new ModelPart(ModelPart.Vae, file.Options, () => new AutoencoderKL(file.Options), () => file.Weights, name => name, owned: file);
     }
 
     private static ModelPart OpenFolder(string path, ModelVersion version, ModelLoadOptions options)
@@ -53,18 +36,6 @@ internal static class ReplacementVae
         return new ModelPart(ModelPart.Vae, architecture, () => new AutoencoderKL(architecture), () => WeightLocation.Open(file), WeightNames.Vae);
     }
 
-    private static ModelPart OpenFile(ITensorFile file, CheckpointKeys keys, string prefix, ModelVersion version)
-    {
-        var yaml = SidecarYaml.Beside(file.Path) is { } path ? SidecarYaml.Read(path) : null;
-        var found = VaeShapes.Read(keys, version, yaml);
-        var problems = found.Validate().ToArray();
-        if (problems.Length > 0)
-            throw new InvalidFileException(
-                file.Path, $"its shapes make no VAE that could work: {string.Join(" ", problems.Select(problem => problem.ToString()))}", "Give the VAE as a folder with its config.json.");
-        var view = CheckpointView.Of(file, PartLayout.Vae(found, prefix), tensor => tensor, new HashSet<string>(StringComparer.Ordinal));
-        return new ModelPart(ModelPart.Vae, found, () => new AutoencoderKL(found), () => view, name => name, owned: file);
-    }
-
     private static VaeOptions Configured(string configuration, ModelVersion version)
     {
         var config = new ConfigFile(configuration);
@@ -73,7 +44,4 @@ internal static class ReplacementVae
     }
 
     private static VaeOptions Usual(ModelVersion version) => version == ModelVersion.Sdxl ? VaeOptions.Sdxl : VaeOptions.Sd15;
-
-    private static InvalidFileException NoVae(ITensorFile file) => new(
-        file.Path, $"the file holds no VAE: none of its {file.Tensors.Count} tensors is one of a VAE's encoder.", "Give a file of a whole model or of a VAE, or a folder in diffusers' layout.");
 }

@@ -25,7 +25,7 @@ public static class ModelConverter
         ArgumentException.ThrowIfNullOrEmpty(destination);
         reading ??= new ModelLoadOptions();
         InvalidOptionsException.ThrowIfAny(reading.Validate());
-        using var description = ModelDescription.Read(ModelSource.Open(source, reading), reading);
+        using var description = ModelDescription.Read(ModelSource.Open(source, reading, cancellationToken), reading, cancellationToken);
         description.CheckHeaders();
         ModelLoader.ThrowIfAny(source, description.Faults);
         using var contents = ModelContents.Of(description);

@@ -48,7 +48,11 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     private StableDiffusionModel Load(CancellationToken cancellationToken)
     {
         var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
-        return Own(ModelLoader.Load(plan.ModelPath!, new ModelLoadOptions { WeightType = plan.Precision.Weights, Device = device, Progress = progress }, cancellationToken));
+        var options = plan.Model with
+        {
+            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = ModelParts.All, Device = device, Progress = progress, Logger = plan.Model.Logger ?? plan.Logger,
+        };
+        return Own(ModelLoader.Load(plan.ModelPath!, options, cancellationToken));
     }
 
     /// <summary>Nothing of the base model is trained: only what the targets add.</summary>

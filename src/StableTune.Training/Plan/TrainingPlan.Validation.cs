@@ -17,14 +17,14 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
         ? [Problem(ModelPath, "a base model is required", "call WithModel(path)")]
-        : ModelLoader.Check(ModelPath, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
+        : ModelLoader.Check(ModelPath, Model, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
 
     /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
     private IEnumerable<OptionProblem> FitProblems()
     {
         if (Device is { type: DeviceType.CUDA } && !cuda.is_available())
             yield return Problem(Device, "there is no CUDA device, or this libtorch was built without CUDA", "leave it unset to run on what there is");
-        if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath) is not { } model) yield break;
+        if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath, Model) is not { } model) yield break;
         var layers = model.LargestClipSkip;
         if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
         if (MaxTokenLength > model.LargestTokenLength)

@@ -11,8 +11,11 @@ namespace StableTune;
 /// <summary>Everything that a run is to do: immutable, and checked as a whole before anything is loaded.</summary>
 public sealed partial record TrainingPlan : OptionsBase
 {
-    /// <summary>The base model: a diffusers folder.</summary>
+    /// <summary>The base model: a single file, a diffusers folder, or a name on the hub, which is downloaded when it is not in the cache.</summary>
     public string? ModelPath { get; init; }
+
+    /// <summary>How the model is loaded: another VAE, version, prediction, variant, hub ... Types, device, progress and parts are the run's to choose.</summary>
+    public ModelLoadOptions Model { get; init; } = new();
 
     /// <summary>The images and how they are used.</summary>
     public DatasetPlan Dataset { get; init; } = new();

@@ -12,6 +12,9 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
 {
     private static readonly string Version = typeof(RunMetadata).Assembly.GetName().Version?.ToString(3) ?? "0";
 
+    /// <summary>Folders stay on this machine; a name on the hub is whole.</summary>
+    private static string ModelName(string path) => Path.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : path;
+
     public static RunMetadata Describe(SaveMoment moment, AdapterOptions adapter, string outputName, bool includeDataNames)
     {
         var dataset = moment.Run.Dataset;
@@ -21,7 +24,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Network = adapter.Describe(),
             Model = new ModelFacts(moment.Run.BaseModelVersion)
             {
-                Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(moment.Plan.ModelPath ?? "")),
+                Name = ModelName(moment.Plan.ModelPath ?? ""),
                 ClipSkip = moment.Plan.ClipSkip,
                 MaxTokenLength = moment.Plan.MaxTokenLength == ClipTokenizer.ChunkBodyLength ? null : moment.Plan.MaxTokenLength,
             },

@@ -82,7 +82,7 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     [InlineData("unet/config.json", "\"use_linear_projection\": false", "\"use_linear_projection\": true", "proj_in.weight")]
     [InlineData("vae/config.json", "\"AutoencoderKL\"", "\"VQModel\"", "VQModel")]
     [InlineData("vae/config.json", "\"scaling_factor\": 0.18215", "\"scaling_factor\": true", "scaling_factor")]
-    [InlineData("text_encoder/config.json", "\"CLIPTextModel\"", "\"BertModel\"", "BertModel")]
+    [InlineData("text_encoder/config.json", "\"CLIPTextModel\"", "\"T5EncoderModel\"", "T5EncoderModel")]
     [InlineData("text_encoder/config.json", "\"quick_gelu\"", "\"relu\"", "relu")]
     [InlineData("text_encoder/config.json", "\"num_hidden_layers\": 5", "\"num_hidden_layers\": 6", "layers.5.")]
     [InlineData("text_encoder/config.json", "\"num_hidden_layers\": 5", "\"num_hidden_layers\": 4", "layers.4.")]

@@ -159,7 +159,8 @@ public sealed class SingleFileModelTests : IDisposable
     {
         if (name == "tiny-sdxl") return new ModelLoadOptions { ConfigurationPath = folder };
         var configuration = _folder.Folder("configuration-" + name);
-        foreach (var part in new[] { "text_encoder", "tokenizer" })
+        // The yaml of tiny-sd21-v cannot tell that its middle has other heads.
+        foreach (var part in name == "tiny-sd15" ? new[] { "text_encoder", "tokenizer" } : ["text_encoder", "tokenizer", "unet"])
         {
             Directory.CreateDirectory(Path.Combine(configuration, part));
             foreach (var file in Directory.GetFiles(Path.Combine(folder, part)).Where(file => !file.EndsWith(".safetensors", StringComparison.Ordinal)))
