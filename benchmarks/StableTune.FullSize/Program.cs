@@ -1,8 +1,13 @@
+using StableTune;
 using StableTune.Formats;
 using StableTune.FullSize;
 
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/full-size.sh runs them all.
 //   make FOLDER [f32|f16|bf16]                      writes an SD 1.5 with random weights as a diffusers folder
+//   make-model sd15|sdxl|small-sd15|small-sdxl FOLDER f32|f16|bf16      the same of other models; the small ones are for trying out
+//   load MODEL                                      reads the model's bytes once, then loads it in its stored types
+//   save MODEL DESTINATION FORMAT                   loads it, writes as many bytes once, then saves it (ModelFormat)
+//   convert MODEL DESTINATION FORMAT                reads and writes as many bytes once, then converts from file to file
 //   make-tiny FOLDER                                writes the tests' tiny SD 1.x with its tokenizer
 //   read FOLDER                                     reads the UNet's bytes once: what loading is compared with
 //   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
@@ -11,6 +16,10 @@ switch (args)
 {
     case ["make", var folder]: RandomModel.WriteSd15(folder); break;
     case ["make", var folder, var type]: RandomModel.WriteSd15(folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
+    case ["make-model", var model, var folder, var type]: ModelFiles.Make(model, folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
+    case ["load", var model]: ModelFiles.Load(model); break;
+    case ["save", var model, var destination, var format]: ModelFiles.Save(model, destination, Enum.Parse<ModelFormat>(format)); break;
+    case ["convert", var model, var destination, var format]: ModelFiles.Convert(model, destination, Enum.Parse<ModelFormat>(format)); break;
     case ["make-tiny", var folder]: TinyModel.Write(folder); break;
     case ["read", var folder]: ReadBytes.Run(folder); break;
     case ["train", var folder, var type]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;

@@ -35,40 +35,69 @@ internal sealed class RandomModel
     /// <param name="type">F32 (4.3 GB), F16 or BF16 (2.1 GB).</param>
     /// <param name="seed">What the weights are drawn from.</param>
     public static void WriteSd15(string folder, TensorDType type = TensorDType.F32, ulong seed = 0) =>
-        Write(folder, UNetOptions.Sd15, VaeOptions.Sd15, ClipTextOptions.Sd15, type, seed);
+        Write(folder, UNetOptions.Sd15, VaeOptions.Sd15, [ClipTextOptions.Sd15], type, seed);
+
+    /// <summary>Writes a Stable Diffusion XL: 2.57 billion parameters in the UNet, 84 million in the VAE, 123 and 695 in the text encoders.</summary>
+    /// <param name="folder">The model folder; created when missing.</param>
+    /// <param name="type">F32 (13.9 GB), F16 or BF16 (6.9 GB).</param>
+    /// <param name="seed">What the weights are drawn from.</param>
+    public static void WriteSdxl(string folder, TensorDType type = TensorDType.F16, ulong seed = 0) =>
+        Write(folder, UNetOptions.Sdxl, VaeOptions.Sdxl, [ClipTextOptions.Sd15, ClipTextOptions.SdxlSecond], type, seed);
+
+    /// <summary>Writes a narrow model of the same forms, a hundred times smaller, to try the measurements with.</summary>
+    /// <param name="folder">The model folder; created when missing.</param>
+    /// <param name="sdxl">Whether of SDXL, otherwise of SD 1.5.</param>
+    /// <param name="type">F32, F16 or BF16.</param>
+    public static void WriteSmall(string folder, bool sdxl, TensorDType type = TensorDType.F16)
+    {
+        var text = ClipTextOptions.Sd15 with { Layers = 2 };
+        var vae = VaeOptions.Sd15 with { BlockOutChannels = [32, 32, 64, 64] };
+        if (sdxl) Write(folder, UNetOptions.Sdxl with { BlockOutChannels = [64, 128, 256], AttentionHeads = [1, 2, 4] }, vae with { ScalingFactor = VaeOptions.Sdxl.ScalingFactor }, [text, ClipTextOptions.SdxlSecond with { Layers = 2 }], type);
+        else Write(folder, UNetOptions.Sd15 with { BlockOutChannels = [64, 128, 256, 256] }, vae, [text], type);
+    }
 
     /// <summary>Writes a model of any architecture.</summary>
     /// <param name="folder">The model folder; created when missing.</param>
     /// <param name="unet">The UNet's architecture.</param>
     /// <param name="vae">The VAE's architecture.</param>
-    /// <param name="text">The text encoder's architecture; its vocabulary decides how many merges the tokenizer has.</param>
+    /// <param name="texts">The text encoders' architectures, one or two; the vocabulary decides how many merges the tokenizer has.</param>
     /// <param name="type">F32, F16 or BF16.</param>
     /// <param name="seed">What the weights are drawn from.</param>
-    public static void Write(string folder, UNetOptions unet, VaeOptions vae, ClipTextOptions text, TensorDType type = TensorDType.F32, ulong seed = 0)
+    public static void Write(string folder, UNetOptions unet, VaeOptions vae, ClipTextOptions[] texts, TensorDType type = TensorDType.F32, ulong seed = 0)
     {
         if (type is not (TensorDType.F32 or TensorDType.F16 or TensorDType.BF16)) throw new ArgumentOutOfRangeException(nameof(type), type, "Use F32, F16 or BF16.");
         var writer = new RandomModel(type, seed);
         writer.Weights(Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), () => new UNet2DConditionModel(unet));
         writer.Weights(Path.Combine(folder, "vae", "diffusion_pytorch_model.safetensors"), () => new AutoencoderKL(vae));
-        writer.Weights(Path.Combine(folder, "text_encoder", "model.safetensors"), () => new ClipTextModel(text));
         Json(Path.Combine(folder, "unet", "config.json"), Config(unet));
         Json(Path.Combine(folder, "vae", "config.json"), Config(vae));
-        Json(Path.Combine(folder, "text_encoder", "config.json"), Config(text));
+        foreach (var (text, suffix) in texts.Zip(["", "_2"]))
+        {
+            writer.Weights(Path.Combine(folder, "text_encoder" + suffix, "model.safetensors"), () => new ClipTextModel(text));
+            Json(Path.Combine(folder, "text_encoder" + suffix, "config.json"), Config(text));
+            ClipVocabulary.WriteFiles(Path.Combine(folder, "tokenizer" + suffix), text.VocabularySize - 514);
+        }
+
         Json(Path.Combine(folder, "scheduler", "scheduler_config.json"), Config(SchedulerOptions.Sd15));
-        Json(Path.Combine(folder, "model_index.json"), Index);
-        ClipVocabulary.WriteFiles(Path.Combine(folder, "tokenizer"), text.VocabularySize - 514);
+        Json(Path.Combine(folder, "model_index.json"), Index(texts.Length == 2));
     }
 
-    private static Dictionary<string, object?> Index => new()
+    private static Dictionary<string, object?> Index(bool sdxl)
     {
-        ["_class_name"] = "StableDiffusionPipeline",
-        ["scheduler"] = new[] { "diffusers", "PNDMScheduler" },
-        ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
-        ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },
-        ["unet"] = new[] { "diffusers", "UNet2DConditionModel" },
-        ["vae"] = new[] { "diffusers", "AutoencoderKL" },
-        ["requires_safety_checker"] = false,
-    };
+        var index = new Dictionary<string, object?>
+        {
+            ["_class_name"] = sdxl ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline",
+            ["scheduler"] = new[] { "diffusers", "PNDMScheduler" },
+            ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
+            ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },
+            ["unet"] = new[] { "diffusers", "UNet2DConditionModel" },
+            ["vae"] = new[] { "diffusers", "AutoencoderKL" },
+        };
+        if (!sdxl) return index.Append(new("requires_safety_checker", false)).ToDictionary();
+        index["text_encoder_2"] = new[] { "transformers", "CLIPTextModelWithProjection" };
+        index["tokenizer_2"] = new[] { "transformers", "CLIPTokenizer" };
+        return index;
+    }
 
     private static Dictionary<string, object?> Config(UNetOptions unet) => new()
     {
@@ -87,6 +116,9 @@ internal sealed class RandomModel
         ["upcast_attention"] = unet.UpcastAttention,
         ["norm_num_groups"] = unet.NormNumGroups,
         ["norm_eps"] = unet.NormEps,
+        ["addition_embed_type"] = unet.AdditionEmbedType,
+        ["addition_time_embed_dim"] = unet.AdditionTimeEmbedDim,
+        ["projection_class_embeddings_input_dim"] = unet.ProjectionClassEmbeddingsInputDim,
     };
 
     private static Dictionary<string, object?> Config(VaeOptions vae) => new()
@@ -104,7 +136,8 @@ internal sealed class RandomModel
 
     private static Dictionary<string, object?> Config(ClipTextOptions text) => new()
     {
-        ["architectures"] = new[] { "CLIPTextModel" },
+        ["architectures"] = new[] { text.ProjectionDim is null ? "CLIPTextModel" : "CLIPTextModelWithProjection" },
+        ["projection_dim"] = text.ProjectionDim,
         ["vocab_size"] = text.VocabularySize,
         ["hidden_size"] = text.HiddenSize,
         ["intermediate_size"] = text.IntermediateSize,
