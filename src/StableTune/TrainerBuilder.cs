@@ -108,11 +108,19 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Computes activations again in the backward pass instead of keeping them: less memory, more time.</summary>
     public TrainerBuilder WithGradientCheckpointing(bool on = true) => Set(_plan with { GradientCheckpointing = on });
 
-    /// <summary>Whether each image is encoded once. Default true.</summary>
-    public TrainerBuilder WithCachedLatents(bool on = true) => Set(_plan with { CacheLatents = on });
+    /// <summary>Whether each image is encoded once; null, the default, decides by model and augmentations.</summary>
+    /// <param name="on">Off encodes in every step, with a fresh draw.</param>
+    /// <param name="toDisk">Keeps the latents in files, beside the images or in <see cref="CacheOptions.Directory"/>, where the next run finds them and does without the VAE.</param>
+    public TrainerBuilder WithCachedLatents(bool? on = true, bool toDisk = false) => WithCache(_plan.Cache with { Latents = on, LatentsToDisk = toDisk });
 
-    /// <summary>Whether captions are encoded once; null decides by what is trained. Default null.</summary>
-    public TrainerBuilder WithCachedTextEncoderOutputs(bool? on = true) => Set(_plan with { CacheTextEncoderOutputs = on });
+    /// <summary>Whether captions are encoded once; null, the default, decides by what is trained.</summary>
+    /// <param name="on">Off encodes in every step.</param>
+    /// <param name="toDisk">Keeps the outputs in files, where the next run finds them and does without the text encoder.</param>
+    public TrainerBuilder WithCachedTextEncoderOutputs(bool? on = true, bool toDisk = false) =>
+        WithCache(_plan.Cache with { TextEncoderOutputs = on, TextEncoderOutputsToDisk = toDisk });
+
+    /// <summary>Sets all options of caches at once.</summary>
+    public TrainerBuilder WithCache(CacheOptions options) => Set(_plan with { Cache = Given(options) });
 
     /// <summary>Which text-encoder layer is used, counted from its end, from 1. Not looked at for SDXL.</summary>
     public TrainerBuilder WithClipSkip(int layer) => Set(_plan with { ClipSkip = layer });

@@ -78,7 +78,7 @@ public sealed class TrainerBuilderTests : IDisposable
     public void Build_CachedTextOutputsWithATrainedTextEncoder_IsRefused()
     {
         var error = Assert.Throws<InvalidOptionsException>(() => Small().WithCachedTextEncoderOutputs().Build());
-        Assert.Equal("TrainingPlan.CacheTextEncoderOutputs", Assert.Single(error.Problems).Option);
+        Assert.Equal("CacheOptions.TextEncoderOutputs", Assert.Single(error.Problems).Option);
         Small().WithCachedTextEncoderOutputs().TrainUNetOnly().Build();
     }
 

@@ -1,197 +1,232 @@
-using StableTune.Data;
+namespace StableTune.Data;
 
-namespace StableTune
+/// <summary>The latents of all images of a data set, in memory or in files: the VAE runs once, or not at all where files are left from an earlier run.</summary>
+/// <remarks>
+/// As in the reference systems, each image has one random sample of its distribution, drawn once and kept unscaled, and another of its mirror
+/// image where that is trained too; <see cref="LatentPosterior.MeanStd"/> keeps the distribution instead. Masks are kept along. Latents in
+/// files are read when they are used: a data set may be larger than the memory.
+/// </remarks>
+public sealed class LatentCache : IDisposable
 {
-    /// <summary>Options of caching latents.</summary>
-    public sealed record LatentCacheOptions : OptionsBase
+    private readonly CachedLatents?[] _kept;
+    private readonly CacheOptions _options;
+    private readonly VaeIdentity _vae;
+    private readonly TrainingDataset _dataset;
+    private readonly LatentStore? _store;
+    private readonly GivenLatents _given;
+    private List<TrainingSample> _missing = [];
+    private bool _disposed;
+
+    private LatentCache(TrainingDataset dataset, VaeIdentity vae, CacheOptions options)
     {
-        /// <summary>Images to one call of the VAE. Changes the speed and the memory needed, not the latents. Default 1.</summary>
-        public int VaeBatchSize { get; init; } = 1;
+        (_dataset, _vae, _options, _kept) = (dataset, vae, options, new CachedLatents?[dataset.Samples.Count]);
+        _given = new(vae);
+        if (options.LatentsToDisk) _store = options.Directory is { } folder ? new FolderLatentStore(Path.Combine(folder, "latents"), vae, options) : new NpzLatentStore(vae, options);
+    }
 
-        /// <summary>Threads that read images ahead; 0 does it in the encoding thread. Default: one less than there are processors, 1 to 8.</summary>
-        public int Workers { get; init; } = new BatchLoaderOptions().Workers;
+    /// <summary>Memory that the latents and masks take, bytes; those in files take none.</summary>
+    public long Bytes => _kept.Sum(latents => latents?.Bytes ?? 0);
 
-        /// <inheritdoc/>
-        public override IEnumerable<OptionProblem> Validate()
+    /// <summary>The images that are still to be encoded.</summary>
+    public IReadOnlyList<TrainingSample> Missing => _missing;
+
+    /// <summary>What was found when the cache was opened.</summary>
+    public CacheReport Report { get; private set; } = new(0, 0);
+
+    /// <summary>Whether batches read files.</summary>
+    internal bool ReadsFiles => _store is not null || _dataset.Samples.Any(sample => sample.LatentsPath is not null);
+
+    /// <summary>What prevents caching: one problem for each augmentation that changes pixels in more than mirroring them. Empty when it is possible.</summary>
+    public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        var augmented = dataset.Samples.Select(sample => sample.Subset.Augmentation).Distinct().SelectMany(options => options.Uncacheable).Distinct()
+            .Select(option => new OptionProblem($"AugmentationOptions.{option.Option}", option.Value,
+                "images that differ from draw to draw cannot be encoded once", "turn it off, or do not cache latents"));
+        return dataset.Samples.Any(sample => sample.LatentsPath is not null && sample.Subset.Augmentation.Flip)
+            ? augmented.Append(new("AugmentationOptions.Flip", true, "latents that came with the data set have no mirrored form", "turn it off, or do not cache latents"))
+            : augmented;
+    }
+
+    /// <summary>
+    /// Looks for the latents of all images, before a VAE is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise <see cref="Fill"/>
+    /// completes the cache. What no longer fits, or cannot be read, counts as missing.
+    /// </summary>
+    /// <param name="dataset">The data set.</param>
+    /// <param name="vae">Which VAE the latents must be from.</param>
+    /// <param name="options">Where files are, and how they are looked at; null takes the defaults: none, all in memory.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents that came with the data set are damaged.</exception>
+    public static LatentCache Open(TrainingDataset dataset, VaeIdentity vae, CacheOptions? options = null,
+        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentNullException.ThrowIfNull(vae);
+        options ??= new();
+        InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Validate(dataset)]);
+        var cache = new LatentCache(dataset, vae, options);
+        cache.Look(progress, cancellationToken);
+        return cache;
+    }
+
+    /// <summary>Opens the cache and fills it: each image that is not in files is encoded once.</summary>
+    /// <param name="dataset">The data set.</param>
+    /// <param name="encoder">The VAE's encoder.</param>
+    /// <param name="seeds">The seeds of the run; the streams "vae" and "vae flipped" are used.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <param name="progress">Told after each call of the VAE; counts images.</param>
+    /// <param name="cancellationToken">Ends the work; what was cached in memory is freed.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or images cannot be decoded: then all of them are listed.</exception>
+    /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
+    public static LatentCache Build(TrainingDataset dataset, ILatentEncoder encoder, NamedSeeds seeds, CacheOptions? options = null,
+        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(encoder);
+        var cache = Open(dataset, encoder.Identity, options, progress, cancellationToken);
+        try
         {
-            if (VaeBatchSize < 1) yield return Problem(VaeBatchSize, "the VAE encodes at least 1 image at once", "1 to 4 is customary");
-            if (Workers < 0) yield return Problem(Workers, "the number of threads must not be negative", "0 reads images in the encoding thread");
+            cache.Fill(encoder, seeds, progress, cancellationToken);
+            return cache;
+        }
+        catch
+        {
+            cache.Dispose();
+            throw;
         }
     }
-}
 
-namespace StableTune.Data
-{
-    /// <summary>The latents of all images of a data set, in host memory: the VAE runs once and can then be freed.</summary>
-    /// <remarks>
-    /// As in the reference systems, each image has one random sample of its distribution, drawn once and kept unscaled, and another of its
-    /// mirror image where that is trained too. Masks are kept along.
-    /// </remarks>
-    public sealed class LatentCache : IDisposable
+    /// <summary>
+    /// Encodes what is missing. Each image's sample depends on the seed and the image's place in the data set alone, neither on the batch size nor
+    /// on the order of encoding. What was written stays when the work is ended: the next run goes on from there.
+    /// </summary>
+    /// <param name="encoder">As for <see cref="Build"/>.</param>
+    /// <param name="seeds">As for <see cref="Build"/>.</param>
+    /// <param name="progress">As for <see cref="Build"/>.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
+    /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
+    public void Fill(ILatentEncoder encoder, NamedSeeds seeds, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        private readonly Tensor?[] _unscaledLatents, _flippedLatents;
-        private readonly float[]?[] _masks;
-        private readonly double _scalingFactor;
-
-        private LatentCache(int count, double scalingFactor) =>
-            (_unscaledLatents, _flippedLatents, _masks, _scalingFactor) = (new Tensor?[count], new Tensor?[count], new float[]?[count], scalingFactor);
-
-        /// <summary>Memory that the latents and masks take, bytes.</summary>
-        public long Bytes => sizeof(float) * (_unscaledLatents.Concat(_flippedLatents).Sum(latents => latents?.numel() ?? 0) + _masks.Sum(mask => mask?.Length ?? 0));
-
-        /// <summary>What prevents caching: one problem for each augmentation that changes pixels in more than mirroring them. Empty when it is possible.</summary>
-        public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
+        ArgumentNullException.ThrowIfNull(encoder);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
         {
-            ArgumentNullException.ThrowIfNull(dataset);
-            return dataset.Samples.Select(sample => sample.Subset.Augmentation).Distinct().SelectMany(options => options.Uncacheable).Distinct()
-                .Select(option => new OptionProblem($"AugmentationOptions.{option.Option}", option.Value,
-                    "images that differ from draw to draw cannot be encoded once", "turn it off, or do not cache latents"));
+            new LatentEncoding(encoder, seeds, _options).Run(_missing, Keep, progress, cancellationToken);
+        }
+        finally
+        {
+            _store?.Settle();
         }
 
-        /// <summary>
-        /// Encodes every image once. Each image's sample depends on the seed and the image's place in the data set alone, neither on
-        /// the batch size nor on the order of encoding.
-        /// </summary>
-        /// <param name="dataset">The data set.</param>
-        /// <param name="encoder">The VAE's encoder.</param>
-        /// <param name="seeds">The seeds of the run; the stream "vae" is used.</param>
-        /// <param name="options">Null takes the defaults.</param>
-        /// <param name="progress">Told after each call of the VAE; counts images.</param>
-        /// <param name="cancellationToken">Ends the work; what was cached is freed.</param>
-        /// <exception cref="InvalidOptionsException">The options cannot work, or images cannot be decoded: then all of them are listed.</exception>
-        /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-        public static LatentCache Build(TrainingDataset dataset, ILatentEncoder encoder, NamedSeeds seeds, LatentCacheOptions? options = null,
-            IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        _missing = [];
+    }
+
+    /// <summary>Puts cached latents together, scaled.</summary>
+    /// <param name="samples">Indices of samples of one training size.</param>
+    /// <returns>A new tensor, [B, 4, H/8, W/8], float32: the samples, or the means where the cache keeps distributions.</returns>
+    /// <exception cref="ObjectDisposedException">The cache was freed.</exception>
+    /// <exception cref="InvalidFileException">A file was changed or removed since the cache was opened.</exception>
+    public Tensor Collate(IReadOnlyList<int> samples)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        using var scope = NewDisposeScope();
+        return stack([.. samples.Select(index => Use(_dataset.Samples[index], latents => latents.Draw(null)))]).mul_(_vae.ScalingFactor).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>As <see cref="Collate(IReadOnlyList{int})"/>, mirrored where chance decided so, with masks: [B, 1, H/8, W/8], or null when no image has one.</summary>
+    internal (Tensor Latents, Tensor? Masks) Collate(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws, Func<int, long> seed)
+    {
+        using var scope = NewDisposeScope();
+        var size = samples[0].Framing.Size;
+        var masks = PreparedImages.HaveMasks(samples, draws) ? PreparedImages.NewMasks(samples.Count, size) : null;
+        var drawn = new Tensor[samples.Count];
+        for (var i = 0; i < drawn.Length; i++)
         {
-            ArgumentNullException.ThrowIfNull(dataset);
-            ArgumentNullException.ThrowIfNull(encoder);
-            options ??= new();
-            InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Validate(dataset)]);
-            var cache = new LatentCache(dataset.Samples.Count, encoder.ScalingFactor);
-            try
+            var (sample, draw, place) = (samples[i], draws[i], i);
+            drawn[i] = Use(sample, latents =>
             {
-                cache.Fill(dataset, encoder, seeds, options, progress, cancellationToken);
-                return cache;
-            }
-            catch
-            {
-                cache.Dispose();
-                throw;
-            }
+                if (masks is not null) Mask(sample, draw, latents.Mask, PreparedImages.Slice(masks, place));
+                return (draw.Flip ? latents.Flipped! : latents).Draw(seed(place));
+            });
         }
 
-        /// <summary>Puts cached latents together, scaled.</summary>
-        /// <param name="samples">Indices of samples of one training size.</param>
-        /// <returns>A new tensor, [B, 4, H/8, W/8], float32.</returns>
-        /// <exception cref="ObjectDisposedException">The cache was freed.</exception>
-        public Tensor Collate(IReadOnlyList<int> samples)
+        return (stack(drawn).mul_(_vae.ScalingFactor).MoveToOuterDisposeScope(), masks?.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Frees the latents in memory.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        for (var i = 0; i < _kept.Length; i++)
         {
-            ArgumentNullException.ThrowIfNull(samples);
-            using var scope = NewDisposeScope();
-            return Collate([.. samples.Select(Unscaled)]).MoveToOuterDisposeScope();
+            _kept[i]?.Dispose();
+            _kept[i] = null;
         }
+    }
 
-        /// <summary>As <see cref="Collate(IReadOnlyList{int})"/>, mirrored where chance decided so.</summary>
-        internal Tensor Collate(IReadOnlyList<int> samples, IReadOnlyList<ImageDraw> draws)
+    private static void Mask(TrainingSample sample, ImageDraw draw, float[]? mask, Span<float> values)
+    {
+        var size = sample.Framing.Size;
+        var (width, height) = (size.Width / MaskValues.Scale, size.Height / MaskValues.Scale);
+        if (mask is null) values.Fill(1);
+        else mask.CopyTo(values);
+        if (draw.Flip) MaskValues.Flip(values, width);
+        if (sample.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
+        if (draw.Disc is { } disc) MaskValues.Limit(values, width, height, disc);
+    }
+
+    /// <summary>Hands one image's latents to a function; those from files live only so long.</summary>
+    private Tensor Use(TrainingSample sample, Func<CachedLatents, Tensor> use)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_kept[sample.Index] is { } kept) return use(kept);
+        var store = (sample.LatentsPath is null ? _store : _given) ?? throw new InvalidOperationException("The cache was opened, but not filled.");
+        using var latents = store.Read(sample);
+        return use(latents);
+    }
+
+    private void Keep(TrainingSample sample, CachedLatents latents)
+    {
+        if (_store is null)
         {
-            using var scope = NewDisposeScope();
-            return Collate([.. samples.Select((sample, i) => draws[i].Flip ? Flipped(sample) : Unscaled(sample))]).MoveToOuterDisposeScope();
+            _kept[sample.Index] = latents;
+            return;
         }
 
-        /// <summary>Cached masks, mirrored and limited as chance decided: [B, 1, H/8, W/8]; null when no image has one.</summary>
-        internal Tensor? Masks(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws)
+        using (latents)
         {
-            if (!PreparedImages.HaveMasks(samples, draws)) return null;
-            using var scope = NewDisposeScope();
-            var size = samples[0].Framing.Size;
-            var (masks, width) = (PreparedImages.NewMasks(samples.Count, size), size.Width / MaskValues.Scale);
-            for (var i = 0; i < samples.Count; i++)
-            {
-                var values = PreparedImages.Slice(masks, i);
-                if (_masks[samples[i].Index] is { } cached) cached.CopyTo(values);
-                else values.Fill(1);
-                if (draws[i].Flip) MaskValues.Flip(values, width);
-                if (draws[i].Disc is { } disc) MaskValues.Limit(values, width, size.Height / MaskValues.Scale, disc);
-            }
-
-            return masks.MoveToOuterDisposeScope();
+            // The same image in another subset, or another run, may have been faster; what it wrote must not change under it.
+            if (_options.SkipCheck || _store.Find(sample).State != CacheState.Present) _store.Write(sample, latents);
         }
+    }
 
-        /// <summary>One image's latents, unscaled, [4, H/8, W/8]. Belongs to the cache.</summary>
-        internal Tensor Unscaled(int sample) => _unscaledLatents[sample] ?? throw new ObjectDisposedException(nameof(LatentCache));
-
-        /// <summary>The same of its mirror image.</summary>
-        internal Tensor Flipped(int sample) => _flippedLatents[sample] ?? throw new ObjectDisposedException(nameof(LatentCache));
-
-        /// <summary>Frees the latents.</summary>
-        public void Dispose()
+    private void Look(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var findings = new CacheFinding?[_dataset.Samples.Count];
+        var done = 0;
+        Parallel.For(0, findings.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
-            foreach (var latents in new[] { _unscaledLatents, _flippedLatents })
-                for (var i = 0; i < latents.Length; i++)
-                {
-                    latents[i]?.Dispose();
-                    latents[i] = null;
-                }
-        }
+            var sample = _dataset.Samples[i];
+            findings[i] = (sample.LatentsPath is null ? _store : _given)?.Find(sample);
+            if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Step = Interlocked.Increment(ref done), TotalSteps = findings.Length });
+        });
+        _store?.Settle();
+        InvalidOptionsException.ThrowIfAny(Problems(findings));
+        _missing = [.. _dataset.Samples.Where(sample => findings[sample.Index]?.State != CacheState.Present)];
+        if (ReadsFiles) Report = CacheReport.Of([.. findings.OfType<CacheFinding>()], "cached latents");
+    }
 
-        private Tensor Collate(Tensor[] latents) => stack(latents).mul_(_scalingFactor);
-
-        private void Fill(TrainingDataset dataset, ILatentEncoder encoder, NamedSeeds seeds, LatentCacheOptions options,
-            IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private IEnumerable<OptionProblem> Problems(CacheFinding?[] findings)
+    {
+        foreach (var sample in _dataset.Samples)
         {
-            TrainingSample[][] calls = [.. dataset.Samples.GroupBy(sample => sample.Framing.Size).SelectMany(same => same.Chunk(options.VaeBatchSize))];
-            var problems = new List<OptionProblem>();
-            var done = 0;
-            using var prefetch = new OrderedPrefetch<DecodedImages>(calls.Length, options.Workers, 2 * options.Workers,
-                (index, stop) => DecodedImages.Read(calls[index], stop), images => images.Dispose());
-            using var withoutGradients = no_grad();
-            while (prefetch.Next(cancellationToken) is { } next)
-            {
-                using var images = next;
-                problems.AddRange(images.Problems);
-                // Once something is wrong nothing is encoded any more, but the other files are still looked at.
-                if (problems.Count == 0) Encode(images, encoder, seeds);
-                done += images.Samples.Count;
-                progress?.Report(new() { Stage = "caching latents", Step = done, TotalSteps = dataset.Samples.Count });
-            }
-
-            InvalidOptionsException.ThrowIfAny(problems);
+            if (findings[sample.Index] is { State: CacheState.Present }) continue;
+            if (sample.LatentsPath is not null) yield return GivenLatents.Problem(findings[sample.Index]!);
+            else if (sample.IsCachedOnly)
+                yield return new("DatasetItem.Path", sample.Path, findings[sample.Index] is { } finding
+                    ? $"the image is gone, and its latents do not serve ({finding.Path}: {finding.Reason ?? "not there"})" : "the image is gone, and latents in files are not used",
+                    "put the image back, take it out of the data set, or set CacheOptions.LatentsToDisk");
         }
-
-        private void Encode(DecodedImages images, ILatentEncoder encoder, NamedSeeds seeds)
-        {
-            using var scope = NewDisposeScope();
-            Encode(images.Pixels!, images.Samples, encoder, seeds, "vae", _unscaledLatents);
-            TrainingSample[] mirrored = [.. images.Samples.Where(sample => sample.Subset.Augmentation.Flip)];
-            if (mirrored.Length == images.Samples.Count) Encode(images.Pixels!.flip(3), mirrored, encoder, seeds, "vae flipped", _flippedLatents);
-            else if (mirrored.Length > 0)
-            {
-                var rows = images.Samples.Select((sample, i) => (sample, i)).Where(pair => pair.sample.Subset.Augmentation.Flip).Select(pair => images.Pixels![pair.i]);
-                Encode(stack([.. rows]).flip(3), mirrored, encoder, seeds, "vae flipped", _flippedLatents);
-            }
-
-            if (images.Masks is not { } masks) return;
-            for (var i = 0; i < images.Samples.Count; i++)
-                if (images.Samples[i].Subset.Mask != LossMask.None) _masks[images.Samples[i].Index] = PreparedImages.Slice(masks, i).ToArray();
-        }
-
-        private static void Encode(Tensor pixels, IReadOnlyList<TrainingSample> samples, ILatentEncoder encoder, NamedSeeds seeds, string stream, Tensor?[] latents)
-        {
-            var moments = encoder.Encode(pixels);
-            var mean = moments.Mean.to(ScalarType.Float32).cpu();                                        // [B, 4, h, w]
-            var deviation = (moments.LogVariance.to(ScalarType.Float32).cpu() * 0.5).exp();              // [B, 4, h, w]
-            for (var i = 0; i < samples.Count; i++)
-            {
-                using var random = new Generator((ulong)seeds.For(stream, samples[i].Index));
-                var noise = randn(mean.shape[1..], dtype: ScalarType.Float32, generator: random);        // [4, h, w]
-                var sampled = mean[i] + (deviation[i] * noise);
-                if (!sampled.isfinite().all().ToBoolean()) throw NotFinite(samples[i]);
-                latents[samples[i].Index] = sampled.DetachFromDisposeScope();
-            }
-        }
-
-        private static InvalidFileException NotFinite(TrainingSample sample) => new(sample.Path,
-            "the VAE gave latents that are not finite numbers.",
-            "Run the VAE in float32 (no_half_vae), or use a VAE that was repaired for half precision.");
     }
 }

@@ -8,6 +8,9 @@ public sealed record TextFeatures(Tensor HiddenStates, Tensor? PooledEmbeds = nu
 /// <summary>Text encoders with their tokenizers, as far as the data needs them.</summary>
 public interface ITextEncoder
 {
+    /// <summary>What tells its outputs from those of other encoders in files; by default nothing does.</summary>
+    TextIdentity Identity => new();
+
     /// <summary>Encodes captions. Called without gradients, and with a dispose scope open: the result may belong to it.</summary>
     /// <param name="captions">Any captions, also empty ones, [B].</param>
     /// <returns>Their features, on any device; L is the same for all captions.</returns>
@@ -15,19 +18,45 @@ public interface ITextEncoder
 }
 
 /// <summary>
-/// The text encoder's output for every caption of a data set, in host memory: the encoder runs once for each different caption and
-/// can then be freed. Possible only where no option makes captions differ from use to use.
+/// The text encoder's output for every caption of a data set, in memory or in files: the encoder runs once for each different caption, or not at
+/// all where files are left from an earlier run. Possible only where no option makes captions differ from use to use.
 /// </summary>
 public sealed class TextOutputCache : IDisposable
 {
-    private readonly Dictionary<string, TextFeatures> _features = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, CachedText> _features = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _paths = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<string>> _images = new(StringComparer.Ordinal);
+    private readonly CacheOptions _options;
+    private readonly TextStore? _store;
+    private List<string> _missing;
 
-    private TextOutputCache()
+    private TextOutputCache(TrainingDataset dataset, TextIdentity encoder, CacheOptions options)
     {
+        (_options, _store) = (options, options.TextEncoderOutputsToDisk ? new TextStore(encoder, options) : null);
+        // Nothing varies, so any use gives the caption of all uses.
+        var use = new CaptionUse(1, 0, 0, new RandomStream(0));
+        _missing = [];
+        foreach (var sample in dataset.Samples)
+        {
+            var caption = sample.Captions.Apply(sample.Caption, use);
+            if (!_images.TryGetValue(caption, out var images))
+            {
+                _images[caption] = images = [];
+                _missing.Add(caption);
+            }
+
+            images.Add(sample.Path);
+        }
     }
 
     /// <summary>Different captions that are cached.</summary>
-    public int Count => _features.Count;
+    public int Count => _features.Count + _paths.Count;
+
+    /// <summary>The captions that are still to be encoded.</summary>
+    public IReadOnlyList<string> Missing => _missing;
+
+    /// <summary>What was found when the cache was opened.</summary>
+    public CacheReport Report { get; private set; } = new(0, 0);
 
     /// <summary>What prevents caching: one problem for each option that makes captions differ from use to use. Empty when it is possible.</summary>
     public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
@@ -38,32 +67,40 @@ public sealed class TextOutputCache : IDisposable
                 "captions that differ from use to use cannot be encoded once", "turn it off, or do not cache text encoder outputs"));
     }
 
-    /// <summary>Encodes every different caption once.</summary>
+    /// <summary>
+    /// Looks for the outputs of all captions, before a text encoder is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise
+    /// <see cref="Fill"/> completes the cache. What no longer fits, or cannot be read, counts as missing.
+    /// </summary>
+    /// <param name="dataset">The data set.</param>
+    /// <param name="encoder">Which encoder the outputs must be from.</param>
+    /// <param name="options">Where files are, and how they are looked at; null takes the defaults: none, all in memory.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or one makes captions differ from use to use; see <see cref="Validate"/>.</exception>
+    public static TextOutputCache Open(TrainingDataset dataset, TextIdentity encoder, CacheOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentNullException.ThrowIfNull(encoder);
+        options ??= new();
+        InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Validate(dataset)]);
+        var cache = new TextOutputCache(dataset, encoder, options);
+        cache.Look();
+        return cache;
+    }
+
+    /// <summary>Opens the cache and fills it: each different caption that is not in files is encoded once.</summary>
     /// <param name="dataset">The data set.</param>
     /// <param name="encoder">The text encoder; frozen.</param>
-    /// <param name="batchSize">Captions to one call of the encoder.</param>
+    /// <param name="options">Null takes the defaults.</param>
     /// <param name="progress">Told after each call; counts captions.</param>
-    /// <param name="cancellationToken">Ends the work; what was cached is freed.</param>
-    /// <exception cref="InvalidOptionsException">An option makes captions differ from use to use; see <see cref="Validate"/>.</exception>
-    public static TextOutputCache Build(TrainingDataset dataset, ITextEncoder encoder, int batchSize = 8,
+    /// <param name="cancellationToken">Ends the work; what was cached in memory is freed.</param>
+    /// <exception cref="InvalidOptionsException">As for <see cref="Open"/>.</exception>
+    public static TextOutputCache Build(TrainingDataset dataset, ITextEncoder encoder, CacheOptions? options = null,
         IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        InvalidOptionsException.ThrowIfAny(Validate(dataset));
-        var cache = new TextOutputCache();
+        var cache = Open(dataset, encoder.Identity, options);
         try
         {
-            // Nothing varies, so any use gives the caption of all uses.
-            var use = new CaptionUse(1, 0, 0, new RandomStream(0));
-            string[] captions = [.. dataset.Samples.Select(sample => sample.Captions.Apply(sample.Caption, use)).Distinct(StringComparer.Ordinal)];
-            foreach (var part in captions.Chunk(batchSize))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                cache.Encode(part, encoder);
-                progress?.Report(new() { Stage = "caching text encoder outputs", Step = cache.Count, TotalSteps = captions.Length });
-            }
-
+            cache.Fill(encoder, progress, cancellationToken);
             return cache;
         }
         catch
@@ -73,29 +110,81 @@ public sealed class TextOutputCache : IDisposable
         }
     }
 
+    /// <summary>Encodes what is missing. What was written stays when the work is ended: the next run goes on from there.</summary>
+    /// <param name="encoder">As for <see cref="Build"/>.</param>
+    /// <param name="progress">As for <see cref="Build"/>.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    public void Fill(ITextEncoder encoder, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(encoder);
+        var (done, missing) = (0, _missing);
+        foreach (var part in missing.Chunk(_options.TextEncoderBatchSize))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Encode(part, encoder);
+            progress?.Report(new() { Stage = "caching text encoder outputs", Step = done += part.Length, TotalSteps = missing.Count });
+        }
+
+        _missing = [];
+    }
+
     /// <summary>Puts cached features together.</summary>
     /// <param name="captions">Captions of the data set, [B].</param>
     /// <returns>New tensors: [B, L, C], and [B, D] where the encoder pools.</returns>
     /// <exception cref="KeyNotFoundException">A caption was not cached.</exception>
+    /// <exception cref="InvalidFileException">A file was changed or removed since the cache was opened.</exception>
     public TextFeatures Collate(IReadOnlyList<string> captions)
     {
         ArgumentNullException.ThrowIfNull(captions);
-        TextFeatures[] found = [.. captions.Select(caption => _features.TryGetValue(caption, out var features) ? features
-            : throw new KeyNotFoundException($"The caption \"{caption}\" was not cached: the cache belongs to another data set, or it was freed."))];
-        return new(stack([.. found.Select(one => one.HiddenStates)]),
-            found[0].PooledEmbeds is null ? null : stack([.. found.Select(one => one.PooledEmbeds!)]));
+        var read = new Dictionary<string, CachedText>(StringComparer.Ordinal);
+        try
+        {
+            CachedText[] found = [.. captions.Select(caption => Find(caption, read))];
+            return new(stack([.. found.Select(one => one.HiddenStates)]), found[0].Pooled is null ? null : stack([.. found.Select(one => one.Pooled!)]));
+        }
+        finally
+        {
+            foreach (var one in read.Values) one.Dispose();
+        }
     }
 
-    /// <summary>Frees the features.</summary>
+    /// <summary>Frees the features in memory.</summary>
     public void Dispose()
     {
-        foreach (var features in _features.Values)
+        foreach (var features in _features.Values) features.Dispose();
+        _features.Clear();
+        _paths.Clear();
+    }
+
+    private CachedText Find(string caption, Dictionary<string, CachedText> read)
+    {
+        if (_features.TryGetValue(caption, out var features) || read.TryGetValue(caption, out features)) return features;
+        if (!_paths.TryGetValue(caption, out var path))
+            throw new KeyNotFoundException($"The caption \"{caption}\" was not cached: the cache belongs to another data set, or it was freed.");
+        return read[caption] = _store!.Read(path);
+    }
+
+    private void Look()
+    {
+        if (_store is null) return;
+        var findings = new List<CacheFinding>(_missing.Count);
+        foreach (var caption in _missing)
         {
-            features.HiddenStates.Dispose();
-            features.PooledEmbeds?.Dispose();
+            // One file serves all images with this caption; the worst that was seen is told when none does.
+            var looks = new List<CacheFinding>();
+            foreach (var path in _store.PathsOf(caption, _images[caption]))
+            {
+                looks.Add(_store.Find(path, caption));
+                if (looks[^1].State == CacheState.Present) break;
+            }
+
+            var best = looks[^1].State == CacheState.Present ? looks[^1] : looks.MaxBy(look => look.State)!;
+            findings.Add(best);
+            if (best.State == CacheState.Present) _paths[caption] = best.Path;
         }
 
-        _features.Clear();
+        _missing = [.. _missing.Where(caption => !_paths.ContainsKey(caption))];
+        Report = CacheReport.Of(findings, "cached text encoder outputs");
     }
 
     private void Encode(string[] captions, ITextEncoder encoder)
@@ -105,6 +194,18 @@ public sealed class TextOutputCache : IDisposable
         var features = encoder.Encode(captions);
         var (hiddenStates, pooled) = (features.HiddenStates.cpu(), features.PooledEmbeds?.cpu());
         for (var i = 0; i < captions.Length; i++)
-            _features.Add(captions[i], new(hiddenStates[i].clone().DetachFromDisposeScope(), pooled?[i].clone().DetachFromDisposeScope()));
+        {
+            if (_store is null)
+            {
+                _features.Add(captions[i], new(hiddenStates[i].clone().DetachFromDisposeScope(), pooled?[i].clone().DetachFromDisposeScope()));
+                continue;
+            }
+
+            foreach (var path in _store.PathsOf(captions[i], _images[captions[i]]).Distinct())
+            {
+                _store.Write(path, captions[i], hiddenStates[i].to(ScalarType.Float32), pooled?[i].to(ScalarType.Float32));
+                _paths[captions[i]] = path;
+            }
+        }
     }
 }

@@ -14,17 +14,17 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         using var scope = NewDisposeScope();
         var weights = tensor(Weights(items));
         var prepared = PreparedImages.Load(items, draws, cancellationToken, hintsOnly: latents is not null);
-        var cached = latents?.Collate(plan.Samples, draws);
-        var masks = prepared.Masks ?? latents?.Masks(items, draws);
+        var cached = latents?.Collate(items, draws, i => (long)epoch.RandomFor("posterior", plan.FirstDraw + i).NextBits());
+        var masks = prepared.Masks ?? cached?.Masks;
         var text = textOutputs?.Collate(captions);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
-            Sizes = [.. items.Select((item, i) => PictureSizes.Of(item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
+            Sizes = [.. items.Select((item, i) => PictureSizes.Of(item.OriginalSize ?? item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
             Pixels = prepared.Pixels?.DetachFromDisposeScope(),
             Masks = masks?.DetachFromDisposeScope(),
             Conditioning = prepared.Conditioning?.DetachFromDisposeScope(),
-            Latents = cached?.DetachFromDisposeScope(),
+            Latents = cached?.Latents.DetachFromDisposeScope(),
             EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
             PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
         };

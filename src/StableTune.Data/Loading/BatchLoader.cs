@@ -81,8 +81,8 @@ namespace StableTune.Data
         private IEnumerable<Batch> Enumerate(EpochPlan plan, int firstBatch, CancellationToken cancellationToken)
         {
             var assembly = new BatchAssembly(plan, _options, _latents, _textOutputs);
-            // With cached latents a batch is a copy of a few kilobytes: handing it from thread to thread would cost more.
-            var workers = _latents is null ? _options.Workers : 0;
+            // With latents in memory a batch is a copy of a few kilobytes: handing it from thread to thread would cost more.
+            var workers = _latents is { ReadsFiles: false } ? 0 : _options.Workers;
             using var prefetch = new OrderedPrefetch<Batch>(plan.Batches.Count - firstBatch, workers, _options.BatchesAhead ?? 2 * workers,
                 (index, stop) => assembly.Make(plan.Batches[firstBatch + index], stop), batch => batch.Dispose());
             lock (_running) _running.Add(prefetch);

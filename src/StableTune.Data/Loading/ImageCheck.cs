@@ -21,6 +21,7 @@ internal static class ImageCheck
     /// <summary>Reads an image to see whether it can be read; null when it can.</summary>
     internal static OptionProblem? Problem(TrainingSample sample)
     {
+        if (sample.IsCachedOnly) return null;
         try
         {
             ImagePreparation.Load(sample);

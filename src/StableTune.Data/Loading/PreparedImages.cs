@@ -38,7 +38,7 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
     internal static bool HaveMasks(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws)
     {
         for (var i = 0; i < samples.Count; i++)
-            if (samples[i].Subset.Mask != LossMask.None || draws[i].Disc is not null) return true;
+            if (samples[i].Subset.Mask != LossMask.None || samples[i].MaskPath is not null || draws[i].Disc is not null) return true;
         return false;
     }
 
@@ -62,6 +62,7 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
         if (sample.Subset.Mask == LossMask.Alpha) MaskValues.Fill(image!, 3, values);
         else if (sample.Subset.Mask == LossMask.Conditioning && hint is not null) MaskValues.Fill(hint, 0, values);
         else values.Fill(1);
+        if (sample.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
         if (draw.Disc is { } disc) MaskValues.Limit(values, size.Width / MaskValues.Scale, size.Height / MaskValues.Scale, disc);
     }
 

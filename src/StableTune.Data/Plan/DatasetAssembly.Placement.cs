@@ -28,7 +28,7 @@ internal sealed partial class DatasetAssembly
     }
 
     private List<Placed> Framed(IEnumerable<Found> found, IBucketing bucketing) =>
-        [.. found.Select(item => Framed(item, item.Repeats, () => bucketing.Frame(item.Item.Size!.Value, _options.Resolution!.Value))).OfType<Placed>()];
+        [.. found.Select(item => Framed(item, item.Repeats, () => Frame(item.Item, bucketing, _options.Resolution!.Value))).OfType<Placed>()];
 
     private Placed? Framed(Found item, int repeats, Func<Framing> frame)
     {

@@ -198,6 +198,10 @@ internal sealed partial class DatasetAssembly
             : throw new ArgumentException($"a piece of {size} at ({left}, {top}) cannot be cut from {resized}");
     }
 
+    /// <summary>What was prepared for training stays as it is.</summary>
+    private static Framing Frame(DatasetItem item, IBucketing bucketing, PixelSize resolution) =>
+        item.PreparedFrom is null ? bucketing.Frame(item.Size!.Value, resolution) : new(item.Size!.Value, 0, 0, item.Size!.Value);
+
     private TrainingSample Sample(Found item, int index, int repeats, Framing framing, int group = 0) => new()
     {
         Index = index,
@@ -206,6 +210,10 @@ internal sealed partial class DatasetAssembly
         ConditioningPath = item.Item.ConditioningPath,
         Folder = item.Folder,
         ImageSize = item.Item.Size!.Value,
+        OriginalSize = item.Item.PreparedFrom,
+        IsCachedOnly = item.Item.IsCachedOnly,
+        LatentsPath = item.Item.LatentsPath,
+        MaskPath = item.Item.MaskPath,
         Framing = framing,
         Caption = item.Caption,
         Captions = item.Captions,
@@ -231,7 +239,7 @@ internal sealed partial class DatasetAssembly
         var bucketing = _options.Bucketing ?? new FixedResolution();
         var plain = _options with { MinibatchRepeat = 1, DropLast = false, MaxBatchesPerEpoch = null, SamplesPerEpoch = null, PriorStyle = PriorStyle.Separate };
         var samples = held.Select((item, index) => Sample(item with { Subset = Plain(item.Subset), Captions = CaptionPipeline.From(Plain(item.Subset).Captions) },
-            index, repeats: 1, bucketing.Frame(item.Item.Size!.Value, _options.Resolution!.Value)) with { Dataset = plain }).ToList();
+            index, repeats: 1, Frame(item.Item, bucketing, _options.Resolution!.Value)) with { Dataset = plain }).ToList();
         return new(_plan with { Options = plain }, samples, [], new Dictionary<string, IReadOnlyDictionary<string, int>>(), []);
     }
 

@@ -18,12 +18,25 @@ public readonly record struct PictureSizes(PixelSize Original, int CropLeft, int
     /// <param name="flipped">Whether left and right are exchanged.</param>
     public static PictureSizes Of(PixelSize original, PixelSize target, bool flipped = false)
     {
+        var (left, top, right, _) = Edges(original, target);
+        // After flipping, what was the distance from the right edge is that from the left one.
+        return new PictureSizes(original, (int)(flipped ? target.Width - right : left), (int)top, target);
+    }
+
+    /// <summary>Left, top, right and bottom edge of the scaled picture within the training size, as files of latents hold them.</summary>
+    internal static double[] CropEdges(PixelSize original, PixelSize target)
+    {
+        var (left, top, right, bottom) = Edges(original, target);
+        return [left, top, right, bottom];
+    }
+
+    private static (double Left, double Top, double Right, double Bottom) Edges(PixelSize original, PixelSize target)
+    {
         var aspect = (double)original.Width / original.Height;
         var (width, height) = (double)target.Width / target.Height > aspect
             ? (target.Height * aspect, (double)target.Height)
             : (target.Width, target.Width / aspect);
         var (left, top) = (Math.Floor((target.Width - width) / 2), Math.Floor((target.Height - height) / 2));
-        // After flipping, what was the distance from the right edge is that from the left one.
-        return new PictureSizes(original, (int)(flipped ? target.Width - (left + width) : left), (int)top, target);
+        return (left, top, left + width, top + height);
     }
 }

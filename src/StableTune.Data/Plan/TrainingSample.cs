@@ -20,6 +20,18 @@ public sealed record TrainingSample
     /// <summary>Width and height of the picture, turned as it will be trained.</summary>
     public required PixelSize ImageSize { get; init; }
 
+    /// <summary>The size of the picture before it was prepared for training, which SDXL is told; null where <see cref="ImageSize"/> is that size.</summary>
+    public PixelSize? OriginalSize { get; init; }
+
+    /// <summary>Whether the image is gone and only its cached latents are left.</summary>
+    public bool IsCachedOnly { get; init; }
+
+    /// <summary>A file with its latents that came with the data set (<c>.npy</c>, unscaled, [4, H/8, W/8]); null where there is none.</summary>
+    public string? LatentsPath { get; init; }
+
+    /// <summary>A file that says how much each place of its latents counts (<c>.npz</c>, <c>arr_0</c>, [H/8, W/8]); null where there is none.</summary>
+    public string? MaskPath { get; init; }
+
     /// <summary>How it comes to its training size.</summary>
     public required Framing Framing { get; init; }
 

@@ -30,4 +30,19 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
 
     /// <summary>The tags that metadata counts, divided by commas; null, the default, counts those of the caption.</summary>
     public string? Tags { get; init; }
+
+    /// <summary>
+    /// The size of the picture before it was prepared; setting it says that the image has its training size already and is neither resized nor cut.
+    /// Null, the default, for pictures as they are.
+    /// </summary>
+    public PixelSize? PreparedFrom { get; init; }
+
+    /// <summary>A file with its latents (<c>.npy</c>, unscaled, [4, H/8, W/8]); null, the default, encodes the image.</summary>
+    public string? LatentsPath { get; init; }
+
+    /// <summary>A file that says how much each place of the latents counts (<c>.npz</c>, <c>arr_0</c>, [H/8, W/8]); null, the default, for none.</summary>
+    public string? MaskPath { get; init; }
+
+    /// <summary>Whether the image is gone and only its cached latents are left; its size must be given then. Default false.</summary>
+    public bool IsCachedOnly { get; init; }
 }

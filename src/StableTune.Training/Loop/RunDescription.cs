@@ -25,4 +25,7 @@ public sealed record RunDescription
 
     /// <summary>What the base model predicts: "epsilon", "v_prediction".</summary>
     public required string Prediction { get; init; }
+
+    /// <summary>Whether each image was encoded once, before the first step.</summary>
+    public bool CachesLatents { get; init; }
 }

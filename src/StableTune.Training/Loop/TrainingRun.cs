@@ -9,6 +9,7 @@ namespace StableTune.Training;
 internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IProgress<TrainingProgress>? progress) : IDisposable
 {
     private readonly Stack<IDisposable> _owned = new();
+    private ModelFingerprint? _model;
     private readonly DateTimeOffset _startedAt = plan.Clock.GetUtcNow();     // before loading and caching, as in sd-scripts
 
     public TrainingResult Execute(CancellationToken cancellationToken)
@@ -16,14 +17,16 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
-        if (!plan.CacheLatents || dataset.Options.OnBadImage == BadImagePolicy.Skip) dataset = dataset.WithoutBadImages(progress, cancellationToken);
+        _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
+        if (!CachesLatents || dataset.Options.OnBadImage == BadImagePolicy.Skip) dataset = dataset.WithoutBadImages(progress, cancellationToken);
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
-        var model = Load(cancellationToken);
+        var caches = Own(RunCaches.Open(plan, dataset, _model, CachesLatents, progress, cancellationToken));
+        var model = Load(NeededParts(caches), cancellationToken);
         Freeze(model);
-        var caches = Cache(model, random, cancellationToken);
+        Fill(caches, model, random, cancellationToken);
         var targets = Attach(model, random);
         var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
-        var events = Events(model, targets);
+        var events = Events(model, targets, caches);
         if (model.Device.type == DeviceType.CPU) Own(new KeptMemory(plan.KeptMemoryBytes));
         var loop = new TrainingLoop(plan, Step(model, targets, random), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
         try
@@ -45,48 +48,59 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         }
     }
 
-    private StableDiffusionModel Load(CancellationToken cancellationToken)
+    private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
     {
         var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
         var options = plan.Model with
         {
-            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = ModelParts.All, Device = device, Progress = progress, Logger = plan.Model.Logger ?? plan.Logger,
+            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = parts, Device = device, Progress = progress, Logger = plan.Model.Logger ?? plan.Logger,
         };
         return Own(ModelLoader.Load(plan.ModelPath!, options, cancellationToken));
     }
 
+    private bool MasksPictures => _model!.Kind == ModelKind.Inpainting;
+
+    private bool CachesLatents => plan.CachesLatents(dataset, MasksPictures);
+
+    /// <summary>What an earlier run has left in files need not be computed, so what computes it need not be loaded.</summary>
+    private ModelParts NeededParts(RunCaches caches)
+    {
+        var parts = ModelParts.All;
+        if (caches.Latents is { Missing.Count: 0 } && !UsesVaeLater) parts &= ~ModelParts.Vae;
+        if (caches.Text is { Missing.Count: 0 } && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
+        return parts;
+    }
+
+    private bool UsesVaeLater => plan.Samples is not null || MasksPictures;
+
+    private bool UsesTextLater => plan.Samples is not null || plan.TrainsTextEncoder;
+
     /// <summary>Nothing of the base model is trained: only what the targets add.</summary>
     private void Freeze(StableDiffusionModel model)
     {
-        foreach (var part in new nn.Module[] { model.UNet, model.Vae }.Concat(model.TextEncoders))
+        List<nn.Module> parts = [model.UNet, .. model.TextEncoders];
+        if (model.Parts.HasFlag(ModelParts.Vae)) parts.Add(model.Vae);
+        foreach (var part in parts)
         {
             part.requires_grad_(false);
             part.eval();
         }
 
         model.UNet.GradientCheckpointing = plan.GradientCheckpointing;
-        if (plan.UseAttentionMask is { } mask && model.TextEncoder is MaskedTextModel masked) masked.UseAttentionMask = mask;
+        if (plan.UseAttentionMask is { } mask && model.TextEncoders is [MaskedTextModel masked, ..]) masked.UseAttentionMask = mask;
         foreach (var encoder in model.TextEncoders) encoder.GradientCheckpointing = plan.GradientCheckpointing && plan.TrainsTextEncoder;
     }
 
     /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
-    private (LatentCache? Latents, TextOutputCache? Text) Cache(StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
+    private void Fill(RunCaches caches, StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
     {
-        var latents = plan.CacheLatents
-            ? Own(LatentCache.Build(dataset, new VaeLatentEncoder(model), random.Seeds, progress: progress, cancellationToken: cancellationToken))
-            : null;
-        var text = CachesText
-            ? Own(TextOutputCache.Build(dataset, new PromptTextEncoder(PromptEncoder.For(model), plan), progress: progress, cancellationToken: cancellationToken))
-            : null;
-        if (plan.Samples is not null) return (latents, text);
-        if (latents is not null && !TakesMask(model)) model.ReleaseVae();
-        if (text is not null) model.ReleaseTextEncoder();
-        return (latents, text);
+        if (caches.Latents is { Missing.Count: > 0 } latents) latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
+        if (caches.Text is { Missing.Count: > 0 } text) text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
+        if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
+        if (caches.Text is not null && !UsesTextLater) model.ReleaseTextEncoder();
     }
 
     private static bool TakesMask(StableDiffusionModel model) => model.UNet.Options.TakesMask;
-
-    private bool CachesText => plan.CacheTextEncoderOutputs ?? (!plan.TrainsTextEncoder && !TextOutputCache.Validate(dataset).Any());
 
     private List<ITrainingTarget> Attach(StableDiffusionModel model, TrainingRandom random)
     {
@@ -116,14 +130,14 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         Random = random,
     });
 
-    private Func<int, IEnumerable<Batch>> Batches((LatentCache? Latents, TextOutputCache? Text) caches, int totalSteps, CancellationToken cancellationToken)
+    private Func<int, IEnumerable<Batch>> Batches(RunCaches caches, int totalSteps, CancellationToken cancellationToken)
     {
         var loader = Own(new BatchLoader(new BatchLoaderOptions { MicroSteps = plan.GradientAccumulation, TotalSteps = totalSteps }, caches.Latents, caches.Text));
         var seeds = new NamedSeeds(plan.Seed);
         return epoch => loader.Load(EpochPlan.Create(dataset, seeds, epoch), cancellationToken: cancellationToken);
     }
 
-    private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets)
+    private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, RunCaches caches)
     {
         var stepsPerEpoch = plan.StepsPerEpoch(dataset);
         var (steps, epochs) = (plan.Length.TotalSteps(stepsPerEpoch), plan.Length.TotalEpochs(stepsPerEpoch));
@@ -136,9 +150,10 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             Dataset = dataset,
             BaseModelVersion = model.BaseModelVersion,
             Prediction = model.Scheduler.PredictionType,
+            CachesLatents = caches.Latents is not null,
         };
         List<ITrainingObserver> observers = [.. plan.Observers];
-        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. PlanWarnings.Of(plan, model, targets, dataset)]));
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset)]));
         var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
         return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, progress);
     }

@@ -53,6 +53,23 @@ public sealed class TrainingStep(TrainingStepParts parts)
     /// <exception cref="TrainingDivergedException">The loss is not finite; no gradients were added.</exception>
     public double Run(Batch batch, int accumulation)
     {
+        ArgumentNullException.ThrowIfNull(batch);
+        // A batch's images are all of one data set, since its size and batch size are.
+        var multiplier = batch.Items.Count == 0 ? 1 : batch.Items[0].Dataset.NetworkMultiplier;
+        if (multiplier == 1) return Learn(batch, accumulation);
+        foreach (var trained in parts.Targets) trained.SetMultiplier(multiplier);
+        try
+        {
+            return Learn(batch, accumulation);
+        }
+        finally
+        {
+            foreach (var trained in parts.Targets) trained.SetMultiplier(1);
+        }
+    }
+
+    private double Learn(Batch batch, int accumulation)
+    {
         using var scope = NewDisposeScope();
         foreach (var trained in parts.Targets) trained.BeginBatch(parts.Random.Dropout);
         var latents = parts.Latents.Latents(batch);                                                // [B, 4, H/8, W/8], scaled
@@ -97,6 +114,6 @@ public sealed class TrainingStep(TrainingStepParts parts)
     private Tensor Loss(Batch batch, Tensor predicted, Tensor target, Tensor timesteps) => parts.Loss.Compute(new LossInputs
     {
         Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = parts.Schedule, Prediction = parts.Prediction,
-        SampleWeights = batch.LossWeights.to(predicted.device),
+        SampleWeights = batch.LossWeights.to(predicted.device), Mask = batch.Masks?.to(predicted.device),
     }).Mean;
 }

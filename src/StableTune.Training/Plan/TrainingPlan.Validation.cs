@@ -12,7 +12,7 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
@@ -33,8 +33,8 @@ public sealed partial record TrainingPlan
             yield return Problem(UseAttentionMask, "the model's text encoder is CLIP's, which has no attention mask", "leave it unset");
         foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
             yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
-        if (model.Details.Kind == ModelKind.Inpainting && CacheLatents)
-            yield return Problem(CacheLatents, "an inpainting model is trained on pictures with parts masked, which differ in every step", "call WithCachedLatents(false)");
+        if (model.Details.Kind == ModelKind.Inpainting && AsksForLatents)
+            yield return new OptionProblem(LatentsOption, true, "an inpainting model is trained on pictures with parts masked, which differ in every step", "leave it unset");
         if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting))
             yield return Problem(ModelPath, $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained", "use another model");
         if (model.Details.Version != ModelVersion.Sdxl && EffectiveAdapters.Select(adapter => adapter.SecondTextEncoderLearningRate).FirstOrDefault(rate => rate is not null) is { } second && IsRate(second))
@@ -75,11 +75,16 @@ public sealed partial record TrainingPlan
         if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the end, from 1", "leave it unset for the last layer");
         if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
             yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
-        if (CacheTextEncoderOutputs != true) yield break;
-        if (TrainsTextEncoder) yield return Problem(CacheTextEncoderOutputs, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        if (!AsksForTextOutputs) yield break;
+        if (TrainsTextEncoder) yield return new OptionProblem(Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
         if (dataset is null) yield break;
         foreach (var problem in TextOutputCache.Validate(dataset)) yield return problem;
     }
+
+    private string LatentsOption => Cache.LatentsToDisk ? "CacheOptions.LatentsToDisk" : "CacheOptions.Latents";
+
+    private IEnumerable<OptionProblem> CacheProblems(TrainingDataset? dataset) =>
+        AsksForLatents && dataset is not null ? [.. Cache.Validate(), .. LatentCache.Validate(dataset)] : Cache.Validate();
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [

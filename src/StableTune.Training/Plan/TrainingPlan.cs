@@ -59,11 +59,8 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Whether activations are computed again in the backward pass instead of kept: less memory, more time.</summary>
     public bool GradientCheckpointing { get; init; }
 
-    /// <summary>Whether each image is encoded once, before training; otherwise in every step with a fresh draw. Default true.</summary>
-    public bool CacheLatents { get; init; } = true;
-
-    /// <summary>Whether captions are encoded once; null does so whenever the text encoder is not trained and captions do not change.</summary>
-    public bool? CacheTextEncoderOutputs { get; init; }
+    /// <summary>What is computed once and kept: latents of images, text encoder outputs of captions. Default: in memory, whenever that is possible.</summary>
+    public CacheOptions Cache { get; init; } = new();
 
     /// <summary>Which layer of the text encoder is used, counted from its end, from 1; null for the last.</summary>
     public int? ClipSkip { get; init; }
@@ -127,4 +124,20 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether the text encoder is trained, so that its outputs cannot be cached.</summary>
     internal bool TrainsTextEncoder => EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder));
+
+    /// <summary>Whether caching latents was asked for in so many words.</summary>
+    internal bool AsksForLatents => Cache.Latents == true || Cache.LatentsToDisk;
+
+    /// <summary>Whether caching text encoder outputs was asked for in so many words.</summary>
+    internal bool AsksForTextOutputs => Cache.TextEncoderOutputs == true || Cache.TextEncoderOutputsToDisk;
+
+    /// <summary>Whether this run encodes each image once. What was not said is done where it is possible.</summary>
+    /// <param name="dataset">The images.</param>
+    /// <param name="masksPictures">Whether the model is trained on pictures with parts masked, which differ in every step.</param>
+    internal bool CachesLatents(TrainingDataset dataset, bool masksPictures) =>
+        AsksForLatents || (Cache.Latents is null && !masksPictures && !LatentCache.Validate(dataset).Any());
+
+    /// <summary>Whether this run encodes each caption once.</summary>
+    internal bool CachesTextOutputs(TrainingDataset dataset) =>
+        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !TrainsTextEncoder && !TextOutputCache.Validate(dataset).Any());
 }

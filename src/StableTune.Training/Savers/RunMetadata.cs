@@ -30,7 +30,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             },
             Run = Run(moment, outputName),
             Rates = Rates(moment.Plan, adapter, moment.Run.TotalSteps),
-            Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Plan.CacheLatents },
+            Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Run.CachesLatents },
             Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset.Options.PriorLossWeight },
             Captions = DatasetDescription.Captions(dataset),
             Data = data,

@@ -43,6 +43,9 @@ public sealed class AdapterTarget(AdapterOptions options, double learningRate) :
     public void SetTraining(bool training) => Network.SetTraining(training);
 
     /// <inheritdoc/>
+    public void SetMultiplier(double multiplier) => Network.SetMultiplier((float)multiplier);
+
+    /// <inheritdoc/>
     public void Dispose() => _network?.Dispose();
 
     /// <summary>One group for all text encoders, or one for each where SDXL's second has a rate of its own.</summary>

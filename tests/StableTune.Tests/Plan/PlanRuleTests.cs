@@ -49,7 +49,7 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["tokens 0"] = (p => p with { MaxTokenLength = 0 }, "TrainingPlan.MaxTokenLength", 0),
         ["mask for CLIP"] = (p => p with { UseAttentionMask = true }, "TrainingPlan.UseAttentionMask", true),
         ["tokens 77"] = (p => p with { MaxTokenLength = 77 }, "TrainingPlan.MaxTokenLength", 77),
-        ["cached text that is trained"] = (p => p with { Parts = AdapterParts.Both, CacheTextEncoderOutputs = true }, "TrainingPlan.CacheTextEncoderOutputs", true),
+        ["cached text that is trained"] = (p => p with { Parts = AdapterParts.Both, Cache = new() { TextEncoderOutputs = true } }, "CacheOptions.TextEncoderOutputs", true),
         ["rank 0"] = (p => p with { Adapters = [new LoRAOptions { Rank = 0 }] }, "LoRAOptions.Rank", 0),
         ["rates 0"] = (p => p with { Parts = AdapterParts.Both, LearningRate = 0 }, "LoRAOptions.TrainedParts", AdapterParts.None),
         ["rates of both parts 0"] = (p => p with { Parts = AdapterParts.Both, UNetLearningRate = 0, TextEncoderLearningRate = 0 }, "LoRAOptions.TrainedParts", AdapterParts.None),

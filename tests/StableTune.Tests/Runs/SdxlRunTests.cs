@@ -185,10 +185,10 @@ public sealed class SdxlRunTests : IDisposable
     {
         var path = InpaintingModel();
         var builder = TinyRun.Builder(_folder, "inpainting").WithModel(path);
-        var error = Assert.Throws<InvalidOptionsException>(() => builder.Build());
-        Assert.Equal("TrainingPlan.CacheLatents", Assert.Single(error.Problems).Option);
+        var error = Assert.Throws<InvalidOptionsException>(() => builder.WithCachedLatents().Build());
+        Assert.Equal("CacheOptions.Latents", Assert.Single(error.Problems).Option);
         var held = TinyRun.HeldTensors;
-        var result = builder.WithCachedLatents(false).Train();
+        var result = builder.WithCachedLatents(null).Train();                  // does without a cache by itself
         Assert.Equal(3, result.Losses.Count(double.IsFinite));
         Assert.Equal(held, TinyRun.HeldTensors);
         Assert.Equal(result.Losses, TinyRun.Builder(_folder, "again").WithModel(path).WithCachedLatents(false).Train().Losses);

@@ -114,7 +114,7 @@ public sealed class RunMetadataTests
         Plan = plan ?? new TrainingPlan(),
         Run = new RunDescription
         {
-            SessionId = 7, StartedAt = DateTimeOffset.UnixEpoch, TotalSteps = 1, TotalEpochs = 1, Dataset = dataset, BaseModelVersion = "sd_v1", Prediction = "epsilon",
+            SessionId = 7, StartedAt = DateTimeOffset.UnixEpoch, TotalSteps = 1, TotalEpochs = 1, Dataset = dataset, BaseModelVersion = "sd_v1", Prediction = "epsilon", CachesLatents = true,
         },
     }, new LoRAOptions(), "output", includeDataNames).Full;
 

@@ -1,0 +1,43 @@
+using StableTune.Formats;
+
+namespace StableTune.Data;
+
+/// <summary>Where latents are kept between runs. Used by several threads at once; writing only by one for each image.</summary>
+internal abstract class LatentStore
+{
+    /// <summary>Looks whether an image's latents are there and fit.</summary>
+    internal abstract CacheFinding Find(TrainingSample sample);
+
+    /// <summary>Reads them.</summary>
+    /// <exception cref="InvalidFileException">They are gone, or do not fit.</exception>
+    internal abstract CachedLatents Read(TrainingSample sample);
+
+    /// <summary>Writes them: complete or not at all.</summary>
+    internal abstract void Write(TrainingSample sample, CachedLatents latents);
+
+    /// <summary>Called when looking or writing is over.</summary>
+    internal virtual void Settle() { }
+
+    /// <summary>The shape of an image's latents.</summary>
+    internal static long[] ShapeOf(TrainingSample sample, int channels) => [channels, sample.Framing.Size.Height / MaskValues.Scale, sample.Framing.Size.Width / MaskValues.Scale];
+
+    /// <summary>An array of floating-point numbers as float32; null when it holds others, or one of them is not finite.</summary>
+    internal static float[]? Floats(NpyArray array)
+    {
+        float[]? values = array.DType switch
+        {
+            TensorDType.F32 => array.As<float>().ToArray(),
+            TensorDType.F16 => [.. array.As<Half>().ToArray().Select(value => (float)value)],
+            TensorDType.F64 => [.. array.As<double>().ToArray().Select(value => (float)value)],
+            _ => null,
+        };
+        return values is null || values.AsSpan().ContainsAnyExceptInRange(float.MinValue, float.MaxValue) ? null : values;
+    }
+
+    /// <summary>A tensor [4, h, w] outside of all scopes.</summary>
+    internal static Tensor ToTensor(float[] values, IReadOnlyList<long> shape)
+    {
+        using var scope = NewDisposeScope();
+        return tensor(values).reshape([.. shape]).DetachFromDisposeScope();
+    }
+}

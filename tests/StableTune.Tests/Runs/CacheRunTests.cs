@@ -1,0 +1,103 @@
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>Caches of a run: what is found need not be computed, and what computes it need not be there.</summary>
+public sealed class CacheRunTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SecondRun_NeitherLoadsVaeNorTextEncoder_AndLearnsTheSame(bool own)
+    {
+        var options = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true, Directory = own ? _folder.File("cache") : null };
+        var held = TinyRun.HeldTensors;
+        var first = TinyRun.Builder(_folder, "first").WithCache(options).Train();
+        var plain = TinyRun.Builder(_folder, "plain").Train();
+        Assert.Equal(plain.Losses, first.Losses);
+
+        var stages = new List<string>();
+        var second = TinyRun.Builder(_folder, "second").WithCache(options).Train(new Stages(stages));
+        Assert.Equal(first.Losses, second.Losses);
+        Assert.Equal(TinyRun.Weights(first.Files[^1]), TinyRun.Weights(second.Files[^1]));
+        Assert.DoesNotContain("caching latents", stages);
+        Assert.DoesNotContain("caching text encoder outputs", stages);
+        Assert.Equal(held, TinyRun.HeldTensors);
+    }
+
+    [Fact]
+    public void AnotherVae_MakesLatentsAgain_AndSaysSo()
+    {
+        TinyRun.Builder(_folder, "first").WithCachedLatents(true, toDisk: true).Train();
+        var weights = Path.Combine(SmallRun.Model(_folder), "vae", "diffusion_pytorch_model.safetensors");
+        var bytes = File.ReadAllBytes(weights);
+        int place;
+        using (var file = Formats.SafetensorsFile.Open(weights)) place = (int)(file.DataOffset + file["encoder.conv_in.weight"].Begin);
+        bytes[place] ^= 1;
+        File.WriteAllBytes(weights, bytes);
+        var (logger, stages) = (new ListLogger(), new List<string>());
+        TinyRun.Builder(_folder, "second").WithCachedLatents(true, toDisk: true).WithLogger(logger).Train(new Stages(stages));
+        Assert.Contains("caching latents", stages);
+        Assert.Contains(logger.Entries, entry => entry.Text.Contains("another VAE made it", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Latents_AreCachedByThemselves_WhereAugmentationsAllow()
+    {
+        var images = TinyRun.Images(_folder);
+        var stages = new List<string>();
+        TinyRun.Builder(_folder, "color").WithDataset(Dataset(new() { Augmentation = new() { RandomCrop = true } })).Train(new Stages(stages));
+        Assert.DoesNotContain("caching latents", stages);
+        Assert.Equal("False", TinyRun.Metadata(TinyRun.Output(_folder, "color"))["ss_cache_latents"]);
+        TinyRun.Builder(_folder, "plain").WithDataset(Dataset(new())).Train(new Stages(stages));
+        Assert.Contains("caching latents", stages);
+        Assert.Equal("True", TinyRun.Metadata(TinyRun.Output(_folder, "plain"))["ss_cache_latents"]);
+        var error = Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder).WithDataset(Dataset(new() { Augmentation = new() { RandomCrop = true } })).WithCachedLatents().Build());
+        Assert.Equal("AugmentationOptions.RandomCrop", Assert.Single(error.Problems).Option);
+
+        DatasetBuilder Dataset(SubsetOptions options) => new DatasetBuilder().AddFolder(images, options).WithResolution(64).WithBatchSize(2);
+    }
+
+    [Fact]
+    public void Masks_ChangeTheLoss_CachedOrNot()
+    {
+        var images = _folder.Folder("masked");
+        var picture = new Imaging.PixelImage(64, 64, 4);
+        for (var i = 0; i < picture.Pixels.Length; i++) picture.Pixels[i] = (byte)(i % 4 == 3 ? i / 4 % 64 < 32 ? 0 : 255 : i * 7);
+        Imaging.ImageFile.SavePng(Path.Combine(images, "a.png"), picture);
+        double Loss(LossMask mask, bool? cached) => TinyRun.Builder(_folder, $"{mask}{cached}").WithCachedLatents(cached).For(TrainingLength.Steps(1))
+            .WithDataset(new DatasetBuilder().AddFolder(images, new SubsetOptions { Mask = mask }).WithResolution(64)).Train().Losses[0];
+        foreach (var cached in new[] { true, false })
+            Assert.InRange(Loss(LossMask.Alpha, cached) / Loss(LossMask.None, cached), 0.35, 0.65);       // half of the places count nothing
+    }
+
+    [Fact]
+    public void Multiplier_OfADataset_ActsOnItsBatches()
+    {
+        float[] Train(string name, double multiplier)
+        {
+            var options = new DatasetOptions { Resolution = new(64, 64), NetworkMultiplier = multiplier };
+            TinyRun.Builder(_folder, name).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithOptions(options)).For(TrainingLength.Steps(4)).Train();
+            return TinyRun.Weights(TinyRun.Output(_folder, name));
+        }
+
+        var (plain, opposite, none) = (Train("plain", 1), Train("opposite", -1), Train("none", 0));
+        Assert.NotEqual(plain, opposite);
+        // A LoRA that does not act gets no gradient: its up matrices stay 0, as they began.
+        using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder, "none"));
+        Assert.All(file.Tensors.Where(tensor => tensor.Name.EndsWith("lora_up.weight", StringComparison.Ordinal)), tensor => Assert.All(file.Span(tensor.Name).ToArray(), value => Assert.Equal(0, value & 0x7F)));
+        Assert.Equal(plain.Length, none.Length);
+    }
+
+    private sealed class Stages(List<string> names) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value)
+        {
+            lock (names) names.Add(value.Stage);
+        }
+    }
+}
