@@ -68,7 +68,6 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         ConfigurationKeys.Check(document, subset, ConfigurationKeys.Subset(metadata), metadata ? "a subset with a metadata file" : "a subset", faults);
         var (own, levels) = (new ConfigurationLevels(document, faults, subset), new ConfigurationLevels(document, faults, subset, dataset, general));
         var options = SubsetOptions(own, levels, metadata);
-        if (levels.Flag("cache_info") == true) notes.Add($"{document.Path}: cache_info has no effect: sizes are read from the images' headers, which takes no time.");
         if (options.Repeats < 1)
         {
             notes.Add($"{document.Path}: {subset.Position}: the subset is left out, its num_repeats is {options.Repeats}.");
@@ -86,7 +85,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         }
 
         // Beside a configuration a folder's name means nothing: the file says repeats and class tokens.
-        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false }, options);
+        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false, CacheInfo = !metadata && levels.Flag("cache_info") == true }, options);
     }
 
     private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata)

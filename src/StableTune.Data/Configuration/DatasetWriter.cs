@@ -79,6 +79,7 @@ internal sealed class DatasetWriter
         var table = new TomlTable { ["image_dir"] = folder.Folder };
         Options(table, options, options.Repeats ?? folder.Said?.Repeats, options.ClassTokens ?? folder.Said?.ClassTokens);
         if (folder.CaptionExtension is { } extension) table["caption_extension"] = extension;
+        Set(table, "cache_info", folder.CacheInfo, false);
         return table;
     }
 

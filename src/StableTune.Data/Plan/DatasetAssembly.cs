@@ -67,7 +67,7 @@ internal sealed partial class DatasetAssembly
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var subset in subsets)
         {
-            var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, MetadataSource source => source.File, _ => "" };
+            var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, MetadataSource source => source.File, SdTrainerSource source => source.Folder, _ => "" };
             if (folder.Length == 0 || seen.Add(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) yield return subset;
             else _warnings.Add($"{folder}: it was added twice, the second time is ignored. Raise its repeats instead.");
         }

@@ -139,6 +139,21 @@ public sealed class TrainingDataset
     public void Preview(string path, PreviewOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         DatasetPreview.Write(this, path, options ?? new(), progress, cancellationToken);
 
+    /// <summary>Encodes all images into files ahead of time, so that runs find them (<see cref="CacheOptions.LatentsToDisk"/>). Files that serve are kept.</summary>
+    /// <param name="encoder">The VAE's encoder.</param>
+    /// <param name="options">Where the files go; null writes them beside the images.</param>
+    /// <param name="seed">Seeds the samples.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work; what was written stays.</param>
+    /// <returns>What was there already, and what was encoded.</returns>
+    /// <exception cref="InvalidOptionsException">Options or augmentations do not allow it, or images cannot be decoded; all of them are listed.</exception>
+    /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
+    public CacheReport PrepareCaches(ILatentEncoder encoder, CacheOptions? options = null, long seed = 42, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var cache = LatentCache.Build(this, encoder, new NamedSeeds(seed), (options ?? new()) with { LatentsToDisk = true }, progress, cancellationToken);
+        return cache.Report;
+    }
+
     /// <summary>The data set in a few lines for people: folders, counts, sizes, warnings.</summary>
     public string Report() => DatasetReport.Write(this);
 }

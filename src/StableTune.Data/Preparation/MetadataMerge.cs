@@ -16,7 +16,7 @@ public static class MetadataMerge
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var input = options.Input ?? (File.Exists(options.Output) ? options.Output : null);
         var merged = input is null ? [] : MetadataFile.Load(input);
-        var images = Images(options).ToList();
+        var images = Images(options.ImageFolder!, options.Recursive).ToList();
         var (skipped, done) = (new List<SkippedFile>(), 0);
         var keys = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (path, image) in images)
@@ -53,10 +53,9 @@ public static class MetadataMerge
     }
 
     /// <summary>The images: where they are, and what paths as keys call them.</summary>
-    private static IEnumerable<(string Path, string Key)> Images(MetadataMergeOptions options)
+    internal static IEnumerable<(string Path, string Key)> Images(string root, bool recursive)
     {
-        var root = options.ImageFolder!;
-        var folders = options.Recursive ? Directory.EnumerateDirectories(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Prepend(root) : [root];
+        var folders = recursive ? Directory.EnumerateDirectories(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Prepend(root) : [root];
         return from folder in folders
                from path in ImageFiles.In(folder)
                select (path, $"{root.TrimEnd('/', '\\')}/{Path.GetRelativePath(root, path).Replace('\\', '/')}");

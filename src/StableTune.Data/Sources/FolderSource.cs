@@ -1,4 +1,5 @@
 using StableTune.Data;
+using StableTune.Imaging;
 
 namespace StableTune;
 
@@ -26,6 +27,18 @@ public sealed class FolderSource(string folder) : IDatasetSource
     /// </summary>
     public bool ReadFolderName { get; init; } = true;
 
+    /// <summary>
+    /// Whether captions and sizes are noted in <c>metadata_cache.json</c> in the folder, and taken from there as long as the files do not change;
+    /// default false. (sd-scripts: <c>cache_info</c>, which does not see changes.)
+    /// </summary>
+    public bool CacheInfo { get; init; }
+
+    /// <summary>
+    /// Whether images that are gone are trained from the latents that a run left beside them (<c>frog_0512x0768_sd.npz</c>); default false, so that an
+    /// image is not trained any more when it was deleted. Needs <see cref="CacheOptions.LatentsToDisk"/>.
+    /// </summary>
+    public bool TakeCached { get; init; }
+
     /// <inheritdoc/>
     public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder)));
 
@@ -41,17 +54,21 @@ public sealed class FolderSource(string folder) : IDatasetSource
     {
         InvalidOptionsException.ThrowIfAny(FolderProblems());
         var images = ImageFiles.In(Folder);
-        if (images.Length == 0) throw new InvalidOptionsException([NoImages()]);
+        var gone = TakeCached ? Gone(images) : [];
+        if (images.Length + gone.Count == 0) throw new InvalidOptionsException([NoImages()]);
 
         var (captions, said) = (new CaptionFiles(Folder, CaptionExtension), Said);
         var problems = new List<OptionProblem>();
         var items = new List<DatasetItem>(images.Length);
-        foreach (var image in images)
+        var cache = CacheInfo ? new MetadataCache(Folder) : null;
+        foreach (var image in images.Concat(gone.Keys).Order(StringComparer.Ordinal))
         {
             try
             {
-                var caption = captions.Find(image) is { } file ? CaptionFiles.Read(file) : null;
-                items.Add(new(image, caption) { Repeats = said?.Repeats ?? 1, ClassTokens = said?.ClassTokens });
+                var file = captions.Find(image);
+                var isGone = gone.TryGetValue(image, out var known);
+                var (caption, size) = cache is null || isGone ? (file is null ? null : CaptionFiles.Read(file), isGone ? known : null) : cache.Of(image, file);
+                items.Add(new(image, size, caption) { Repeats = said?.Repeats ?? 1, ClassTokens = said?.ClassTokens, IsCachedOnly = isGone });
             }
             catch (InvalidFileException e)
             {
@@ -60,7 +77,18 @@ public sealed class FolderSource(string folder) : IDatasetSource
         }
 
         InvalidOptionsException.ThrowIfAny(problems);
+        cache?.Save();
         return items;
+    }
+
+    /// <summary>Images that are not there any more, with the sizes that the names of their latents tell.</summary>
+    private Dictionary<string, PixelSize?> Gone(string[] images)
+    {
+        var stems = images.Select(image => Path.Combine(Folder, Path.GetFileNameWithoutExtension(image))).ToHashSet(StringComparer.Ordinal);
+        var gone = new Dictionary<string, PixelSize?>(StringComparer.Ordinal);
+        foreach (var file in Directory.EnumerateFiles(Folder, "*" + LatentNames.Extension).Order(StringComparer.Ordinal))
+            if (LatentNames.Parse(file) is { } latents && !stems.Contains(latents.Stem)) gone.TryAdd(latents.Stem + ".png", latents.Size);
+        return gone;
     }
 
     /// <inheritdoc/>

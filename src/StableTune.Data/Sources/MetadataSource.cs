@@ -41,12 +41,28 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
         {
             if (Find(folder, key) is { } path)
                 items.Add(new DatasetItem(path, Text(image)) { Group = Name, Tags = image.Tags ?? "" });
+            else if (Cached(folder, key, image) is { } cached)
+                items.Add(cached with { Caption = Text(image), Group = Name, Tags = image.Tags ?? "" });
             else
                 problems.Add(new(Option, File, $"its image \"{key}\" is not in {folder}", "fix the key or the image folder; a key without extension is looked for with each extension of images"));
         }
 
         InvalidOptionsException.ThrowIfAny(problems);
         return items;
+    }
+
+    /// <summary>An image that is gone while its latents are still there: of the size that their name tells, else of the one noted for training.</summary>
+    private static DatasetItem? Cached(string folder, string key, ImageMetadata image)
+    {
+        if (key.Trim().Length == 0 || key.Contains('\0', StringComparison.Ordinal)) return null;
+        var path = Path.Combine(folder, key);
+        if (!ImageFiles.Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) path += ".png";
+        if (Path.GetDirectoryName(path) is not { } place || !Directory.Exists(place)) return null;
+        var stem = Path.ChangeExtension(path, null);
+        var named = Directory.EnumerateFiles(place, "*" + LatentNames.Extension).Order(StringComparer.Ordinal).Select(LatentNames.Parse).FirstOrDefault(file => file?.Stem == stem);
+        if (named is { } found) return new DatasetItem(path, found.Size, null) { IsCachedOnly = true };
+        return image.TrainResolution is { } size && System.IO.File.Exists(LatentNames.Plain(path))
+            ? new DatasetItem(path, size, null) { IsCachedOnly = true, PreparedFrom = image.ImageSize ?? size } : null;
     }
 
     /// <summary>The file of a key: the path that it is, or a name to which an extension is found.</summary>

@@ -83,8 +83,18 @@ public sealed partial record TrainingPlan
 
     private string LatentsOption => Cache.LatentsToDisk ? "CacheOptions.LatentsToDisk" : "CacheOptions.Latents";
 
-    private IEnumerable<OptionProblem> CacheProblems(TrainingDataset? dataset) =>
-        AsksForLatents && dataset is not null ? [.. Cache.Validate(), .. LatentCache.Validate(dataset)] : Cache.Validate();
+    private IEnumerable<OptionProblem> CacheProblems(TrainingDataset? dataset)
+    {
+        foreach (var problem in Cache.Validate()) yield return problem;
+        if (dataset is null) yield break;
+        var gone = dataset.Samples.FirstOrDefault(sample => sample.IsCachedOnly);
+        if (gone is not null && Cache.Latents == false)
+            yield return new OptionProblem(LatentsOption, false, $"some images are gone and only their latents are left ({gone.Path})", "leave it unset, or put the images back");
+        else if (!Cache.LatentsToDisk && dataset.Samples.FirstOrDefault(sample => sample.IsCachedOnly && sample.LatentsPath is null) is { } kept)
+            yield return new OptionProblem("CacheOptions.LatentsToDisk", false, $"some images are gone and only their latents in files are left ({kept.Path})", "call WithCachedLatents(toDisk: true), or put the images back");
+        if (!AsksForLatents && gone is null) yield break;
+        foreach (var problem in LatentCache.Validate(dataset)) yield return problem;
+    }
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [

@@ -110,7 +110,7 @@ public sealed class DatasetConfigurationTests : IDisposable
         Assert.Equal(8, dataset.Samples.Count);
         Assert.Equal(Enumerable.Range(0, 8), dataset.Samples.Select(sample => sample.Index));
         Assert.Equal((11, 5, 2), (dataset.TrainingImageCount, dataset.BatchesPerEpoch, dataset.Parts.Count));
-        Assert.Equal(["cache_info", "num_repeats is 0"], dataset.Warnings.Where(warning => warning.Contains("data.toml")).Select(warning => warning.Contains("cache_info") ? "cache_info" : "num_repeats is 0"));
+        Assert.Contains("num_repeats is 0", Assert.Single(dataset.Warnings, warning => warning.Contains("data.toml")));
 
         using var loader = new BatchLoader(new() { Workers = 0 });
         var seen = new List<(long[] Shape, int Count)>();
