@@ -1,0 +1,22 @@
+using StableTune.Loading;
+
+// One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/data-sets.sh runs them all.
+//   photographs FOLDER COUNT      writes JPEGs of two megapixels, with captions
+//   many FOLDER COUNT             writes small files with the headers of photographs, with captions
+//   plain FOLDER                  what a plain chain of calls to OpenCV costs: the measure of the lines below
+//   load FOLDER WORKERS           the data set through the loader to tensors of 512x512; add "fast" for reduced decoding
+//   cached FOLDER                 the same with latents in memory
+//   scan FOLDER                   finds, reads headers and captions, and chooses sizes
+switch (args)
+{
+    case ["photographs", var folder, var count]: Photographs.Write(folder, int.Parse(count)); break;
+    case ["many", var folder, var count]: Photographs.WriteHeaders(folder, int.Parse(count)); break;
+    case ["plain", var folder]: ImageSpeed.Plain(folder); break;
+    case ["load", var folder, var workers]: ImageSpeed.Loader(folder, int.Parse(workers), fast: false); break;
+    case ["load", var folder, var workers, "fast"]: ImageSpeed.Loader(folder, int.Parse(workers), fast: true); break;
+    case ["cached", var folder]: CachedSpeed.Run(folder); break;
+    case ["scan", var folder]: ScanSpeed.Run(folder); break;
+    default: Console.Error.WriteLine("see benchmarks/StableTune.Loading/Program.cs"); return 2;
+}
+
+return 0;
