@@ -5,6 +5,7 @@ using StableTune.Loading;
 //   many FOLDER COUNT             writes small files with the headers of photographs, with captions
 //   plain FOLDER                  what a plain chain of calls to OpenCV costs: the measure of the lines below
 //   load FOLDER WORKERS           the data set through the loader to tensors of 512x512; add "fast" for reduced decoding
+//   stages FOLDER                 the shortest time of each stage, for the first photographs
 //   cached FOLDER                 the same with latents in memory
 //   scan FOLDER                   finds, reads headers and captions, and chooses sizes
 switch (args)
@@ -14,6 +15,7 @@ switch (args)
     case ["plain", var folder]: ImageSpeed.Plain(folder); break;
     case ["load", var folder, var workers]: ImageSpeed.Loader(folder, int.Parse(workers), fast: false); break;
     case ["load", var folder, var workers, "fast"]: ImageSpeed.Loader(folder, int.Parse(workers), fast: true); break;
+    case ["stages", var folder]: ImageSpeed.Stages(folder); break;
     case ["cached", var folder]: CachedSpeed.Run(folder); break;
     case ["scan", var folder]: ScanSpeed.Run(folder); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.Loading/Program.cs"); return 2;

@@ -21,6 +21,12 @@ public sealed record ImageLoadOptions : OptionsBase
     /// </summary>
     public long MaxPixels { get; init; } = 178_956_970;
 
+    /// <summary>
+    /// Whether <see cref="ImageFile.LoadResized"/> may decode a JPEG at a half, a fourth or an eighth of its size, where that is still no smaller than
+    /// the picture is wanted: faster, but pixels differ from those of the exact way (docs/images.md has figures). Default false. Of use with OpenCV only.
+    /// </summary>
+    public bool FastDecoding { get; init; }
+
     /// <summary>What decodes; null means <see cref="OpenCvCodec"/>.</summary>
     public IImageCodec? Codec { get; init; }
 

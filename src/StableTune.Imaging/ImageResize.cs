@@ -19,4 +19,12 @@ public static class ImageResize
         interpolation ??= Interpolation.For(image.Size, new(width, height));
         return interpolation.Resize(image, width, height, codec ?? OpenCvCodec.Instance);
     }
+
+    /// <summary>Resizes and cuts; only the wanted part is computed where the filter can.</summary>
+    internal static PixelImage ResizePart(PixelImage image, ImageFit fit, IImageCodec codec)
+    {
+        if (image.Size == fit.Resized) return fit.Size == image.Size ? image : image.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
+        var interpolation = fit.Interpolation ?? Interpolation.For(image.Size, fit.Resized);
+        return interpolation.ResizePart(image, fit, codec);
+    }
 }

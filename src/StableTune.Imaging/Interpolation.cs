@@ -6,7 +6,7 @@ public abstract class Interpolation
     private protected Interpolation(string name) => Name = name;
 
     /// <summary>OpenCV INTER_AREA: the mean of the covered area; the default where no side grows.</summary>
-    public static Interpolation Area { get; } = new CodecInterpolation("area", CodecResizeMethod.Area);
+    public static Interpolation Area { get; } = new AreaInterpolation();
 
     /// <summary>OpenCV INTER_LINEAR: not antialiased.</summary>
     public static Interpolation Bilinear { get; } = new CodecInterpolation("bilinear", CodecResizeMethod.Bilinear);
@@ -55,9 +55,30 @@ public abstract class Interpolation
 
     internal abstract PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec);
 
+    internal virtual PixelImage ResizePart(PixelImage image, ImageFit fit, IImageCodec codec)
+    {
+        var resized = Resize(image, fit.Resized.Width, fit.Resized.Height, codec);
+        return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
+    }
+
     private sealed class CodecInterpolation(string name, CodecResizeMethod method) : Interpolation(name)
     {
         internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec) => codec.Resize(image, width, height, method);
+    }
+
+    // Ours gives OpenCV's bits in a fraction of its time. A host's own codec, and growing sides, are left to the codec.
+    private sealed class AreaInterpolation() : Interpolation("area")
+    {
+        internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec)
+            => ResizePart(image, new(new(width, height), 0, 0, new(width, height)), codec);
+
+        internal override PixelImage ResizePart(PixelImage image, ImageFit fit, IImageCodec codec)
+        {
+            if (codec is OpenCvCodec && AreaResampler.Handles(image.Size, fit.Resized))
+                return AreaResampler.Resize(PixelView.Of(image), (image.Width, image.Height), fit.Resized, fit.Part);
+            var resized = codec.Resize(image, fit.Resized.Width, fit.Resized.Height, CodecResizeMethod.Area);
+            return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
+        }
     }
 
     private sealed class NearestInterpolation() : Interpolation("nearest")

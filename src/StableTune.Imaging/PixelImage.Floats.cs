@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace StableTune.Imaging;
 
 public sealed partial class PixelImage
@@ -14,12 +17,41 @@ public sealed partial class PixelImage
         if (destination.Length != 3L * plane) throw WrongLength(destination.Length, 3L * plane, nameof(destination));
         Span<float> red = destination[..plane], green = destination.Slice(plane, plane), blue = destination.Slice(2 * plane, plane);
         var (pixels, table, channels) = (Pixels, s_normalized, Channels);
-        for (int i = 0, at = 0; i < plane; i++, at += channels)
+        var done = channels == 3 ? ToFloatsByGroups(pixels, red, green, blue) : 0;
+        for (int i = done, at = done * channels; i < plane; i++, at += channels)
         {
             red[i] = table[pixels[at]];
             green[i] = table[pixels[at + 1]];
             blue[i] = table[pixels[at + 2]];
         }
+    }
+
+    /// <summary>Eight pixels at once, as far as whole groups go.</summary>
+    /// <returns>Pixels that were done.</returns>
+    private static int ToFloatsByGroups(ReadOnlySpan<byte> pixels, Span<float> red, Span<float> green, Span<float> blue)
+    {
+        const int group = 8;
+        // The first colour of four pixels, each in the lowest byte of an integer; 255 is no place, and gives 0.
+        var first = Vector128.Create(0xFFFFFF00u, 0xFFFFFF03, 0xFFFFFF06, 0xFFFFFF09).AsByte();
+        var step = Vector128.Create(1u).AsByte();
+        ref var source = ref MemoryMarshal.GetReference(pixels);
+        var i = 0;
+        for (; (3 * i) + 12 + Vector128<byte>.Count <= pixels.Length; i += group)
+        {
+            var (left, right) = (Vector128.LoadUnsafe(ref source, (nuint)(3 * i)), Vector128.LoadUnsafe(ref source, (nuint)((3 * i) + 12)));
+            Normalized(left, right, first).StoreUnsafe(ref MemoryMarshal.GetReference(red), (nuint)i);
+            Normalized(left, right, first + step).StoreUnsafe(ref MemoryMarshal.GetReference(green), (nuint)i);
+            Normalized(left, right, first + step + step).StoreUnsafe(ref MemoryMarshal.GetReference(blue), (nuint)i);
+        }
+
+        return i;
+    }
+
+    // The division by 0.5 is a multiplication by 2 to the bit.
+    private static Vector256<float> Normalized(Vector128<byte> left, Vector128<byte> right, Vector128<byte> places)
+    {
+        var values = Vector256.Create(Vector128.Shuffle(left, places), Vector128.Shuffle(right, places)).AsInt32();
+        return ((Vector256.ConvertToSingle(values) / 255f) - Vector256.Create(0.5f)) * 2f;
     }
 
     /// <summary>The alpha channel in [0, 1], alpha / 255; all ones when the picture has none.</summary>

@@ -52,13 +52,26 @@ public sealed partial class PixelImage
     public PixelImage Oriented(int orientation)
     {
         if (orientation is < 1 or > 8) throw new ArgumentOutOfRangeException(nameof(orientation), orientation, "EXIF knows the orientations 1 to 8");
-        var turn = s_orientations[orientation - 1];
-        var start = (turn.Bottom * (Height - 1) * Width) + (turn.Right * (Width - 1));
-        var (across, down) = ((turn.AcrossY * Width) + turn.AcrossX, (turn.DownY * Width) + turn.DownX);
         var result = orientation > 4 ? Uninitialized(Height, Width, Channels) : Uninitialized(Width, Height, Channels);
+        Orient(PixelView.Of(this), orientation, result.Pixels);
+        return result;
+    }
+
+    /// <summary>As <see cref="Oriented"/>, into memory that is at least as long as the picture's.</summary>
+    internal static PixelView Orient(PixelView view, int orientation, Span<byte> memory)
+    {
+        var (width, height) = (view.Width, view.Height);
+        var turn = s_orientations[orientation - 1];
+        var start = (turn.Bottom * (height - 1) * width) + (turn.Right * (width - 1));
+        var (across, down) = ((turn.AcrossY * width) + turn.AcrossX, (turn.DownY * width) + turn.DownX);
+        var result = new PixelView(memory, orientation > 4 ? height : width, orientation > 4 ? width : height, view.Channels, view.IsBgr);
         for (var y = 0; y < result.Height; y++)
-            if (Channels == 4) CopyRow(MemoryMarshal.Cast<byte, uint>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(result.Row(y)));
-            else CopyRow(MemoryMarshal.Cast<byte, Rgb>(Pixels.AsSpan()), start + (y * down), across, MemoryMarshal.Cast<byte, Rgb>(result.Row(y)));
+        {
+            var row = memory.Slice(y * result.Stride, result.Stride);
+            if (view.Channels == 4) CopyRow(MemoryMarshal.Cast<byte, uint>(view.Pixels), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(row));
+            else CopyRow(MemoryMarshal.Cast<byte, Rgb>(view.Pixels), start + (y * down), across, MemoryMarshal.Cast<byte, Rgb>(row));
+        }
+
         return result;
     }
 

@@ -32,15 +32,10 @@ internal static class ImagePreparation
         try
         {
             var options = sample.Dataset;
-            var image = ImageFile.Load(path, new ImageLoadOptions { ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha });
-            if (image.Size != sample.ImageSize)
-                throw path == sample.Path
-                    ? new InvalidFileException(path, $"the image is {image.Size}, but {sample.ImageSize} was expected.",
-                        "It changed since the data set was built, or its source gave a wrong size: build the data set again.")
-                    : new InvalidFileException(path, $"the image is {image.Size}, but {sample.Path}, to which it belongs, is {sample.ImageSize}.",
-                        "Give both the same size.");
-            var (resized, left, top, size) = draw.Framing;
-            image = ImageResize.Resize(image, resized.Width, resized.Height, options.Interpolation, options.Codec).Crop(left, top, size.Width, size.Height);
+            var image = ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, options.Interpolation) : throw OfAnotherSize(sample, path, size), new()
+            {
+                ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha, FastDecoding = options.FastDecoding,
+            });
             return draw.Rotation == 0 ? image : ImageRotation.Rotate(image, draw.Rotation);
         }
         catch (Exception e) when (e is not InvalidFileException)
@@ -48,4 +43,10 @@ internal static class ImagePreparation
             throw new InvalidFileException(path, $"the image cannot be prepared: {e.Message}", "Check the file, or leave it out.", e);
         }
     }
+
+    private static ImageFit Fit(Framing framing, Interpolation? interpolation) => new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);
+
+    private static InvalidFileException OfAnotherSize(TrainingSample sample, string path, PixelSize size) => path == sample.Path
+        ? new(path, $"the image is {size}, but {sample.ImageSize} was expected.", "It changed since the data set was built, or its source gave a wrong size: build the data set again.")
+        : new(path, $"the image is {size}, but {sample.Path}, to which it belongs, is {sample.ImageSize}.", "Give both the same size.");
 }

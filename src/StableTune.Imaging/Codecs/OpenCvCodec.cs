@@ -30,6 +30,24 @@ public sealed unsafe class OpenCvCodec : IImageCodec
         return result;
     }
 
+    /// <summary>Decodes three channels of 8 bits, blue first, into memory of OpenCV.</summary>
+    /// <param name="file">As for <see cref="Decode"/>; neither grey of 16 bits nor CMYK.</param>
+    /// <param name="header">What the file's header says.</param>
+    /// <param name="denominator">1; for a JPEG also 2, 4 or 8: it is decoded at this fraction of its size, rounded up.</param>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    internal static BorrowedPicture DecodeBgr(ReadOnlySpan<byte> file, ImageHeader header, int denominator)
+    {
+        _ = NativeImaging.OpenCvVersion;
+        var size = Reduced(header.StoredSize, denominator);
+        fixed (byte* bytes = file)
+            return NativeImaging.DecodeBgr(bytes, file.Length, size.Width, size.Height, denominator, out var picture, out var pixels) == 0
+                ? new(picture, pixels, size)
+                : throw new InvalidDataException($"the {header.Format} data are damaged: {NativeImaging.LastError()}");
+    }
+
+    /// <summary>The size at which a JPEG is decoded at a fraction of its own.</summary>
+    internal static PixelSize Reduced(PixelSize size, int denominator) => new((size.Width + denominator - 1) / denominator, (size.Height + denominator - 1) / denominator);
+
     // OpenCV computes black - floor(ink * black / 256), Pillow black - round(ink * black / 255): mostly one less, and the same where
     // there is no ink. What remains differs by 1 at most.
     private static void CorrectCmyk(PixelImage image)

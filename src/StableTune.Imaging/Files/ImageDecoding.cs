@@ -14,8 +14,7 @@ internal static class ImageDecoding
         var clean = ArrayPool<byte>.Shared.Rent(file.Length + 64);
         try
         {
-            var stored = DecodeStored(file, header, options, clean);
-            return options.ApplyExifOrientation && header.Orientation != 1 ? stored.Oriented(header.Orientation) : stored;
+            return DecodeWhole(file, header, options, clean);
         }
         finally
         {
@@ -23,31 +22,75 @@ internal static class ImageDecoding
         }
     }
 
-    private static PixelImage DecodeStored(ReadOnlyMemory<byte> memory, ImageHeader header, ImageLoadOptions options, byte[] clean)
+    /// <summary>Decodes, turns, resizes and cuts. The picture at its full size lives in borrowed memory where that is possible.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="options">How.</param>
+    /// <param name="plan">What is to be done with an upright picture of this size.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or too large; the message says how.</exception>
+    internal static PixelImage DecodeFitted(ReadOnlyMemory<byte> file, ImageLoadOptions options, Func<PixelSize, ImageFit> plan)
     {
-        var file = memory.Span;
-        var (codec, keepAlpha) = (options.Codec ?? OpenCvCodec.Instance, options.KeepAlpha);
-        switch (header.Format)
+        ImageHeader header;
+        using (var source = new ByteSource(file)) header = ImageHeader.Read(source);
+        ImageFile.CheckSize(header, options);
+        var size = options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
+        var fit = plan(size);
+        fit.ThrowIfImpossible();
+        var clean = ArrayPool<byte>.Shared.Rent(file.Length + 64);
+        try
         {
-            case ImageFormat.Png:
-                var length = PngFile.CopyPixels(file, keepAlpha, clean);
-                return WithTransparentGray(DecodePng(codec, file, clean.AsSpan(0, length), header, keepAlpha), header, keepAlpha);
-            case ImageFormat.Jpeg:
-                return codec.Decode(clean.AsSpan(0, JpegFile.CopyPixels(file, clean)), header, keepAlpha);
-            case ImageFormat.WebP:
-                length = WebPFile.CopyPixels(file, header.StoredSize, clean, out var frame);
-                return OnCanvas(codec.Decode(clean.AsSpan(0, length), header with { StoredSize = frame.Size }, keepAlpha), frame, header.StoredSize);
-            default:
-                BmpFile.CheckComplete(memory);
-                return codec.Decode(file, header, keepAlpha);
+            var averages = (fit.Interpolation ?? Interpolation.For(size, fit.Resized)) == Interpolation.Area || size == fit.Resized;
+            return averages && AreaResampler.Handles(size, fit.Resized) && BorrowedDecoding.Handles(header, options) && BorrowedDecoding.Decode(file, header, options, fit, clean) is { } done
+                ? done
+                : ImageResize.ResizePart(DecodeWhole(file, header, options, clean), fit, options.Codec ?? OpenCvCodec.Instance);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(clean);
         }
     }
 
-    private static PixelImage DecodePng(IImageCodec codec, ReadOnlySpan<byte> file, ReadOnlySpan<byte> clean, ImageHeader header, bool keepAlpha)
+    private static PixelImage DecodeWhole(ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options, byte[] clean)
+    {
+        var (codec, keepAlpha) = (options.Codec ?? OpenCvCodec.Instance, options.KeepAlpha);
+        var decoded = DecodeStored(file, header, keepAlpha, clean, (bytes, part) => codec.Decode(bytes, part, keepAlpha), out var frame);
+        var stored = header.Format == ImageFormat.Png ? WithTransparentGray(decoded, header, keepAlpha) : OnCanvas(decoded, frame, header.StoredSize);
+        return options.ApplyExifOrientation && header.Orientation != 1 ? stored.Oriented(header.Orientation) : stored;
+    }
+
+    /// <summary>Turns a file's bytes into pixels; the header is that of the part of the file that is given.</summary>
+    internal delegate T Decoder<T>(ReadOnlySpan<byte> bytes, ImageHeader header);
+
+    /// <summary>Hands what concerns the pixels to a decoder.</summary>
+    /// <param name="memory">The whole file.</param>
+    /// <param name="header">Its header.</param>
+    /// <param name="keepAlpha">Whether transparency matters.</param>
+    /// <param name="clean">Memory for a copy without metadata, 64 bytes longer than the file.</param>
+    /// <param name="decode">The decoder.</param>
+    /// <param name="frame">Where on the picture the decoded pixels belong: less than all of it in some animations only.</param>
+    internal static T DecodeStored<T>(ReadOnlyMemory<byte> memory, ImageHeader header, bool keepAlpha, byte[] clean, Decoder<T> decode, out WebPFile.Frame frame)
+    {
+        var file = memory.Span;
+        frame = new(0, 0, header.StoredSize);
+        switch (header.Format)
+        {
+            case ImageFormat.Png:
+                return DecodePng(decode, file, clean.AsSpan(0, PngFile.CopyPixels(file, keepAlpha, clean)), header);
+            case ImageFormat.Jpeg:
+                return decode(clean.AsSpan(0, JpegFile.CopyPixels(file, clean)), header);
+            case ImageFormat.WebP:
+                var length = WebPFile.CopyPixels(file, header.StoredSize, clean, out frame);
+                return decode(clean.AsSpan(0, length), header with { StoredSize = frame.Size });
+            default:
+                BmpFile.CheckComplete(memory);
+                return decode(file, header);
+        }
+    }
+
+    private static T DecodePng<T>(Decoder<T> decode, ReadOnlySpan<byte> file, ReadOnlySpan<byte> clean, ImageHeader header)
     {
         try
         {
-            return codec.Decode(clean, header, keepAlpha);
+            return decode(clean, header);
         }
         catch (InvalidDataException e) when (PngFile.FindDamage(file) is { } damage)
         {

@@ -18,6 +18,12 @@ internal static unsafe partial class NativeImaging
     [LibraryImport(Library, EntryPoint = "stim_decode")]
     internal static partial int Decode(byte* file, long length, int width, int height, int channels, int unchanged, byte* pixels);
 
+    [LibraryImport(Library, EntryPoint = "stim_decode_bgr")]
+    internal static partial int DecodeBgr(byte* file, long length, int width, int height, int denominator, out void* picture, out byte* pixels);
+
+    [LibraryImport(Library, EntryPoint = "stim_free_picture")]
+    internal static partial void FreePicture(void* picture);
+
     [LibraryImport(Library, EntryPoint = "stim_encode", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Encode(byte* pixels, int width, int height, int channels, string format, int quality, out byte* result, out long length);
 

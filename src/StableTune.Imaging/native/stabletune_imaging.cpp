@@ -1,5 +1,5 @@
-// The part of OpenCV that StableTune.Imaging needs, as five C functions. Every picture crosses the border as packed
-// RGB or RGBA rows of 8 bits; OpenCV's own order (BGR) stays inside. No exception crosses the border: a function
+// The part of OpenCV that StableTune.Imaging needs, as a few C functions. Every picture crosses the border as packed
+// RGB or RGBA rows of 8 bits; OpenCV's own order (BGR) stays inside, but for stim_decode_bgr. No exception crosses the border: a function
 // returns 0 when it worked, and otherwise stim_error() tells why, per thread.
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
@@ -90,6 +90,27 @@ EXPORT int stim_decode(const uint8_t* file, int64_t length, int width, int heigh
         if (target.data != pixels) CV_Error(cv::Error::StsInternal, "the picture was moved while its colours were converted");
     });
 }
+
+// As stim_decode, into memory of this library: three channels of 8 bits in OpenCV's order; free it with stim_free_picture. A JPEG may be decoded at
+// a half, a fourth or an eighth of its size (`denominator`; 1 otherwise); width and height are then the smaller ones, rounded up.
+EXPORT int stim_decode_bgr(const uint8_t* file, int64_t length, int width, int height, int denominator, void** picture, const uint8_t** pixels) {
+    return guarded([&] {
+        if (length > INT32_MAX) CV_Error(cv::Error::StsOutOfRange, "files of 2 GiB and more are not supported");
+        const cv::Mat bytes(1, static_cast<int>(length), CV_8UC1, const_cast<uint8_t*>(file));
+        const int flags = denominator == 8 ? cv::IMREAD_REDUCED_COLOR_8 : denominator == 4 ? cv::IMREAD_REDUCED_COLOR_4
+            : denominator == 2 ? cv::IMREAD_REDUCED_COLOR_2 : cv::IMREAD_COLOR;
+        // Not with memory of the caller: imdecode does not tell then whether it failed.
+        const cv::Mat decoded = cv::imdecode(bytes, flags | cv::IMREAD_IGNORE_ORIENTATION);
+        if (decoded.empty()) CV_Error(cv::Error::StsParseError, "the decoder gave up");
+        if (decoded.cols != width || decoded.rows != height)
+            CV_Error(cv::Error::StsUnmatchedSizes, cv::format("the header says %dx%d, the decoder %dx%d", width, height, decoded.cols, decoded.rows));
+        if (decoded.type() != CV_8UC3 || !decoded.isContinuous()) CV_Error(cv::Error::StsInternal, "the decoder gave another kind of picture");
+        *picture = new cv::Mat(decoded);
+        *pixels = decoded.data;
+    });
+}
+
+EXPORT void stim_free_picture(void* picture) { delete static_cast<cv::Mat*>(picture); }
 
 // Encodes into memory owned by this library; free it with stim_free. format: ".png" or ".jpg"; quality: JPEG's, 1 to 100.
 EXPORT int stim_encode(const uint8_t* pixels, int width, int height, int channels, const char* format, int quality,

@@ -1,0 +1,29 @@
+namespace StableTune.Imaging;
+
+/// <summary>Pixels in anybody's memory: rows without gaps.</summary>
+internal readonly ref struct PixelView(ReadOnlySpan<byte> pixels, int width, int height, int channels, bool isBgr = false)
+{
+    /// <summary>At least as many as the picture has.</summary>
+    internal ReadOnlySpan<byte> Pixels { get; } = pixels;
+
+    internal int Width { get; } = width;
+
+    internal int Height { get; } = height;
+
+    /// <summary>3 or 4.</summary>
+    internal int Channels { get; } = channels;
+
+    /// <summary>Whether blue comes first, as OpenCV's decoders give it.</summary>
+    internal bool IsBgr { get; } = isBgr;
+
+    internal PixelSize Size => new(Width, Height);
+
+    internal int Stride => Width * Channels;
+
+    internal static PixelView Of(PixelImage image) => new(image.Pixels, image.Width, image.Height, image.Channels);
+
+    internal ReadOnlySpan<byte> Row(int y) => Pixels.Slice(y * Stride, Stride);
+}
+
+/// <summary>A rectangle of whole pixels.</summary>
+internal readonly record struct PixelArea(int Left, int Top, int Width, int Height);
