@@ -33,6 +33,7 @@ internal sealed class DatasetWriter
         Refuse("DatasetOptions.MaxBatchesPerEpoch", options.MaxBatchesPerEpoch, options.MaxBatchesPerEpoch is not null);
         Refuse("DatasetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
         Refuse("DatasetOptions.MinimumImageArea", options.MinimumImageArea, options.MinimumImageArea is not null);
+        Refuse("DatasetOptions.FastDecoding", options.FastDecoding, options.FastDecoding);
         Refuse("DatasetOptions.Codec", options.Codec, options.Codec is not null);
         if (plan.Subsets.Any(subset => subset.Source is MetadataSource) && !plan.Subsets.All(subset => subset.Source is MetadataSource))
             _problems.Add(new("DatasetPlan.Subsets", null, "such a file keeps metadata files and folders in data sets of their own", "split them with AddDataset"));
