@@ -93,6 +93,20 @@ public sealed class CacheRunTests : IDisposable
         Assert.Equal(plain.Length, none.Length);
     }
 
+    [Fact]
+    public void ImagesThatAreGone_NeedLatentsInFiles()
+    {
+        TinyRun.Builder(_folder, "first").WithCachedLatents(toDisk: true).Train();
+        var images = TinyRun.Images(_folder);
+        foreach (var image in Directory.GetFiles(images, "*.png")) File.Delete(image);
+        var builder = TinyRun.Builder(_folder, "second");
+        foreach (var image in Directory.GetFiles(images, "*.png")) File.Delete(image);
+        builder = builder.WithDataset(new DatasetBuilder().Add(new FolderSource(images) { TakeCached = true }).WithResolution(64).WithBatchSize(2));
+        Assert.Equal("CacheOptions.LatentsToDisk", Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems).Option);
+        Assert.Equal("CacheOptions.Latents", Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.WithCachedLatents(false).Build()).Problems).Option);
+        Assert.Equal(3, builder.WithCachedLatents(toDisk: true).Train().Steps);
+    }
+
     private sealed class Stages(List<string> names) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value)
