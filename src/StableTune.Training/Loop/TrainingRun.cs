@@ -151,6 +151,8 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             BaseModelVersion = model.BaseModelVersion,
             Prediction = model.Scheduler.PredictionType,
             CachesLatents = caches.Latents is not null,
+            Sources = plan.Savers.Any(saver => saver is AdapterSaver { WriteMetadata: true })
+                ? Own(new SourceHashes(model.Details?.Path, plan.Model.VaePath, plan.Logger)) : null,
         };
         List<ITrainingObserver> observers = [.. plan.Observers];
         if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset)]));

@@ -25,6 +25,11 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Model = new ModelFacts(moment.Run.BaseModelVersion)
             {
                 Name = ModelName(moment.Plan.ModelPath ?? ""),
+                OldHash = moment.Run.Sources?.Model?.Old,
+                Sha256 = moment.Run.Sources?.Model?.Sha256,
+                VaeName = moment.Plan.Model.VaePath is { } vae ? ModelName(vae) : null,
+                VaeOldHash = moment.Run.Sources?.Vae?.Old,
+                VaeSha256 = moment.Run.Sources?.Vae?.Sha256,
                 ClipSkip = moment.Plan.ClipSkip,
                 MaxTokenLength = moment.Plan.MaxTokenLength == ClipTokenizer.ChunkBodyLength ? null : moment.Plan.MaxTokenLength,
             },
