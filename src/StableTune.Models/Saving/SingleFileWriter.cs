@@ -28,14 +28,21 @@ internal sealed class SingleFileWriter(ModelContents contents, ModelFormat forma
     {
         CheckParts(contents);
         var tensors = progress.Over(Tensors());
-        var yaml = Yaml(path);
+        var beside = Path.ChangeExtension(path, ".yaml");
+        var yaml = Yaml(beside);
         if (format == ModelFormat.Ckpt) TorchWriter.Write(path, tensors, TorchLayout.Checkpoint, Entries());
         else if (options.WriteMetadata) SafetensorsWriter.WriteHashed(path, tensors, Metadata(path, tensors));
         else SafetensorsWriter.Write(path, tensors, Plain());
-        if (yaml is null) return [path];
-        var beside = Path.ChangeExtension(path, ".yaml");
-        AtomicFile.WriteText(beside, yaml);
-        return [path, beside];
+        contents.Notes.AddRange(Unsaid(yaml));
+        if (yaml is not null)
+        {
+            AtomicFile.WriteText(beside, yaml);
+            return [path, beside];
+        }
+
+        if (IsPublishedSdxl && File.Exists(beside))
+            contents.Notes.Add($"{Path.GetFileName(beside)} lies beside the file and was left as it is: remove it if it tells of another model, as programs would read it with this one.");
+        return [path];
     }
 
     /// <summary>The layout of a part in a single file of the model's kind.</summary>
@@ -135,14 +142,32 @@ internal sealed class SingleFileWriter(ModelContents contents, ModelFormat forma
         tensors.Where(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal)));
 
     /// <summary>The text of the yaml; null where none is written. One that lies there already is replaced: it told of another file.</summary>
-    private string? Yaml(string path)
+    private string? Yaml(string beside)
     {
-        var (unet, vae) = ((UNetOptions)contents.Find(ModelPart.UNet)!.Options!, (VaeOptions)contents.Find(ModelPart.Vae)!.Options!);
-        var needed = options.WriteYaml ?? (contents.IsSd2 || (!contents.IsSdxl && IsUncommon(unet, vae)) || File.Exists(Path.ChangeExtension(path, ".yaml")));
-        return needed ? SidecarYamlWriter.Text(contents.PredictsV ? ModelPrediction.V : ModelPrediction.Epsilon, unet, vae, contents.Scheduler) : null;
+        var needed = options.WriteYaml ?? (contents.IsSd2 || (IsUncommon && !contents.IsSdxl) || (File.Exists(beside) && !IsPublishedSdxl));
+        return !needed ? null : SidecarYamlWriter.Text(
+            contents.PredictsV ? ModelPrediction.V : ModelPrediction.Epsilon, UNet, Vae, contents.Scheduler, contents.IsSd2 || contents.IsSdxl ? ModelVersion.Sd2 : ModelVersion.Sd1);
     }
 
+    private UNetOptions UNet => (UNetOptions)contents.Find(ModelPart.UNet)!.Options!;
+
+    private VaeOptions Vae => (VaeOptions)contents.Find(ModelPart.Vae)!.Options!;
+
+    /// <summary>Programs know SDXL by its names, and take a yaml in this form for that of another model.</summary>
+    private bool IsPublishedSdxl => contents.IsSdxl && !IsUncommon;
+
     /// <summary>Whether a reader would take the architecture for another: shapes tell neither heads nor groups.</summary>
-    private static bool IsUncommon(UNetOptions unet, VaeOptions vae) =>
-        unet.NormNumGroups != UNetOptions.Sd15.NormNumGroups || vae.NormNumGroups != VaeOptions.Sd15.NormNumGroups || !unet.AttentionHeads.All(heads => heads == 8);
+    private bool IsUncommon => UNet.NormNumGroups != UNetOptions.Sd15.NormNumGroups || Vae.NormNumGroups != VaeOptions.Sd15.NormNumGroups || !HasTheHeads(contents.IsSd2 || contents.IsSdxl ? null : 8);
+
+    /// <summary>What neither the file nor its yaml can say, so that the file would be read as another model.</summary>
+    private IEnumerable<string> Unsaid(string? yaml)
+    {
+        var width = UNet.BlockOutChannels[0] / UNet.AttentionHeads[0];
+        if (yaml is null ? !IsUncommon : HasTheHeads(UNet.AttentionHeads[0]) || HasTheHeads(null, width)) yield break;
+        yield return "A single file cannot say which attention heads and norm groups this model has, which are not the usual ones: keep the model as a folder too, or give its "
+            + "configurations as ConfigurationPath when the file is loaded.";
+    }
+
+    /// <summary>Whether all levels have so many heads, or heads of so many channels.</summary>
+    private bool HasTheHeads(int? heads, int channels = 64) => UNet.AttentionHeads.Zip(UNet.BlockOutChannels).All(level => level.First == (heads ?? level.Second / channels));
 }

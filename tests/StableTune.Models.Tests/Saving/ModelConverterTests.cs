@@ -58,13 +58,13 @@ public sealed class ModelConverterTests : IDisposable
 
         // The source may be gone when training is done.
         File.Delete(source);
-        Assert.Empty(model.SaveAs(_folder.File("later.safetensors"), new ModelSaveOptions { WriteYaml = false }).Notes);
+        Assert.DoesNotContain(model.SaveAs(_folder.File("later.safetensors"), new ModelSaveOptions { WriteYaml = false }).Notes, note => note.Contains(source, StringComparison.Ordinal));
         using var later = SafetensorsFile.Open(_folder.File("later.safetensors"));
         Assert.False(later.TryGet("betas", out _));
         Assert.True(later.TryGet("model.diffusion_model.out.2.weight", out _));
 
         File.WriteAllText(source, "something else");
-        Assert.Contains("cannot be read any more", Assert.Single(model.SaveAs(_folder.File("last.safetensors")).Notes));
+        Assert.Contains("cannot be read any more", Assert.Single(model.SaveAs(_folder.File("last.safetensors")).Notes, note => note.Contains(source, StringComparison.Ordinal)));
     }
 
     [Fact]
