@@ -36,7 +36,19 @@ internal static class FileBytes
     private static long LengthOf(string path)
     {
         if (Directory.Exists(path)) throw new UnauthorizedAccessException();
-        return (File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path)).Length;
+        return (Target(path) ?? new FileInfo(path)).Length;
+    }
+
+    private static FileInfo? Target(string path)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo;
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            throw new InvalidFileException(path, "the link leads back to itself.", "Mend the link, or name the file itself.", e);
+        }
     }
 
     /// <summary>Fills the destination from this offset of the file.</summary>

@@ -28,6 +28,14 @@ internal static class FileKind
     /// <summary>Whether a file that begins so can be a safetensors file: behind the length of the header stands its '{'.</summary>
     public static bool IsSafetensors(ReadOnlySpan<byte> start) => start.Length > 8 && start[8] == (byte)'{';
 
+    /// <summary>Whether all is printable; the header's length, which has zeros among its eight bytes, never is.</summary>
+    private static bool IsText(ReadOnlySpan<byte> start)
+    {
+        foreach (var letter in start)
+            if (letter is not ((>= 0x20 and not 0x7F) or (byte)'\t' or (byte)'\r' or (byte)'\n')) return false;
+        return start.Length > 8;
+    }
+
     /// <summary>What the bytes look like and what to do about it, or null when they look like nothing known.</summary>
     public static (string Description, string Remedy)? Recognize(ReadOnlySpan<byte> start)
     {
@@ -46,6 +54,6 @@ internal static class FileKind
                 "Name the weights file itself, or download it again.");
         if (start.Length > 0 && !start.ContainsAnyExcept((byte)0))
             return ("it begins with zeros, as a file does whose download was not finished", "Download the file again.");
-        return null;
+        return IsText(start) ? ("it is a text file", "Name the weights file itself, or download it again.") : null;
     }
 }

@@ -27,12 +27,20 @@ public static class AtomicFile
 
             File.Move(temporary, full, overwrite: true);
         }
+        catch (IOException e) when (e.HResult is NoSpace or DiskFull or HandleDiskFull)
+        {
+            Discard(temporary);
+            throw new IOException($"There is no space left on the disk for {full}. Free some, or give another path.", e);
+        }
         catch
         {
             Discard(temporary);
             throw;
         }
     }
+
+    // ENOSPC on Unix; ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL on Windows.
+    private const int NoSpace = 28, DiskFull = unchecked((int)0x80070070), HandleDiskFull = unchecked((int)0x80070027);
 
     /// <summary>Removes a temporary file. That it cannot be removed is not worth hiding why it was given up.</summary>
     private static void Discard(string temporary)

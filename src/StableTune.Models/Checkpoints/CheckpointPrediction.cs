@@ -23,7 +23,7 @@ internal static class CheckpointPrediction
     /// <exception cref="InvalidFileException">Nothing tells it, as with SD 2.x files without anything beside them.</exception>
     public static (ModelPrediction Prediction, string Origin) Find(Evidence evidence, ModelPrediction wanted)
     {
-        if (wanted != ModelPrediction.Auto) return (wanted, $"from the option {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.Prediction)}");
+        if (wanted != ModelPrediction.Auto) return (wanted, $"from the option {nameof(SingleFileOptions.Prediction)}");
         if (evidence.Scheduler is { } scheduler) return (Of(scheduler), $"from {CheckpointConfiguration.SchedulerFile}");
         if (evidence.Yaml is { Prediction: { } said } named) return (said, $"from {Path.GetFileName(named.Path)}");
         if (Marks.FirstOrDefault(mark => evidence.File.TryGet(mark, out _)) is { } found) return (ModelPrediction.V, $"from the mark '{found}' in the file");
@@ -34,7 +34,7 @@ internal static class CheckpointPrediction
         if (evidence.InChannels is 5 or 9) return (ModelPrediction.Epsilon, $"as its generation does with {evidence.InChannels} input channels");
         throw new InvalidFileException(
             evidence.File.Path, "Stable Diffusion 2.x models predict noise (512 pixels) or velocity (768 pixels), and nothing tells which: there is no .yaml beside the file and no modelspec in its metadata.",
-            $"Set {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.Prediction)} to {ModelPrediction.Epsilon} or {ModelPrediction.V}, or put the model's .yaml beside the file.");
+            $"Set the option {nameof(SingleFileOptions.Prediction)} to {ModelPrediction.Epsilon} or {ModelPrediction.V}, or put the model's .yaml beside the file.");
     }
 
     /// <summary>The noise schedule: the configuration's, else that of the family with what yaml and marks say.</summary>

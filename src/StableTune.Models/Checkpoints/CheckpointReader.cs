@@ -148,7 +148,7 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
         if (problems.Length == 0) return found;
         throw new InvalidFileException(
             file.Path, $"its shapes make no model that could work: {string.Join(" ", problems.Select(problem => problem.ToString()))}",
-            $"Tell heads and norm groups by {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.ConfigurationPath)} or by a .yaml beside the file, or use another file if this one is damaged.");
+            $"Tell heads and norm groups by the option {nameof(SingleFileOptions.ConfigurationPath)} or by a .yaml beside the file, or use another file if this one is damaged.");
     }
 
     private void NoteWhatIsLeftOut()

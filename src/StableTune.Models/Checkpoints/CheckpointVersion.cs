@@ -28,17 +28,17 @@ internal static class CheckpointVersion
             if (!file.TryGet(name, out _)) continue;
             if (wanted == ModelVersion.Auto || wanted == version) return (version, "from the names of its text encoder");
             throw new InvalidFileException(
-                file.Path, $"its text encoder is that of {version.Words()} (it holds '{name}'), but {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.Version)} is {wanted}.",
+                file.Path, $"its text encoder is that of {version.Words()} (it holds '{name}'), but the option {nameof(SingleFileOptions.Version)} is {wanted}.",
                 $"Set it to {version} or {ModelVersion.Auto}.");
         }
 
-        if (wanted != ModelVersion.Auto) return (wanted, $"from the option {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.Version)}");
+        if (wanted != ModelVersion.Auto) return (wanted, $"from the option {nameof(SingleFileOptions.Version)}");
         if (unet.Has("label_emb.0.0.weight")) return (ModelVersion.Sdxl, "from the UNet's added condition");
         var width = unet.Size("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1);
         foreach (var (usual, version) in ContextWidths)
             if (width == usual) return (version, $"from the width of the UNet's context, {width}");
         throw new InvalidFileException(
             file.Path, $"the family is unknown: there is no text encoder, and the UNet's context is {width} wide (768 in SD 1.x, 1024 in SD 2.x, 2048 in SDXL).",
-            $"Set {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.Version)}.");
+            $"Set the option {nameof(SingleFileOptions.Version)}.");
     }
 }

@@ -51,5 +51,5 @@ internal static class TextShapes
 
     private static int Heads(CheckpointKeys keys, int width) => width % HeadChannels == 0 ? width / HeadChannels : throw new InvalidFileException(
         keys.Path, $"the text encoder is {width} wide, which makes no heads of {HeadChannels}.",
-        "Tell its heads by SingleFileOptions.ConfigurationPath or TextEncoder.");
+        "Tell its heads by the option ConfigurationPath: a folder with text_encoder/config.json.");
 }

@@ -102,6 +102,6 @@ internal static class UNetShapes
         var width = yaml?.HeadChannels ?? 64;
         return channels % width == 0 ? channels / width : throw new InvalidFileException(
             keys.Path, $"the UNet has a level of {channels} channels, which make no heads of {width}.",
-            "Tell its heads by SingleFileOptions.ConfigurationPath or UNet, or by 'num_head_channels' in a .yaml beside the file.");
+            "Tell its heads by the option ConfigurationPath, or by 'num_head_channels' in a .yaml beside the file.");
     }
 }

@@ -65,7 +65,7 @@ public sealed class VaeFile : IDisposable
             if (found.Validate().ToArray() is { Length: > 0 } problems)
                 throw new InvalidFileException(
                     file.Path, $"its shapes make no VAE that could work: {string.Join(" ", problems.Select(problem => problem.ToString()))}",
-                    $"Tell its norm groups by {nameof(SingleFileOptions)}.{nameof(SingleFileOptions.ConfigurationPath)}, or use another file if this one is damaged.");
+                    $"Tell its norm groups by the option {nameof(SingleFileOptions.ConfigurationPath)}, or use another file if this one is damaged.");
             var layout = names == VaeNames.Ldm ? PartLayout.Vae(found, prefix) : PartLayout.DiffusersVae();
             return new VaeFile(file) { Options = found, Weights = CheckpointView.Of(file, layout, tensor => tensor, new HashSet<string>()) };
         }

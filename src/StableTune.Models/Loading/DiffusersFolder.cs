@@ -58,6 +58,9 @@ internal sealed class DiffusersFolder : ModelSource
         List<string> notes = [];
         if (asked != ModelPrediction.Auto && asked != stored)
             notes.Add($"The scheduler's configuration says \"{scheduler.PredictionType}\"; the option Prediction says {asked}, which counts.");
+        if (_options.ConfigurationPath is not null) notes.Add("A model folder has its own configurations: the option ConfigurationPath, which is for single files, was not looked at.");
+        if (_options.Ema != default) notes.Add("A model folder has no averaged weights beside others: the option Ema, which is for single files, was not looked at.");
+        if (WithoutVariant() is { } file) notes.Add($"There are no weights of the variant \"{_options.Variant}\": {file} was taken.");
         return new ModelDetails
         {
             Path = Path,
@@ -90,18 +93,27 @@ internal sealed class DiffusersFolder : ModelSource
     /// <inheritdoc/>
     public override string PlaceOf(string part) => System.IO.Path.Combine(Path, part);
 
-    // Told by the UNet, the largest part; a folder may mix.
-    private ModelFormat Format
+    /// <summary>The UNet's weights, where they are not of the variant that was asked for.</summary>
+    private string? WithoutVariant()
+    {
+        if (_options.Variant is not { } variant || UNetFile is not { } file) return null;
+        return System.IO.Path.GetFileName(file).Split('.').Contains(variant) ? null : System.IO.Path.GetFileName(file);
+    }
+
+    // Told by the UNet, the largest part; a folder may mix. Whoever wants a UNet that is missing is told so.
+    private ModelFormat Format => UNetFile is { } file && WeightLocation.IsPickled(file) ? ModelFormat.Diffusers : ModelFormat.DiffusersSafetensors;
+
+    private string? UNetFile
     {
         get
         {
             try
             {
-                return WeightLocation.IsPickled(WeightLocation.Find(PlaceOf(ModelPart.UNet), isText: false, _options.Variant)) ? ModelFormat.Diffusers : ModelFormat.DiffusersSafetensors;
+                return WeightLocation.Find(PlaceOf(ModelPart.UNet), isText: false, _options.Variant);
             }
             catch (InvalidFileException)
             {
-                return ModelFormat.DiffusersSafetensors;    // whoever wants the UNet is told that it is missing
+                return null;
             }
         }
     }

@@ -185,7 +185,8 @@ internal sealed class ModelDescription : IDisposable
         }
         catch (InvalidFileException e)
         {
-            _faults.Add(e);
+            // A part and its tokenizer fail for the same reason where the part's folder is missing.
+            if (_faults.TrueForAll(fault => fault.Message != e.Message)) _faults.Add(e);
         }
     }
 }

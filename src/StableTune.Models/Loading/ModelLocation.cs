@@ -39,6 +39,8 @@ internal static class ModelLocation
 
     private static HubName NameOf(string name, ModelLoadOptions options)
     {
+        if (name.Length > 0 && HubName.LooksLikePath(name))
+            throw new InvalidFileException(name, "there is no such file or folder.", "Fix the path, which is relative to the current folder unless it is absolute; names on the hub are owner/name.");
         if (!HubName.TryParse(name, out var hub, out var problem))
             throw new InvalidFileException(
                 name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.", "Fix the path, or give a name on the hub such as owner/name.");

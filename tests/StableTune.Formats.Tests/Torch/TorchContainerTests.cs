@@ -167,7 +167,8 @@ public sealed class TorchContainerTests : IDisposable
     public void Open_OtherKinds_SayWhatTheyAre()
     {
         Assert.Contains("PNG image", RawTorch.Refusal(_folder, [0x89, .. "PNG and so on"u8]));
-        Assert.Contains("neither a zip archive nor a pickle", RawTorch.Refusal(_folder, "what is this"u8.ToArray()));
+        Assert.Contains("neither a zip archive nor a pickle", RawTorch.Refusal(_folder, [1, .. "what is this"u8]));
+        Assert.Contains("it is a text file", RawTorch.Refusal(_folder, "what is this"u8.ToArray()));
         Assert.Contains("is empty", RawTorch.Refusal(_folder, []));
         Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => TorchFile.Open(_folder.File("none.ckpt"))).Message);
         Assert.Contains("is a folder", Assert.Throws<InvalidFileException>(() => TorchFile.Open(_folder.Path)).Message);

@@ -150,14 +150,14 @@ public sealed class SingleFileBadInputTests
     {
         var fault = Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(Sd15(), new SingleFileOptions { Version = ModelVersion.Sd2 }));
         Assert.Contains("Stable Diffusion 1.x", fault.Fault, StringComparison.Ordinal);
-        Assert.Contains("SingleFileOptions.Version is Sd2", fault.Fault, StringComparison.Ordinal);
+        Assert.Contains("the option Version is Sd2", fault.Fault, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Open_UncommonContextWithoutTextEncoder_AsksForTheVersion()
     {
         var file = MemoryTensorFile.Published("sd15", "unet").Replace("model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1280, 640);
-        Assert.Contains("SingleFileOptions.Version", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Remedy, StringComparison.Ordinal);
+        Assert.Contains("the option Version", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Remedy, StringComparison.Ordinal);
         using var checkpoint = SingleFileCheckpoint.Open(file, new SingleFileOptions { Version = ModelVersion.Sd1 });
         Assert.Equal((ModelVersion.Sd1, 640), (checkpoint.Version, checkpoint.UNet.Options.CrossAttentionDim));
     }

@@ -131,7 +131,7 @@ public sealed class SingleFileDetectionTests
     public void Open_Sd2WithoutAnyHint_AsksForThePrediction()
     {
         var fault = Assert.Throws<InvalidFileException>(() => Open(MemoryTensorFile.Published("sd21", "unet", "text_encoder")));
-        Assert.Contains("SingleFileOptions.Prediction to Epsilon or V", fault.Remedy, StringComparison.Ordinal);
+        Assert.Contains("the option Prediction to Epsilon or V", fault.Remedy, StringComparison.Ordinal);
         Assert.Contains(".yaml", fault.Remedy, StringComparison.Ordinal);
     }
 
@@ -150,7 +150,7 @@ public sealed class SingleFileDetectionTests
         var file = MemoryTensorFile.Published("sd21", "unet", "text_encoder");
         file.Texts["modelspec.prediction_type"] = "v";
         using var checkpoint = Open(file, new SingleFileOptions { Prediction = ModelPrediction.Epsilon });
-        Assert.Equal((ModelPrediction.Epsilon, "from the option SingleFileOptions.Prediction"), (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
+        Assert.Equal((ModelPrediction.Epsilon, "from the option Prediction"), (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
     }
 
     [Fact]

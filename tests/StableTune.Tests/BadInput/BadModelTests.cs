@@ -19,7 +19,7 @@ public sealed class BadModelTests : IDisposable
     {
         var problem = Refused(TinyRun.Builder(_folder).WithModel(_folder.File("nowhere")));
         Assert.Contains("nowhere", problem.Value!.ToString());
-        Assert.Contains("missing", problem.Rule);
+        Assert.Equal("there is no such file or folder", problem.Rule);
     }
 
     [Fact]
