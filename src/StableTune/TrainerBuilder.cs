@@ -128,6 +128,15 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public TrainerBuilder WithMaxTokenLength(int tokens) => Set(_plan with { MaxTokenLength = tokens });
 
+    /// <summary>Whether brackets weigh parts of captions, as in "a (red:1.3) cat". Default off.</summary>
+    public TrainerBuilder WithWeightedCaptions(bool on = true) => Set(_plan with { WeightedCaptions = on });
+
+    /// <summary>When the loss on held-out images is measured; needs <see cref="DatasetOptions.ValidationSplit"/>. Unless called, after each epoch.</summary>
+    public TrainerBuilder WithValidation(ValidationOptions options) => Set(_plan with { Validation = Given(options) });
+
+    /// <summary>Makes it a trial run of so many steps, whatever length was asked for.</summary>
+    public TrainerBuilder TestRun(int steps) => Set(_plan with { TestSteps = steps });
+
     /// <summary>Whether padding is hidden from a text encoder like BERT's; unless called, the model's configuration decides. CLIP's has no mask.</summary>
     public TrainerBuilder WithAttentionMask(bool on = true) => Set(_plan with { UseAttentionMask = on });
 

@@ -52,7 +52,13 @@ public sealed record SubsetOptions : OptionsBase
     /// <summary>Which places of an image count how much in the loss. Default all.</summary>
     public LossMask Mask { get; init; }
 
-    /// <summary>The host's own values, handed to losses and observers; <c>diff_output_preservation</c> (true or false) is known.</summary>
+    /// <summary>
+    /// An attribute that is known: where it is true, these images shall come out as without what is trained. Their goal is the prediction of the model with
+    /// the adapter off (sd-scripts: <c>diff_output_preservation</c>).
+    /// </summary>
+    public const string PreserveOutput = "diff_output_preservation";
+
+    /// <summary>The host's own values, handed to losses and observers; <see cref="PreserveOutput"/> (true or false) is known.</summary>
     public IReadOnlyDictionary<string, object?> Attributes { get; init; } = new Dictionary<string, object?>();
 
     /// <summary>What is done to captions each time an image is drawn.</summary>

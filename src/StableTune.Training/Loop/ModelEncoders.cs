@@ -23,7 +23,7 @@ internal sealed class PromptTextEncoder(IPromptEncoder encoder, TrainingPlan pla
 {
     public TextFeatures Encode(IReadOnlyList<string> captions)
     {
-        var conditions = encoder.Encode(captions, plan.ClipSkip, plan.MaxTokenLength);
+        var conditions = plan.Encode(encoder, captions);
         return new TextFeatures(conditions.Context, conditions.Pooled);
     }
 }

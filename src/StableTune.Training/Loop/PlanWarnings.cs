@@ -24,8 +24,22 @@ internal static class PlanWarnings
             yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text encoders. Leave it unset.";
         if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
             yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of them.";
+        if (plan.WeightedCaptions && dataset.Samples.FirstOrDefault(sample => sample.Subset.Captions.Shuffle && CutsBrackets(sample)) is { } torn)
+            yield return $"CaptionOptions.Shuffle is True: the caption of {torn.Path} has \"{torn.Subset.Captions.Separator}\" inside brackets, which shuffling tears apart. Weigh the parts one by one.";
         if (TooLong(dataset, model.Tokenizer, plan.MaxTokenLength) is { } captions) yield return captions;
         foreach (var warning in targets.OfType<AdapterTarget>().SelectMany(Of)) yield return warning;
+    }
+
+    private static bool CutsBrackets(TrainingSample sample)
+    {
+        var depth = 0;
+        foreach (var part in sample.Caption.Split(sample.Subset.Captions.Separator).SkipLast(1))
+        {
+            depth += part.Count(letter => letter is '(' or '[') - part.Count(letter => letter is ')' or ']');
+            if (depth > 0) return true;
+        }
+
+        return false;
     }
 
     /// <summary>Captions of which the end is never seen; null for none. Of a caption of several lines, which are drawn from, the longest counts.</summary>

@@ -11,9 +11,8 @@ internal sealed record RunCaches(LatentCache? Latents, TextOutputCache? Text) : 
     /// <summary>What the user should know of files that were found.</summary>
     public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? []];
 
-    public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var cachesText = plan.CachesTextOutputs(dataset);
         var latents = cachesLatents ? LatentCache.Open(dataset, VaeOf(model), plan.Cache, progress, cancellationToken) : null;
         return new(latents, cachesText ? TextOutputCache.Open(dataset, TextOf(model, plan), plan.Cache) : null);
     }
@@ -31,7 +30,7 @@ internal sealed record RunCaches(LatentCache? Latents, TextOutputCache? Text) : 
 
     private static TextIdentity TextOf(ModelFingerprint model, TrainingPlan plan) => new()
     {
-        Hash = plan.UseAttentionMask is { } mask ? $"{model.TextHash} {mask}" : model.TextHash,
+        Hash = $"{model.TextHash}{(plan.UseAttentionMask is { } mask ? $" {mask}" : "")}{(plan.WeightedCaptions ? " weighted" : "")}",
         IsSdxl = model.Version == ModelVersion.Sdxl,
         FirstWidth = model.TextWidth,
         // SDXL takes fixed layers.

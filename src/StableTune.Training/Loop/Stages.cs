@@ -55,7 +55,7 @@ internal sealed class PromptContextStage(IPromptEncoder? encoder, TrainingPlan p
         if (batch.EncoderHiddenStates is { } cached)
             return new TextConditions(cached.to(device).alias(), batch.PooledEmbeds?.to(device).alias()).MoveToOuterDisposeScope();
         if (encoder is null) throw new InvalidOperationException("The text encoder was released, and the batch has no cached states.");
-        using var gradients = set_grad_enabled(plan.TrainsTextEncoder);
-        return encoder.Encode(batch.Captions, plan.ClipSkip, plan.MaxTokenLength).MoveToOuterDisposeScope();
+        using var gradients = set_grad_enabled(plan.TrainsTextEncoder && is_grad_enabled());
+        return plan.Encode(encoder, batch.Captions).MoveToOuterDisposeScope();
     }
 }

@@ -7,8 +7,10 @@ namespace StableTune.Training;
 /// <summary>What happens between steps: observers are told, samples drawn, results saved.</summary>
 internal sealed partial class TrainingEvents(
     TrainingPlan plan, int totalSteps, int totalEpochs, IReadOnlyList<ITrainingTarget> targets, RunDescription run,
-    IReadOnlyList<ITrainingObserver> observers, TrainingSampler? sampler, IProgress<TrainingProgress>? progress)
+    IReadOnlyList<ITrainingObserver> observers, TrainingSampler? sampler, Func<double>? validation, IProgress<TrainingProgress>? progress)
 {
+    private static readonly ValidationOptions s_eachEpoch = new();
+
     private readonly List<string> _samples = [];
     private (int Step, int Epoch) _now;
     private bool _resultIsSaved, _ended;
@@ -31,6 +33,7 @@ internal sealed partial class TrainingEvents(
         _now = (state.Step, state.Epoch);
         progress?.Report(state);
         foreach (var observer in observers) observer.OnStep(state);
+        if (Validation.IsDueAfterStep(state.Step)) Validate(state, afterEpoch: false);
         if (plan.Samples?.IsDueAfterStep(state.Step) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtStep(state.Step));
         if (plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
     }
@@ -38,6 +41,7 @@ internal sealed partial class TrainingEvents(
     public void AfterEpoch(TrainingProgress state)
     {
         foreach (var observer in observers) observer.OnEpoch(state);
+        if (Validation.IsDueAfterEpoch(state.Epoch)) Validate(state, afterEpoch: true);
         if (plan.Samples?.IsDueAfterEpoch(state.Epoch) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtEpoch(state.Epoch));
         if (plan.Save.IsDueAfterEpoch(state.Epoch, totalEpochs)) Save(SaveReason.Epoch);
     }
@@ -127,6 +131,16 @@ internal sealed partial class TrainingEvents(
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in observers) observer.OnSample(_now.Step, files);
+    }
+
+    private ValidationOptions Validation => plan.Validation ?? s_eachEpoch;
+
+    private void Validate(TrainingProgress state, bool afterEpoch)
+    {
+        if (validation is null) return;
+        Tell("validating");
+        var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, validation(), state.AverageLoss);
+        foreach (var observer in observers) observer.OnValidation(measured);
     }
 
     private bool IsDrawnAtTheEnd(TrainingProgress state) => plan.Samples is { After: true } && state.Step == totalSteps;

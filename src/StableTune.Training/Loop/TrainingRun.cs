@@ -10,6 +10,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
 {
     private readonly Stack<IDisposable> _owned = new();
     private ModelFingerprint? _model;
+    private ValidationRun? _validation;
     private readonly DateTimeOffset _startedAt = plan.Clock.GetUtcNow();     // before loading and caching, as in sd-scripts
 
     public TrainingResult Execute(CancellationToken cancellationToken)
@@ -20,15 +21,18 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
         if (!CachesLatents || dataset.Options.OnBadImage == BadImagePolicy.Skip) dataset = dataset.WithoutBadImages(progress, cancellationToken);
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
-        var caches = Own(RunCaches.Open(plan, dataset, _model, CachesLatents, progress, cancellationToken));
-        var model = Load(NeededParts(caches), cancellationToken);
+        var caches = Own(RunCaches.Open(plan, dataset, _model, CachesLatents, plan.CachesTextOutputs(dataset), progress, cancellationToken));
+        if (dataset.Validation is { } images)
+            _validation = Own(new ValidationRun(plan, images, Own(RunCaches.Open(plan, images, _model, caches.Latents is not null, caches.Text is not null, progress, cancellationToken))));
+        var model = Load(NeededParts(caches) | (_validation is null ? ModelParts.UNet : NeededParts(_validation.Caches)), cancellationToken);
         Freeze(model);
         Fill(caches, model, random, cancellationToken);
         var targets = Attach(model, random);
         var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
-        var events = Events(model, targets, caches);
+        var measure = _validation is { } held ? () => held.Measure(own => Parts(model, targets, own), cancellationToken) : (Func<double>?)null;
+        var events = Events(model, targets, caches, measure);
         if (model.Device.type == DeviceType.CPU) Own(new KeptMemory(plan.KeptMemoryBytes));
-        var loop = new TrainingLoop(plan, Step(model, targets, random), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
+        var loop = new TrainingLoop(plan, new TrainingStep(Parts(model, targets, random)), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
         try
         {
             events.Start(optimizer.Groups.SelectMany(g => g.Parameters).Sum(p => p.Value.numel()));
@@ -96,6 +100,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     {
         if (caches.Latents is { Missing.Count: > 0 } latents) latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
         if (caches.Text is { Missing.Count: > 0 } text) text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
+        _validation?.Fill(model, cancellationToken);
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
         if (caches.Text is not null && !UsesTextLater) model.ReleaseTextEncoder();
     }
@@ -115,7 +120,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         return targets;
     }
 
-    private TrainingStep Step(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, TrainingRandom random) => new(new TrainingStepParts
+    private TrainingStepParts Parts(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, TrainingRandom random) => new()
     {
         Latents = new VaeLatentStage(model, random.Vae),
         Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null, plan, model.Device),
@@ -128,7 +133,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         Loss = plan.Loss,
         Targets = targets,
         Random = random,
-    });
+    };
 
     private Func<int, IEnumerable<Batch>> Batches(RunCaches caches, int totalSteps, CancellationToken cancellationToken)
     {
@@ -137,10 +142,10 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         return epoch => loader.Load(EpochPlan.Create(dataset, seeds, epoch), cancellationToken: cancellationToken);
     }
 
-    private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, RunCaches caches)
+    private TrainingEvents Events(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, RunCaches caches, Func<double>? validation)
     {
         var stepsPerEpoch = plan.StepsPerEpoch(dataset);
-        var (steps, epochs) = (plan.Length.TotalSteps(stepsPerEpoch), plan.Length.TotalEpochs(stepsPerEpoch));
+        var (steps, epochs) = (plan.EffectiveLength.TotalSteps(stepsPerEpoch), plan.EffectiveLength.TotalEpochs(stepsPerEpoch));
         var run = new RunDescription
         {
             SessionId = unchecked((uint)new NamedSeeds(plan.Seed).For("session", _startedAt.UtcTicks)),
@@ -157,7 +162,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         List<ITrainingObserver> observers = [.. plan.Observers];
         if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset)]));
         var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
-        return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, progress);
+        return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, validation, progress);
     }
 
     private T Own<T>(T made) where T : IDisposable

@@ -54,17 +54,24 @@ public sealed class TrainingStep(TrainingStepParts parts)
     public double Run(Batch batch, int accumulation)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        // A batch's images are all of one data set, since its size and batch size are.
-        var multiplier = batch.Items.Count == 0 ? 1 : batch.Items[0].Dataset.NetworkMultiplier;
-        if (multiplier == 1) return Learn(batch, accumulation);
+        return Multiplied(Multiplier(batch), () => Learn(batch, accumulation), afterwards: 1);
+    }
+
+    /// <summary>A batch's images are all of one data set, since its size and batch size are.</summary>
+    private static double Multiplier(Batch batch) => batch.Items.Count == 0 ? 1 : batch.Items[0].Dataset.NetworkMultiplier;
+
+    /// <summary>Works with what is trained acting this strongly.</summary>
+    private T Multiplied<T>(double multiplier, Func<T> work, double afterwards)
+    {
+        if (multiplier == afterwards) return work();
         foreach (var trained in parts.Targets) trained.SetMultiplier(multiplier);
         try
         {
-            return Learn(batch, accumulation);
+            return work();
         }
         finally
         {
-            foreach (var trained in parts.Targets) trained.SetMultiplier(1);
+            foreach (var trained in parts.Targets) trained.SetMultiplier(afterwards);
         }
     }
 
@@ -72,6 +79,26 @@ public sealed class TrainingStep(TrainingStepParts parts)
     {
         using var scope = NewDisposeScope();
         foreach (var trained in parts.Targets) trained.BeginBatch(parts.Random.Dropout);
+        var loss = Forward(batch);                                                                 // []
+        var value = loss.to(ScalarType.Float64).item<double>();
+        if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
+        // Where module dropout left every adapter out, nothing is there that a gradient could reach.
+        if (loss.requires_grad || parts.Targets.Count == 0) (accumulation == 1 ? loss : loss / accumulation).backward();
+        return value;
+    }
+
+    /// <summary>The batch's mean loss without gradients: nothing is learnt, and dropouts are as the targets have been set.</summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    public double Measure(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        return Multiplied(Multiplier(batch), () => Forward(batch).to(ScalarType.Float64).item<double>(), afterwards: 1);
+    }
+
+    private Tensor Forward(Batch batch)
+    {
         var latents = parts.Latents.Latents(batch);                                                // [B, 4, H/8, W/8], scaled
         var conditions = Conditions(batch, latents);                                               // [B, L, C], and what else the model takes
         var noise = parts.Noise.Draw(latents, parts.Random.Noise);                                 // as latents
@@ -79,13 +106,25 @@ public sealed class TrainingStep(TrainingStepParts parts)
         var noisyLatents = parts.Schedule.AddNoise(latents, noise, timesteps);                     // as latents
         var predicted = parts.UNet.call(noisyLatents, timesteps, conditions);                      // as latents
         var target = parts.Prediction.Target(parts.Schedule, latents, noise, timesteps);           // as latents
-        var loss = Loss(batch, predicted, target, timesteps);                                      // []
+        if (Preserved(batch) is { } preserved)
+            target = where(preserved.to(latents.device), Untrained(batch, noisyLatents, timesteps, conditions).to(target.dtype), target);
+        return Loss(batch, predicted, target, timesteps);
+    }
 
-        var value = loss.to(ScalarType.Float64).item<double>();
-        if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
-        // Where module dropout left every adapter out, nothing is there that a gradient could reach.
-        if (loss.requires_grad || parts.Targets.Count == 0) (accumulation == 1 ? loss : loss / accumulation).backward();
-        return value;
+    /// <summary>The samples that shall come out as without what is trained, [B, 1, 1, 1], bool; null for none.</summary>
+    private Tensor? Preserved(Batch batch)
+    {
+        if (parts.Targets.Count == 0 || !batch.Items.Any(IsPreserved)) return null;
+        return tensor(batch.Items.Select(item => IsPreserved(item) ? 1L : 0L).ToArray()).to(ScalarType.Bool).view(-1, 1, 1, 1);
+    }
+
+    private static bool IsPreserved(TrainingSample item) => item.Subset.Attributes.GetValueOrDefault(SubsetOptions.PreserveOutput) is true;
+
+    /// <summary>What the model predicts without what is trained. Text conditions stay those of the batch, as in sd-scripts.</summary>
+    private Tensor Untrained(Batch batch, Tensor noisyLatents, Tensor timesteps, UNetConditions conditions)
+    {
+        using var frozen = no_grad();
+        return Multiplied(0, () => parts.UNet.call(noisyLatents, timesteps, conditions).detach(), afterwards: Multiplier(batch));
     }
 
     private UNetConditions Conditions(Batch batch, Tensor latents)

@@ -19,6 +19,9 @@ public interface ITrainingObserver
     /// <summary>Files were written.</summary>
     void OnSave(SaveMoment moment, IReadOnlyList<string> files) { }
 
+    /// <summary>The loss on held-out images was measured.</summary>
+    void OnValidation(TrainingValidation validation) { }
+
     /// <summary>Sample images were written.</summary>
     void OnSample(int step, IReadOnlyList<string> files) { }
 

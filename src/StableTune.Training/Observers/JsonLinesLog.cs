@@ -6,7 +6,7 @@ using StableTune.Training;
 namespace StableTune;
 
 /// <summary>
-/// Writes one JSON object a line: "start", every "step", every "epoch", "save", "sample", "end". Each line is complete on disk
+/// Writes one JSON object a line: "start", every "step", every "epoch", "validation", "save", "sample", "end". Each line is complete on disk
 /// before the next step begins, so the log of a run that was killed can be read up to its last step.
 /// </summary>
 /// <param name="path">The file; an older one is replaced when the run starts.</param>
@@ -50,6 +50,19 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
     /// <inheritdoc/>
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
         Write("save", new JsonObject { ["step"] = moment.Step, ["files"] = Names(files) });
+
+    /// <inheritdoc/>
+    public void OnValidation(TrainingValidation validation)
+    {
+        ArgumentNullException.ThrowIfNull(validation);
+        Write("validation", new JsonObject
+        {
+            ["step"] = validation.Step,
+            ["epoch"] = validation.Epoch,
+            [validation.LossName] = Number(validation.Loss),
+            [validation.DivergenceName] = Number(validation.Divergence),
+        });
+    }
 
     /// <inheritdoc/>
     public void OnSample(int step, IReadOnlyList<string> files) =>

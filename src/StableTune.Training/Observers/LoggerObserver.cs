@@ -17,6 +17,8 @@ internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<strin
 
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => Saved(logger, moment.Step, string.Join(", ", files));
 
+    public void OnValidation(TrainingValidation validation) => Validated(logger, validation.Step, validation.Loss, validation.Divergence);
+
     public void OnSample(int step, IReadOnlyList<string> files) => Sampled(logger, step, string.Join(", ", files));
 
     public void OnEnd(TrainingEnd end)
@@ -49,6 +51,9 @@ internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<strin
 
     [LoggerMessage(8, LogLevel.Error, "Training failed after {Step} steps")]
     private static partial void Failed(ILogger logger, Exception fault, int step);
+
+    [LoggerMessage(11, LogLevel.Information, "Step {Step}: loss on held-out images {Loss}, {Divergence} more than on trained ones")]
+    private static partial void Validated(ILogger logger, int step, double loss, double divergence);
 
     [LoggerMessage(9, LogLevel.Warning, "{Warning}")]
     private static partial void Warned(ILogger logger, string warning);

@@ -12,7 +12,7 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
@@ -64,9 +64,10 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> LengthProblems(TrainingDataset? dataset)
     {
         if (Length.Count < 1) yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
+        if (TestSteps < 1) yield return Problem(TestSteps, "a trial run takes at least 1 step", "leave it unset to train for the whole length");
         if (KeptMemoryBytes < 0) yield return Problem(KeptMemoryBytes, "the memory to keep must not be negative", "0 keeps none, 256 MiB is the default");
         if (GradientAccumulation < 1) yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
-        else if (dataset is not null && Length.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
+        else if (dataset is not null && EffectiveLength.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
             yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps", "train for fewer epochs, or use TrainingLength.Steps");
     }
 
@@ -75,6 +76,7 @@ public sealed partial record TrainingPlan
         if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the end, from 1", "leave it unset for the last layer");
         if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
             yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
+        foreach (var problem in WeightProblems(dataset)) yield return problem;
         if (!AsksForTextOutputs) yield break;
         if (TrainsTextEncoder) yield return new OptionProblem(Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
         if (dataset is null) yield break;
@@ -95,6 +97,35 @@ public sealed partial record TrainingPlan
         if (!AsksForLatents && gone is null) yield break;
         foreach (var problem in LatentCache.Validate(dataset)) yield return problem;
     }
+
+    /// <summary>Captions whose brackets cannot be read, before a step is spent.</summary>
+    private IEnumerable<OptionProblem> WeightProblems(TrainingDataset? dataset)
+    {
+        if (!WeightedCaptions || dataset is null) yield break;
+        foreach (var sample in dataset.Samples.Concat(dataset.Validation?.Samples ?? []).DistinctBy(sample => sample.Path))
+        {
+            if (BracketFault(sample.Caption) is { } fault)
+                yield return new OptionProblem("DatasetItem.Caption", sample.Path, fault.TrimEnd('.'), "mend the caption, or leave WeightedCaptions off");
+        }
+    }
+
+    private static string? BracketFault(string caption)
+    {
+        try
+        {
+            foreach (var line in caption.Split('\n')) PromptAttention.Parse(line);
+            return null;
+        }
+        catch (FormatException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private IEnumerable<OptionProblem> ValidationProblems(TrainingDataset? dataset) =>
+        Validation is not null && dataset is { Validation: null }
+            ? [Problem(Validation, "no images are held out to measure the loss on", "set DatasetOptions.ValidationSplit, or give more images"), .. Validation.Validate()]
+            : Validation?.Validate() ?? [];
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [

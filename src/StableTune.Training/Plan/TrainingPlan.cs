@@ -71,6 +71,18 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no. CLIP's has no mask.</summary>
     public bool? UseAttentionMask { get; init; }
 
+    /// <summary>
+    /// Whether brackets weigh parts of captions, as in "a (red:1.3) cat" (sd-scripts: <c>weighted_captions</c>): each token's vector is multiplied by its
+    /// weight. A comma inside brackets does not go together with shuffling. Default false: brackets are text.
+    /// </summary>
+    public bool WeightedCaptions { get; init; }
+
+    /// <summary>Steps of a trial run (sd-trainer: <c>test_steps</c>), whatever <see cref="Length"/> says; null, the default, trains for the whole length.</summary>
+    public int? TestSteps { get; init; }
+
+    /// <summary>When the loss on held-out images (<see cref="DatasetOptions.ValidationSplit"/>) is measured; null, the default, after each epoch where there are some.</summary>
+    public ValidationOptions? Validation { get; init; }
+
     /// <summary>Seeds every random stream of the run. Default 42.</summary>
     public long Seed { get; init; } = 42;
 
@@ -118,6 +130,14 @@ public sealed partial record TrainingPlan : OptionsBase
         SecondTextEncoderLearningRate = adapter.SecondTextEncoderLearningRate ?? SecondTextEncoderLearningRate,
         TextEncoderLearningRate = adapter.TextEncoderLearningRate ?? TextEncoderLearningRate ?? (LearningRate == 0 ? 0 : null),
     });
+
+    /// <summary>How long to train in fact.</summary>
+    internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
+
+    /// <summary>Conditions of captions, as this plan wants them.</summary>
+    internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) => WeightedCaptions
+        ? encoder.EncodeWeighted(captions, ClipSkip, MaxTokenLength)
+        : encoder.Encode(captions, ClipSkip, MaxTokenLength);
 
     /// <summary>Optimizer steps in an epoch; its last step may have fewer batches.</summary>
     internal int StepsPerEpoch(TrainingDataset dataset) => (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);

@@ -49,6 +49,8 @@ internal static class DatasetDescription
             DropoutRate = captions.DropoutRate,
             DropoutEveryEpochs = captions.DropoutEveryNEpochs,
             TagDropoutRate = captions.TagDropoutRate,
+            ValidationSplit = dataset.Options.ValidationSplit,
+            ValidationSeed = dataset.Options.ValidationSeed,
         };
     }
 

@@ -37,7 +37,12 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Rates = Rates(moment.Plan, adapter, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Run.CachesLatents },
             Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset.Options.PriorLossWeight },
-            Captions = DatasetDescription.Captions(dataset),
+            Captions = DatasetDescription.Captions(dataset) with
+            {
+                ValidateEverySteps = moment.Plan.Validation?.EveryNSteps,
+                ValidateEveryEpochs = moment.Plan.Validation?.EveryNEpochs,
+                MaxValidationSteps = moment.Plan.Validation?.MaxSteps,
+            },
             Data = data,
             Datasets = [.. dataset.Parts.Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part)))],
             Specification = Specification(moment, outputName),
@@ -53,6 +58,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         FinishedAt = Seconds(moment.Plan.Clock.GetUtcNow()),
         OutputName = outputName,
         TrainImages = moment.Run.Dataset.TrainingImageCount,
+        ValidationImages = moment.Run.Dataset.Validation?.Samples.Count ?? 0,
         RegularizationImages = moment.Run.Dataset.RegularizationImageCount,
         BatchesPerEpoch = moment.Run.Dataset.BatchesPerEpoch,
         Epochs = moment.Run.TotalEpochs,

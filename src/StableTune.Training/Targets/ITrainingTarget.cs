@@ -23,7 +23,7 @@ public interface ITrainingTarget : IDisposable
     /// <summary>Switches between training (dropouts act) and use (samples are drawn).</summary>
     void SetTraining(bool training) { }
 
-    /// <summary>Sets how strongly what is trained acts in the passes to come: 1 as it is, -1 the opposite. Called where a data set has a multiplier of its own.</summary>
+    /// <summary>Sets how strongly what is trained acts in the passes to come: 1 as it is, 0 not at all, -1 the opposite.</summary>
     /// <param name="multiplier">The factor.</param>
     void SetMultiplier(double multiplier) { }
 }
