@@ -48,6 +48,23 @@ public sealed record ImageHeader
         }
     }
 
+    /// <summary>Reads the header of a file that is in memory.</summary>
+    /// <param name="file">The file, or its beginning.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidFileException">It is empty, of no known format, or its header is damaged.</exception>
+    public static ImageHeader Read(ReadOnlyMemory<byte> file, string name = "picture in memory")
+    {
+        using var source = new ByteSource(file);
+        try
+        {
+            return Read(source);
+        }
+        catch (InvalidDataException e)
+        {
+            throw ImageFile.Invalid(name, e);
+        }
+    }
+
     /// <summary>The size of the picture in a file.</summary>
     /// <param name="path">The file; its extension does not matter.</param>
     /// <param name="applyExif">Whether the size is the upright picture's (as <see cref="ImageFile.Load"/> gives it unless told otherwise) or the stored one's.</param>

@@ -176,19 +176,22 @@ public sealed class LatentCache : IDisposable
         if (draw.Disc is { } disc) MaskValues.Limit(values, width, height, disc);
     }
 
+    /// <summary>Files of latents go with files of images: those of other pictures stay in memory.</summary>
+    private LatentStore? StoreOf(TrainingSample sample) => sample.Image is null ? _store : null;
+
     /// <summary>Hands one image's latents to a function; those from files live only so long.</summary>
     private Tensor Use(TrainingSample sample, Func<CachedLatents, Tensor> use)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_kept[sample.Index] is { } kept) return use(kept);
-        var store = (sample.LatentsPath is null ? _store : _given) ?? throw new InvalidOperationException("The cache was opened, but not filled.");
+        var store = (sample.LatentsPath is null ? StoreOf(sample) : _given) ?? throw new InvalidOperationException("The cache was opened, but not filled.");
         using var latents = store.Read(sample);
         return use(latents);
     }
 
     private void Keep(TrainingSample sample, CachedLatents latents)
     {
-        if (_store is null)
+        if (StoreOf(sample) is not { } store)
         {
             _kept[sample.Index] = latents;
             return;
@@ -197,7 +200,7 @@ public sealed class LatentCache : IDisposable
         using (latents)
         {
             // The same image in another subset, or another run, may have been faster; what it wrote must not change under it.
-            if (_options.SkipCheck || _store.Find(sample).State != CacheState.Present) _store.Write(sample, latents);
+            if (_options.SkipCheck || store.Find(sample).State != CacheState.Present) store.Write(sample, latents);
         }
     }
 
@@ -208,7 +211,7 @@ public sealed class LatentCache : IDisposable
         Parallel.For(0, findings.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
             var sample = _dataset.Samples[i];
-            findings[i] = (sample.LatentsPath is null ? _store : _given)?.Find(sample);
+            findings[i] = (sample.LatentsPath is null ? StoreOf(sample) : _given)?.Find(sample);
             if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Step = Interlocked.Increment(ref done), TotalSteps = findings.Length });
         });
         _store?.Settle();

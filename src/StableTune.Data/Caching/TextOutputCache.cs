@@ -67,6 +67,13 @@ public sealed class TextOutputCache : IDisposable
                 "captions that differ from use to use cannot be encoded once", "turn it off, or do not cache text encoder outputs"));
     }
 
+    /// <summary>Outputs beside images need images that are files.</summary>
+    private static IEnumerable<OptionProblem> WithoutPlace(TrainingDataset dataset, CacheOptions options)
+    {
+        if (options is { TextEncoderOutputsToDisk: true, Directory: null } && dataset.Samples.FirstOrDefault(sample => sample.Image is not null) is { } image)
+            yield return new("CacheOptions.TextEncoderOutputsToDisk", true, $"the image \"{image.Path}\" is no file, beside which its text could be kept", "set Directory, or keep them in memory");
+    }
+
     /// <summary>
     /// Looks for the outputs of all captions, before a text encoder is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise
     /// <see cref="Fill"/> completes the cache. What no longer fits, or cannot be read, counts as missing.
@@ -80,7 +87,7 @@ public sealed class TextOutputCache : IDisposable
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(encoder);
         options ??= new();
-        InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Validate(dataset)]);
+        InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Validate(dataset), .. WithoutPlace(dataset, options)]);
         var cache = new TextOutputCache(dataset, encoder, options);
         cache.Look();
         return cache;

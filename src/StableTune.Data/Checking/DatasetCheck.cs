@@ -44,7 +44,7 @@ internal static class DatasetCheck
         {
             if (sample.ConditioningPath is not null) ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
             var image = ImagePreparation.Load(sample);
-            return new(sample, null, Fingerprint.Of(sample.Path, image));
+            return new(sample, null, sample.Image is null ? Fingerprint.Of(sample.Path, image) : Fingerprint.Of(image));
         }
         catch (InvalidFileException e)
         {

@@ -84,6 +84,14 @@ internal readonly record struct Fingerprint(string Hash, ulong Look, double Aspe
     internal static Fingerprint Of(string path, PixelImage image)
     {
         using var file = File.OpenRead(path);
+        return Of(image, SHA256.HashData(file));
+    }
+
+    /// <summary>Of a picture that is no file.</summary>
+    internal static Fingerprint Of(PixelImage image) => Of(image, SHA256.HashData(image.Pixels));
+
+    private static Fingerprint Of(PixelImage image, byte[] hash)
+    {
         var small = ImageResize.Resize(image.WithoutAlpha(), Columns, Rows, Interpolation.Box);
         var (look, steps) = (0UL, 0);
         for (var y = 0; y < Rows; y++)
@@ -94,7 +102,7 @@ internal readonly record struct Fingerprint(string Hash, ulong Look, double Aspe
                 if (Math.Abs(difference) >= 2) steps++;
             }
 
-        return new(Convert.ToHexString(SHA256.HashData(file)), look, (double)image.Width / image.Height, steps < 16);
+        return new(Convert.ToHexString(hash), look, (double)image.Width / image.Height, steps < 16);
     }
 
     internal bool LooksLike(Fingerprint other, int nearBits) =>

@@ -32,16 +32,26 @@ internal static class ImagePreparation
         try
         {
             var options = sample.Dataset;
-            var image = ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, options.Interpolation) : throw OfAnotherSize(sample, path, size), new()
+            var how = new ImageLoadOptions
             {
                 ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha, FastDecoding = options.FastDecoding,
-            });
+            };
+            var image = sample.Image is { } source && path == sample.Path ? Resized(sample, source.Load(how), draw.Framing)
+                : ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, options.Interpolation) : throw OfAnotherSize(sample, path, size), how);
             return draw.Rotation == 0 ? image : ImageRotation.Rotate(image, draw.Rotation);
         }
         catch (Exception e) when (e is not InvalidFileException)
         {
             throw new InvalidFileException(path, $"the image cannot be prepared: {e.Message}", "Check the file, or leave it out.", e);
         }
+    }
+
+    /// <summary>A host's picture, resized and cut.</summary>
+    private static PixelImage Resized(TrainingSample sample, PixelImage image, Framing framing)
+    {
+        if (image.Size != sample.ImageSize) throw OfAnotherSize(sample, sample.Path, image.Size);
+        var (resized, left, top, size) = framing;
+        return ImageResize.Resize(image, resized.Width, resized.Height, sample.Dataset.Interpolation, sample.Dataset.Codec).Crop(left, top, size.Width, size.Height);
     }
 
     private static ImageFit Fit(Framing framing, Interpolation? interpolation) => new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);

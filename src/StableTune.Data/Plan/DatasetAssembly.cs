@@ -112,7 +112,8 @@ internal sealed partial class DatasetAssembly
             if (_damaged.TryGetValue(item.Path, out faults[i])) return;
             try
             {
-                sizes[i] = item.Size ?? ImageHeader.ReadSize(item.Path, _options.ApplyExifOrientation);
+                sizes[i] = item.Size ?? item.Image?.ReadSize(new() { ApplyExifOrientation = _options.ApplyExifOrientation, Codec = _options.Codec })
+                    ?? ImageHeader.ReadSize(item.Path, _options.ApplyExifOrientation);
             }
             catch (Exception e) when (FileProblems.IsAboutFiles(e))
             {
@@ -207,6 +208,7 @@ internal sealed partial class DatasetAssembly
         Index = index,
         CountedGroup = group,
         Path = item.Item.Path,
+        Image = item.Item.Image,
         ConditioningPath = item.Item.ConditioningPath,
         Folder = item.Folder,
         ImageSize = item.Item.Size!.Value,

@@ -30,6 +30,15 @@ public sealed class DatasetBuilder
         return Set(Plan with { Subsets = Plan.Subsets.Add(new(source, options ?? new())) });
     }
 
+    /// <summary>Adds images of the host, from memory or anywhere else; see <see cref="HostImage"/>. Names must differ.</summary>
+    /// <param name="images">The images with their captions; listed once, now.</param>
+    /// <param name="options">How they are trained.</param>
+    public DatasetBuilder AddImages(IEnumerable<DatasetItem> images, SubsetOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        return Add(new HostImages([.. images]), options);
+    }
+
     /// <summary>Adds the images directly inside a folder, with caption files beside them; see <see cref="FolderSource"/>.</summary>
     /// <param name="folder">The folder. A name like <c>20_sls frog</c> also gives repeats and class tokens.</param>
     /// <param name="options">How they are trained; what is set here goes before the folder's name.</param>

@@ -11,6 +11,9 @@ public sealed record TrainingSample
     /// <summary>The image file.</summary>
     public required string Path { get; init; }
 
+    /// <summary>The picture where it is no file, so that <see cref="Path"/> is only its name; null for files.</summary>
+    public IImageSource? Image { get; init; }
+
     /// <summary>Its second image, what a ControlNet is shown or a mask; null where the subset has none.</summary>
     public string? ConditioningPath { get; init; }
 

@@ -16,6 +16,18 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
     /// <param name="caption">The caption; null when there is none.</param>
     public DatasetItem(string path, string? caption) : this(path, null, caption) { }
 
+    /// <summary>A picture that is no file; see <see cref="HostImage"/>.</summary>
+    /// <param name="image">The picture; its name takes the place of the path.</param>
+    /// <param name="caption">The caption; null when there is none.</param>
+    public DatasetItem(IImageSource image, string? caption) : this((image ?? throw new ArgumentNullException(nameof(image))).Name, null, caption)
+    {
+        Image = image;
+        Group = "images";
+    }
+
+    /// <summary>The picture where it is no file, so that <see cref="Path"/> is only its name; null, the default, for files.</summary>
+    public IImageSource? Image { get; init; }
+
     /// <summary>How often the image enters an epoch, unless <see cref="SubsetOptions.Repeats"/> says otherwise. Default 1.</summary>
     public int Repeats { get; init; } = 1;
 

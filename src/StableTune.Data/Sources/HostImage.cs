@@ -1,0 +1,78 @@
+using StableTune.Data;
+using StableTune.Imaging;
+
+namespace StableTune;
+
+/// <summary>Pictures of a host for <see cref="DatasetBuilder.AddImages"/>: pixels, the bytes of a file, or whatever opens a stream.</summary>
+public static class HostImage
+{
+    /// <summary>Pixels.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="image">The picture; not copied, and not to be changed while it is trained.</param>
+    public static IImageSource FromPixels(string name, PixelImage image)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(image);
+        return new Pixels(name, image);
+    }
+
+    /// <summary>The bytes of a PNG, JPEG, WebP or BMP file.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="file">The whole file; not copied.</param>
+    public static IImageSource FromBytes(string name, ReadOnlyMemory<byte> file)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return new Encoded(name, () => file);
+    }
+
+    /// <summary>A file of one of these kinds that is read anew each time.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="open">Opens a stream that begins with the file and ends with it; called by several threads, each disposes what it got.</param>
+    public static IImageSource FromStream(string name, Func<Stream> open)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(open);
+        return new Encoded(name, () =>
+        {
+            using var stream = open() ?? throw new InvalidFileException(name, "the host gave no stream.", "Return an open stream.");
+            using var bytes = new MemoryStream();
+            stream.CopyTo(bytes);
+            return bytes.ToArray();
+        });
+    }
+
+    private sealed class Pixels(string name, PixelImage image) : IImageSource
+    {
+        public string Name => name;
+
+        public PixelSize ReadSize(ImageLoadOptions options) => image.Size;
+
+        public PixelImage Load(ImageLoadOptions options) => options.KeepAlpha ? WithAlpha() : image.WithoutAlpha();
+
+        private PixelImage WithAlpha()
+        {
+            if (image.Channels == 4) return image;
+            var opaque = new PixelImage(image.Width, image.Height, channels: 4);
+            for (int from = 0, to = 0; from < image.Pixels.Length; from += 3, to += 4)
+            {
+                image.Pixels.AsSpan(from, 3).CopyTo(opaque.Pixels.AsSpan(to));
+                opaque.Pixels[to + 3] = 255;
+            }
+
+            return opaque;
+        }
+    }
+
+    private sealed class Encoded(string name, Func<ReadOnlyMemory<byte>> read) : IImageSource
+    {
+        public string Name => name;
+
+        public PixelSize ReadSize(ImageLoadOptions options)
+        {
+            var header = ImageHeader.Read(read(), name);
+            return options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
+        }
+
+        public PixelImage Load(ImageLoadOptions options) => ImageFile.Decode(read(), options, name);
+    }
+}
