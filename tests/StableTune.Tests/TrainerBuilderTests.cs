@@ -55,13 +55,13 @@ public sealed class TrainerBuilderTests : IDisposable
             .WithMaxTokenLength(80)
             .For(TrainingLength.Steps(0))
             .SaveEvery(steps: 0)
-            .SaveTo(_folder.File("frog.ckpt"))
+            .SaveTo(_folder.File("frog.onnx"))
             .Build());
         var text = error.Message;
         foreach (var expected in new[]
         {
             "no-model", "empty", "100 x 100", "LoRAOptions.Rank is 0", "LearningRate is -1", "BatchSize is 0", "GradientAccumulation is 0", "MaxGradientNorm is -2",
-            "ClipSkip is 0", "MaxTokenLength is 80", "Length is 0 steps", "SaveOptions.EveryNSteps is 0", "frog.ckpt",
+            "ClipSkip is 0", "MaxTokenLength is 80", "Length is 0 steps", "SaveOptions.EveryNSteps is 0", "frog.onnx",
         })
             Assert.Contains(expected, text);
     }
