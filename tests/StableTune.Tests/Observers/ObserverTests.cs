@@ -50,8 +50,10 @@ public sealed class ObserverTests : IDisposable
         TinyRun.Builder(_folder).WithLogger(logger)
             .WithSamples(new SampleOptions { Folder = _folder.File("samples"), Before = false, Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train();
         var entries = logger.Entries.Where(e => e.Level != LogLevel.Warning).ToArray();   // warnings depend on the machine's BLAS
-        Assert.Equal([1, 2, 2, 3, 2, 3, 4, 5, 6], entries.Select(e => e.Id));
-        Assert.Contains("for 3 steps in 2 epochs", entries[0].Text);
+        // First what the model is, which its loading tells.
+        Assert.Equal([0, 1, 2, 2, 3, 2, 3, 4, 5, 6], entries.Select(e => e.Id));
+        Assert.Contains("Stable Diffusion 1.x (from unet/config.json)", entries[0].Text);
+        Assert.Contains("for 3 steps in 2 epochs", entries[1].Text);
         Assert.Contains(TinyRun.Output(_folder), entries[^3].Text);
         Assert.Equal("Training ended after 3 steps", entries[^1].Text);
         Assert.All(entries.Where(e => e.Id == 2), e => Assert.Equal(LogLevel.Debug, e.Level));
