@@ -9,10 +9,12 @@ namespace StableTune.Loading;
 internal static class ImageSpeed
 {
     private const int Side = 512, Rounds = 3;
+    private const long KeptBytes = 256L << 20;
 
     public static void Loader(string folder, int workers, bool fast)
     {
         var dataset = Dataset(folder, fast);
+        engine.keep_freed_memory(KeptBytes);                                   // as training does
         using var loader = new BatchLoader(new() { Workers = workers });
         using var clock = new Measure(fast ? $"loader, {workers} worker(s), reduced decoding" : $"loader, {workers} worker(s)");
         for (var round = 1; round <= Rounds; round++)

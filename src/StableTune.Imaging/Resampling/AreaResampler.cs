@@ -120,9 +120,18 @@ internal static class AreaResampler
         var (first, taps) = (columns.First, columns.Taps);
         for (int x = 0, at = 0; x < first.Length; x++, at += taps)
         {
-            var (sum, pixel) = (Vector128<float>.Zero, (nuint)(first[x] * Lanes));
-            for (var k = 0; k < taps; k++, pixel += Lanes)
-                sum += Vector128.LoadUnsafe(ref source, pixel) * Unsafe.Add(ref share, at + k);
+            ref var pixel = ref Unsafe.Add(ref source, first[x] * Lanes);
+            ref var weight = ref Unsafe.Add(ref share, at);
+            // Three at least are the rule while sides shrink; written out, because they are too few for a loop.
+            var (sum, k) = (Vector128.LoadUnsafe(ref pixel) * weight, 1);
+            if (taps > 2)
+            {
+                sum += Vector128.LoadUnsafe(ref pixel, Lanes) * Unsafe.Add(ref weight, 1);
+                sum += Vector128.LoadUnsafe(ref pixel, 2 * Lanes) * Unsafe.Add(ref weight, 2);
+                k = 3;
+            }
+
+            for (; k < taps; k++) sum += Vector128.LoadUnsafe(ref pixel, (nuint)(k * Lanes)) * Unsafe.Add(ref weight, k);
             sum.StoreUnsafe(ref target, (nuint)(x * Lanes));
         }
     }

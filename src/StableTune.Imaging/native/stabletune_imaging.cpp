@@ -14,6 +14,8 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+void keepPictureMemory();   // picture_memory.cpp
+
 namespace {
 
 thread_local std::string lastError;
@@ -68,6 +70,7 @@ EXPORT const char* stim_error() { return lastError.c_str(); }
 // Called once: pictures are decoded on many threads already, so OpenCV's own pool would only get in the way.
 EXPORT const char* stim_initialise() {
     cv::setNumThreads(1);
+    keepPictureMemory();
     cv::redirectError(silentErrors);
     cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
     return CV_VERSION;
