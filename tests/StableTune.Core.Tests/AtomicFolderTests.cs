@@ -48,6 +48,23 @@ public sealed class AtomicFolderTests : IDisposable
         Assert.Equal([_path], Directory.EnumerateFileSystemEntries(_root));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Write_AfterAProcessWasKilledWhileItExchanged_LosesNothing(bool newHasItsName)
+    {
+        Fill(_path + ".replaced", "first");
+        File.WriteAllText(Path.Combine(_path + ".replaced", "README.md"), "mine");
+        if (newHasItsName) Fill(_path, "second");
+        Assert.Throws<InvalidOperationException>(() => AtomicFolder.Write(_path, _ => throw new InvalidOperationException("stop")));
+        Assert.Equal(newHasItsName ? "second" : "first", File.ReadAllText(Path.Combine(_path, "unet", "a")));
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(_path, "README.md")));
+        AtomicFolder.Write(_path, folder => Fill(folder, "third"));
+        Assert.Equal("third", File.ReadAllText(Path.Combine(_path, "unet", "a")));
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(_path, "README.md")));
+        Assert.Equal([_path], Directory.EnumerateFileSystemEntries(_root));
+    }
+
     [Fact]
     public void Write_WhereAFileStands_IsRefused()
     {

@@ -7,7 +7,8 @@ public static class AtomicFolder
 
     /// <summary>
     /// Lets <paramref name="write"/> fill the folder <c>&lt;path&gt;.partial</c>, then renames it to <paramref name="path"/>. When it throws, the
-    /// unfinished folder is removed and what stood at the path stays as it was. An unfinished folder that a killed process left is removed first.
+    /// unfinished folder is removed and what stood at the path stays as it was. An unfinished folder that a killed process left is removed first, and an
+    /// exchange that it was killed in (the old folder is <c>&lt;path&gt;.replaced</c> then) is brought to its end.
     /// </summary>
     /// <param name="path">The folder. One that is there is replaced as a whole; what the new one lacks at its top level (a README, a
     /// repository's <c>.git</c>) is kept.</param>
@@ -24,6 +25,7 @@ public static class AtomicFolder
         try
         {
             Remove(partial);
+            FinishExchange(full);
             Directory.CreateDirectory(partial);
             write(partial);
             Exchange(partial, full);
@@ -44,7 +46,6 @@ public static class AtomicFolder
             return;
         }
 
-        Remove(old);
         Directory.Move(full, old);
         try
         {
@@ -56,6 +57,27 @@ public static class AtomicFolder
             throw;
         }
 
+        Keep(old, full);
+        Discard(old);
+    }
+
+    // Killed before the new folder had its name, the old one gets it back; killed after that, what the new one lacks has yet to follow.
+    private static void FinishExchange(string full)
+    {
+        var old = full + Replaced;
+        if (!Directory.Exists(old)) return;
+        if (!Directory.Exists(full))
+        {
+            Directory.Move(old, full);
+            return;
+        }
+
+        Keep(old, full);
+        Remove(old);
+    }
+
+    private static void Keep(string old, string full)
+    {
         foreach (var entry in Directory.EnumerateFileSystemEntries(old))
         {
             var kept = Path.Combine(full, Path.GetFileName(entry));
@@ -63,8 +85,6 @@ public static class AtomicFolder
             if (Directory.Exists(entry)) Directory.Move(entry, kept);
             else File.Move(entry, kept);
         }
-
-        Discard(old);
     }
 
     private static void Remove(string folder)
