@@ -74,6 +74,12 @@ public sealed class Batch : IDisposable
     /// <summary>Cached pooled output of the text encoder, [B, D]; null without a text cache, or where the encoder gives none.</summary>
     public Tensor? PooledEmbeds { get; init; }
 
+    /// <summary>
+    /// What a tagger saw in each image, [B, D], float32, D as prepared (768 of sd-trainer's): the input of a network that trains on it instead of text
+    /// (sd-trainer's PFG). Mirroring does not change it. Null where the images have none.
+    /// </summary>
+    public Tensor? PromptFreeFeatures { get; init; }
+
     /// <summary>Frees the tensors.</summary>
     public void Dispose()
     {
@@ -84,5 +90,6 @@ public sealed class Batch : IDisposable
         Conditioning?.Dispose();
         EncoderHiddenStates?.Dispose();
         PooledEmbeds?.Dispose();
+        PromptFreeFeatures?.Dispose();
     }
 }

@@ -17,6 +17,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         var cached = latents?.Collate(items, draws, i => (long)epoch.RandomFor("posterior", plan.FirstDraw + i).NextBits());
         var masks = prepared.Masks ?? cached?.Masks;
         var text = textOutputs?.Collate(captions);
+        var features = PromptFreeFeatures.Collate(items);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
@@ -27,6 +28,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
             Latents = cached?.Latents.DetachFromDisposeScope(),
             EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
             PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
+            PromptFreeFeatures = features?.DetachFromDisposeScope(),
         };
     }
 

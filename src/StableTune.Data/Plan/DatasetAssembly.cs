@@ -44,6 +44,7 @@ internal sealed partial class DatasetAssembly
         found = assembly.WithoutSmall(assembly.WithSizes(found));
         var held = assembly._problems.Count == 0 ? assembly.HoldOut(found) : [];
         if (assembly._problems.Count == 0) assembly.CheckRoles(found, plan.Subsets);
+        if (assembly._problems.Count == 0) assembly._problems.AddRange(PromptFreeFeatures.Problems([.. found.Concat(held).Select(item => item.Item)]));
         var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
         if (assembly._problems.Count > 0) return new(null, assembly._problems);
         return new(assembly.Finish(found, samples, held), []);
@@ -216,6 +217,7 @@ internal sealed partial class DatasetAssembly
         IsCachedOnly = item.Item.IsCachedOnly,
         LatentsPath = item.Item.LatentsPath,
         MaskPath = item.Item.MaskPath,
+        PromptFreePath = item.Item.PromptFreePath,
         Framing = framing,
         Caption = item.Caption,
         Captions = item.Captions,

@@ -35,6 +35,9 @@ public sealed record TrainingSample
     /// <summary>A file that says how much each place of its latents counts (<c>.npz</c>, <c>arr_0</c>, [H/8, W/8]); null where there is none.</summary>
     public string? MaskPath { get; init; }
 
+    /// <summary>A file with what a tagger saw in it (<c>.npz</c>, <c>controll</c>, [D]); null where there is none.</summary>
+    public string? PromptFreePath { get; init; }
+
     /// <summary>How it comes to its training size.</summary>
     public required Framing Framing { get; init; }
 

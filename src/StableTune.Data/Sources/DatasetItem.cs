@@ -55,6 +55,9 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
     /// <summary>A file that says how much each place of the latents counts (<c>.npz</c>, <c>arr_0</c>, [H/8, W/8]); null, the default, for none.</summary>
     public string? MaskPath { get; init; }
 
+    /// <summary>A file with what a tagger saw in the image, which sd-trainer's PFG trains on instead of text (<c>.npz</c>, <c>controll</c>, [D]); null, the default, for none.</summary>
+    public string? PromptFreePath { get; init; }
+
     /// <summary>Whether the image is gone and only its cached latents are left; its size must be given then. Default false.</summary>
     public bool IsCachedOnly { get; init; }
 }

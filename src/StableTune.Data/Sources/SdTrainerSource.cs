@@ -8,7 +8,7 @@ namespace StableTune;
 
 /// <summary>
 /// A data set in the layout of sd-trainer: <c>buckets.json</c> lists names by training size, and each name has latents, caption, control picture,
-/// mask and original size where they were prepared. Images (in <c>images</c> or beside the list) have their training size already; where latents
+/// mask, a tagger's features and original size where they were prepared. Images (in <c>images</c> or beside the list) have their training size already; where latents
 /// are there, images need not be.
 /// </summary>
 /// <param name="folder">The folder with <c>buckets.json</c>.</param>
@@ -79,6 +79,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
             LatentsPath = latents,
             ConditioningPath = Prepared("control", name, ".png"),
             MaskPath = Prepared("mask", name, ".npz"),
+            PromptFreePath = Prepared("pfg", name, ".npz"),
         };
     }
 

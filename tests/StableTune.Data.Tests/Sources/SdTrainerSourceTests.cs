@@ -47,6 +47,8 @@ public sealed class SdTrainerSourceTests : IDisposable
         {
             using var owned = batch;
             using var scope = NewDisposeScope();
+            Assert.Equal([batch.Count, 24], batch.PromptFreeFeatures!.shape);
+            Assert.Equal(batch.Items.SelectMany(item => PromptFreeOf(item.Path)), batch.PromptFreeFeatures.flatten().data<float>().ToArray());
             var names = batch.Items.Select(item => Path.GetFileNameWithoutExtension(item.Path)).ToArray();
             var order = Enumerable.Range(0, names.Length).OrderBy(i => names[i], StringComparer.Ordinal).ToArray();
             var key = string.Join('+', order.Select(i => names[i]));
@@ -74,6 +76,72 @@ public sealed class SdTrainerSourceTests : IDisposable
     }
 
     [Fact]
+    public void PromptFreeFeatures_AreThereWithPixelsToo_AndForImagesThatAreHeldOut()
+    {
+        WriteFeatures("a", 768);
+        WriteFeatures("b", 768);
+        WriteFeatures("c", 768);
+        Directory.Delete(_folder.File("latents"), recursive: true);
+        var builder = new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64);
+        var dataset = builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build();
+        using var loader = new BatchLoader();
+        foreach (var part in new[] { dataset, dataset.Validation! })
+            foreach (var batch in loader.Load(EpochPlan.Create(part, new NamedSeeds(1), 1)))
+                using (batch)
+                {
+                    Assert.NotNull(batch.Pixels);
+                    Assert.Equal([1, 768], batch.PromptFreeFeatures!.shape);
+                    Assert.Equal(PromptFreeOf(batch.Items[0].Path), batch.PromptFreeFeatures.data<float>().ToArray());
+                }
+
+        Directory.Delete(_folder.File("pfg"), recursive: true);
+        using var without = loader.Load(EpochPlan.Create(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new NamedSeeds(1), 1)).First();
+        Assert.Null(without.PromptFreeFeatures);
+    }
+
+    [Theory]
+    [InlineData("missing", "1 do not", "c")]
+    [InlineData("truncated", "", "b.npz")]
+    [InlineData("text", "", "b.npz")]
+    [InlineData("name", "it holds no array \"controll\"", "b.npz")]
+    [InlineData("shape", "F32 [4, 6]", "b.npz")]
+    [InlineData("kind", "no finite floating-point numbers", "b.npz")]
+    [InlineData("nan", "no finite floating-point numbers", "b.npz")]
+    [InlineData("width", "it holds 25 features", "b.npz")]
+    public void PromptFreeFeatures_ThatDoNotServe_AreNamedWhenTheDataSetIsBuilt(string fault, string message, string name)
+    {
+        var path = _folder.File("pfg", "b.npz");
+        if (fault == "missing") File.Delete(_folder.File("pfg", "c.npz"));
+        if (fault == "truncated") File.WriteAllBytes(path, File.ReadAllBytes(path)[..^30]);
+        if (fault == "text") File.WriteAllText(path, "controll");
+        if (fault == "name") NpzWriter.Write(path, [NpyArray.Of<float>("control", new float[24], 24).ToPayload()]);
+        if (fault == "shape") NpzWriter.Write(path, [NpyArray.Of<float>("controll", new float[24], 4, 6).ToPayload()]);
+        if (fault == "kind") NpzWriter.Write(path, [NpyArray.Of<long>("controll", new long[24], 24).ToPayload()]);
+        if (fault == "nan") NpzWriter.Write(path, [NpyArray.Of<float>("controll", [.. Enumerable.Repeat(float.NaN, 24)], 24).ToPayload()]);
+        if (fault == "width") WriteFeatures("b", 25);
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => Build()).Problems);
+        Assert.Equal("DatasetItem.PromptFreePath", problem.Option);
+        Assert.Contains(message, problem.ToString());
+        Assert.Contains(name, problem.ToString());
+    }
+
+    [Fact]
+    public void PromptFreeFeatures_ThatChangedSince_AreNamedByTheLoader()
+    {
+        var dataset = Build();
+        using var cache = LatentCache.Open(dataset, new(0.5));
+        using var loader = new BatchLoader(null, cache);
+        WriteFeatures("b", 25);
+        var error = Assert.Throws<InvalidFileException>(() =>
+        {
+            foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1))) batch.Dispose();
+        });
+        Assert.StartsWith(_folder.File("pfg"), error.Path);
+        Assert.Contains("features", error.Fault);
+        Assert.Contains("25", error.Fault);                              // whichever of the two comes first
+    }
+
+    [Fact]
     public void WithoutLatents_ImagesAreEncoded()
     {
         Directory.Delete(_folder.File("latents"), recursive: true);
@@ -90,6 +158,17 @@ public sealed class SdTrainerSourceTests : IDisposable
         Assert.Equal(6, vae.Images);
         using var given = LatentCache.Open(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new(0.5));
         Assert.Empty(given.Missing);
+    }
+
+    private TrainingDataset Build() => new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).WithBatchSize(2).Build();
+
+    private void WriteFeatures(string name, int count) =>
+        NpzWriter.Write(_folder.File("pfg", name + ".npz"), [NpyArray.Of<float>("controll", [.. Enumerable.Range(0, count).Select(i => (name[0] * 10) + i)], count).ToPayload()]);
+
+    private float[] PromptFreeOf(string image)
+    {
+        using var file = NpzFile.Open(_folder.File("pfg", Path.GetFileNameWithoutExtension(image) + ".npz"));
+        return file.ReadArray("controll").As<float>().ToArray();
     }
 
     [Theory]
