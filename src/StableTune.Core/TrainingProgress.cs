@@ -36,6 +36,12 @@ public sealed record TrainingProgress
     /// <summary>Time spent in training steps, without sampling and saving.</summary>
     public TimeSpan Elapsed { get; init; }
 
+    /// <summary>
+    /// Of <see cref="Elapsed"/>, the time that steps waited for their data: images still being read and prepared, or cached latents being read. Next to nothing where
+    /// the loader works ahead fast enough; a large share says that it is the bottleneck.
+    /// </summary>
+    public TimeSpan DataWait { get; init; }
+
     /// <summary>Estimated time left for training steps; null before it can be known.</summary>
     public TimeSpan? Remaining { get; init; }
 

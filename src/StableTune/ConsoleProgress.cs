@@ -3,7 +3,8 @@ using System.Globalization;
 namespace StableTune;
 
 /// <summary>
-/// Shows progress as one line of text that is written over: step, epoch, loss, learning rate, speed, time left, memory. Reports on the calling
+/// Shows progress as one line of text that is written over: step, epoch, loss, learning rate, speed, time left, memory, and from a
+/// twentieth of the time on how much of it steps waited for data. Reports on the calling
 /// thread, so the line is never out of order. On a writer that is no terminal, a line is written every so often instead.
 /// </summary>
 /// <param name="writer">Where the line goes, for instance the process' standard output.</param>
@@ -11,6 +12,8 @@ namespace StableTune;
 /// <param name="time">The clock that spaces lines on a writer that is no terminal; the system's when null.</param>
 public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimeProvider? time = null) : IProgress<TrainingProgress>
 {
+    private const double NotableWait = 0.05;
+
     private static readonly TimeSpan Spacing = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -47,8 +50,10 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
         if (value.Stage != "training") return string.Create(CultureInfo.InvariantCulture, $"{value.Stage} {value.Step}/{value.TotalSteps} {value.Item}").TrimEnd();
         var rate = value.LearningRates.Count == 0 ? "" : " lr " + string.Join("/", value.LearningRates.Values.Distinct().Select(r => r.ToString("0.##e-0", CultureInfo.InvariantCulture)));
         var left = value.Remaining is { } time ? " left " + Clock(time) : "";
+        var waits = value.DataWait >= NotableWait * value.Elapsed && value.DataWait > TimeSpan.Zero
+            ? string.Create(CultureInfo.InvariantCulture, $" waits for data {100 * (value.DataWait / value.Elapsed):F0} %") : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"step {value.Step}/{value.TotalSteps} epoch {value.Epoch}/{value.TotalEpochs} loss {value.Loss:F4} average {value.AverageLoss:F4}{rate} {value.StepsPerSecond:F2} it/s{left} {value.ResidentBytes / (double)(1 << 20):F0} MiB");
+            $"step {value.Step}/{value.TotalSteps} epoch {value.Epoch}/{value.TotalEpochs} loss {value.Loss:F4} average {value.AverageLoss:F4}{rate} {value.StepsPerSecond:F2} it/s{waits}{left} {value.ResidentBytes / (double)(1 << 20):F0} MiB");
     }
 
     private static string Clock(TimeSpan time) => time.TotalHours >= 1

@@ -31,6 +31,14 @@ public sealed class ConsoleProgressTests
     }
 
     [Fact]
+    public void Describe_WaitingForData_IsShownWhereItCounts()
+    {
+        var step = Step(7) with { Elapsed = TimeSpan.FromSeconds(200), DataWait = TimeSpan.FromSeconds(50) };
+        Assert.Contains(" 1.50 it/s waits for data 25 % left 1:05 ", ConsoleProgress.Describe(step));
+        Assert.Equal(ConsoleProgress.Describe(Step(7)), ConsoleProgress.Describe(step with { DataWait = TimeSpan.FromSeconds(9) }));
+    }
+
+    [Fact]
     public void Describe_OtherStages_AreCounted() =>
         Assert.Equal("caching latents 3/8", ConsoleProgress.Describe(new TrainingProgress { Stage = "caching latents", Step = 3, TotalSteps = 8 }));
 

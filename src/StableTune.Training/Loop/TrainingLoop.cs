@@ -17,6 +17,8 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
 
     public TimeSpan Elapsed => _clock.Elapsed;
 
+    public TimeSpan DataWait => _clock.DataWait;
+
     public int Step => _losses.Count;
 
     public int Epoch { get; private set; }
@@ -42,6 +44,7 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
             _clock.Start();                                                  // waiting for data counts: it is time that training takes
             var microSteps = NextBatches(epoch);
             if (microSteps.Count == 0) break;
+            _clock.DataArrived();
             var (norm, rates) = TakeStep(microSteps, ref batchInEpoch);
             _clock.Stop();
 
@@ -124,6 +127,7 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
         GradientNorm = norm,
         LearningRates = rates.Zip(optimizer.Groups).ToDictionary(p => p.Second.Name, p => p.First),
         Elapsed = _clock.Elapsed,
+        DataWait = _clock.DataWait,
         Remaining = _clock.Remaining(events.TotalSteps - Step),
         StepsPerSecond = _clock.StepsPerSecond,
         ResidentBytes = Environment.WorkingSet,

@@ -23,4 +23,7 @@ public sealed record TrainingResult
 
     /// <summary>Time spent in training steps.</summary>
     public required TimeSpan TrainingTime { get; init; }
+
+    /// <summary>Of <see cref="TrainingTime"/>, the time that steps waited for their data; see <see cref="TrainingProgress.DataWait"/>.</summary>
+    public TimeSpan DataWait { get; init; }
 }

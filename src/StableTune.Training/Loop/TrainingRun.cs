@@ -41,7 +41,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             return new TrainingResult
             {
                 Steps = loop.Step, Epochs = loop.Epoch, Losses = loop.Losses, AverageLoss = loop.AverageLoss,
-                Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed,
+                Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed, DataWait = loop.DataWait,
             };
         }
         catch (Exception fault)

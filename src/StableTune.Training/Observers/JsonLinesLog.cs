@@ -86,6 +86,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         ["gradient_norm"] = Number(progress.GradientNorm),
         ["lr"] = new JsonObject(progress.LearningRates.Select(r => KeyValuePair.Create(r.Key, Number(r.Value)))),
         ["elapsed_seconds"] = progress.Elapsed.TotalSeconds,
+        ["data_wait_seconds"] = progress.DataWait.TotalSeconds,
         ["steps_per_second"] = progress.StepsPerSecond,
         ["resident_bytes"] = progress.ResidentBytes,
     };

@@ -13,7 +13,7 @@ internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<strin
 
     public void OnStep(TrainingProgress progress) => Stepped(logger, progress.Step, progress.TotalSteps, progress.Loss, progress.AverageLoss);
 
-    public void OnEpoch(TrainingProgress progress) => EpochDone(logger, progress.Epoch, progress.TotalEpochs, progress.AverageLoss);
+    public void OnEpoch(TrainingProgress progress) => EpochDone(logger, progress.Epoch, progress.TotalEpochs, progress.AverageLoss, progress.DataWait, progress.Elapsed);
 
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => Saved(logger, moment.Step, string.Join(", ", files));
 
@@ -34,8 +34,8 @@ internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<strin
     [LoggerMessage(2, LogLevel.Debug, "Step {Step}/{Steps}: loss {Loss}, average {AverageLoss}")]
     private static partial void Stepped(ILogger logger, int step, int steps, double loss, double averageLoss);
 
-    [LoggerMessage(3, LogLevel.Information, "Epoch {Epoch}/{Epochs} done: average loss {AverageLoss}")]
-    private static partial void EpochDone(ILogger logger, int epoch, int epochs, double averageLoss);
+    [LoggerMessage(3, LogLevel.Information, "Epoch {Epoch}/{Epochs} done: average loss {AverageLoss}; so far steps waited {DataWait} of {Elapsed} for data")]
+    private static partial void EpochDone(ILogger logger, int epoch, int epochs, double averageLoss, TimeSpan dataWait, TimeSpan elapsed);
 
     [LoggerMessage(4, LogLevel.Information, "Step {Step}: saved {Files}")]
     private static partial void Saved(ILogger logger, int step, string files);

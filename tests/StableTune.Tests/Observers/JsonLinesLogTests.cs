@@ -66,13 +66,14 @@ public sealed class JsonLinesLogTests : IDisposable
         log.OnStart(new TrainingStart(new TrainingPlan(), 1, 1, 0));
         log.OnStep(new TrainingProgress
         {
-            Stage = "training", Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity,
+            Stage = "training", Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity, DataWait = TimeSpan.FromSeconds(1.5),
             LearningRates = new Dictionary<string, double> { ["a \"group\""] = double.NaN },
         });
         log.OnEnd(new TrainingEnd(1, null));
         var step = Lines()[1];
         Assert.All(["loss", "average_loss", "gradient_norm"], name => Assert.Equal(JsonValueKind.Null, step.GetProperty(name).ValueKind));
         Assert.Equal(JsonValueKind.Null, step.GetProperty("lr").GetProperty("a \"group\"").ValueKind);
+        Assert.Equal(1.5, Number(step, "data_wait_seconds"));
     }
 
     [Fact]

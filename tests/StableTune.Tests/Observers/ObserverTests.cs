@@ -47,7 +47,7 @@ public sealed class ObserverTests : IDisposable
     public void Logger_IsToldStartStepsEpochsSavesSamplesAndEnd()
     {
         var logger = new ListLogger();
-        TinyRun.Builder(_folder).WithLogger(logger)
+        TinyRun.Builder(_folder).WithLogger(logger).WithClock(new ManualClock { PerReading = TimeSpan.FromSeconds(1) })
             .WithSamples(new SampleOptions { Folder = _folder.File("samples"), Before = false, Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train();
         var entries = logger.Entries.Where(e => e.Level != LogLevel.Warning).ToArray();   // warnings depend on the machine's BLAS
         // First what the model is, which its loading tells.
@@ -55,6 +55,7 @@ public sealed class ObserverTests : IDisposable
         Assert.Contains("Stable Diffusion 1.x (from unet/config.json)", entries[0].Text);
         Assert.Contains("for 3 steps in 2 epochs", entries[1].Text);
         Assert.Contains(TinyRun.Output(_folder), entries[^3].Text);
+        Assert.EndsWith("so far steps waited 00:00:02 of 00:00:04 for data", entries.First(e => e.Id == 3).Text);
         Assert.Equal("Training ended after 3 steps", entries[^1].Text);
         Assert.All(entries.Where(e => e.Id == 2), e => Assert.Equal(LogLevel.Debug, e.Level));
         Assert.All(entries.Where(e => e.Id != 2), e => Assert.Equal(LogLevel.Information, e.Level));

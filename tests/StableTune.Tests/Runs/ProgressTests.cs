@@ -1,3 +1,5 @@
+using StableTune.Data;
+using StableTune.Imaging;
 using StableTune.Testing;
 
 namespace StableTune.Tests;
@@ -75,13 +77,44 @@ public sealed class ProgressTests : IDisposable
     public void Train_Times_ComeFromTheGivenClock()
     {
         var reports = new Reports();
-        // The clock is read when a step begins and when it ends: each step takes two seconds.
-        var result = Tiny().For(TrainingLength.Steps(4)).WithClock(new ManualClock { PerReading = TimeSpan.FromSeconds(2) }).Train(reports);
+        // The clock is read when a step begins, when its data is there, and when it ends: each step takes two seconds, of which it waits one.
+        var result = Tiny().For(TrainingLength.Steps(4)).WithClock(new ManualClock { PerReading = TimeSpan.FromSeconds(1) }).Train(reports);
         Assert.Equal([2, 4, 6, 8], reports.Steps.Select(r => r.Elapsed.TotalSeconds));
         Assert.Equal([6, 4, 2, 0], reports.Steps.Select(r => r.Remaining!.Value.TotalSeconds));
         Assert.All(reports.Steps, r => Assert.Equal(0.5, r.StepsPerSecond));
         Assert.Equal(TimeSpan.FromSeconds(8), result.TrainingTime);
+        Assert.Equal([1, 2, 3, 4], reports.Steps.Select(r => r.DataWait.TotalSeconds));
+        Assert.Equal(TimeSpan.FromSeconds(4), result.DataWait);
+    }
+
+    [Fact]
+    public void Train_TimeThatImagesTake_IsTimeThatStepsWait()
+    {
+        // Only reading the image moves the clock, and an epoch of one batch leaves nothing to work ahead on: all time is waiting.
+        var clock = new ManualClock();
+        var (reports, plan) = (new Reports(), Tiny().Plan);
+        new Trainer(plan with
+        {
+            Dataset = new DatasetBuilder().AddImages([new DatasetItem(new SlowPicture(clock), "a frog")]).WithResolution(64).Plan,
+            Cache = new() { Latents = false }, Clock = clock,
+        }).Train(reports);
+        Assert.Equal([3, 6, 9], reports.Steps.Select(r => r.DataWait.TotalSeconds));
+        Assert.Equal(reports.Steps.Select(r => r.Elapsed), reports.Steps.Select(r => r.DataWait));
     }
 
     private TrainerBuilder Tiny() => TinyRun.Builder(_folder);
+
+    /// <summary>A picture that takes three seconds to read.</summary>
+    private sealed class SlowPicture(ManualClock clock) : IImageSource
+    {
+        public string Name => "slow";
+
+        public PixelSize ReadSize(ImageLoadOptions options) => new(64, 64);
+
+        public PixelImage Load(ImageLoadOptions options)
+        {
+            clock.Advance(TimeSpan.FromSeconds(3));
+            return new Canvas(64, 64, PixelColor.FromRgb(0x302010)).Image;
+        }
+    }
 }

@@ -23,11 +23,17 @@ public sealed class LossAverageTests
         for (var i = 0; i < 30; i++)
         {
             clock.Start();
-            time.Advance(TimeSpan.FromSeconds(2));
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            clock.DataArrived();
+            time.Advance(TimeSpan.FromSeconds(1.5));
             clock.Stop();
             time.Advance(TimeSpan.FromSeconds(100));
         }
 
+        // A wait that ends an epoch belongs to no step.
+        clock.Start();
+        time.Advance(TimeSpan.FromSeconds(7));
+        Assert.Equal(TimeSpan.FromSeconds(15), clock.DataWait);
         Assert.Equal(TimeSpan.FromSeconds(60), clock.Elapsed);
         Assert.Equal(0.5, clock.StepsPerSecond, 9);
         Assert.Equal(TimeSpan.FromSeconds(10), clock.Remaining(5));
