@@ -7,11 +7,13 @@ namespace StableTune.Training;
 /// Masks for training inpainting models: in each picture one rectangle or ellipse, anywhere, a tenth to the whole of the sides long. The picture
 /// without it goes through the VAE in every step, so batches must carry pixels.
 /// </summary>
-internal sealed class RandomMaskStage(StableDiffusionModel model, Generator random) : IInpaintingStage
+internal sealed class RandomMaskStage(StableDiffusionModel model, Generator random) : IConditionStage
 {
     private const int NumbersPerMask = 5;
 
-    public InpaintingInput Input(Batch batch)
+    public UNetConditions Add(StepPass pass) => pass.Conditions with { Inpainting = Input(pass.Batch) };
+
+    private InpaintingInput Input(Batch batch)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();

@@ -20,11 +20,23 @@ public interface IContextStage
     TextConditions Context(Batch batch);
 }
 
-/// <summary>The stage that gives an inpainting model's additional input.</summary>
-public interface IInpaintingStage
+/// <summary>A stage that adds to what the UNet is told besides the text: sizes, masks, control pictures.</summary>
+public interface IConditionStage
 {
-    /// <summary>Mask and masked picture of a batch, of the size of its latents, on the model's device. Fresh tensors.</summary>
-    InpaintingInput Input(Batch batch);
+    /// <summary>What the UNet is told with this stage's share.</summary>
+    /// <param name="pass">The pass, with the conditions of the stages before.</param>
+    /// <returns><see cref="StepPass.Conditions"/> with more in it. New tensors are fresh ones, of the open dispose scope and on the model's device.</returns>
+    UNetConditions Add(StepPass pass);
+}
+
+/// <summary>A stage that changes what the prediction shall come near.</summary>
+public interface IGoalStage
+{
+    /// <summary>The goal with this stage's share.</summary>
+    /// <param name="goal">As the stages before left it; at first what the noise and the latents say. As <see cref="StepPass.Latents"/>.</param>
+    /// <param name="pass">The pass, with all its conditions.</param>
+    /// <returns>As <paramref name="goal"/>: itself, or a fresh tensor of the open dispose scope.</returns>
+    Tensor Change(Tensor goal, StepPass pass);
 }
 
 /// <summary>Cached latents where the batch has them; otherwise the VAE encodes its pixels with a fresh draw.</summary>

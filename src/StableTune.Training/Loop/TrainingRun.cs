@@ -105,8 +105,6 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         if (caches.Text is not null && !UsesTextLater) model.ReleaseTextEncoder();
     }
 
-    private static bool TakesMask(StableDiffusionModel model) => model.UNet.Options.TakesMask;
-
     private List<ITrainingTarget> Attach(StableDiffusionModel model, TrainingRandom random)
     {
         var targets = new List<ITrainingTarget>();
@@ -124,7 +122,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     {
         Latents = new VaeLatentStage(model, random.Vae),
         Context = new PromptContextStage(model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null, plan, model.Device),
-        Inpainting = TakesMask(model) ? new RandomMaskStage(model, random.Masks) : null,
+        Conditions = model.UNet.Options.TakesMask ? [new SizeConditionStage(), new RandomMaskStage(model, random.Masks)] : [new SizeConditionStage()],
         UNet = model.UNet,
         Schedule = NoiseSchedule.From(model.Scheduler),
         Prediction = PredictionType.Parse(model.Scheduler.PredictionType),

@@ -1,0 +1,164 @@
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Models;
+using StableTune.Testing;
+
+namespace StableTune.Training.Tests;
+
+/// <summary>The seams of a step: what its stages see, and in which state they leave what is trained.</summary>
+public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage, INoiseSource
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly StableDiffusionModel _model;
+    private readonly TrainingRandom _random = new(new NamedSeeds(0));
+    private readonly AdapterTarget _target = new(new LoRAOptions { Rank = 2, Alpha = 2, Parts = AdapterParts.UNet }, 1e-3);
+    private int _encoded;
+
+    public TrainingStepTests()
+    {
+        _model = ModelLoader.Load(FixtureModels.TinySd15(_folder), new ModelLoadOptions { Parts = ModelParts.UNet });
+        _target.Attach(_model, _random.Initialization);
+    }
+
+    public void Dispose()
+    {
+        _target.Dispose();
+        _model.Dispose();
+        _random.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Measure_AtSeveralTimesteps_EncodesOnce_AndGivesWhatEachGivesAlone()
+    {
+        using var batch = new Batch([""]);
+        var together = new TrainingStep(Parts()).Measure(batch, [new At(200), new At(800)]);
+        Assert.Equal(2, _encoded);
+        var alone = new[] { 200, 800 }.Select(timestep => new TrainingStep(Parts() with { Timesteps = new At(timestep) }).Measure(batch));
+        Assert.Equal(alone, together);
+        Assert.NotEqual(together[0], together[1]);
+    }
+
+    [Fact]
+    public void Run_Stages_SeeThePassAndTheOnesBefore()
+    {
+        var (first, second) = (new Doubles(), new Doubles());
+        using var batch = new Batch([""]);
+        var plain = new TrainingStep(Parts()).Run(batch, 1);
+        var changed = new TrainingStep(Parts() with { Conditions = [first, second], Goals = [first, second] }).Run(batch, 1);
+        Assert.Equal((1.0, 2.0), (first.Context / second.Context * 2, second.Goal / first.Goal));
+        Assert.NotEqual(plain, changed);
+    }
+
+    [Fact]
+    public void Run_WithTheUntrainedModelsPredictionAsGoal_HasNoLossBeforeAnythingWasLearned()
+    {
+        using var batch = new Batch([""]);
+        // The adapter begins as nothing; adding its zeros rounds sums in another order, which is 1e-14 when squared.
+        Assert.InRange(new TrainingStep(Parts() with { Goals = [new Untrained()] }).Run(batch, 1), 0, 1e-12);
+    }
+
+    [Fact]
+    public void Run_AStageFails_LeavesWhatIsTrainedActingAsBefore()
+    {
+        var target = new Recorder();
+        using var batch = new Batch([""]);
+        Assert.Throws<TimeZoneNotFoundException>(() => new TrainingStep(Parts() with { Targets = [target], Goals = [new Untrained(), new Failing()] }).Run(batch, 1));
+        Assert.Equal([0, 1], target.Multipliers);
+    }
+
+    [Fact]
+    public void PredictUntrained_WhereTheStepWasNotToldWhatIsTrained_SaysSo()
+    {
+        using var batch = new Batch([""]);
+        var fault = Assert.Throws<InvalidOperationException>(() => new TrainingStep(Parts() with { Targets = [], Goals = [new Untrained()] }).Run(batch, 1));
+        Assert.Contains("TrainingStepParts.Targets", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Run_AndMeasure_LeaveAsManyLiveTensorsAsTheyFound()
+    {
+        var step = new TrainingStep(Parts() with { Conditions = [new Doubles()], Goals = [new Untrained(), new Doubles()] });
+        using var batch = new Batch([""]);
+        void Work()
+        {
+            step.Run(batch, 1);
+            step.Measure(batch, [new At(1), new At(2)]);
+            foreach (var parameter in _target.Groups.SelectMany(group => group.Parameters)) parameter.Value.grad = null;
+        }
+
+        Work();
+        var before = engine.live_tensors;
+        Work();
+        Assert.Equal(before, engine.live_tensors);
+    }
+
+    private TrainingStepParts Parts() => new()
+    {
+        Latents = this, Context = this, Noise = this, Timesteps = new At(500), UNet = _model.UNet, Schedule = NoiseSchedule.From(_model.Scheduler),
+        Prediction = PredictionType.Epsilon, Loss = new DiffusionLoss(), Targets = [_target], Random = _random,
+    };
+
+    public Tensor Latents(Batch batch)
+    {
+        _encoded++;
+        return full([1, 4, 8, 8], 0.5, dtype: ScalarType.Float32);
+    }
+
+    public TextConditions Context(Batch batch)
+    {
+        _encoded++;
+        return new TextConditions(ones(1, 77, _model.UNet.Options.CrossAttentionDim), null);
+    }
+
+    Tensor INoiseSource.Draw(Tensor latents, Generator generator) => full_like(latents, -0.25);
+
+    private sealed class At(int timestep) : ITimestepSource
+    {
+        public Tensor Draw(int count, Generator generator) => full([count], timestep, dtype: ScalarType.Int64);
+    }
+
+    private sealed class Doubles : IConditionStage, IGoalStage
+    {
+        public double Context { get; private set; }
+
+        public double Goal { get; private set; }
+
+        public UNetConditions Add(StepPass pass)
+        {
+            Context = pass.Conditions.Context.mean().ToDouble();
+            return pass.Conditions with { Context = pass.Conditions.Context * 2 };
+        }
+
+        public Tensor Change(Tensor goal, StepPass pass)
+        {
+            Goal = goal.mean().ToDouble();
+            return goal * 2;
+        }
+    }
+
+    private sealed class Untrained : IGoalStage
+    {
+        public Tensor Change(Tensor goal, StepPass pass) => pass.PredictUntrained();
+    }
+
+    private sealed class Failing : IGoalStage
+    {
+        public Tensor Change(Tensor goal, StepPass pass) => throw new TimeZoneNotFoundException();
+    }
+
+    private sealed class Recorder : ITrainingTarget
+    {
+        public List<double> Multipliers { get; } = [];
+
+        public string Name => "recorder";
+
+        public IReadOnlyList<ParameterGroup> Groups => [];
+
+        public void Attach(StableDiffusionModel model, Generator random) { }
+
+        public void SetMultiplier(double multiplier) => Multipliers.Add(multiplier);
+
+        public void Dispose() { }
+    }
+}
