@@ -45,6 +45,8 @@ internal sealed class ValidationRun : IDisposable
     {
         using var random = new TrainingRandom(_seeds);
         var stages = parts(random);
+        var step = new TrainingStep(stages);
+        OneTimestep[] timesteps = [.. FixedTimesteps(stages.Schedule).Select(timestep => new OneTimestep(timestep))];
         foreach (var target in stages.Targets) target.SetTraining(false);
         try
         {
@@ -53,11 +55,7 @@ internal sealed class ValidationRun : IDisposable
             foreach (var batch in batches.Take((_plan.Validation ?? new()).MaxSteps ?? int.MaxValue))
             {
                 using (batch)
-                    foreach (var timestep in FixedTimesteps(stages.Schedule))
-                    {
-                        sum += new TrainingStep(stages with { Timesteps = new OneTimestep(timestep) }).Measure(batch);
-                        count++;
-                    }
+                    foreach (var loss in step.Measure(batch, timesteps)) (sum, count) = (sum + loss, count + 1);
             }
 
             return sum / count;
