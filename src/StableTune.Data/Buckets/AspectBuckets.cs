@@ -51,7 +51,14 @@ public sealed record AspectBuckets : IBucketing
     /// <inheritdoc/>
     public IEnumerable<string> Warnings(PixelSize resolution)
     {
-        if (NoUpscale) yield break;
+        if (NoUpscale)
+        {
+            var (usual, unused) = (new AspectBuckets(), "has no effect with NoUpscale, where sizes are made from the images.");
+            if (MinSide != usual.MinSide) yield return $"AspectBuckets.MinSide is {MinSide}: it {unused}";
+            if (MaxSide != usual.MaxSide) yield return $"AspectBuckets.MaxSide is {MaxSide}: it {unused}";
+            yield break;
+        }
+
         if (Shortest != MinSide) yield return $"AspectBuckets.MinSide is {MinSide}, no multiple of {Step}: {Shortest} is used.";
         if (Longest != MaxSide) yield return $"AspectBuckets.MaxSide is {MaxSide}, no multiple of {Step}: {Longest} is used.";
     }

@@ -8,26 +8,35 @@ public sealed class EpochPlanTests
 {
     private static readonly JsonElement s_epochs = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "epochs.json"))).RootElement;
 
-    // The reference passes over these with a warning; here they are refused, or concern folders: see DatasetBuilderTests.
-    private static readonly string[] s_refused = ["reg_only", "zero_repeats", "empty_subset", "missing_directory", "duplicate_directory"];
+    // The reference passes over these with a warning; here they are refused. A folder that is given twice needs folders.
+    private static readonly string[] s_refused = ["reg_only", "zero_repeats", "empty_subset", "missing_directory"], s_ofFolders = ["duplicate_directory"], s_held = ["validation_train", "validation_validation"];
 
-    // Of a validation split, which belongs to another capability, only counts are recorded.
-    public static TheoryData<string> Cases() =>
-        [.. s_epochs.GetProperty("cases").EnumerateArray().Where(c => c.TryGetProperty("repeats", out _)).Select(c => c.GetProperty("case").GetString()!).Except(s_refused)];
+    public static TheoryData<string> Cases() => [.. Names().Except(s_refused).Except(s_ofFolders).Except(s_held)];
 
-    /// <summary>Counts, balance and batches as the reference's. The sizes of its buckets are taken from the fixture: choosing them is another class's task.</summary>
+    [Fact]
+    public void Cases_AreAllTested() => Assert.Equal((19, 12, 4, 1, 2), (Names().Count(), Cases().Count, s_refused.Intersect(Names()).Count(), s_ofFolders.Intersect(Names()).Count(), s_held.Intersect(Names()).Count()));
+
+    /// <summary>Counts, buckets, balance and batches as the reference's.</summary>
     [Theory]
     [MemberData(nameof(Cases))]
     public void Create_HasTheReferencesBatches(string name)
     {
-        var expected = s_epochs.GetProperty("cases").EnumerateArray().Single(c => c.GetProperty("case").GetString() == name);
-        var dataset = Build(expected);
+        var expected = Find(name);
+        Compare(expected, Build(expected), sample => sample.Path);
+    }
+
+    private static void Compare(JsonElement expected, TrainingDataset dataset, Func<TrainingSample, string> key)
+    {
         Assert.Equal(expected.GetProperty("num_train_images").GetInt32(), dataset.TrainingImageCount);
         Assert.Equal(expected.GetProperty("num_reg_images").GetInt32(), dataset.RegularizationImageCount);
         Assert.Equal(expected.GetProperty("images_registered").GetInt32(), dataset.Samples.Count);
         Assert.Equal(expected.GetProperty("batches_per_epoch").GetInt32(), dataset.BatchesPerEpoch);
+        Assert.Equal(dataset.Samples.Count, expected.GetProperty("repeats").EnumerateObject().Count());
         Assert.All(expected.GetProperty("repeats").EnumerateObject(), image =>
-            Assert.Equal(image.Value.GetProperty("num_repeats").GetInt32(), dataset.Samples.Single(sample => sample.Path == image.Name).Repeats));
+        {
+            var sample = dataset.Samples.Single(sample => key(sample) == image.Name);
+            Assert.Equal((image.Value.GetProperty("num_repeats").GetInt32(), Size(image.Value, "bucket"), Size(image.Value, "resized")), (sample.Repeats, sample.Framing.Size, sample.Framing.Resized));
+        });
 
         var plan = EpochPlan.Create(dataset, new NamedSeeds(7), epoch: 1);
         var buckets = expected.GetProperty("buckets").EnumerateObject().ToDictionary(b => b.Name, b => b.Value);
@@ -37,11 +46,45 @@ public sealed class EpochPlanTests
             var batches = plan.Batches.Where(batch => batch.Size.ToString() == size).ToList();
             Assert.Equal(bucket.GetProperty("batches").GetInt32(), batches.Count);
             Assert.All(batches.Select(batch => batch.Samples.Count).OrderDescending().SkipLast(1), count => Assert.Equal(dataset.Options.BatchSize, count));
-            var members = batches.SelectMany(batch => batch.Samples).CountBy(index => dataset.Samples[index].Path).ToDictionary();
+            var members = batches.SelectMany(batch => batch.Samples).CountBy(index => key(dataset.Samples[index])).ToDictionary();
             Assert.Equal(bucket.GetProperty("members").EnumerateObject().ToDictionary(m => m.Name, m => m.Value.GetInt32()), members);
         }
 
         Assert.Equal(BucketInfo(expected.GetProperty("bucket_info")), BucketInfo(dataset));
+    }
+
+    [Theory]
+    [InlineData("reg_only", "SubsetOptions.IsRegularization")]
+    [InlineData("zero_repeats", "SubsetOptions.Repeats")]
+    [InlineData("empty_subset", "DatasetPlan.Subsets")]
+    [InlineData("missing_directory", "FolderSource.Folder")]
+    public void Build_OfWhatTheReferencePassesOver_IsRefused(string name, string option) =>
+        Assert.Equal(option, Assert.Single(Assert.Throws<InvalidOptionsException>(() => Build(Find(name))).Problems).Option);
+
+    [Fact]
+    public void Create_WithAFolderTwice_HasTheReferencesBatches()
+    {
+        using var temporary = new TemporaryFolder();
+        temporary.Folder("train_b");
+        foreach (var (path, size) in Images("train_b")) Pictures.Write(temporary.File(path), size.Width, size.Height);
+        var expected = Find("duplicate_directory");
+        var builder = new DatasetBuilder().WithResolution(512).WithBuckets();
+        foreach (var subset in expected.GetProperty("subsets").EnumerateArray())
+            builder.AddFolder(temporary.File(subset.GetProperty("image_dir").GetString()!), repeats: subset.GetProperty("num_repeats").GetInt32());
+        Compare(expected, builder.Build(), sample => $"train_b/{Path.GetFileName(sample.Path)}");
+    }
+
+    [Theory]
+    [InlineData("validation_train", false)]
+    [InlineData("validation_validation", true)]
+    public void Create_WithHeldOutImages_HasTheReferencesCounts(string name, bool held)
+    {
+        var (expected, dataset) = (Find(name), Build(Find(name)));
+        if (held) dataset = dataset.Validation!;
+        Assert.Equal(expected.GetProperty("num_train_images").GetInt32(), dataset.TrainingImageCount);
+        Assert.Equal(expected.GetProperty("num_reg_images").GetInt32(), dataset.RegularizationImageCount);
+        Assert.Equal(expected.GetProperty("registered_repeats").EnumerateArray().Select(count => count.GetInt32()), dataset.Samples.Select(sample => sample.Repeats));
+        Assert.Equal(expected.GetProperty("batches_per_epoch").GetInt32(), EpochPlan.Create(dataset, new NamedSeeds(3), 1).Batches.Count);
     }
 
     [Fact]
@@ -91,14 +134,21 @@ public sealed class EpochPlanTests
     private static TrainingDataset Build(JsonElement expected)
     {
         var settings = expected.GetProperty("dataset");
-        var buckets = !settings.TryGetProperty("enable_bucket", out var enabled) || enabled.GetBoolean();
-        var builder = new DatasetBuilder().WithResolution(512)
-            .WithBatchSize(settings.TryGetProperty("batch_size", out var size) ? size.GetInt32() : 1);
-        if (buckets) builder.WithBucketing(new FromFixture(expected.GetProperty("repeats")));
+        int Number(string name, int otherwise) => settings.TryGetProperty(name, out var value) ? value.GetInt32() : otherwise;
+        bool Flag(string name, bool otherwise) => settings.TryGetProperty(name, out var value) ? value.GetBoolean() : otherwise;
+        var builder = new DatasetBuilder().WithOptions(new()
+        {
+            Resolution = settings.TryGetProperty("resolution", out _) ? Size(settings, "resolution") : new(512, 512),
+            BatchSize = Number("batch_size", 1),
+            ValidationSplit = settings.TryGetProperty("validation_split", out var share) ? share.GetDouble() : 0,
+            ValidationSeed = settings.TryGetProperty("validation_seed", out var seed) ? seed.GetInt64() : null,
+            Bucketing = Flag("enable_bucket", true)
+                ? new AspectBuckets { MinSide = Number("min_bucket_reso", 256), Step = Number("bucket_reso_steps", 64), NoUpscale = Flag("bucket_no_upscale", false) } : null,
+        });
         foreach (var subset in expected.GetProperty("subsets").EnumerateArray())
         {
-            var items = Images(subset.GetProperty("image_dir").GetString()!).Select(image => new DatasetItem(image.Path, image.Size, "")).ToArray();
-            builder.Add(new Virtual(items), new SubsetOptions
+            var folder = subset.GetProperty("image_dir").GetString()!;
+            builder.Add(folder == "nowhere" ? new FolderSource(folder) : new Virtual([.. Images(folder).Select(image => new DatasetItem(image.Path, image.Size, ""))]), new SubsetOptions
             {
                 Repeats = subset.TryGetProperty("num_repeats", out var repeats) ? repeats.GetInt32() : 1,
                 IsRegularization = subset.TryGetProperty("is_reg", out var reg) && reg.GetBoolean(),
@@ -127,19 +177,9 @@ public sealed class EpochPlanTests
         public IEnumerable<DatasetItem> Items() => items;
     }
 
-    private sealed class FromFixture(JsonElement images) : IBucketing
-    {
-        private readonly Dictionary<PixelSize, Framing> _framings = images.EnumerateObject()
-            .Select(image => (Images(image.Name.Split('/')[0]).Single(i => i.Path == image.Name).Size,
-                Framing: new Framing(Size(image.Value, "resized"), 0, 0, Size(image.Value, "bucket"))))
-            .DistinctBy(pair => pair.Size).ToDictionary(pair => pair.Size, pair => pair.Framing);
+    private static IEnumerable<string> Names() => s_epochs.GetProperty("cases").EnumerateArray().Select(c => c.GetProperty("case").GetString()!);
 
-        public bool HasBuckets => true;
+    private static JsonElement Find(string name) => s_epochs.GetProperty("cases").EnumerateArray().Single(c => c.GetProperty("case").GetString() == name);
 
-        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
-
-        public Framing Frame(PixelSize image, PixelSize resolution) => _framings[image];
-
-        private static PixelSize Size(JsonElement image, string name) => new(image.GetProperty(name)[0].GetInt32(), image.GetProperty(name)[1].GetInt32());
-    }
+    private static PixelSize Size(JsonElement image, string name) => new(image.GetProperty(name)[0].GetInt32(), image.GetProperty(name)[1].GetInt32());
 }
