@@ -99,7 +99,7 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
         var (resized, left, top, size) = sample.Framing;
         var mask = sample.Subset.Mask == LossMask.Conditioning && sample.ConditioningPath is { } second ? _hashes.Of(second, anew, out _) : "";
         var key = string.Create(CultureInfo.InvariantCulture,
-            $"{image}|{resized.Width}x{resized.Height}|{left},{top}|{size.Width}x{size.Height}|{sample.Dataset.Interpolation}|{sample.Dataset.ApplyExifOrientation}|{sample.Dataset.FastDecoding}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}");
+            $"{image}|{resized.Width}x{resized.Height}|{left},{top}|{size.Width}x{size.Height}|{sample.Interpolation}|{sample.Dataset.ApplyExifOrientation}|{sample.Dataset.FastDecoding}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}");
         var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32];
         return Path.Combine(folder, name[..2], name + ".safetensors");
     }

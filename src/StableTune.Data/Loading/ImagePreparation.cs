@@ -37,7 +37,7 @@ internal static class ImagePreparation
                 ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha, FastDecoding = options.FastDecoding,
             };
             var image = sample.Image is { } source && path == sample.Path ? Resized(sample, source.Load(how), draw.Framing)
-                : ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, options.Interpolation) : throw OfAnotherSize(sample, path, size), how);
+                : ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, sample.Interpolation) : throw OfAnotherSize(sample, path, size), how);
             return draw.Rotation == 0 ? image : ImageRotation.Rotate(image, draw.Rotation);
         }
         catch (Exception e) when (e is not InvalidFileException)
@@ -51,7 +51,7 @@ internal static class ImagePreparation
     {
         if (image.Size != sample.ImageSize) throw OfAnotherSize(sample, sample.Path, image.Size);
         var (resized, left, top, size) = framing;
-        return ImageResize.Resize(image, resized.Width, resized.Height, sample.Dataset.Interpolation, sample.Dataset.Codec).Crop(left, top, size.Width, size.Height);
+        return ImageResize.Resize(image, resized.Width, resized.Height, sample.Interpolation, sample.Dataset.Codec).Crop(left, top, size.Width, size.Height);
     }
 
     private static ImageFit Fit(Framing framing, Interpolation? interpolation) => new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);

@@ -1,3 +1,5 @@
+using StableTune.Imaging;
+
 namespace StableTune;
 
 /// <summary>Where the factors of an image's loss come from, place by place.</summary>
@@ -42,6 +44,9 @@ public sealed record SubsetOptions : OptionsBase
 
     /// <summary>What changes in images each time they are drawn.</summary>
     public AugmentationOptions Augmentation { get; init; } = new();
+
+    /// <summary>How pictures of this subset are resized; null, the default, is as <see cref="DatasetOptions.Interpolation"/> says.</summary>
+    public Interpolation? Interpolation { get; init; }
 
     /// <summary>
     /// A folder with a second image for each image, found by its name without extension: what a ControlNet is shown, or a mask. It has the

@@ -59,6 +59,9 @@ public sealed record TrainingSample
     /// <summary>The group of images that share a number of draws (<see cref="SubsetOptions.SamplesPerEpoch"/>), from 1; 0 where repeats decide.</summary>
     internal int CountedGroup { get; init; }
 
+    /// <summary>How it is resized; null takes the usual way for its size.</summary>
+    internal Interpolation? Interpolation => Subset.Interpolation ?? Dataset.Interpolation;
+
     /// <summary>Factor of its loss: 1, or the prior loss weight of a regularisation image.</summary>
     public float LossWeight => Subset.IsRegularization ? (float)Dataset.PriorLossWeight : 1f;
 }
