@@ -76,6 +76,7 @@ public static class DatasetConfiguration
 
     private static void Throw(string path, List<Exception> faults)
     {
+        faults = [.. faults.DistinctBy(fault => fault.Message)];                // what stands in [general] is read for every subset
         if (faults.Count == 0) return;
         if (faults.Count == 1) throw faults[0];
         throw new InvalidFileException(path, $"{faults.Count} faults:{string.Concat(faults.Select(fault => $"\n  - {fault.Message}"))}\n", "Correct them.", faults[0]);

@@ -6,6 +6,8 @@ namespace StableTune.Data;
 /// <summary>Makes plans of the tables of a data set configuration.</summary>
 internal sealed class DatasetReader(TomlDocument document, TomlTable general, DatasetOptions datasetDefaults, SubsetOptions subsetDefaults, List<Exception> faults)
 {
+    private static readonly string[] s_limits = ["min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale"];
+
     /// <summary>One data set with its subsets.</summary>
     public DatasetPlan Read(TomlTable dataset)
     {
@@ -18,13 +20,13 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         var notes = new List<string>();
         return new DatasetPlan
         {
-            Options = Options(new ConfigurationLevels(document, faults, dataset, general)),
+            Options = Options(new ConfigurationLevels(document, faults, dataset, general), notes),
             Subsets = [.. subsets.Select(subset => Subset(subset, dataset, notes)).OfType<SubsetPlan>()],
             Notes = [.. notes],
         };
     }
 
-    private DatasetOptions Options(ConfigurationLevels levels)
+    private DatasetOptions Options(ConfigurationLevels levels, List<string> notes)
     {
         var defaults = datasetDefaults;
         var size = levels.Size("resolution");
@@ -36,14 +38,18 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             ValidationSplit = levels.Fraction("validation_split") ?? defaults.ValidationSplit,
             ValidationSeed = levels.Whole("validation_seed") ?? defaults.ValidationSeed,
             Interpolation = Interpolation(levels) ?? defaults.Interpolation,
-            Bucketing = Buckets(levels),
+            Bucketing = Buckets(levels, notes),
         };
     }
 
-    /// <summary>Limits are kept also where buckets are off, so that they are checked like the rest.</summary>
-    private IBucketing? Buckets(ConfigurationLevels levels)
+    /// <summary>
+    /// The bucketing: the caller's own where the file says nothing against it. Limits are read also where buckets are off, so that they are
+    /// checked like the rest; that they have no effect is noted.
+    /// </summary>
+    private IBucketing? Buckets(ConfigurationLevels levels, List<string> notes)
     {
-        var defaults = datasetDefaults.Bucketing as AspectBuckets ?? new AspectBuckets();
+        var given = datasetDefaults.Bucketing;
+        var defaults = given as AspectBuckets ?? new AspectBuckets();
         var buckets = new AspectBuckets
         {
             MinSide = levels.Int("min_bucket_reso") ?? defaults.MinSide,
@@ -51,7 +57,11 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Step = levels.Int("bucket_reso_steps") ?? defaults.Step,
             NoUpscale = levels.Flag("bucket_no_upscale") ?? defaults.NoUpscale,
         };
-        return (levels.Flag("enable_bucket") ?? datasetDefaults.Bucketing is { HasBuckets: true }) ? buckets : null;
+        var limits = s_limits.Select(levels.Find).OfType<TomlEntry>().ToList();
+        if (levels.Flag("enable_bucket") ?? given is { HasBuckets: true }) return given is { HasBuckets: true } and not AspectBuckets && limits.Count == 0 ? given : buckets;
+        if (limits.Count > 0)
+            notes.Add($"{document.Path}: {limits[0].Position}: without enable_bucket these have no effect: {string.Join(", ", limits.Select(entry => entry.Key))}.");
+        return given is { HasBuckets: true } ? null : given;
     }
 
     private Interpolation? Interpolation(ConfigurationLevels levels)
@@ -67,7 +77,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         var metadata = ConfigurationKeys.IsMetadata(subset);
         ConfigurationKeys.Check(document, subset, ConfigurationKeys.Subset(metadata), metadata ? "a subset with a metadata file" : "a subset", faults);
         var (own, levels) = (new ConfigurationLevels(document, faults, subset), new ConfigurationLevels(document, faults, subset, dataset, general));
-        var options = SubsetOptions(own, levels, metadata);
+        var options = SubsetOptions(own, levels, metadata, notes);
         if (options.Repeats < 1)
         {
             notes.Add($"{document.Path}: {subset.Position}: the subset is left out, its num_repeats is {options.Repeats}.");
@@ -88,7 +98,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false, CacheInfo = !metadata && levels.Flag("cache_info") == true }, options);
     }
 
-    private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata)
+    private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata, List<string> notes)
     {
         var defaults = subsetDefaults;
         var conditioning = own.Text("conditioning_data_dir");
@@ -99,12 +109,23 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             ClassTokens = metadata ? defaults.ClassTokens : levels.Text("class_tokens") ?? defaults.ClassTokens,
             CaptionExtension = metadata ? defaults.CaptionExtension : levels.Text("caption_extension") ?? levels.Text("caption_extention") ?? defaults.CaptionExtension,
             IsRegularization = own.Flag("is_reg") ?? defaults.IsRegularization,
-            Mask = own.Flag("alpha_mask") is { } alpha ? alpha ? LossMask.Alpha : LossMask.None : defaults.Mask,
+            Mask = Mask(own, conditioning is not null || defaults.ConditioningFolder is not null, notes),
+            Interpolation = Interpolation(own) ?? defaults.Interpolation,
             ConditioningFolder = conditioning is null ? defaults.ConditioningFolder : Resolve(conditioning),
             Attributes = levels.Table("custom_attributes") is { } attributes ? Values(attributes) : defaults.Attributes,
             Augmentation = Augmentation(levels),
             Captions = Captions(levels),
         };
+    }
+
+    /// <summary>The mask: where the caller wants those of the second images (<c>masked_loss</c>), they go before the alpha channel.</summary>
+    private LossMask Mask(ConfigurationLevels own, bool hasSecondImages, List<string> notes)
+    {
+        var alpha = own.Flag("alpha_mask");
+        if (subsetDefaults.Mask != LossMask.Conditioning || !hasSecondImages)
+            return alpha is null ? subsetDefaults.Mask : alpha == true ? LossMask.Alpha : LossMask.None;
+        if (alpha == true) notes.Add($"{document.Path}: {own.Find("alpha_mask")!.Position}: alpha_mask has no effect, the conditioning images are the masks.");
+        return LossMask.Conditioning;
     }
 
     private AugmentationOptions Augmentation(ConfigurationLevels levels)

@@ -81,6 +81,7 @@ internal sealed class DatasetWriter
         Options(table, options, options.Repeats ?? folder.Said?.Repeats, options.ClassTokens ?? folder.Said?.ClassTokens);
         if (folder.CaptionExtension is { } extension) table["caption_extension"] = extension;
         Set(table, "cache_info", folder.CacheInfo, false);
+        Refuse("FolderSource.TakeCached", folder.TakeCached, folder.TakeCached);
         return table;
     }
 
@@ -92,6 +93,7 @@ internal sealed class DatasetWriter
         Set(table, "is_reg", options.IsRegularization, false);
         if (options.ConditioningFolder is { } conditioning) table["conditioning_data_dir"] = conditioning;
         Set(table, "alpha_mask", options.Mask == LossMask.Alpha, false);
+        if (options.Interpolation is { } interpolation) table["resize_interpolation"] = interpolation.Name;
         Refuse("SubsetOptions.Mask", options.Mask, options.Mask == LossMask.Conditioning);
         Refuse("SubsetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
         Refuse("SubsetOptions.Weight", options.Weight, options.Weight is not null);

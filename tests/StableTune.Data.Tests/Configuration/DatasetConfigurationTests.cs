@@ -21,13 +21,112 @@ public sealed class DatasetConfigurationTests : IDisposable
 
     private readonly TemporaryFolder _temporary = new();
 
-    public static TheoryData<string> Good => [.. Cases("valid").Concat(Cases("random")).Concat(Cases("invalid"))
-        .Where(entry => entry.Value.TryGetProperty("datasets", out var datasets) && datasets.EnumerateArray().Any(set => set.GetProperty("subsets").GetArrayLength() > 0)).Select(entry => entry.Name)];
+    public static TheoryData<string> Good => [.. GoodNames];
 
-    public static TheoryData<string> Bad => [.. Cases("invalid").Concat(Cases("random"))
-        .Where(entry => entry.Value.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String && !s_accepted.Contains(entry.Name)).Select(entry => entry.Name)];
+    public static TheoryData<string> Bad => [.. BadNames];
+
+    private static IEnumerable<string> GoodNames => Cases("valid").Concat(Cases("random")).Concat(Cases("invalid"))
+        .Where(entry => entry.Value.TryGetProperty("datasets", out var datasets) && datasets.EnumerateArray().Any(set => set.GetProperty("subsets").GetArrayLength() > 0)).Select(entry => entry.Name);
+
+    private static IEnumerable<string> BadNames => Cases("invalid").Concat(Cases("random"))
+        .Where(entry => entry.Value.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String && !s_accepted.Contains(entry.Name)).Select(entry => entry.Name);
 
     public void Dispose() => _temporary.Dispose();
+
+    [Fact]
+    public void Cases_AreAllTested()
+    {
+        string[] without = ["no_datasets.toml", "empty_file.toml", "dataset_without_subsets.toml"];
+        var all = new[] { "valid", "invalid", "random" }.SelectMany(Cases).Select(entry => entry.Name).ToList();
+        Assert.Equal((79, 31, 40), (all.Count, GoodNames.Count(), BadNames.Count()));
+        Assert.Equal(all.Order(), GoodNames.Concat(BadNames).Concat(s_accepted).Concat(without).Order());
+        Assert.Equal(2, s_expected.GetProperty("unreadable").GetArrayLength());
+    }
+
+    /// <summary>One engine takes what one of the reference's scripts refuses.</summary>
+    [Fact]
+    public void Read_OfWhatOneScriptAloneRefuses_TakesIt() => Assert.All(s_accepted, name =>
+    {
+        var subset = Assert.Single(Assert.Single(DatasetConfiguration.Read(Path.Combine(s_folder, name)).All).Subsets);
+        Assert.True(name switch
+        {
+            "invalid_conditioning_without_support.toml" => subset.Options.ConditioningFolder is not null,
+            "invalid_fine_tuning_subset_in_train_db.toml" => subset.Source is MetadataSource,
+            "invalid_dropout_in_train_db.toml" => subset.Options.Captions.DropoutRate > 0,
+            _ => subset is { Source: FolderSource, Options.ConditioningFolder: null },
+        }, name);
+    });
+
+    [Fact]
+    public void Read_OfALeastFile_HasTheDefaultsOfTheReferencesArguments()
+    {
+        File.WriteAllText(_temporary.File("data.toml"), "[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"");
+        var plan = DatasetConfiguration.Read(_temporary.File("data.toml"));
+        var (options, subset, defaults) = (plan.Options, Assert.Single(plan.Subsets), s_expected.GetProperty("argument_defaults"));
+        var (captions, augmentation, buckets) = (subset.Options.Captions, subset.Options.Augmentation, new AspectBuckets());
+        var found = new Dictionary<string, object?>
+        {
+            ["train_batch_size"] = options.BatchSize, ["resolution"] = options.Resolution, ["enable_bucket"] = options.Bucketing is not null,
+            ["min_bucket_reso"] = buckets.MinSide, ["max_bucket_reso"] = buckets.MaxSide, ["bucket_reso_steps"] = buckets.Step, ["bucket_no_upscale"] = buckets.NoUpscale,
+            ["color_aug"] = augmentation.Color != ColorAugmentation.None, ["flip_aug"] = augmentation.Flip, ["face_crop_aug_range"] = augmentation.FaceCrop, ["random_crop"] = augmentation.RandomCrop,
+            ["shuffle_caption"] = captions.Shuffle, ["caption_separator"] = captions.Separator, ["caption_extension"] = ((FolderSource)subset.Source).CaptionExtension ?? ".caption",
+            ["keep_tokens"] = captions.KeepTokens, ["keep_tokens_separator"] = captions.KeepTokensSeparator ?? "", ["secondary_separator"] = captions.SecondarySeparator,
+            ["enable_wildcard"] = captions.Wildcard, ["caption_prefix"] = captions.Prefix, ["caption_suffix"] = captions.Suffix, ["caption_dropout_rate"] = captions.DropoutRate,
+            ["caption_dropout_every_n_epochs"] = captions.DropoutEveryNEpochs, ["caption_tag_dropout_rate"] = captions.TagDropoutRate,
+            ["token_warmup_min"] = captions.WarmupMin, ["token_warmup_step"] = captions.WarmupSteps, ["dataset_repeats"] = subset.Options.Repeats ?? 1,
+            ["prior_loss_weight"] = options.PriorLossWeight, ["resize_interpolation"] = options.Interpolation?.Name,
+        };
+        string[] elsewhere = ["debug_dataset", "max_token_length"];                // of a run
+        Assert.Equal(defaults.EnumerateObject().Select(value => value.Name).Order(), found.Keys.Concat(elsewhere).Order());
+        foreach (var (name, value) in found) Same(defaults, name, value);
+    }
+
+    [Fact]
+    public void Read_WithWhatTheCallerGives_KeepsItWhereTheFileSaysNothing()
+    {
+        DatasetOptions Read(string dataset, IBucketing? bucketing)
+        {
+            File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n{dataset}\n[[datasets.subsets]]\nimage_dir = \"a\"");
+            return DatasetConfiguration.Read(_temporary.File("data.toml"), new() { Bucketing = bucketing }).Options;
+        }
+
+        var (squash, theirs) = (new FixedResolution { Mode = ResizeMode.Squash }, new SdTrainerBuckets { MaxAspect = 3 });
+        Assert.Same(squash, Read("", squash).Bucketing);
+        Assert.Same(squash, Read("enable_bucket = false", squash).Bucketing);
+        Assert.Equal(new AspectBuckets(), Read("enable_bucket = true", squash).Bucketing);
+        Assert.Same(theirs, Read("", theirs).Bucketing);
+        Assert.Null(Read("enable_bucket = false", theirs).Bucketing);
+        Assert.Equal(new AspectBuckets { Step = 32 }, Read("bucket_reso_steps = 32", theirs).Bucketing);
+        Assert.Equal(new AspectBuckets { Step = 32, NoUpscale = true }, Read("bucket_no_upscale = true", new AspectBuckets { Step = 32 }).Bucketing);
+    }
+
+    [Fact]
+    public void Read_WithLimitsButNoBuckets_NotesThatTheyHaveNoEffect()
+    {
+        File.WriteAllText(_temporary.File("data.toml"), "[general]\nmin_bucket_reso = 128\n[[datasets]]\nbucket_no_upscale = true\n[[datasets.subsets]]\nimage_dir = \"a\"");
+        var note = Assert.Single(DatasetConfiguration.Read(_temporary.File("data.toml")).Notes);
+        Assert.EndsWith("line 2, column 1: without enable_bucket these have no effect: min_bucket_reso, bucket_no_upscale.", note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("alpha_mask = true", 1)]
+    [InlineData("alpha_mask = false", 0)]
+    [InlineData("", 0)]
+    public void Read_WhereConditioningImagesAreTheMasks_TheyGoBeforeTheAlphaChannel(string line, int notes)
+    {
+        File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\nconditioning_data_dir = \"b\"\n{line}");
+        var plan = DatasetConfiguration.Read(_temporary.File("data.toml"), subsets: new() { Mask = LossMask.Conditioning });
+        Assert.Equal(LossMask.Conditioning, Assert.Single(plan.Subsets).Options.Mask);
+        Assert.Equal(notes, plan.Notes.Length);
+        Assert.All(plan.Notes, note => Assert.Contains("line 5, column 1: alpha_mask has no effect", note, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Read_WithAFaultInGeneral_TellsItOnce()
+    {
+        File.WriteAllText(_temporary.File("data.toml"), "[general]\nflip_aug = 1\n[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n[[datasets.subsets]]\nimage_dir = \"b\"");
+        Assert.Single(Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message.Split("flip_aug")[1..]);
+    }
 
     [Theory]
     [MemberData(nameof(Good))]
@@ -218,7 +317,7 @@ public sealed class DatasetConfigurationTests : IDisposable
 
     private static string Shape(DatasetPlan plan) => string.Join('\n', plan.All.Select(part => $"{part.Options} " + string.Join('\n', part.Subsets.Select(subset => subset.Source switch
     {
-        FolderSource folder => $"{folder.Folder}|{folder.CaptionExtension}",
+        FolderSource folder => $"{folder.Folder}|{folder.CaptionExtension}|{folder.CacheInfo}|{folder.ReadFolderName}",
         MetadataSource file => $"{file.File}|{file.ImageFolder}|{file.Separator}|{file.Wildcard}",
         var other => other.ToString(),
     } + JsonSerializer.Serialize(subset.Options with { Attributes = new Dictionary<string, object?>() }) + JsonSerializer.Serialize(subset.Options.Attributes)))));
@@ -250,10 +349,10 @@ public sealed class DatasetConfigurationTests : IDisposable
         if (parameters.TryGetProperty("prior_loss_weight", out _)) Same(parameters, "prior_loss_weight", options.PriorLossWeight);
         var subsets = wanted.GetProperty("subsets").EnumerateArray().Where(subset => subset.GetProperty("num_repeats").GetInt32() >= 1).ToList();
         Assert.Equal(subsets.Count, plan.Subsets.Length);
-        foreach (var (subset, made) in subsets.Zip(plan.Subsets)) Compare(subset, made);
+        foreach (var (subset, made) in subsets.Zip(plan.Subsets)) Compare(subset, made, options);
     }
 
-    private static void Compare(JsonElement wanted, SubsetPlan plan)
+    private static void Compare(JsonElement wanted, SubsetPlan plan, DatasetOptions dataset)
     {
         var (options, captions, augmentation) = (plan.Options, plan.Options.Captions, plan.Options.Augmentation);
         Same(wanted, "num_repeats", options.Repeats ?? 1);
@@ -274,6 +373,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         Same(wanted, "caption_tag_dropout_rate", captions.TagDropoutRate);
         Same(wanted, "token_warmup_min", captions.WarmupMin);
         Same(wanted, "token_warmup_step", captions.WarmupSteps);
+        Assert.Equal(wanted.GetProperty("resize_interpolation").GetString() is { } name ? Interpolation.Parse(name) : null, options.Interpolation ?? dataset.Interpolation);
+        if (wanted.TryGetProperty("cache_info", out _)) Same(wanted, "cache_info", Assert.IsType<FolderSource>(plan.Source).CacheInfo);
         var attributes = wanted.GetProperty("custom_attributes");
         Assert.Equal(attributes.ValueKind == JsonValueKind.Null ? "{}" : Text(attributes), JsonSerializer.Serialize(options.Attributes));
         if (wanted.TryGetProperty("is_reg", out _)) Same(wanted, "is_reg", options.IsRegularization);
