@@ -78,7 +78,7 @@ public sealed partial class HubClient : IDisposable
     /// <summary>
     /// The folder or file that a name stands for. What the cache holds complete is taken from there without asking the server; what is missing is downloaded.
     /// </summary>
-    /// <param name="name">The name. Of a file, its configuration <c>.yaml</c> beside it comes along.</param>
+    /// <param name="name">The name. Of a file, its configuration beside it comes along (<c>.yaml</c>; <c>config.json</c> of a part's weights), of an index its shards.</param>
     /// <param name="selection">
     /// Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all. Single files do not ask for it.
     /// </param>

@@ -61,6 +61,43 @@ public sealed class ResolveTests
     }
 
     [Fact]
+    public void Resolve_OfAPartsWeights_BringsTheirConfiguration()
+    {
+        using var bed = new HubBed();
+        bed.Hub.WithModel();
+        var weights = bed.Hub.Files.Keys.Single(path => path.StartsWith("vae/", StringComparison.Ordinal) && path.EndsWith(".safetensors", StringComparison.Ordinal));
+        var found = bed.Client().Resolve(HubName.Parse($"frog/green/{weights}"));
+        Assert.Equal(["config.json", Path.GetFileName(weights)], Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order());
+        Assert.Single(Directory.GetDirectories(bed.Snapshot));
+    }
+
+    [Fact]
+    public void Resolve_OfAnIndex_BringsItsShards()
+    {
+        const string Before = "unet/diffusion_pytorch_model";
+        using var bed = new HubBed();
+        bed.Hub.AddText($"{Before}.safetensors.index.json", "{}");
+        bed.Hub.AddText("unet/config.json", "{}");
+        string[] shards = [$"{Before}-00001-of-00002.safetensors", $"{Before}-00002-of-00002.safetensors"];
+        foreach (var shard in shards) bed.Hub.Add(shard, 1000);
+        bed.Hub.Add($"{Before}.fp16-00001-of-00001.safetensors", 1000);
+        bed.Hub.Add($"{Before}.safetensors", 1000);
+        var name = HubName.Parse($"frog/green/{Before}.safetensors.index.json");
+        var found = bed.Client().Resolve(name);
+        Assert.Equal(Path.Combine(bed.Snapshot, "unet", "diffusion_pytorch_model.safetensors.index.json"), found.Path);
+        Assert.Equal(
+            [.. shards.Select(Path.GetFileName), "config.json", Path.GetFileName(found.Path)],
+            Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order(StringComparer.Ordinal).OrderBy(file => !file!.Contains("-of-", StringComparison.Ordinal)));
+
+        // What lacks a shard is no longer what was asked for, and is mended.
+        Assert.True(bed.Client().Resolve(name).FromCache);
+        File.Delete(Path.Combine(bed.Snapshot, shards[1]));
+        Assert.Contains("1 shard(s)", bed.Fails(HubFault.Offline, name.ToString(), bed.Options with { Offline = true }).Reason, StringComparison.Ordinal);
+        Assert.False(bed.Client().Resolve(name).FromCache);
+        Assert.Equal(bed.Hub.Files[shards[1]], bed.Placed(shards[1]));
+    }
+
+    [Fact]
     public void Resolve_OfAFileWithoutConfiguration_RemembersThatThereIsNone()
     {
         using var bed = new HubBed();

@@ -41,7 +41,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
         var chosen = Chosen(name, target, paths, index).Select(path => files[path]).ToArray();
         CheckRoom(name, chosen.Where(file => !IsPlaced(name, commit, file)));
         await FetchAllAsync(name, commit, chosen, progress, cancellationToken).ConfigureAwait(false);
-        if (target.Selection is SingleFile { Sidecar: { } sidecar } && !files.ContainsKey(sidecar)) NoteAbsent(name, commit, sidecar);
+        if (target.Selection is SingleFile single)
+            foreach (var sidecar in single.Sidecars.Where(sidecar => !files.ContainsKey(sidecar))) NoteAbsent(name, commit, sidecar);
         cache.WriteRef(name, revision, commit);   // last: an interrupted download leaves the branch where it was
         return new HubSnapshot(target.PlaceIn(cache.Snapshot(name, commit)), commit, FromCache: false);
     }

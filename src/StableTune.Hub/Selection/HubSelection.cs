@@ -62,20 +62,3 @@ internal sealed record CachedState(bool IsUsable, bool IsComplete, IReadOnlyList
 
     public static CachedState Lacking(IReadOnlyList<string> missing) => new(false, false, missing);
 }
-
-/// <summary>A single file with its configuration beside it: <c>v2-1.safetensors</c> and <c>v2-1.yaml</c>.</summary>
-internal sealed class SingleFile(string path, Func<string, bool> knownAbsent) : HubSelection
-{
-    private static readonly string[] Checkpoints = [".safetensors", ".ckpt", ".pt", ".pth", ".bin"];
-
-    /// <summary>The configuration that may lie beside a checkpoint; null for files of other kinds.</summary>
-    public string? Sidecar { get; } = Checkpoints.Any(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase)) ? path[..path.LastIndexOf('.')] + ".yaml" : null;
-
-    internal override IReadOnlyList<string> Choose(IReadOnlyList<string> paths, string? first) => paths.Where(p => p == path || p == Sidecar).ToArray();
-
-    internal override CachedState Judge(IReadOnlyList<string> present, string? first)
-    {
-        if (!present.Contains(path)) return CachedState.Lacking([path]);
-        return Sidecar is null || present.Contains(Sidecar) || knownAbsent(Sidecar) ? CachedState.Complete : CachedState.Usable;
-    }
-}

@@ -84,7 +84,7 @@ public static class ModelFiles
         // Whoever put them there chose the variant: any complete form will do.
         var forms = WeightForm.In(files);
         if (forms.Any(form => form.IsComplete)) return [];
-        return forms.FirstOrDefault() is { } some ? [$"{before}{some.Shards + 1 - some.Files.Count} shard(s) of the weights"] : [$"{before}weights"];
+        return forms.FirstOrDefault() is { } some ? [$"{before}{some.Lacking} shard(s) of the weights"] : [$"{before}weights"];
     }
 
     private static bool IsPart(IReadOnlyList<string> files) => files.Contains("config.json") && WeightForm.In(files).Count > 0;

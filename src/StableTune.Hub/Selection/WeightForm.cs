@@ -13,6 +13,12 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
     /// <summary>Whether every shard and the index are there.</summary>
     public bool IsComplete => Shards == 0 || Files.Count == Shards + 1;
 
+    /// <summary>How many shards are missing.</summary>
+    public int Lacking => IsComplete ? 0 : Shards + 1 - Files.Count;
+
+    /// <summary>Whether a file's name is that of an index of shards.</summary>
+    public static bool IsIndex(string fileName) => Index().IsMatch(fileName);
+
     /// <summary>Whether a file's name is that of weights or of an index of theirs.</summary>
     public static bool IsWeights(string fileName) => Single().IsMatch(fileName) || Shard().IsMatch(fileName) || Index().IsMatch(fileName);
 
