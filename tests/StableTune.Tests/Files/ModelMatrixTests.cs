@@ -47,7 +47,7 @@ public sealed class ModelMatrixTests : IDisposable
         }
     }
 
-    private static void AssertSame(StableDiffusionModel expected, StableDiffusionModel actual, ScalarType? stored)
+    internal static void AssertSame(StableDiffusionModel expected, StableDiffusionModel actual, ScalarType? stored)
     {
         Assert.Equal((expected.Parts, expected.BaseModelVersion), (actual.Parts, actual.BaseModelVersion));
         Assert.Equal(

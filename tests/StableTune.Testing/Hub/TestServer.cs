@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace StableTune.Hub.Tests;
+namespace StableTune.Testing;
 
 /// <summary>A web server on loopback that does exactly what it is told, wrong things too. One request for each connection.</summary>
 public sealed class TestServer : IDisposable

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace StableTune.Hub.Tests;
+namespace StableTune.Testing;
 
 /// <summary>A hub with one repository, <c>frog/green</c>, that answers as the real one does, except where a test puts something else in its place.</summary>
 public sealed class FakeHub : IDisposable
@@ -50,6 +50,20 @@ public sealed class FakeHub : IDisposable
     {
         var queue = _queues.GetOrAdd(path, _ => new());
         foreach (var answer in answers) queue.Enqueue(answer);
+    }
+
+    /// <summary>Adds all files of a folder of this disk, below the repository's top; files of weights are large.</summary>
+    public FakeHub AddFolder(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)) AddFile(Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/'), file);
+        return this;
+    }
+
+    /// <summary>Adds one file of this disk.</summary>
+    public void AddFile(string path, string file)
+    {
+        Files[path] = System.IO.File.ReadAllBytes(file);
+        if (Path.GetExtension(path) is ".safetensors" or ".bin" or ".ckpt") Large.Add(path);
     }
 
     public string Id(string path)

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace StableTune.Hub.Tests;
+namespace StableTune.Testing;
 
 /// <summary>A request as it came over the wire.</summary>
 public sealed record TestRequest(string Method, string Target, IReadOnlyDictionary<string, string> Headers)

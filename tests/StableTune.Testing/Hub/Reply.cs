@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace StableTune.Hub.Tests;
+namespace StableTune.Testing;
 
 /// <summary>An answer, byte by byte as a test wants it: nothing is made consistent.</summary>
 public sealed record Reply
