@@ -40,9 +40,9 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
         foreach (var (key, image) in images)
         {
             if (Find(folder, key) is { } path)
-                items.Add(new DatasetItem(path, Text(image)) { Group = Name, Tags = image.Tags ?? "" });
+                items.Add(new DatasetItem(path, Text(image)) { Group = Name, Tags = Tags(image) });
             else if (Cached(folder, key, image) is { } cached)
-                items.Add(cached with { Caption = Text(image), Group = Name, Tags = image.Tags ?? "" });
+                items.Add(cached with { Caption = Text(image), Group = Name, Tags = Tags(image) });
             else
                 problems.Add(new(Option, File, $"its image \"{key}\" is not in {folder}", "fix the key or the image folder; a key without extension is looked for with each extension of images"));
         }
@@ -81,8 +81,11 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
     {
         if (image.Caption is null || string.IsNullOrEmpty(image.Tags)) return image.Caption ?? image.Tags;
         if (!Wildcard) return image.Caption.Length == 0 ? image.Tags : image.Caption + Separator + image.Tags;
-        var tags = string.Join(Separator, image.Tags.Split('\n'));
+        var tags = Tags(image);
         var lines = image.Caption.Split('\n').Where(line => line.Trim().Length > 0).ToList();
         return lines.Count == 0 ? tags : string.Join('\n', lines.Select(line => line + Separator + tags));
     }
+
+    /// <summary>The tags, as they are counted. Where lines of captions are alternatives, lines of tags are not: they are joined.</summary>
+    private string Tags(ImageMetadata image) => image.Tags is not { } tags ? "" : Wildcard ? string.Join(Separator, tags.Split('\n')) : tags;
 }

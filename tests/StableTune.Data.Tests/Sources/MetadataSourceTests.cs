@@ -11,6 +11,20 @@ public sealed class MetadataSourceTests
 
     public static TheoryData<int> Good => [.. Enumerable.Range(0, s_cases.Count).Where(i => s_cases[i].TryGetProperty("images", out var images) && images.EnumerateObject().Any())];
 
+    [Fact]
+    public void Cases_AreAllTested_AndWhatTheReferenceRefusesIsRefused()
+    {
+        Assert.Equal((12, 9), (s_cases.Count, Good.Count));
+        var others = s_cases.Where(c => !(c.TryGetProperty("images", out var images) && images.EnumerateObject().Any()));
+        Assert.Equal(["lists no images", "missing.json", "\"a.png\" is not in"], others.Select(c =>
+        {
+            var folder = c.GetProperty("image_dir").GetString() is { } name ? Path.Combine(s_folder, name) : null;
+            var message = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder()
+                .AddMetadata(Path.Combine(s_folder, c.GetProperty("metadata_file").GetString()!), folder).WithResolution(512).Build()).Message;
+            return new[] { "lists no images", "\"a.png\" is not in", "missing.json" }.First(fault => message.Contains(fault, StringComparison.Ordinal));
+        }));
+    }
+
     [Theory]
     [MemberData(nameof(Good))]
     public void Items_OfEveryFile_AreTheReferences(int index)
@@ -38,14 +52,46 @@ public sealed class MetadataSourceTests
     [MemberData(nameof(Good))]
     public void Build_FromEveryFile_CountsTagsAsTheReference(int index)
     {
-        var (expected, name) = (s_cases[index], s_cases[index].GetProperty("metadata_file").GetString()!);
-        if (s_cases[index].GetProperty("subset").TryGetProperty("enable_wildcard", out _)) return;          // there the lines of tags are joined before they are counted
-        var dataset = new DatasetBuilder().AddMetadata(Path.Combine(s_folder, name), Path.Combine(s_folder, "img"), new SubsetOptions { Repeats = 3 })
-            .WithResolution(512).WithBuckets().Build();
-        Assert.Equal(3 * expected.GetProperty("images").EnumerateObject().Count(), dataset.TrainingImageCount);
+        var (expected, name, subset) = (s_cases[index], s_cases[index].GetProperty("metadata_file").GetString()!, s_cases[index].GetProperty("subset"));
+        var dataset = new DatasetBuilder().AddMetadata(Path.Combine(s_folder, name), Path.Combine(s_folder, "img"), new SubsetOptions
+        {
+            Repeats = subset.TryGetProperty("num_repeats", out var repeats) ? repeats.GetInt32() : null,
+            Captions = new()
+            {
+                Wildcard = subset.TryGetProperty("enable_wildcard", out _),
+                Separator = subset.TryGetProperty("caption_separator", out var separator) ? separator.GetString()! : ",",
+            },
+        }).WithResolution(512).WithBuckets().Build();
+        Assert.Equal(expected.GetProperty("num_train_images").GetInt32(), dataset.TrainingImageCount);
+        foreach (var image in expected.GetProperty("images").EnumerateObject())
+        {
+            var sample = dataset.Samples.Single(sample => Path.GetFileName(sample.Path) == (Path.HasExtension(image.Name) ? image.Name : image.Name + ".png"));
+            Assert.Equal(image.Value.GetProperty("num_repeats").GetInt32(), sample.Repeats);
+            // Here the size is always that of the file. The reference believes what the metadata say, and cannot open keys without extension.
+            Assert.Equal(new Imaging.PixelSize(64, 64), sample.ImageSize);
+            var believed = image.Value.GetProperty("image_size") is { ValueKind: JsonValueKind.Array } size && size[0].GetInt32() != 64;
+            if (expected.TryGetProperty("buckets", out var buckets) && !believed)
+                Assert.Equal((buckets.GetProperty(image.Name)[0].GetInt32(), buckets.GetProperty(image.Name)[1].GetInt32()), (sample.Framing.Size.Width, sample.Framing.Size.Height));
+        }
+
         Assert.Equal(name, Assert.Single(dataset.Folders).Name);
         var counted = expected.GetProperty("tag_frequency").TryGetProperty(name, out var tags) ? tags.EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetInt32()) : [];
         Assert.Equal(counted.OrderBy(tag => tag.Key, StringComparer.Ordinal), dataset.TagFrequency[name].OrderBy(tag => tag.Key, StringComparer.Ordinal));
+    }
+
+    /// <summary>What the reference notes in <c>metadata_cache.json</c>; images without caption have the class tokens there and nothing in ours, which keeps captions as they are written.</summary>
+    [Fact]
+    public void CacheInfo_OfAFolder_NotesWhatTheReferenceNotes()
+    {
+        var expected = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_folder, "expected.json"))).RootElement.GetProperty("image_info_cache");
+        using var folder = new TemporaryFolder();
+        foreach (var file in Directory.GetFiles(Path.Combine(s_folder, "img"))) File.Copy(file, folder.File(Path.GetFileName(file)));
+        new DatasetBuilder().Add(new FolderSource(folder.Path) { CacheInfo = true, CaptionExtension = ".txt" }, new() { ClassTokens = "cls" }).WithResolution(64).Build();
+        using var written = JsonDocument.Parse(File.ReadAllText(folder.File(expected.GetProperty("file").GetString()!)));
+        Assert.Equal(expected.GetProperty("content").EnumerateObject().Select(entry =>
+                (folder.File(Path.GetFileName(entry.Name)), entry.Value.GetProperty("caption").GetString() ?? "", entry.Value.GetProperty("resolution").GetRawText().ReplaceLineEndings("").Replace(" ", ""))),
+            written.RootElement.EnumerateObject().Select(entry =>
+                (entry.Name, entry.Value.GetProperty("caption").GetString()?.TrimEnd() ?? "cls", entry.Value.GetProperty("resolution").GetRawText().ReplaceLineEndings("").Replace(" ", ""))));
     }
 
     [Fact]
