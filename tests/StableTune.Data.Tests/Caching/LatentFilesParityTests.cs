@@ -38,12 +38,22 @@ public sealed class LatentFilesParityTests : IDisposable
             Assert.Equal(new PixelSize(size[0].GetInt32(), size[1].GetInt32()), LatentNames.ImageSize(item.GetProperty("npz_path").GetString()!));
         }
 
+        // prepare_buckets_latents names files so; of images in folders inside it forgets the folder, unless it searches them.
+        var prepared = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("metadata", "metadata_tools.json"))).RootElement.GetProperty("npz_file_name").EnumerateArray().ToList();
+        Assert.Equal(5, prepared.Count);
+        Assert.All(prepared, item =>
+        {
+            var (key, full, wanted) = (item.GetProperty("image_key").GetString()!, item.GetProperty("full_path").GetBoolean(), item.GetProperty("result").GetString());
+            var found = LatentNames.Plain(full ? key : $"images/{key}.png").Replace(Path.DirectorySeparatorChar, '/');
+            Assert.Equal(wanted == "images/e.npz" ? "images/sub/e.npz" : wanted, found);
+        });
         Assert.All(new[] { "img4.npz", "a_0096x0064_flux.npz", "a_96x64_sd.npz", "a_99999999999x0064_sd.npz", "a_0000x0064_sd.npz", "_0096x0064_sd.png" }, name => Assert.Null(LatentNames.ImageSize(name)));
     }
 
     [Fact]
     public void Files_ServeWhereTheyServeSdScripts_AndHaveTheRightSize()
     {
+        Assert.Equal(11, _cases.GetProperty("is_disk_cached_latents_expected").GetArrayLength());
         foreach (var item in _cases.GetProperty("is_disk_cached_latents_expected").EnumerateArray())
         {
             var (file, size) = (item.GetProperty("file").GetString()!.Replace("_flux", "_sd", StringComparison.Ordinal), item.GetProperty("bucket_reso"));

@@ -1,3 +1,8 @@
+using System.Text.Json;
+using StableTune.Data;
+using StableTune.Imaging;
+using StableTune.Testing;
+
 namespace StableTune.Training.Tests;
 
 public sealed class TrainingLengthTests
@@ -11,6 +16,33 @@ public sealed class TrainingLengthTests
     {
         Assert.Equal(steps, TrainingLength.Steps(steps).TotalSteps(perEpoch));
         Assert.Equal(epochs, TrainingLength.Steps(steps).TotalEpochs(perEpoch));
+    }
+
+    /// <summary>Steps and epochs of sd-scripts (tests/fixtures/data/epochs.json), those of one process.</summary>
+    [Fact]
+    public void Plan_OfEveryRecordedRun_HasTheReferencesStepsAndEpochs()
+    {
+        var rows = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "epochs.json"))).RootElement.GetProperty("training_steps").GetProperty("rows").EnumerateArray().ToList();
+        var own = rows.Where(row => row.GetProperty("num_processes").GetInt32() == 1).ToList();
+        Assert.Equal((7, 6), (rows.Count, own.Count));
+        Assert.All(own, row =>
+        {
+            int Number(string name) => row.GetProperty(name).GetInt32();
+            var dataset = new DatasetBuilder().Add(new Squares(Number("batches_per_epoch"))).WithResolution(64).Build();
+            var plan = new TrainingPlan
+            {
+                GradientAccumulation = Number("gradient_accumulation_steps"),
+                Length = row.GetProperty("max_train_epochs").ValueKind == JsonValueKind.Null
+                    ? TrainingLength.Steps(Number("max_train_steps_argument")) : TrainingLength.Epochs(Number("max_train_epochs")),
+            };
+            var steps = plan.StepsPerEpoch(dataset);
+            Assert.Equal((Number("num_update_steps_per_epoch"), Number("max_train_steps"), Number("num_train_epochs")), (steps, plan.Length.TotalSteps(steps), plan.Length.TotalEpochs(steps)));
+        });
+    }
+
+    private sealed class Squares(int count) : IDatasetSource
+    {
+        public IEnumerable<DatasetItem> Items() => Enumerable.Range(0, count).Select(i => new DatasetItem($"{i}.png", new PixelSize(64, 64), "x"));
     }
 
     [Fact]
