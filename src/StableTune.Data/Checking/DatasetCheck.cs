@@ -25,18 +25,8 @@ internal static class DatasetCheck
         return new(samples.DistinctBy(sample => sample.Path).Count(), [.. findings.Distinct().OrderByDescending(finding => finding.Severity).ThenBy(finding => finding.Kind)]);
     }
 
-    private static List<Looked> Read(TrainingSample[] samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
-    {
-        var (workers, looked) = (new BatchLoaderOptions().Workers, new List<Looked>(samples.Length));
-        using var results = new OrderedPrefetch<Looked>(samples.Length, workers, 2 * workers, (index, _) => Look(samples[index]), _ => { });
-        while (results.Next(cancellationToken) is { } next)
-        {
-            looked.Add(next);
-            progress?.Report(new() { Stage = "checking the data set", Step = looked.Count, TotalSteps = samples.Length });
-        }
-
-        return looked;
-    }
+    private static List<Looked> Read(TrainingSample[] samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) =>
+        OrderedWork.Run(samples.Length, new BatchLoaderOptions().Workers, "checking the data set", index => Look(samples[index]), progress, cancellationToken);
 
     private static Looked Look(TrainingSample sample)
     {

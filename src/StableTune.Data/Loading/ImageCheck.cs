@@ -4,19 +4,9 @@ namespace StableTune.Data;
 internal static class ImageCheck
 {
     /// <summary>Reads all images, several at once.</summary>
-    internal static IReadOnlyList<OptionProblem> Run(IReadOnlyList<TrainingSample> samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
-    {
-        var workers = new BatchLoaderOptions().Workers;
-        var problems = new List<OptionProblem>();
-        using var results = new OrderedPrefetch<Result>(samples.Count, workers, 2 * workers, (index, _) => new(Problem(samples[index])), _ => { });
-        for (var done = 1; results.Next(cancellationToken) is { } result; done++)
-        {
-            if (result.Problem is { } problem) problems.Add(problem);
-            progress?.Report(new() { Stage = "checking images", Step = done, TotalSteps = samples.Count });
-        }
-
-        return problems;
-    }
+    internal static IReadOnlyList<OptionProblem> Run(IReadOnlyList<TrainingSample> samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) =>
+        [.. OrderedWork.Run(samples.Count, new BatchLoaderOptions().Workers, "checking images", index => new Result(Problem(samples[index])), progress, cancellationToken)
+            .Select(result => result.Problem).OfType<OptionProblem>()];
 
     /// <summary>Reads an image to see whether it can be read; null when it can.</summary>
     internal static OptionProblem? Problem(TrainingSample sample)

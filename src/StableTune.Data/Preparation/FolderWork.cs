@@ -12,13 +12,7 @@ internal static class FolderWork
     internal static PreparationReport Run(
         IReadOnlyList<string> files, string stage, Func<string, IEnumerable<SkippedFile>> work, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var skipped = new List<SkippedFile>[files.Count];
-        var done = 0;
-        Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
-        {
-            skipped[i] = Attempt(files[i], work);
-            progress?.Report(new() { Stage = stage, Step = Interlocked.Increment(ref done), TotalSteps = files.Count });
-        });
+        var skipped = OrderedWork.Run(files.Count, Environment.ProcessorCount, stage, i => Attempt(files[i], work), progress, cancellationToken);
         return new PreparationReport(skipped.Count(list => list.Count == 0), [.. skipped.SelectMany(list => list)]);
     }
 
@@ -30,7 +24,7 @@ internal static class FolderWork
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            return [new(file, e is InvalidFileException invalid ? invalid.Fault.TrimEnd('.') : e.Message.TrimEnd('.'))];
+            return [new(file, FileProblems.Reason(e))];
         }
     }
 }

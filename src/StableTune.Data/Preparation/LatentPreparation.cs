@@ -38,7 +38,7 @@ public static class LatentPreparation
             }
             catch (Exception e) when (e is ArgumentException || FileProblems.IsAboutFiles(e))
             {
-                skipped.Add(new(path, e is InvalidFileException invalid ? invalid.Fault.TrimEnd('.') : e.Message.TrimEnd('.')));
+                skipped.Add(new(path, FileProblems.Reason(e)));
             }
 
             progress?.Report(new() { Stage = "choosing sizes", Step = items.Count + skipped.Count, TotalSteps = images.Count });

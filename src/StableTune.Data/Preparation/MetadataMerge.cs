@@ -48,7 +48,7 @@ public static class MetadataMerge
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            return e is InvalidFileException invalid ? invalid.Fault.TrimEnd('.') : e.Message.TrimEnd('.');
+            return FileProblems.Reason(e);
         }
     }
 
