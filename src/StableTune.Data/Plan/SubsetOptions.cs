@@ -1,3 +1,4 @@
+using StableTune.Data;
 using StableTune.Imaging;
 
 namespace StableTune;
@@ -80,8 +81,7 @@ public sealed record SubsetOptions : OptionsBase
         if (IsRegularization && Weight is not null) yield return Problem(Weight, "there are always as many regularisation images as training images", "leave it unset");
         foreach (var problem in Captions.Validate()) yield return problem;
         foreach (var problem in Augmentation.Validate()) yield return problem;
-        if (ConditioningFolder is not null && !Directory.Exists(ConditioningFolder))
-            yield return Problem(ConditioningFolder, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        if (ConditioningFolder is not null && FolderRules.Existing("SubsetOptions.ConditioningFolder", ConditioningFolder) is { } missing) yield return missing;
         if (!Enum.IsDefined(Mask)) yield return Problem(Mask, "there is no such mask", "use LossMask.Alpha");
         if (Mask == LossMask.Conditioning && ConditioningFolder is null)
             yield return Problem(Mask, "masks are to come from a folder, but none is given", "set ConditioningFolder");

@@ -37,10 +37,8 @@ public sealed record ImageResizingOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (string.IsNullOrWhiteSpace(Source)) yield return Problem(Source, "a folder of images is required", "name one");
-        else if (!Directory.Exists(Source)) yield return Problem(Source, "the folder does not exist", "fix the path; relative ones start from the current folder");
-        if (string.IsNullOrWhiteSpace(Destination)) yield return Problem(Destination, "a folder to write into is required", "name one");
-        else if (!AtomicFile.CanWriteInto(Destination, out var reason)) yield return Problem(Destination, reason.TrimEnd('.'), "name another folder");
+        foreach (var problem in FolderRules.OfImages("ImageResizingOptions.Source", Source)) yield return problem;
+        foreach (var problem in FolderRules.OfResults("ImageResizingOptions.Destination", Destination)) yield return problem;
         if (Sizes.IsDefaultOrEmpty || Sizes.Any(size => size.Width < 1 || size.Height < 1))
             yield return Problem(Sizes.IsDefault ? null : string.Join(", ", Sizes), "one size at least is required, and no side may be 0", "give for instance 512x512", nameof(Sizes));
         if (DivisibleBy < 1) yield return Problem(DivisibleBy, "sides cannot be multiples of this", "1 cuts nothing, 64 suits buckets");

@@ -39,8 +39,7 @@ public sealed record MetadataMergeOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (string.IsNullOrWhiteSpace(ImageFolder)) yield return Problem(ImageFolder, "a folder of images is required", "name one");
-        else if (!Directory.Exists(ImageFolder)) yield return Problem(ImageFolder, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        foreach (var problem in FolderRules.OfImages("MetadataMergeOptions.ImageFolder", ImageFolder)) yield return problem;
         if (string.IsNullOrWhiteSpace(Output)) yield return Problem(Output, "a file to write is required", "name one, such as meta.json");
         else if (!AtomicFile.CanWrite(Output, out var reason)) yield return Problem(Output, reason, "name another file");
         if (Input is not null && !File.Exists(Input)) yield return Problem(Input, "the metadata file is missing", "fix the path, or leave it out to begin anew");

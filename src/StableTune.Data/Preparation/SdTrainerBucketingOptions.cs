@@ -20,12 +20,8 @@ public sealed record SdTrainerBucketingOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (string.IsNullOrWhiteSpace(Source)) yield return Problem(Source, "a folder of images is required", "name one");
-        else if (!Directory.Exists(Source)) yield return Problem(Source, "the folder does not exist", "fix the path; relative ones start from the current folder");
-        if (string.IsNullOrWhiteSpace(Destination)) yield return Problem(Destination, "a folder to write into is required", "name one");
-        else if (!AtomicFile.CanWriteInto(Destination, out var reason)) yield return Problem(Destination, reason.TrimEnd('.'), "name another folder");
-        else if (Directory.Exists(Source) && Path.GetFullPath(Source) == Path.GetFullPath(Destination))
-            yield return Problem(Destination, "the resized images would replace the originals", "name another folder");
+        foreach (var problem in FolderRules.OfImages("SdTrainerBucketingOptions.Source", Source)) yield return problem;
+        foreach (var problem in FolderRules.OfResults("SdTrainerBucketingOptions.Destination", Destination, Source)) yield return problem;
         if (Resolution < 64 || Resolution % 8 != 0) yield return Problem(Resolution, "the side must be a multiple of 8 and at least 64", "768 is customary");
         else foreach (var problem in Buckets.Validate(new(Resolution, Resolution))) yield return problem;
     }

@@ -63,8 +63,7 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
     private IEnumerable<OptionProblem> RootProblems()
     {
         const string option = "DreamBoothRootSource.Root";
-        if (!Directory.Exists(Root))
-            yield return new(option, Root, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        if (FolderRules.Existing(option, Root) is { } missing) yield return missing;
         else if (!Folders().Any())
             yield return new(option, Root, $"it holds no folder named as in \"20_sls frog\"{Others()}", ImageFiles.In(Root).Length > 0
                 ? "the images lie directly in it: move them into such a folder, or add this one with AddFolder"

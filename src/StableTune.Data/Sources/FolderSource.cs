@@ -110,12 +110,7 @@ public sealed class FolderSource(string folder) : IDatasetSource
 
     private IEnumerable<OptionProblem> FolderProblems()
     {
-        if (Folder.Length == 0)
-            yield return new("FolderSource.Folder", null, "a folder of images is required", "name one");
-        else if (File.Exists(Folder))
-            yield return new("FolderSource.Folder", Folder, "this is a file, not a folder", "name the folder that holds the images");
-        else if (!Directory.Exists(Folder))
-            yield return new("FolderSource.Folder", Folder, "the folder does not exist", "fix the path; relative ones start from the current folder");
+        foreach (var problem in FolderRules.OfImages("FolderSource.Folder", Folder)) yield return problem;
         if (CaptionExtension is not null && CaptionExtension.Trim('.', ' ').Length == 0)
             yield return new("FolderSource.CaptionExtension", CaptionExtension, "the extension of caption files must not be empty", "give for instance .txt, or leave it unset");
     }

@@ -31,8 +31,7 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
     /// <inheritdoc/>
     public IEnumerable<DatasetItem> Items()
     {
-        if (ImageFolder is not null && !Directory.Exists(ImageFolder))
-            throw new InvalidOptionsException([new("MetadataSource.ImageFolder", ImageFolder, "the folder does not exist", "fix the path; relative ones start from the current folder")]);
+        if (ImageFolder is not null && FolderRules.Existing("MetadataSource.ImageFolder", ImageFolder) is { } missing) throw new InvalidOptionsException([missing]);
         var images = MetadataFile.Load(File);
         if (images.Count == 0) throw new InvalidOptionsException([new(Option, File, "the metadata file lists no images", "write it with MetadataMerge, or name another")]);
         var folder = ImageFolder ?? Path.GetDirectoryName(Path.GetFullPath(File))!;
