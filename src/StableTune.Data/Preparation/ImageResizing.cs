@@ -41,7 +41,7 @@ public static class ImageResizing
             var target = stem + (options.SaveAsPng ? ".png" : ".jpg");
             var framing = Frame(image.Size, limit, options.DivisibleBy);
             if (framing.Size.Width == 0 || framing.Size.Height == 0) yield return new(path, $"nothing of it is left at {limit} in multiples of {options.DivisibleBy}");
-            else if (!options.Overwrite && File.Exists(target)) yield return new(target, "it is there already; set Overwrite to write it again");
+            else if (!options.Overwrite && File.Exists(target)) yield return SkippedFile.There(target);
             else
             {
                 var copy = ImageResize.Resize(image, framing.Resized.Width, framing.Resized.Height, options.Interpolation)

@@ -3,7 +3,11 @@ namespace StableTune.Data;
 /// <summary>A file that a preparation tool had to leave out.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="Reason">Why, as a sentence without its full stop.</param>
-public sealed record SkippedFile(string Path, string Reason);
+public sealed record SkippedFile(string Path, string Reason)
+{
+    /// <summary>A result that is there already and is not to be overwritten.</summary>
+    internal static SkippedFile There(string path) => new(path, "it is there already; set Overwrite to write it again");
+}
 
 /// <summary>What a preparation tool did: it goes on after a bad file, and tells all of them here.</summary>
 /// <param name="Done">Files that were dealt with.</param>

@@ -23,7 +23,7 @@ public static class SdTrainerBucketing
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var sorted = new ConcurrentDictionary<string, PixelSize>(StringComparer.Ordinal);
         var images = ImageFiles.In(options.Source!);
-        var doubles = images.GroupBy(Stem, StringComparer.Ordinal).SelectMany(group => group.Skip(1)).ToHashSet(StringComparer.Ordinal);
+        var doubles = ImageFiles.Doubles(images);
         var report = FolderWork.Run(images, "sorting into buckets", path => Sort(path, options, doubles, sorted), progress, cancellationToken);
         var names = images.Except(doubles).Select(Stem).Where(sorted.ContainsKey).ToLookup(name => sorted[name]);
         Write(Path.Combine(options.Destination!, ListName), options.Buckets.Sizes(new(options.Resolution, options.Resolution)), names);
@@ -32,9 +32,9 @@ public static class SdTrainerBucketing
 
     private static string Stem(string path) => Path.GetFileNameWithoutExtension(path);
 
-    private static IEnumerable<SkippedFile> Sort(string path, SdTrainerBucketingOptions options, HashSet<string> doubles, ConcurrentDictionary<string, PixelSize> sorted)
+    private static IEnumerable<SkippedFile> Sort(string path, SdTrainerBucketingOptions options, IReadOnlySet<string> doubles, ConcurrentDictionary<string, PixelSize> sorted)
     {
-        if (doubles.Contains(path)) return [new(path, "another image has the same name without extension")];
+        if (doubles.Contains(path)) return [ImageFiles.Double(path)];
         var image = ImageFile.Load(path);
         var (resized, left, top, size) = options.Buckets.Frame(image.Size, new(options.Resolution, options.Resolution));
         if (resized.Width < size.Width || resized.Height < size.Height) return [new(path, $"the image, {image.Size}, is too narrow to be cut to {size}")];

@@ -10,6 +10,16 @@ internal static class ImageFiles
     internal static string[] In(string folder) =>
         [.. Directory.EnumerateFiles(folder).Where(IsImage).Order(StringComparer.Ordinal)];
 
+    /// <summary>The images that lie beside an earlier one of the same name but for the extension, so that files named after both would be one.</summary>
+    internal static IReadOnlySet<string> Doubles(IEnumerable<string> images)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        return images.Where(path => !seen.Add(Path.ChangeExtension(path, null))).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>Such an image, as left out.</summary>
+    internal static SkippedFile Double(string path) => new(path, "another image has the same name without extension");
+
     private static bool IsImage(string path) =>
         Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 }

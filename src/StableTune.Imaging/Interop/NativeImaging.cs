@@ -33,6 +33,9 @@ internal static unsafe partial class NativeImaging
     [LibraryImport(Library, EntryPoint = "stim_resize")]
     internal static partial int Resize(byte* pixels, int width, int height, int channels, int method, byte* result, int newWidth, int newHeight);
 
+    [LibraryImport(Library, EntryPoint = "stim_canny")]
+    internal static partial int Canny(byte* pixels, int width, int height, int channels, double low, double high, byte* result);
+
     /// <summary>Why the last call on this thread failed.</summary>
     internal static string LastError() => Marshal.PtrToStringUTF8((nint)Error()) ?? "unknown error";
 

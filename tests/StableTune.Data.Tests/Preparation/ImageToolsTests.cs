@@ -72,5 +72,62 @@ public sealed class ImageToolsTests : IDisposable
         }));
     }
 
+    [Fact]
+    public void Canny_OfAFolder_WritesControlImagesThatADataSetReads()
+    {
+        var black = new PixelImage(64, 64);
+        var square = new PixelImage(64, 64);
+        for (var y = 16; y < 48; y++) square.Row(y).Slice(3 * 16, 3 * 32).Fill(255);
+        ImageFile.SavePng(_folder.File("black.png"), black);
+        ImageFile.SaveJpeg(_folder.File("square.jpg"), square, quality: 100);
+        var options = new CannyOptions { Source = _folder.Path, Destination = _out.File("edges") };
+        Assert.Equal("2 done.", CannyImages.Run(options).ToString());
+        Assert.Equal(["black.png", "square.png"], Directory.EnumerateFiles(_out.File("edges")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(ImageEdges.Canny(ImageFile.Load(_folder.File("square.jpg")), 32, 224).Pixels, ImageFile.Load(_out.File("edges", "square.png")).Pixels);
+
+        var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = _out.File("edges"), ClassTokens = "a square" }).WithResolution(64).Build();
+        Assert.Equal(["black.png", "square.png"], dataset.Samples.Select(sample => Path.GetFileName(sample.ConditioningPath)));
+        using var loader = new BatchLoader();
+        foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)))
+        {
+            using (batch)
+                Assert.Equal(batch.Items[0].Path.EndsWith("square.jpg", StringComparison.Ordinal) ? 1 : 0, batch.Conditioning!.max().ToSingle());
+        }
+    }
+
+    [Fact]
+    public void Canny_WithBadFiles_ListsThemAndGoesOn()
+    {
+        Pictures.Write(_folder.File("cat.png"), 40, 30);
+        File.WriteAllText(_folder.File("broken.png"), "nothing");
+        File.Copy(_folder.File("cat.png"), _folder.File("cat.webp"));
+        var options = new CannyOptions { Source = _folder.Path, Destination = _out.Path };
+        var steps = new List<int>();
+        var report = CannyImages.Run(options, new Steps(steps));
+        Assert.Equal(1, report.Done);
+        Assert.Equal(["broken.png", "cat.webp"], report.Skipped.Select(file => Path.GetFileName(file.Path)));
+        Assert.Equal([1, 2, 3], steps);
+
+        File.WriteAllText(_out.File("cat.png"), "mine");
+        Assert.Equal("it is there already; set Overwrite to write it again", CannyImages.Run(options).Skipped.Single(file => file.Path == _out.File("cat.png")).Reason);
+        Assert.Equal("mine", File.ReadAllText(_out.File("cat.png")));
+        CannyImages.Run(options with { Overwrite = true });
+        Assert.Equal(new PixelSize(40, 30), ImageFile.Load(_out.File("cat.png")).Size);
+        Assert.Throws<OperationCanceledException>(() => CannyImages.Run(options, null, new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public void Canny_WithOptionsThatCannotWork_ListsThem()
+    {
+        var error = Assert.Throws<InvalidOptionsException>(() => CannyImages.Run(new() { Source = _folder.Path, Destination = _folder.Path, LowThreshold = -1, HighThreshold = double.NaN }));
+        Assert.Equal(["Destination", "LowThreshold", "HighThreshold"], error.Problems.Select(problem => problem.Option.Split('.')[^1]));
+        Assert.Contains("would replace the originals", error.Message, StringComparison.Ordinal);
+    }
+
+    private sealed class Steps(List<int> steps) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => steps.Add(value.Step);
+    }
+
     private string[] Names() => [.. Directory.EnumerateFiles(_out.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 }
