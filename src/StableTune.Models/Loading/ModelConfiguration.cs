@@ -12,6 +12,9 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
     /// <summary>Whether padding can be hidden from the text encoder, see <see cref="MaskedTextModel.UseAttentionMask"/>. CLIP's has no mask.</summary>
     public bool TakesAttentionMask { get; init; }
 
+    /// <summary>The text encoder's tokenizer; of SDXL that of the first. Null when its files cannot be read.</summary>
+    public ITextTokenizer? Tokenizer { get; init; }
+
     /// <summary>Reads configurations and headers, no weights. Downloads nothing.</summary>
     /// <param name="path">As for <see cref="ModelLoader.Load"/>.</param>
     /// <param name="options">As for <see cref="ModelLoader.Load"/>.</param>
@@ -29,6 +32,7 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
             return new ModelConfiguration(details.Version == ModelVersion.Sdxl ? null : text.Layers, description.Scheduler, details)
             {
                 LargestTokenLength = text.TakesLongRows ? text.MaxPositions - 2 : null, TakesAttentionMask = text.TakesLongRows,
+                Tokenizer = description.Tokenizer,
             };
         }
         catch (Exception e) when (e is InvalidFileException or InvalidOptionsException)

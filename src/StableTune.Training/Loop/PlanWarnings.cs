@@ -12,7 +12,8 @@ internal static class PlanWarnings
     /// <param name="model">The base model.</param>
     /// <param name="targets">What is trained, attached.</param>
     /// <param name="dataset">The images.</param>
-    public static IEnumerable<string> Of(TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainingTarget> targets, TrainingDataset dataset)
+    /// <param name="tokenizer">The base model's; null leaves the length of captions unchecked.</param>
+    public static IEnumerable<string> Of(TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainingTarget> targets, TrainingDataset dataset, ITextTokenizer? tokenizer)
     {
         // A latent pixel is 8 pixels, and each further level of the UNet halves: 64 for SD 1.x and 2.x, 32 for SDXL.
         var multiple = 8 << (model.UNet.Options.BlockOutChannels.Count - 1);
@@ -26,7 +27,7 @@ internal static class PlanWarnings
             yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of them.";
         if (plan.WeightedCaptions && dataset.Samples.FirstOrDefault(sample => sample.Subset.Captions.Shuffle && CutsBrackets(sample)) is { } torn)
             yield return $"CaptionOptions.Shuffle is True: the caption of {torn.Path} has \"{torn.Subset.Captions.Separator}\" inside brackets, which shuffling tears apart. Weigh the parts one by one.";
-        if (TooLong(dataset, model.Tokenizer, plan.MaxTokenLength) is { } captions) yield return captions;
+        if (tokenizer is not null && TooLong(dataset, tokenizer, plan.MaxTokenLength) is { } captions) yield return captions;
         foreach (var warning in targets.OfType<AdapterTarget>().SelectMany(Of)) yield return warning;
     }
 

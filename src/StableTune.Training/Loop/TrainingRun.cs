@@ -11,6 +11,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     private readonly Stack<IDisposable> _owned = new();
     private ModelFingerprint? _model;
     private ValidationRun? _validation;
+    private ModelParts _loaded;
     private readonly DateTimeOffset _startedAt = plan.Clock.GetUtcNow();     // before loading and caching, as in sd-scripts
 
     public TrainingResult Execute(CancellationToken cancellationToken)
@@ -54,6 +55,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
 
     private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
     {
+        _loaded = parts;
         var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
         var options = plan.Model with
         {
@@ -61,6 +63,10 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         };
         return Own(ModelLoader.Load(plan.ModelPath!, options, cancellationToken));
     }
+
+    /// <summary>The model's tokenizer, which is not loaded where an earlier run has left all that the text encoder gives.</summary>
+    private ITextTokenizer? Tokenizer(StableDiffusionModel model) =>
+        _loaded.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : ModelConfiguration.Find(plan.ModelPath!, plan.Model)?.Tokenizer;
 
     private bool MasksPictures => _model!.Kind == ModelKind.Inpainting;
 
@@ -158,7 +164,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
                 ? Own(new SourceHashes(model.Details?.Path, plan.Model.VaePath, plan.Logger)) : null,
         };
         List<ITrainingObserver> observers = [.. plan.Observers];
-        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset)]));
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset, Tokenizer(model))]));
         var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
         return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, validation, progress);
     }

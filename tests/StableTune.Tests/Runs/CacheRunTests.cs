@@ -30,6 +30,21 @@ public sealed class CacheRunTests : IDisposable
     }
 
     [Fact]
+    public void SecondRun_ThatLoadsNoTextEncoder_StillNamesCaptionsThatAreCut()
+    {
+        var longest = Path.Combine(TinyRun.Images(_folder), "1.txt");
+        File.WriteAllText(longest, string.Join(", ", Enumerable.Repeat("a frog", 40)));
+        for (var run = 1; run <= 2; run++)
+        {
+            var logger = new ListLogger();
+            TinyRun.Builder(_folder).WithCachedTextEncoderOutputs(toDisk: true).For(TrainingLength.Steps(1)).WithLogger(logger).Train();
+            var warning = Assert.Single(logger.Entries, entry => entry.Text.Contains("TrainingPlan.MaxTokenLength", StringComparison.Ordinal));
+            Assert.Contains("1 captions are longer", warning.Text, StringComparison.Ordinal);
+            Assert.Contains(Path.ChangeExtension(longest, ".png"), warning.Text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void AnotherVae_MakesLatentsAgain_AndSaysSo()
     {
         TinyRun.Builder(_folder, "first").WithCachedLatents(true, toDisk: true).Train();
