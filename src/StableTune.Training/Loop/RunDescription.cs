@@ -29,6 +29,9 @@ public sealed record RunDescription
     /// <summary>Whether each image was encoded once, before the first step.</summary>
     public bool CachesLatents { get; init; }
 
+    /// <summary>What is odd about the run but works; see <see cref="TrainingStart.Warnings"/>.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>The hashes of the model's and the VAE's file; null where no metadata are written.</summary>
     internal SourceHashes? Sources { get; init; }
 }

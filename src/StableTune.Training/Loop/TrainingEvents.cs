@@ -6,8 +6,8 @@ namespace StableTune.Training;
 
 /// <summary>What happens between steps: observers are told, samples drawn, results saved.</summary>
 internal sealed partial class TrainingEvents(
-    TrainingPlan plan, int totalSteps, int totalEpochs, IReadOnlyList<ITrainingTarget> targets, RunDescription run,
-    IReadOnlyList<ITrainingObserver> observers, TrainingSampler? sampler, Func<double>? validation, IProgress<TrainingProgress>? progress)
+    TrainingPlan plan, IReadOnlyList<ITrainingTarget> targets, RunDescription run, IReadOnlyList<ITrainingObserver> observers,
+    TrainingSampler? sampler, Func<double>? validation, IProgress<TrainingProgress>? progress)
 {
     private static readonly ValidationOptions s_eachEpoch = new();
 
@@ -15,16 +15,18 @@ internal sealed partial class TrainingEvents(
     private (int Step, int Epoch) _now;
     private bool _resultIsSaved, _ended;
 
-    public int TotalSteps => totalSteps;
+    public int TotalSteps => run.TotalSteps;
 
-    public int TotalEpochs => totalEpochs;
+    public int TotalEpochs => run.TotalEpochs;
+
+    public IReadOnlyList<string> Warnings => run.Warnings;
 
     /// <summary>Sample pictures written so far.</summary>
     public IReadOnlyList<string> Samples => _samples;
 
     public void Start(long trainedParameters)
     {
-        foreach (var observer in observers) observer.OnStart(new TrainingStart(plan, totalSteps, totalEpochs, trainedParameters));
+        foreach (var observer in observers) observer.OnStart(new TrainingStart(plan, TotalSteps, TotalEpochs, trainedParameters) { Warnings = run.Warnings });
         if (plan.Samples is { Before: true }) Sample(SampleMoment.Before);
     }
 
@@ -43,7 +45,7 @@ internal sealed partial class TrainingEvents(
         foreach (var observer in observers) observer.OnEpoch(state);
         if (Validation.IsDueAfterEpoch(state.Epoch)) Validate(state, afterEpoch: true);
         if (plan.Samples?.IsDueAfterEpoch(state.Epoch) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtEpoch(state.Epoch));
-        if (plan.Save.IsDueAfterEpoch(state.Epoch, totalEpochs)) Save(SaveReason.Epoch);
+        if (plan.Save.IsDueAfterEpoch(state.Epoch, TotalEpochs)) Save(SaveReason.Epoch);
     }
 
     /// <summary>The last saves and samples of a run that went through.</summary>
@@ -143,11 +145,11 @@ internal sealed partial class TrainingEvents(
         foreach (var observer in observers) observer.OnValidation(measured);
     }
 
-    private bool IsDrawnAtTheEnd(TrainingProgress state) => plan.Samples is { After: true } && state.Step == totalSteps;
+    private bool IsDrawnAtTheEnd(TrainingProgress state) => plan.Samples is { After: true } && state.Step == TotalSteps;
 
     private void Tell(string stage) => progress?.Report(new TrainingProgress
     {
-        Stage = stage, Step = _now.Step, TotalSteps = totalSteps, Epoch = _now.Epoch, TotalEpochs = totalEpochs, ResidentBytes = Environment.WorkingSet,
+        Stage = stage, Step = _now.Step, TotalSteps = TotalSteps, Epoch = _now.Epoch, TotalEpochs = TotalEpochs, ResidentBytes = Environment.WorkingSet,
     });
 
     [LoggerMessage(10, LogLevel.Error, "Something failed while the run was ended")]

@@ -21,6 +21,9 @@ public sealed record TrainingResult
     /// <summary>Sample pictures written, in order; contact sheets included.</summary>
     public required IReadOnlyList<string> Samples { get; init; }
 
+    /// <summary>What was odd about the run but worked, images that were skipped among it; see <see cref="Training.TrainingStart.Warnings"/>.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Time spent in training steps.</summary>
     public required TimeSpan TrainingTime { get; init; }
 

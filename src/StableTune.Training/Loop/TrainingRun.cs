@@ -42,7 +42,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             return new TrainingResult
             {
                 Steps = loop.Step, Epochs = loop.Epoch, Losses = loop.Losses, AverageLoss = loop.AverageLoss,
-                Files = files, Samples = events.Samples, TrainingTime = loop.Elapsed, DataWait = loop.DataWait,
+                Files = files, Samples = events.Samples, Warnings = events.Warnings, TrainingTime = loop.Elapsed, DataWait = loop.DataWait,
             };
         }
         catch (Exception fault)
@@ -160,13 +160,18 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             BaseModelVersion = model.BaseModelVersion,
             Prediction = model.Scheduler.PredictionType,
             CachesLatents = caches.Latents is not null,
+            Warnings =
+            [
+                .. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. _validation?.Caches.Notes ?? [],
+                .. PlanWarnings.Of(plan, model, targets, dataset, Tokenizer(model)),
+            ],
             Sources = plan.Savers.Any(saver => saver is AdapterSaver { WriteMetadata: true })
                 ? Own(new SourceHashes(model.Details?.Path, plan.Model.VaePath, plan.Logger)) : null,
         };
         List<ITrainingObserver> observers = [.. plan.Observers];
-        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger, [.. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. PlanWarnings.Of(plan, model, targets, dataset, Tokenizer(model))]));
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger));
         var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, model, plan, targets) : null;
-        return new TrainingEvents(plan, steps, epochs, targets, run, observers, sampler, validation, progress);
+        return new TrainingEvents(plan, targets, run, observers, sampler, validation, progress);
     }
 
     private T Own<T>(T made) where T : IDisposable

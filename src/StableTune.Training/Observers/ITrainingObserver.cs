@@ -34,7 +34,11 @@ public interface ITrainingObserver
 /// <param name="TotalSteps">Optimizer steps.</param>
 /// <param name="TotalEpochs">Epochs, the last perhaps cut short.</param>
 /// <param name="TrainedParameters">Numbers that will be trained.</param>
-public sealed record TrainingStart(TrainingPlan Plan, int TotalSteps, int TotalEpochs, long TrainedParameters);
+public sealed record TrainingStart(TrainingPlan Plan, int TotalSteps, int TotalEpochs, long TrainedParameters)
+{
+    /// <summary>What is odd about the run but works: of its images, caches, options, and of the machine. A sentence or two each.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
 
 /// <summary>How a run ended.</summary>
 /// <param name="Step">The last step done.</param>

@@ -38,6 +38,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
             ["total_epochs"] = start.TotalEpochs,
             ["trained_parameters"] = start.TrainedParameters,
             ["seed"] = start.Plan.Seed,
+            ["warnings"] = Texts(start.Warnings),
         });
     }
 
@@ -49,7 +50,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
 
     /// <inheritdoc/>
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
-        Write("save", new JsonObject { ["step"] = moment.Step, ["files"] = Names(files) });
+        Write("save", new JsonObject { ["step"] = moment.Step, ["files"] = Texts(files) });
 
     /// <inheritdoc/>
     public void OnValidation(TrainingValidation validation)
@@ -66,7 +67,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
 
     /// <inheritdoc/>
     public void OnSample(int step, IReadOnlyList<string> files) =>
-        Write("sample", new JsonObject { ["step"] = step, ["files"] = Names(files) });
+        Write("sample", new JsonObject { ["step"] = step, ["files"] = Texts(files) });
 
     /// <inheritdoc/>
     public void OnEnd(TrainingEnd end)
@@ -94,7 +95,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
     /// <summary>JSON has no NaN: a number that is not there is null.</summary>
     private static JsonNode? Number(double value) => double.IsFinite(value) ? value : null;
 
-    private static JsonArray Names(IReadOnlyList<string> files) => [.. files.Select(f => (JsonNode)f)];
+    private static JsonArray Texts(IReadOnlyList<string> texts) => [.. texts.Select(text => (JsonNode)text)];
 
     private void Write(string kind, JsonObject fields)
     {

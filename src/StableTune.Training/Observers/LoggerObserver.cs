@@ -3,11 +3,11 @@ using Microsoft.Extensions.Logging;
 namespace StableTune.Training;
 
 /// <summary>Tells a host's <see cref="ILogger"/>: start, end, epochs and saves as information, steps as debug messages, faults as errors.</summary>
-internal sealed partial class LoggerObserver(ILogger logger, IReadOnlyList<string> warnings) : ITrainingObserver
+internal sealed partial class LoggerObserver(ILogger logger) : ITrainingObserver
 {
     public void OnStart(TrainingStart start)
     {
-        foreach (var warning in warnings) Warned(logger, warning);
+        foreach (var warning in start.Warnings) Warned(logger, warning);
         Started(logger, start.TotalSteps, start.TotalEpochs, start.TrainedParameters);
     }
 

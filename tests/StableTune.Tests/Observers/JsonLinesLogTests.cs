@@ -38,6 +38,20 @@ public sealed class JsonLinesLogTests : IDisposable
     }
 
     [Fact]
+    public void Train_SkippingABadImage_SaysSoInResultAndLog()
+    {
+        var images = TinyRun.Images(_folder);
+        var bad = Path.Combine(images, "bad.png");
+        File.WriteAllBytes(bad, File.ReadAllBytes(Path.Combine(images, "0.png"))[..60]);
+        var dataset = new DatasetBuilder().AddFolder(images).WithOptions(new() { Resolution = new(64, 64), OnBadImage = BadImagePolicy.Skip });
+        var recorder = new Recorder();
+        var result = TinyRun.Builder(_folder).WithDataset(dataset).For(TrainingLength.Steps(1)).WithLog(Log).WithObserver(recorder).Train();
+        Assert.Contains(result.Warnings, warning => warning.Contains(bad, StringComparison.Ordinal));
+        Assert.Equal(result.Warnings, recorder.Started!.Warnings);
+        Assert.Equal(result.Warnings, Lines()[0].GetProperty("warnings").EnumerateArray().Select(warning => warning.GetString()));
+    }
+
+    [Fact]
     public void Log_OfARunThatIsStillGoing_CanBeReadToItsLastStep()
     {
         int? seen = null;
