@@ -51,10 +51,30 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     /// <summary>Adds a source of images of your own.</summary>
     /// <param name="source">Where the images come from.</param>
     /// <param name="resolution">As in <see cref="WithImages(string, int?)"/>.</param>
-    public TrainerBuilder WithImages(IDatasetSource source, int? resolution = null) =>
-        Set(_plan with { Dataset = WithResolution(_plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(Given(source), new SubsetOptions())) }, resolution) });
+    public TrainerBuilder WithImages(IDatasetSource source, int? resolution = null)
+    {
+        Set(_plan with { Dataset = _plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(Given(source), new SubsetOptions())) } });
+        return resolution is { } side ? WithResolution(side) : this;
+    }
 
-    /// <summary>Takes a whole data set, in place of what was added before.</summary>
+    /// <summary>Trains square images of this side.</summary>
+    /// <param name="side">Pixels, a multiple of 8; 512 for Stable Diffusion 1.</param>
+    public TrainerBuilder WithResolution(int side) => WithResolution(side, side);
+
+    /// <summary>Trains images of this size; with <see cref="WithBuckets"/> of this area.</summary>
+    /// <param name="width">Pixels, a multiple of 8.</param>
+    /// <param name="height">Pixels, a multiple of 8.</param>
+    public TrainerBuilder WithResolution(int width, int height) => Set(options => options with { Resolution = new PixelSize(width, height) });
+
+    /// <summary>Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an area.</summary>
+    /// <param name="buckets">Limits and step; null for the usual ones.</param>
+    public TrainerBuilder WithBuckets(AspectBuckets? buckets = null) => Set(options => options with { Bucketing = buckets ?? new() });
+
+    /// <summary>
+    /// Takes a whole data set, in place of what was said before: images, resolution, buckets, batch size. What is said afterwards changes it, of several data sets
+    /// (<see cref="DatasetPlan.Others"/>) the first.
+    /// </summary>
+    /// <param name="dataset">The data set, for instance <c>DatasetBuilder.FromToml("data.toml")</c>; what is said to it later does not count here.</param>
     public TrainerBuilder WithDataset(DatasetBuilder dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -62,7 +82,12 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     }
 
     /// <summary>Images in a batch. Default 1.</summary>
-    public TrainerBuilder WithBatchSize(int images) => Set(_plan with { Dataset = _plan.Dataset with { Options = _plan.Dataset.Options with { BatchSize = images } } });
+    public TrainerBuilder WithBatchSize(int images) => Set(options => options with { BatchSize = images });
+
+    /// <summary>Threads that read and prepare images ahead of the steps. Default: one less than there are processors, 1 to 8.</summary>
+    /// <param name="threads">0 does it in the training thread. What is learnt does not depend on it.</param>
+    /// <param name="batchesAhead">Batches prepared at most, which bounds the memory; null is twice the threads.</param>
+    public TrainerBuilder WithWorkers(int threads, int? batchesAhead = null) => Set(_plan with { Loader = _plan.Loader with { Workers = threads, BatchesAhead = batchesAhead } });
 
     /// <inheritdoc/>
     public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(Given(options)) });
@@ -208,11 +233,10 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Build().TrainAsync(progress, cancellationToken);
 
-    private static DatasetPlan WithResolution(DatasetPlan dataset, int? resolution) =>
-        resolution is { } side ? dataset with { Options = dataset.Options with { Resolution = new PixelSize(side, side) } } : dataset;
-
     private static T Given<T>(T value, [CallerArgumentExpression(nameof(value))] string name = "") where T : class =>
         value ?? throw new ArgumentNullException(name);
+
+    private TrainerBuilder Set(Func<DatasetOptions, DatasetOptions> change) => Set(_plan with { Dataset = _plan.Dataset with { Options = change(_plan.Dataset.Options) } });
 
     private TrainerBuilder Set(TrainingPlan plan)
     {

@@ -67,6 +67,48 @@ public sealed class TrainerBuilderTests : IDisposable
     }
 
     [Fact]
+    public void Build_SizesSaidOfTheTrainer_AreThoseOfItsDataSet_InAnyOrder()
+    {
+        var images = SmallRun.Images(_folder);
+        var first = Small().WithResolution(64, 96).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).Build().Dataset;
+        var last = new TrainerBuilder().WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).WithResolution(64, 96).WithBatchSize(2).WithImages(images)
+            .WithModel(SmallRun.Model(_folder)).WithLoRA(rank: 4, alpha: 4).SaveTo(_folder.File("last.safetensors")).Build().Dataset;
+        Assert.Equal(first.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)), last.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)));
+        Assert.Equal(new(80, 64), Assert.Single(first.Buckets).Size);         // the images' own shape, where one size for all would cut them
+        Assert.Equal(new(64, 96), Assert.Single(Small().WithResolution(64, 96).Build().Dataset.Buckets).Size);
+        Assert.Equal(8, first.Samples.Count);
+    }
+
+    [Fact]
+    public void Check_CountsTokensWithTheModelsTokenizer()
+    {
+        var image = Path.Combine(SmallRun.Images(_folder), "3.png");
+        var trainer = Small().Build();
+        Assert.DoesNotContain(trainer.Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption);
+        File.WriteAllText(Path.ChangeExtension(image, ".txt"), string.Join(" ", Enumerable.Repeat("frog", 100)));
+        trainer = Small().Build();
+        Assert.Equal(image, Assert.Single(trainer.Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption).Path);
+        Assert.DoesNotContain(Small().WithMaxTokenLength(225).Build().Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption);
+    }
+
+    [Fact]
+    public void Preview_ShowsTheRunsOwnDraws()
+    {
+        var dataset = new DatasetBuilder().AddFolder(SmallRun.Images(_folder), new() { Captions = new() { Shuffle = true, Prefix = "a, b, c, d, e, f" } }).WithResolution(64);
+        string Page(Action<string> write)
+        {
+            write(_folder.File("preview.html"));
+            return File.ReadAllText(_folder.File("preview.html"));
+        }
+
+        var run = Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path));
+        Assert.Equal(Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path)), run);
+        Assert.NotEqual(Page(path => Small().WithDataset(dataset).WithSeed(8).Build().Preview(path)), run);
+        var tokenizer = Models.ModelConfiguration.Find(SmallRun.Model(_folder))!.Tokenizer!;
+        Assert.Equal(Page(path => dataset.Build().Preview(path, new() { Seed = 7, TotalSteps = 3, Check = new() { CountTokens = text => tokenizer.EncodeBody(text).Count } })), run);
+    }
+
+    [Fact]
     public void Build_OutputFolderIsAFile_SaysSo()
     {
         File.WriteAllText(_folder.File("file"), "");

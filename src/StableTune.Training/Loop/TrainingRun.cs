@@ -141,7 +141,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
 
     private Func<int, IEnumerable<Batch>> Batches(RunCaches caches, int totalSteps, CancellationToken cancellationToken)
     {
-        var loader = Own(new BatchLoader(new BatchLoaderOptions { MicroSteps = plan.GradientAccumulation, TotalSteps = totalSteps }, caches.Latents, caches.Text));
+        var loader = Own(new BatchLoader(plan.Loader with { MicroSteps = plan.GradientAccumulation, TotalSteps = totalSteps }, caches.Latents, caches.Text));
         var seeds = new NamedSeeds(plan.Seed);
         return epoch => loader.Load(EpochPlan.Create(dataset, seeds, epoch), cancellationToken: cancellationToken);
     }

@@ -25,7 +25,7 @@ internal sealed class ValidationRun : IDisposable
     {
         (_plan, _images, Caches) = (plan, images, caches);
         _seeds = new(new NamedSeeds(plan.Validation?.Seed ?? plan.Seed).For("validation"));
-        _loader = new BatchLoader(null, caches.Latents, caches.Text);
+        _loader = new BatchLoader(plan.Loader, caches.Latents, caches.Text);
     }
 
     /// <summary>What is computed once.</summary>

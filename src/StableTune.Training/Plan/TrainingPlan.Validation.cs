@@ -131,7 +131,7 @@ public sealed partial record TrainingPlan
     [
         // A bad rate of the plan is told once, not again for every adapter that would take it over.
         .. Adapters.Zip(RateProblems().Any() ? Adapters : EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
-        .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+        .. Loader.Validate(), .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. (Noise as OptionsBase)?.Validate() ?? [], .. (Timesteps as OptionsBase)?.Validate() ?? [], .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(s => s.Validate()), .. Observers.SelectMany(o => o.Validate()),
     ];

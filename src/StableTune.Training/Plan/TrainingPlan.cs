@@ -20,6 +20,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The images and how they are used.</summary>
     public DatasetPlan Dataset { get; init; } = new();
 
+    /// <summary>How images are read ahead of the steps: threads, memory. What it says of steps is the run's to choose. Changes nothing that is learnt.</summary>
+    public BatchLoaderOptions Loader { get; init; } = new();
+
     /// <summary>Adapters to train, in the order of attaching.</summary>
     public ImmutableList<AdapterOptions> Adapters { get; init; } = [];
 

@@ -68,6 +68,7 @@ public sealed class PlanRuleTests(PlanRuleTests.GoodPlan good) : IClassFixture<P
         ["sample epochs"] = (p => p with { Samples = Samples with { EveryNEpochs = 0 } }, "SampleOptions.EveryNEpochs", 0),
         ["sample name"] = (p => p with { Samples = Samples with { Name = "a/b" } }, "SampleOptions.Name", "a/b"),
         ["sample size"] = (p => p with { Samples = Samples with { Prompts = [Prompt with { Width = 65 }] } }, "TextToImageOptions.Width", 65),
+        ["workers"] = (p => p with { Loader = new() { Workers = -1 } }, "BatchLoaderOptions.Workers", -1),
         ["batch size"] = (p => p with { Dataset = p.Dataset with { Options = p.Dataset.Options with { BatchSize = 0 } } }, "DatasetOptions.BatchSize", 0),
     };
 

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using StableTune.Imaging;
 using StableTune.Testing;
+using StableTune.Training;
 
 namespace StableTune.Tests;
 
@@ -17,6 +19,29 @@ public sealed class RepeatabilityTests : IDisposable
         var slow = await Uncached("slow", call => call % 3 * 10).TrainAsync();
         Assert.Equal(quick.Losses, slow.Losses);
         Assert.Equal(TinyRun.Weights(quick.Files[0]), TinyRun.Weights(slow.Files[0]));
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(3, 1)]
+    [InlineData(3, 8)]
+    public void Train_HoweverManyWorkers_LearnsTheSame_OnItsOwnThreadWithoutAny(int workers, int? ahead)
+    {
+        var threads = new ConcurrentDictionary<int, bool>();
+        var usual = Uncached("usual", _ => 0).Train();
+        int Note(int call)
+        {
+            threads[Environment.CurrentManagedThreadId] = true;
+            return 0;
+        }
+
+        // Before the run starts images are read too, to see whether they can be.
+        var other = Uncached("other", Note).WithWorkers(workers, ahead).WithObserver(new Started(threads.Clear)).Train();
+        Assert.Equal(usual.Losses, other.Losses);
+        Assert.Equal(TinyRun.Weights(usual.Files[0]), TinyRun.Weights(other.Files[0]));
+        Assert.NotEmpty(threads);
+        Assert.Equal(workers == 0, threads.ContainsKey(Environment.CurrentManagedThreadId));
+        Assert.InRange(threads.Count, 1, Math.Max(1, workers));
     }
 
     [Fact]
@@ -55,6 +80,11 @@ public sealed class RepeatabilityTests : IDisposable
         var options = TinyRun.Builder(_folder).Plan.Dataset.Options with { Codec = new SlowCodec(milliseconds) };
         return TinyRun.Builder(_folder, name).WithCachedLatents(false).For(TrainingLength.Steps(4))
             .WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithOptions(options));
+    }
+
+    private sealed class Started(Action then) : ITrainingObserver
+    {
+        public void OnStart(TrainingStart start) => then();
     }
 
     private sealed class SlowCodec(Func<int, int> milliseconds) : IImageCodec
