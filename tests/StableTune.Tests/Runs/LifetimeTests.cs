@@ -37,7 +37,7 @@ public sealed class LifetimeTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Train_AThousandSteps_TakesNoMoreMemory()
     {
-        if (Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") != "1") return;   // takes minutes
+        if (!Exhaustive.IsOn) return;   // takes minutes
         var (memory, counts) = (new List<long>(), new List<long>());
         SmallRun.Builder(_folder).For(TrainingLength.Steps(1000)).Train(new Reports(r =>
         {

@@ -1,7 +1,7 @@
-namespace StableTune.Formats.Tests;
+namespace StableTune.Testing;
 
-/// <summary>How long the random tests run: some thousands of cases, or very many with tests/run.sh --all.</summary>
-internal static class Exhaustive
+/// <summary>How much the long tests do: some thousands of cases, or very many with tests/run.sh --all, which sets STABLETUNE_ALL_TESTS.</summary>
+public static class Exhaustive
 {
     /// <summary>Whether the long variants run.</summary>
     public static bool IsOn { get; } = Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") == "1";
