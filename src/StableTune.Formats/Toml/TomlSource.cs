@@ -10,11 +10,18 @@ internal sealed class TomlSource(string text, string path)
     /// <summary>Where reading stands.</summary>
     public TomlPosition Position => new(_line, _at - _lineStart + 1);
 
+    /// <summary>How many characters were looked at, again and again counted.</summary>
+    public long Looks { get; private set; }
+
     /// <summary>Whether everything is read.</summary>
     public bool AtEnd => _at >= text.Length;
 
     /// <summary>The character that comes next, or a later one; NUL behind the end (which no valid text holds).</summary>
-    public char Peek(int ahead = 0) => _at + ahead < text.Length ? text[_at + ahead] : '\0';
+    public char Peek(int ahead = 0)
+    {
+        Looks++;
+        return _at + ahead < text.Length ? text[_at + ahead] : '\0';
+    }
 
     /// <summary>Passes over characters, none of which ends a line.</summary>
     public void Skip(int count = 1) => _at += count;
@@ -30,6 +37,7 @@ internal sealed class TomlSource(string text, string path)
     /// <summary>Takes these characters if they come next; none ends a line.</summary>
     public bool TryTake(string characters)
     {
+        Looks += characters.Length;
         if (string.CompareOrdinal(text, _at, characters, 0, characters.Length) != 0) return false;
         _at += characters.Length;
         return true;
@@ -50,6 +58,7 @@ internal sealed class TomlSource(string text, string path)
     {
         var start = _at;
         while (_at < text.Length && belongs(text[_at])) _at++;
+        Looks += _at - start + 1;
         return text.AsSpan(start, _at - start);
     }
 

@@ -25,7 +25,8 @@ internal sealed class BytePairEncoder
     /// <param name="merges">Best first, each as two tokens with a blank between them; the vocabulary has both, and the two joined.</param>
     /// <param name="endOfWord">What a symbol at the end of a word carries; empty where words are told apart by their leading blank.</param>
     /// <param name="unknownId">Stands for bytes that the vocabulary has no symbol for.</param>
-    public BytePairEncoder(IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges, string endOfWord, int unknownId)
+    /// <param name="comparer">Compares pairs of ids; null for the plain way.</param>
+    public BytePairEncoder(IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges, string endOfWord, int unknownId, IEqualityComparer<long>? comparer = null)
     {
         for (var value = 0; value < 256; value++)
         {
@@ -34,7 +35,7 @@ internal sealed class BytePairEncoder
             _last[value] = ids.TryGetValue(symbol + endOfWord, out id) ? id : unknownId;
         }
 
-        _merges = new Dictionary<long, (int, int)>(merges.Count);
+        _merges = new Dictionary<long, (int, int)>(merges.Count, comparer);
         for (var rank = 0; rank < merges.Count; rank++)
         {
             var merge = merges[rank];

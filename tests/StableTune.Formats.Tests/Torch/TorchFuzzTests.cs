@@ -1,14 +1,12 @@
-using System.Diagnostics;
-
 namespace StableTune.Formats.Tests.Torch;
 
 /// <summary>
-/// Damaged files by the thousand: each is refused with the one exception, or all of it can be read, within bounds of time and memory.
+/// Damaged files by the thousand: each is refused with the one exception, or all of it can be read, within bounds of memory.
 /// STABLETUNE_ALL_TESTS=1 (tests/run.sh --all) makes it more than a hundred thousand.
 /// </summary>
 public sealed class TorchFuzzTests : IDisposable
 {
-    private static readonly int Rounds = Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") == "1" ? 20_000 : 1_000;
+    private static readonly int Rounds = Exhaustive.Runs(1_000, 20_000);
 
     /// <summary>Instructions and arguments that tend to lead somewhere.</summary>
     private static readonly string[] Pieces =
@@ -78,7 +76,7 @@ public sealed class TorchFuzzTests : IDisposable
 
     private void Run(Func<byte[]> next)
     {
-        var (watch, before, total) = (Stopwatch.StartNew(), GC.GetAllocatedBytesForCurrentThread(), 0L);
+        var (before, total) = (GC.GetAllocatedBytesForCurrentThread(), 0L);
         for (var i = 0; i < Rounds; i++)
         {
             var bytes = next();
@@ -86,9 +84,8 @@ public sealed class TorchFuzzTests : IDisposable
             TryOpen(bytes);
         }
 
-        // A file costs its buffers, and a small multiple of itself. The limit on time is for hangs, not for slow machines.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (Rounds * 600_000L) + (total * 100));
-        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromMilliseconds(60_000 + (Rounds * 60)));
+        // A file costs its buffers, and a small multiple of itself.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (Rounds * 300_000L) + (total * 30));
     }
 
     private void TryOpen(byte[] bytes)

@@ -59,7 +59,7 @@ public sealed class ModelFuzzTests : IDisposable
     public void SingleFile_WithADamagedHeader_IsCheckedAndInspected()
     {
         var path = Copy(FixtureModels.SingleFile("tiny-sd15"));
-        InPlace(path, path, Exhaustive ? 100_000 : 400, new Random(7), fromEnd: false);
+        InPlace(path, path, Exhaustive.Runs(400, 100_000), new Random(7), fromEnd: false);
     }
 
     [Fact]
@@ -79,13 +79,11 @@ public sealed class ModelFuzzTests : IDisposable
         InPlace(path, path, 300, new Random(name.Length + (fromEnd ? 1 : 0)), fromEnd);
     }
 
-    private static bool Exhaustive => Environment.GetEnvironmentVariable("STABLETUNE_ALL_TESTS") == "1";
-
     /// <summary>Damages a text file again and again.</summary>
     private void Text(string model, string file, int runs, Random random)
     {
         var original = File.ReadAllText(file);
-        for (var i = 0; i < (Exhaustive ? runs * 20 : runs); i++)
+        for (var i = 0; i < Exhaustive.Runs(runs, runs * 20); i++)
         {
             File.WriteAllText(file, Damage(original, random));
             Try(model);
@@ -122,7 +120,6 @@ public sealed class ModelFuzzTests : IDisposable
     private void Try(string model)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var clock = System.Diagnostics.Stopwatch.StartNew();
         Assert.NotNull(ModelLoader.Check(model));
         try
         {
@@ -137,8 +134,7 @@ public sealed class ModelFuzzTests : IDisposable
             _refused++;
         }
 
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 400_000_000);
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 40_000_000);
     }
 
     private string Copy(string path)

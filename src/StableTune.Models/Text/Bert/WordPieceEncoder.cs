@@ -13,10 +13,12 @@ internal sealed class WordPieceEncoder
     /// <param name="ids">The id of each piece.</param>
     /// <param name="options">Prefix and longest word.</param>
     /// <param name="unknownId">Stands for words that cannot be covered.</param>
-    public WordPieceEncoder(IReadOnlyDictionary<string, int> ids, BertTokenizerOptions options, int unknownId)
+    /// <param name="comparer">Compares pieces, of spans too; null for the plain way.</param>
+    public WordPieceEncoder(IReadOnlyDictionary<string, int> ids, BertTokenizerOptions options, int unknownId, IEqualityComparer<string>? comparer = null)
     {
-        var beginnings = new Dictionary<string, int>(ids.Count, StringComparer.Ordinal);
-        var continuations = new Dictionary<string, int>(StringComparer.Ordinal);
+        comparer ??= StringComparer.Ordinal;
+        var beginnings = new Dictionary<string, int>(ids.Count, comparer);
+        var continuations = new Dictionary<string, int>(comparer);
         var prefix = options.ContinuationPrefix;
         foreach (var (token, id) in ids)
         {
