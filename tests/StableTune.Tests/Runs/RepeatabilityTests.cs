@@ -28,7 +28,7 @@ public sealed class RepeatabilityTests : IDisposable
     public void Train_HoweverManyWorkers_LearnsTheSame_OnItsOwnThreadWithoutAny(int workers, int? ahead)
     {
         var threads = new ConcurrentDictionary<int, bool>();
-        var usual = Uncached("usual", _ => 0).Train();
+        var usual = Uncached("usual", _ => 0).For(TrainingLength.Epochs(1)).Train();
         int Note(int call)
         {
             threads[Environment.CurrentManagedThreadId] = true;
@@ -36,7 +36,7 @@ public sealed class RepeatabilityTests : IDisposable
         }
 
         // Before the run starts images are read too, to see whether they can be.
-        var other = Uncached("other", Note).WithWorkers(workers, ahead).WithObserver(new Started(threads.Clear)).Train();
+        var other = Uncached("other", Note).For(TrainingLength.Epochs(1)).WithWorkers(workers, ahead).WithObserver(new Started(threads.Clear)).Train();
         Assert.Equal(usual.Losses, other.Losses);
         Assert.Equal(TinyRun.Weights(usual.Files[0]), TinyRun.Weights(other.Files[0]));
         Assert.NotEmpty(threads);
