@@ -39,6 +39,22 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void Write_WhereNothingCanBeWritten_NamesThePathAndTheRemedy()
+    {
+        var file = Path.Combine(_folder, "file");
+        File.WriteAllText(file, "x");
+        Directory.CreateDirectory(Path.Combine(_folder, "folder"));
+        Assert.All([Path.Combine(_folder, "folder"), Path.Combine(file, "inside")], path =>
+        {
+            var error = Assert.ThrowsAny<Exception>(() => AtomicFile.WriteText(path, "y"));
+            Assert.True(error is IOException or UnauthorizedAccessException, $"{error}");
+            Assert.StartsWith($"{path} cannot be written: ", error.Message, StringComparison.Ordinal);
+            Assert.EndsWith("or give another path.", error.Message, StringComparison.Ordinal);
+        });
+        Assert.Equal(2, Directory.GetFileSystemEntries(_folder).Length);
+    }
+
+    [Fact]
     public void CanWriteInto_AFileInsteadOfAFolder_SaysWhyNot()
     {
         var path = Path.Combine(_folder, "file");

@@ -15,14 +15,17 @@ public static class AtomicFile
     {
         var full = Path.GetFullPath(path);
         var folder = Path.GetDirectoryName(full)!;
-        Directory.CreateDirectory(folder);
         var temporary = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");   // no longer than names may be
+        var isWriting = false;
         try
         {
+            Directory.CreateDirectory(folder);
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
             {
+                isWriting = true;
                 write(stream);
                 stream.Flush(flushToDisk: true);
+                isWriting = false;
             }
 
             File.Move(temporary, full, overwrite: true);
@@ -31,6 +34,12 @@ public static class AtomicFile
         {
             Discard(temporary);
             throw new IOException($"There is no space left on the disk for {full}. Free some, or give another path.", e);
+        }
+        catch (Exception e) when (!isWriting && e is (IOException or UnauthorizedAccessException))
+        {
+            Discard(temporary);
+            var message = $"{full} cannot be written: {e.Message.TrimEnd('.')}. Check that no folder stands there, that it may be written to and that no other program holds it, or give another path.";
+            throw e is UnauthorizedAccessException ? new UnauthorizedAccessException(message, e) : new IOException(message, e);
         }
         catch
         {

@@ -3,7 +3,7 @@ namespace StableTune;
 /// <summary>Finds the name that somebody may have meant.</summary>
 public static class NearName
 {
-    /// <summary>The known name that differs in the fewest letters; null when none is near.</summary>
+    /// <summary>The known name that differs in the fewest letters, else the shortest of which it is one or more words, as "flip" of "flip_aug"; null when none is near.</summary>
     /// <param name="wrong">The name that is not known.</param>
     /// <param name="known">The names that are.</param>
     public static string? Of(string wrong, IEnumerable<string> known)
@@ -12,8 +12,11 @@ public static class NearName
         ArgumentNullException.ThrowIfNull(known);
         if (wrong.Length > 100) return null;                                  // nobody meant that
         var nearest = known.Select(name => (Name: name, Distance: Distance(wrong, name))).MinBy(candidate => candidate.Distance);
-        return nearest.Name is not null && nearest.Distance <= Math.Max(2, wrong.Length / 3) ? nearest.Name : null;
+        if (nearest.Name is not null && nearest.Distance <= Math.Max(2, wrong.Length / 3)) return nearest.Name;
+        return known.Where(name => IsPart(wrong, name)).MinBy(name => name.Length);
     }
+
+    private static bool IsPart(string words, string name) => words.Length >= 3 && $"_{name}_".Contains($"_{words}_", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Letters to insert, leave out or replace (Levenshtein), without regard to case.</summary>
     private static int Distance(string left, string right)

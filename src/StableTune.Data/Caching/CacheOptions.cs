@@ -78,8 +78,8 @@ public sealed record CacheOptions : OptionsBase
             yield return Problem(TextEncoderOutputsToDisk, "outputs that are not cached cannot be kept in files", "leave TextEncoderOutputs unset");
         if (Posterior == LatentPosterior.MeanStd && LatentsToDisk && Directory is null)
             yield return Problem(Posterior, "sd-scripts' files beside the images hold one sample only", "set Directory, or keep LatentPosterior.Sample");
-        if (Directory is { } folder && (folder.Trim().Length == 0 || File.Exists(folder)))
-            yield return Problem(Directory, folder.Trim().Length == 0 ? "the name of the folder is empty" : "this is a file, not a folder", "name a folder, or leave it unset for files beside the images");
+        if (Directory is { } folder && (folder.Trim().Length == 0 || folder.Contains('\0', StringComparison.Ordinal) || File.Exists(folder)))
+            yield return Problem(Directory, File.Exists(folder) ? "this is a file, not a folder" : "this is no name of a folder", "name a folder, or leave it unset for files beside the images");
         if (SkipCheck && Validation == CacheValidation.Content)
             yield return Problem(SkipCheck, "files cannot be both trusted and held against the images' content", "use CacheValidation.Size, or do not skip the check");
     }
