@@ -42,8 +42,8 @@ internal static class PromptFreeFeatures
     /// <summary>What is wrong with the features of a data set: images without while others have them, files that do not serve, and rows of another length than the first.</summary>
     internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetItem> items)
     {
+        if (items.All(item => item.PromptFreePath is null)) return [];
         var without = items.Where(item => item.PromptFreePath is null).Select(item => item.Path).Distinct().ToList();
-        if (without.Count == items.Count) return [];
         var problems = new List<OptionProblem>();
         if (without.Count > 0)
             problems.Add(new(Option, null, $"some images of the data set have a tagger's features, but {without.Count} do not: {string.Join(", ", without.Take(Shown))}{(without.Count > Shown ? " ..." : "")}",

@@ -28,7 +28,7 @@ public static class MetadataFile
         {
             return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? Lines(path) : Whole(path);
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)   // doubled names, half characters
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)   // half characters
         {
             throw new InvalidFileException(path, "not JSON that could be read: " + e.Message.TrimEnd('.') + ".", Remedy, e);
         }
@@ -58,54 +58,59 @@ public static class MetadataFile
 
     private static OrderedDictionary<string, ImageMetadata> Whole(string path)
     {
-        using var document = JsonDocument.Parse(Text(path));
+        using var document = JsonText.Parse(path, JsonText.Read(path), Remedy);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new InvalidFileException(path, "the metadata is no JSON object of images by key.", Remedy);
         var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
-        foreach (var entry in document.RootElement.EnumerateObject()) images[entry.Name] = Read(path, $"\"{entry.Name}\"", entry.Value);
+        var faults = new List<InvalidFileException>();
+        foreach (var entry in document.RootElement.EnumerateObject()) Try(faults, () => images[entry.Name] = Read(path, $"\"{entry.Name}\"", entry.Value));
+        Throw(path, faults);
         return images;
     }
 
     private static OrderedDictionary<string, ImageMetadata> Lines(string path)
     {
         var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
-        var number = 0;
-        foreach (var line in Text(path).Split('\n'))
+        var (number, faults) = (0, new List<InvalidFileException>());
+        foreach (var line in JsonText.Read(path).Split('\n'))
         {
             number++;
-            if (string.IsNullOrWhiteSpace(line)) continue;
-            using var document = Parse(path, line, number);
+            if (!string.IsNullOrWhiteSpace(line)) Try(faults, () => Add(line));
+        }
+
+        Throw(path, faults);
+        return images;
+
+        void Add(string line)
+        {
+            using var document = JsonText.Parse(path, line, Remedy, number);
             var place = $"line {number}";
             if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("image_path", out var key) || key.ValueKind != JsonValueKind.String)
                 throw new InvalidFileException(path, $"{place} is no object with an \"image_path\".", Remedy);
-            images[key.GetString()!] = Read(path, place, document.RootElement, "image_path");
-        }
-
-        return images;
-    }
-
-    private static JsonDocument Parse(string path, string line, int number)
-    {
-        try
-        {
-            return JsonDocument.Parse(line);
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidFileException(path, $"line {number} is not JSON (byte {e.BytePositionInLine}).", Remedy, e);
+            if (!images.TryAdd(key.GetString()!, Read(path, place, document.RootElement, "image_path")))
+                throw new InvalidFileException(path, $"{place}: the image \"{key.GetString()}\" is there twice.", Remedy);
         }
     }
 
-    private static string Text(string path)
+    private static void Try(List<InvalidFileException> faults, Action read)
     {
         try
         {
-            return new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(path)).TrimStart('\uFEFF');
+            read();
         }
-        catch (System.Text.DecoderFallbackException e)
+        catch (InvalidFileException e)
         {
-            throw new InvalidFileException(path, $"the metadata file is not UTF-8 (byte {e.Index}).", "Save it as UTF-8.", e);
+            faults.Add(e);
         }
+    }
+
+    /// <summary>Tells all faults at once, as far as anybody reads them.</summary>
+    private static void Throw(string path, List<InvalidFileException> faults)
+    {
+        const int shown = 20;
+        if (faults.Count == 1) throw faults[0];
+        if (faults.Count > 1)
+            throw new InvalidFileException(path, $"{faults.Count} faults: {string.Join(" ", faults.Take(shown).Select(fault => fault.Fault))}{(faults.Count > shown ? " ..." : "")}", Remedy, faults[0]);
     }
 
     private static ImageMetadata Read(string path, string place, JsonElement entry, string? besides = null)
@@ -140,7 +145,7 @@ public static class MetadataFile
         {
             if (property.Value.ValueKind == JsonValueKind.Null) return null;
             if (property.Value.ValueKind == JsonValueKind.Array && property.Value.GetArrayLength() == 2
-                && property.Value[0].TryGetInt32(out var width) && property.Value[1].TryGetInt32(out var height) && width > 0 && height > 0)
+                && property.Value.EnumerateArray().All(side => side.ValueKind == JsonValueKind.Number) && property.Value[0].TryGetInt32(out var width) && property.Value[1].TryGetInt32(out var height) && width > 0 && height > 0)
                 return new(width, height);
             throw Wrong(property, "[width, height] in whole pixels");
         }

@@ -20,7 +20,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
     public string Folder { get; } = folder ?? throw new ArgumentNullException(nameof(folder));
 
     /// <inheritdoc/>
-    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder)));
+    public string Name => FolderRules.NameOf(Folder);
 
     /// <inheritdoc/>
     public IEnumerable<DatasetItem> Items()
@@ -101,17 +101,10 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
 
     private static JsonDocument Parse(string path)
     {
-        try
-        {
-            var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
-            document.Dispose();
-            throw new InvalidFileException(path, "it is no JSON object.", Remedy);
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidFileException(path, $"not JSON that could be read: {e.Message.TrimEnd('.')}.", Remedy, e);
-        }
+        var document = JsonText.Parse(path, JsonText.Read(path), Remedy);
+        if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+        document.Dispose();
+        throw new InvalidFileException(path, "it is no JSON object.", Remedy);
     }
 
     /// <summary>A name may lie in folders inside, and nowhere else.</summary>

@@ -86,6 +86,11 @@ public sealed class MetadataToolsTests : IDisposable
     [InlineData("{\"a\": 1}", "\"a\" is no object")]
     [InlineData("{\"a\": {\"caption\": 5}}", "\"caption\" is 5, not a text")]
     [InlineData("{\"a\": {\"train_resolution\": [512]}}", "not [width, height]")]
+    [InlineData("{\"a\": {\"train_resolution\": [\"512\", 512]}}", "not [width, height]")]
+    [InlineData("{\"a\": {\"caption\": \"x\"}, \"a\": {\"caption\": \"y\"}}", "Duplicate property 'a', which may be there once")]
+    [InlineData("{\"a\": {\"tags\": \"x\", \"tags\": \"y\"}}", "Duplicate property 'tags'")]
+    [InlineData("{\"a\": {},\n}", "at line 2, byte 1: The JSON object contains a trailing comma at the end which is not supported in this mode.")]
+    [InlineData("{\"a\": {\"caption\": [1]}, \"b\": 5}", "2 faults: \"a\": \"caption\" is [1], not a text. \"b\" is no object")]
     [InlineData("{\"a\": {\"image_size\": [512, -1]}}", "not [width, height]")]
     [InlineData("{\"a\": ", "not JSON")]
     [InlineData("{\"a\": {\"caption\": \"\\ud800\"}}", "not JSON")]
@@ -105,6 +110,9 @@ public sealed class MetadataToolsTests : IDisposable
         Assert.Equal(("from jsonl", new Imaging.PixelSize(64, 64), "x, y"), (images["a.png"].Caption, images["a.png"].ImageSize, images["b.png"].Tags));
         File.WriteAllText(_folder.File("bad.jsonl"), "{\"image_path\": \"a.png\"}\n\n{\"caption\": \"b\"}\n");
         Assert.Contains("line 3", Assert.Throws<InvalidFileException>(() => MetadataFile.Load(_folder.File("bad.jsonl"))).Fault, StringComparison.Ordinal);
+        File.WriteAllText(_folder.File("bad.jsonl"), "{\"image_path\": \"a.png\"}\n{\"image_path\": \"a.png\"}\n{oops\n");
+        var fault = Assert.Throws<InvalidFileException>(() => MetadataFile.Load(_folder.File("bad.jsonl"))).Fault;
+        Assert.StartsWith("2 faults: line 2: the image \"a.png\" is there twice. not JSON that could be read at line 3, byte 2", fault, StringComparison.Ordinal);
     }
 
     [Fact]

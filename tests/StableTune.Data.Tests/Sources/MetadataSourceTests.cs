@@ -95,6 +95,15 @@ public sealed class MetadataSourceTests
     }
 
     [Fact]
+    public void Build_WithTwoKeysOfOneImage_TrainsItWithBothTexts()
+    {
+        using var folder = new TemporaryFolder();
+        Pictures.Write(folder.File("a.png"), 64, 64);
+        File.WriteAllText(folder.File("meta.json"), """{"a": {"caption": "one"}, "a.png": {"caption": "two"}}""");
+        Assert.Equal(["one", "two"], new DatasetBuilder().AddMetadata(folder.File("meta.json")).WithResolution(64).Build().Samples.Select(sample => sample.Caption));
+    }
+
+    [Fact]
     public void Items_WithTagsOnlyAndSeveralLines_KeepsTheTags()
     {
         var items = new MetadataSource(Path.Combine(s_folder, "multi_line.json"), Path.Combine(s_folder, "img")) { Wildcard = true }.Items();

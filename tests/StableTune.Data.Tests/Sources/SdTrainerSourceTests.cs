@@ -177,7 +177,8 @@ public sealed class SdTrainerSourceTests : IDisposable
     [InlineData("{\"(64, 60)\": [\"a\"]}", "is no size")]
     [InlineData("{\"(64, 64)\": [7]}", "no list of names")]
     [InlineData("[]", "no JSON object")]
-    [InlineData("{\"(64, 64)\"", "not JSON")]
+    [InlineData("{\"(64, 64)\"", "not JSON that could be read at line 1, byte 12")]
+    [InlineData("{\"(64, 64)\": [\"a\"], \"(64, 64)\": [\"b\"]}", "Duplicate property '(64, 64)'")]
     [InlineData("{\"(64, 64)\": [\"missing\"]}", "neither an image nor latents")]
     [InlineData("{\"(96, 64)\": [\"a\"]}", "the latents are [4, 8, 8]")]
     public void BadLists_AreRefused(string list, string fault)
@@ -185,5 +186,12 @@ public sealed class SdTrainerSourceTests : IDisposable
         File.WriteAllText(_folder.File("buckets.json"), list);
         var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new(1)).Dispose());
         Assert.Contains(fault, error.Message);
+    }
+
+    [Fact]
+    public void AList_WithAByteOrderMark_IsRead()
+    {
+        File.WriteAllText(_folder.File("buckets.json"), "\uFEFF{\"(64, 64)\": [\"a\"]}");
+        Assert.Single(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build().Samples);
     }
 }
