@@ -36,7 +36,8 @@ internal sealed partial class DatasetAssembly
         assembly._warnings.AddRange(plan.Notes);
         assembly._problems.AddRange(plan.Options.Validate());
         if (plan.Subsets.IsEmpty)
-            assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images", "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
+            assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images" + (plan.Notes.IsEmpty ? "" : $" ({string.Join(" ", plan.Notes).TrimEnd('.')})"),
+                "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
         foreach (var subset in plan.Subsets) assembly._problems.AddRange(subset.Options.Validate());
         assembly.CheckBalance(plan.Subsets);
 
@@ -69,7 +70,8 @@ internal sealed partial class DatasetAssembly
         foreach (var subset in subsets)
         {
             var folder = subset.Source switch { FolderSource source => source.Folder, DreamBoothRootSource source => source.Root, MetadataSource source => source.File, SdTrainerSource source => source.Folder, _ => "" };
-            if (folder.Length == 0 || seen.Add(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) yield return subset;
+            // What can be no path is told when it is read.
+            if (folder.Length == 0 || folder.Contains('\0', StringComparison.Ordinal) || seen.Add(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))) yield return subset;
             else _warnings.Add($"{folder}: it was added twice, the second time is ignored. Raise its repeats instead.");
         }
     }
@@ -195,7 +197,7 @@ internal sealed partial class DatasetAssembly
         if (size.Width < 8 || size.Height < 8 || size.Width % 8 != 0 || size.Height % 8 != 0)
             throw new ArgumentException($"its training size would be {size}, which is no multiple of 8");
         if ((long)resized.Width * resized.Height > MostPixels)
-            throw new ArgumentException($"a picture so long and narrow would be scaled to {resized} before it is cut; cut a piece out of it by hand");
+            throw new ArgumentException($"it would be scaled to {resized} before it is cut, more than {MostPixels} pixels: the picture is too long and narrow, or the resolution too large");
         return left >= 0 && top >= 0 && left + size.Width <= resized.Width && top + size.Height <= resized.Height ? framing
             : throw new ArgumentException($"a piece of {size} at ({left}, {top}) cannot be cut from {resized}");
     }

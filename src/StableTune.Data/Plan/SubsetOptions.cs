@@ -82,6 +82,8 @@ public sealed record SubsetOptions : OptionsBase
         foreach (var problem in Captions.Validate()) yield return problem;
         foreach (var problem in Augmentation.Validate()) yield return problem;
         if (ConditioningFolder is not null && FolderRules.Existing("SubsetOptions.ConditioningFolder", ConditioningFolder) is { } missing) yield return missing;
+        if (Attributes.GetValueOrDefault(PreserveOutput) is { } preserve and not bool)
+            yield return Problem(preserve, $"the attribute {PreserveOutput} is true or false", "give it one of these, without quotes", nameof(Attributes));
         if (!Enum.IsDefined(Mask)) yield return Problem(Mask, "there is no such mask", "use LossMask.Alpha");
         if (Mask == LossMask.Conditioning && ConditioningFolder is null)
             yield return Problem(Mask, "masks are to come from a folder, but none is given", "set ConditioningFolder");

@@ -9,6 +9,8 @@ internal sealed class CaptionFiles
     /// <summary>The extensions that are looked for when none was chosen, the first one wins. sd-scripts knows the first only.</summary>
     internal static readonly string[] DefaultExtensions = [".caption", ".txt"];
 
+    private const int MostBytes = 16 << 20;
+
     private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly string _folder;
@@ -39,12 +41,14 @@ internal sealed class CaptionFiles
     }
 
     /// <summary>Reads a caption file as it stands, without its byte order mark.</summary>
-    /// <exception cref="InvalidFileException">The file is empty, or it is not UTF-8.</exception>
+    /// <exception cref="InvalidFileException">The file is empty, too large, not UTF-8, or cannot be read.</exception>
     internal static string Read(string path)
     {
-        var bytes = File.ReadAllBytes(path);
+        var bytes = Bytes(path);
         if (bytes.AsSpan() is [] or [0xEF, 0xBB, 0xBF])                      // editors write nothing as a byte order mark
             throw new InvalidFileException(path, "the caption file is empty.", "Write a caption into it, or delete the file so that class tokens take its place.");
+        if (bytes.AsSpan().Contains((byte)0) || bytes.AsSpan() is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..])
+            throw new InvalidFileException(path, "the caption file is not UTF-8: it is UTF-16 or no text.", "Save it as UTF-8.");
         try
         {
             return _strict.GetString(bytes).TrimStart('\uFEFF');
@@ -52,6 +56,23 @@ internal sealed class CaptionFiles
         catch (DecoderFallbackException e)
         {
             throw new InvalidFileException(path, $"the caption file is not UTF-8 (byte {e.Index}).", "Save it as UTF-8.", e);
+        }
+    }
+
+    private static byte[] Bytes(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            if (file.Length > MostBytes)
+                throw new InvalidFileException(path, $"the caption file has {file.Length} bytes, {MostBytes} is the most.", "Give the image a caption of its own, or choose another caption extension.");
+            var bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return bytes;
+        }
+        catch (Exception e) when (e is not InvalidFileException && FileProblems.IsAboutFiles(e))
+        {
+            throw new InvalidFileException(path, $"the caption file cannot be read: {e.Message.TrimEnd('.')}.", "Check that it may be read and that no other program holds it.", e);
         }
     }
 

@@ -16,7 +16,7 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
     public string? CaptionExtension { get; init; }
 
     /// <inheritdoc/>
-    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Root)));
+    public string Name => FolderRules.NameOf(Root);
 
     /// <inheritdoc/>
     public IEnumerable<DatasetItem> Items()

@@ -10,6 +10,10 @@ internal static class FolderRules
         File.Exists(folder) ? new(option, folder, "this is a file, not a folder", "name the folder that holds the images")
         : Directory.Exists(folder) ? null : new(option, folder, "the folder does not exist", "fix the path; relative ones start from the current folder");
 
+    /// <summary>The bare name of a folder; what can be no path is its own name.</summary>
+    internal static string NameOf(string folder) =>
+        folder.Contains('\0', StringComparison.Ordinal) || folder.Length == 0 ? folder : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+
     /// <summary>Of a folder of images that cannot be left out.</summary>
     /// <param name="option">The option as code names it.</param>
     /// <param name="folder">Its value.</param>

@@ -40,7 +40,7 @@ public sealed class FolderSource(string folder) : IDatasetSource
     public bool TakeCached { get; init; }
 
     /// <inheritdoc/>
-    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder)));
+    public string Name => FolderRules.NameOf(Folder);
 
     /// <summary>What a root folder already read from the name, by its own, wider rule.</summary>
     internal DreamBoothFolder? Convention { get; init; }

@@ -122,6 +122,32 @@ public sealed class DatasetConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Build_OfWhatWasLeftOut_SaysSo_AndAKnownAttributeHasItsType()
+    {
+        Pictures.Write(_temporary.File("a.png"), 64, 64);
+        string Fault(string lines)
+        {
+            File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = \".\"\n{lines}");
+            return Assert.Single(Assert.Throws<InvalidOptionsException>(() => DatasetBuilder.FromToml(_temporary.File("data.toml")).Build()).Problems).ToString();
+        }
+
+        Assert.Contains("line 3, column 12: the subset is left out, its num_repeats is 0", Fault("num_repeats = 0"), StringComparison.Ordinal);
+        Assert.Contains("SubsetOptions.Attributes is \"yes\": the attribute diff_output_preservation is true or false", Fault("custom_attributes = { diff_output_preservation = \"yes\" }"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("flip", "flip_aug")]
+    [InlineData("repeats", "num_repeats")]
+    [InlineData("shuffle", "shuffle_caption")]
+    [InlineData("caption_dropout", "caption_dropout_rate")]
+    [InlineData("Keep_Token", "keep_tokens")]
+    public void Read_WithAPartOfAName_FindsTheName(string key, string name)
+    {
+        File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n{key} = true");
+        Assert.Contains($"Did you mean \"{name}\"?", Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_WithAFaultInGeneral_TellsItOnce()
     {
         File.WriteAllText(_temporary.File("data.toml"), "[general]\nflip_aug = 1\n[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n[[datasets.subsets]]\nimage_dir = \"b\"");

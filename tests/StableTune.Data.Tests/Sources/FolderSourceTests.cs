@@ -118,6 +118,55 @@ public sealed class FolderSourceTests
         Assert.Contains("empty", problem.Rule);
     }
 
+    /// <summary>Text of another encoding would train as noise, and what cannot be read is told for each file, not for the folder.</summary>
+    [Fact]
+    public void Captions_ThatAreNoText_AreAllNamed()
+    {
+        using var temporary = new TemporaryFolder();
+        byte[][] contents = [[0xFF, 0xFE, (byte)'a', 0], [0xFE, 0xFF, 0, (byte)'a'], [(byte)'a', 0, (byte)'b', 0], [(byte)'a', 0xE9]];
+        for (var i = 0; i < contents.Length; i++) File.WriteAllBytes(temporary.File($"{i}.txt"), contents[i]);
+        using (var file = File.Create(temporary.File("4.txt"))) file.SetLength((16 << 20) + 1);
+        for (var i = 0; i < 6; i++) Pictures.Write(temporary.File($"{i}.png"), 8, 8);
+        if (!OperatingSystem.IsWindows()) File.CreateSymbolicLink(temporary.File("5.txt"), temporary.File("5.txt"));
+        var problems = Assert.Throws<InvalidOptionsException>(() => new FolderSource(temporary.Path).Items()).Problems;
+        Assert.Equal(Enumerable.Range(0, OperatingSystem.IsWindows() ? 5 : 6).Select(i => temporary.File($"{i}.txt")), problems.Select(problem => problem.Value));
+        Assert.Equal(["not UTF-8: it is UTF-16", "not UTF-8: it is UTF-16", "not UTF-8: it is UTF-16", "not UTF-8 (byte 1)", "16777216 is the most", "cannot be read"],
+            problems.Zip(["not UTF-8: it is UTF-16", "not UTF-8: it is UTF-16", "not UTF-8: it is UTF-16", "not UTF-8 (byte 1)", "16777216 is the most", "cannot be read"],
+                (problem, part) => problem.Rule.Contains(part, StringComparison.Ordinal) ? part : problem.Rule));
+        Assert.All(problems, problem => Assert.NotEmpty(problem.Remedy));
+    }
+
+    [Fact]
+    public void Folder_ThatCanBeNoPath_IsRefused()
+    {
+        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddFolder("a\0b").AddDreamBoothRoot("c\0d").AddMetadata("e\0f").AddSdTrainer("g\0h").WithResolution(64).Build());
+        Assert.Equal(4, error.Problems.Count);
+    }
+
+    /// <summary>As in sd-scripts, a name must match exactly; blanks, brackets and other scripts are nothing special.</summary>
+    [Fact]
+    public void Images_WithOddNames_HaveTheirCaptions_AlsoThroughAConfigurationFile()
+    {
+        using var temporary = new TemporaryFolder();
+        var folder = temporary.Folder("a [b] {c}");
+        string[] stems = OperatingSystem.IsWindows() ? ["a b", "[x]", "日本", "%20"] : ["a b", "[x]*?", "日本", "%20", "quote\"'", "line\nfeed", "-dash", ".hidden", "e\u0301", "\u00e9"];
+        foreach (var stem in stems)
+        {
+            Pictures.Write(Path.Combine(folder, stem + ".png"), 64, 64);
+            File.WriteAllText(Path.Combine(folder, stem + ".txt"), "of " + stem.Replace('\n', ' '));
+        }
+
+        Directory.CreateDirectory(Path.Combine(folder, "folder.png"));
+        var builder = new DatasetBuilder().AddFolder(folder).WithResolution(64);
+        File.WriteAllText(temporary.File("data.toml"), builder.ToToml());
+        Assert.All([builder.Build(), DatasetBuilder.FromToml(temporary.File("data.toml")).Build()], dataset =>
+        {
+            Assert.Equal(stems.Order(StringComparer.Ordinal), dataset.Samples.Select(sample => Path.GetFileNameWithoutExtension(sample.Path)));
+            Assert.All(dataset.Samples, sample => Assert.Equal("of " + Path.GetFileNameWithoutExtension(sample.Path).Replace('\n', ' '), sample.Caption));
+            Assert.Empty(dataset.CheckImages());
+        });
+    }
+
     [Fact]
     public void Root_WhoseFoldersHaveOtherNames_NamesThem()
     {
