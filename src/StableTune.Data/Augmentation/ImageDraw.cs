@@ -22,6 +22,9 @@ internal sealed record ImageDraw(Framing Framing, bool Flip)
     /// <summary>The image as it is without augmentation, for caches and checks.</summary>
     internal static ImageDraw Plain(TrainingSample sample) => new(sample.Framing, Flip: false);
 
+    /// <summary>Whether the picture is the plain one, or its mirror image.</summary>
+    internal bool IsPlainOrMirrored(TrainingSample sample) => Framing == sample.Framing && Rotation == 0 && Color is null;
+
     /// <summary>Decides. Each augmentation has a stream of its own, so that turning one on or off leaves the others as they were.</summary>
     /// <param name="sample">The image.</param>
     /// <param name="epoch">The epoch.</param>

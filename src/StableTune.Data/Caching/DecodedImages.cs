@@ -28,7 +28,7 @@ internal sealed class DecodedImages : IDisposable
         }
         catch (InvalidFileException)
         {
-            return new(samples, null, [.. samples.Select(ImageCheck.Problem).OfType<OptionProblem>()]);      // all of them, not only the first
+            return new(samples, null, [.. samples.Select(sample => SampleFiles.Read(sample).Fault).OfType<OptionProblem>()]);      // all of them, not only the first
         }
     }
 

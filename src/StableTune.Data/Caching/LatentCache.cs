@@ -57,7 +57,7 @@ public sealed class LatentCache : IDisposable
     /// <param name="options">Where files are, and how they are looked at; null takes the defaults: none, all in memory.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents that came with the data set are damaged.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents or masks that came with the data set are damaged.</exception>
     public static LatentCache Open(TrainingDataset dataset, VaeIdentity vae, CacheOptions? options = null,
         IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -206,18 +206,34 @@ public sealed class LatentCache : IDisposable
 
     private void Look(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var findings = new CacheFinding?[_dataset.Samples.Count];
+        var (findings, masks) = (new CacheFinding?[_dataset.Samples.Count], new OptionProblem?[_dataset.Samples.Count]);
         var done = 0;
         Parallel.For(0, findings.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
             var sample = _dataset.Samples[i];
             findings[i] = (sample.LatentsPath is null ? StoreOf(sample) : _given)?.Find(sample);
+            masks[i] = MaskFault(sample);
             if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Step = Interlocked.Increment(ref done), TotalSteps = findings.Length });
         });
         _store?.Settle();
-        InvalidOptionsException.ThrowIfAny(Problems(findings));
+        InvalidOptionsException.ThrowIfAny([.. Problems(findings), .. masks.OfType<OptionProblem>()]);
         _missing = [.. _dataset.Samples.Where(sample => findings[sample.Index]?.State != CacheState.Present)];
         if (ReadsFiles) Report = CacheReport.Of([.. findings.OfType<CacheFinding>()], "cached latents");
+    }
+
+    /// <summary>Masks that came with the data set are read at each use: it is better said now than in the middle of an epoch that one does not serve.</summary>
+    private static OptionProblem? MaskFault(TrainingSample sample)
+    {
+        if (sample.MaskPath is null) return null;
+        try
+        {
+            SampleMask.Check(sample);
+            return null;
+        }
+        catch (InvalidFileException e)
+        {
+            return FileProblems.Describe("DatasetItem.MaskPath", e);
+        }
     }
 
     private IEnumerable<OptionProblem> Problems(CacheFinding?[] findings)

@@ -37,6 +37,14 @@ internal static class SampleMask
         return values;
     }
 
+    /// <summary>Reads a mask that came with the data set to see whether it serves.</summary>
+    /// <exception cref="InvalidFileException">As for <see cref="Given"/>.</exception>
+    internal static void Check(TrainingSample sample)
+    {
+        var size = sample.Framing.Size;
+        Given(sample, flip: false, new float[size.Width / MaskValues.Scale * (size.Height / MaskValues.Scale)]);
+    }
+
     /// <summary>Multiplies values by a mask that came with the data set.</summary>
     /// <param name="sample">The image; it has such a mask.</param>
     /// <param name="flip">Whether it is mirrored.</param>

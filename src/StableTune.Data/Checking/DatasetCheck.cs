@@ -7,39 +7,40 @@ namespace StableTune.Data;
 internal static class DatasetCheck
 {
     /// <summary>One image with what the pass over the files found.</summary>
-    private sealed record Looked(TrainingSample Sample, OptionProblem? Fault, Fingerprint? Print);
+    /// <param name="Sample">The image.</param>
+    /// <param name="Fault">Why it cannot be read; null when it can.</param>
+    /// <param name="Print">What tells it from others; null when it was not read.</param>
+    internal sealed record Looked(TrainingSample Sample, string? Fault, Fingerprint? Print)
+    {
+        internal static Looked At(SampleFiles files) => new(files.Sample, files.FaultText, files switch
+        {
+            { Image: null } => null,
+            { Sample.Image: null } => Fingerprint.Of(files.Sample.Path, files.Image),
+            _ => Fingerprint.Of(files.Image),
+        });
+    }
 
     internal static DatasetCheckReport Run(TrainingDataset dataset, DatasetCheckOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
         // The same image may be trained at several sizes.
-        TrainingSample[] samples = [.. dataset.Samples, .. dataset.Validation?.Samples ?? []];
-        var looked = options.ReadPixels ? Read(samples, progress, cancellationToken) : [.. samples.Select(sample => new Looked(sample, null, null))];
+        return Run(dataset, options, !options.ReadPixels ? [] : SampleFiles.ReadAll(dataset.AllSamples, "checking the data set", Looked.At, progress, cancellationToken));
+    }
+
+    /// <param name="dataset">The data set.</param>
+    /// <param name="options">Where odd begins.</param>
+    /// <param name="looked">What reading found, in the order of the images; empty where they were not read.</param>
+    internal static DatasetCheckReport Run(TrainingDataset dataset, DatasetCheckOptions options, IReadOnlyList<Looked> looked)
+    {
+        var samples = dataset.AllSamples;
         var findings = new List<DatasetFinding>();
         foreach (var image in looked.Where(image => image.Fault is not null).DistinctBy(image => image.Sample.Path))
-            findings.Add(new(FindingSeverity.Error, FindingKind.Unreadable, image.Sample.Path, image.Fault!.Rule));
+            findings.Add(new(FindingSeverity.Error, FindingKind.Unreadable, image.Sample.Path, image.Fault!));
         findings.AddRange(samples.SelectMany(sample => Shapes(sample, options)));
         findings.AddRange(samples.DistinctBy(sample => sample.Path).SelectMany(sample => Captions(sample, options)));
         findings.AddRange(dataset.Folders.SelectMany(Unused));
         findings.AddRange(Doubles(looked));
         return new(samples.DistinctBy(sample => sample.Path).Count(), [.. findings.Distinct().OrderByDescending(finding => finding.Severity).ThenBy(finding => finding.Kind)]);
-    }
-
-    private static List<Looked> Read(TrainingSample[] samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) =>
-        OrderedWork.Run(samples.Length, new BatchLoaderOptions().Workers, "checking the data set", index => Look(samples[index]), progress, cancellationToken);
-
-    private static Looked Look(TrainingSample sample)
-    {
-        try
-        {
-            if (sample.ConditioningPath is not null) ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
-            var image = ImagePreparation.Load(sample);
-            return new(sample, null, sample.Image is null ? Fingerprint.Of(sample.Path, image) : Fingerprint.Of(image));
-        }
-        catch (InvalidFileException e)
-        {
-            return new(sample, FileProblems.Describe("DatasetItem.Path", e), null);
-        }
     }
 
     private static IEnumerable<DatasetFinding> Shapes(TrainingSample sample, DatasetCheckOptions options)
@@ -68,7 +69,7 @@ internal static class DatasetCheck
         else if (captions.TagDropoutRate >= 1) yield return Odd(FindingKind.NeverUsed, folder.Name, $"all parts of its captions but those kept in place are always dropped");
     }
 
-    private static IEnumerable<DatasetFinding> Doubles(List<Looked> looked)
+    private static IEnumerable<DatasetFinding> Doubles(IReadOnlyList<Looked> looked)
     {
         var prints = looked.Where(image => image.Print is not null).DistinctBy(image => image.Sample.Path).Select(image => (image.Sample.Path, image.Print!.Value)).ToList();
         foreach (var group in DuplicateFinder.Group(prints))

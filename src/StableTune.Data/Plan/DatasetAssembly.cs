@@ -17,20 +17,20 @@ internal sealed partial class DatasetAssembly
     private readonly DatasetPlan _plan;
     private readonly IReadOnlyDictionary<string, OptionProblem> _damaged;
 
-    private DatasetAssembly(DatasetPlan plan, IEnumerable<OptionProblem> damaged) =>
-        (_plan, _options, _damaged) = (plan, plan.Options, damaged.DistinctBy(fault => fault.Value).ToDictionary(fault => $"{fault.Value}", StringComparer.Ordinal));
+    private DatasetAssembly(DatasetPlan plan, IReadOnlyDictionary<string, OptionProblem> damaged) => (_plan, _options, _damaged) = (plan, plan.Options, damaged);
 
     /// <param name="plan">What to make.</param>
-    /// <param name="damaged">Images that are known to be damaged although their headers are good.</param>
-    internal static DatasetInspection Inspect(DatasetPlan plan, params IEnumerable<OptionProblem> damaged)
+    /// <param name="damaged">Images that are known not to serve although their headers are good: they, or what belongs to them, are damaged.</param>
+    internal static DatasetInspection Inspect(DatasetPlan plan, params IEnumerable<(TrainingSample Sample, OptionProblem Fault)> damaged)
     {
-        if (plan.Others.IsEmpty) return InspectOne(plan, damaged);
-        var parts = plan.All.Select(part => InspectOne(part, damaged)).ToList();
+        var faults = damaged.DistinctBy(bad => bad.Sample.Path).ToDictionary(bad => bad.Sample.Path, bad => bad.Fault, StringComparer.Ordinal);
+        if (plan.Others.IsEmpty) return InspectOne(plan, faults);
+        var parts = plan.All.Select(part => InspectOne(part, faults)).ToList();
         var problems = parts.SelectMany(part => part.Problems).Distinct().ToList();
         return problems.Count > 0 ? new(null, problems) : new(new TrainingDataset(plan, [.. parts.Select(part => part.Dataset!)]), []);
     }
 
-    private static DatasetInspection InspectOne(DatasetPlan plan, IEnumerable<OptionProblem> damaged)
+    private static DatasetInspection InspectOne(DatasetPlan plan, IReadOnlyDictionary<string, OptionProblem> damaged)
     {
         var assembly = new DatasetAssembly(plan, damaged);
         assembly._warnings.AddRange(plan.Notes);
@@ -124,9 +124,10 @@ internal sealed partial class DatasetAssembly
             }
         });
 
-        var bad = faults.OfType<OptionProblem>().ToList();
-        if (_options.OnBadImage == BadImagePolicy.Fail) _problems.AddRange(bad);
-        else _warnings.AddRange(bad.Select(fault => $"{fault.Value}: left out, {fault.Rule}."));
+        if (_options.OnBadImage == BadImagePolicy.Fail) _problems.AddRange(faults.OfType<OptionProblem>());
+        else
+            _warnings.AddRange(faults.Zip(found, (fault, item) => (Fault: fault, item.Item.Path)).Where(bad => bad.Fault is not null)
+                .Select(bad => $"{bad.Path}: left out, {(Equals(bad.Fault!.Value, bad.Path) ? "" : $"{bad.Fault.Value}: ")}{bad.Fault.Rule}."));
         return [.. from i in Enumerable.Range(0, found.Count)
                    where sizes[i] is not null
                    select found[i] with { Item = found[i].Item with { Size = sizes[i] } }];

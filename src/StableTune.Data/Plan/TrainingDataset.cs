@@ -54,6 +54,9 @@ public sealed class TrainingDataset
     /// <summary>The images that occur in an epoch: those of training subsets in order, then regularisation images as far as they are used.</summary>
     public IReadOnlyList<TrainingSample> Samples { get; }
 
+    /// <summary>These and those that are held out.</summary>
+    internal IReadOnlyList<TrainingSample> AllSamples => Validation is null ? Samples : [.. Samples, .. Validation.Samples];
+
     /// <summary>The folders, in the order in which they were added.</summary>
     public IReadOnlyList<DatasetFolder> Folders { get; }
 
@@ -93,14 +96,14 @@ public sealed class TrainingDataset
     public PixelSize? CommonSize => Buckets is [var only] ? only.Size : null;
 
     /// <summary>
-    /// Reads every image as training would, and reports those that cannot be read: headers, which building looks at, do not show
-    /// a file that was cut short. Caching latents does the same on the way.
+    /// Reads every image as training would, with second image and mask and those held out too, and reports what cannot be read: headers, which building
+    /// looks at, do not show a file that was cut short. Caching latents does the same on the way.
     /// </summary>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>One problem for each bad image; empty when all can be read.</returns>
     public IReadOnlyList<OptionProblem> CheckImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        ImageCheck.Run(Samples, progress, cancellationToken);
+        [.. SampleFiles.Bad(AllSamples, progress, cancellationToken).Select(bad => bad.Fault)];
 
     /// <summary>
     /// The same data set without the images that cannot be read, each with a warning, where <see cref="BadImagePolicy.Skip"/> asks for
@@ -112,7 +115,7 @@ public sealed class TrainingDataset
     /// <exception cref="InvalidOptionsException">Bad images are not to be skipped, and all are listed; or no image is left.</exception>
     public TrainingDataset WithoutBadImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        var bad = CheckImages(progress, cancellationToken);
+        var bad = SampleFiles.Bad(AllSamples, progress, cancellationToken);
         if (bad.Count == 0) return this;
         var rest = DatasetAssembly.Inspect(_plan, bad);
         return rest.Dataset ?? throw new InvalidOptionsException(rest.Problems);

@@ -13,17 +13,23 @@ internal static class DatasetPreview
         var draws = new Dictionary<int, ImageDraw>();
         foreach (var epoch in epochs) Note(epoch, options, uses, draws);
 
-        var cards = new PreviewCard[shown.Count];
-        var done = 0;
+        var (cards, looked) = (new PreviewCard[shown.Count], new DatasetCheck.Looked[shown.Count]);
+        // Pixels are looked at for the findings only where all images are shown, and so read, anyway.
+        var (looks, done) = (options.Check.ReadPixels && shown.Count == dataset.Samples.Count, 0);
         Parallel.For(0, shown.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
-            cards[i] = PreviewCard.Make(shown[i], uses[shown[i].Index], draws.GetValueOrDefault(shown[i].Index) ?? ImageDraw.Plain(shown[i]), options.ThumbnailSide);
+            var files = SampleFiles.Read(shown[i]);
+            cards[i] = PreviewCard.Make(files, uses[shown[i].Index], draws.GetValueOrDefault(shown[i].Index) ?? ImageDraw.Plain(shown[i]), options.ThumbnailSide);
+            if (looks) looked[i] = DatasetCheck.Looked.At(files);
             progress?.Report(new() { Stage = "drawing the preview", Step = Interlocked.Increment(ref done), TotalSteps = shown.Count });
         });
-        // Pixels of all images are read for the findings only where all are shown anyway.
-        var findings = dataset.Check(options.Check with { ReadPixels = options.Check.ReadPixels && dataset.Samples.Count <= options.MaxImages }, cancellationToken: cancellationToken);
+        var findings = DatasetCheck.Run(dataset, options.Check, looks ? [.. looked, .. HeldOut(dataset, cancellationToken)] : []);
         AtomicFile.WriteText(path, PreviewPage.Write(dataset, options, cards, findings));
     }
+
+    /// <summary>Images that are held out have no cards, so that they are read for the findings alone.</summary>
+    private static List<DatasetCheck.Looked> HeldOut(TrainingDataset dataset, CancellationToken cancellationToken) =>
+        dataset.Validation is not { } held ? [] : SampleFiles.ReadAll(held.Samples, "checking the data set", DatasetCheck.Looked.At, null, cancellationToken);
 
     /// <summary>The images shown: all, or of each bucket its share.</summary>
     private static List<TrainingSample> Shown(TrainingDataset dataset, int most)

@@ -19,15 +19,17 @@ internal sealed record PreviewCard(TrainingSample Sample, IReadOnlyList<PreviewU
 {
     private const int Quality = 80;
 
-    /// <summary>Reads and draws.</summary>
-    internal static PreviewCard Make(TrainingSample sample, IReadOnlyList<PreviewUse> uses, ImageDraw draw, int side)
+    /// <summary>Draws; reads the image again only where chance changes more than mirroring it.</summary>
+    internal static PreviewCard Make(SampleFiles files, IReadOnlyList<PreviewUse> uses, ImageDraw draw, int side)
     {
+        var sample = files.Sample;
+        if (files.Image is not { } image) return new(sample, uses, null, null, null, files.FaultText ?? "the image is gone, its cached latents are trained");
         try
         {
-            var image = ImagePreparation.Load(sample, draw);
-            var second = sample.ConditioningPath is null ? null : ImagePreparation.LoadConditioning(sample, draw);
-            return new(sample, uses, Small(image.WithoutAlpha(), side), MaskPicture(sample, draw, image, second) is { } mask ? Small(mask, side) : null,
-                second is null ? null : Small(second, side), null);
+            if (!draw.IsPlainOrMirrored(sample)) (image, files) = (ImagePreparation.Load(sample, draw), files with { Second = files.Second is null ? null : ImagePreparation.LoadConditioning(sample, draw) });
+            else if (draw.Flip) (image, files) = (image.FlipHorizontal(), files with { Second = files.Second?.FlipHorizontal() });
+            return new(sample, uses, Small(image.WithoutAlpha(), side), MaskPicture(sample, draw, image, files.Second) is { } mask ? Small(mask, side) : null,
+                files.Second is { } second ? Small(second, side) : null, null);
         }
         catch (InvalidFileException e)
         {

@@ -96,6 +96,95 @@ public sealed class DatasetCheckTests : IDisposable
         Assert.Throws<InvalidOptionsException>(() => dataset.Preview(_folder.File("p.html"), new() { Epochs = 0, MaxImages = 0, ThumbnailSide = 1 }));
     }
 
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 2)]
+    public void Preview_ReadsEachImageOnce_UnlessChanceCutsIt(bool randomCrop, int reads)
+    {
+        CountedPicture[] pictures = [.. Enumerable.Range(0, 3).Select(i => new CountedPicture($"picture {i}", new PixelImage(100 + i, 80)))];
+        var builder = new DatasetBuilder().AddImages(pictures.Select(picture => new DatasetItem(picture, "a caption")),
+            new SubsetOptions { Augmentation = new() { Flip = true, RandomCrop = randomCrop, CircularMask = (0.5, 1) } }).WithResolution(64);
+        builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build().Preview(_folder.File("p.html"));
+        Assert.Equal([reads, reads, 1], pictures.Select(picture => picture.Loads));           // the last is held out, and has no card
+    }
+
+    [Fact]
+    public void ImagesThatAreGone_AreNoFault()
+    {
+        Pictures.Write(_folder.File("a.png"), 40, 32);
+        File.WriteAllText(_folder.File("a.txt"), "a caption");
+        DatasetBuilder Builder() => new DatasetBuilder().Add(new FolderSource(_folder.Path) { TakeCached = true }).WithResolution(32, 16);
+        Builder().Build().PrepareCaches(new SquareVae());
+        File.Delete(_folder.File("a.png"));
+        var dataset = Builder().Build();
+        Assert.True(Assert.Single(dataset.Samples).IsCachedOnly);
+        Assert.Equal(0, dataset.Check().ErrorCount);
+        dataset.Preview(_folder.File("p.html"));
+        Assert.Contains("its cached latents are trained", File.ReadAllText(_folder.File("p.html")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(BadImagePolicy.Fail)]
+    [InlineData(BadImagePolicy.Skip)]
+    public void SecondImages_ThatCannotBeRead_CountAsTheirImages(BadImagePolicy policy)
+    {
+        using var hints = new TemporaryFolder();
+        foreach (var name in new[] { "a.png", "b.png" })
+        {
+            Pictures.Write(_folder.File(name), 64, 64);
+            Pictures.Write(hints.File(name), 64, 64);
+        }
+
+        var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = hints.Path, ClassTokens = "frog" }).WithResolution(64);
+        var dataset = builder.WithOptions(builder.Plan.Options with { OnBadImage = policy }).Build();
+        Cut(hints.File("b.png"));
+        Assert.Equal(hints.File("b.png"), Assert.Single(dataset.CheckImages()).Value);
+        var finding = Assert.Single(dataset.Check().Findings, finding => finding.Severity == FindingSeverity.Error);
+        Assert.Equal(_folder.File("b.png"), finding.Path);
+        Assert.StartsWith(hints.File("b.png"), finding.Message, StringComparison.Ordinal);
+        if (policy == BadImagePolicy.Fail)
+        {
+            Assert.Equal(hints.File("b.png"), Assert.Single(Assert.Throws<InvalidOptionsException>(() => dataset.WithoutBadImages()).Problems).Value);
+            return;
+        }
+
+        var rest = dataset.WithoutBadImages();
+        Assert.Equal([_folder.File("a.png")], rest.Samples.Select(sample => sample.Path));
+        Assert.Contains(rest.Warnings, warning => warning.StartsWith($"{_folder.File("b.png")}: left out, {hints.File("b.png")}:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void ImagesThatAreHeldOut_AreLookedAtToo()
+    {
+        foreach (var name in new[] { "a.png", "b.png", "c.png" }) Pictures.Write(_folder.File(name), 64, 64);
+        var builder = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64);
+        var dataset = builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build();
+        var held = Assert.Single(dataset.Validation!.Samples).Path;
+        Cut(held);
+        Assert.Equal(held, Assert.Single(dataset.CheckImages()).Value);
+        Assert.Equal(held, Assert.Single(Assert.Throws<InvalidOptionsException>(() => dataset.WithoutBadImages()).Problems).Value);
+    }
+
+    private static void Cut(string path) => File.WriteAllBytes(path, File.ReadAllBytes(path)[..60]);
+
+    /// <summary>A picture that counts how often it is read.</summary>
+    private sealed class CountedPicture(string name, PixelImage image) : IImageSource
+    {
+        private int _loads;
+
+        public int Loads => _loads;
+
+        public string Name => name;
+
+        public PixelSize ReadSize(ImageLoadOptions options) => image.Size;
+
+        public PixelImage Load(ImageLoadOptions options)
+        {
+            Interlocked.Increment(ref _loads);
+            return image;
+        }
+    }
+
     private void Fill()
     {
         File.Copy(Fixtures.Path("data", "images", "png_rgb.png"), _folder.File("good.png"));

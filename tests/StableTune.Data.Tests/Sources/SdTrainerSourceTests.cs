@@ -126,6 +126,19 @@ public sealed class SdTrainerSourceTests : IDisposable
     }
 
     [Fact]
+    public void Masks_ThatDoNotServe_AreNamedBeforeTraining()
+    {
+        var mask = _folder.File("mask", "b.npz");
+        File.WriteAllBytes(mask, File.ReadAllBytes(mask)[..^30]);
+        NpzWriter.Write(_folder.File("mask", "c.npz"), [NpyArray.Of<float>("arr_0", new float[64], 8, 8).ToPayload()]);
+        var dataset = Build();
+        string[] expected = [mask, _folder.File("mask", "c.npz")];
+        Assert.Equal(expected, dataset.CheckImages().Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
+        Assert.Equal(expected, Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(dataset, new(0.5)).Dispose()).Problems.Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
+        Assert.Equal(2, dataset.Check().ErrorCount);
+    }
+
+    [Fact]
     public void PromptFreeFeatures_ThatChangedSince_AreNamedByTheLoader()
     {
         var dataset = Build();
