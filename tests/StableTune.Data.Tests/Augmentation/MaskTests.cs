@@ -10,11 +10,13 @@ public sealed class MaskTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly TemporaryFolder _hints = new();
+    private readonly long _liveBefore = engine.live_tensors + engine.forgotten_tensors;
 
     public void Dispose()
     {
         _folder.Dispose();
         _hints.Dispose();
+        Assert.Equal(_liveBefore, engine.live_tensors + engine.forgotten_tensors);
     }
 
     [Fact]
@@ -61,6 +63,7 @@ public sealed class MaskTests : IDisposable
     [Fact]
     public void Conditioning_IsCutAndMirroredWithTheImage_AlsoWhenLatentsAreCached()
     {
+        using var scope = NewDisposeScope();
         Pictures.Write(_folder.File("a.png"), 96, 64);
         Pictures.Write(_hints.File("a.png"), 96, 64);
         var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = _hints.Path, Augmentation = new() { Flip = true }, Repeats = 8 })
@@ -80,6 +83,7 @@ public sealed class MaskTests : IDisposable
     [Fact]
     public void Masks_FromTheCache_AreThoseFromFiles_DiscsToo()
     {
+        using var scope = NewDisposeScope();
         Pictures.Write(_folder.File("a.png"), 64, 64);
         Pictures.Write(_hints.File("a.png"), 64, 64, seed: 9);
         var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions

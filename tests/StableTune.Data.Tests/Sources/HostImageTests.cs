@@ -46,6 +46,7 @@ public sealed class HostImageTests : IDisposable
     [Fact]
     public void Alpha_IsTheMask_WhereItIsAskedFor()
     {
+        using var scope = NewDisposeScope();
         var image = new PixelImage(64, 64, channels: 4);
         for (var i = 0; i < 64 * 32; i++) image.Pixels[(4 * i) + 3] = 255;
         var opaque = new PixelImage(64, 64);
