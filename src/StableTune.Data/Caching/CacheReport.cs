@@ -65,4 +65,21 @@ internal enum CacheState
 /// <param name="Path">The file; where nothing was found, the one that will be written.</param>
 /// <param name="Reason">Why it does not count, without full stop; null where it does.</param>
 /// <param name="Note">What the user should know of a file that counts.</param>
-internal sealed record CacheFinding(CacheState State, string Path, string? Reason = null, string? Note = null);
+internal sealed record CacheFinding(CacheState State, string Path, string? Reason = null, string? Note = null)
+{
+    /// <summary>What a look finds; a file that cannot be read is damaged.</summary>
+    internal static CacheFinding At(string path, Func<CacheFinding> look)
+    {
+        try
+        {
+            return look();
+        }
+        catch (Exception e) when (FileProblems.IsAboutFiles(e))
+        {
+            return e is InvalidFileException file ? new(CacheState.Damaged, file.Path, file.Fault.TrimEnd('.')) : new(CacheState.Damaged, path, e.Message.TrimEnd('.'));
+        }
+    }
+
+    /// <summary>A file that serves, or one that does not for this reason.</summary>
+    internal static CacheFinding Of(string path, string? fault) => fault is null ? new(CacheState.Present, path) : new(CacheState.Stale, path, fault);
+}

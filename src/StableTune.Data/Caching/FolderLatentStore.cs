@@ -19,21 +19,16 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
 
     private bool KeepsDistribution => options.Posterior == LatentPosterior.MeanStd;
 
-    internal override CacheFinding Find(TrainingSample sample)
+    internal override CacheFinding Find(TrainingSample sample) => CacheFinding.At(sample.Path, () => Look(sample));
+
+    private CacheFinding Look(TrainingSample sample)
     {
         if (PathOf(sample, options.Validation == CacheValidation.Content, out var previous) is not { } path)
             return new(CacheState.Missing, Path.Combine(folder, Path.GetFileName(sample.Path)));
         if (!File.Exists(path)) return previous is null ? new(CacheState.Missing, path) : new(CacheState.Stale, sample.Path, "the image has changed");
         if (options.SkipCheck) return new(CacheState.Present, path);
-        try
-        {
-            using var file = SafetensorsFile.Open(path);
-            return Fault(file, sample) is { } fault ? new(CacheState.Stale, path, fault) : new(CacheState.Present, path);
-        }
-        catch (InvalidFileException e)
-        {
-            return new(CacheState.Damaged, path, e.Fault.TrimEnd('.'));
-        }
+        using var file = SafetensorsFile.Open(path);
+        return CacheFinding.Of(path, Fault(file, sample));
     }
 
     internal override CachedLatents Read(TrainingSample sample)

@@ -7,18 +7,11 @@ internal sealed class GivenLatents(VaeIdentity vae) : LatentStore
 {
     private const string Remedy = "Make them again with PrepareCaches, or take the file away so that the image is encoded.";
 
-    internal override CacheFinding Find(TrainingSample sample)
+    internal override CacheFinding Find(TrainingSample sample) => CacheFinding.At(sample.LatentsPath!, () =>
     {
-        try
-        {
-            Load(sample);
-            return new(CacheState.Present, sample.LatentsPath!);
-        }
-        catch (InvalidFileException e)
-        {
-            return new(CacheState.Damaged, e.Path, e.Fault.TrimEnd('.'));
-        }
-    }
+        Load(sample);
+        return new(CacheState.Present, sample.LatentsPath!);
+    });
 
     internal override CachedLatents Read(TrainingSample sample) => new(ToTensor(Load(sample), ShapeOf(sample, vae.Channels)))
     {

@@ -98,7 +98,7 @@ public sealed class LatentCache : IDisposable
 
     /// <summary>
     /// Encodes what is missing. Each image's sample depends on the seed and the image's place in the data set alone, neither on the batch size nor
-    /// on the order of encoding. What was written stays when the work is ended: the next run goes on from there.
+    /// on the order of encoding. What was encoded stays when the work is ended: another call, or the next run where it is in files, goes on from there.
     /// </summary>
     /// <param name="encoder">As for <see cref="Build"/>.</param>
     /// <param name="seeds">As for <see cref="Build"/>.</param>
@@ -110,16 +110,22 @@ public sealed class LatentCache : IDisposable
     {
         ArgumentNullException.ThrowIfNull(encoder);
         ObjectDisposedException.ThrowIf(_disposed, this);
+        var kept = new HashSet<int>();
         try
         {
-            new LatentEncoding(encoder, seeds, _options).Run(_missing, Keep, progress, cancellationToken);
+            new LatentEncoding(encoder, seeds, _options).Run(_missing, KeepOne, progress, cancellationToken);
         }
         finally
         {
+            _missing = [.. _missing.Where(sample => !kept.Contains(sample.Index))];
             _store?.Settle();
         }
 
-        _missing = [];
+        void KeepOne(TrainingSample sample, CachedLatents latents)
+        {
+            Keep(sample, latents);
+            kept.Add(sample.Index);
+        }
     }
 
     /// <summary>Puts cached latents together, scaled.</summary>

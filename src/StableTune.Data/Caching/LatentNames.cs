@@ -40,6 +40,15 @@ public static partial class LatentNames
         return (Path.Combine(Path.GetDirectoryName(path) ?? "", match.Groups["stem"].Value), new(width, height));
     }
 
+    /// <summary>The files of latents in a folder: the path of each image without extension, and its size. Of several for one image the first by name.</summary>
+    internal static Dictionary<string, PixelSize> In(string folder)
+    {
+        var found = new Dictionary<string, PixelSize>(StringComparer.Ordinal);
+        foreach (var file in Directory.EnumerateFiles(folder, "*" + Extension).Order(StringComparer.Ordinal))
+            if (Parse(file) is { } latents) found.TryAdd(latents.Stem, latents.Size);
+        return found;
+    }
+
     private static string Stem(string image) => Path.Combine(Path.GetDirectoryName(image) ?? "", Path.GetFileNameWithoutExtension(image));
 
     [GeneratedRegex("^(?<stem>.+)_(?<width>[0-9]{4,})x(?<height>[0-9]{4,})_(sd|sdxl)\\.npz$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]

@@ -63,22 +63,11 @@ internal sealed class NpzLatentStore(VaeIdentity vae, CacheOptions options) : La
         if (options.AcceptSdxlNames && !vae.IsSdxl) yield return LatentNames.For(sample.Path, sample.ImageSize, sdxl: true);
     }
 
-    private CacheFinding Check(string path, TrainingSample sample)
+    private CacheFinding Check(string path, TrainingSample sample) => CacheFinding.At(path, () =>
     {
-        try
-        {
-            using var file = NpzFile.Open(path);
-            return Fault(file, sample) is { } fault ? new(CacheState.Stale, path, fault) : new(CacheState.Present, path);
-        }
-        catch (InvalidFileException e)
-        {
-            return new(CacheState.Damaged, path, e.Fault.TrimEnd('.'));
-        }
-        catch (Exception e) when (FileProblems.IsAboutFiles(e))
-        {
-            return new(CacheState.Damaged, path, e.Message.TrimEnd('.'));
-        }
-    }
+        using var file = NpzFile.Open(path);
+        return CacheFinding.Of(path, Fault(file, sample));
+    });
 
     /// <summary>Why a file does not serve an image; null when it does. Reads all that would be used, so that damage shows now.</summary>
     private string? Fault(NpzFile file, TrainingSample sample)

@@ -117,7 +117,7 @@ public sealed class TextOutputCache : IDisposable
         }
     }
 
-    /// <summary>Encodes what is missing. What was written stays when the work is ended: the next run goes on from there.</summary>
+    /// <summary>Encodes what is missing. What was encoded stays when the work is ended: another call, or the next run where it is in files, goes on from there.</summary>
     /// <param name="encoder">As for <see cref="Build"/>.</param>
     /// <param name="progress">As for <see cref="Build"/>.</param>
     /// <param name="cancellationToken">Ends the work.</param>
@@ -125,14 +125,19 @@ public sealed class TextOutputCache : IDisposable
     {
         ArgumentNullException.ThrowIfNull(encoder);
         var (done, missing) = (0, _missing);
-        foreach (var part in missing.Chunk(_options.TextEncoderBatchSize))
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            Encode(part, encoder);
-            progress?.Report(new() { Stage = "caching text encoder outputs", Step = done += part.Length, TotalSteps = missing.Count });
+            foreach (var part in missing.Chunk(_options.TextEncoderBatchSize))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Encode(part, encoder);
+                progress?.Report(new() { Stage = "caching text encoder outputs", Step = done += part.Length, TotalSteps = missing.Count });
+            }
         }
-
-        _missing = [];
+        finally
+        {
+            _missing = [.. missing.Where(caption => !_features.ContainsKey(caption) && !_paths.ContainsKey(caption))];
+        }
     }
 
     /// <summary>Puts cached features together.</summary>

@@ -43,18 +43,14 @@ internal sealed class TextStore(TextIdentity identity, CacheOptions options)
     {
         if (!File.Exists(path)) return new(CacheState.Missing, path);
         if (options.SkipCheck) return new(CacheState.Present, path);
-        try
+        return CacheFinding.At(path, () =>
         {
             using var file = Open(path);
             var (fault, foreign) = Fault(file, caption);
             if (fault is not null) return new(CacheState.Stale, path, fault);
             Load(file);
             return new(CacheState.Present, path, Note: foreign ? "they do not say for which caption and model they were made, and are taken at their word; delete them if either changed" : null);
-        }
-        catch (InvalidFileException e)
-        {
-            return new(CacheState.Damaged, path, e.Fault.TrimEnd('.'));
-        }
+        });
     }
 
     /// <exception cref="InvalidFileException">The file is gone, damaged, or lacks what is needed.</exception>

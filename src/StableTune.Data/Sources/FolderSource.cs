@@ -85,10 +85,7 @@ public sealed class FolderSource(string folder) : IDatasetSource
     private Dictionary<string, PixelSize?> Gone(string[] images)
     {
         var stems = images.Select(image => Path.Combine(Folder, Path.GetFileNameWithoutExtension(image))).ToHashSet(StringComparer.Ordinal);
-        var gone = new Dictionary<string, PixelSize?>(StringComparer.Ordinal);
-        foreach (var file in Directory.EnumerateFiles(Folder, "*" + LatentNames.Extension).Order(StringComparer.Ordinal))
-            if (LatentNames.Parse(file) is { } latents && !stems.Contains(latents.Stem)) gone.TryAdd(latents.Stem + ".png", latents.Size);
-        return gone;
+        return LatentNames.In(Folder).Where(latents => !stems.Contains(latents.Key)).ToDictionary(latents => latents.Key + ".png", latents => (PixelSize?)latents.Value, StringComparer.Ordinal);
     }
 
     /// <inheritdoc/>

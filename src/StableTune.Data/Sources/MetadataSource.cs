@@ -1,4 +1,5 @@
 using StableTune.Data;
+using StableTune.Imaging;
 
 namespace StableTune;
 
@@ -35,12 +36,12 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
         var images = MetadataFile.Load(File);
         if (images.Count == 0) throw new InvalidOptionsException([new(Option, File, "the metadata file lists no images", "write it with MetadataMerge, or name another")]);
         var folder = ImageFolder ?? Path.GetDirectoryName(Path.GetFullPath(File))!;
-        var (items, problems) = (new List<DatasetItem>(images.Count), new List<OptionProblem>());
+        var (items, problems, latents) = (new List<DatasetItem>(images.Count), new List<OptionProblem>(), new Dictionary<string, Dictionary<string, PixelSize>>(StringComparer.Ordinal));
         foreach (var (key, image) in images)
         {
             if (Find(folder, key) is { } path)
                 items.Add(new DatasetItem(path, Text(image)) { Group = Name, Tags = Tags(image) });
-            else if (Cached(folder, key, image) is { } cached)
+            else if (Cached(folder, key, image, latents) is { } cached)
                 items.Add(cached with { Caption = Text(image), Group = Name, Tags = Tags(image) });
             else
                 problems.Add(new(Option, File, $"its image \"{key}\" is not in {folder}", "fix the key or the image folder; a key without extension is looked for with each extension of images"));
@@ -51,15 +52,18 @@ public sealed class MetadataSource(string file, string? imageFolder = null) : ID
     }
 
     /// <summary>An image that is gone while its latents are still there: of the size that their name tells, else of the one noted for training.</summary>
-    private static DatasetItem? Cached(string folder, string key, ImageMetadata image)
+    /// <param name="folder">Where relative keys start from.</param>
+    /// <param name="key">The image's key.</param>
+    /// <param name="image">What is known of it.</param>
+    /// <param name="latents">The files of latents by folder, with the sizes that their names tell: each folder is listed once.</param>
+    private static DatasetItem? Cached(string folder, string key, ImageMetadata image, Dictionary<string, Dictionary<string, PixelSize>> latents)
     {
         if (key.Trim().Length == 0 || key.Contains('\0', StringComparison.Ordinal)) return null;
         var path = Path.Combine(folder, key);
         if (!ImageFiles.Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) path += ".png";
         if (Path.GetDirectoryName(path) is not { } place || !Directory.Exists(place)) return null;
-        var stem = Path.ChangeExtension(path, null);
-        var named = Directory.EnumerateFiles(place, "*" + LatentNames.Extension).Order(StringComparer.Ordinal).Select(LatentNames.Parse).FirstOrDefault(file => file?.Stem == stem);
-        if (named is { } found) return new DatasetItem(path, found.Size, null) { IsCachedOnly = true };
+        if (!latents.TryGetValue(place, out var named)) latents[place] = named = LatentNames.In(place);
+        if (named.TryGetValue(Path.ChangeExtension(path, null), out var found)) return new DatasetItem(path, found, null) { IsCachedOnly = true };
         return image.TrainResolution is { } size && System.IO.File.Exists(LatentNames.Plain(path))
             ? new DatasetItem(path, size, null) { IsCachedOnly = true, PreparedFrom = image.ImageSize ?? size } : null;
     }
