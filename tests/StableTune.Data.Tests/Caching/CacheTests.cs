@@ -93,6 +93,29 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
+    public void Fill_AfterItWasEnded_GoesOn()
+    {
+        using var cancel = new CancellationTokenSource();
+        var vae = new Vae();
+        using var cache = LatentCache.Open(_dataset, new(0.18215));
+        Assert.Throws<OperationCanceledException>(() => cache.Fill(vae, new NamedSeeds(3), new Progress(report => { if (report is { Stage: "caching latents", Step: 2 }) cancel.Cancel(); }), cancel.Token));
+        Assert.Equal((2, 3), (vae.Calls, cache.Missing.Count));
+        cache.Fill(vae, new NamedSeeds(3));
+        Assert.Equal((5, 0), (vae.Calls, cache.Missing.Count));
+        using var fresh = LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3));
+        foreach (var index in Enumerable.Range(0, 5)) Assert.Equal(Values(fresh, index), Values(cache, index));
+
+        using var again = new CancellationTokenSource();
+        var clip = new Clip();
+        using var text = TextOutputCache.Open(_dataset, new TextIdentity(), new() { TextEncoderBatchSize = 1 });
+        Assert.Throws<OperationCanceledException>(() => text.Fill(clip, new Progress(_ => again.Cancel()), again.Token));
+        Assert.Equal(["frog 3", "frog 4"], text.Missing);
+        text.Fill(clip);
+        Assert.Equal(["a frog", "frog 3", "frog 4"], clip.Seen);
+        Assert.Empty(text.Missing);
+    }
+
+    [Fact]
     public void Caches_ThatWereFreed_SaySo()
     {
         var (latents, text) = (LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3)), TextOutputCache.Build(_dataset, new Clip()));
