@@ -99,6 +99,14 @@ public sealed class SdTrainerSourceTests : IDisposable
         Assert.Null(without.PromptFreeFeatures);
     }
 
+    [Fact]
+    public void ImagesThatAreTrainedTwice_NeedNoFeatures()
+    {
+        var image = _folder.File("images", "a.png");
+        var dataset = new DatasetBuilder().AddImages([new DatasetItem(image, "one")]).Add(new GivenItems(new DatasetItem(image, "two"))).WithResolution(64).Build();
+        Assert.Equal(2, dataset.Samples.Count);
+    }
+
     [Theory]
     [InlineData("missing", "1 do not", "c")]
     [InlineData("truncated", "", "b.npz")]
