@@ -1,26 +1,6 @@
-using System.Globalization;
 using StableTune.Imaging;
 
 namespace StableTune.Data;
-
-/// <summary>Where a face is: its middle, width and height in pixels, as the file's name says them.</summary>
-/// <param name="X">Column of the middle.</param>
-/// <param name="Y">Row of the middle.</param>
-/// <param name="Width">Width.</param>
-/// <param name="Height">Height.</param>
-internal readonly record struct FacePlace(int X, int Y, int Width, int Height)
-{
-    /// <summary>Reads a name such as <c>anna_150_90_40_50.png</c>; null where it does not end in four numbers.</summary>
-    internal static FacePlace? Parse(string path)
-    {
-        var parts = Path.GetFileNameWithoutExtension(path).Split('_');
-        if (parts.Length < 5) return null;
-        var numbers = new int[4];
-        for (var i = 0; i < 4; i++)
-            if (!int.TryParse(parts[^(4 - i)], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i])) return null;
-        return numbers[2] > 0 && numbers[3] > 0 ? new(numbers[0], numbers[1], numbers[2], numbers[3]) : null;
-    }
-}
 
 /// <summary>Cuts around a face, as sd-scripts' <c>face_crop_aug_range</c> does.</summary>
 internal static class FaceCrop
@@ -34,7 +14,7 @@ internal static class FaceCrop
     /// <param name="random">Where chance comes from.</param>
     internal static Framing Frame(PixelSize image, PixelSize target, FacePlace face, (double From, double To) range, bool anywhere, RandomStream random)
     {
-        double size = Math.Min(target.Width, target.Height), length = Math.Max(face.Width, face.Height);
+        double size = Math.Min(target.Width, target.Height), length = face.Size;
         var cover = Math.Max((double)target.Height / image.Height, (double)target.Width / image.Width);
         var least = Math.Min(1, Math.Max(cover, size / (length * range.To)));
         var most = Math.Min(1, Math.Max(least, size / (length * range.From)));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace StableTune.Data;
@@ -33,7 +32,7 @@ internal sealed class CaptionFiles
     internal IEnumerable<string> All(string image)
     {
         var stem = Path.GetFileNameWithoutExtension(image);
-        string[] stems = ShortStem(stem) is { } shorter ? [stem, shorter] : [stem];
+        string[] stems = FacePlace.StemOf(stem) is { } shorter ? [stem, shorter] : [stem];   // one caption may serve all face crops of a picture
         return from candidate in stems
                from extension in _extensions
                where _names.Contains(candidate + extension)
@@ -74,14 +73,5 @@ internal sealed class CaptionFiles
         {
             throw new InvalidFileException(path, $"the caption file cannot be read: {e.Message.TrimEnd('.')}.", "Check that it may be read and that no other program holds it.", e);
         }
-    }
-
-    /// <summary>Names of face crops end in four numbers; one caption may serve all crops of a picture.</summary>
-    private static string? ShortStem(string stem)
-    {
-        var parts = stem.Split('_');
-        if (parts.Length < 5) return null;
-        var allNumbers = parts[^4..].All(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _));
-        return allNumbers ? string.Join('_', parts[..^4]) : null;
     }
 }
