@@ -26,7 +26,7 @@ public static class MetadataFile
             throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a metadata file." : "the metadata file is missing.", "Name the .json file that lists the images.");
         try
         {
-            return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? Lines(path) : Whole(path);
+            return IsLines(path) ? Lines(path) : Whole(path);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)   // half characters
         {
@@ -34,7 +34,7 @@ public static class MetadataFile
         }
     }
 
-    /// <summary>Writes a file, complete or not at all: JSON, UTF-8, indented by two.</summary>
+    /// <summary>Writes a file, complete or not at all, UTF-8: JSON indented by two, or one object a line where the extension is <c>.jsonl</c>.</summary>
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="images">The images by key, written in this order.</param>
     /// <exception cref="IOException">It cannot be written.</exception>
@@ -44,16 +44,39 @@ public static class MetadataFile
         ArgumentNullException.ThrowIfNull(images);
         AtomicFile.Write(path, stream =>
         {
-            using var writer = new Utf8JsonWriter(stream, s_writing);
-            writer.WriteStartObject();
-            foreach (var (key, image) in images)
+            if (IsLines(path)) WriteLines(stream, images);
+            else WriteWhole(stream, images);
+        });
+    }
+
+    private static bool IsLines(string path) => path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
+
+    private static void WriteWhole(Stream stream, IReadOnlyDictionary<string, ImageMetadata> images)
+    {
+        using var writer = new Utf8JsonWriter(stream, s_writing);
+        writer.WriteStartObject();
+        foreach (var (key, image) in images)
+        {
+            writer.WriteStartObject(key);
+            Write(writer, image);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteLines(Stream stream, IReadOnlyDictionary<string, ImageMetadata> images)
+    {
+        foreach (var (key, image) in images)
+        {
+            using (var writer = new Utf8JsonWriter(stream, s_writing with { Indented = false }))
             {
-                writer.WritePropertyName(key);
+                writer.WriteStartObject();
+                writer.WriteString("image_path", key);
                 Write(writer, image);
             }
 
-            writer.WriteEndObject();
-        });
+            stream.WriteByte((byte)'\n');
+        }
     }
 
     private static OrderedDictionary<string, ImageMetadata> Whole(string path)
@@ -156,9 +179,9 @@ public static class MetadataFile
 
     private static string Short(string text) => text.Length <= 40 ? text : text[..40] + "...";
 
+    /// <summary>Writes what is known of an image into an object that was begun, and ends it.</summary>
     private static void Write(Utf8JsonWriter writer, ImageMetadata image)
     {
-        writer.WriteStartObject();
         if (image.Caption is not null) writer.WriteString("caption", image.Caption);
         if (image.Tags is not null) writer.WriteString("tags", image.Tags);
         WriteSize("image_size", image.ImageSize);
