@@ -10,16 +10,27 @@ public static class ImageRotation
     public static PixelImage Rotate(PixelImage image, double degrees)
     {
         ArgumentNullException.ThrowIfNull(image);
+        return Rotate(image, degrees, (image.Width - 1) / 2.0, (image.Height - 1) / 2.0);
+    }
+
+    /// <summary>As the other form, about a place that stays where it is.</summary>
+    /// <param name="image">The picture.</param>
+    /// <param name="degrees">How far, counter-clockwise.</param>
+    /// <param name="x">Column of the place; 0 is the middle of the first one.</param>
+    /// <param name="y">Row of the place; 0 is the middle of the first one.</param>
+    /// <returns>A new picture, bilinear between pixels.</returns>
+    public static PixelImage Rotate(PixelImage image, double degrees, double x, double y)
+    {
+        ArgumentNullException.ThrowIfNull(image);
         var result = new PixelImage(image.Width, image.Height, image.Channels, new byte[image.Pixels.Length]);
         var (sin, cos) = Math.SinCos(degrees * Math.PI / 180);
-        var (middleX, middleY) = ((image.Width - 1) / 2.0, (image.Height - 1) / 2.0);
-        for (var y = 0; y < image.Height; y++)
+        for (var down = 0; down < image.Height; down++)
         {
-            var row = result.Row(y);
-            for (var x = 0; x < image.Width; x++)
+            var row = result.Row(down);
+            for (var across = 0; across < image.Width; across++)
             {
-                var (dx, dy) = (x - middleX, y - middleY);
-                Sample(image, middleX + (cos * dx) - (sin * dy), middleY + (sin * dx) + (cos * dy), row.Slice(x * image.Channels, image.Channels));
+                var (dx, dy) = (across - x, down - y);
+                Sample(image, x + (cos * dx) - (sin * dy), y + (sin * dx) + (cos * dy), row.Slice(across * image.Channels, image.Channels));
             }
         }
 

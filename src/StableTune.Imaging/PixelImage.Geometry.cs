@@ -87,6 +87,32 @@ public sealed partial class PixelImage
         return result;
     }
 
+    /// <summary>The picture laid over a colour that shows through where it is transparent, rounded as Pillow's paste does.</summary>
+    /// <param name="background">The colour.</param>
+    /// <returns>This picture when it has no alpha, otherwise a new one, RGB.</returns>
+    public PixelImage Over(PixelColor background)
+    {
+        if (Channels == 3) return this;
+        var result = Uninitialized(Width, Height, 3);
+        Span<byte> from = Pixels, to = result.Pixels;
+        for (int i = 0, at = 0; i < to.Length; i += 3, at += 4)
+        {
+            var alpha = from[at + 3];
+            to[i] = Blend(from[at], background.R, alpha);
+            to[i + 1] = Blend(from[at + 1], background.G, alpha);
+            to[i + 2] = Blend(from[at + 2], background.B, alpha);
+        }
+
+        return result;
+
+        // The division by 255, rounded to the nearest.
+        static byte Blend(byte front, byte back, byte alpha)
+        {
+            var sum = (front * alpha) + (back * (255 - alpha)) + 128;
+            return (byte)(((sum >> 8) + sum) >> 8);
+        }
+    }
+
     private static void CopyRow<T>(ReadOnlySpan<T> source, int first, int step, Span<T> row)
     {
         for (var x = 0; x < row.Length; x++, first += step) row[x] = source[first];

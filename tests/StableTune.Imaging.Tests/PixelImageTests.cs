@@ -34,6 +34,35 @@ public sealed class PixelImageTests
     [Fact]
     public void CenterCrop_Larger_IsRefused() => Assert.Throws<ArgumentException>(() => Numbered(5, 4).CenterCrop(6, 4));
 
+    [Theory]
+    [InlineData(100, 255, 100)]
+    [InlineData(100, 0, 7)]
+    [InlineData(100, 128, 54)]          // (100 * 128 + 7 * 127) / 255 = 53.68
+    [InlineData(255, 1, 8)]             // 7.97
+    public void Over_AColour_BlendsByAlpha(byte front, byte alpha, byte expected)
+    {
+        var result = new PixelImage(1, 1, 4, [front, 7, 200, alpha]).Over(new PixelColor(7, 7, 200));
+        Assert.Equal([expected, 7, 200], result.Pixels);
+    }
+
+    [Fact]
+    public void Over_WithoutAlpha_IsThePictureItself()
+    {
+        var image = Numbered(2, 2);
+        Assert.Same(image, image.Over(PixelColor.White));
+    }
+
+    [Fact]
+    public void Rotate_AboutAPlace_LeavesThePlaceAndTurnsCounterClockwise()
+    {
+        var image = new PixelImage(9, 9);
+        image.Row(3)[3 * 5] = 200;                                            // two to the right of (3, 3)
+        image.Row(3)[3 * 3] = 100;
+        var turned = ImageRotation.Rotate(image, 90, 3, 3);
+        Assert.Equal((100, 200), (turned.Row(3)[3 * 3], turned.Row(1)[3 * 3]));
+        Assert.Equal(ImageRotation.Rotate(image, 30).Pixels, ImageRotation.Rotate(image, 30, 4, 4).Pixels);
+    }
+
     [Fact]
     public void FlipHorizontal_Twice_IsTheSame()
     {

@@ -14,6 +14,9 @@ public sealed record SkippedFile(string Path, string Reason)
 /// <param name="Skipped">Files that were left out, and why.</param>
 public sealed record PreparationReport(int Done, IReadOnlyList<SkippedFile> Skipped)
 {
+    /// <summary>The report with files that were left out before.</summary>
+    internal PreparationReport And(IEnumerable<SkippedFile> before) => this with { Skipped = [.. before, .. Skipped] };
+
     /// <summary>The report in a few lines for people.</summary>
     public override string ToString() => Skipped.Count == 0 ? $"{Done} done." : $"{Done} done, {Skipped.Count} left out:\n"
         + string.Join('\n', Skipped.Select(file => $"  {file.Path}: {file.Reason}"));
