@@ -18,6 +18,8 @@ public abstract class Surroundings
     protected TrainingDataset dataset = null!;
     protected EpochPlan plan = null!;
     protected ILatentEncoder vaeEncoder = null!;
+    protected ITagger tagger = null!;
+    protected IFaceDetector detector = null!;
     protected ITextEncoder textEncoder = null!;
 
     protected StableDiffusionModel model = null!;
