@@ -1,7 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
 using StableTune;
-using StableTune.Models;
+using StableTune.Samples;
 
 // Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything is.
 //   quickstart.sh [--steps N] [--out FOLDER]      200 steps; out/quickstart below the repository
@@ -71,21 +71,4 @@ string? Option(string name) => Array.IndexOf(args, name) is var i and >= 0 && i 
 internal sealed class OnThisThread(Action<TrainingProgress> show) : IProgress<TrainingProgress>
 {
     public void Report(TrainingProgress value) => show(value);
-}
-
-/// <summary>The embedded model: the real topology of SD 1.x with a few channels, random weights, and a tokenizer of 1,000 entries.</summary>
-internal static class TinyModel
-{
-    public static void Unpack(string folder)
-    {
-        var source = Path.Combine(AppContext.BaseDirectory, "model");
-        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
-        {
-            var target = Path.Combine(folder, Path.GetRelativePath(source, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(file, target, overwrite: true);
-        }
-
-        ClipVocabulary.WriteFiles(Path.Combine(folder, "tokenizer"), mergeCount: 486);
-    }
 }

@@ -5,8 +5,11 @@ namespace StableTune.Testing;
 /// <summary>Finds files below tests/fixtures, wherever the tests run from.</summary>
 public static class Fixtures
 {
+    /// <summary>The folder of the repository.</summary>
+    public static string Repository { get; } = FindRepository();
+
     /// <summary>The folder tests/fixtures.</summary>
-    public static string Root { get; } = FindRoot();
+    public static string Root { get; } = System.IO.Path.Combine(Repository, "tests", "fixtures");
 
     /// <summary>The full path of a fixture; fails when it is not there. One that is stored compressed (<c>name.br</c>) is unpacked beside the tests first.</summary>
     public static string Path(params string[] parts)
@@ -30,10 +33,10 @@ public static class Fixtures
         return path;
     }
 
-    private static string FindRoot()
+    private static string FindRepository()
     {
         for (var folder = AppContext.BaseDirectory; folder is not null; folder = System.IO.Path.GetDirectoryName(folder))
-            if (File.Exists(System.IO.Path.Combine(folder, "StableTune.sln"))) return System.IO.Path.Combine(folder, "tests", "fixtures");
+            if (File.Exists(System.IO.Path.Combine(folder, "StableTune.sln"))) return folder;
         throw new DirectoryNotFoundException("StableTune.sln was not found above " + AppContext.BaseDirectory);
     }
 }
