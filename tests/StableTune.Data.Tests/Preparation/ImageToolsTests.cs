@@ -91,7 +91,8 @@ public sealed class ImageToolsTests : IDisposable
         foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)))
         {
             using (batch)
-                Assert.Equal(batch.Items[0].Path.EndsWith("square.jpg", StringComparison.Ordinal) ? 1 : 0, batch.Conditioning!.max().ToSingle());
+            using (var brightest = batch.Conditioning!.max())
+                Assert.Equal(batch.Items[0].Path.EndsWith("square.jpg", StringComparison.Ordinal) ? 1 : 0, brightest.ToSingle());
         }
     }
 
