@@ -1,3 +1,4 @@
+using StableTune.Data;
 using StableTune.Testing;
 
 namespace StableTune.Tests;
@@ -42,6 +43,44 @@ public sealed class CacheRunTests : IDisposable
             Assert.Contains("1 captions are longer", warning.Text, StringComparison.Ordinal);
             Assert.Contains(Path.ChangeExtension(longest, ".png"), warning.Text, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void SecondRun_WorksWithoutWeightsOfTheVae()
+    {
+        var options = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true, SkipCheck = true };
+        var first = TinyRun.Builder(_folder, "first").WithCache(options).Train();
+        // The header says enough to know the VAE again; whoever runs it finds numbers that are none.
+        var weights = Path.Combine(SmallRun.Model(_folder), "vae", "diffusion_pytorch_model.safetensors");
+        var bytes = File.ReadAllBytes(weights);
+        int place;
+        using (var file = Formats.SafetensorsFile.Open(weights)) place = (int)file.DataOffset;
+        bytes.AsSpan(place).Fill(0xFF);
+        File.WriteAllBytes(weights, bytes);
+        Assert.Equal(first.Losses, TinyRun.Builder(_folder, "second").WithCache(options).Train().Losses);
+        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder, "third").Train());
+    }
+
+    [Fact]
+    public void PicturesOfTheHost_AreTrained_WithCachesOnDisk()
+    {
+        var place = Directory.GetCurrentDirectory();
+        string[] before = Directory.GetFileSystemEntries(place);
+        var images = TinyRun.Images(_folder);
+        var options = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true, Directory = _folder.File("cache") };
+        DatasetBuilder Pictures(bool files)
+        {
+            var paths = Directory.GetFiles(images, "*.png").Order(StringComparer.Ordinal);
+            return new DatasetBuilder().WithResolution(64).WithBatchSize(2)
+                .AddImages(paths.Select(path => files ? new DatasetItem(path, "frog") : new DatasetItem(HostImage.FromBytes(path, File.ReadAllBytes(path)), "frog")));
+        }
+
+        var (first, second) = (Train("first", Pictures(files: false)), Train("second", Pictures(files: false)));
+        Assert.Equal(first, second);
+        Assert.Equal(Train("files", Pictures(files: true)), first);
+        Assert.Equal(before, Directory.GetFileSystemEntries(place));
+
+        IReadOnlyList<double> Train(string name, DatasetBuilder dataset) => TinyRun.Builder(_folder, name).WithDataset(dataset).WithCache(options).Train().Losses;
     }
 
     [Fact]

@@ -68,6 +68,41 @@ public sealed class CaptionAndTargetTests : IDisposable
         Assert.Contains(mixed.Losses, loss => loss > 0.1);
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0.5)]
+    [InlineData(0)]
+    public void Train_PreservedOutputs_WithAMultiplier_AreHeldToTheUntrainedModel(double multiplier)
+    {
+        var preserve = new SubsetOptions { Attributes = new Dictionary<string, object?> { [SubsetOptions.PreserveOutput] = true } };
+        var images = TinyRun.Images(_folder);
+        // Two batches in an epoch, one of each kind, told apart by their captions.
+        var dataset = new DatasetBuilder().WithOptions(new() { Resolution = new(64, 64), NetworkMultiplier = multiplier })
+            .Add(new Captioned(images, "a frog"), new() { Repeats = 1 }).Add(new Captioned(images, "a toad"), preserve);
+        var kinds = new NamedSeeds(3);
+        TrainingDataset built = dataset.Build();
+        bool[] preserved = [.. Enumerable.Range(1, 2).SelectMany(epoch => EpochPlan.Create(built, kinds, epoch).Batches).Select(batch => built.Samples[batch.Samples[0]].Caption == "a toad")];
+        var losses = TinyRun.Builder(_folder, $"m{multiplier}").WithDataset(dataset).WithSeed(3).WithLearningRate(1e-2).For(TrainingLength.Epochs(2)).Train().Losses;
+        Assert.Equal(preserved.Length, losses.Count);
+        Assert.Contains(true, preserved);
+        var (learned, checkedLater) = (false, 0);
+        foreach (var (loss, isPreserved) in losses.Zip(preserved))
+        {
+            if (!isPreserved) Assert.True(loss > 0.1, $"{loss}");
+            // What does not act, or has learned nothing yet, changes nothing; afterwards the distance to the untrained model is small, and not nothing.
+            else if (!learned || multiplier == 0) Assert.InRange(loss, 0, 1e-12);
+            else
+            {
+                Assert.InRange(loss, 1e-12, 0.1);
+                checkedLater++;
+            }
+
+            learned |= !isPreserved;
+        }
+
+        Assert.True(multiplier == 0 || checkedLater > 0);
+    }
+
     [Fact]
     public void Train_InPairs_LosesTheMeanOfEachHalf()
     {

@@ -27,6 +27,26 @@ public sealed class ValidationTests : IDisposable
         Assert.Equal(before, TinyRun.HeldTensors);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SecondRun_WithCachesOnDisk_MeasuresTheSame_AndNeverEncodes(bool own)
+    {
+        var before = TinyRun.HeldTensors;
+        var cache = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true, Directory = own ? _folder.File("cache") : null };
+        var (memory, first, second) = (new Measured(), new Measured(), new Measured());
+        Run("memory", cached: true, new()).WithObserver(memory).Train();
+        Run("first", cached: true, new()).WithCache(cache).WithObserver(first).Train();
+        var reports = new Reports();
+        Run("second", cached: true, new()).WithCache(cache).WithObserver(second).Train(reports);
+        Assert.Equal(2, first.All.Count);
+        // In a folder of their own files are named by content, so that the held-out copy of a picture shares the sample that was drawn for training.
+        if (!own) Assert.Equal(memory.All, first.All);
+        Assert.Equal(first.All, second.All);
+        Assert.DoesNotContain(reports.All, report => report.Stage is "caching latents" or "caching text encoder outputs");
+        Assert.Equal(before, TinyRun.HeldTensors);
+    }
+
     [Fact]
     public void Train_WithARateOfZero_MeasuresTheSameEachTime()
     {
