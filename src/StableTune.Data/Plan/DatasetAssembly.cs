@@ -6,7 +6,6 @@ namespace StableTune.Data;
 /// <summary>Makes a data set from a plan, collecting every problem on the way instead of stopping at the first.</summary>
 internal sealed partial class DatasetAssembly
 {
-    private const int MostDraws = 100_000_000;
     private const long MostPixels = 1L << 28;
 
     private readonly DatasetOptions _options;
@@ -39,12 +38,12 @@ internal sealed partial class DatasetAssembly
             assembly._problems.Add(new("DatasetPlan.Subsets", null, "a data set needs images" + (plan.Notes.IsEmpty ? "" : $" ({string.Join(" ", plan.Notes).TrimEnd('.')})"),
                 "call AddFolder(path), AddDreamBoothRoot(path) or Add(source)"));
         foreach (var subset in plan.Subsets) assembly._problems.AddRange(subset.Options.Validate());
-        assembly.CheckBalance(plan.Subsets);
+        assembly._problems.AddRange(DatasetRules.OfBalance(plan));
 
         var found = assembly.WithoutDoubles(plan.Subsets).SelectMany(assembly.Read).ToList();
         found = assembly.WithoutSmall(assembly.WithSizes(found));
         var held = assembly._problems.Count == 0 ? assembly.HoldOut(found) : [];
-        if (assembly._problems.Count == 0) assembly.CheckRoles(found, plan.Subsets);
+        if (assembly._problems.Count == 0) assembly._problems.AddRange(DatasetRules.OfRoles(plan, found));
         if (assembly._problems.Count == 0) assembly._problems.AddRange(PromptFreeFeatures.Problems([.. found.Concat(held).Select(item => item.Item)]));
         var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
         if (assembly._problems.Count > 0) return new(null, assembly._problems);
@@ -52,7 +51,7 @@ internal sealed partial class DatasetAssembly
     }
 
     /// <summary>One image on its way to a sample.</summary>
-    private sealed record Found(DatasetItem Item, SubsetOptions Subset, CaptionPipeline Captions)
+    internal sealed record Found(DatasetItem Item, SubsetOptions Subset, CaptionPipeline Captions)
     {
         internal int Repeats => Subset.Repeats ?? Item.Repeats;
 
@@ -150,45 +149,6 @@ internal sealed partial class DatasetAssembly
         found.RemoveAll(taken.Contains);
         if (held.Count == 0) _warnings.Add($"The validation share of {_options.ValidationSplit} is less than one image of any subset: none is held out.");
         return held;
-    }
-
-    /// <summary>What decides how often images are drawn must be one thing, said in one place.</summary>
-    private void CheckBalance(ImmutableArray<SubsetPlan> subsets)
-    {
-        foreach (var subset in subsets)
-        {
-            if (_options.SamplesPerEpoch is null && subset.Options.Weight is { } weight)
-                _problems.Add(new("SubsetOptions.Weight", weight, "it is a share of a number of draws, which is not set", "set DatasetOptions.SamplesPerEpoch, or use repeats"));
-            if (_options.SamplesPerEpoch is not null && subset.Options.SamplesPerEpoch is { } count)
-                _problems.Add(new("SubsetOptions.SamplesPerEpoch", count, "the data set shares its own number of draws by weights", "set DatasetOptions.SamplesPerEpoch or this, not both"));
-        }
-
-        if (_options.PriorStyle == PriorStyle.Paired && (_options.SamplesPerEpoch is not null || subsets.Any(subset => subset.Options.SamplesPerEpoch is not null)))
-            _problems.Add(new("DatasetOptions.PriorStyle", PriorStyle.Paired, "pairs are fixed, while SamplesPerEpoch draws other images in each epoch", "use one of them"));
-    }
-
-    private void CheckRoles(List<Found> found, ImmutableArray<SubsetPlan> subsets)
-    {
-        var draws = found.Sum(item => (long)item.Repeats);
-        if (draws > MostDraws)
-        {
-            var worst = found.MaxBy(item => item.Repeats)!;
-            _problems.Add(new("SubsetOptions.Repeats", worst.Repeats, $"an epoch would have {draws} images, {MostDraws} is the most ({worst.Folder})",
-                "lower the repeats; if the folder's name only looks like a number of repeats, set them, or FolderSource.ReadFolderName to false"));
-        }
-
-        if (_options.Bucketing is { HasBuckets: true } && found.Any(item => item.Subset.Augmentation.FaceCrop is not null))
-            _problems.Add(new("AugmentationOptions.FaceCrop", found.First(item => item.Subset.Augmentation.FaceCrop is not null).Subset.Augmentation.FaceCrop,
-                "cutting around faces needs one size for all images", "do without buckets, or without cutting around faces"));
-        if (found.FirstOrDefault(item => item.Item.ConditioningPath is null) is { } without && found.Any(item => item.Item.ConditioningPath is not null && item.Subset.Mask != LossMask.Conditioning))
-            _problems.Add(new("SubsetOptions.ConditioningFolder", null, $"some images of the data set have second images, others not ({without.Item.Path})",
-                "give every subset a folder of them, or train them in data sets of their own"));
-        if (found.Any(item => !item.Subset.IsRegularization)) return;
-        _problems.Add(found.Count == 0
-            ? new("DatasetPlan.Subsets", string.Join(", ", subsets.Select(subset => subset.Source.Name)),
-                "no readable image is left", "add images, or repair the files that were left out")
-            : new("SubsetOptions.IsRegularization", true,
-                "all images are regularisation images, nothing would be learned", "add the images to be trained as well"));
     }
 
     /// <summary>A host's own bucketing may be wrong; it is better said now than in the middle of an epoch.</summary>
