@@ -29,6 +29,6 @@ public sealed record CannyOptions : OptionsBase
         foreach (var problem in FolderRules.OfImages("CannyOptions.Source", Source)) yield return problem;
         foreach (var problem in FolderRules.OfResults("CannyOptions.Destination", Destination, Source)) yield return problem;
         if (!(LowThreshold >= 0 && double.IsFinite(LowThreshold))) yield return Problem(LowThreshold, "a threshold is a number from 0 up", "32 is customary");
-        if (!(HighThreshold >= LowThreshold && double.IsFinite(HighThreshold))) yield return Problem(HighThreshold, $"edges cannot begin below the threshold where they end ({LowThreshold})", "224 is customary");
+        if (!(HighThreshold >= LowThreshold && double.IsFinite(HighThreshold))) yield return Problem(HighThreshold, FormattableString.Invariant($"edges cannot begin below the threshold where they end ({LowThreshold})"), "224 is customary");
     }
 }

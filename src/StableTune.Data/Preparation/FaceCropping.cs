@@ -93,7 +93,7 @@ public static class FaceCropping
     private static FacePlace Place(DetectedFace face, PixelSize image)
     {
         if (!double.IsFinite(face.Left + face.Top + face.Width + face.Height + face.Tilt) || face.Width < 1 || face.Height < 1)
-            throw new IOException($"the detector gave a face that cannot be: {face}");
+            throw new IOException(FormattableString.Invariant($"the detector gave a face that cannot be: {face.Width} x {face.Height} at ({face.Left}, {face.Top}), tilted by {face.Tilt}"));
         return new(Inside(face.Left + (face.Width / 2), image.Width), Inside(face.Top + (face.Height / 2), image.Height), Inside(face.Width, int.MaxValue), Inside(face.Height, int.MaxValue));
 
         static int Inside(double place, int length) => (int)Math.Clamp(place, 0, length - 1.0);

@@ -55,8 +55,8 @@ public sealed record FaceCroppingOptions : OptionsBase
         foreach (var problem in FolderRules.OfResults("FaceCroppingOptions.Destination", Destination)) yield return problem;
         if (CropSize is { } size && (size.Width < 1 || size.Height < 1)) yield return Problem($"{size}", "no side of a cut may be 0", "give for instance 512x512", nameof(CropSize));
         if (CropRatio is { } ratio && !(ratio.Horizontal > 0 && ratio.Vertical > 0 && double.IsFinite(ratio.Horizontal) && double.IsFinite(ratio.Vertical)))
-            yield return Problem($"{ratio}", "both multiples must be positive", "2 to 4 times the face are customary", nameof(CropRatio));
-        if (CropSize is not null && CropRatio is not null) yield return Problem($"{CropRatio}", $"the cut is {CropSize} already", "set one of the two", nameof(CropRatio));
+            yield return Problem(Invariant(ratio), "both multiples must be positive", "2 to 4 times the face are customary", nameof(CropRatio));
+        if (CropSize is not null && CropRatio is { } both) yield return Problem(Invariant(both), $"the cut is {CropSize} already", "set one of the two", nameof(CropRatio));
         if (FaceSize < 1) yield return Problem(FaceSize, "a face has at least 1 pixel", "leave it unset to keep the image's size");
         if (FaceSize is not null && CropSize is null) yield return Problem(FaceSize, "images are resized only to be cut to a size", "set CropSize too");
         if (FitToCrop && CropSize is null) yield return Problem(FitToCrop, "images are resized only to be cut to a size", "set CropSize too");
@@ -64,5 +64,7 @@ public sealed record FaceCroppingOptions : OptionsBase
         if (MinSize < 1) yield return Problem(MinSize, "a face has at least 1 pixel", "leave it unset to take all");
         if (MaxSize <= (MinSize ?? 1)) yield return Problem(MaxSize, "no face is shorter than that and long enough", "leave it unset to take all");
         if (Workers < 0) yield return Problem(Workers, "the number of threads must not be negative", "0 reads images in the calling thread");
+
+        static string Invariant((double Horizontal, double Vertical) ratio) => FormattableString.Invariant($"{ratio.Horizontal} x {ratio.Vertical}");
     }
 }

@@ -126,6 +126,7 @@ public sealed class FaceCroppingTests : IDisposable
         Assert.Equal(
             ["Source", "Destination", "CropSize", "CropRatio", "CropRatio", "FaceSize", "FitToCrop", "MinSize", "MaxSize", "Workers"],
             error.Problems.Select(problem => problem.Option.Split('.')[^1]));
+        Assert.Equal("0 x 1", error.Problems[3].Value);
         var without = Assert.Throws<InvalidOptionsException>(() => FaceCropping.Run(Options with { FaceSize = 5, FitToCrop = true }, new Faces(_ => [])));
         Assert.Equal(["FaceSize", "FitToCrop", "FitToCrop"], without.Problems.Select(problem => problem.Option.Split('.')[^1]));
     }

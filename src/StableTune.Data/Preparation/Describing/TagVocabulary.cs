@@ -17,6 +17,7 @@ public sealed class TagVocabulary
 
     /// <summary>A vocabulary of these tags.</summary>
     /// <param name="tags">The tags, in the order of the tagger's outputs; at least one.</param>
+    /// <exception cref="ArgumentException">There are none.</exception>
     public TagVocabulary(IReadOnlyList<KnownTag> tags)
     {
         ArgumentNullException.ThrowIfNull(tags);
