@@ -20,7 +20,7 @@ namespace StableTune;
 ///     .SaveTo("out/frog.safetensors")
 ///     .Train();
 /// </code></example>
-public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>, INoiseSocket<TrainerBuilder>
+public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>, INoiseSocket<TrainerBuilder>
 {
     private TrainingPlan _plan = new();
 
@@ -91,6 +91,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ILossSocket
 
     /// <inheritdoc/>
     public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(Given(options)) });
+
+    /// <inheritdoc/>
+    public TrainerBuilder WithTarget(TargetOptions options) => Set(_plan with { Targets = _plan.Targets.Add(Given(options)) });
 
     /// <summary>Which parts of the model get adapters. Default both.</summary>
     public TrainerBuilder WithParts(AdapterParts parts) => Set(_plan with { Parts = parts });

@@ -114,14 +114,26 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     private List<ITrainingTarget> Attach(StableDiffusionModel model, TrainingRandom random)
     {
         var targets = new List<ITrainingTarget>();
-        foreach (var options in plan.EffectiveAdapters)
+        void Add(ITrainingTarget target)
         {
-            var target = Own(new AdapterTarget(options, plan.LearningRate));
-            target.Attach(model, random.Initialization);
+            Own(target).Attach(model, random.Initialization);
             targets.Add(target);
         }
 
+        foreach (var options in plan.EffectiveAdapters) Add(new AdapterTarget(options, plan.LearningRate));
+        foreach (var options in plan.Targets) Add(options.Create(plan));
+        CheckNames(targets);
         return targets;
+    }
+
+    /// <summary>Rates are told, and the optimizer's state is kept, by these names.</summary>
+    private static void CheckNames(IReadOnlyList<ITrainingTarget> targets)
+    {
+        var groups = targets.SelectMany(target => target.Groups.Select(group => (Owner: target.Name, Group: group))).ToList();
+        var names = groups.Select(entry => (entry.Owner, entry.Group.Name)).Concat(groups.SelectMany(entry => entry.Group.Parameters.Select(parameter => (entry.Owner, parameter.Name))));
+        var taken = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (owner, name) in names)
+            if (!taken.TryAdd(name, owner)) throw new InvalidOperationException($"\"{name}\" is the name of something that {taken[name]} trains and of something that {owner} trains. Names of groups and parameters must differ within a run.");
     }
 
     private TrainingStepParts Parts(StableDiffusionModel model, IReadOnlyList<ITrainingTarget> targets, TrainingRandom random) => new()

@@ -45,9 +45,11 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> TargetProblems()
     {
-        if (Adapters.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", null, "there is nothing to train", "call WithLoRA(rank, alpha)");
+        if (Adapters.Count == 0 && Targets.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", null, "there is nothing to train", "call WithLoRA(rank, alpha)");
         if (Adapters.Count > 1) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", Adapters.Count, "adapters of one run would have the same names in the saved file", "train one adapter at a time");
         if (Savers.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path)");
+        if (Adapters.Count == 0 && Targets.Count > 0 && Savers.OfType<AdapterSaver>().FirstOrDefault() is { } idle)
+            yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Savers)}", idle.Path, "no adapters are trained that this saver could write", "give a saver for what is trained, or call WithLoRA(rank, alpha) too");
         if (!Precision.IsSupported) yield return Problem(Precision, "this combination of number formats is not supported", "use PrecisionPolicy.Float32 or PrecisionPolicy.BFloat16");
     }
 
@@ -131,7 +133,7 @@ public sealed partial record TrainingPlan
     [
         // A bad rate of the plan is told once, not again for every adapter that would take it over.
         .. Adapters.Zip(RateProblems().Any() ? Adapters : EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
-        .. Loader.Validate(), .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+        .. Targets.SelectMany(target => target.Validate()), .. Loader.Validate(), .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. (Noise as OptionsBase)?.Validate() ?? [], .. (Timesteps as OptionsBase)?.Validate() ?? [], .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(s => s.Validate()), .. Observers.SelectMany(o => o.Validate()),
     ];

@@ -26,6 +26,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Adapters to train, in the order of attaching.</summary>
     public ImmutableList<AdapterOptions> Adapters { get; init; } = [];
 
+    /// <summary>What else is trained, in the order of attaching.</summary>
+    public ImmutableList<TargetOptions> Targets { get; init; } = [];
+
     /// <summary>Which parts of the model may get adapters; an adapter's own options can leave out more. Default both.</summary>
     public AdapterParts Parts { get; init; } = AdapterParts.Both;
 
@@ -146,7 +149,8 @@ public sealed partial record TrainingPlan : OptionsBase
     internal int StepsPerEpoch(TrainingDataset dataset) => (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);
 
     /// <summary>Whether the text encoder is trained, so that its outputs cannot be cached.</summary>
-    internal bool TrainsTextEncoder => EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder));
+    internal bool TrainsTextEncoder =>
+        EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder)) || Targets.Any(target => target.TrainsTextEncoder);
 
     /// <summary>Whether caching latents was asked for in so many words.</summary>
     internal bool AsksForLatents => Cache.Latents == true || Cache.LatentsToDisk;

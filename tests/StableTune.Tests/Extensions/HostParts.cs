@@ -112,6 +112,57 @@ public sealed record DifferenceOptions : AdapterOptions
     }
 }
 
+/// <summary>Something of the model itself to train: the bias of the UNet's last layer.</summary>
+public sealed record OutputBiasOptions : TargetOptions
+{
+    public double LearningRate { get; init; } = 1e-2;
+
+    public string Group { get; init; } = "output bias";
+
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        if (LearningRate <= 0) yield return Problem(LearningRate, "the rate must be positive", "1e-2 is customary");
+    }
+
+    public override ITrainingTarget Create(TrainingPlan plan) => new OutputBias(LearningRate, Group);
+
+    private sealed class OutputBias(double rate, string group) : ITrainingTarget
+    {
+        private Parameter? _bias;
+
+        public string Name => "OutputBias";
+
+        public IReadOnlyList<ParameterGroup> Groups => [new(group, [new("conv_out.bias", _bias!)], rate)];
+
+        public void Attach(Models.StableDiffusionModel model, Generator random)
+        {
+            _bias = model.UNet.named_parameters().Single(entry => entry.name == "conv_out.bias").parameter;
+            _bias.requires_grad_(true);
+        }
+
+        public void Dispose() { }
+    }
+}
+
+/// <summary>Adds it to any builder that has a place for things to train.</summary>
+public static class OutputBiasExtensions
+{
+    public static TBuilder WithOutputBias<TBuilder>(this TBuilder builder, OutputBiasOptions? options = null)
+        where TBuilder : ITargetSocket<TBuilder> => builder.WithTarget(options ?? new OutputBiasOptions());
+}
+
+/// <summary>A saver: all that a target trains, as safetensors.</summary>
+public sealed class TargetSaver(string path, string target) : ISaver
+{
+    public IReadOnlyList<string> Save(SaveMoment moment)
+    {
+        var file = OutputNames.For(path, moment);
+        var trained = moment.Targets.Single(candidate => candidate.Name == target);
+        Formats.SafetensorsWriter.Write(file, Weights.StatePayloads.Of(trained.Groups.SelectMany(group => group.Parameters).Select(parameter => (parameter.Name, parameter.Value))));
+        return [file];
+    }
+}
+
 /// <summary>Adds the adapter to any builder that has a place for adapters.</summary>
 public static class DifferenceExtensions
 {

@@ -73,6 +73,39 @@ public sealed class HostRunTests : IDisposable
         Assert.Contains(TinyRun.Weights(TinyRun.Output(_folder)), w => w != 0);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Train_WithAHostsTarget_TrainsItBesideAnAdapterOrAlone(bool beside)
+    {
+        var before = TinyRun.HeldTensors;
+        var (reports, bias) = (new Reports(), _folder.File("out", "bias.safetensors"));
+        var plan = TinyRun.Builder(_folder).WithOutputBias().SaveTo(new TargetSaver(bias, "OutputBias")).SaveEvery(steps: 1).WithTimesteps(new FirstTimesteps()).Plan;
+        if (!beside) plan = plan with { Adapters = [], Savers = plan.Savers.RemoveAt(0) };
+        var result = new Trainer(plan).Train(reports);
+        Assert.Equal(before, TinyRun.HeldTensors);
+        Assert.Equal(beside ? [TinyRun.Output(_folder), bias] : [bias], result.Files);
+        Assert.All(reports.Steps, report => Assert.Equal(beside ? ["unet", "output bias"] : ["output bias"], report.LearningRates.Keys));
+        Assert.All(reports.Steps, report => Assert.Equal(1e-2, report.LearningRates["output bias"]));
+
+        float[] At(string file) => TinyRun.Weights(file);
+        var (first, last) = (At(_folder.File("out", "bias-step00000001.safetensors")), At(bias));
+        Assert.Equal(4, last.Length);
+        // AdamW moves a weight by about its rate in each step.
+        Assert.All(first.Zip(last), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 1e-3, 2.5e-2));
+    }
+
+    [Fact]
+    public void Build_AHostsTargetThatCannotWork_IsNamed()
+    {
+        Assert.Equal(["OutputBiasOptions.LearningRate"], Refused(TinyRun.Builder(_folder).WithOutputBias(new() { LearningRate = 0 })));
+        var alone = TinyRun.Builder(_folder).WithOutputBias().Plan with { Adapters = [] };
+        var nothingToWrite = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new Trainer(alone)).Problems);
+        Assert.Equal(("TrainingPlan.Savers", TinyRun.Output(_folder)), (nothingToWrite.Option, nothingToWrite.Value));
+        var twice = Assert.Throws<InvalidOperationException>(() => TinyRun.Builder(_folder).WithOutputBias().WithOutputBias(new() { Group = "again" }).Train());
+        Assert.Contains("conv_out.bias", twice.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Train_WithAHostsLossNoiseTimestepsAndWeighting_AsksThem()
     {

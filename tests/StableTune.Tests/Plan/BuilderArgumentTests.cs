@@ -8,6 +8,7 @@ public sealed class BuilderArgumentTests
         ["source"] = b => b.WithImages((Data.IDatasetSource)null!),
         ["dataset"] = b => b.WithDataset(null!),
         ["options"] = b => b.WithAdapter(null!),
+        ["options    "] = b => b.WithTarget(null!),
         ["options "] = b => b.WithOptimizer(null!),
         ["options  "] = b => b.WithSchedule(null!),
         ["options   "] = b => b.WithSamples((SampleOptions)null!),
