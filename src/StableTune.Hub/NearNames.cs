@@ -27,24 +27,5 @@ internal static class NearNames
         return dot > 0 ? file[..dot] : file;
     }
 
-    /// <summary>Levenshtein's distance, without regard to case.</summary>
-    private static int Difference(string left, string right)
-    {
-        left = left[..Math.Min(left.Length, MaxLength)];
-        var previous = Enumerable.Range(0, right.Length + 1).ToArray();
-        var current = new int[right.Length + 1];
-        for (var i = 0; i < left.Length; i++)
-        {
-            current[0] = i + 1;
-            for (var j = 0; j < right.Length; j++)
-            {
-                var same = char.ToUpperInvariant(left[i]) == char.ToUpperInvariant(right[j]) ? 0 : 1;
-                current[j + 1] = Math.Min(Math.Min(current[j], previous[j + 1]) + 1, previous[j] + same);
-            }
-
-            (previous, current) = (current, previous);
-        }
-
-        return previous[right.Length];
-    }
+    private static int Difference(string wrong, string name) => NearName.Distance(wrong[..Math.Min(wrong.Length, MaxLength)], name);
 }

@@ -11,16 +11,21 @@ public static class NearName
         ArgumentNullException.ThrowIfNull(wrong);
         ArgumentNullException.ThrowIfNull(known);
         if (wrong.Length > 100) return null;                                  // nobody meant that
-        var nearest = known.Select(name => (Name: name, Distance: Distance(wrong, name))).MinBy(candidate => candidate.Distance);
-        if (nearest.Name is not null && nearest.Distance <= Math.Max(2, wrong.Length / 3)) return nearest.Name;
+        var nearest = known.Select(name => new { Name = name, Distance = Distance(wrong, name) }).MinBy(candidate => candidate.Distance);
+        if (nearest is not null && nearest.Distance <= Math.Max(2, wrong.Length / 3)) return nearest.Name;
         return known.Where(name => IsPart(wrong, name)).MinBy(name => name.Length);
     }
 
     private static bool IsPart(string words, string name) => words.Length >= 3 && $"_{name}_".Contains($"_{words}_", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Letters to insert, leave out or replace (Levenshtein), without regard to case.</summary>
-    private static int Distance(string left, string right)
+    /// <summary>Letters to insert, leave out or replace (Levenshtein), without regard to case. Takes time in proportion to the product of the lengths.</summary>
+    /// <param name="left">A name.</param>
+    /// <param name="right">Another.</param>
+    /// <returns>0 for names that differ in case only, up to the longer one's length.</returns>
+    public static int Distance(string left, string right)
     {
+        ArgumentNullException.ThrowIfNull(left);
+        ArgumentNullException.ThrowIfNull(right);
         var row = Enumerable.Range(0, right.Length + 1).ToArray();
         for (var i = 1; i <= left.Length; i++)
         {
