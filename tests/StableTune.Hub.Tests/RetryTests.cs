@@ -93,6 +93,30 @@ public sealed class RetryTests : IDisposable
     }
 
     [Fact]
+    public void AServerThatIsNotFound_IsAskedOnce()
+    {
+        using var nowhere = new Nowhere();
+        using var http = new HttpClient(nowhere);
+        using var hub = new HubClient(http, _bed.Options, _bed.Log, _bed.Clock);
+        var error = Assert.Throws<HubException>(() => hub.Resolve(HubName.Parse(FakeHub.Name)));
+        Assert.Equal(HubFault.Unreachable, error.Fault);
+        Assert.Contains("was not found (no such host)", error.Reason, StringComparison.Ordinal);
+        Assert.Equal(1, nowhere.Asked);
+        Assert.Empty(_bed.Clock.Pauses);
+    }
+
+    [Fact]
+    public void AServerThatWasFoundBefore_IsAskedAgain()
+    {
+        _bed.Hub.Add("a.bin", 100);
+        using var nowhere = new Nowhere(new SocketsHttpHandler { AllowAutoRedirect = false }) { Answers = 1 };
+        using var http = new HttpClient(nowhere);
+        using var hub = new HubClient(http, _bed.Options, _bed.Log, _bed.Clock);
+        Assert.Throws<HubException>(() => hub.Resolve(HubName.Parse("frog/green/a.bin")));
+        Assert.Equal(1 + 6, nowhere.Asked);
+    }
+
+    [Fact]
     public void AnUnreachableServer_LeavesTheCache_WhereThatWillDo()
     {
         _bed.Hub.WithModel();
@@ -105,6 +129,20 @@ public sealed class RetryTests : IDisposable
         Assert.True(_bed.Client(_bed.Options with { CheckForUpdates = true }).Resolve(name).FromCache);
         File.Delete(Path.Combine(_bed.Snapshot, "vae", "config.json"));
         _bed.Fails(HubFault.Unreachable);
+    }
+
+    /// <summary>A connection to a host whose name is not known, but for the first requests.</summary>
+    private sealed class Nowhere(HttpMessageHandler? inner = null) : DelegatingHandler(inner ?? new SocketsHttpHandler())
+    {
+        private int _asked;
+
+        public int Asked => _asked;
+
+        public int Answers { get; init; }
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Interlocked.Increment(ref _asked) <= Answers
+                ? base.SendAsync(request, cancellationToken) : throw new HttpRequestException(HttpRequestError.NameResolutionError, "no such host");
     }
 
     private void Resolve() => _bed.Client().Resolve(HubName.Parse("frog/green/a.bin"));

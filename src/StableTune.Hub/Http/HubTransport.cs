@@ -8,7 +8,11 @@ namespace StableTune.Hub;
 internal sealed class HubTransport(HttpClient http, HubSettings settings, TimeProvider clock)
 {
     private const int MaxRedirections = 10;
+    private const string Unconnected = "Check this computer's connection, the proxy (HTTPS_PROXY) and the endpoint (HubOptions.Endpoint, HF_ENDPOINT).";
     private static readonly ProductInfoHeaderValue s_agent = new("StableTune", typeof(HubTransport).Assembly.GetName().Version!.ToString(3));
+
+    // Set by any thread, once.
+    private volatile bool _wasAnswered;
 
     public Uri Address(string relative) => new(settings.Endpoint, relative);
 
@@ -57,7 +61,9 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
             var host = request.RequestUri!.Authority;
             try
             {
-                return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
+                var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
+                _wasAnswered = true;
+                return response;
             }
             catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -72,6 +78,11 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
             {
                 throw new HubException(HubFault.BadAnswer, subject, $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.",
                     "Is the endpoint a hub?", e);
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.NameResolutionError && !_wasAnswered)
+            {
+                // No network, or a mistyped endpoint. In the middle of a download it is a drop like others.
+                throw new HubException(HubFault.Unreachable, subject, $"{host} was not found ({e.Message.TrimEnd('.')}).", Unconnected, e);
             }
             catch (HttpRequestException e)
             {

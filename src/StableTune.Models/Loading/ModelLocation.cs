@@ -40,11 +40,26 @@ internal static class ModelLocation
     private static HubName NameOf(string name, ModelLoadOptions options)
     {
         if (name.Length > 0 && HubName.LooksLikePath(name))
-            throw new InvalidFileException(name, "there is no such file or folder.", "Fix the path, which is relative to the current folder unless it is absolute; names on the hub are owner/name.");
+            throw new InvalidFileException(name, "there is no such file or folder.", $"{Near(name)}Fix the path, which is relative to the current folder unless it is absolute; names on the hub are owner/name.");
         if (!HubName.TryParse(name, out var hub, out var problem))
             throw new InvalidFileException(
-                name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.", "Fix the path, or give a name on the hub such as owner/name.");
+                name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.", $"{Near(name)}Fix the path, or give a name on the hub such as owner/name.");
         return hub.Revision is null ? hub.At(options.Revision) : hub;
+    }
+
+    /// <summary>Asks for what the folder has instead that a path leads into; empty where it has nothing like it.</summary>
+    private static string Near(string path)
+    {
+        try
+        {
+            if (Path.GetDirectoryName(path.TrimEnd('/')) is not { } folder || !Directory.Exists(folder.Length == 0 ? "." : folder)) return "";
+            var entries = Directory.EnumerateFileSystemEntries(folder.Length == 0 ? "." : folder).Take(10_000).Select(entry => Path.GetFileName(entry));
+            return NearName.Of(Path.GetFileName(path.TrimEnd('/')), entries) is { } near ? $"Did you mean {Path.Combine(folder, near)}? " : "";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return "";   // a help for spelling; that there is no such file is what matters, and is told
+        }
     }
 
     private static string FromHub(string name, HubName hub, ModelLoadOptions options, Func<HubClient, HubName, string> get)
@@ -56,7 +71,12 @@ internal static class ModelLocation
         }
         catch (HubException e)
         {
-            throw new InvalidFileException(name, $"there is no file or folder of this name, and the hub has no such model to give: {e.Name}: {e.Reason}", e.Remedy, e);
+            // Whether the hub has it is not known: a path with a slip is as likely.
+            if (e.Fault == HubFault.Unreachable)
+                throw new InvalidFileException(
+                    name, $"there is no file or folder of this name, and the hub cannot be asked for it: {e.Reason}", $"{Near(name)}If a path is meant, fix it. Otherwise: {e.Remedy}", e);
+            throw new InvalidFileException(
+                name, $"there is no file or folder of this name, and the hub has no such model to give: {e.Name}: {e.Reason}", Near(name) + e.Remedy, e);
         }
     }
 

@@ -52,6 +52,20 @@ public sealed class ModelLocationTests : IDisposable
     }
 
     [Fact]
+    public void Load_PathWithASlip_NamesWhatIsThere()
+    {
+        var model = FixtureModels.TinySd15(_folder);
+        var wrong = model[..^1] + "6";
+        Assert.Contains($"Did you mean {model}?", Assert.Throws<InvalidFileException>(() => ModelLoader.Load(wrong)).Remedy, StringComparison.Ordinal);
+
+        // What could be a name on the hub as well, where the hub cannot be asked.
+        var unreached = new ModelLoadOptions { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = false, Endpoint = new Uri("http://127.0.0.1:9/"), Retries = 0 } };
+        var error = Assert.Throws<InvalidFileException>(() => ModelLoader.Load("modells/tiny", unreached));
+        Assert.Contains("the hub cannot be asked for it: 127.0.0.1:9 was not reached", error.Fault, StringComparison.Ordinal);
+        Assert.StartsWith("If a path is meant, fix it.", error.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Check_NameThatIsYetToBeDownloaded_AsksNoServer()
     {
         // Nothing listens there, so that any question would be a fault.
