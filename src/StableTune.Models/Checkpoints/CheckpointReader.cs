@@ -121,7 +121,7 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
             return;
         }
 
-        var found = Checked(_configuration.Vae ?? VaeShapes.Read(keys, _version.Version, _yaml));
+        var found = Checked(_configuration.Vae ?? VaeShapes.Read(keys, VaeNames.Ldm, _version.Version, _yaml));
         Vae = Part("vae", found, PartLayout.Vae(found));
     }
 

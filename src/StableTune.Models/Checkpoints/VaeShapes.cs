@@ -16,8 +16,8 @@ internal sealed record VaeNames(string Down, string Up, string Resnets)
 /// <summary>Finds out a VAE's architecture from the shapes in a checkpoint.</summary>
 internal static class VaeShapes
 {
-    /// <summary>Reads the architecture from the names of single files.</summary>
-    public static VaeOptions Read(CheckpointKeys keys, ModelVersion version, SidecarYaml? yaml) => Read(keys, VaeNames.Ldm, version, yaml);
+    /// <summary>The VAE of published models of a family.</summary>
+    public static VaeOptions Usual(ModelVersion version) => version == ModelVersion.Sdxl ? VaeOptions.Sdxl : VaeOptions.Sd15;
 
     /// <summary>Reads the architecture.</summary>
     /// <param name="keys">What lies below the VAE's prefix.</param>
@@ -36,7 +36,7 @@ internal static class VaeShapes
         for (var level = 0; level < levels; level++)
             if (keys.HasModule($"{names.Down}.{level}.attn")) throw keys.Unsupported($"the VAE has attention in its level {level}; only its middle may have.");
 
-        var usual = version == ModelVersion.Sdxl ? VaeOptions.Sdxl : VaeOptions.Sd15;
+        var usual = Usual(version);
         return new VaeOptions
         {
             InChannels = keys.Size("encoder.conv_in.weight", 1),

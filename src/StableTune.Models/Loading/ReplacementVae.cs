@@ -14,13 +14,7 @@ internal static class ReplacementVae
     public static ModelPart Open(string path, ModelVersion version, ModelLoadOptions options)
     {
         if (Directory.Exists(path)) return OpenFolder(path, version, options);
-        // A file out of a folder has its configuration beside it.
-        var configuration = Path.Combine(Path.GetDirectoryName(path) ?? "", "config.json");
-        var isVae = File.Exists(configuration) && new ConfigFile(configuration).Text("_class_name") == "AutoencoderKL";
-        var file = VaeFile.Open(path, new SingleFileOptions
-        {
-            Version = version, YamlPath = SidecarYaml.Beside(path), Vae = isVae ? Configured(configuration, version) : null,
-        });
+        var file = VaeFile.Open(path, new SingleFileOptions { Version = version, YamlPath = SidecarYaml.Beside(path) });
         return new ModelPart(ModelPart.Vae, file.Options, () => new AutoencoderKL(file.Options), () => file.Weights, name => name, owned: file);
     }
 
@@ -31,17 +25,8 @@ internal static class ReplacementVae
         var configuration = Path.Combine(folder, "config.json");
         if (!File.Exists(configuration))
             throw new InvalidFileException(path, "the folder holds no VAE: neither config.json nor vae/config.json is there.", "Give the folder of a VAE or of a model in diffusers' layout, or a file.");
-        var architecture = Configured(configuration, version);
+        var architecture = VaeFile.Configured(configuration, version);
         var file = WeightLocation.Find(folder, isText: false, options.Variant);
         return new ModelPart(ModelPart.Vae, architecture, () => new AutoencoderKL(architecture), () => WeightLocation.Open(file), WeightNames.Vae);
     }
-
-    private static VaeOptions Configured(string configuration, ModelVersion version)
-    {
-        var config = new ConfigFile(configuration);
-        var vae = ArchitectureReader.Vae(config);
-        return config.Has("scaling_factor") ? vae : vae with { ScalingFactor = Usual(version).ScalingFactor };
-    }
-
-    private static VaeOptions Usual(ModelVersion version) => version == ModelVersion.Sdxl ? VaeOptions.Sdxl : VaeOptions.Sd15;
 }
