@@ -45,7 +45,7 @@ public sealed record ModelLoadOptions : OptionsBase
     public string? VaePath { get; init; }
 
     /// <summary>
-    /// A folder with <c>vocab.json</c> and <c>merges.txt</c>, or one with folders <c>tokenizer</c> and <c>tokenizer_2</c>, instead of the model's own tokenizer, which
+    /// A folder with <c>vocab.json</c> and <c>merges.txt</c> (or <c>tokenizer.json</c>), or one with folders <c>tokenizer</c> and <c>tokenizer_2</c>, instead of the model's own tokenizer, which
     /// single files do not have: for those the published one is built in. Null for none.
     /// </summary>
     public string? TokenizerPath { get; init; }

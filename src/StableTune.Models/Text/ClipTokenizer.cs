@@ -73,7 +73,7 @@ public sealed class ClipTokenizer : ITextTokenizer
     public static ClipTokenizer Sd2() => SharedSd2.Value;
 
     /// <summary>Reads a model's tokenizer folder.</summary>
-    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>; <c>special_tokens_map.json</c>, <c>tokenizer_config.json</c> and <c>added_tokens.json</c> are read when present.</param>
+    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>, or else a <c>tokenizer.json</c> of kind BPE; <c>special_tokens_map.json</c>, <c>tokenizer_config.json</c> and <c>added_tokens.json</c> are read when present.</param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
     public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
 

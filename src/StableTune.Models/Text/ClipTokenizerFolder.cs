@@ -11,10 +11,12 @@ internal static class ClipTokenizerFolder
     {
         if (!Directory.Exists(folder))
             throw new InvalidFileException(
-                folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with vocab.json and merges.txt.");
+                folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with vocab.json and merges.txt, or with tokenizer.json.");
         var vocabulary = ClipVocabulary.FromFolder(folder);
         var added = ReadAddedTokens(Path.Combine(folder, "added_tokens.json"));
         foreach (var (token, id) in ReadConfiguredTokens(Path.Combine(folder, "tokenizer_config.json"))) added.TryAdd(token, id);
+        if (!File.Exists(Path.Combine(folder, "vocab.json")))
+            foreach (var (token, id) in new TokenizerFiles(folder).AddedTokens(vocabulary.Ids)) added.TryAdd(token, id);
         foreach (var token in added.Keys.Where(vocabulary.Ids.ContainsKey).ToArray()) added.Remove(token);
 
         var (padToken, origin) = ReadPadToken(folder);

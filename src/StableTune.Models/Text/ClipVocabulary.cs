@@ -63,18 +63,33 @@ public sealed class ClipVocabulary
     public static void WriteFiles(string folder, int mergeCount = FullMergeCount) => Embedded(mergeCount).Write(folder);
 
     /// <summary>Reads the vocabulary of a tokenizer folder.</summary>
-    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>.</param>
+    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>, or a <c>tokenizer.json</c> of kind BPE.</param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or the two do not belong together.</exception>
     public static ClipVocabulary FromFolder(string folder)
     {
         var vocabularyPath = Path.Combine(folder, "vocab.json");
         var mergesPath = Path.Combine(folder, "merges.txt");
+        var fastPath = Path.Combine(folder, "tokenizer.json");
+        if (!File.Exists(vocabularyPath) && File.Exists(fastPath)) return Checked(fastPath, new TokenizerFiles(folder));
         var ids = ReadIds(vocabularyPath);
-        var merges = ReadMerges(mergesPath, ids);
+        return Checked(vocabularyPath, ids, ReadMerges(mergesPath, ids));
+    }
+
+    private static ClipVocabulary Checked(string path, TokenizerFiles files)
+    {
+        if (files.FastKind is not (null or "BPE"))
+            throw new InvalidFileException(path, $"the tokenizer is of kind {files.FastKind}, not byte-pair encoding.", "Take the tokenizer folder of the model; CLIP's is of kind BPE.");
+        var (ids, merges) = (files.FastVocabulary(), files.FastMerges());
+        return RobertaTokenizer.MissingIn(ids, merges) is { } fault
+            ? throw new InvalidFileException(path, fault, "Take the file from the model's repository again.") : Checked(path, ids, merges);
+    }
+
+    private static ClipVocabulary Checked(string path, Dictionary<string, int> ids, IReadOnlyList<string> merges)
+    {
         foreach (var token in (string[])[StartToken, EndToken])
             if (!ids.ContainsKey(token))
                 throw new InvalidFileException(
-                    vocabularyPath, $"the token \"{token}\" is missing.",
+                    path, $"the token \"{token}\" is missing.",
                     "This is not the vocabulary of a CLIP tokenizer; take the tokenizer folder of the model.");
         return new ClipVocabulary(ids, merges);
     }

@@ -128,6 +128,47 @@ public class ClipTokenizerTests
             Check(item, "v2", item.Ids("ids_v2"), tokenizer.Encode(item.Text()));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void FromFolder_TokenizerJsonAlone_GivesTheSame(bool pairs)
+    {
+        using var folder = new TemporaryFolder();
+        var vocabulary = ClipVocabulary.Embedded(486);
+        var json = Fast(vocabulary, "BPE", pairs);
+        File.WriteAllText(folder.File("tokenizer.json"), json);
+        var tokenizer = ClipTokenizer.FromFolder(folder.Path);
+        Assert.Equal(vocabulary.Ids.OrderBy(entry => entry.Value), tokenizer.Vocabulary.Ids.OrderBy(entry => entry.Value));
+        Assert.Equal(vocabulary.Merges, tokenizer.Vocabulary.Merges);
+        Assert.Equal(new Dictionary<string, int> { ["<cat>"] = 1000 }, tokenizer.AddedTokens);
+        Assert.Equal([.. new ClipTokenizer(vocabulary).Encode("a green frog")[..^1], 1000, tokenizer.EndId], tokenizer.Encode("a green frog<cat>"));
+    }
+
+    [Fact]
+    public void FromFolder_TokenizerJsonOfAnotherKind_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string Refused(string json)
+        {
+            File.WriteAllText(folder.File("tokenizer.json"), json);
+            var error = Assert.Throws<InvalidFileException>(() => ClipTokenizer.FromFolder(folder.Path));
+            Assert.Equal(folder.File("tokenizer.json"), error.Path);
+            return error.Fault;
+        }
+
+        var json = Fast(ClipVocabulary.Embedded(3), "BPE", false);
+        Assert.Contains("of kind Unigram", Refused(Fast(ClipVocabulary.Embedded(3), "Unigram", false)), StringComparison.Ordinal);
+        Assert.Contains("\"<|endoftext|>\" is missing", Refused(json.Replace(@"\u003C|endoftext|\u003E", "end", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("no list of \"merges\"", Refused("""{"model": {"type": "BPE", "vocab": {}}}"""), StringComparison.Ordinal);
+        Assert.Contains("has no token \"zzzz\"", Refused(json.Replace("\"merges\":[", "\"merges\":[\"zzzz a\",", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    private static string Fast(ClipVocabulary vocabulary, string kind, bool pairs) => JsonSerializer.Serialize(new
+    {
+        added_tokens = new[] { new { id = 1000, content = "<cat>" } },
+        model = new { type = kind, vocab = vocabulary.Ids, merges = vocabulary.Merges.Select(merge => pairs ? (object)merge.Split(' ') : merge) },
+    });
+
     [Fact]
     public void FromFolder_AddedTokensFiles_AreRead()
     {

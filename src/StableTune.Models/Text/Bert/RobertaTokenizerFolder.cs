@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 
 namespace StableTune.Models;
 
@@ -28,7 +27,7 @@ internal static class RobertaTokenizerFolder
         var (ids, merges, fast) = (files.PathOf("vocab.json"), files.PathOf("merges.txt"), files.PathOf("tokenizer.json"));
         if (File.Exists(ids) || files.Fast is null) return (TokenizerFiles.ReadIds(ids), ReadMerges(merges), ids);
         return files.FastKind is null or "BPE"
-            ? (files.FastVocabulary(), FastMerges(files, fast), fast)
+            ? (files.FastVocabulary(), files.FastMerges(), fast)
             : throw new InvalidFileException(fast, $"the tokenizer is of kind {files.FastKind}, not byte-level BPE.", Remedy);
     }
 
@@ -53,23 +52,6 @@ internal static class RobertaTokenizerFolder
         {
             var merge = line.TrimEnd('\r');
             if (merge.Length > 0 && !(merges.Count == 0 && merge.StartsWith("#version", StringComparison.Ordinal))) merges.Add(merge);
-        }
-
-        return merges;
-    }
-
-    // Each merge is "a b", since version 0.20 of the library that writes it ["a", "b"].
-    private static List<string> FastMerges(TokenizerFiles files, string path)
-    {
-        if (files.FastModel("merges") is not { ValueKind: JsonValueKind.Array } list)
-            throw new InvalidFileException(path, "\"model\" has no list of \"merges\".", Remedy);
-        var merges = new List<string>(list.GetArrayLength());
-        foreach (var entry in list.EnumerateArray())
-        {
-            if (entry.ValueKind == JsonValueKind.String) merges.Add(entry.GetString()!);
-            else if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2 && entry.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String))
-                merges.Add($"{entry[0].GetString()} {entry[1].GetString()}");
-            else throw files.Wrong("tokenizer.json", "merges", entry, "two tokens");
         }
 
         return merges;

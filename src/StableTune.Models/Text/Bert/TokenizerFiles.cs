@@ -104,6 +104,24 @@ internal sealed class TokenizerFiles
             : throw new InvalidFileException(path, "\"model\" has no \"vocab\" of tokens and ids.", Remedy);
     }
 
+    /// <summary>The merges of <c>tokenizer.json</c>, best first: each is "a b", since version 0.20 of the library that writes it ["a", "b"].</summary>
+    /// <exception cref="InvalidFileException">There are none.</exception>
+    public List<string> FastMerges()
+    {
+        if (FastModel("merges") is not { ValueKind: JsonValueKind.Array } list)
+            throw new InvalidFileException(PathOf("tokenizer.json"), "\"model\" has no list of \"merges\".", Remedy);
+        var merges = new List<string>(list.GetArrayLength());
+        foreach (var entry in list.EnumerateArray())
+        {
+            if (entry.ValueKind == JsonValueKind.String) merges.Add(entry.GetString()!);
+            else if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2 && entry.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String))
+                merges.Add($"{entry[0].GetString()} {entry[1].GetString()}");
+            else throw Wrong("tokenizer.json", "merges", entry, "two tokens");
+        }
+
+        return merges;
+    }
+
     /// <summary>A value inside the model of <c>tokenizer.json</c>; null when missing.</summary>
     public JsonElement? FastModel(string key) => Property(Property(Fast, "model"), key);
 
