@@ -6,7 +6,7 @@ namespace StableTune.Models
     /// <param name="Path">The file or folder; with the extension that was added.</param>
     /// <param name="Format">The format.</param>
     /// <param name="Files">All files, full paths.</param>
-    /// <param name="Notes">What the user should know, such as parts that were left out; usually empty.</param>
+    /// <param name="Notes">What the user should know, such as parts that were left out, or numbers that became infinite in float16; usually empty.</param>
     public sealed record SavedModel(string Path, ModelFormat Format, IReadOnlyList<string> Files, IReadOnlyList<string> Notes);
 
     /// <summary>
@@ -53,10 +53,14 @@ namespace StableTune.Models
             if (contents.Parts.Count == 0)
                 throw new InvalidOperationException("The model has no parts that could be saved: none was loaded, or all have been released.");
             if (!target.Format.IsFolder())
-                return new SavedModel(target.Path, target.Format, new SingleFileWriter(contents, target.Format, options, progress).Write(target.Path), contents.Notes);
+            {
+                var written = new SingleFileWriter(contents, target.Format, options, progress).Write(target.Path);
+                return new SavedModel(target.Path, target.Format, written, [.. contents.Notes, .. progress.Notes()]);
+            }
+
             AtomicFolder.Write(target.Path, new DiffusersFolderWriter(contents, target.Format, options, progress).Write);
             var files = Directory.EnumerateFiles(target.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
-            return new SavedModel(target.Path, target.Format, [.. files], [.. contents.Notes, .. Absent(contents)]);
+            return new SavedModel(target.Path, target.Format, [.. files], [.. contents.Notes, .. progress.Notes(), .. Absent(contents)]);
         }
 
         private static IEnumerable<string> Absent(ModelContents contents)

@@ -70,6 +70,27 @@ public sealed class SingleFileSavingTests : IDisposable
         Assert.Equal(expected.Count + 4, file.Metadata.Count);
     }
 
+    [Theory]
+    [InlineData("model.safetensors", "first_stage_model.post_quant_conv.weight")]
+    [InlineData("model.ckpt", "first_stage_model.post_quant_conv.weight")]
+    [InlineData("model", "post_quant_conv.weight")]
+    public void SaveAs_NumbersBeyondFloat16_AreCountedInANote(string path, string name)
+    {
+        using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder));
+        Assert.Empty(model.SaveAs(_folder.File("plain" + Path.GetExtension(path)), new ModelSaveOptions { Precision = ScalarType.Float16 }).Notes);
+        using (no_grad())
+        {
+            var weight = model.Vae.state_dict()["post_quant_conv.weight"];
+            weight.flatten().narrow(0, 0, 2).fill_(1e6);
+            weight.flatten().narrow(0, 3, 1).fill_(-1e5);
+        }
+
+        var note = Assert.Single(model.SaveAs(_folder.File(path), new ModelSaveOptions { Precision = ScalarType.Float16 }).Notes);
+        Assert.StartsWith($"3 numbers in 1 float16 tensors are infinite, as float16 ends at 65504: {name} (3).", note, StringComparison.Ordinal);
+        Assert.Contains(nameof(ModelSaveOptions.VaePrecision), note, StringComparison.Ordinal);
+        Assert.Empty(model.SaveAs(_folder.File("b" + path), new ModelSaveOptions { Precision = ScalarType.Float16, VaePrecision = ScalarType.BFloat16 }).Notes);
+    }
+
     [Fact]
     public void SaveAs_WithoutMetadata_HasNone()
     {
