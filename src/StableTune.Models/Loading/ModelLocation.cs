@@ -53,7 +53,7 @@ internal static class ModelLocation
         try
         {
             if (Path.GetDirectoryName(path.TrimEnd('/')) is not { } folder || !Directory.Exists(folder.Length == 0 ? "." : folder)) return "";
-            var entries = Directory.EnumerateFileSystemEntries(folder.Length == 0 ? "." : folder).Take(10_000).Select(entry => Path.GetFileName(entry));
+            string[] entries = [.. Directory.EnumerateFileSystemEntries(folder.Length == 0 ? "." : folder).Take(10_000).Select(entry => Path.GetFileName(entry))];
             return NearName.Of(Path.GetFileName(path.TrimEnd('/')), entries) is { } near ? $"Did you mean {Path.Combine(folder, near)}? " : "";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
