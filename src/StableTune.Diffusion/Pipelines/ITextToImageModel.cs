@@ -17,6 +17,9 @@ internal interface ITextToImageModel
     /// <summary>Pixels per place of the latents, in each direction.</summary>
     int Downscale { get; }
 
+    /// <summary>The side of the pictures that the model was made for, in pixels.</summary>
+    int UsualSize { get; }
+
     /// <summary>The largest clip skip; null where clip skip is not looked at.</summary>
     int? LargestClipSkip { get; }
 

@@ -25,6 +25,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public int Downscale => _model.Vae.Options.Downscale;
 
+    public int UsualSize => _model.UNet.Options.SampleSize * Downscale;
+
     public int? LargestClipSkip => _prompts.LargestClipSkip;
 
     public bool TakesSizes => _model.UNet.Options.TakesAddedConditions;

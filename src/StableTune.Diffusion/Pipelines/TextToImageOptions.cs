@@ -16,11 +16,11 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Pixels across, a multiple of 8. Default 512.</summary>
-    public int Width { get; init; } = 512;
+    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into, else the size that the model was made for: 512, 768 or 1024.</summary>
+    public int? Width { get; init; }
 
-    /// <summary>Pixels down, a multiple of 8. Default 512.</summary>
-    public int Height { get; init; } = 512;
+    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into, else the size that the model was made for: 512, 768 or 1024.</summary>
+    public int? Height { get; init; }
 
     /// <summary>Steps of the sampler, 1 to 1000. Default 30.</summary>
     public int Steps { get; init; } = 30;
@@ -59,9 +59,16 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>Pictures drawn at the same time; more take more memory, and change nothing else. Default 1.</summary>
     public int BatchSize { get; init; } = 1;
 
+    /// <summary>The size that is drawn, once it is known.</summary>
+    internal PixelSize Size => new(Width ?? Inpainting?.Image.Width ?? 0, Height ?? Inpainting?.Image.Height ?? 0);
+
     /// <summary>What SDXL is told of sizes.</summary>
     internal SizeConditions Sizes => new(
-        OriginalSize?.Height ?? Height, OriginalSize?.Width ?? Width, CropTopLeft.Top, CropTopLeft.Left, TargetSize?.Height ?? Height, TargetSize?.Width ?? Width);
+        OriginalSize?.Height ?? Size.Height, OriginalSize?.Width ?? Size.Width, CropTopLeft.Top, CropTopLeft.Left,
+        TargetSize?.Height ?? Size.Height, TargetSize?.Width ?? Size.Width);
+
+    /// <summary>These options with sizes, those of the picture to paint into or else the model's.</summary>
+    internal TextToImageOptions Sized(int usual) => this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -70,8 +77,8 @@ public sealed record TextToImageOptions : OptionsBase
         else if (Fault(Prompt) is { } fault) yield return Problem(Prompt, fault, "write weights as (text:1.2)");
         if (NegativePrompt is null) yield return Problem(NegativePrompt, "a negative prompt is required", "give an empty text for none");
         else if (Fault(NegativePrompt) is { } fault) yield return Problem(NegativePrompt, fault, "write weights as (text:1.2)");
-        if (Width < SizeMultiple || Width % SizeMultiple != 0) yield return Problem(Width, $"the width must be a positive multiple of {SizeMultiple}", Nearest(Width));
-        if (Height < SizeMultiple || Height % SizeMultiple != 0) yield return Problem(Height, $"the height must be a positive multiple of {SizeMultiple}", Nearest(Height));
+        if (Width is { } width && (width < SizeMultiple || width % SizeMultiple != 0)) yield return Problem(Width, $"the width must be a positive multiple of {SizeMultiple}", Nearest(width));
+        if (Height is { } height && (height < SizeMultiple || height % SizeMultiple != 0)) yield return Problem(Height, $"the height must be a positive multiple of {SizeMultiple}", Nearest(height));
         if (Steps is < 1 or > 1000) yield return Problem(Steps, "there must be 1 to 1000 steps", "20 to 50 are customary");
         if (!double.IsFinite(GuidanceScale)) yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
         if (Sampler is null) yield return Problem(Sampler, "a sampler is required", "give new DdimSampler() or new EulerSampler()");
@@ -81,8 +88,8 @@ public sealed record TextToImageOptions : OptionsBase
         if (TargetSize is { } target && (target.Width < 1 || target.Height < 1))
             yield return Problem(TargetSize, "both sides must be at least 1 pixel", "leave it unset for the size that is drawn");
         if (CropTopLeft.Top < 0 || CropTopLeft.Left < 0) yield return Problem(CropTopLeft, "what was cut off must not be negative", "(0, 0) is customary");
-        if (Inpainting is { } source && (source.Image.Size != new PixelSize(Width, Height) || source.Mask.Size != source.Image.Size))
-            yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}", $"both must have the size that is drawn, {new PixelSize(Width, Height)}",
+        if (Inpainting is { } source && (source.Image.Size != Size || source.Mask.Size != source.Image.Size))
+            yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}", $"both must have the size that is drawn, {Size}",
                 "resize them, or draw another size", nameof(Inpainting));
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");

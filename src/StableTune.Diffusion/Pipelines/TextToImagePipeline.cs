@@ -40,6 +40,7 @@ public sealed class TextToImagePipeline
     public IReadOnlyList<GeneratedImage> GenerateMany(TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        options = options.Sized(_model.UsualSize);
         InvalidOptionsException.ThrowIfAny(Problems(options));
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -85,7 +86,7 @@ public sealed class TextToImagePipeline
     {
         using var scope = NewDisposeScope();
         using var noise = new SeededNoise(seeds);
-        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Height / _model.Downscale, options.Width / _model.Downscale };
+        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Size.Height / _model.Downscale, options.Size.Width / _model.Downscale };
         var initialNoise = noise.Draw(shape, _model.Device);
         var latents = Sample(options, conditions, initialNoise, noise.DrawLike, stepDone, cancellationToken);
         return [.. seeds.Select((seed, index) =>
@@ -126,7 +127,7 @@ public sealed class TextToImagePipeline
             yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture", "give a picture and a mask");
         if (!_model.TakesMask && options.Inpainting is not null)
             yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one", "use an inpainting model, or leave it unset");
-        foreach (var (name, size) in new[] { (nameof(options.Width), options.Width), (nameof(options.Height), options.Height) })
+        foreach (var (name, size) in new[] { (nameof(options.Width), options.Size.Width), (nameof(options.Height), options.Size.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
                 yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");
     }

@@ -95,6 +95,14 @@ public sealed class InpaintingTests : IDisposable
     }
 
     [Fact]
+    public void Generate_SizeUnset_IsThePictures()
+    {
+        var options = s_options with { Width = null, Height = null, Inpainting = new InpaintingSource(Grey(200), Grey(255)) };
+        Assert.Empty(options.Validate());
+        Assert.Equal(new PixelSize(64, 64), new TextToImagePipeline(_model).Generate(options).Size);
+    }
+
+    [Fact]
     public void Validate_PictureOfAnotherSize_IsNamed()
     {
         var options = s_options with { Width = 72, Inpainting = new InpaintingSource(Grey(200), Grey(255)) };

@@ -22,6 +22,31 @@ public class TextToImagePipelineTests
     }
 
     [Fact]
+    public void Generate_SizeUnset_IsTheModels()
+    {
+        var pipeline = new TextToImagePipeline(new FakeModel { UsualSize = 24 });
+        Assert.Equal(new PixelSize(24, 24), pipeline.Generate(s_options with { Width = null, Height = null }).Size);
+        var drawn = Assert.Single(pipeline.GenerateMany(s_options with { Width = null }));
+        Assert.Equal(new PixelSize(24, 24), drawn.Image.Size);
+        Assert.Contains("Size: 24x24", drawn.Parameters, StringComparison.Ordinal);
+        Assert.Equal(new PixelSize(24, 32), pipeline.Generate(s_options with { Width = null, Height = 32 }).Size);
+    }
+
+    [Theory]
+    [InlineData("tiny-sd15", 512)]
+    [InlineData("tiny-sd21-v", 768)]
+    [InlineData("tiny-sdxl", 1024)]
+    public void UsualSize_IsWhatTheModelWasMadeFor(string name, int expected)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = ModelLoader.Load(name switch
+        {
+            "tiny-sd15" => FixtureModels.TinySd15(folder), "tiny-sd21-v" => FixtureModels.TinySd21V(folder), _ => FixtureModels.TinySdxl(folder),
+        });
+        Assert.Equal(expected, new StableDiffusionParts(model).UsualSize);
+    }
+
+    [Fact]
     public void Predict_Guided_CallsNegativeThenPositiveInOneBatch()
     {
         using var scope = NewDisposeScope();
@@ -187,6 +212,7 @@ public class TextToImagePipelineTests
         public int UnknownChannels { get; init; }
 
         public int Downscale { get; init; } = 8;
+        public int UsualSize { get; init; } = 512;
         public Device Device => CPU;
         public string? Name => "fake";
         public string State { get; private set; } = "";
