@@ -60,6 +60,7 @@ namespace StableTune.Data
         /// <param name="firstBatch">The batch to begin with, for a run that is resumed.</param>
         /// <param name="cancellationToken">Ends the wait for a batch.</param>
         /// <returns>Batches; each belongs to the caller, who disposes it.</returns>
+        /// <exception cref="ArgumentOutOfRangeException">The epoch has no such first batch.</exception>
         /// <exception cref="InvalidFileException">A file cannot be read or is not what it was; thrown while enumerating.</exception>
         /// <exception cref="OperationCanceledException">The token was cancelled; thrown while enumerating.</exception>
         public IEnumerable<Batch> Load(EpochPlan plan, int firstBatch = 0, CancellationToken cancellationToken = default)
