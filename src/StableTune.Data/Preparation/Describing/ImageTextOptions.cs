@@ -25,8 +25,8 @@ public abstract record ImageTextOptions : OptionsBase
     public bool Recursive { get; init; }
 
     /// <summary>
-    /// A metadata file to write all texts into, <c>.json</c> or <c>.jsonl</c>, by path and with the size of each image. What else it says stays. It is written at the end, also
-    /// where the work is cancelled. Null, the default, writes a text file beside each image.
+    /// A metadata file to write all texts into, <c>.json</c> or <c>.jsonl</c>, by path and with the size of each image. What else it says stays. It is written after
+    /// every 256 images and at the end, also where the work is cancelled. Null, the default, writes a text file beside each image.
     /// </summary>
     public string? Output { get; init; }
 

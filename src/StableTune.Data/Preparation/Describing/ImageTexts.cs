@@ -40,8 +40,11 @@ internal abstract class ImageTexts
 
     private sealed class InOneFile(string path, MergedText kind) : ImageTexts
     {
+        /// <summary>New texts between two writings of the file: what a killed process loses at most.</summary>
+        private const int SaveEvery = 256;
+
         private readonly OrderedDictionary<string, ImageMetadata> _images = File.Exists(path) ? MetadataFile.Load(path) : new(StringComparer.Ordinal);
-        private bool _changed;
+        private int _unsaved;
 
         internal override string? WhatIsThere(ImageToDescribe image) => Text(image) is null ? null : $"{path} has its {kind.ToString().ToLowerInvariant()} already; set Existing to overwrite them or to add to them";
 
@@ -51,12 +54,13 @@ internal abstract class ImageTexts
         {
             var before = (_images.GetValueOrDefault(image.Key) ?? new ImageMetadata()) with { ImageSize = size };
             _images[image.Key] = kind == MergedText.Captions ? before with { Caption = text } : before with { Tags = text };
-            _changed = true;
+            if (++_unsaved == SaveEvery) Complete();
         }
 
         internal override void Complete()
         {
-            if (_changed) MetadataFile.Save(path, _images);
+            if (_unsaved > 0) MetadataFile.Save(path, _images);
+            _unsaved = 0;
         }
 
         private string? Text(ImageToDescribe image) => _images.GetValueOrDefault(image.Key) is { } known ? kind == MergedText.Captions ? known.Caption : known.Tags : null;

@@ -145,6 +145,21 @@ public sealed class ImageDescribingTests : IDisposable
     }
 
     [Fact]
+    public void Captioning_IntoOneFile_IsSavedOnTheWay()
+    {
+        for (var i = 5; i < 258; i++) File.Copy(_folder.File("0.png"), _folder.File($"{i}.png"));
+        var path = _folder.File("meta.json");
+        var (shown, saved) = (0, new List<int>());
+        ImageCaptioning.Run(Options with { BatchSize = 1, Output = path }, new Words(_ =>
+        {
+            saved.Add(File.Exists(path) ? MetadataFile.Load(path).Count : 0);
+            return $"number {++shown}";
+        }, _batches));
+        Assert.Equal([(0, 256), (256, 2)], saved.CountBy(count => count).Select(pair => (pair.Key, pair.Value)));
+        Assert.Equal(258, MetadataFile.Load(path).Count);
+    }
+
+    [Fact]
     public void Captioning_WhenTheCaptionerIsBroken_Ends()
     {
         var error = Assert.Throws<InvalidOperationException>(() => ImageCaptioning.Run(Options, new Silent()));
