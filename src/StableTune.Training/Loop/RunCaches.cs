@@ -4,23 +4,51 @@ using StableTune.Models;
 namespace StableTune.Training;
 
 /// <summary>The caches of a run, opened before the model is loaded: what is missing in them says which parts of it are needed.</summary>
-/// <param name="Latents">Null where images are encoded in every step.</param>
-/// <param name="Text">Null where captions are.</param>
-internal sealed record RunCaches(LatentCache? Latents, TextOutputCache? Text) : IDisposable
+internal sealed class RunCaches : IDisposable
 {
-    /// <summary>What the user should know of files that were found.</summary>
-    public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? []];
+    private RunCaches() { }
 
+    /// <summary>Null where images are encoded in every step.</summary>
+    public LatentCache? Latents { get; private set; }
+
+    /// <summary>Null where captions are.</summary>
+    public TextOutputCache? Text { get; private set; }
+
+    /// <summary>Those of the images that are held out; null where none are.</summary>
+    public RunCaches? Held { get; private set; }
+
+    /// <summary>Whether some images have yet to be encoded.</summary>
+    public bool MissesLatents => Latents is { Missing.Count: > 0 } || Held is { MissesLatents: true };
+
+    /// <summary>Whether some captions have.</summary>
+    public bool MissesText => Text is { Missing.Count: > 0 } || Held is { MissesText: true };
+
+    /// <summary>What the user should know of files that were found.</summary>
+    public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? [], .. Held?.Notes ?? []];
+
+    /// <summary>Opens the caches of a data set and of what is held out of it.</summary>
     public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var latents = cachesLatents ? LatentCache.Open(dataset, VaeOf(model), plan.Cache, progress, cancellationToken) : null;
-        return new(latents, cachesText ? TextOutputCache.Open(dataset, TextOf(model, plan), plan.Cache) : null);
+        var caches = new RunCaches();
+        try
+        {
+            if (cachesLatents) caches.Latents = LatentCache.Open(dataset, VaeOf(model), plan.Cache, progress, cancellationToken);
+            if (cachesText) caches.Text = TextOutputCache.Open(dataset, TextOf(model, plan), plan.Cache);
+            if (dataset.Validation is { } held) caches.Held = Open(plan, held, model, cachesLatents, cachesText, progress, cancellationToken);
+            return caches;
+        }
+        catch
+        {
+            caches.Dispose();
+            throw;
+        }
     }
 
     public void Dispose()
     {
         Latents?.Dispose();
         Text?.Dispose();
+        Held?.Dispose();
     }
 
     private static VaeIdentity VaeOf(ModelFingerprint model) => new(model.Vae.ScalingFactor)

@@ -20,12 +20,10 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
         _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
-        if (!CachesLatents || dataset.Options.OnBadImage == BadImagePolicy.Skip) dataset = dataset.WithoutBadImages(progress, cancellationToken);
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
-        var caches = Own(RunCaches.Open(plan, dataset, _model, CachesLatents, plan.CachesTextOutputs(dataset), progress, cancellationToken));
-        if (dataset.Validation is { } images)
-            _validation = Own(new ValidationRun(plan, images, Own(RunCaches.Open(plan, images, _model, caches.Latents is not null, caches.Text is not null, progress, cancellationToken))));
-        var model = Load(NeededParts(caches) | (_validation is null ? ModelParts.UNet : NeededParts(_validation.Caches)), cancellationToken);
+        var caches = Own(LookAtImages(cancellationToken));
+        if (dataset.Validation is { } images) _validation = Own(new ValidationRun(plan, images, caches.Held!));
+        var model = Load(NeededParts(caches), cancellationToken);
         Freeze(model);
         Fill(caches, model, random, cancellationToken);
         var targets = Attach(model, random);
@@ -53,6 +51,38 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         }
     }
 
+    /// <summary>
+    /// Finds images that cannot be read before a step is spent: those that steps will read, and those that caches are to be filled with where bad ones are left
+    /// out; otherwise filling tells them. A run that finds everything in files reads none.
+    /// </summary>
+    /// <returns>The caches of the images that are left.</returns>
+    private RunCaches LookAtImages(CancellationToken cancellationToken)
+    {
+        RunCaches Open() => RunCaches.Open(plan, dataset, _model!, CachesLatents, plan.CachesTextOutputs(dataset), progress, cancellationToken);
+        if (!CachesLatents)
+        {
+            dataset = dataset.WithoutBadImages(progress, cancellationToken);
+            return Open();
+        }
+
+        var caches = Open();
+        try
+        {
+            if (dataset.Options.OnBadImage != BadImagePolicy.Skip || !caches.MissesLatents) return caches;
+            var readable = dataset.WithoutBadImages(progress, cancellationToken);
+            if (readable == dataset) return caches;
+            dataset = readable;
+        }
+        catch
+        {
+            caches.Dispose();
+            throw;
+        }
+
+        caches.Dispose();
+        return Open();
+    }
+
     private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
     {
         _loaded = parts;
@@ -76,8 +106,8 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     private ModelParts NeededParts(RunCaches caches)
     {
         var parts = ModelParts.All;
-        if (caches.Latents is { Missing.Count: 0 } && !UsesVaeLater) parts &= ~ModelParts.Vae;
-        if (caches.Text is { Missing.Count: 0 } && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
+        if (caches.Latents is not null && !caches.MissesLatents && !UsesVaeLater) parts &= ~ModelParts.Vae;
+        if (caches.Text is not null && !caches.MissesText && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
         return parts;
     }
 
@@ -174,7 +204,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             CachesLatents = caches.Latents is not null,
             Warnings =
             [
-                .. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes, .. _validation?.Caches.Notes ?? [],
+                .. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes,
                 .. PlanWarnings.Of(plan, model, targets, dataset, Tokenizer(model)),
             ],
             Sources = plan.Savers.Any(saver => saver is AdapterSaver { WriteMetadata: true })

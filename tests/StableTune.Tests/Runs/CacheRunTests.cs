@@ -84,6 +84,28 @@ public sealed class CacheRunTests : IDisposable
     }
 
     [Fact]
+    public void SecondRun_ThatShallSkipBadImages_ReadsNoneThatIsCached()
+    {
+        var images = TinyRun.Images(_folder);
+        var bad = Path.Combine(images, "bad.png");
+        File.WriteAllBytes(bad, File.ReadAllBytes(Path.Combine(images, "0.png"))[..60]);
+        int Decoded(string name, out TrainingResult result)
+        {
+            var codec = new CountingCodec();
+            var options = new DatasetOptions { Resolution = new(64, 64), BatchSize = 2, OnBadImage = BadImagePolicy.Skip, ValidationSplit = 0.3, Codec = codec };
+            result = TinyRun.Builder(_folder, name).WithDataset(new DatasetBuilder().AddFolder(images).WithOptions(options)).WithCachedLatents(toDisk: true).Train();
+            return codec.Decoded;
+        }
+
+        Assert.True(Decoded("first", out var first) >= 8);                     // looked at, then encoded
+        Assert.Contains(first.Warnings, warning => warning.Contains(bad, StringComparison.Ordinal));
+        File.Delete(bad);
+        Assert.Equal(0, Decoded("second", out var second));
+        Assert.Equal(first.Losses, second.Losses);
+        Assert.Equal(TinyRun.Weights(first.Files[0]), TinyRun.Weights(second.Files[0]));
+    }
+
+    [Fact]
     public void AnotherVae_MakesLatentsAgain_AndSaysSo()
     {
         TinyRun.Builder(_folder, "first").WithCachedLatents(true, toDisk: true).Train();
@@ -159,6 +181,23 @@ public sealed class CacheRunTests : IDisposable
         Assert.Equal("CacheOptions.LatentsToDisk", Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems).Option);
         Assert.Equal("CacheOptions.Latents", Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.WithCachedLatents(false).Build()).Problems).Option);
         Assert.Equal(3, builder.WithCachedLatents(toDisk: true).Train().Steps);
+    }
+
+    private sealed class CountingCodec : Imaging.IImageCodec
+    {
+        private int _decoded;
+
+        public int Decoded => _decoded;
+
+        public Imaging.PixelImage Decode(ReadOnlySpan<byte> file, Imaging.ImageHeader header, bool keepAlpha)
+        {
+            Interlocked.Increment(ref _decoded);
+            return Imaging.OpenCvCodec.Instance.Decode(file, header, keepAlpha);
+        }
+
+        public byte[] Encode(Imaging.PixelImage image, Imaging.ImageFormat format, int quality) => Imaging.OpenCvCodec.Instance.Encode(image, format, quality);
+
+        public Imaging.PixelImage Resize(Imaging.PixelImage image, int width, int height, Imaging.CodecResizeMethod method) => Imaging.OpenCvCodec.Instance.Resize(image, width, height, method);
     }
 
     private sealed class Stages(List<string> names) : IProgress<TrainingProgress>
