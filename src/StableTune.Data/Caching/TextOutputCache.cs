@@ -178,25 +178,27 @@ public sealed class TextOutputCache : IDisposable
 
     private void Look()
     {
-        if (_store is null) return;
-        var findings = new List<CacheFinding>(_missing.Count);
-        foreach (var caption in _missing)
-        {
-            // One file serves all images with this caption; the worst that was seen is told when none does.
-            var looks = new List<CacheFinding>();
-            foreach (var path in _store.PathsOf(caption, _images[caption]))
-            {
-                looks.Add(_store.Find(path, caption));
-                if (looks[^1].State == CacheState.Present) break;
-            }
-
-            var best = looks[^1].State == CacheState.Present ? looks[^1] : looks.MaxBy(look => look.State)!;
-            findings.Add(best);
-            if (best.State == CacheState.Present) _paths[caption] = best.Path;
-        }
-
+        if (_store is not { } store) return;
+        var (captions, findings) = (_missing, new CacheFinding[_missing.Count]);
+        Parallel.For(0, findings.Length, i => findings[i] = Look(store, captions[i]));
+        foreach (var (caption, finding) in captions.Zip(findings))
+            if (finding.State == CacheState.Present) _paths[caption] = finding.Path;
         _missing = [.. _missing.Where(caption => !_paths.ContainsKey(caption))];
         Report = CacheReport.Of(findings, "cached text encoder outputs");
+    }
+
+    /// <summary>One file serves all images with this caption; the worst that was seen is told when none does.</summary>
+    private CacheFinding Look(TextStore store, string caption)
+    {
+        CacheFinding? worst = null;
+        foreach (var path in store.PathsOf(caption, _images[caption]))
+        {
+            var found = store.Find(path, caption);
+            if (found.State == CacheState.Present) return found;
+            if (worst is null || found.State > worst.State) worst = found;
+        }
+
+        return worst!;
     }
 
     private void Encode(string[] captions, ITextEncoder encoder)

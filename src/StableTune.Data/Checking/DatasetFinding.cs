@@ -13,7 +13,7 @@ public enum FindingSeverity
 /// <summary>What was found.</summary>
 public enum FindingKind
 {
-    /// <summary>The file is damaged, cut short, or no image; or it changed since the data set was built.</summary>
+    /// <summary>The file, its second image, its mask or its features are damaged or cut short; or the image changed since the data set was built.</summary>
     Unreadable,
 
     /// <summary>The image is smaller than its training size.</summary>
