@@ -17,23 +17,23 @@ internal sealed class KeptConfig
 
     /// <summary>Makes the configuration.</summary>
     /// <param name="options">What it shall say; null for what the source says.</param>
-    /// <param name="template">The template's name.</param>
+    /// <param name="template">The template's name; null for none.</param>
     /// <param name="source">The source's file; null, or one that is not there, for the template.</param>
     /// <exception cref="InvalidFileException">The source's file is damaged.</exception>
     /// <exception cref="InvalidOperationException">There are neither options nor a source.</exception>
-    public static KeptConfig Of(OptionsBase? options, string template, string? source)
+    public static KeptConfig Of(OptionsBase? options, string? template, string? source)
     {
         var original = source is not null && File.Exists(source) ? source : null;
         if (options is not null) return Of(options, template, original, PartConfigs.Of(options));
         return original is not null ? new KeptConfig(JsonTexts.Read(original), TextFile.ReadAllBytes(original)) : throw new InvalidOperationException(
-            "A text encoder that is no CLIP can only be saved beside the configuration it was loaded with, and there is none.");
+            "A text encoder of a kind that is not known here can only be saved beside the configuration it was loaded with, and there is none.");
     }
 
-    private static KeptConfig Of(OptionsBase options, string template, string? source, JsonObject wanted)
+    private static KeptConfig Of(OptionsBase options, string? template, string? source, JsonObject wanted)
     {
         if (source is null)
         {
-            var fresh = new KeptConfig(JsonTexts.Template(template), null);
+            var fresh = new KeptConfig(template is null ? [] : JsonTexts.Template(template), null);
             foreach (var (key, value) in wanted) fresh.Set(key, value?.DeepClone());
             return fresh;
         }

@@ -6,7 +6,7 @@ namespace StableTune.Models;
 /// <summary>One part of a model that is to be written, wherever it comes from.</summary>
 /// <param name="Folder">The part's name in diffusers' layout, see <see cref="ModelPart"/>.</param>
 /// <param name="Part">Which of the parts with weights it is, or belongs to.</param>
-/// <param name="Options">The architecture as its options record; null for text encoders that are no CLIP, whose configuration is the source's.</param>
+/// <param name="Options">The architecture as its options record; null for text encoders of a host's own kind, whose configuration is the source's.</param>
 /// <param name="Tensors">Its tensors under diffusers' names, floating-point ones in the type given, or in their own for null.</param>
 internal sealed record PartContents(string Folder, ModelParts Part, OptionsBase? Options, Func<ScalarType?, IReadOnlyList<TensorPayload>> Tensors);
 
@@ -143,14 +143,23 @@ internal sealed class ModelContents : IDisposable
     }
 
     // Textual inversion may have added rows.
-    private static PartContents TextPart(string folder, TextModel encoder) => Part(
-        folder, ModelParts.TextEncoder, encoder is ClipTextModel clip ? clip.Options with { VocabularySize = clip.VocabularySize } : null, encoder);
+    private static PartContents TextPart(string folder, TextModel encoder)
+    {
+        OptionsBase? options = encoder switch
+        {
+            ClipTextModel clip => clip.Options with { VocabularySize = clip.VocabularySize },
+            BertTextModel bert => bert.Options with { VocabularySize = bert.VocabularySize },
+            LdmBertModel bert => bert.Options with { VocabularySize = bert.VocabularySize },
+            _ => null,
+        };
+        return Part(folder, ModelParts.TextEncoder, options, encoder);
+    }
 
     private static PartContents Part(string folder, ModelParts part, OptionsBase? options, nn.Module module) => new(
         folder, part, options, type => [.. StatePayloads.Of(module.state_dict().Select(entry => (entry.Key, entry.Value)), type)]);
 
     private static PartContents Part(ModelPart part) => new(
-        part.Name, part.Flag, part.Architecture is TextArchitecture text ? text.Options as ClipTextOptions : (OptionsBase)part.Architecture,
+        part.Name, part.Flag, part.Architecture is TextArchitecture text ? text.Options : (OptionsBase)part.Architecture,
         type => [.. part.Weights.Tensors.Select(info => (Info: info, Name: part.Rename(info.Name))).Where(tensor => tensor.Name is not null)
             .Select(tensor => StatePayloads.Of(part.Weights.Source, tensor.Info, type, tensor.Name))]);
 }

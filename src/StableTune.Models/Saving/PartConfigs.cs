@@ -11,15 +11,18 @@ internal static class PartConfigs
         UNetOptions unet => UNet(unet),
         VaeOptions vae => Vae(vae),
         ClipTextOptions text => ClipText(text),
+        BertTextOptions text => Bert(text),
+        LdmBertOptions text => LdmBert(text),
         SchedulerOptions scheduler => Scheduler(scheduler),
         _ => throw new ArgumentException($"There is no configuration for {options.GetType().Name}.", nameof(options)),
     };
 
-    /// <summary>The template that holds the other keys.</summary>
-    public static string TemplateOf(OptionsBase? options) => options switch
+    /// <summary>The template that holds the other keys; null where there are none.</summary>
+    public static string? TemplateOf(OptionsBase? options) => options switch
     {
         UNetOptions => "unet",
         VaeOptions => "vae",
+        BertTextOptions or LdmBertOptions => null,
         _ => "text-encoder",
     };
 
@@ -35,6 +38,9 @@ internal static class PartConfigs
             UNetOptions => ArchitectureReader.UNet(config),
             VaeOptions => ArchitectureReader.Vae(config),
             SchedulerOptions => ArchitectureReader.Scheduler(config),
+            BertTextOptions { PositionsFollowPadding: true } => BertConfigReader.Roberta(config),
+            BertTextOptions => BertConfigReader.Bert(config),
+            LdmBertOptions => BertConfigReader.LdmBert(config),
             _ => ArchitectureReader.ClipText(config),
         };
     }
@@ -99,6 +105,40 @@ internal static class PartConfigs
         ["vocab_size"] = options.VocabularySize,
     };
 
+    private static JsonObject Bert(BertTextOptions options) => new()
+    {
+        ["architectures"] = JsonTexts.List([ClassOf(options)]),
+        ["hidden_act"] = options.Activation,
+        ["hidden_size"] = options.HiddenSize,
+        ["intermediate_size"] = options.IntermediateSize,
+        ["layer_norm_eps"] = JsonTexts.Real(options.LayerNormEps),
+        ["max_position_embeddings"] = options.PositionRows,
+        ["model_type"] = options.PositionsFollowPadding ? "roberta" : "bert",
+        ["num_attention_heads"] = options.Heads,
+        ["num_hidden_layers"] = options.Layers,
+        ["pad_token_id"] = options.PadTokenId,
+        ["position_embedding_type"] = "absolute",
+        ["type_vocab_size"] = options.TypeVocabularySize,
+        ["use_attention_mask"] = options.UseAttentionMask,
+        ["vocab_size"] = options.VocabularySize,
+    };
+
+    private static JsonObject LdmBert(LdmBertOptions options) => new()
+    {
+        ["activation_function"] = options.Activation,
+        ["architectures"] = JsonTexts.List([ClassOf(options)]),
+        ["d_model"] = options.HiddenSize,
+        ["encoder_attention_heads"] = options.Heads,
+        ["encoder_ffn_dim"] = options.IntermediateSize,
+        ["encoder_layers"] = options.Layers,
+        ["head_dim"] = options.HeadSize,
+        ["max_position_embeddings"] = options.MaxPositions,
+        ["model_type"] = "ldmbert",
+        ["pad_token_id"] = options.PadTokenId,
+        ["use_attention_mask"] = options.UseAttentionMask,
+        ["vocab_size"] = options.VocabularySize,
+    };
+
     private static JsonObject Scheduler(SchedulerOptions options)
     {
         var config = new JsonObject
@@ -119,8 +159,18 @@ internal static class PartConfigs
         return config;
     }
 
-    /// <summary>The class of a CLIP text encoder in transformers.</summary>
-    public static string ClassOf(ClipTextOptions options) => options.ProjectionDim is null ? "CLIPTextModel" : "CLIPTextModelWithProjection";
+    /// <summary>The class of a part in diffusers or transformers.</summary>
+    /// <param name="options">The architecture; null for a text encoder of a host's own kind.</param>
+    public static string ClassOf(OptionsBase? options) => options switch
+    {
+        UNetOptions => "UNet2DConditionModel",
+        VaeOptions => "AutoencoderKL",
+        ClipTextOptions { ProjectionDim: null } => "CLIPTextModel",
+        ClipTextOptions => "CLIPTextModelWithProjection",
+        BertTextOptions { PositionsFollowPadding: true } => "RobertaModel",
+        LdmBertOptions => "LDMBertModel",
+        _ => "BertModel",      // of a host's own kind only where the source has no index, which such models always have
+    };
 
     private static JsonNode Whole(double value) => value.Equals(Math.Truncate(value)) ? JsonValue.Create((int)value) : JsonTexts.Real(value);
 }

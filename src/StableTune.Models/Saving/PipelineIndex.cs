@@ -24,13 +24,14 @@ internal static class PipelineIndex
         index["scheduler"] = Part("diffusers", schedulerClass);
         foreach (var name in (string[])["unet", "vae", "text_encoder", "text_encoder_2"])
         {
-            if (contents.Find(name) is { } part) index[name] = KeptPart(source, name, Library(part), ClassOf(part.Options));
+            if (contents.Find(name) is { } part) index[name] = KeptPart(source, name, Library(part), PartConfigs.ClassOf(part.Options));
             else index.Remove(name);
         }
 
         foreach (var name in (string[])["tokenizer", "tokenizer_2"])
         {
-            if (contents.Tokenizers.Any(tokenizer => tokenizer.Folder == name)) index[name] = KeptPart(source, name, "transformers", "CLIPTokenizer");
+            if (contents.Tokenizers.FirstOrDefault(tokenizer => tokenizer.Folder == name) is { } found)
+                index[name] = KeptPart(source, name, "transformers", TokenizerFolderWriter.ClassOf(found.Tokenizer));
             else index.Remove(name);
         }
 
@@ -71,14 +72,11 @@ internal static class PipelineIndex
 
     private static int Channels(ModelContents contents) => contents.Find("unet")?.Options is UNetOptions unet ? unet.InChannels : 4;
 
-    private static string Library(PartContents part) => part.Options is UNetOptions or VaeOptions ? "diffusers" : "transformers";
-
-    private static string ClassOf(OptionsBase? options) => options switch
+    private static string Library(PartContents part) => part.Options switch
     {
-        UNetOptions => "UNet2DConditionModel",
-        VaeOptions => "AutoencoderKL",
-        ClipTextOptions text => PartConfigs.ClassOf(text),
-        _ => "BertModel",      // only where the source has no index, which such models always have
+        UNetOptions or VaeOptions => "diffusers",
+        LdmBertOptions => "latent_diffusion",       // where diffusers keeps the class
+        _ => "transformers",
     };
 
     private static JsonNode KeptPart(JsonObject? source, string name, string library, string type) =>

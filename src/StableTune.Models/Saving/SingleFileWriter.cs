@@ -17,7 +17,7 @@ internal sealed class SingleFileWriter(ModelContents contents, ModelFormat forma
         if (missing.Count > 0)
             throw new InvalidOperationException(
                 $"A single file holds the whole model, but {string.Join(", ", missing)} was not loaded, or has been released: load the model with ModelParts.All, or save a folder in diffusers' layout.");
-        if (contents.Parts.FirstOrDefault(part => part.Options is null) is { } strange)
+        if (contents.Parts.FirstOrDefault(part => part.Options is not (UNetOptions or VaeOptions or ClipTextOptions)) is { } strange)
             throw new InvalidOperationException($"The part {strange.Folder} is no CLIP text encoder, which single files have no form for: save a folder in diffusers' layout.");
     }
 

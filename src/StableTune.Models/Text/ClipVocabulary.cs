@@ -97,10 +97,13 @@ public sealed class ClipVocabulary
     /// <summary>Writes <c>vocab.json</c> and <c>merges.txt</c> in the Hugging Face layout.</summary>
     /// <param name="folder">Created when missing.</param>
     /// <exception cref="IOException">The files cannot be written.</exception>
-    public void Write(string folder)
+    public void Write(string folder) => Write(folder, Ids, Merges);
+
+    /// <summary>Writes tokens and merges as <see cref="Write(string)"/> does.</summary>
+    internal static void Write(string folder, IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges)
     {
         var json = new StringBuilder("{");
-        foreach (var (token, id) in Ids.OrderBy(entry => entry.Value))
+        foreach (var (token, id) in ids.OrderBy(entry => entry.Value))
         {
             if (json.Length > 1) json.Append(", ");
             json.Append('"').Append(token.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal));
@@ -108,7 +111,7 @@ public sealed class ClipVocabulary
         }
 
         AtomicFile.WriteText(Path.Combine(folder, "vocab.json"), json.Append('}').ToString());
-        AtomicFile.WriteText(Path.Combine(folder, "merges.txt"), $"#version: 0.2\n{string.Join('\n', Merges)}\n");
+        AtomicFile.WriteText(Path.Combine(folder, "merges.txt"), $"#version: 0.2\n{string.Join('\n', merges)}\n");
     }
 
     private static Dictionary<string, int> ReadIds(string path)
