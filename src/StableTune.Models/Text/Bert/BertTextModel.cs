@@ -35,17 +35,11 @@ public sealed class BertTextModel : MaskedTextModel
     /// <inheritdoc/>
     public override int MaxPositions => Options.MaxPositions;
 
-    /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
-    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
-
     /// <inheritdoc/>
     public override Embedding TokenEmbedding => embeddings.Tokens;
 
     /// <inheritdoc/>
     public override int PadTokenId => Options.PadTokenId;
-
-    /// <inheritdoc/>
-    public override bool GradientCheckpointing { get; set; }
 
     /// <remarks>Each layer ends with a norm of its own, so there is no final one.</remarks>
     private protected override Tensor Run(Tensor inputIds, Tensor? bias, int count, bool finalNorm)

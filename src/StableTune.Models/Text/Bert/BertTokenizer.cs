@@ -17,7 +17,7 @@ public sealed class BertTokenizer : SequenceTokenizer
     /// <exception cref="ArgumentException">The vocabulary lacks a special token.</exception>
     public BertTokenizer(
         IReadOnlyDictionary<string, int> vocabulary, BertTokenizerOptions? options = null, IReadOnlyDictionary<string, int>? addedTokens = null)
-        : base(LargestOf(vocabulary) + 1, Special(vocabulary, options ??= new BertTokenizerOptions(), addedTokens))
+        : base(SequenceTokens.LargestOf(vocabulary) + 1, Special(vocabulary, options ??= new BertTokenizerOptions(), addedTokens))
     {
         (Vocabulary, Options) = (vocabulary, options);
         _encoder = new WordPieceEncoder(vocabulary, options, vocabulary[options.UnknownToken]);
@@ -51,23 +51,10 @@ public sealed class BertTokenizer : SequenceTokenizer
     private protected override SequenceTokenizer WithAll(IReadOnlyDictionary<string, int> added) =>
         new BertTokenizer(Vocabulary, Options, added) { ModelMaxLength = ModelMaxLength };
 
-    private static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
-    {
-        ArgumentNullException.ThrowIfNull(vocabulary);
-        return vocabulary.Values.DefaultIfEmpty().Max();
-    }
-
     private static SequenceTokens Special(
         IReadOnlyDictionary<string, int> vocabulary, BertTokenizerOptions options, IReadOnlyDictionary<string, int>? addedTokens)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        foreach (var token in options.RequiredTokens)
-            if (!vocabulary.ContainsKey(token))
-                throw new ArgumentException($"The vocabulary has no token \"{token}\".", nameof(vocabulary));
-        var words = options.RequiredTokens.Append(options.MaskToken).Where(vocabulary.ContainsKey)
-            .Select(token => KeyValuePair.Create(token, vocabulary[token])).ToArray();
-        return new SequenceTokens(
-            vocabulary[options.StartToken], vocabulary[options.EndToken], vocabulary[options.PadToken], words,
-            addedTokens ?? new Dictionary<string, int>(), LeftStripped: []);
+        return SequenceTokens.Of(vocabulary, options.RequiredTokens, (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
     }
 }

@@ -33,17 +33,11 @@ public sealed class LdmBertModel : MaskedTextModel
     /// <inheritdoc/>
     public override int MaxPositions => Options.MaxPositions;
 
-    /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
-    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
-
     /// <inheritdoc/>
     public override Embedding TokenEmbedding => model.Tokens;
 
     /// <inheritdoc/>
     public override int PadTokenId => Options.PadTokenId;
-
-    /// <inheritdoc/>
-    public override bool GradientCheckpointing { get; set; }
 
     private protected override Tensor Run(Tensor inputIds, Tensor? bias, int count, bool finalNorm)
     {

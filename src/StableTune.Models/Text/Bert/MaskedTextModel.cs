@@ -10,6 +10,12 @@ public abstract class MaskedTextModel : TextModel
     /// <summary>The token that fills rows.</summary>
     public abstract int PadTokenId { get; }
 
+    /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
+    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
+
+    /// <inheritdoc/>
+    public override bool GradientCheckpointing { get; set; }
+
     /// <summary>
     /// Whether padding is hidden from attention where no mask is given: then the mask is 1 where an id is not <see cref="PadTokenId"/>. What the model's
     /// configuration says, mostly false; padding then is text to the encoder.

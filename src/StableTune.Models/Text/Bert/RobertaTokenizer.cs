@@ -18,7 +18,7 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     public RobertaTokenizer(
         IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<string> merges, RobertaTokenizerOptions? options = null,
         IReadOnlyDictionary<string, int>? addedTokens = null)
-        : base(LargestOf(vocabulary) + 1, Special(vocabulary, options ??= new RobertaTokenizerOptions(), addedTokens))
+        : base(SequenceTokens.LargestOf(vocabulary) + 1, Special(vocabulary, options ??= new RobertaTokenizerOptions(), addedTokens))
     {
         ArgumentNullException.ThrowIfNull(merges);
         if (MissingIn(vocabulary, merges) is { } fault) throw new ArgumentException(fault, nameof(merges));
@@ -73,24 +73,11 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     private protected override SequenceTokenizer WithAll(IReadOnlyDictionary<string, int> added) =>
         new RobertaTokenizer(Vocabulary, Merges, Options, added) { ModelMaxLength = ModelMaxLength };
 
-    private static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
-    {
-        ArgumentNullException.ThrowIfNull(vocabulary);
-        return vocabulary.Values.DefaultIfEmpty().Max();
-    }
-
     private static SequenceTokens Special(
         IReadOnlyDictionary<string, int> vocabulary, RobertaTokenizerOptions options, IReadOnlyDictionary<string, int>? addedTokens)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        foreach (var token in options.RequiredTokens)
-            if (!vocabulary.ContainsKey(token))
-                throw new ArgumentException($"The vocabulary has no token \"{token}\".", nameof(vocabulary));
-        var words = options.RequiredTokens.Append(options.MaskToken).Where(vocabulary.ContainsKey)
-            .Select(token => KeyValuePair.Create(token, vocabulary[token])).ToArray();
-        int[] stripped = vocabulary.TryGetValue(options.MaskToken, out var mask) ? [mask] : [];
-        return new SequenceTokens(
-            vocabulary[options.StartToken], vocabulary[options.EndToken], vocabulary[options.PadToken], words,
-            addedTokens ?? new Dictionary<string, int>(), stripped);
+        var tokens = SequenceTokens.Of(vocabulary, options.RequiredTokens, (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
+        return vocabulary.TryGetValue(options.MaskToken, out var mask) ? tokens with { LeftStripped = [mask] } : tokens;
     }
 }

@@ -153,4 +153,28 @@ public sealed record TokenRow(long[] Ids, long[] AttentionMask, int TokenCount);
 /// <param name="Added">Whole words beside the vocabulary.</param>
 /// <param name="LeftStripped">Ids of special words that take the white space before them, such as RoBERTa's mask.</param>
 internal sealed record SequenceTokens(
-    int Start, int End, int Pad, IReadOnlyList<KeyValuePair<string, int>> Words, IReadOnlyDictionary<string, int> Added, IReadOnlyList<int> LeftStripped);
+    int Start, int End, int Pad, IReadOnlyList<KeyValuePair<string, int>> Words, IReadOnlyDictionary<string, int> Added, IReadOnlyList<int> LeftStripped)
+{
+    /// <summary>The largest id of a vocabulary; 0 for an empty one.</summary>
+    public static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        return vocabulary.Values.DefaultIfEmpty().Max();
+    }
+
+    /// <summary>Finds the tokens in a vocabulary; none strips what is left of it.</summary>
+    /// <param name="vocabulary">The id of each token.</param>
+    /// <param name="required">The tokens that it must have.</param>
+    /// <param name="names">Start, end and padding, which are among them, and the mask, which need not be there.</param>
+    /// <param name="added">Whole words beside the vocabulary; null for none.</param>
+    /// <exception cref="ArgumentException">The vocabulary lacks a token.</exception>
+    public static SequenceTokens Of(
+        IReadOnlyDictionary<string, int> vocabulary, string[] required, (string Start, string End, string Pad, string Mask) names, IReadOnlyDictionary<string, int>? added)
+    {
+        foreach (var token in required)
+            if (!vocabulary.ContainsKey(token))
+                throw new ArgumentException($"The vocabulary has no token \"{token}\".", nameof(vocabulary));
+        var words = required.Append(names.Mask).Where(vocabulary.ContainsKey).Select(token => KeyValuePair.Create(token, vocabulary[token])).ToArray();
+        return new SequenceTokens(vocabulary[names.Start], vocabulary[names.End], vocabulary[names.Pad], words, added ?? new Dictionary<string, int>(), LeftStripped: []);
+    }
+}
