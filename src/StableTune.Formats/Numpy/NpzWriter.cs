@@ -25,7 +25,7 @@ public static class NpzWriter
 
         AtomicFile.Write(path, stream =>
         {
-            var zip = new StoredZip(stream);
+            var zip = new NumpyZipWriter(stream);
             foreach (var (array, header, size) in planned)
                 zip.Add(array.Name + ".npy", header.Length + size, entry =>
                 {

@@ -53,7 +53,7 @@ public static class TorchWriter
 
     private static void Write(Stream stream, byte[] pickle, IReadOnlyList<TensorPayload> storages)
     {
-        var zip = new ZipWriter(stream);
+        var zip = new TorchZipWriter(stream);
         Add(zip, "data.pkl", pickle);
         Add(zip, "byteorder", "little"u8);
         for (var i = 0; i < storages.Count; i++)
