@@ -6,8 +6,8 @@ using StableTune.Training;
 namespace StableTune;
 
 /// <summary>
-/// Writes one JSON object a line: "start", every "step", every "epoch", "validation", "save", "sample", "end". Each line is complete on disk
-/// before the next step begins, so the log of a run that was killed can be read up to its last step.
+/// Writes one JSON object a line: "start", every "step", every "epoch", "validation", "save", "sample", "end". Each line is handed to the
+/// system before the next step begins, so the log of a run that was killed can be read up to its last step.
 /// </summary>
 /// <param name="path">The file; an older one is replaced when the run starts.</param>
 /// <param name="time">The clock for the "time" field; the run's when null.</param>
