@@ -1,79 +1,33 @@
-using System.Text.Json;
 using StableTune.Testing;
 
 namespace StableTune.Models.Tests;
 
-public sealed class PromptEncoderTests : IDisposable
+public sealed class PromptEncoderTests : ClipPromptGolden
 {
-    private const double Tolerance = 1e-5;
-
     private static readonly ClipTokenizer Tokenizer = new(ClipVocabulary.Embedded(FixtureModels.TinyMergeCount));
 
-    private readonly DisposeScope _scope = NewDisposeScope();
-    private readonly Golden _golden = Golden.Open("components", "tiny-sd15", "text.safetensors");
-    private readonly ClipTextModel _model = ClipTextModelTests.LoadTiny();
+    private readonly ClipTextModel _model;
     private readonly ClipPromptEncoder _encoder;
 
-    public PromptEncoderTests() => _encoder = new ClipPromptEncoder(Tokenizer, _model);
+    public PromptEncoderTests()
+        : base("tiny-sd15")
+    {
+        _model = ClipTextModelTests.LoadTiny();
+        _encoder = new ClipPromptEncoder(Tokenizer, _model);
+    }
 
-    public void Dispose()
+    private protected override IPromptEncoder Encoder => _encoder;
+
+    public override void Dispose()
     {
         _model.Dispose();
-        _golden.Dispose();
-        _scope.Dispose();
+        base.Dispose();
     }
 
     [Theory]
-    [InlineData("texts", 75, "ids_77")]
-    [InlineData("texts", 225, "ids_225")]
-    public void EncodePadded_Texts_GiveTheReferencesIds(string texts, int maxTokenLength, string expected)
-    {
-        var ids = Texts(texts).SelectMany(text => Tokenizer.EncodePadded(text, maxTokenLength)).SelectMany(row => row).ToArray();
-        _golden.AssertEqual(expected, tensor(ids, _golden[expected].shape));
-    }
-
-    [Theory]
-    [InlineData(75, 1, "hidden_77")]
-    [InlineData(75, 2, "hidden_77_clipskip2")]
-    [InlineData(75, 3, "hidden_77_clipskip3")]
-    [InlineData(225, 1, "hidden_225")]
-    [InlineData(225, 2, "hidden_225_clipskip2")]
-    public void Encode_Texts_AgreesWithTheReference(int maxTokenLength, int clipSkip, string expected)
-    {
-        using var frozen = no_grad();
-        _golden.AssertClose(expected, _encoder.Encode(Texts("texts"), clipSkip, maxTokenLength).Context, Tolerance);
-    }
-
-    [Theory]
-    [InlineData(75, 1, "weighted_hidden_77")]
-    [InlineData(75, 2, "weighted_hidden_77_clipskip2")]
-    [InlineData(75, 3, "weighted_hidden_77_clipskip3")]
-    [InlineData(225, 1, "weighted_hidden_225")]
-    public void EncodeWeighted_Texts_AgreesWithTheReference(int maxTokenLength, int clipSkip, string expected)
-    {
-        using var frozen = no_grad();
-        _golden.AssertClose(expected, _encoder.EncodeWeighted(Texts("weighted_texts"), clipSkip, maxTokenLength).Context, Tolerance);
-    }
-
-    [Theory]
-    [InlineData(1, "")]
-    [InlineData(2, "_clipskip2")]
-    public void EncodeForSampling_Prompts_AgreesWithTheReference(int clipSkip, string suffix)
-    {
-        using var frozen = no_grad();
-        using var golden = Golden.Open("components", "tiny-sd15", "sampling_prompts.safetensors");
-        using var document = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("components", "tiny-sd15", "sampling_prompts.json")));
-        var index = 0;
-        foreach (var item in document.RootElement.GetProperty("prompts").EnumerateArray())
-        {
-            var states = _encoder.EncodeForSampling([item.GetProperty("prompt").GetString()!, item.GetProperty("negative_prompt").GetString()!], clipSkip).Context;
-            golden.AssertClose($"{index}.prompt{suffix}", states.narrow(0, 0, 1), Tolerance);
-            golden.AssertClose($"{index}.negative{suffix}", states.narrow(0, 1, 1), Tolerance);
-            index++;
-        }
-
-        Assert.Equal(3, index);
-    }
+    [InlineData(75, "ids_77")]
+    [InlineData(225, "ids_225")]
+    public void EncodePadded_Texts_GiveTheReferencesIds(int maxTokenLength, string expected) => AssertIds(expected, Tokenizer, maxTokenLength);
 
     [Fact]
     public void EncodeForSampling_PaddingOfSd2_IsTheEndToken()
@@ -120,11 +74,5 @@ public sealed class PromptEncoderTests : IDisposable
     {
         Assert.Throws<ArgumentException>(() => _encoder.Encode([]));
         Assert.Throws<ArgumentException>(() => _encoder.EncodeForSampling([]));
-    }
-
-    private static string[] Texts(string name)
-    {
-        using var document = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("components", "tiny-sd15", "texts.json")));
-        return [.. document.RootElement.GetProperty(name).EnumerateArray().Select(text => text.GetString()!)];
     }
 }

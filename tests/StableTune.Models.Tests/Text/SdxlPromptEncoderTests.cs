@@ -1,30 +1,25 @@
-using System.Text.Json;
 using StableTune.Testing;
 
 namespace StableTune.Models.Tests;
 
-/// <summary>SDXL's two encoders against transformers and sd-scripts. Tolerances are those of the fixtures' README.</summary>
-public sealed class SdxlPromptEncoderTests : IDisposable
+/// <summary>SDXL's two encoders against transformers and sd-scripts.</summary>
+public sealed class SdxlPromptEncoderTests : PromptGolden
 {
-    private const double Tolerance = 1e-5;
-
     private readonly TemporaryFolder _folder = new();
-    private readonly DisposeScope _scope = NewDisposeScope();
-    private readonly Golden _golden = Golden.Open("components", "tiny-sdxl", "text.safetensors");
     private readonly StableDiffusionModel _model;
     private readonly IPromptEncoder _encoder;
 
     public SdxlPromptEncoderTests()
+        : base("tiny-sdxl")
     {
         _model = ModelLoader.Load(FixtureModels.TinySdxl(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         _encoder = PromptEncoder.For(_model);
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         _model.Dispose();
-        _golden.Dispose();
-        _scope.Dispose();
+        base.Dispose();
         _folder.Dispose();
     }
 
@@ -41,14 +36,10 @@ public sealed class SdxlPromptEncoderTests : IDisposable
     [InlineData(225, "225")]
     public void EncodePadded_Texts_GiveTheReferencesIds(int maxTokenLength, string suffix)
     {
-        foreach (var (tokenizer, name) in new[] { (_model.Tokenizer, "ids1_"), (_model.Tokenizer2, "ids2_") })
+        foreach (var (tokenizer, number) in new[] { (_model.Tokenizer, 1), (_model.Tokenizer2, 2) })
         {
-            var ids = Texts("texts").SelectMany(text => tokenizer.EncodePadded(text, maxTokenLength)).SelectMany(row => row).ToArray();
-            _golden.AssertEqual(name + suffix, tensor(ids, _golden[name + suffix].shape));
-            var weighted = Texts("weighted_texts").Select(text => tokenizer.EncodeWeighted(text, maxTokenLength)).ToArray();
-            var (idsName, weightsName) = ("weighted_" + name + suffix, $"weights{name[3]}_" + suffix);
-            _golden.AssertEqual(idsName, tensor(weighted.SelectMany(text => text.Ids).SelectMany(row => row).ToArray(), _golden[idsName].shape));
-            _golden.AssertClose(weightsName, tensor(weighted.SelectMany(text => text.Weights).SelectMany(row => row).ToArray(), _golden[weightsName].shape), 1e-6);
+            AssertIds($"ids{number}_{suffix}", tokenizer, maxTokenLength);
+            AssertWeighted($"weighted_ids{number}_{suffix}", $"weights{number}_{suffix}", tokenizer, maxTokenLength);
         }
     }
 
@@ -75,26 +66,17 @@ public sealed class SdxlPromptEncoderTests : IDisposable
     public void Outputs_OfEachEncoder_AgreeWithTheReference()
     {
         using var frozen = no_grad();
-        using var first = ((ClipTextModel)_model.TextEncoder).Outputs(_golden["ids1_77"].squeeze(1));
-        using var second = _model.TextEncoder2.Outputs(_golden["ids2_77"].squeeze(1));
-        _golden.AssertClose("te1_last_hidden_state", first.LastHiddenState, Tolerance);
-        _golden.AssertClose("te1_pooled", first.Pooled, Tolerance);
-        _golden.AssertClose("te2_last_hidden_state", second.LastHiddenState, Tolerance);
-        _golden.AssertClose("te2_text_embeds", second.Pooled, Tolerance);
+        using var first = ((ClipTextModel)_model.TextEncoder).Outputs(Expected["ids1_77"].squeeze(1));
+        using var second = _model.TextEncoder2.Outputs(Expected["ids2_77"].squeeze(1));
+        Expected.AssertClose("te1_last_hidden_state", first.LastHiddenState, Tolerance);
+        Expected.AssertClose("te1_pooled", first.Pooled, Tolerance);
+        Expected.AssertClose("te2_last_hidden_state", second.LastHiddenState, Tolerance);
+        Expected.AssertClose("te2_text_embeds", second.Pooled, Tolerance);
     }
 
     [Fact]
-    public void Backward_FirstEncoder_GivesTheReferencesGradients()
-    {
-        _model.TextEncoder.requires_grad_(true);
-        var loss = _model.TextEncoder.call(_golden["ids1_77"].narrow(0, 0, 1).squeeze(1)).pow(2).mean();
-        loss.backward();
-        _golden.AssertClose("grad_loss", loss, Tolerance);
-        var parameters = _model.TextEncoder.named_parameters().ToDictionary(p => p.name, p => p.parameter);
-        var names = _golden.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)).ToArray();
-        Assert.Equal(9, names.Length);
-        foreach (var name in names) _golden.AssertClose(name, parameters[name["grad.".Length..]].grad!, 1e-4, relativeToMax: true);
-    }
+    public void Backward_FirstEncoder_GivesTheReferencesGradients() =>
+        Assert.Equal(9, AssertGradients(_model.TextEncoder, Expected["ids1_77"].narrow(0, 0, 1).squeeze(1)));
 
     [Fact]
     public void Encode_ClipSkip_IsNotLookedAt()
@@ -184,14 +166,8 @@ public sealed class SdxlPromptEncoderTests : IDisposable
     private void AssertConditions(TextConditions conditions, string hidden1, string hidden2, string pooled, string suffix)
     {
         var width = _model.TextEncoder.Width;
-        _golden.AssertClose(hidden1 + suffix, conditions.Context.narrow(-1, 0, width), Tolerance);
-        _golden.AssertClose(hidden2 + suffix, conditions.Context.narrow(-1, width, _model.TextEncoder2.Width), Tolerance);
-        _golden.AssertClose(pooled + suffix, conditions.Pooled!, Tolerance);
-    }
-
-    private static string[] Texts(string name)
-    {
-        using var document = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("components", "tiny-sdxl", "texts.json")));
-        return [.. document.RootElement.GetProperty(name).EnumerateArray().Select(text => text.GetString()!)];
+        Expected.AssertClose(hidden1 + suffix, conditions.Context.narrow(-1, 0, width), Tolerance);
+        Expected.AssertClose(hidden2 + suffix, conditions.Context.narrow(-1, width, _model.TextEncoder2.Width), Tolerance);
+        Expected.AssertClose(pooled + suffix, conditions.Pooled!, Tolerance);
     }
 }
