@@ -12,7 +12,7 @@ internal static class DatasetReport
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
 
         var drawn = dataset.Buckets.Sum(bucket => bucket.Entries.Count);
-        Line($"{dataset.Samples.Count} images, {drawn} with repeats, {dataset.BatchesPerEpoch} batches of {dataset.Options.BatchSize} in an epoch");
+        Line($"{dataset.Samples.Count} images, {drawn} with repeats, {Batches(dataset)} in an epoch");
         foreach (var folder in dataset.Folders)
         {
             var role = folder.Options.IsRegularization ? ", regularisation" : "";
@@ -23,5 +23,14 @@ internal static class DatasetReport
         foreach (var bucket in dataset.Buckets) Line($"  size {bucket.Size}: {bucket.Entries.Count} with repeats, {bucket.BatchCount} batches");
         foreach (var warning in dataset.Warnings) Line($"  note: {warning}");
         return text.ToString();
+    }
+
+    /// <summary>Several data sets may have batches of several sizes.</summary>
+    private static string Batches(TrainingDataset dataset)
+    {
+        var sizes = dataset.Parts.GroupBy(part => part.Options.BatchSize, part => part.BatchesPerEpoch).ToList();
+        return sizes is [var only] ? Of(only) : string.Create(CultureInfo.InvariantCulture, $"{dataset.BatchesPerEpoch} batches ({string.Join(", ", sizes.Select(Of))})");
+
+        string Of(IGrouping<int, int> batches) => string.Create(CultureInfo.InvariantCulture, $"{batches.Sum()}{(sizes.Count == 1 ? " batches" : "")} of {batches.Key}");
     }
 }

@@ -211,6 +211,15 @@ public sealed class DatasetBuilderTests
         Assert.Contains("enlarged", report);
     }
 
+    [Theory]
+    [InlineData(4, "2 images, 40 with repeats, 10 batches of 4 in an epoch")]
+    [InlineData(10, "2 images, 40 with repeats, 7 batches (5 of 4, 2 of 10) in an epoch")]
+    public void Report_SeveralDataSets_TellsTheSizesOfTheirBatches(int second, string expected)
+    {
+        DatasetBuilder Part(int batchSize) => new DatasetBuilder().WithResolution(64).WithBatchSize(batchSize).AddFolder(Fixtures.Path("data", "folders", "train", "20_sls frog"));
+        Assert.Contains(expected, Part(4).AddDataset(Part(second)).Build().Report());
+    }
+
     /// <summary>Where all images of a picture size go to one size, the framing is the reference's.</summary>
     [Fact]
     public void FixedResolution_FramesAsTheReference()
