@@ -191,8 +191,6 @@ internal sealed partial class DatasetAssembly
 
     private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples, List<Found> held)
     {
-        if (_options.Resolution is { } size && (size.Width % 64 != 0 || size.Height % 64 != 0))
-            _warnings.Add($"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained; it works, but edges may suffer.");
         if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
         Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");

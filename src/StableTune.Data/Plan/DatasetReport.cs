@@ -21,7 +21,7 @@ internal static class DatasetReport
         }
 
         foreach (var bucket in dataset.Buckets) Line($"  size {bucket.Size}: {bucket.Entries.Count} with repeats, {bucket.BatchCount} batches");
-        foreach (var warning in dataset.Warnings) Line($"  note: {warning}");
+        foreach (var warning in dataset.Notes) Line($"  note: {warning}");
         return text.ToString();
     }
 

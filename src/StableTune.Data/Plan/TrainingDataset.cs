@@ -92,6 +92,10 @@ public sealed class TrainingDataset
     /// <summary>What the user should know although training can begin.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
+    /// <summary>These, and what depends on a model, for those who have none at hand: a run, which has one, warns of the sizes that do not suit it.</summary>
+    internal IEnumerable<string> Notes => Parts.Select(part => part.Options.Resolution).Distinct().Where(size => size is { } given && (given.Width % 64 != 0 || given.Height % 64 != 0))
+        .Select(size => $"The resolution {size} is not a multiple of 64, to which Stable Diffusion was trained (SDXL: 32); it works, but edges may suffer.").Concat(Warnings);
+
     /// <summary>The training size of all images; null when they differ.</summary>
     public PixelSize? CommonSize => Buckets is [var only] ? only.Size : null;
 

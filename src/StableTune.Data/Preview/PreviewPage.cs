@@ -80,9 +80,9 @@ internal static class PreviewPage
 
     private static void Findings(StringBuilder page, TrainingDataset dataset, DatasetCheckReport findings)
     {
-        if (findings.Findings.Count == 0 && dataset.Warnings.Count == 0) return;
+        if (findings.Findings.Count == 0 && !dataset.Notes.Any()) return;
         page.Append(Invariant($"<h2>Notes</h2>\n<p>{findings.ErrorCount} errors, {findings.WarningCount} warnings.</p>\n<ul>\n"));
-        foreach (var warning in dataset.Warnings) page.Append(Invariant($"<li>{Text(warning)}</li>\n"));
+        foreach (var warning in dataset.Notes) page.Append(Invariant($"<li>{Text(warning)}</li>\n"));
         page.Append("</ul>\n");
         foreach (var kind in findings.Findings.GroupBy(finding => (finding.Severity, finding.Kind)))
         {

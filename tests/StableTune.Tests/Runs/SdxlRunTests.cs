@@ -162,6 +162,7 @@ public sealed class SdxlRunTests : IDisposable
             .For(TrainingLength.Steps(1)).Train();
         // 96 is a multiple of 32, but not of 64.
         Assert.Equal(warned, logger.Entries.Any(entry => entry.Text.Contains("multiples of 64", StringComparison.Ordinal)));
+        Assert.Equal(warned ? 1 : 0, logger.Entries.Count(entry => entry.Text.Contains("96x64", StringComparison.Ordinal) && entry.Text.Contains("multiple", StringComparison.Ordinal)));
     }
 
     [Fact]
