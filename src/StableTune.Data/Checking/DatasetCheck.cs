@@ -37,7 +37,7 @@ internal static class DatasetCheck
         foreach (var image in looked.Where(image => image.Fault is not null).DistinctBy(image => image.Sample.Path))
             findings.Add(new(FindingSeverity.Error, FindingKind.Unreadable, image.Sample.Path, image.Fault!));
         findings.AddRange(samples.SelectMany(sample => Shapes(sample, options)));
-        findings.AddRange(samples.DistinctBy(sample => sample.Path).SelectMany(sample => Captions(sample, options)));
+        findings.AddRange(samples.DistinctBy(sample => (sample.Path, sample.Caption)).SelectMany(sample => Captions(sample, options)));
         findings.AddRange(dataset.Folders.SelectMany(Unused));
         findings.AddRange(Doubles(looked));
         return new(samples.DistinctBy(sample => sample.Path).Count(), [.. findings.Distinct().OrderByDescending(finding => finding.Severity).ThenBy(finding => finding.Kind)]);
@@ -48,11 +48,11 @@ internal static class DatasetCheck
         var (image, framing) = (sample.ImageSize, sample.Framing);
         var enlarged = Math.Max((double)framing.Resized.Width / image.Width, (double)framing.Resized.Height / image.Height);
         if (enlarged > options.LargestEnlargement)
-            yield return Odd(FindingKind.TooSmall, sample.Path, $"it is {image} and will be enlarged {enlarged:0.##} times for {framing.Size}");
+            yield return Odd(FindingKind.TooSmall, sample.Path, $"it is {image} and will be enlarged {enlarged:0.##} times for {framing.Size}") with { Size = framing.Size };
         var aspect = Math.Max(image.AspectRatio, 1 / image.AspectRatio);
         if (aspect > options.LargestAspect) yield return Odd(FindingKind.OddShape, sample.Path, $"it is {image}, {aspect:0.#} times as long as wide");
         var lost = 1 - ((double)framing.Size.Area / framing.Resized.Area);
-        if (lost > options.LargestCropLoss) yield return Odd(FindingKind.CropLoss, sample.Path, $"{lost:P0} of it are cut away for {framing.Size}");
+        if (lost > options.LargestCropLoss) yield return Odd(FindingKind.CropLoss, sample.Path, $"{lost:P0} of it are cut away for {framing.Size}") with { Size = framing.Size };
     }
 
     private static IEnumerable<DatasetFinding> Captions(TrainingSample sample, DatasetCheckOptions options)

@@ -1,3 +1,5 @@
+using StableTune.Imaging;
+
 namespace StableTune.Data;
 
 /// <summary>How bad something is.</summary>
@@ -43,7 +45,11 @@ public enum FindingKind
 /// <param name="Kind">What it is.</param>
 /// <param name="Path">The image, or the folder where it concerns all of one.</param>
 /// <param name="Message">What it is in words, beginning in lower case, without a full stop.</param>
-public sealed record DatasetFinding(FindingSeverity Severity, FindingKind Kind, string Path, string Message);
+public sealed record DatasetFinding(FindingSeverity Severity, FindingKind Kind, string Path, string Message)
+{
+    /// <summary>The training size at which it is so; null where the size does not matter. One image may be trained at several.</summary>
+    public PixelSize? Size { get; init; }
+}
 
 /// <summary>Everything that was found in one pass over a data set.</summary>
 /// <param name="ImageCount">Images that were looked at.</param>

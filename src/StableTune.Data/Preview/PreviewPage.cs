@@ -38,7 +38,7 @@ internal static class PreviewPage
         foreach (var size in cards.GroupBy(card => (card.Sample.Framing.Size, card.Sample.Dataset)))
         {
             page.Append(Invariant($"<h2>{size.Key.Size}</h2>\n<div class=\"cards\">\n"));
-            foreach (var card in size) Card(page, card, options, oddities[card.Sample.Path]);
+            foreach (var card in size) Card(page, card, options, oddities[card.Sample.Path].Where(finding => finding.Size is not { } at || at == card.Sample.Framing.Size));
             page.Append("</div>\n");
         }
 

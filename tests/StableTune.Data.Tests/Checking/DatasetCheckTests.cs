@@ -85,6 +85,19 @@ public sealed class DatasetCheckTests : IDisposable
     }
 
     [Fact]
+    public void Findings_OfAnImageInTwoDataSets_BelongToTheirSizeAndCaption()
+    {
+        Pictures.Write(_folder.File("a.png"), 128, 128);
+        DatasetBuilder Data(PixelSize size, string? text) => new DatasetBuilder().AddFolder(_folder.Path, new() { ClassTokens = text }).WithOptions(new() { Resolution = size });
+        var dataset = Data(new(64, 64), "a frog").AddDataset(Data(new(64, 128), null)).Build();
+        Assert.Equal([(FindingKind.CropLoss, new PixelSize(64, 128)), (FindingKind.NoCaption, (PixelSize?)null)], dataset.Check().Findings.Select(finding => (finding.Kind, finding.Size)));
+
+        dataset.Preview(_folder.File("p.html"));
+        var cards = File.ReadAllText(_folder.File("p.html")).Split("<h2>64x");
+        Assert.Equal((false, true), (cards[1].Contains("CropLoss", StringComparison.Ordinal), cards[2].Contains("CropLoss", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void Preview_OfALargeDataSet_ShowsAShareOfEachBucket()
     {
         for (var i = 0; i < 20; i++) Pictures.Write(_folder.File($"{i:00}.png"), i < 16 ? 64 : 96, 64, i);
