@@ -23,12 +23,8 @@ internal sealed class CachedLatents(Tensor latents, Tensor? logVariance = null) 
     {
         if (LogVariance is null || seed is not { } given) return Latents.alias();
         using var random = new Generator((ulong)given);
-        return Sampled(Latents, LogVariance, random);
+        return new LatentMoments(Latents, LogVariance).Sample(random);
     }
-
-    /// <summary>One sample of a normal distribution.</summary>
-    internal static Tensor Sampled(Tensor mean, Tensor logVariance, Generator random) =>
-        mean + ((logVariance * 0.5).exp() * randn(mean.shape, dtype: ScalarType.Float32, generator: random));
 
     public void Dispose()
     {

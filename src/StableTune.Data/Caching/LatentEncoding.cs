@@ -75,7 +75,7 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
         {
             var sample = samples[rows[row]];
             using var random = new Generator((ulong)seeds.For(stream, sample.Index));
-            var drawn = CachedLatents.Sampled(mean[row], logVariance[row], random);                  // [4, h, w]
+            var drawn = new LatentMoments(mean[row], logVariance[row]).Sample(random);           // [4, h, w]
             if (!drawn.isfinite().all().ToBoolean()) throw NotFinite(sample);
             encoded[rows[row]] = options.Posterior == LatentPosterior.Sample ? new(drawn) : new(mean[row].clone(), logVariance[row].clone());
         }

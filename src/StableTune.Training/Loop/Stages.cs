@@ -51,10 +51,7 @@ internal sealed class VaeLatentStage(StableDiffusionModel model, Generator rando
         if (batch.Latents is { } cached) return cached.to(_device).alias().MoveToOuterDisposeScope();
         var pixels = batch.Pixels ?? throw new InvalidOperationException("The batch has neither latents nor pixels.");
         var encoder = new VaeLatentEncoder(model);
-        var moments = encoder.Encode(pixels);
-        var noise = randn(moments.Mean.shape, dtype: ScalarType.Float32, generator: random).to(moments.Mean.device);
-        var latents = moments.Mean.to(ScalarType.Float32) + (moments.LogVariance.to(ScalarType.Float32) * 0.5).exp() * noise;
-        return (latents * encoder.ScalingFactor).MoveToOuterDisposeScope();
+        return (encoder.Encode(pixels).Sample(random) * encoder.ScalingFactor).MoveToOuterDisposeScope();
     }
 }
 
