@@ -79,7 +79,10 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
         string[] wanted = KeepsDistribution ? [Mean, LogVariance] : [Sample];
         if (!wanted.All(name => Has(name))) return KeepsDistribution ? "it holds a sample, and mean and variance are wanted" : "it holds mean and variance, and a sample is wanted";
         if (sample.Subset.Augmentation.Flip && !wanted.All(name => Has(name + FlippedEnding))) return "it lacks the mirrored latents";
-        if (sample.Subset.Mask != LossMask.None && !(file.TryGet(MaskName, out var mask) && mask.Shape.SequenceEqual(shape[1..]))) return "it lacks the mask";
+        if (sample.Subset.Mask != LossMask.None && !(file.TryGet(MaskName, out var mask) && mask.DType == TensorDType.F32 && mask.Shape.SequenceEqual(shape[1..]))) return "it lacks the mask";
+        // The file's name tells the options, so there is nothing else in it; what is may be of any size, and is not read.
+        var written = (wanted.Length * (sample.Subset.Augmentation.Flip ? 2 : 1)) + (sample.Subset.Mask != LossMask.None ? 1 : 0);
+        if (file.Tensors.Count != written) throw new InvalidFileException(file.Path, $"it holds {file.Tensors.Count} tensors instead of {written}.", "Delete it.");
         var checksum = Checksum(file.Tensors.OrderBy(info => info.Name, StringComparer.Ordinal).Select(info => Bytes(file, info)));
         if (file.Metadata.GetValueOrDefault(ChecksumKey) != checksum) throw new InvalidFileException(file.Path, "its bytes do not give the checksum that it tells.", "Delete it.");
         return null;

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Json.Nodes;
 using StableTune.Formats;
 using StableTune.Testing;
 
@@ -127,6 +130,33 @@ public sealed class LatentFilesTests : IDisposable
             Assert.Equal(1, vae.Images);
             Assert.Equal(good, Values(cache));
         }
+    }
+
+    [Fact]
+    public void DamagedFiles_LargerThanAnArray_AreMadeAgain()
+    {
+        using (LatentCache.Build(Dataset(), new SquareVae(), new NamedSeeds(3), Options(own: true))) { }
+        var path = Directory.GetFiles(_own.Path, "*.safetensors", SearchOption.AllDirectories)[0];
+        var bytes = File.ReadAllBytes(path);
+        var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        const long more = int.MaxValue + 1000L;
+        var end = bytes.Length - 8 - length;
+        var header = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject();
+        header["more"] = new JsonObject { ["dtype"] = "U8", ["shape"] = new JsonArray(more), ["data_offsets"] = new JsonArray(end, end + more) };
+        using (var file = File.Create(path))
+        {
+            var text = Encoding.UTF8.GetBytes(header.ToJsonString());
+            file.Write(BitConverter.GetBytes((long)text.Length));
+            file.Write(text);
+            file.Write(bytes.AsSpan(8 + length));
+            file.SetLength(file.Position + more);                                       // a hole, which takes no room
+        }
+
+        using var cache = LatentCache.Open(Dataset(), new SquareVae().Identity, Options(own: true));
+        Assert.Equal((3, 1), (cache.Report.Found, cache.Report.Damaged));
+        var note = Assert.Single(cache.Report.Notes);
+        Assert.Contains(path, note);
+        Assert.Contains("it holds 2 tensors instead of 1", note);
     }
 
     [Fact]
