@@ -15,13 +15,13 @@ public static class LatentPreparation
     /// <param name="cancellationToken">Ends the work; latents that were written stay, the metadata file is not written.</param>
     /// <returns>How many images were noted, and those that could not be read.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The file to add to is broken, or latents are not finite.</exception>
+    /// <exception cref="InvalidFileException">The file to add to is broken, the folder cannot be listed, or latents are not finite.</exception>
     public static PreparationReport Run(LatentPreparationOptions options, ILatentEncoder? encoder = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var metadata = options.Input is { } input ? MetadataFile.Load(input) : [];
-        var images = MetadataMerge.Images(options.ImageFolder!, options.Recursive).ToList();
+        var (images, leftOut) = ImageSearch.In(options.ImageFolder!, options.Recursive);
         var (skipped, items) = (new List<SkippedFile>(), new List<DatasetItem>());
         var bucketing = new WholeEights(options.Buckets);
         var keys = new HashSet<string>(StringComparer.Ordinal);
@@ -46,7 +46,7 @@ public static class LatentPreparation
 
         if (encoder is not null && items.Count > 0) Encode(items, bucketing, options, encoder, progress, cancellationToken);
         MetadataFile.Save(options.Output!, metadata);
-        return new(items.Count, skipped);
+        return new PreparationReport(items.Count, skipped).And(leftOut);
     }
 
     /// <summary>

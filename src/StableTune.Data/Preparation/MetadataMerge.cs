@@ -7,16 +7,16 @@ public static class MetadataMerge
     /// <param name="options">Where from and where to.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; nothing is written.</param>
-    /// <returns>How many images were noted, and those without a text file, which the reference would stop at.</returns>
+    /// <returns>How many images were noted, and those without a text file, which the reference would stop at; with <see cref="MetadataMergeOptions.Recursive"/> also folders that could not be searched.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The file to add to is broken.</exception>
+    /// <exception cref="InvalidFileException">The file to add to is broken, or the folder cannot be listed.</exception>
     public static PreparationReport Run(MetadataMergeOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var input = options.Input ?? (File.Exists(options.Output) ? options.Output : null);
         var merged = input is null ? [] : MetadataFile.Load(input);
-        var images = Images(options.ImageFolder!, options.Recursive).ToList();
+        var (images, leftOut) = ImageSearch.In(options.ImageFolder!, options.Recursive);
         var (skipped, done) = (new List<SkippedFile>(), 0);
         var keys = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (path, image) in images)
@@ -30,7 +30,7 @@ public static class MetadataMerge
         }
 
         MetadataFile.Save(options.Output!, merged);
-        return new PreparationReport(done, skipped);
+        return new PreparationReport(done, skipped).And(leftOut);
     }
 
     /// <summary>Adds one image's text; answers why that cannot be.</summary>
@@ -50,14 +50,5 @@ public static class MetadataMerge
         {
             return FileProblems.Reason(e);
         }
-    }
-
-    /// <summary>The images: where they are, and what paths as keys call them.</summary>
-    internal static IEnumerable<(string Path, string Key)> Images(string root, bool recursive)
-    {
-        var folders = recursive ? Directory.EnumerateDirectories(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Prepend(root) : [root];
-        return from folder in folders
-               from path in ImageFiles.In(folder)
-               select (path, $"{root.TrimEnd('/', '\\')}/{Path.GetRelativePath(root, path).Replace('\\', '/')}");
     }
 }

@@ -10,7 +10,7 @@ public static class ImageCaptioning
     /// <param name="cancellationToken">Ends the work between batches; captions that were made stay.</param>
     /// <returns>How many images have a new caption, and those that were left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The metadata file that is there cannot be read.</exception>
+    /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
     /// <exception cref="InvalidOperationException">The captioner does not answer once for each image.</exception>
     public static PreparationReport Run(
         CaptioningOptions options, ICaptioner captioner, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)

@@ -16,7 +16,8 @@ internal static class ImageDescribing
         Func<string, T, string?> text, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var places = ImageTexts.Open(options);
-        var images = MetadataMerge.Images(options.ImageFolder!, options.Recursive).Select(image => new ImageToDescribe(image.Path, image.Key)).ToList();
+        var search = ImageSearch.In(options.ImageFolder!, options.Recursive);
+        var images = search.Images.Select(image => new ImageToDescribe(image.Path, image.Key)).ToList();
         var byPath = images.ToDictionary(image => image.Path, StringComparer.Ordinal);
         var doubles = options.Output is null ? ImageFiles.Doubles(images.Select(image => image.Path)) : new HashSet<string>();
         var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
@@ -30,7 +31,7 @@ internal static class ImageDescribing
         };
         try
         {
-            return work.Run(progress, cancellationToken).And(leftOut);
+            return work.Run(progress, cancellationToken).And([.. search.LeftOut, .. leftOut]);
         }
         finally
         {

@@ -15,7 +15,7 @@ public static class ImageTagging
     /// <param name="cancellationToken">Ends the work between batches; tags that were written stay.</param>
     /// <returns>What was done, and how often each tag was found.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The metadata file that is there cannot be read.</exception>
+    /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
     /// <exception cref="InvalidOperationException">The tagger does not answer once for each image.</exception>
     public static TaggingReport Run(TaggingOptions options, ITagger tagger, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
