@@ -19,7 +19,8 @@ public interface ITextEncoder
 
 /// <summary>
 /// The text encoder's output for every caption of a data set, in memory or in files: the encoder runs once for each different caption, or not at
-/// all where files are left from an earlier run. Possible only where no option makes captions differ from use to use.
+/// all where files are left from an earlier run. Possible only where no option makes captions differ from use to use. Images whose outputs came with
+/// the data set (<see cref="TrainingSample.TextOutputsPath"/>) have no part in it.
 /// </summary>
 public sealed class TextOutputCache : IDisposable
 {
@@ -36,7 +37,7 @@ public sealed class TextOutputCache : IDisposable
         // Nothing varies, so any use gives the caption of all uses.
         var use = new CaptionUse(1, 0, 0, new RandomStream(0));
         _missing = [];
-        foreach (var sample in dataset.Samples)
+        foreach (var sample in Encoded(dataset))
         {
             var caption = sample.Captions.Apply(sample.Caption, use);
             if (!_images.TryGetValue(caption, out var images))
@@ -62,15 +63,30 @@ public sealed class TextOutputCache : IDisposable
     public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        return dataset.Samples.Select(sample => sample.Captions).Distinct().SelectMany(captions => captions.VaryingOptions).Distinct()
+        return Encoded(dataset).Select(sample => sample.Captions).Distinct().SelectMany(captions => captions.VaryingOptions).Distinct()
             .Select(varying => new OptionProblem(varying.Option, varying.Value,
                 "captions that differ from use to use cannot be encoded once", "turn it off, or do not cache text encoder outputs"));
     }
 
+    /// <summary>
+    /// What of the outputs that came with the data set (<see cref="TrainingSample.TextOutputsPath"/>) does not fit a model. Reads the header of one file: those of a data set
+    /// are alike. Empty where all fit, and where there are none.
+    /// </summary>
+    /// <param name="dataset">The data set; of several each is looked at.</param>
+    /// <param name="width">Channels of the text that the model attends to, C.</param>
+    /// <param name="pooledWidth">Channels of the pooled text that it takes, D; null where it takes none, as all but SDXL.</param>
+    public static IEnumerable<OptionProblem> ValidateGiven(TrainingDataset dataset, int width, int? pooledWidth)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        return dataset.Parts.SelectMany(part => GivenTextOutputs.Misfits(part.Samples[0].TextOutputsPath, width, pooledWidth));
+    }
+
+    private static IEnumerable<TrainingSample> Encoded(TrainingDataset dataset) => dataset.Samples.Where(sample => sample.TextOutputsPath is null);
+
     /// <summary>Outputs beside images need images that are files.</summary>
     private static IEnumerable<OptionProblem> WithoutPlace(TrainingDataset dataset, CacheOptions options)
     {
-        if (options is { TextEncoderOutputsToDisk: true, Directory: null } && dataset.Samples.FirstOrDefault(sample => sample.Image is not null) is { } image)
+        if (options is { TextEncoderOutputsToDisk: true, Directory: null } && Encoded(dataset).FirstOrDefault(sample => sample.Image is not null) is { } image)
             yield return new("CacheOptions.TextEncoderOutputsToDisk", true, $"the image \"{image.Path}\" is no file, beside which its text could be kept", "set Directory, or keep them in memory");
     }
 

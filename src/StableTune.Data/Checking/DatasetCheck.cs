@@ -57,6 +57,7 @@ internal static class DatasetCheck
 
     private static IEnumerable<DatasetFinding> Captions(TrainingSample sample, DatasetCheckOptions options)
     {
+        if (sample.TextOutputsPath is not null) yield break;             // the caption is not encoded
         if (sample.Caption.Trim().Length == 0) yield return Odd(FindingKind.NoCaption, sample.Path, $"it has no caption and no class tokens");
         else if (options.CountTokens is { } count && sample.Caption.Split('\n').Max(count) is var tokens && tokens > options.MaxTokens)
             yield return Odd(FindingKind.LongCaption, sample.Path, $"its caption has {tokens} tokens, {options.MaxTokens} are used");

@@ -19,6 +19,7 @@ internal sealed record SampleFiles(TrainingSample Sample, PixelImage? Image, Pix
         {
             if (sample.MaskPath is not null) SampleMask.Check(sample);
             if (sample.PromptFreePath is not null) PromptFreeFeatures.Read(sample.PromptFreePath);
+            if (sample.TextOutputsPath is not null) GivenTextOutputs.Read(sample.TextOutputsPath);
             var second = sample.ConditioningPath is null ? null : ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
             return new(sample, sample.IsCachedOnly ? null : ImagePreparation.Load(sample), second, null);
         }

@@ -68,10 +68,10 @@ public sealed class Batch : IDisposable
     /// <summary>The second images, [B, 3, H, W], float32 in [0, 1]: what a ControlNet is shown; null when there are none.</summary>
     public Tensor? Conditioning { get; init; }
 
-    /// <summary>Cached output of the text encoder, [B, L, C]; null without a text cache.</summary>
+    /// <summary>Output of the text encoder, [B, L, C], float32, that came with the images or is cached; null where the captions are yet to be encoded.</summary>
     public Tensor? EncoderHiddenStates { get; init; }
 
-    /// <summary>Cached pooled output of the text encoder, [B, D]; null without a text cache, or where the encoder gives none.</summary>
+    /// <summary>The pooled output that belongs to <see cref="EncoderHiddenStates"/>, [B, D]; null where there is none.</summary>
     public Tensor? PooledEmbeds { get; init; }
 
     /// <summary>

@@ -16,7 +16,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         var prepared = PreparedImages.Load(items, draws, cancellationToken, hintsOnly: latents is not null);
         var cached = latents?.Collate(items, draws, i => (long)epoch.RandomFor("posterior", plan.FirstDraw + i).NextBits());
         var masks = prepared.Masks ?? cached?.Masks;
-        var text = textOutputs?.Collate(captions);
+        var text = GivenTextOutputs.Collate(items) ?? textOutputs?.Collate(captions);
         var features = PromptFreeFeatures.Collate(items);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {

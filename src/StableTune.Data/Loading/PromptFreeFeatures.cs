@@ -9,7 +9,10 @@ internal static class PromptFreeFeatures
     private const string Name = "controll";
 
     private const string Option = "DatasetItem.PromptFreePath", Remedy = "Make it again, with one number for each feature under the name controll.";
-    private const int Shown = 5, MostFeatures = 1 << 20;
+    private const int MostFeatures = 1 << 20;
+
+    private static readonly PreparedFiles<int> s_files = new(Option, "a tagger's features", item => item.PromptFreePath, path => Read(path).Length, count => $"{count} features",
+        "make them for all images, or take those away that are there", "make all with the same tagger");
 
     /// <summary>The features of one batch, [B, D], float32, in the current dispose scope; null when the images have none.</summary>
     /// <exception cref="InvalidFileException">A file was removed or changed since the data set was built.</exception>
@@ -39,32 +42,6 @@ internal static class PromptFreeFeatures
         return LatentStore.Floats(file.ReadArray(Name)) ?? throw new InvalidFileException(path, "the features are no finite floating-point numbers.", Remedy);
     }
 
-    /// <summary>What is wrong with the features of a data set: images without while others have them, files that do not serve, and rows of another length than the first.</summary>
-    internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetItem> items)
-    {
-        if (items.All(item => item.PromptFreePath is null)) return [];
-        var without = items.Where(item => item.PromptFreePath is null).Select(item => item.Path).Distinct().ToList();
-        var problems = new List<OptionProblem>();
-        if (without.Count > 0)
-            problems.Add(new(Option, null, $"some images of the data set have a tagger's features, but {without.Count} do not: {string.Join(", ", without.Take(Shown))}{(without.Count > Shown ? " ..." : "")}",
-                "make them for all images, or take those away that are there"));
-        string[] paths = [.. items.Select(item => item.PromptFreePath).OfType<string>().Distinct(StringComparer.Ordinal)];
-        var (widths, faults) = (new int[paths.Length], new OptionProblem?[paths.Length]);
-        Parallel.For(0, paths.Length, i =>
-        {
-            try
-            {
-                widths[i] = Read(paths[i]).Length;
-            }
-            catch (Exception e) when (FileProblems.IsAboutFiles(e))
-            {
-                faults[i] = FileProblems.Describe(Option, paths[i], e);
-            }
-        });
-        problems.AddRange(faults.OfType<OptionProblem>());
-        var first = Array.FindIndex(widths, width => width > 0);
-        for (var i = first + 1; first >= 0 && i < paths.Length; i++)
-            if (faults[i] is null && widths[i] != widths[first]) problems.Add(new(Option, paths[i], $"it holds {widths[i]} features, {paths[first]} holds {widths[first]}", "make all with the same tagger"));
-        return problems;
-    }
+    /// <summary>What is wrong with the features of a data set.</summary>
+    internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetAssembly.Found> found) => s_files.Problems([.. found.Select(item => item.Item)]);
 }

@@ -44,7 +44,7 @@ internal sealed partial class DatasetAssembly
         found = assembly.WithoutSmall(assembly.WithSizes(found));
         var held = assembly._problems.Count == 0 ? assembly.HoldOut(found) : [];
         if (assembly._problems.Count == 0) assembly._problems.AddRange(DatasetRules.OfRoles(plan, found));
-        if (assembly._problems.Count == 0) assembly._problems.AddRange(PromptFreeFeatures.Problems([.. found.Concat(held).Select(item => item.Item)]));
+        if (assembly._problems.Count == 0) assembly._problems.AddRange([.. PromptFreeFeatures.Problems([.. found, .. held]), .. GivenTextOutputs.Problems([.. found, .. held])]);
         var samples = assembly._problems.Count == 0 ? assembly.Place(found) : [];
         if (assembly._problems.Count > 0) return new(null, assembly._problems);
         return new(assembly.Finish(found, samples, held), []);
@@ -181,6 +181,7 @@ internal sealed partial class DatasetAssembly
         LatentsPath = item.Item.LatentsPath,
         MaskPath = item.Item.MaskPath,
         PromptFreePath = item.Item.PromptFreePath,
+        TextOutputsPath = item.Item.TextOutputsPath,
         Framing = framing,
         Caption = item.Caption,
         Captions = item.Captions,
@@ -192,7 +193,7 @@ internal sealed partial class DatasetAssembly
     private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples, List<Found> held)
     {
         if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
-        Name(samples, sample => sample.Caption.Length == 0, "have no caption and no class tokens, and are trained without text");
+        Name(samples, sample => sample.Caption.Length == 0 && sample.TextOutputsPath is null, "have no caption and no class tokens, and are trained without text");
         Name(samples, sample => sample.Framing.Resized.Width > sample.ImageSize.Width, "are smaller than their training size and will be enlarged");
         var validation = held.Count == 0 ? null : Validation(held);
         return new(_plan, samples, _folders, TagFrequency.Count(found.Select(item => (item.Folder, item.Item.Tags ?? item.Caption))), _warnings) { Validation = validation };

@@ -72,7 +72,7 @@ public sealed class DatasetBuilder
         return Add(new MetadataSource(file, imageFolder) { Separator = captions.Separator, Wildcard = captions.Wildcard }, options);
     }
 
-    /// <summary>Adds a data set in the layout of sd-trainer, with latents, captions, control pictures, masks and tagger's features as they were prepared; see <see cref="SdTrainerSource"/>.</summary>
+    /// <summary>Adds a data set in the layout of sd-trainer, with latents, captions, control pictures, masks, tagger's features and text encoder outputs as they were prepared; see <see cref="SdTrainerSource"/>.</summary>
     /// <param name="folder">The folder with <c>buckets.json</c>, whose sizes count; the resolution does not.</param>
     /// <param name="options">How the images are trained.</param>
     public DatasetBuilder AddSdTrainer(string folder, SubsetOptions? options = null) => Add(new SdTrainerSource(folder), options);

@@ -38,6 +38,9 @@ public sealed record TrainingSample
     /// <summary>A file with what a tagger saw in it (<c>.npz</c>, <c>controll</c>, [D]); null where there is none.</summary>
     public string? PromptFreePath { get; init; }
 
+    /// <summary>A file with the text encoder's outputs that came with the data set (<c>.npz</c>, <c>encoder_hidden_state</c> [L, C], <c>pooled_output</c> [D]); null where the caption is encoded.</summary>
+    public string? TextOutputsPath { get; init; }
+
     /// <summary>How it comes to its training size.</summary>
     public required Framing Framing { get; init; }
 

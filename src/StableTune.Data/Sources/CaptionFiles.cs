@@ -40,11 +40,13 @@ internal sealed class CaptionFiles
     }
 
     /// <summary>Reads a caption file as it stands, without its byte order mark.</summary>
-    /// <exception cref="InvalidFileException">The file is empty, too large, not UTF-8, or cannot be read.</exception>
-    internal static string Read(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="mayBeEmpty">Whether nothing is a caption too.</param>
+    /// <exception cref="InvalidFileException">The file is empty and must not be, too large, not UTF-8, or cannot be read.</exception>
+    internal static string Read(string path, bool mayBeEmpty = false)
     {
         var bytes = Bytes(path);
-        if (bytes.AsSpan() is [] or [0xEF, 0xBB, 0xBF])                      // editors write nothing as a byte order mark
+        if (!mayBeEmpty && bytes.AsSpan() is ([] or [0xEF, 0xBB, 0xBF]))                      // editors write nothing as a byte order mark
             throw new InvalidFileException(path, "the caption file is empty.", "Write a caption into it, or delete the file so that class tokens take its place.");
         if (bytes.AsSpan().Contains((byte)0) || bytes.AsSpan() is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..])
             throw new InvalidFileException(path, "the caption file is not UTF-8: it is UTF-16 or no text.", "Save it as UTF-8.");

@@ -58,6 +58,12 @@ public sealed record DatasetItem(string Path, PixelSize? Size, string? Caption)
     /// <summary>A file with what a tagger saw in the image, which sd-trainer's PFG trains on instead of text (<c>.npz</c>, <c>controll</c>, [D]); null, the default, for none.</summary>
     public string? PromptFreePath { get; init; }
 
+    /// <summary>
+    /// A file with what the model's text encoder made of the image's text (<c>.npz</c>, <c>encoder_hidden_state</c> [L, C] and, for SDXL, <c>pooled_output</c> [D]):
+    /// trained in place of the caption, which is not encoded. Within a data set all images have one or none has. Null, the default, encodes the caption.
+    /// </summary>
+    public string? TextOutputsPath { get; init; }
+
     /// <summary>Whether the image is gone and only its cached latents are left; its size must be given then. Default false.</summary>
     public bool IsCachedOnly { get; init; }
 }

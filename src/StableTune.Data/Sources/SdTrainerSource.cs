@@ -8,7 +8,7 @@ namespace StableTune;
 
 /// <summary>
 /// A data set in the layout of sd-trainer: <c>buckets.json</c> lists names by training size, and each name has latents, caption, control picture,
-/// mask, a tagger's features and original size where they were prepared. Images (in <c>images</c> or beside the list) have their training size already; where latents
+/// mask, a tagger's features, text encoder outputs and original size where they were prepared. Images (in <c>images</c> or beside the list) have their training size already; where latents
 /// are there, images need not be.
 /// </summary>
 /// <param name="folder">The folder with <c>buckets.json</c>.</param>
@@ -18,6 +18,12 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
 
     /// <summary>The folder, as the user named it.</summary>
     public string Folder { get; } = folder ?? throw new ArgumentNullException(nameof(folder));
+
+    /// <summary>
+    /// Whether text encoder outputs in <c>text_emb</c> are trained where they are there, in place of the captions (see <see cref="DatasetItem.TextOutputsPath"/>). Default true;
+    /// false encodes the captions.
+    /// </summary>
+    public bool TakeTextOutputs { get; init; } = true;
 
     /// <inheritdoc/>
     public string Name => FolderRules.NameOf(Folder);
@@ -70,8 +76,8 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
     {
         var (image, latents) = (ImageOf(name), Prepared("latents", name, ".npy"));
         if (image is null && latents is null) return null;
-        var caption = Prepared("captions", name, ".caption");
-        return new DatasetItem(image ?? Path.Combine(Folder, "images", name + ".png"), size, caption is null ? null : CaptionFiles.Read(caption))
+        var (caption, textOutputs) = (Prepared("captions", name, ".caption"), TakeTextOutputs ? Prepared("text_emb", name, ".npz") : null);
+        return new DatasetItem(image ?? Path.Combine(Folder, "images", name + ".png"), size, caption is null ? null : CaptionFiles.Read(caption, mayBeEmpty: textOutputs is not null))
         {
             Group = Name,
             PreparedFrom = original,
@@ -80,6 +86,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
             ConditioningPath = Prepared("control", name, ".png"),
             MaskPath = Prepared("mask", name, ".npz"),
             PromptFreePath = Prepared("pfg", name, ".npz"),
+            TextOutputsPath = textOutputs,
         };
     }
 

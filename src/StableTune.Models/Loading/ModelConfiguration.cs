@@ -12,6 +12,12 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
     /// <summary>Whether padding can be hidden from the text encoder, see <see cref="MaskedTextModel.UseAttentionMask"/>. CLIP's has no mask.</summary>
     public bool TakesAttentionMask { get; init; }
 
+    /// <summary>Channels of the text that the UNet attends to.</summary>
+    public int ContextWidth { get; init; }
+
+    /// <summary>Channels of the pooled text that the UNet takes; null where it takes none, as all but SDXL.</summary>
+    public int? PooledWidth { get; init; }
+
     /// <summary>The text encoder's tokenizer; of SDXL that of the first. Null when its files cannot be read.</summary>
     public ITextTokenizer? Tokenizer { get; init; }
 
@@ -32,7 +38,7 @@ public sealed record ModelConfiguration(int? LargestClipSkip, SchedulerOptions S
             return new ModelConfiguration(details.Version == ModelVersion.Sdxl ? null : text.Layers, description.Scheduler, details)
             {
                 LargestTokenLength = text.TakesLongRows ? text.MaxPositions - 2 : null, TakesAttentionMask = text.TakesLongRows,
-                Tokenizer = description.Tokenizer,
+                ContextWidth = description.UNet!.CrossAttentionDim, PooledWidth = description.UNet.PooledWidth, Tokenizer = description.Tokenizer,
             };
         }
         catch (Exception e) when (e is InvalidFileException or InvalidOptionsException)

@@ -34,6 +34,9 @@ internal sealed class ModelDescription : IDisposable
     /// <summary>What the model is; null when that could not be told, which is a fault then.</summary>
     public ModelDetails? Details => _details;
 
+    /// <summary>The UNet's architecture, whether it was asked for or not; null when it cannot be read.</summary>
+    public UNetOptions? UNet => _unet;
+
     /// <summary>See <see cref="StableDiffusionModel.BaseModelVersion"/>.</summary>
     public string BaseModelVersion => _details switch
     {
@@ -148,11 +151,10 @@ internal sealed class ModelDescription : IDisposable
         if (unet.CrossAttentionDim != width && (second is not null || !unet.TakesAddedConditions))
             Fault(ModelPart.UNet, $"the UNet attends to text of width {unet.CrossAttentionDim}, the text encoder's is {width}.", OneModel);
         if (second is null) return;
-        var pooled = unet.ProjectionClassEmbeddingsInputDim - 6 * unet.AdditionTimeEmbedDim;
-        if (second.ProjectionDim == pooled) return;
+        if (second.ProjectionDim == unet.PooledWidth) return;
         Fault(
             ModelPart.TextEncoder2,
-            $"the second text encoder's pooled output is {second.ProjectionDim?.ToString(CultureInfo.InvariantCulture) ?? "not projected"}, the UNet takes {pooled}.",
+            $"the second text encoder's pooled output is {second.ProjectionDim?.ToString(CultureInfo.InvariantCulture) ?? "not projected"}, the UNet takes {unet.PooledWidth}.",
             OneModel);
     }
 

@@ -117,6 +117,9 @@ public sealed record UNetOptions : OptionsBase
     /// <summary>Whether the model takes pooled text and sizes besides the context (SDXL).</summary>
     public bool TakesAddedConditions => AdditionEmbedType == TextTime;
 
+    /// <summary>Width of the pooled text that it takes; null where it takes none.</summary>
+    internal int? PooledWidth => TakesAddedConditions ? ProjectionClassEmbeddingsInputDim - (6 * AdditionTimeEmbedDim) : null;
+
     /// <summary>Whether the model paints into pictures: it takes a mask and the masked picture's latents beside the noisy latents.</summary>
     public bool TakesMask => InChannels == 2 * OutChannels + 1;
 

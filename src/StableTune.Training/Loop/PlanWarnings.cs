@@ -46,7 +46,8 @@ internal static class PlanWarnings
     /// <summary>Captions of which the end is never seen; null for none. Of a caption of several lines, which are drawn from, the longest counts.</summary>
     private static string? TooLong(TrainingDataset dataset, ITextTokenizer tokenizer, int limit)
     {
-        var cut = dataset.Samples.Select(sample => (sample.Path, Tokens: sample.Caption.Split('\n').Max(tokenizer.CountTokens))).Where(sample => sample.Tokens > limit).ToList();
+        var encoded = dataset.Samples.Where(sample => sample.TextOutputsPath is null);
+        var cut = encoded.Select(sample => (sample.Path, Tokens: sample.Caption.Split('\n').Max(tokenizer.CountTokens))).Where(sample => sample.Tokens > limit).ToList();
         if (cut.Count == 0) return null;
         var longest = cut.MaxBy(sample => sample.Tokens);
         return $"TrainingPlan.MaxTokenLength is {limit}: {cut.Count} captions are longer, and their ends are cut off (that of {longest.Path} has {longest.Tokens} tokens). Shorten them, or allow more tokens.";

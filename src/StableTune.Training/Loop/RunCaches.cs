@@ -23,13 +23,16 @@ internal sealed class RunCaches : IDisposable
     /// <summary>Whether some captions have.</summary>
     public bool MissesText => Text is { Missing.Count: > 0 } || Held is { MissesText: true };
 
+    /// <summary>Whether steps encode captions: some are neither cached, nor have outputs that came with the images.</summary>
+    public bool EncodesText { get; private init; }
+
     /// <summary>What the user should know of files that were found.</summary>
     public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? [], .. Held?.Notes ?? []];
 
     /// <summary>Opens the caches of a data set and of what is held out of it.</summary>
     public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var caches = new RunCaches();
+        var caches = new RunCaches { EncodesText = !cachesText && dataset.Samples.Any(sample => sample.TextOutputsPath is null) };
         try
         {
             if (cachesLatents) caches.Latents = LatentCache.Open(dataset, VaeOf(model), plan.Cache, progress, cancellationToken);

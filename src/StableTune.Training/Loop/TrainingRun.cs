@@ -20,6 +20,9 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
         _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
+        // Of a model that had yet to be downloaded this could not be told before.
+        if (dataset.Samples.Any(sample => sample.TextOutputsPath is not null) && ModelConfiguration.Find(plan.ModelPath!, plan.Model) is { } configuration)
+            InvalidOptionsException.ThrowIfAny([.. TrainingPlan.FitProblems(configuration, dataset)]);
         var random = Own(new TrainingRandom(new NamedSeeds(plan.Seed)));
         var caches = Own(LookAtImages(cancellationToken));
         if (dataset.Validation is { } images) _validation = Own(new ValidationRun(plan, images, caches.Held!));
@@ -107,7 +110,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     {
         var parts = ModelParts.All;
         if (caches.Latents is not null && !caches.MissesLatents && !UsesVaeLater) parts &= ~ModelParts.Vae;
-        if (caches.Text is not null && !caches.MissesText && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
+        if (!caches.EncodesText && !caches.MissesText && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
         return parts;
     }
 
@@ -138,7 +141,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         if (caches.Text is { Missing.Count: > 0 } text) text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
         _validation?.Fill(model, cancellationToken);
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
-        if (caches.Text is not null && !UsesTextLater) model.ReleaseTextEncoder();
+        if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();
     }
 
     private List<ITrainingTarget> Attach(StableDiffusionModel model, TrainingRandom random)

@@ -12,7 +12,7 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems()]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems(data.Dataset)]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
@@ -20,11 +20,12 @@ public sealed partial record TrainingPlan
         : ModelLoader.Check(ModelPath, Model, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
 
     /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
-    private IEnumerable<OptionProblem> FitProblems()
+    private IEnumerable<OptionProblem> FitProblems(TrainingDataset? dataset)
     {
         if (Device is { type: DeviceType.CUDA } && !cuda.is_available())
             yield return Problem(Device, "there is no CUDA device, or this libtorch was built without CUDA", "leave it unset to run on what there is");
         if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath, Model) is not { } model) yield break;
+        foreach (var problem in FitProblems(model, dataset)) yield return problem;
         var layers = model.LargestClipSkip;
         if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
         if (MaxTokenLength > model.LargestTokenLength)
@@ -42,6 +43,10 @@ public sealed partial record TrainingPlan
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
             yield return new OptionProblem($"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last, $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
     }
+
+    /// <summary>Text encoder outputs that came with the data set and are not such as this model takes.</summary>
+    internal static IEnumerable<OptionProblem> FitProblems(ModelConfiguration model, TrainingDataset? dataset) =>
+        dataset is null ? [] : TextOutputCache.ValidateGiven(dataset, model.ContextWidth, model.PooledWidth);
 
     private IEnumerable<OptionProblem> TargetProblems()
     {
@@ -79,6 +84,13 @@ public sealed partial record TrainingPlan
         if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
             yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
         foreach (var problem in WeightProblems(dataset)) yield return problem;
+        if (dataset?.Samples.FirstOrDefault(sample => sample.TextOutputsPath is not null) is { TextOutputsPath: { } given })
+        {
+            const string leaveOut = "leave the outputs out (SdTrainerSource.TakeTextOutputs = false)";
+            if (TrainsTextEncoder) yield return new OptionProblem("DatasetItem.TextOutputsPath", given, "outputs of a text encoder that is trained cannot come with the images", $"train the UNet only, or {leaveOut}");
+            if (WeightedCaptions) yield return Problem(WeightedCaptions, $"text encoder outputs came with the images, whose captions are not encoded ({given})", $"turn it off, or {leaveOut}");
+        }
+
         if (!AsksForTextOutputs) yield break;
         if (TrainsTextEncoder) yield return new OptionProblem(Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
         if (dataset is null) yield break;
