@@ -5,7 +5,9 @@ namespace StableTune.Data.Tests;
 
 public sealed class FolderSourceTests
 {
-    public static TheoryData<int> CaptionCases() => [.. Enumerable.Range(0, Cases.GetArrayLength())];
+    /// <summary>All but the missing folder, which the reference finds nothing in; here that is a fault, see below.</summary>
+    public static TheoryData<int> CaptionCases() =>
+        [.. Enumerable.Range(0, Cases.GetArrayLength()).Where(index => !(Cases[index].TryGetProperty("captions", out var captions) && !captions.EnumerateObject().Any()))];
 
     private static JsonElement Cases { get; } =
         JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "folders", "expected.json"))).RootElement.GetProperty("captions");
@@ -16,7 +18,6 @@ public sealed class FolderSourceTests
     public void Captions_AreThoseOfTheReference(int index)
     {
         var expected = Cases[index];
-        if (expected.TryGetProperty("captions", out var captions) && !captions.EnumerateObject().Any()) return;   // a missing folder: see below
         var build = () => Build(
             Path.Combine(Fixtures.Path("data", "folders"), expected.GetProperty("image_dir").GetString()!),
             expected.GetProperty("caption_extension").GetString(),
@@ -33,7 +34,7 @@ public sealed class FolderSourceTests
         }
 
         var found = build().Samples.ToDictionary(sample => Path.GetFileName(sample.Path), sample => sample.Caption);
-        Assert.Equal(captions.EnumerateObject().ToDictionary(c => c.Name, c => c.Value.GetString()!.TrimStart('\uFEFF')), found);
+        Assert.Equal(expected.GetProperty("captions").EnumerateObject().ToDictionary(c => c.Name, c => c.Value.GetString()!.TrimStart('\uFEFF')), found);
     }
 
     [Fact]
