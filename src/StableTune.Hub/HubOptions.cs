@@ -33,22 +33,22 @@ public sealed record HubOptions : OptionsBase
     /// </summary>
     public bool CheckForUpdates { get; init; }
 
-    /// <summary>How long the server may take to begin an answer.</summary>
+    /// <summary>How long the server may take to begin an answer: above zero, at most a day. Default 30 s.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long an answer may pause in its middle before the connection is given up and taken up again.</summary>
+    /// <summary>How long an answer may pause in its middle before the connection is given up and taken up again: above zero, at most a day. Default 60 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How often in a row a request is tried again after a failure that may pass. Progress in a download starts the count anew. 0 to 20.</summary>
+    /// <summary>How often in a row a request is tried again after a failure that may pass. Progress in a download starts the count anew. 0 to 20, default 5.</summary>
     public int Retries { get; init; } = 5;
 
-    /// <summary>The pause before the first retry; it doubles with each, up to 30 s, and varies by chance.</summary>
+    /// <summary>The pause before the first retry; it doubles with each, up to 30 s, and varies by chance. Above zero, at most 30 s; default 0.5 s.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>The longest pause that a server may ask for (<c>Retry-After</c>); one that asks for more is given up.</summary>
+    /// <summary>The longest pause that a server may ask for (<c>Retry-After</c>); one that asks for more is given up. 0 to 6 hours; default 5 minutes.</summary>
     public TimeSpan LongestRetryDelay { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many files are downloaded at a time. 1 to 32.</summary>
+    /// <summary>How many files are downloaded at a time. 1 to 32, default 4.</summary>
     public int ParallelDownloads { get; init; } = 4;
 
     /// <inheritdoc/>

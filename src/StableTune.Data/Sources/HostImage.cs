@@ -9,6 +9,7 @@ public static class HostImage
     /// <summary>Pixels.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="image">The picture; not copied, and not to be changed while it is trained.</param>
+    /// <exception cref="ArgumentException">The name is blank.</exception>
     public static IImageSource FromPixels(string name, PixelImage image)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -19,6 +20,7 @@ public static class HostImage
     /// <summary>The bytes of a PNG, JPEG, WebP or BMP file.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="file">The whole file; not copied.</param>
+    /// <exception cref="ArgumentException">The name is blank.</exception>
     public static IImageSource FromBytes(string name, ReadOnlyMemory<byte> file)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -28,6 +30,7 @@ public static class HostImage
     /// <summary>A file of one of these kinds that is read anew each time.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="open">Opens a stream that begins with the file and ends with it; called by several threads, each disposes what it got.</param>
+    /// <exception cref="ArgumentException">The name is blank.</exception>
     public static IImageSource FromStream(string name, Func<Stream> open)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);

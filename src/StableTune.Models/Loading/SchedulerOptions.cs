@@ -9,13 +9,13 @@ public sealed record SchedulerOptions : OptionsBase
     /// <summary>The sampler that the model was published with, such as "PNDMScheduler"; empty when unknown.</summary>
     public string ClassName { get; init; } = "";
 
-    /// <summary>Diffusion times T.</summary>
+    /// <summary>Diffusion times T, 1 to 100000.</summary>
     public int TrainTimesteps { get; init; } = 1000;
 
-    /// <summary>The first beta.</summary>
+    /// <summary>The first beta, between 0 and 1.</summary>
     public double BetaStart { get; init; } = 0.00085;
 
-    /// <summary>The last beta.</summary>
+    /// <summary>The last beta, from the first up to below 1.</summary>
     public double BetaEnd { get; init; } = 0.012;
 
     /// <summary>How betas run between the two: "linear", "scaled_linear" (linear in their roots) or "squaredcos_cap_v2".</summary>

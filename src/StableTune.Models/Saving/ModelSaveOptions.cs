@@ -75,10 +75,10 @@ public sealed record ModelSaveOptions : OptionsBase
     /// <summary>Further texts for the header of a single safetensors file, such as <c>ss_*</c> entries.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Epochs trained, added to those of the source in a <c>.ckpt</c>.</summary>
+    /// <summary>Epochs trained, added to those of the source in a <c>.ckpt</c>. 0, the default, and up.</summary>
     public int Epochs { get; init; }
 
-    /// <summary>Optimizer steps trained, added to those of the source in a <c>.ckpt</c>.</summary>
+    /// <summary>Optimizer steps trained, added to those of the source in a <c>.ckpt</c>. 0, the default, and up.</summary>
     public int Steps { get; init; }
 
     /// <summary>

@@ -78,7 +78,8 @@ public sealed class ClipTokenizer : ITextTokenizer
     public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
 
     /// <summary>This tokenizer with another padding id, which is not a special word: what SDXL's second encoder is given (id 0).</summary>
-    /// <param name="padId">An id of the vocabulary.</param>
+    /// <param name="padId">An id of the vocabulary, 0 to <see cref="LargestId"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such id.</exception>
     public ClipTokenizer WithPadId(int padId)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(padId);

@@ -68,6 +68,11 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     }
 
     /// <summary>Predicts for a batch, without added conditions. See the four-argument form.</summary>
+    /// <param name="sample">Noisy latents, [B, InChannels, h, w].</param>
+    /// <param name="timesteps">Diffusion times, [B] or [1].</param>
+    /// <param name="encoderHiddenStates">Text context, [B, L, CrossAttentionDim].</param>
+    /// <returns>[B, OutChannels, h, w], in the sample's dtype.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit the options, or the model wants added conditions.</exception>
     public Tensor call(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates) => call(sample, timesteps, encoderHiddenStates, null);
 
     /// <summary>Predicts for a batch under all conditions of the model, whatever its kind.</summary>

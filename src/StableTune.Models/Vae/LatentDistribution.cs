@@ -20,7 +20,9 @@ public sealed class LatentDistribution : IDisposable
         return Sample(noise);
     }
 
-    /// <summary>The unscaled latents that belong to given standard normal noise of the mean's shape.</summary>
+    /// <summary>The unscaled latents that belong to given noise.</summary>
+    /// <param name="noise">Standard normal, [B, 4, H/8, W/8], on the mean's device.</param>
+    /// <returns>[B, 4, H/8, W/8], in the current dispose scope.</returns>
     public Tensor Sample(Tensor noise)
     {
         using var scope = NewDisposeScope();
