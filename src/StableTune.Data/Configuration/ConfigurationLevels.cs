@@ -35,6 +35,10 @@ internal sealed class ConfigurationLevels(TomlDocument document, List<Exception>
     public (int, int)? Size(string key) => Read<(int, int)>(key, "a whole number, or [width, height]", value =>
         SideOf(value) is { } side ? (side, side) : value.AsArray is [var width, var height] && SideOf(width) is { } w && SideOf(height) is { } h ? (w, h) : null);
 
+    /// <summary>One of a few words.</summary>
+    public T? Choice<T>(string key) where T : struct, Enum => Read<T>(key, $"one of {string.Join(", ", Enum.GetValues<T>().Select(value => $"\"{ConfigurationKeys.NameOf(value)}\""))}", value =>
+        Enum.GetValues<T>().Cast<T?>().FirstOrDefault(choice => ConfigurationKeys.NameOf(choice!.Value) == value.AsText));
+
     /// <summary>A table of any values.</summary>
     public TomlTable? Table(string key) => Read<TomlTable>(key, "a table", value => value.AsTable);
 

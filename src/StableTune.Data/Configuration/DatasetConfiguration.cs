@@ -53,7 +53,7 @@ public static class DatasetConfiguration
     /// folders of DreamBooth become subsets with the repeats and class tokens that their names say.
     /// </summary>
     /// <param name="plan">What the builder made, or what was read.</param>
-    /// <exception cref="InvalidOptionsException">The plan has something that such a file cannot say: a host's own source or bucketing, an option of ours alone.</exception>
+    /// <exception cref="InvalidOptionsException">The plan has something that such a file cannot say: a host's own source, bucketing, codec or caption steps, the weight of regularisation images.</exception>
     public static string ToToml(DatasetPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);

@@ -6,7 +6,7 @@ namespace StableTune.Data;
 /// <summary>Makes plans of the tables of a data set configuration.</summary>
 internal sealed class DatasetReader(TomlDocument document, TomlTable general, DatasetOptions datasetDefaults, SubsetOptions subsetDefaults, List<Exception> faults)
 {
-    private static readonly string[] s_limits = ["min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale"];
+    private static readonly string[] s_limits = ["min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale", "max_ratio"];
 
     /// <summary>One data set with its subsets.</summary>
     public DatasetPlan Read(TomlTable dataset)
@@ -39,6 +39,15 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             ValidationSeed = levels.Whole("validation_seed") ?? defaults.ValidationSeed,
             Interpolation = Interpolation(levels) ?? defaults.Interpolation,
             Bucketing = Buckets(levels, notes),
+            MinibatchRepeat = levels.Int("minibatch_repeat") ?? defaults.MinibatchRepeat,
+            MaxBatchesPerEpoch = levels.Int("max_batches_per_epoch") ?? defaults.MaxBatchesPerEpoch,
+            SamplesPerEpoch = levels.Int("samples_per_epoch") ?? defaults.SamplesPerEpoch,
+            MinimumImageArea = levels.Whole("minimum_image_area") ?? defaults.MinimumImageArea,
+            OnBadImage = levels.Choice<BadImagePolicy>("on_bad_image") ?? defaults.OnBadImage,
+            PriorStyle = levels.Choice<PriorStyle>("prior_style") ?? defaults.PriorStyle,
+            ApplyExifOrientation = levels.Flag("apply_exif_orientation") ?? defaults.ApplyExifOrientation,
+            DropLast = levels.Flag("drop_last") ?? defaults.DropLast,
+            FastDecoding = levels.Flag("fast_decoding") ?? defaults.FastDecoding,
         };
     }
 
@@ -57,12 +66,28 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Step = levels.Int("bucket_reso_steps") ?? defaults.Step,
             NoUpscale = levels.Flag("bucket_no_upscale") ?? defaults.NoUpscale,
         };
-        var limits = s_limits.Select(levels.Find).OfType<TomlEntry>().ToList();
-        if (levels.Flag("enable_bucket") ?? given is { HasBuckets: true }) return given is { HasBuckets: true } and not AspectBuckets && limits.Count == 0 ? given : buckets;
-        if (limits.Count > 0)
-            notes.Add($"{document.Path}: {limits[0].Position}: without enable_bucket these have no effect: {string.Join(", ", limits.Select(entry => entry.Key))}.");
-        return given is { HasBuckets: true } ? null : given;
+        var (limits, mode, ratio) = (s_limits.Select(levels.Find).OfType<TomlEntry>().ToList(), levels.Choice<ResizeMode>("resize_mode"), levels.Number("max_ratio"));
+        if (levels.Flag("enable_bucket") ?? given is { HasBuckets: true })
+        {
+            if (mode is not null) notes.Add(WithoutEffect("with enable_bucket", [levels.Find("resize_mode")!]));
+            return ratio is { } aspect ? TheirBuckets(levels, given as SdTrainerBuckets ?? new(), aspect)
+                : given is { HasBuckets: true } and not AspectBuckets && limits.Count == 0 ? given : buckets;
+        }
+
+        if (limits.Count > 0) notes.Add(WithoutEffect("without enable_bucket", limits));
+        return mode is { } resize ? new FixedResolution { Mode = resize } : given is { HasBuckets: true } ? null : given;
     }
+
+    /// <summary>sd-trainer's buckets, of which the largest ratio is one option.</summary>
+    private SdTrainerBuckets TheirBuckets(ConfigurationLevels levels, SdTrainerBuckets defaults, double aspect)
+    {
+        foreach (var entry in new[] { "bucket_reso_steps", "bucket_no_upscale" }.Select(levels.Find).OfType<TomlEntry>())
+            faults.Add(document.Fault(entry.Position, $"\"{entry.Key}\" does not go together with max_ratio: those buckets have steps of 64 and enlarge.", "Leave one of them out."));
+        return new() { MinSide = levels.Int("min_bucket_reso") ?? defaults.MinSide, MaxSide = levels.Int("max_bucket_reso") ?? defaults.MaxSide, MaxAspect = aspect };
+    }
+
+    private string WithoutEffect(string why, List<TomlEntry> entries) =>
+        $"{document.Path}: {entries[0].Position}: {why} these have no effect: {string.Join(", ", entries.Select(entry => entry.Key))}.";
 
     private Interpolation? Interpolation(ConfigurationLevels levels)
     {
@@ -95,7 +120,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         }
 
         // Beside a configuration a folder's name means nothing: the file says repeats and class tokens.
-        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false, CacheInfo = !metadata && levels.Flag("cache_info") == true }, options);
+        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false, CacheInfo = levels.Flag("cache_info") == true, TakeCached = own.Flag("take_cached") == true }, options);
     }
 
     private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata, List<string> notes)
@@ -105,6 +130,8 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         return defaults with
         {
             Repeats = levels.Int("num_repeats") ?? defaults.Repeats,
+            SamplesPerEpoch = own.Int("samples_per_epoch") ?? defaults.SamplesPerEpoch,
+            Weight = own.Number("weight") ?? defaults.Weight,
             // These are of folders; further out they may stand for the folders of other data sets.
             ClassTokens = metadata ? defaults.ClassTokens : levels.Text("class_tokens") ?? defaults.ClassTokens,
             CaptionExtension = metadata ? defaults.CaptionExtension : levels.Text("caption_extension") ?? levels.Text("caption_extention") ?? defaults.CaptionExtension,
@@ -121,9 +148,10 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
     /// <summary>The mask: where the caller wants those of the second images (<c>masked_loss</c>), they go before the alpha channel.</summary>
     private LossMask Mask(ConfigurationLevels own, bool hasSecondImages, List<string> notes)
     {
-        var alpha = own.Flag("alpha_mask");
-        if (subsetDefaults.Mask != LossMask.Conditioning || !hasSecondImages)
-            return alpha is null ? subsetDefaults.Mask : alpha == true ? LossMask.Alpha : LossMask.None;
+        var (alpha, second) = (own.Flag("alpha_mask"), own.Flag("masked_loss"));
+        var usual = subsetDefaults.Mask;
+        if (!(second ?? (usual == LossMask.Conditioning && (hasSecondImages || alpha is null))))
+            return alpha is null ? usual == LossMask.Conditioning ? LossMask.None : usual : alpha == true ? LossMask.Alpha : LossMask.None;
         if (alpha == true) notes.Add($"{document.Path}: {own.Find("alpha_mask")!.Position}: alpha_mask has no effect, the conditioning images are the masks.");
         return LossMask.Conditioning;
     }
@@ -137,6 +165,11 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Color = levels.Flag("color_aug") is { } color ? color ? ColorAugmentation.Weak : ColorAugmentation.None : defaults.Color,
             RandomCrop = levels.Flag("random_crop") ?? defaults.RandomCrop,
             FaceCrop = levels.Range("face_crop_aug_range") ?? defaults.FaceCrop,
+            Brightness = levels.Number("brightness") ?? defaults.Brightness,
+            Contrast = levels.Number("contrast") ?? defaults.Contrast,
+            Saturation = levels.Number("saturation") ?? defaults.Saturation,
+            Rotation = levels.Number("rotation") ?? defaults.Rotation,
+            CircularMask = levels.Range("circular_mask_range") ?? defaults.CircularMask,
         };
     }
 

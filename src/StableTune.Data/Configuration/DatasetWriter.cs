@@ -24,16 +24,16 @@ internal sealed class DatasetWriter
         if (options.ValidationSeed is { } seed) table["validation_seed"] = seed;
         if (options.Interpolation is { } interpolation) table["resize_interpolation"] = interpolation.Name;
         Buckets(table, options.Bucketing);
+        Set(table, "minibatch_repeat", options.MinibatchRepeat, s_dataset.MinibatchRepeat);
+        if (options.MaxBatchesPerEpoch is { } batches) table["max_batches_per_epoch"] = batches;
+        if (options.SamplesPerEpoch is { } samples) table["samples_per_epoch"] = samples;
+        if (options.MinimumImageArea is { } area) table["minimum_image_area"] = area;
+        if (options.OnBadImage != s_dataset.OnBadImage) table["on_bad_image"] = ConfigurationKeys.NameOf(options.OnBadImage);
+        if (options.PriorStyle != s_dataset.PriorStyle) table["prior_style"] = ConfigurationKeys.NameOf(options.PriorStyle);
+        Set(table, "apply_exif_orientation", options.ApplyExifOrientation, s_dataset.ApplyExifOrientation);
+        Set(table, "drop_last", options.DropLast, s_dataset.DropLast);
+        Set(table, "fast_decoding", options.FastDecoding, s_dataset.FastDecoding);
         Refuse("DatasetOptions.PriorLossWeight", options.PriorLossWeight, options.PriorLossWeight != s_dataset.PriorLossWeight);
-        Refuse("DatasetOptions.ApplyExifOrientation", options.ApplyExifOrientation, !options.ApplyExifOrientation);
-        Refuse("DatasetOptions.OnBadImage", options.OnBadImage, options.OnBadImage != s_dataset.OnBadImage);
-        Refuse("DatasetOptions.PriorStyle", options.PriorStyle, options.PriorStyle != s_dataset.PriorStyle);
-        Refuse("DatasetOptions.MinibatchRepeat", options.MinibatchRepeat, options.MinibatchRepeat != s_dataset.MinibatchRepeat);
-        Refuse("DatasetOptions.DropLast", options.DropLast, options.DropLast);
-        Refuse("DatasetOptions.MaxBatchesPerEpoch", options.MaxBatchesPerEpoch, options.MaxBatchesPerEpoch is not null);
-        Refuse("DatasetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
-        Refuse("DatasetOptions.MinimumImageArea", options.MinimumImageArea, options.MinimumImageArea is not null);
-        Refuse("DatasetOptions.FastDecoding", options.FastDecoding, options.FastDecoding);
         Refuse("DatasetOptions.Codec", options.Codec, options.Codec is not null);
         if (plan.Subsets.Any(subset => subset.Source is MetadataSource) && !plan.Subsets.All(subset => subset.Source is MetadataSource))
             _problems.Add(new("DatasetPlan.Subsets", null, "such a file keeps metadata files and folders in data sets of their own", "split them with AddDataset"));
@@ -43,16 +43,29 @@ internal sealed class DatasetWriter
 
     private void Buckets(TomlTable table, IBucketing? bucketing)
     {
-        if (bucketing is AspectBuckets buckets)
+        switch (bucketing)
         {
-            var defaults = new AspectBuckets();
-            table["enable_bucket"] = true;
-            Set(table, "min_bucket_reso", buckets.MinSide, defaults.MinSide);
-            Set(table, "max_bucket_reso", buckets.MaxSide, defaults.MaxSide);
-            Set(table, "bucket_reso_steps", buckets.Step, defaults.Step);
-            Set(table, "bucket_no_upscale", buckets.NoUpscale, defaults.NoUpscale);
+            case AspectBuckets buckets:
+                var defaults = new AspectBuckets();
+                table["enable_bucket"] = true;
+                Set(table, "min_bucket_reso", buckets.MinSide, defaults.MinSide);
+                Set(table, "max_bucket_reso", buckets.MaxSide, defaults.MaxSide);
+                Set(table, "bucket_reso_steps", buckets.Step, defaults.Step);
+                Set(table, "bucket_no_upscale", buckets.NoUpscale, defaults.NoUpscale);
+                break;
+            case SdTrainerBuckets theirs:
+                table["enable_bucket"] = true;
+                table["max_ratio"] = theirs.MaxAspect;
+                Set(table, "min_bucket_reso", theirs.MinSide, new SdTrainerBuckets().MinSide);
+                Set(table, "max_bucket_reso", theirs.MaxSide, new SdTrainerBuckets().MaxSide);
+                break;
+            case FixedResolution { Mode: not ResizeMode.Cover and var mode }:
+                table["resize_mode"] = ConfigurationKeys.NameOf(mode);
+                break;
+            default:
+                Refuse("DatasetOptions.Bucketing", bucketing, bucketing is not null and not FixedResolution);
+                break;
         }
-        else Refuse("DatasetOptions.Bucketing", bucketing, bucketing is not null and not FixedResolution { Mode: ResizeMode.Cover });
     }
 
     private IEnumerable<TomlTable> Subsets(SubsetPlan subset)
@@ -81,7 +94,7 @@ internal sealed class DatasetWriter
         Options(table, options, options.Repeats ?? folder.Said?.Repeats, options.ClassTokens ?? folder.Said?.ClassTokens);
         if (folder.CaptionExtension is { } extension) table["caption_extension"] = extension;
         Set(table, "cache_info", folder.CacheInfo, false);
-        Refuse("FolderSource.TakeCached", folder.TakeCached, folder.TakeCached);
+        Set(table, "take_cached", folder.TakeCached, false);
         return table;
     }
 
@@ -94,20 +107,20 @@ internal sealed class DatasetWriter
         if (options.ConditioningFolder is { } conditioning) table["conditioning_data_dir"] = conditioning;
         Set(table, "alpha_mask", options.Mask == LossMask.Alpha, false);
         if (options.Interpolation is { } interpolation) table["resize_interpolation"] = interpolation.Name;
-        Refuse("SubsetOptions.Mask", options.Mask, options.Mask == LossMask.Conditioning);
-        Refuse("SubsetOptions.SamplesPerEpoch", options.SamplesPerEpoch, options.SamplesPerEpoch is not null);
-        Refuse("SubsetOptions.Weight", options.Weight, options.Weight is not null);
+        Set(table, "masked_loss", options.Mask == LossMask.Conditioning, false);
+        if (options.SamplesPerEpoch is { } samples) table["samples_per_epoch"] = samples;
+        if (options.Weight is { } weight) table["weight"] = weight;
         Captions(table, captions);
         Set(table, "flip_aug", augmentation.Flip, false);
         Set(table, "color_aug", augmentation.Color != ColorAugmentation.None, false);
         Set(table, "random_crop", augmentation.RandomCrop, false);
         if (augmentation.FaceCrop is var (from, to)) table["face_crop_aug_range"] = new TomlArray([from, to]);
         Refuse("AugmentationOptions.Color", augmentation.Color, augmentation.Color == ColorAugmentation.Reference);
-        foreach (var (name, value) in new[]
-                 {
-                     ("Brightness", augmentation.Brightness), ("Contrast", augmentation.Contrast), ("Saturation", augmentation.Saturation), ("Rotation", augmentation.Rotation),
-                 }) Refuse($"AugmentationOptions.{name}", value, value != 0);
-        Refuse("AugmentationOptions.CircularMask", augmentation.CircularMask, augmentation.CircularMask is not null);
+        Set(table, "brightness", augmentation.Brightness, 0.0);
+        Set(table, "contrast", augmentation.Contrast, 0.0);
+        Set(table, "saturation", augmentation.Saturation, 0.0);
+        Set(table, "rotation", augmentation.Rotation, 0.0);
+        if (augmentation.CircularMask is var (least, most)) table["circular_mask_range"] = new TomlArray([least, most]);
         if (options.Attributes.Count > 0) table["custom_attributes"] = Table(options.Attributes);
     }
 
@@ -161,6 +174,6 @@ internal sealed class DatasetWriter
 
     private void Refuse(string option, object? value, bool wrong)
     {
-        if (wrong) _problems.Add(new(option, value, "a configuration file of sd-scripts cannot say this", "leave it at its default, or keep the data set in code"));
+        if (wrong) _problems.Add(new(option, value, "a configuration file cannot say this", "leave it at its default, or keep the data set in code"));
     }
 }

@@ -308,9 +308,10 @@ public sealed class DatasetConfigurationTests : IDisposable
     [Fact]
     public void Write_OfWhatTheFormatCannotSay_NamesEachOption()
     {
-        var plan = new DatasetBuilder().Add(new Own(), new() { Augmentation = new() { Rotation = 5 } }).WithResolution(512).WithBucketing(new SdTrainerBuckets()).Plan;
+        var plan = new DatasetBuilder().Add(new Own(), new() { Augmentation = new() { Color = ColorAugmentation.Reference }, Captions = new() { Further = [new Loud()] } })
+            .WithResolution(512).WithBucketing(new Halves()).WithPriorLossWeight(0.5).Plan;
         var error = Assert.Throws<InvalidOptionsException>(() => DatasetConfiguration.ToToml(plan));
-        Assert.Equal(["AugmentationOptions.Rotation", "DatasetOptions.Bucketing", "SubsetPlan.Source"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
+        Assert.Equal(["AugmentationOptions.Color", "CaptionOptions.Further", "DatasetOptions.Bucketing", "DatasetOptions.PriorLossWeight", "SubsetPlan.Source"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -353,6 +354,99 @@ public sealed class DatasetConfigurationTests : IDisposable
         MetadataSource file => $"{file.File}|{file.ImageFolder}|{file.Separator}|{file.Wildcard}",
         var other => other.ToString(),
     } + JsonSerializer.Serialize(subset.Options with { Attributes = new Dictionary<string, object?>() }) + JsonSerializer.Serialize(subset.Options.Attributes)))));
+
+    /// <summary>Every option that there is is either written and read again, or among those that a file cannot say.</summary>
+    [Fact]
+    public void Write_OfEveryOption_ReadsAsTheSame()
+    {
+        var augmentation = new AugmentationOptions
+        {
+            Flip = true, Color = ColorAugmentation.Weak, RandomCrop = true, FaceCrop = (1, 3.5), Brightness = 0.1, Contrast = 0.2, Saturation = 0.3, Rotation = 4, CircularMask = (0.5, 1),
+        };
+        var captions = new CaptionOptions
+        {
+            Prefix = "p", Suffix = "s\n\"", DropoutRate = 0.1, DropoutEveryNEpochs = 3, Wildcard = true, Shuffle = true, Separator = ";", KeepTokens = 2, KeepTokensSeparator = "|||",
+            SecondarySeparator = ";;;", TagDropoutRate = 0.2, WarmupMin = 2, WarmupSteps = 0.5,
+        };
+        var subset = new SubsetOptions
+        {
+            Repeats = 4, SamplesPerEpoch = 5, Weight = 2.5, ClassTokens = "c", IsRegularization = true, CaptionExtension = ".tags", Augmentation = augmentation, Captions = captions,
+            Interpolation = Interpolation.Box, ConditioningFolder = "/hints", Mask = LossMask.Conditioning, Attributes = new Dictionary<string, object?> { ["a"] = 1L, ["b"] = new List<object?> { "x", 2.5 } },
+        };
+        var options = new DatasetOptions
+        {
+            Resolution = new(640, 448), BatchSize = 6, Bucketing = new AspectBuckets { MinSide = 128, MaxSide = 2048, Step = 32, NoUpscale = true }, PriorStyle = PriorStyle.Paired, MinibatchRepeat = 3,
+            DropLast = true, MaxBatchesPerEpoch = 7, SamplesPerEpoch = 8, MinimumImageArea = 5_000_000_000, NetworkMultiplier = -1, ValidationSplit = 0.25, ValidationSeed = 9,
+            ApplyExifOrientation = false, OnBadImage = BadImagePolicy.Skip, Interpolation = Interpolation.Nearest, FastDecoding = true,
+        };
+        string[] cannot = ["Further", "Codec", "PriorLossWeight"];
+        Assert.Equal(cannot.Order(), Unset(options).Concat(Unset(subset)).Concat(Unset(captions)).Concat(Unset(augmentation)).Order());
+
+        foreach (var bucketing in new IBucketing?[] { options.Bucketing, new SdTrainerBuckets { MinSide = 256, MaxSide = 960, MaxAspect = 1.5 }, new FixedResolution { Mode = ResizeMode.ShortSide }, null })
+        {
+            var source = new FolderSource("/images") { CaptionExtension = ".tags", CacheInfo = true, TakeCached = true };
+            var text = DatasetConfiguration.ToToml(new DatasetPlan { Options = options with { Bucketing = bucketing }, Subsets = [new(source, subset)] });
+            var read = DatasetConfiguration.Read(TomlDocument.Parse(text, _temporary.File("data.toml")));
+            Assert.Empty(read.Notes);
+            Assert.Equal(options with { Bucketing = bucketing }, read.Options);
+            var again = Assert.Single(read.Subsets);
+            Assert.Equal(subset with { Attributes = again.Options.Attributes }, again.Options);
+            Assert.Equal(JsonSerializer.Serialize(subset.Attributes), JsonSerializer.Serialize(again.Options.Attributes));
+            var folder = Assert.IsType<FolderSource>(again.Source);
+            Assert.Equal((source.Folder, source.CaptionExtension, true, true, false), (folder.Folder, folder.CaptionExtension, folder.CacheInfo, folder.TakeCached, folder.ReadFolderName));
+            // JSON of the same shape says the same.
+            Assert.Equal(options with { Bucketing = bucketing }, DatasetConfiguration.Read(TomlDocument.ParseJson(Json(TomlDocument.Parse(text).Root), _temporary.File("data.json"))).Options);
+        }
+
+        static IEnumerable<string> Unset<T>(T options) where T : new() => typeof(T).GetProperties().Where(property => property.CanWrite && Equals(property.GetValue(options), property.GetValue(new T()))).Select(property => property.Name);
+    }
+
+    private static string Json(TomlValue value) => value switch
+    {
+        TomlTable table => $"{{{string.Join(",", table.Select(entry => $"{JsonSerializer.Serialize(entry.Key)}:{Json(entry.Value)}"))}}}",
+        TomlArray list => $"[{string.Join(",", list.Select(Json))}]",
+        TomlScalar { Value: double number } => number.ToString("0.0###############", CultureInfo.InvariantCulture),
+        TomlScalar scalar => JsonSerializer.Serialize(scalar.Value),
+        _ => throw new InvalidOperationException(),
+    };
+
+    [Theory]
+    [InlineData("on_bad_image = \"ignore\"", "line 2, column 16: \"on_bad_image\" is the text \"ignore\", not one of \"fail\", \"skip\"")]
+    [InlineData("prior_style = true", "not one of \"separate\", \"paired\"")]
+    [InlineData("resize_mode = \"Squash\"", "not one of \"cover\", \"squash\", \"short_side\"")]
+    [InlineData("enable_bucket = true\nmax_ratio = 2\nbucket_reso_steps = 32", "line 4, column 1: \"bucket_reso_steps\" does not go together with max_ratio")]
+    [InlineData("minibatch_repeat = 1.5", "not a whole number")]
+    public void Read_OfOurOwnOptions_RefusesWhatTheyAreNot(string lines, string fault)
+    {
+        File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n{lines}\n[[datasets.subsets]]\nimage_dir = \"a\"");
+        Assert.Contains(fault, Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_OfTheSameNameAtTwoLevels_KeepsThemApart()
+    {
+        File.WriteAllText(_temporary.File("data.toml"), "[general]\nsamples_per_epoch = 10\n[[datasets]]\nresize_mode = \"squash\"\nenable_bucket = true\n[[datasets.subsets]]\nimage_dir = \"a\"\nweight = 2\nmasked_loss = false");
+        var plan = DatasetConfiguration.Read(_temporary.File("data.toml"));
+        var options = Assert.Single(plan.Subsets).Options;
+        Assert.Equal((10, null, 2.0, LossMask.None), (plan.Options.SamplesPerEpoch, options.SamplesPerEpoch, options.Weight, options.Mask));
+        Assert.Contains("line 4, column 1: with enable_bucket these have no effect: resize_mode", Assert.Single(plan.Notes), StringComparison.Ordinal);
+    }
+
+    private sealed class Loud : ICaptionStep
+    {
+        public VaryingOption? VariesBecauseOf => null;
+
+        public string Apply(string caption, in CaptionUse use) => caption.ToUpperInvariant();
+    }
+
+    private sealed record Halves : IBucketing
+    {
+        public bool HasBuckets => false;
+
+        public IEnumerable<OptionProblem> Validate(PixelSize resolution) => [];
+
+        public Framing Frame(PixelSize image, PixelSize resolution) => new(resolution, 0, 0, resolution);
+    }
 
     private sealed class Own : IDatasetSource
     {
