@@ -121,13 +121,16 @@ public sealed class BusyLoaderTests : IDisposable
     {
         using ManualResetEventSlim first = new(), entered = new(), release = new();
         using var cancel = new CancellationTokenSource();
-        var begun = 0;
-        var dataset = Dataset(10, 1, _ =>
+        var (begun, firstPicture) = (0, "");
+        var dataset = Dataset(10, 1, name =>
         {
-            if (Interlocked.Increment(ref begun) == 1) return;
+            Interlocked.Increment(ref begun);
+            if (name == firstPicture) return;                                // whichever thread reads it, and when
             entered.Set();
             if (!release.Wait(s_hang)) throw new TimeoutException();
         });
+        var plan = EpochPlan.Create(dataset, new NamedSeeds(1), 1);
+        firstPicture = dataset.Samples[plan.Batches[0].Samples[0]].Path;
         using var loader = new BatchLoader(new() { Workers = 2, BatchesAhead = 4 });
         var cancelling = new Thread(() =>
         {
@@ -140,7 +143,7 @@ public sealed class BusyLoaderTests : IDisposable
         var taken = 0;
         Assert.Throws<OperationCanceledException>(() =>
         {
-            foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1), 0, cancel.Token))
+            foreach (var batch in loader.Load(plan, 0, cancel.Token))
                 using (batch)
                 {
                     taken++;
