@@ -4,32 +4,9 @@ using StableTune.Testing;
 namespace StableTune.Data.Tests;
 
 /// <summary>Text encoder outputs of sd-trainer's layout: prepared for each image, in place of its caption.</summary>
-public sealed class GivenTextOutputsTests : IDisposable
+public sealed class GivenTextOutputsTests : SdTrainerLayout
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly long _liveBefore = Held;
-    private static readonly string s_layout = Fixtures.Path("data", "latents_cache", "sd_trainer_layout");
-
-    public GivenTextOutputsTests()
-    {
-        foreach (var file in Directory.GetFiles(s_layout, "*", SearchOption.AllDirectories))
-        {
-            var copy = _folder.File(Path.GetRelativePath(s_layout, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-    }
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        Assert.Equal(_liveBefore, Held);
-    }
-
-    /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
-
-    private string OutputsOf(string name) => _folder.File("text_emb", name + ".npz");
+    private string OutputsOf(string name) => Folder.File("text_emb", name + ".npz");
 
     /// <summary>What sd-trainer gives: the arrays of a batch's files, stacked in float32.</summary>
     [Theory]
@@ -39,8 +16,8 @@ public sealed class GivenTextOutputsTests : IDisposable
     public void Batches_CarryTheArraysOfTheirImages(int batchSize, bool images)
     {
         // By image, not by caption.
-        foreach (var caption in Directory.GetFiles(_folder.File("captions"))) File.WriteAllText(caption, "");
-        if (!images) Directory.Delete(_folder.File("images"), recursive: true);
+        foreach (var caption in Directory.GetFiles(Folder.File("captions"))) File.WriteAllText(caption, "");
+        if (!images) Directory.Delete(Folder.File("images"), recursive: true);
         var dataset = Builder().WithBatchSize(batchSize).Build();
         Assert.DoesNotContain(dataset.Warnings, warning => warning.Contains("caption", StringComparison.Ordinal));
         Assert.DoesNotContain(dataset.Check().Findings, finding => finding.Kind == FindingKind.NoCaption);
@@ -65,7 +42,7 @@ public sealed class GivenTextOutputsTests : IDisposable
     public void HalfPrecision_AndFilesWithoutPooledOutput_AreRead_AlsoForImagesThatAreHeldOut()
     {
         foreach (var name in new[] { "a", "b", "c" }) NpzWriter.Write(OutputsOf(name), [NpyArray.Of("encoder_hidden_state", [.. Enumerable.Repeat((Half)name[0], 12)], 3, 4).ToPayload()]);
-        Directory.Delete(_folder.File("latents"), recursive: true);
+        Directory.Delete(Folder.File("latents"), recursive: true);
         var builder = Builder();
         var dataset = builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build();
         using var loader = new BatchLoader();
@@ -81,7 +58,7 @@ public sealed class GivenTextOutputsTests : IDisposable
     [Fact]
     public void LeftOut_CaptionsAreEncoded_AndMayVary()
     {
-        var dataset = new DatasetBuilder().Add(new SdTrainerSource(_folder.Path) { TakeTextOutputs = false }, new SubsetOptions { Captions = new() { DropoutRate = 0.5 } }).WithResolution(64).Build();
+        var dataset = new DatasetBuilder().Add(new SdTrainerSource(Folder.Path) { TakeTextOutputs = false }, new SubsetOptions { Captions = new() { DropoutRate = 0.5 } }).WithResolution(64).Build();
         Assert.All(dataset.Samples, sample => Assert.Null(sample.TextOutputsPath));
         Assert.Single(TextOutputCache.Validate(dataset));
         using var loader = new BatchLoader();
@@ -92,7 +69,7 @@ public sealed class GivenTextOutputsTests : IDisposable
     public void CaptionsThatVary_AreRefused()
     {
         var captions = new CaptionOptions { DropoutRate = 0.1, Shuffle = true, Prefix = "a " };
-        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddSdTrainer(_folder.Path, new SubsetOptions { Captions = captions }).WithResolution(64).Build());
+        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddSdTrainer(Folder.Path, new SubsetOptions { Captions = captions }).WithResolution(64).Build());
         Assert.Equal(["CaptionOptions.DropoutRate", "CaptionOptions.Shuffle"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
         Assert.All(error.Problems, problem => Assert.Contains("SdTrainerSource.TakeTextOutputs", problem.ToString()));
     }
@@ -100,7 +77,7 @@ public sealed class GivenTextOutputsTests : IDisposable
     [Fact]
     public void OfSeveralDataSets_EachHasThemOrNot()
     {
-        var dataset = Builder().AddDataset(new DatasetBuilder().Add(new SdTrainerSource(_folder.Path) { TakeTextOutputs = false }).WithResolution(64)).Build();
+        var dataset = Builder().AddDataset(new DatasetBuilder().Add(new SdTrainerSource(Folder.Path) { TakeTextOutputs = false }).WithResolution(64)).Build();
         using var cache = TextOutputCache.Open(dataset, new());
         Assert.Equal(["caption of a, tag", "caption of b, tag", "caption of c, tag"], cache.Missing);
         var problem = Assert.Single(TextOutputCache.ValidateGiven(dataset, 48, null));
@@ -190,7 +167,7 @@ public sealed class GivenTextOutputsTests : IDisposable
     private void Write(string name, float[] states, long[] shape, NpyArray? pooled = null) => NpzWriter.Write(OutputsOf(name),
         [NpyArray.Of<float>("encoder_hidden_state", states, shape).ToPayload(), (pooled ?? NpyArray.Of<float>("pooled_output", new float[20], 20)).ToPayload()]);
 
-    private DatasetBuilder Builder() => new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64);
+    private DatasetBuilder Builder() => new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64);
 
     private float[] Array(TrainingSample item, string name)
     {

@@ -4,41 +4,18 @@ using StableTune.Testing;
 
 namespace StableTune.Data.Tests;
 
-public sealed class SdTrainerSourceTests : IDisposable
+public sealed class SdTrainerSourceTests : SdTrainerLayout
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly long _liveBefore = Held;
-    private static readonly string s_layout = Fixtures.Path("data", "latents_cache", "sd_trainer_layout");
-
-    public SdTrainerSourceTests()
-    {
-        foreach (var file in Directory.GetFiles(s_layout, "*", SearchOption.AllDirectories))
-        {
-            var copy = _folder.File(Path.GetRelativePath(s_layout, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-    }
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        Assert.Equal(_liveBefore, Held);
-    }
-
-    /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Batches_AreThoseOfSdTrainer_WithImagesOrWithout(bool images)
     {
-        if (!images) Directory.Delete(_folder.File("images"), recursive: true);
-        using var expected = SafetensorsFile.Open(Path.Combine(s_layout, "expected.safetensors"));
-        var rows = JsonDocument.Parse(File.ReadAllText(Path.Combine(s_layout, "expected.json"))).RootElement.GetProperty("batches").EnumerateArray()
+        if (!images) Directory.Delete(Folder.File("images"), recursive: true);
+        using var expected = SafetensorsFile.Open(Path.Combine(Original, "expected.safetensors"));
+        var rows = JsonDocument.Parse(File.ReadAllText(Path.Combine(Original, "expected.json"))).RootElement.GetProperty("batches").EnumerateArray()
             .ToDictionary(row => string.Join('+', row.GetProperty("samples").EnumerateArray().Select(name => name.GetString())));
-        var dataset = new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).WithBatchSize(2).Build();
+        var dataset = new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).WithBatchSize(2).Build();
         using var cache = LatentCache.Open(dataset, new(0.5));
         Assert.Empty(cache.Missing);
         using var loader = new BatchLoader(new(), cache);
@@ -81,8 +58,8 @@ public sealed class SdTrainerSourceTests : IDisposable
         WriteFeatures("a", 768);
         WriteFeatures("b", 768);
         WriteFeatures("c", 768);
-        Directory.Delete(_folder.File("latents"), recursive: true);
-        var builder = new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64);
+        Directory.Delete(Folder.File("latents"), recursive: true);
+        var builder = new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64);
         var dataset = builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build();
         using var loader = new BatchLoader();
         foreach (var part in new[] { dataset, dataset.Validation! })
@@ -94,15 +71,15 @@ public sealed class SdTrainerSourceTests : IDisposable
                     Assert.Equal(PromptFreeOf(batch.Items[0].Path), batch.PromptFreeFeatures.data<float>().ToArray());
                 }
 
-        Directory.Delete(_folder.File("pfg"), recursive: true);
-        using var without = loader.Load(EpochPlan.Create(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new NamedSeeds(1), 1)).First();
+        Directory.Delete(Folder.File("pfg"), recursive: true);
+        using var without = loader.Load(EpochPlan.Create(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new NamedSeeds(1), 1)).First();
         Assert.Null(without.PromptFreeFeatures);
     }
 
     [Fact]
     public void ImagesThatAreTrainedTwice_NeedNoFeatures()
     {
-        var image = _folder.File("images", "a.png");
+        var image = Folder.File("images", "a.png");
         var dataset = new DatasetBuilder().AddImages([new DatasetItem(image, "one")]).Add(new GivenItems(new DatasetItem(image, "two"))).WithResolution(64).Build();
         Assert.Equal(2, dataset.Samples.Count);
     }
@@ -118,8 +95,8 @@ public sealed class SdTrainerSourceTests : IDisposable
     [InlineData("width", "it holds 25 features", "b.npz")]
     public void PromptFreeFeatures_ThatDoNotServe_AreNamedWhenTheDataSetIsBuilt(string fault, string message, string name)
     {
-        var path = _folder.File("pfg", "b.npz");
-        if (fault == "missing") File.Delete(_folder.File("pfg", "c.npz"));
+        var path = Folder.File("pfg", "b.npz");
+        if (fault == "missing") File.Delete(Folder.File("pfg", "c.npz"));
         if (fault == "truncated") File.WriteAllBytes(path, File.ReadAllBytes(path)[..^30]);
         if (fault == "text") File.WriteAllText(path, "controll");
         if (fault == "name") NpzWriter.Write(path, [NpyArray.Of<float>("control", new float[24], 24).ToPayload()]);
@@ -136,11 +113,11 @@ public sealed class SdTrainerSourceTests : IDisposable
     [Fact]
     public void Masks_ThatDoNotServe_AreNamedBeforeTraining()
     {
-        var mask = _folder.File("mask", "b.npz");
+        var mask = Folder.File("mask", "b.npz");
         File.WriteAllBytes(mask, File.ReadAllBytes(mask)[..^30]);
-        NpzWriter.Write(_folder.File("mask", "c.npz"), [NpyArray.Of<float>("arr_0", new float[64], 8, 8).ToPayload()]);
+        NpzWriter.Write(Folder.File("mask", "c.npz"), [NpyArray.Of<float>("arr_0", new float[64], 8, 8).ToPayload()]);
         var dataset = Build();
-        string[] expected = [mask, _folder.File("mask", "c.npz")];
+        string[] expected = [mask, Folder.File("mask", "c.npz")];
         Assert.Equal(expected, dataset.CheckImages().Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
         Assert.Equal(expected, Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(dataset, new(0.5)).Dispose()).Problems.Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
         Assert.Equal(2, dataset.Check().ErrorCount);
@@ -157,7 +134,7 @@ public sealed class SdTrainerSourceTests : IDisposable
         {
             foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1))) batch.Dispose();
         });
-        Assert.StartsWith(_folder.File("pfg"), error.Path);
+        Assert.StartsWith(Folder.File("pfg"), error.Path);
         Assert.Contains("features", error.Fault);
         Assert.Contains("25", error.Fault);                              // whichever of the two comes first
     }
@@ -165,30 +142,30 @@ public sealed class SdTrainerSourceTests : IDisposable
     [Fact]
     public void WithoutLatents_ImagesAreEncoded()
     {
-        Directory.Delete(_folder.File("latents"), recursive: true);
-        var dataset = new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build();
+        Directory.Delete(Folder.File("latents"), recursive: true);
+        var dataset = new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build();
         var vae = new SquareVae();
         using var cache = LatentCache.Build(dataset, vae, new NamedSeeds(1));
         Assert.Equal(3, vae.Images);
 
         // latent.py: written once, kept afterwards, and then what training takes.
-        var report = LatentPreparation.RunSdTrainer(_folder.Path, null, vae);
+        var report = LatentPreparation.RunSdTrainer(Folder.Path, null, vae);
         Assert.Equal((3, 0, 6), (report.Done, report.Skipped.Count, vae.Images));
-        Assert.Equal("latents: F32 [4, 8, 12]".Replace("latents", "c", StringComparison.Ordinal), NpyFile.Read(_folder.File("latents", "c.npy")).ToString());
-        Assert.Equal(3, LatentPreparation.RunSdTrainer(_folder.Path, null, vae).Done);
+        Assert.Equal("latents: F32 [4, 8, 12]".Replace("latents", "c", StringComparison.Ordinal), NpyFile.Read(Folder.File("latents", "c.npy")).ToString());
+        Assert.Equal(3, LatentPreparation.RunSdTrainer(Folder.Path, null, vae).Done);
         Assert.Equal(6, vae.Images);
-        using var given = LatentCache.Open(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new(0.5));
+        using var given = LatentCache.Open(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new(0.5));
         Assert.Empty(given.Missing);
     }
 
-    private TrainingDataset Build() => new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).WithBatchSize(2).Build();
+    private TrainingDataset Build() => new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).WithBatchSize(2).Build();
 
     private void WriteFeatures(string name, int count) =>
-        NpzWriter.Write(_folder.File("pfg", name + ".npz"), [NpyArray.Of<float>("controll", [.. Enumerable.Range(0, count).Select(i => (name[0] * 10) + i)], count).ToPayload()]);
+        NpzWriter.Write(Folder.File("pfg", name + ".npz"), [NpyArray.Of<float>("controll", [.. Enumerable.Range(0, count).Select(i => (name[0] * 10) + i)], count).ToPayload()]);
 
     private float[] PromptFreeOf(string image)
     {
-        using var file = NpzFile.Open(_folder.File("pfg", Path.GetFileNameWithoutExtension(image) + ".npz"));
+        using var file = NpzFile.Open(Folder.File("pfg", Path.GetFileNameWithoutExtension(image) + ".npz"));
         return file.ReadArray("controll").As<float>().ToArray();
     }
 
@@ -204,15 +181,15 @@ public sealed class SdTrainerSourceTests : IDisposable
     [InlineData("{\"(96, 64)\": [\"a\"]}", "the latents are [4, 8, 8]")]
     public void BadLists_AreRefused(string list, string fault)
     {
-        File.WriteAllText(_folder.File("buckets.json"), list);
-        var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build(), new(1)).Dispose());
+        File.WriteAllText(Folder.File("buckets.json"), list);
+        var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new(1)).Dispose());
         Assert.Contains(fault, error.Message);
     }
 
     [Fact]
     public void AList_WithAByteOrderMark_IsRead()
     {
-        File.WriteAllText(_folder.File("buckets.json"), "\uFEFF{\"(64, 64)\": [\"a\"]}");
-        Assert.Single(new DatasetBuilder().AddSdTrainer(_folder.Path).WithResolution(64).Build().Samples);
+        File.WriteAllText(Folder.File("buckets.json"), "\uFEFF{\"(64, 64)\": [\"a\"]}");
+        Assert.Single(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build().Samples);
     }
 }
