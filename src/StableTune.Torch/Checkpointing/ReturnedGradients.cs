@@ -1,0 +1,29 @@
+namespace StableTune.Torch;
+
+/// <summary>
+/// Gradients that a node has handed to autograd. libtorch takes its own reference when the call has returned, so ours can be let go only
+/// later: when the next node of this thread hands over its own, or when the backward pass is over.
+/// </summary>
+internal static class ReturnedGradients
+{
+    [ThreadStatic] private static List<Tensor>? s_handedOver;
+
+    /// <summary>Lets go what was handed over before, and remembers these.</summary>
+    /// <param name="gradients">One for each variable of the node; null for none. They stand outside all dispose scopes.</param>
+    /// <returns>The same, as TorchSharp wants them.</returns>
+    internal static List<Tensor> HandOver(Tensor?[] gradients)
+    {
+        Release();
+        s_handedOver ??= [];
+        s_handedOver.AddRange(gradients.OfType<Tensor>());
+        return [.. gradients!];
+    }
+
+    /// <summary>Lets go what this thread has handed over.</summary>
+    internal static void Release()
+    {
+        if (s_handedOver is not { Count: > 0 } held) return;
+        foreach (var gradient in held) gradient.Dispose();
+        held.Clear();
+    }
+}

@@ -1,0 +1,59 @@
+namespace StableTune.Torch;
+
+/// <summary>The node of a product whose weight and bias are frozen: it keeps the weight for the backward pass, not the input.</summary>
+internal sealed class FrozenProduct : autograd.SingleTensorFunction<FrozenProduct>
+{
+    private const string Key = "call";
+
+    public override string Name => "StableTune.FrozenProduct";
+
+    /// <summary>Whether the input wants a gradient and nothing else does.</summary>
+    internal static bool Serves(Tensor input, Tensor weight, Tensor? bias) =>
+        input.requires_grad && !weight.requires_grad && bias is not { requires_grad: true } && is_grad_enabled();
+
+    /// <summary>Computes the product and records the node.</summary>
+    internal static Tensor Apply(Product product, Tensor input, Tensor weight, Tensor? bias)
+    {
+        // TorchSharp's node holds an empty tensor of the output's size for as long as the scope lets it.
+        using var scope = NewDisposeScope();
+        Tensor output;
+        using (no_grad()) output = product.Compute(input, weight, bias);
+        var call = new Call(product, weight, InputForm.Of(input), output, GradientFaults.OfThisThread);
+        return apply(call, input).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var call = (Call)vars[0];
+        ctx.set_materialize_grads(false);
+        ctx.save_for_backward([call.Weight]);
+        ctx.save_data(Key, call with { Weight = null!, Output = null! });
+        return call.Output;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var call = (Call)ctx.get_data(Key);
+        var weight = ctx.get_saved_variables()[0];
+        Tensor?[] gradients = new Tensor?[2];
+        try
+        {
+            if (!call.Faults.HasPending && !grad_output.IsInvalid)
+                gradients[1] = call.Product.ComputeInputGradient(grad_output, weight, call.Input).DetachFromDisposeScope();
+        }
+        catch (Exception e)
+        {
+            // No exception may pass through libtorch's frames.
+            call.Faults.Keep(e);
+        }
+        finally
+        {
+            weight.Dispose();
+            if (!grad_output.IsInvalid) grad_output.Dispose();
+        }
+
+        return ReturnedGradients.HandOver(gradients);
+    }
+
+    private sealed record Call(Product Product, Tensor Weight, InputForm Input, Tensor Output, GradientFaults Faults);
+}

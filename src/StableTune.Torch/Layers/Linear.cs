@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+
+namespace StableTune.Torch;
+
+/// <summary>y = x · weightᵀ + bias, computed in the type of x.</summary>
+/// <remarks>
+/// As <c>torch.nn.Linear</c>, with two differences: a frozen weight keeps no input for the backward pass, and a weight of another type than
+/// the input is cast where it is used, as autocast does, so that a trained weight may be held in float32 while the network computes in bfloat16.
+/// </remarks>
+public sealed class Linear : Layer
+{
+    [ComponentName(Name = "weight")] private Parameter _weight;
+    [ComponentName(Name = "bias")] private Parameter? _bias;
+
+    /// <summary>Creates the layer, initialised as PyTorch does: weight and bias uniform within ±1/√in.</summary>
+    /// <param name="inFeatures">Width of the input.</param>
+    /// <param name="outFeatures">Width of the output.</param>
+    /// <param name="hasBias">Whether a bias is added.</param>
+    public Linear(long inFeatures, long outFeatures, bool hasBias = true) : base(nameof(Linear))
+    {
+        (in_features, out_features) = (inFeatures, outFeatures);
+        _weight = LayerInitialization.Uninitialized(outFeatures, inFeatures);
+        _bias = hasBias ? LayerInitialization.Uninitialized(outFeatures) : null;
+        LayerInitialization.Draw(_weight, _bias);
+        RegisterComponents();
+    }
+
+    /// <summary>The weights, [out, in].</summary>
+    public Parameter weight { get => _weight; set => _weight = Replace(nameof(weight), _weight, value)!; }
+
+    /// <summary>The bias, [out], or null.</summary>
+    public Parameter? bias { get => _bias; set => _bias = Replace(nameof(bias), _bias, value); }
+
+    /// <summary>Width of the input.</summary>
+    public long in_features { get; }
+
+    /// <summary>Width of the output.</summary>
+    public long out_features { get; }
+
+    /// <summary>Applies the layer to the last dimension.</summary>
+    /// <param name="input">[..., in].</param>
+    /// <returns>[..., out], of the input's type.</returns>
+    /// <exception cref="TorchException">The input has another width.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        try
+        {
+            return Products.Linear(input, _weight, _bias);
+        }
+        catch (ExternalException e)
+        {
+            throw new TorchException($"Linear {in_features} to {out_features}", e, input, _weight);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+
+namespace StableTune.Torch;
+
+/// <summary>Normalises each sample's groups of channels to mean 0 and variance 1, then scales and shifts per channel. Computes in float32.</summary>
+/// <remarks>Wu and He, Group normalization, arXiv:1803.08494; as <c>torch.nn.GroupNorm</c> under autocast.</remarks>
+public sealed class GroupNorm : Layer
+{
+    [ComponentName(Name = "weight")] private Parameter _weight;
+    [ComponentName(Name = "bias")] private Parameter _bias;
+
+    /// <summary>Creates the layer with weights of 1 and biases of 0.</summary>
+    /// <param name="numGroups">Number of groups, a divisor of the channels.</param>
+    /// <param name="numChannels">Channels of the input.</param>
+    /// <param name="eps">Added to the biased variance.</param>
+    public GroupNorm(long numGroups, long numChannels, double eps = 1e-5) : base(nameof(GroupNorm))
+    {
+        (num_groups, num_channels, this.eps) = (numGroups, numChannels, eps);
+        _weight = LayerInitialization.Filled(1, numChannels);
+        _bias = LayerInitialization.Filled(0, numChannels);
+        RegisterComponents();
+    }
+
+    /// <summary>The factors, [C].</summary>
+    public Parameter weight { get => _weight; set => _weight = Replace(nameof(weight), _weight, value)!; }
+
+    /// <summary>What is added, [C].</summary>
+    public Parameter bias { get => _bias; set => _bias = Replace(nameof(bias), _bias, value)!; }
+
+    /// <summary>Number of groups.</summary>
+    public long num_groups { get; }
+
+    /// <summary>Channels of the input.</summary>
+    public long num_channels { get; }
+
+    /// <summary>Added to the biased variance.</summary>
+    public double eps { get; }
+
+    /// <summary>Normalises.</summary>
+    /// <param name="input">[B, C, ...].</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor input) => Precise.Rounded(Float32(input), input.dtype);
+
+    /// <summary>Normalises, and leaves the result in the type that it was computed in.</summary>
+    /// <param name="input">[B, C, ...].</param>
+    /// <returns>As the input, in float32 (float64 for an input in float64).</returns>
+    public Tensor Float32(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, b) = Precise.Of(input, _weight, _bias);
+        return nn.functional.group_norm(x, num_groups, w, b, eps).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Normalises over the last dimension to mean 0 and variance 1, then scales and shifts per element. Computes in float32.</summary>
+/// <remarks>Ba, Kiros and Hinton, Layer normalization, arXiv:1607.06450; as <c>torch.nn.LayerNorm</c> under autocast.</remarks>
+public sealed class LayerNorm : Layer
+{
+    private readonly long[] _shape;
+    [ComponentName(Name = "weight")] private Parameter _weight;
+    [ComponentName(Name = "bias")] private Parameter _bias;
+
+    /// <summary>Creates the layer with weights of 1 and biases of 0.</summary>
+    /// <param name="width">Size of the last dimension.</param>
+    /// <param name="eps">Added to the biased variance.</param>
+    public LayerNorm(long width, double eps = 1e-5) : base(nameof(LayerNorm))
+    {
+        (_shape, this.eps) = ([width], eps);
+        _weight = LayerInitialization.Filled(1, width);
+        _bias = LayerInitialization.Filled(0, width);
+        RegisterComponents();
+    }
+
+    /// <summary>The factors, [width].</summary>
+    public Parameter weight { get => _weight; set => _weight = Replace(nameof(weight), _weight, value)!; }
+
+    /// <summary>What is added, [width].</summary>
+    public Parameter bias { get => _bias; set => _bias = Replace(nameof(bias), _bias, value)!; }
+
+    /// <summary>Size of the last dimension.</summary>
+    public long width => _shape[0];
+
+    /// <summary>Added to the biased variance.</summary>
+    public double eps { get; }
+
+    /// <summary>Normalises.</summary>
+    /// <param name="input">[..., width].</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, b) = Precise.Of(input, _weight, _bias);
+        return Precise.Rounded(nn.functional.layer_norm(x, _shape, w, b, eps), input.dtype).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Half precision to float32 and back.</summary>
+internal static class Precise
+{
+    /// <summary>A norm's input and weights in the type that it computes in: float64 for an input in float64, else float32.</summary>
+    internal static (Tensor Input, Tensor Weight, Tensor Bias) Of(Tensor input, Tensor weight, Tensor bias)
+    {
+        var type = input.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        return (input.As(type), weight.As(type), bias.As(type));
+    }
+
+    /// <summary>The tensor in the type; a converted one takes its place.</summary>
+    internal static Tensor Rounded(Tensor precise, ScalarType type)
+    {
+        if (precise.dtype == type) return precise;
+        using (precise) return precise.to(type);
+    }
+}

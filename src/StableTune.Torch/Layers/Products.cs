@@ -1,0 +1,109 @@
+namespace StableTune.Torch;
+
+/// <summary>Linear layers and convolutions as functions, in the input's type, keeping for the backward pass no more than gradients need.</summary>
+/// <remarks>
+/// libtorch's convolution keeps its input even when the weight is frozen and the input's values are never asked for again; these do not. A
+/// weight of another type than the input is cast where it is used, and cast again in the backward pass instead of being kept twice.
+/// </remarks>
+public static class Products
+{
+    /// <summary>input · weightᵀ + bias.</summary>
+    /// <param name="input">[..., in].</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <returns>[..., out], of the input's type.</returns>
+    public static Tensor Linear(Tensor input, Tensor weight, Tensor? bias = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(weight);
+        // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours.
+        var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input);
+        return !isPlain && FrozenProduct.Serves(input, weight, bias)
+            ? FrozenProduct.Apply(LinearProduct.Instance, input, weight, bias)
+            : LinearProduct.Instance.Compute(input, weight, bias);
+    }
+
+    /// <summary>A two-dimensional convolution (cross-correlation).</summary>
+    /// <param name="input">[B, in, H, W] or [in, H, W].</param>
+    /// <param name="weight">[out, in / groups, kh, kw].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="geometry">How it walks over the input.</param>
+    /// <returns>[B, out, H', W'], of the input's type.</returns>
+    public static Tensor Conv2d(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(geometry);
+        if (WindowProduct.IsQuicker(input, weight, bias, geometry)) return WindowProduct.Compute(input, weight, bias, geometry);
+        var product = new ConvolutionProduct(geometry);
+        return input.dim() == 4 && FrozenProduct.Serves(input, weight, bias)
+            ? FrozenProduct.Apply(product, input, weight, bias)
+            : product.Compute(input, weight, bias);
+    }
+}
+
+/// <summary>How a convolution walks over its input; each pair is (height, width).</summary>
+/// <param name="Stride">Steps between windows.</param>
+/// <param name="Padding">Zeros at each side.</param>
+/// <param name="Dilation">Spacing of the kernel's elements.</param>
+/// <param name="Groups">Blocks of channels that do not see each other.</param>
+public sealed record ConvolutionGeometry(long[] Stride, long[] Padding, long[] Dilation, long Groups = 1);
+
+/// <summary>A product that is linear in its input: how it is computed, and the gradient of the input.</summary>
+internal abstract record Product
+{
+    /// <summary>The product in the input's type, recorded by autograd as it comes.</summary>
+    internal Tensor Compute(Tensor input, Tensor weight, Tensor? bias)
+    {
+        using var scope = NewDisposeScope();
+        var (type, compute) = (input.dtype, HalfPrecision.ComputeType(input));
+        return Forward(input.As(compute), weight.As(compute), bias?.As(compute)).As(type).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The gradient of the input, in the type of the output's gradient.</summary>
+    internal Tensor ComputeInputGradient(Tensor gradient, Tensor weight, InputForm input)
+    {
+        using var scope = NewDisposeScope();
+        var (type, compute) = (gradient.dtype, HalfPrecision.ComputeType(gradient));
+        return InputGradient(gradient.As(compute), weight.As(compute), input).As(type).MoveToOuterDisposeScope();
+    }
+
+    private protected abstract Tensor Forward(Tensor input, Tensor weight, Tensor? bias);
+
+    private protected abstract Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input);
+}
+
+/// <summary>What the gradient of an input depends on: shape and memory layout, never the values.</summary>
+/// <param name="Shape">Sizes.</param>
+/// <param name="Strides">The strides of an input whose channels lie innermost; null for any other.</param>
+internal sealed record InputForm(long[] Shape, long[]? Strides)
+{
+    internal static InputForm Of(Tensor input) =>
+        new(input.shape, input.dim() == 4 && !input.is_contiguous() && input.stride(1) == 1 ? input.stride() : null);
+
+    /// <summary>A tensor of this form; its values are undefined, and without strides it takes no memory.</summary>
+    internal Tensor Stand(Tensor like) => Strides is null
+        ? empty(1, dtype: like.dtype, device: like.device).expand(Shape)
+        : empty_strided(Shape, Strides, dtype: like.dtype, device: like.device);
+}
+
+internal sealed record LinearProduct : Product
+{
+    internal static LinearProduct Instance { get; } = new();
+
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
+
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) => gradient.matmul(weight);
+}
+
+internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product
+{
+    private static readonly Operator Backward = new("aten::convolution_backward");
+
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) =>
+        nn.functional.conv2d(input, weight, bias, Geometry.Stride, Geometry.Padding, Geometry.Dilation, Geometry.Groups);
+
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
+        Backward.CallForMany(3, gradient, input.Stand(weight), weight, OperatorArgument.None, Geometry.Stride, Geometry.Padding, Geometry.Dilation,
+            false, new long[] { 0, 0 }, Geometry.Groups, new[] { true, false, false })[0]!;
+}
