@@ -45,7 +45,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             var norm = nn.utils.clip_grad_norm_(parameters, 1.0);
             optimizer.Step([1e-4]);
             foreach (var parameter in parameters) parameter.grad = null;
-            Console.WriteLine($"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss {loss:F4}, norm {norm:F4}, live tensors {engine.live_tensors}, resident {ProcessFigures.ResidentMiB:F0} MiB");
+            Console.WriteLine($"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss {loss:F4}, norm {norm:F4}, live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F0} MiB");
         }
 
         Console.WriteLine($"peak {ProcessFigures.PeakGiB:F2} GiB");

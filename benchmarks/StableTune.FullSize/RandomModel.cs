@@ -166,7 +166,7 @@ internal sealed class RandomModel
     {
         List<(string Name, long[] Shape)> shapes;
         using (var scope = NewDisposeScope())
-        using (engine.skip_init())
+        using (LayerInitialization.Skip())
         using (var module = build())
             shapes = [.. module.named_parameters().Select(entry => (entry.name, entry.parameter.shape))];
         SafetensorsWriter.Write(path, shapes.Select(entry => new TensorPayload(entry.Name, _type, entry.Shape, stream => Fill(stream, entry.Name, entry.Shape))));

@@ -11,7 +11,7 @@ public sealed class AdapterNetwork : IDisposable
 {
     private readonly List<AttachedAdapter> _adapters = [];
     private readonly Dictionary<string, AttachedAdapter> _byName = new(StringComparer.Ordinal);
-    private readonly List<nn.HookRemover> _hooks = [];
+    private readonly List<Action> _hooks = [];
 
     private AdapterNetwork() { }
 
@@ -197,7 +197,7 @@ public sealed class AdapterNetwork : IDisposable
     /// <summary>Takes the adapters off the model; they keep their weights and can still be saved. Does nothing the second time.</summary>
     public void Detach()
     {
-        _hooks.ForEach(hook => hook.remove());
+        _hooks.ForEach(remove => remove());
         _hooks.Clear();
     }
 
@@ -236,14 +236,14 @@ public sealed class AdapterNetwork : IDisposable
         _byName.Add(place.Name, entry);
     }
 
-    private static nn.HookRemover Hook(nn.Module layer, NetworkAdapter adapter) =>
+    private static Action Hook(nn.Module layer, NetworkAdapter adapter) =>
         ((nn.Module<Tensor, Tensor>)layer).register_forward_hook((_, input, output) =>
         {
             var result = adapter.Apply(input, output);
             // The graph keeps what it needs; the plain output must not live on until the caller's scope ends.
             if (result is not null) output.Dispose();
             return result!;
-        });
+        }).remove;
 
     private LoadReport LoadFrom(WeightFile file)
     {

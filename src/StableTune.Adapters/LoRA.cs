@@ -89,6 +89,8 @@ internal sealed class LoRAAdapter : NetworkAdapter
     /// <summary>Draws which elements stay: a seam, so that recorded draws can be put in their place.</summary>
     internal Func<long[], double, Generator, Tensor> DrawMask { get; set; } = (shape, p, random) => rand(shape, generator: random).gt(p);
 
+    private static readonly Operator UnsafeView = new("aten::_unsafe_view");
+
     private long Rank => _down.weight.shape[0];
 
     public override Tensor forward(Tensor input)
@@ -111,7 +113,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
         if (Multiplier == 0) return null;
         using var scope = NewDisposeScope();
         if (Inner(input) is not var (hidden, scale)) return null;
-        var strength = scale * Multiplier;
+        var strength = (float)(scale * Multiplier);
         var up = _up.weight.to(hidden.dtype).flatten(1);                                          // [out, r]
         if (_layer.Convolution is null)
         {
@@ -125,8 +127,9 @@ internal sealed class LoRAAdapter : NetworkAdapter
             // A 1x1 convolution is a matrix product over the channels, one for each sample: [out, r] x [r, H·W].
             var planes = output.reshape(output.shape[0], _layer.OutFeatures, -1);
             var (low, high) = (hidden.reshape(output.shape[0], Rank, -1), up.unsqueeze(0).expand(output.shape[0], -1, -1));
-            if (InPlace(output)) planes.baddbmm_(high, low, 1, strength);
-            else return Shaped(planes.baddbmm(high, low, 1, strength), output.shape);
+            if (InPlace(output)) planes.add_(high.bmm(low), alpha: strength);
+            // TorchSharp takes the first factor as the object, and what is added as the last tensor.
+            else return Shaped(high.baddbmm(low, planes, 1, strength), output.shape);
         }
 
         return null;
@@ -151,7 +154,7 @@ internal sealed class LoRAAdapter : NetworkAdapter
     /// place, and in-place changes of views cost a copy of the gradient.
     /// </summary>
     private static Tensor Shaped(Tensor result, long[] shape) =>
-        engine.call("_unsafe_view", "", result, shape)[0].MoveToOuterDisposeScope();
+        UnsafeView.Call(result, shape).MoveToOuterDisposeScope();
 
     /// <summary>Where no gradient is recorded; and only where reshape gave a view of the output, which a strided one would not.</summary>
     private static bool InPlace(Tensor output) => !is_grad_enabled() && output.is_contiguous();

@@ -59,7 +59,7 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// <summary>Makes a tensor a weight that is trained: float32, outside of dispose scopes, owned by the module it is
     /// registered with.</summary>
     /// <param name="values">The initial values; taken over, must not be used again.</param>
-    protected static Parameter Trainable(Tensor values) => new(values);
+    protected static Parameter Trainable(Tensor values) => LayerInitialization.NewParameter(values);
 
     /// <summary>The generator of this step, see <see cref="StepSeed"/>; the caller disposes it.</summary>
     /// <exception cref="InvalidOperationException">No step was begun.</exception>

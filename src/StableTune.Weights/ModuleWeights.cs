@@ -7,7 +7,7 @@ public static class ModuleWeights
 {
     /// <summary>
     /// Loads the file's tensors into the module's parameters and persistent buffers of the same names. Bytes go from the file
-    /// straight into the parameters' memory, so nothing is held twice; build the module under <c>engine.skip_init()</c>, then no
+    /// straight into the parameters' memory, so nothing is held twice; build the module under <c>LayerInitialization.Skip()</c>, then no
     /// time is spent on random values either. What does not fit is left out and reported; see
     /// <see cref="LoadReport.ThrowIfIncomplete"/>.
     /// </summary>
@@ -112,7 +112,7 @@ public static class ModuleWeights
     {
         if (info.ByteCount == 0) return null;
         if (file.Source.Lease(info) is not { } lease) return null;
-        if (lease.Pointer % type.Size() == 0) return engine.from_memory(lease.Pointer, [.. info.Shape], type, lease.Dispose);
+        if (lease.Pointer % type.Size() == 0) return MappedMemory.ToTensor(lease.Pointer, [.. info.Shape], type, lease.Dispose);
         lease.Dispose();
         return null;
     }
@@ -120,8 +120,6 @@ public static class ModuleWeights
     /// <summary>Puts another tensor's memory under the same tensor object, so that whoever holds it sees the new values.</summary>
     private static void Replace(Tensor target, Tensor data)
     {
-        // A gradient of another type would not fit any more, and libtorch refuses to exchange the memory beside it.
-        target.grad = null;
-        engine.call("set_data", "", target, data);
+        target.SetData(data);
     }
 }

@@ -31,7 +31,7 @@ internal sealed class TensorReader(ITensorFile file)
     public void Add(TensorInfo info, Tensor target)
     {
         var (step, size) = (PieceBytes / info.DType.Size(), target.dtype.Size());
-        var address = target.data_ptr();
+        var address = target.DataPointer();
         for (var begin = 0L; begin < info.ElementCount; begin += step)
             _pieces.Add(new Piece(info, begin, Math.Min(step, info.ElementCount - begin), address + (nint)(begin * size), target.dtype));
     }

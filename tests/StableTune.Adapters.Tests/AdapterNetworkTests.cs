@@ -156,14 +156,14 @@ public sealed class AdapterNetworkTests : IDisposable
     [Fact]
     public void Attach_NothingToAdaptOrAmbiguousNames_IsAnErrorThatLeavesTheModelAlone()
     {
-        using var plain = ModelTree.Of(nn.Linear(1, 1), className: "Other");
+        using var plain = ModelTree.Of(new Linear(1, 1), className: "Other");
         Assert.Contains("Transformer2DModel", Assert.Throws<InvalidOperationException>(() => AdapterNetwork.Attach(new AdapterHosts(plain), new LoRAOptions(), new Generator(0))).Message);
 
         using var ambiguous = ModelTree.FromWeights([("a.b_c.weight", [1, 1]), ("a_b.c.weight", [1, 1])], "Transformer2DModel");
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         var fault = Assert.Throws<InvalidOperationException>(() => AdapterNetwork.Attach(new AdapterHosts(ambiguous), new LoRAOptions(), new Generator(0)));
         Assert.All(["'a.b_c'", "'a_b.c'", "'lora_unet_a_b_c'"], part => Assert.Contains(part, fault.Message));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
         Assert.Throws<InvalidOperationException>(() => AdapterNetwork.FromFile(Fixture("lora_saved_fp16"), new AdapterHosts(ambiguous)));
     }
 
@@ -198,9 +198,9 @@ public sealed class AdapterNetworkTests : IDisposable
 
         var shape = _folder.File("shape.safetensors");
         StateDictWriter.Save(shape, [("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", zeros(4, 3, 1, 1)), ("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight", zeros(64, 4, 1, 1))]);
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Assert.Throws<WeightsDoNotFitException>(() => AdapterNetwork.FromFile(shape, new AdapterHosts(_unet)));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Theory]

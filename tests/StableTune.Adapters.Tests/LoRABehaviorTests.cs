@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Adapters.Tests;
 
 /// <summary>Options, initial values, dropouts, number types, checkpointing, lifetime.</summary>
@@ -5,7 +7,7 @@ public sealed class LoRABehaviorTests
 {
     private static (nn.Module<Tensor, Tensor> Layer, ModelTree Model, AdapterNetwork Network) Attach(LoRAOptions? options = null, bool convolution = false, int seed = 1)
     {
-        var layer = convolution ? (nn.Module<Tensor, Tensor>)nn.Conv2d(6, 10, 1) : nn.Linear(6, 10);
+        var layer = convolution ? (nn.Module<Tensor, Tensor>)new Conv2d(6, 10, 1) : new Linear(6, 10);
         layer.requires_grad_(false);
         var model = ModelTree.Of(layer);
         using var random = new Generator((ulong)seed);
@@ -24,7 +26,7 @@ public sealed class LoRABehaviorTests
     public void Validate_WrongOptions_NamesEachWithValueAndRemedy()
     {
         var options = new LoRAOptions { Rank = 0, Alpha = -1, Dropout = 1, RankDropout = double.NaN, ModuleDropout = -0.1, UNetLearningRate = -1e-4, TextEncoderLearningRate = double.NaN };
-        using var model = ModelTree.Of(nn.Linear(1, 1));
+        using var model = ModelTree.Of(new Linear(1, 1));
         var fault = Assert.Throws<InvalidOptionsException>(() => AdapterNetwork.Attach(new AdapterHosts(model), options, new Generator(0)));
         Assert.All(["LoRAOptions.Rank is 0", "LoRAOptions.Alpha is -1", "LoRAOptions.Dropout is 1", "LoRAOptions.RankDropout is NaN", "LoRAOptions.ModuleDropout is -0.1",
             "LoRAOptions.UNetLearningRate is -0.0001", "LoRAOptions.TextEncoderLearningRate is NaN"], part => Assert.Contains(part, fault.Message));
@@ -232,7 +234,7 @@ public sealed class LoRABehaviorTests
         layer.call(x).pow(2).sum().backward();
         var plain = network.NamedParameters().Select(p => p.Parameter.grad!.clone()).ToList();
         foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
-        engine.checkpoint(inputs => layer.call(inputs[0]), x).pow(2).sum().backward();
+        ActivationCheckpoint.Run(inputs => layer.call(inputs[0]), x).pow(2).sum().backward();
         foreach (var (golden, (name, parameter)) in plain.Zip(network.NamedParameters())) GoldenComparison.AssertClose(name, golden, parameter.grad!, 0);
         network.Dispose(); model.Dispose();
     }
@@ -252,9 +254,9 @@ public sealed class LoRABehaviorTests
         }
 
         Step();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         for (var i = 0; i < 1000; i++) Step();
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
         network.Dispose();
         model.Dispose();
     }
@@ -262,13 +264,13 @@ public sealed class LoRABehaviorTests
     [Fact]
     public void Dispose_FreesAllThatAttachingTook()
     {
-        using var layer = nn.Linear(6, 10);
+        using var layer = new Linear(6, 10);
         using var model = ModelTree.Of(layer);
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         using (var random = new Generator(1))
         using (AdapterNetwork.Attach(new AdapterHosts(model), new LoRAOptions(), random))
-            Assert.Equal(before + 3, engine.live_tensors);
-        Assert.Equal(before, engine.live_tensors);
+            Assert.Equal(before + 3, TensorCount.Live);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]

@@ -155,10 +155,10 @@ public sealed class LoRAParityTests : IDisposable
         var (width, input) = (weight.shape[0], weight.shape[1]);
         nn.Module<Tensor, Tensor> layer = module switch
         {
-            "linear" => nn.Linear(input, width),
-            "conv1" => nn.Conv2d(input, width, 1),
-            "conv3" => nn.Conv2d(input, width, 3, padding: 1),
-            "conv3s2" => nn.Conv2d(input, width, 3, stride: 2, padding: 1),
+            "linear" => new Linear(input, width),
+            "conv1" => new Conv2d(input, width, 1),
+            "conv3" => new Conv2d(input, width, 3, padding: 1),
+            "conv3s2" => new Conv2d(input, width, 3, stride: 2, padding: 1),
             _ => throw new ArgumentOutOfRangeException(nameof(module)),
         };
         layer.load_state_dict(new Dictionary<string, Tensor> { ["weight"] = weight, ["bias"] = _base[$"{module}/bias"] });

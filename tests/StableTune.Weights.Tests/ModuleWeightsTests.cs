@@ -26,8 +26,8 @@ public sealed class ModuleWeightsTests : IDisposable
 
         public override Tensor forward(Tensor input) => first.call(input);
 
-        private static Linear Linear(long from, long to, bool hasBias) => nn.Linear(from, to, hasBias);
-        private static Conv2d Conv2d(long from, long to, long kernel, bool bias) => nn.Conv2d(from, to, kernel, bias: bias);
+        private static Linear Linear(long from, long to, bool hasBias) => new Linear(from, to, hasBias);
+        private static Conv2d Conv2d(long from, long to, long kernel, bool bias) => new Conv2d(from, to, kernel, bias: bias);
     }
 
     private string SaveRandom(int seed, ScalarType? dtype = null, Func<string, string>? rename = null)
@@ -91,8 +91,8 @@ public sealed class ModuleWeightsTests : IDisposable
     public void Compare_ModuleWithoutMemory_FindsWhatDoesNotFit()
     {
         using var scope = NewDisposeScope();
-        using var skip = engine.skip_init(META);
-        using var huge = nn.Linear(1 << 24, 1 << 24);      // 2^50 bytes
+        using var skip = LayerInitialization.Skip(META);
+        using var huge = new Linear(1 << 24, 1 << 24);      // 2^50 bytes
         var path = _folder.File("small.safetensors");
         StateDictWriter.Save(path, [("weight", zeros(4, 6)), ("bias", zeros(1 << 24))]);
         using var file = WeightFile.Open(path);
@@ -198,11 +198,11 @@ public sealed class ModuleWeightsTests : IDisposable
     {
         using var module = new Small();
         using var file = WeightFile.Open(SaveRandom(9, ScalarType.Float16));
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         ModuleWeights.LoadInto(module, file);
         ModuleWeights.LoadInto(module, file, dtype: ScalarType.Float16, options: new ModuleLoadOptions { Storage = WeightStorage.Mapped });
         ModuleWeights.LoadInto(module, file, dtype: ScalarType.BFloat16);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     private sealed class Listener(Action<double> report) : IProgress<double>

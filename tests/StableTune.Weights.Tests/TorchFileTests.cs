@@ -34,7 +34,7 @@ public sealed class TorchFileTests : IDisposable
         var path = _folder.File("linear.bin");
         float[] weight = [1, 2, 3, 4, 5, 6], bias = [7, 8];
         TorchWriter.Write(path, [Payload("weight", [2, 3], weight), Payload("bias", [2], bias)], TorchLayout.OrderedDictionary);
-        using var linear = nn.Linear(3, 2);
+        using var linear = new Linear(3, 2);
         using (var file = WeightFile.Open(path))
             ModuleWeights.LoadInto(linear, file, options: new ModuleLoadOptions { Storage = storage }).ThrowIfIncomplete();
         Assert.Equal(weight, linear.weight.data<float>().ToArray());

@@ -105,7 +105,7 @@ public sealed class TextToImagePipeline
     {
         using var scope = NewDisposeScope();
         var values = pixels.contiguous();   // [1, 3, H, W]
-        return PixelImage.FromFloats(values.data<float>(), (int)pixels.shape[3], (int)pixels.shape[2]);
+        return PixelImage.FromFloats(values.Elements<float>(), (int)pixels.shape[3], (int)pixels.shape[2]);
     }
 
     private IEnumerable<OptionProblem> Problems(TextToImageOptions options)

@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Multi-head attention of hidden states to themselves or to a text context.</summary>
@@ -16,10 +18,10 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor>
     internal Attention(int queryDim, int contextDim, int heads, bool upcast, ForwardSettings settings) : base(nameof(Attention))
     {
         (_heads, _upcast, _settings) = (heads, upcast, settings);
-        to_q = nn.Linear(queryDim, queryDim, hasBias: false);
-        to_k = nn.Linear(contextDim, queryDim, hasBias: false);
-        to_v = nn.Linear(contextDim, queryDim, hasBias: false);
-        to_out = new ModuleList<nn.Module<Tensor, Tensor>>(nn.Linear(queryDim, queryDim));
+        to_q = new Linear(queryDim, queryDim, hasBias: false);
+        to_k = new Linear(contextDim, queryDim, hasBias: false);
+        to_v = new Linear(contextDim, queryDim, hasBias: false);
+        to_out = new ModuleList<nn.Module<Tensor, Tensor>>(new Linear(queryDim, queryDim));
         RegisterComponents();
     }
 

@@ -3,20 +3,17 @@ namespace StableTune.Models;
 /// <summary>A way to compute softmax(q kᵀ · scale) v. All forms agree up to rounding and differ in speed and memory.</summary>
 public abstract class AttentionForm
 {
-    /// <summary>The fused form where this libtorch has it, else the chunked one.</summary>
-    public static AttentionForm Automatic { get; } = new AutomaticAttention();
-
-    /// <summary>libtorch's <c>scaled_dot_product_attention</c>, of libtorch 2.0 and later.</summary>
+    /// <summary>libtorch's <c>scaled_dot_product_attention</c>, which chooses a kernel by device, type and size.</summary>
     public static AttentionForm Fused { get; } = new FusedAttention();
+
+    /// <summary>What is used when nothing is said: the fused form.</summary>
+    public static AttentionForm Automatic => Fused;
 
     /// <summary>A few heads or rows of queries at a time: never more than about a million scores at once, recomputed in the backward pass.</summary>
     public static AttentionForm Chunked { get; } = new ChunkedAttention(ChunkedAttention.DefaultScores);
 
     /// <summary>All scores at once, kept for the backward pass: the definition, for comparison.</summary>
     public static AttentionForm Plain { get; } = new PlainAttention();
-
-    /// <summary>Whether this libtorch can compute this form.</summary>
-    public virtual bool IsAvailable => true;
 
     /// <summary>softmax(q kᵀ · scale) v for every group (a head of a sample).</summary>
     /// <param name="query">[G, N, d].</param>
@@ -26,14 +23,6 @@ public abstract class AttentionForm
     /// <param name="upcast">Whether the scores are computed in float32 although the inputs are of half precision. The softmax always is.</param>
     /// <returns>[G, N, d], of the query's dtype.</returns>
     public abstract Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast);
-}
-
-/// <summary>Chooses once per process.</summary>
-internal sealed class AutomaticAttention : AttentionForm
-{
-    /// <inheritdoc/>
-    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast) =>
-        (Fused.IsAvailable ? Fused : Chunked).Attend(query, key, value, scale, upcast);
 }
 
 /// <summary>All scores at once.</summary>
@@ -94,7 +83,7 @@ internal sealed class ChunkedAttention(long scores) : AttentionForm
     {
         var needsGradient = is_grad_enabled() && (query.requires_grad || key.requires_grad || value.requires_grad);
         return needsGradient
-            ? engine.checkpoint(inputs => Plain.Attend(inputs[0], inputs[1], inputs[2], scale, upcast), query, key, value)
+            ? ActivationCheckpoint.RunDeterministic(inputs => Plain.Attend(inputs[0], inputs[1], inputs[2], scale, upcast), query, key, value)
             : Plain.Attend(query, key, value, scale, upcast);
     }
 }
@@ -102,27 +91,19 @@ internal sealed class ChunkedAttention(long scores) : AttentionForm
 /// <summary>libtorch's own kernel.</summary>
 internal sealed class FusedAttention : AttentionForm
 {
-    private const string Operator = "aten::scaled_dot_product_attention";
-    private readonly Lazy<bool> _available = new(() => engine.has_operator(Operator));
-
     /// <inheritdoc/>
-    public override bool IsAvailable => _available.Value;
-
-    /// <inheritdoc/>
-    /// <exception cref="NotSupportedException">This libtorch has no such operator.</exception>
     public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast)
     {
-        if (!IsAvailable)
-            throw new NotSupportedException($"AttentionForm.Fused needs {Operator}, which libtorch {engine.version} lacks. Use AttentionForm.Automatic, or libtorch 2.0 or later.");
         using var scope = NewDisposeScope();
         var dtype = query.dtype;
-        if (upcast) (query, key, value) = (query.Upcast(), key.Upcast(), value.Upcast());
-        // The operator scales by 1/√d itself; libtorch 2.0 takes no other scale.
+        var type = upcast ? query.Upcast().dtype : HalfPrecision.ComputeType(query);
+        (query, key, value) = (query.As(type), key.As(type), value.As(type));
+        // The operator scales by 1/√d itself, and TorchSharp gives no way to another scale.
         var factor = scale * Math.Sqrt(query.size(2));
         if (Math.Abs(factor - 1) > 1e-12) query = query * factor;
         // The kernels expect a head dimension: [1, G, N, d].
         var result = nn.functional.scaled_dot_product_attention(query.unsqueeze(0), key.unsqueeze(0), value.unsqueeze(0));
-        return result.squeeze(0).to(dtype).MoveToOuterDisposeScope();
+        return result.squeeze(0).As(dtype).MoveToOuterDisposeScope();
     }
 }
 

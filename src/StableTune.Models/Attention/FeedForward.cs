@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>x to a · gelu(b), where a and b are the halves of one linear layer.</summary>
@@ -10,7 +12,7 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
     internal GEGLU(int inDim, int outDim, ForwardSettings settings) : base(nameof(GEGLU))
     {
         _settings = settings;
-        proj = nn.Linear(inDim, 2 * outDim);
+        proj = new Linear(inDim, 2 * outDim);
         RegisterComponents();
     }
 
@@ -40,7 +42,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     internal FeedForward(int dim, ForwardSettings settings) : base(nameof(FeedForward))
     {
-        net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim, settings), nn.Dropout(0), nn.Linear(4 * dim, dim));
+        net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim, settings), nn.Dropout(0), new Linear(4 * dim, dim));
         RegisterComponents();
     }
 

@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Self-attention, attention to the text, feed-forward; each normalised before and added to its input.</summary>
@@ -19,9 +21,9 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
         attn1 = new Attention(dim, dim, heads, upcast, settings);
         ff = new FeedForward(dim, settings);
         attn2 = new Attention(dim, contextDim, heads, upcast, settings);
-        norm1 = nn.LayerNorm(dim, 1e-5);
-        norm2 = nn.LayerNorm(dim, 1e-5);
-        norm3 = nn.LayerNorm(dim, 1e-5);
+        norm1 = new LayerNorm(dim, 1e-5);
+        norm2 = new LayerNorm(dim, 1e-5);
+        norm3 = new LayerNorm(dim, 1e-5);
         RegisterComponents();
     }
 
@@ -59,7 +61,7 @@ internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
     {
         (_linear, _settings) = (options.UseLinearProjection, settings);
         var channels = options.BlockOutChannels[level];
-        norm = nn.GroupNorm(options.NormNumGroups, channels, 1e-6);
+        norm = new GroupNorm(options.NormNumGroups, channels, 1e-6);
         proj_in = Projection(channels);
         var blocks = Enumerable.Range(0, options.TransformerLayersPerBlock[level]).Select(_ => new BasicTransformerBlock(
             channels, options.CrossAttentionDim, options.AttentionHeads[level], options.UpcastAttention, settings));
@@ -87,7 +89,7 @@ internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
     }
 
     private nn.Module<Tensor, Tensor> Projection(int channels) =>
-        _linear ? nn.Linear(channels, channels) : nn.Conv2d(channels, channels, 1);
+        _linear ? new Linear(channels, channels) : new Conv2d(channels, channels, 1);
 
     private static Tensor Tokens(Tensor map) => map.permute(0, 2, 3, 1).reshape(map.size(0), -1, map.size(1));
 

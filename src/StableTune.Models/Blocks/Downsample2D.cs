@@ -13,7 +13,7 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
     internal Downsample2D(int channels, bool padsAllSides) : base(nameof(Downsample2D))
     {
         _padsAllSides = padsAllSides;
-        conv = nn.Conv2d(channels, channels, 3, stride: 2, padding: padsAllSides ? 1 : 0);
+        conv = new Conv2d(channels, channels, 3, stride: 2, padding: padsAllSides ? 1 : 0);
         RegisterComponents();
     }
 

@@ -16,11 +16,11 @@ internal sealed class ForwardSettings
     /// <param name="block">The block: a function of the inputs alone, apart from parameters.</param>
     /// <param name="inputs">Its inputs. None need carry gradients: a checkpoint reaches the parameters inside all the same.</param>
     public Tensor Block(Func<Tensor[], Tensor> block, params Tensor[] inputs) =>
-        GradientCheckpointing && is_grad_enabled() ? engine.checkpoint(block, inputs) : block(inputs);
+        GradientCheckpointing && is_grad_enabled() ? ActivationCheckpoint.Run(block, inputs) : block(inputs);
 
     /// <summary>Runs a cheap elementwise piece; only its input is kept for the backward pass when so set.</summary>
     /// <param name="piece">A function of the input alone, apart from parameters.</param>
     /// <param name="input">Without a gradient there is nothing to save: the piece runs as it is.</param>
     public Tensor Elementwise(Func<Tensor[], Tensor> piece, Tensor input) =>
-        RecomputeActivations && is_grad_enabled() && input.requires_grad ? engine.checkpoint(piece, input) : piece([input]);
+        RecomputeActivations && is_grad_enabled() && input.requires_grad ? ActivationCheckpoint.RunDeterministic(piece, input) : piece([input]);
 }

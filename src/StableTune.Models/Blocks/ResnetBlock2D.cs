@@ -23,12 +23,12 @@ internal sealed class ResnetBlock2D : nn.Module<Tensor, Tensor?, Tensor>
         : base(nameof(ResnetBlock2D))
     {
         _settings = settings;
-        norm1 = nn.GroupNorm(groups, inChannels, eps);
-        conv1 = nn.Conv2d(inChannels, outChannels, 3, padding: 1);
-        if (timeEmbedDim > 0) time_emb_proj = nn.Linear(timeEmbedDim, outChannels);
-        norm2 = nn.GroupNorm(groups, outChannels, eps);
-        conv2 = nn.Conv2d(outChannels, outChannels, 3, padding: 1);
-        if (inChannels != outChannels) conv_shortcut = nn.Conv2d(inChannels, outChannels, 1);
+        norm1 = new GroupNorm(groups, inChannels, eps);
+        conv1 = new Conv2d(inChannels, outChannels, 3, padding: 1);
+        if (timeEmbedDim > 0) time_emb_proj = new Linear(timeEmbedDim, outChannels);
+        norm2 = new GroupNorm(groups, outChannels, eps);
+        conv2 = new Conv2d(outChannels, outChannels, 3, padding: 1);
+        if (inChannels != outChannels) conv_shortcut = new Conv2d(inChannels, outChannels, 1);
         RegisterComponents();
     }
 

@@ -100,7 +100,7 @@ public static class ModelLoader
         var type = options.TypeOf(part.Name);
         nn.Module module;
         // Built in its place and type at once, so that no copy of another kind ever exists beside it.
-        using (engine.skip_init(options.Device, type)) module = part.Build();
+        using (LayerInitialization.Skip(options.Device, type)) module = part.Build();
         try
         {
             var how = new ModuleLoadOptions
@@ -108,7 +108,7 @@ public static class ModelLoader
                 Storage = options.Storage, KeepStoredTypes = options.KeepStoredTypes, Progress = progress, CancellationToken = cancellationToken,
             };
             ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
-            module.requires_grad_(false);
+            module.SetRequiresGrad(false);
             module.eval();
             return module;
         }

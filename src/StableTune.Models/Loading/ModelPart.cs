@@ -56,7 +56,7 @@ internal sealed class ModelPart(
     {
         var weights = Weights;
         using var scope = NewDisposeScope();
-        using var skip = engine.skip_init(META);
+        using var skip = LayerInitialization.Skip(META);
         using var module = build();
         ModuleWeights.Compare(module, weights, rename).ThrowIfIncomplete();
     }

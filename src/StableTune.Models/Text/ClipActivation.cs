@@ -5,7 +5,7 @@ internal static class ClipActivation
 {
     private static readonly Dictionary<string, Func<Tensor, Tensor>> Known = new()
     {
-        ["quick_gelu"] = engine.quick_gelu,   // x · sigmoid(1.702 x), OpenAI's approximation
+        ["quick_gelu"] = Activations.QuickGelu,   // x · sigmoid(1.702 x), OpenAI's approximation
         ["gelu"] = x => nn.functional.gelu(x),
     };
 

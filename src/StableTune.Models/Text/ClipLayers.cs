@@ -9,10 +9,10 @@ public sealed class ClipAttention : nn.Module<Tensor, Tensor, Tensor>
     internal ClipAttention(ClipTextOptions options) : base(nameof(ClipAttention))
     {
         _heads = options.Heads;
-        k_proj = nn.Linear(options.HiddenSize, options.HiddenSize);
-        v_proj = nn.Linear(options.HiddenSize, options.HiddenSize);
-        q_proj = nn.Linear(options.HiddenSize, options.HiddenSize);
-        out_proj = nn.Linear(options.HiddenSize, options.HiddenSize);
+        k_proj = new Linear(options.HiddenSize, options.HiddenSize);
+        v_proj = new Linear(options.HiddenSize, options.HiddenSize);
+        q_proj = new Linear(options.HiddenSize, options.HiddenSize);
+        out_proj = new Linear(options.HiddenSize, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -43,8 +43,8 @@ public sealed class ClipMlp : nn.Module<Tensor, Tensor>
     internal ClipMlp(ClipTextOptions options) : base(nameof(ClipMlp))
     {
         _activation = ClipActivation.Get(options.Activation);
-        fc1 = nn.Linear(options.HiddenSize, options.IntermediateSize);
-        fc2 = nn.Linear(options.IntermediateSize, options.HiddenSize);
+        fc1 = new Linear(options.HiddenSize, options.IntermediateSize);
+        fc2 = new Linear(options.IntermediateSize, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -67,9 +67,9 @@ public sealed class ClipEncoderLayer : nn.Module<Tensor, Tensor, Tensor>
     internal ClipEncoderLayer(ClipTextOptions options) : base(nameof(ClipEncoderLayer))
     {
         self_attn = new ClipAttention(options);
-        layer_norm1 = nn.LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
+        layer_norm1 = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         mlp = new ClipMlp(options);
-        layer_norm2 = nn.LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
+        layer_norm2 = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         RegisterComponents();
     }
 

@@ -17,7 +17,7 @@ public sealed class ClipTextModel : TextModel
         InvalidOptionsException.ThrowIfAny(options.Validate());
         Options = options;
         text_model = new ClipTextTransformer(options);
-        if (options.ProjectionDim is { } width) text_projection = nn.Linear(options.HiddenSize, width, hasBias: false);
+        if (options.ProjectionDim is { } width) text_projection = new Linear(options.HiddenSize, width, hasBias: false);
         RegisterComponents();
     }
 

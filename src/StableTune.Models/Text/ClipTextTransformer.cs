@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Token and position embeddings of a CLIP text encoder.</summary>
@@ -7,8 +9,8 @@ public sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 
     internal ClipTextEmbeddings(ClipTextOptions options) : base(nameof(ClipTextEmbeddings))
     {
-        token_embedding = nn.Embedding(options.VocabularySize, options.HiddenSize);
-        position_embedding = nn.Embedding(options.MaxPositions, options.HiddenSize);
+        token_embedding = new Embedding(options.VocabularySize, options.HiddenSize);
+        position_embedding = new Embedding(options.MaxPositions, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -56,7 +58,7 @@ public sealed class ClipEncoder : nn.Module<Tensor, Tensor>
         for (var i = 0; i < count; i++)
         {
             var layer = layers[i];
-            current = checkpointed ? engine.checkpoint(inputs => layer.call(inputs[0], inputs[1]), current, mask) : layer.call(current, mask);
+            current = checkpointed ? ActivationCheckpoint.Run(inputs => layer.call(inputs[0], inputs[1]), current, mask) : layer.call(current, mask);
             visit?.Invoke(current);
         }
 
@@ -83,7 +85,7 @@ public sealed class ClipTextTransformer : nn.Module<Tensor, Tensor>
     {
         embeddings = new ClipTextEmbeddings(options);
         encoder = new ClipEncoder(options);
-        final_layer_norm = nn.LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
+        final_layer_norm = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         RegisterComponents();
     }
 

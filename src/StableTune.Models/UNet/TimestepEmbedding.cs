@@ -29,8 +29,8 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
 
     internal TimestepEmbedding(int inChannels, int embedDim) : base(nameof(TimestepEmbedding))
     {
-        linear_1 = nn.Linear(inChannels, embedDim);
-        linear_2 = nn.Linear(embedDim, embedDim);
+        linear_1 = new Linear(inChannels, embedDim);
+        linear_2 = new Linear(embedDim, embedDim);
         RegisterComponents();
     }
 

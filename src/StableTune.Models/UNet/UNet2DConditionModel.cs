@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>The network that predicts the noise (or v) in noisy latents under a text context.</summary>
@@ -18,22 +20,22 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     private readonly Conv2d conv_out;
     private readonly ForwardSettings _settings = new();
 
-    /// <summary>Creates the model with random weights (or undefined ones, within <c>engine.skip_init()</c>).</summary>
+    /// <summary>Creates the model with random weights (or undefined ones, within <c>LayerInitialization.Skip()</c>).</summary>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     public UNet2DConditionModel(UNetOptions options) : base(nameof(UNet2DConditionModel))
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
         Options = options;
         var (first, levels) = (options.BlockOutChannels[0], Enumerable.Range(0, options.Levels));
-        conv_in = nn.Conv2d(options.InChannels, first, 3, padding: 1);
+        conv_in = new Conv2d(options.InChannels, first, 3, padding: 1);
         time_embedding = new TimestepEmbedding(first, options.TimeEmbedDim);
         if (options.AdditionEmbedType == UNetOptions.TextTime)
             add_embedding = new TimestepEmbedding(options.ProjectionClassEmbeddingsInputDim, options.TimeEmbedDim);
         down_blocks = new ModuleList<UNetDownBlock>(levels.Select(level => new UNetDownBlock(options, level, _settings)).ToArray());
         up_blocks = new ModuleList<UNetUpBlock>(levels.Select(index => new UNetUpBlock(options, index, _settings)).ToArray());
         mid_block = new UNetMidBlock2DCrossAttn(options, _settings);
-        conv_norm_out = nn.GroupNorm(options.NormNumGroups, first, options.NormEps);
-        conv_out = nn.Conv2d(first, options.OutChannels, 3, padding: 1);
+        conv_norm_out = new GroupNorm(options.NormNumGroups, first, options.NormEps);
+        conv_out = new Conv2d(first, options.OutChannels, 3, padding: 1);
         RegisterComponents();
     }
 

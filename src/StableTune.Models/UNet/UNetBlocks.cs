@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Resnets of one level, each followed by a transformer if the level has them, then the way down.</summary>

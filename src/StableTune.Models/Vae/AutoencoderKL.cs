@@ -14,7 +14,7 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     private readonly Conv2d post_quant_conv;
     private readonly ForwardSettings _settings = new();
 
-    /// <summary>Creates the model with random weights (or undefined ones, within <c>engine.skip_init()</c>).</summary>
+    /// <summary>Creates the model with random weights (or undefined ones, within <c>LayerInitialization.Skip()</c>).</summary>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     public AutoencoderKL(VaeOptions options) : base(nameof(AutoencoderKL))
     {
@@ -22,8 +22,8 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         Options = options;
         encoder = new Encoder(options, _settings);
         decoder = new Decoder(options, _settings);
-        quant_conv = nn.Conv2d(2 * options.LatentChannels, 2 * options.LatentChannels, 1);
-        post_quant_conv = nn.Conv2d(options.LatentChannels, options.LatentChannels, 1);
+        quant_conv = new Conv2d(2 * options.LatentChannels, 2 * options.LatentChannels, 1);
+        post_quant_conv = new Conv2d(options.LatentChannels, options.LatentChannels, 1);
         RegisterComponents();
     }
 

@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Attention over all places of a feature map with a single head, normalised before and added to its input.</summary>
@@ -14,11 +16,11 @@ internal sealed class VaeAttention : nn.Module<Tensor, Tensor>
     internal VaeAttention(int channels, int groups, ForwardSettings settings) : base(nameof(VaeAttention))
     {
         _settings = settings;
-        group_norm = nn.GroupNorm(groups, channels, VaeBlock.Eps);
-        to_q = nn.Linear(channels, channels);
-        to_k = nn.Linear(channels, channels);
-        to_v = nn.Linear(channels, channels);
-        to_out = new ModuleList<nn.Module<Tensor, Tensor>>(nn.Linear(channels, channels));
+        group_norm = new GroupNorm(groups, channels, VaeBlock.Eps);
+        to_q = new Linear(channels, channels);
+        to_k = new Linear(channels, channels);
+        to_v = new Linear(channels, channels);
+        to_out = new ModuleList<nn.Module<Tensor, Tensor>>(new Linear(channels, channels));
         RegisterComponents();
     }
 

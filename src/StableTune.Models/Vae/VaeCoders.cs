@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Pixels to the mean and the logarithm of the variance of their latents.</summary>
@@ -15,12 +17,12 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
     {
         _settings = settings;
         var (first, last) = (options.BlockOutChannels[0], options.BlockOutChannels[^1]);
-        conv_in = nn.Conv2d(options.InChannels, first, 3, padding: 1);
+        conv_in = new Conv2d(options.InChannels, first, 3, padding: 1);
         down_blocks = new ModuleList<DownEncoderBlock2D>(Enumerable.Range(0, options.BlockOutChannels.Count)
             .Select(level => new DownEncoderBlock2D(options, level, settings)).ToArray());
         mid_block = new UNetMidBlock2D(last, options.NormNumGroups, settings);
-        conv_norm_out = nn.GroupNorm(options.NormNumGroups, last, VaeBlock.Eps);
-        conv_out = nn.Conv2d(last, 2 * options.LatentChannels, 3, padding: 1);
+        conv_norm_out = new GroupNorm(options.NormNumGroups, last, VaeBlock.Eps);
+        conv_out = new Conv2d(last, 2 * options.LatentChannels, 3, padding: 1);
         RegisterComponents();
     }
 
@@ -50,12 +52,12 @@ internal sealed class Decoder : nn.Module<Tensor, Tensor>
     {
         _settings = settings;
         var (first, last) = (options.BlockOutChannels[0], options.BlockOutChannels[^1]);
-        conv_in = nn.Conv2d(options.LatentChannels, last, 3, padding: 1);
+        conv_in = new Conv2d(options.LatentChannels, last, 3, padding: 1);
         up_blocks = new ModuleList<UpDecoderBlock2D>(Enumerable.Range(0, options.BlockOutChannels.Count)
             .Select(index => new UpDecoderBlock2D(options, index, settings)).ToArray());
         mid_block = new UNetMidBlock2D(last, options.NormNumGroups, settings);
-        conv_norm_out = nn.GroupNorm(options.NormNumGroups, first, VaeBlock.Eps);
-        conv_out = nn.Conv2d(first, options.OutChannels, 3, padding: 1);
+        conv_norm_out = new GroupNorm(options.NormNumGroups, first, VaeBlock.Eps);
+        conv_out = new Conv2d(first, options.OutChannels, 3, padding: 1);
         RegisterComponents();
     }
 

@@ -16,7 +16,7 @@ internal static class ReturnedGradients
         Release();
         s_handedOver ??= [];
         s_handedOver.AddRange(gradients.OfType<Tensor>());
-        return [.. gradients!];
+        return [.. gradients.Select(gradient => gradient!)];
     }
 
     /// <summary>Lets go what this thread has handed over.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp.Modules;
 using TorchSharp.Utils;
 
 namespace StableTune.Torch;

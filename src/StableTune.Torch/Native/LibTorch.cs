@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 
 namespace StableTune.Torch;
@@ -6,16 +5,17 @@ namespace StableTune.Torch;
 /// <summary>libtorch's C interface, as far as it is used here. A <c>Tensor.Handle</c> of TorchSharp is one of its tensor handles.</summary>
 internal static unsafe partial class LibTorch
 {
-    /// <summary>The name that the resolver below knows; the file is named differently on each system.</summary>
-    private const string Library = "torch_cpu";
+    /// <summary>As <see cref="LoadedLibrary"/> knows it; the file is named differently on each system.</summary>
+    internal const string Library = "torch_cpu";
 
     /// <summary>The C interface that arguments are laid out for: 2.10, in the bits that libtorch reads.</summary>
     internal const ulong InterfaceVersion = (2UL << 56) | (10UL << 48);
 
-    static LibTorch() => NativeLibrary.SetDllImportResolver(typeof(LibTorch).Assembly, Resolve);
-
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int torch_call_dispatcher(string name, string overload, ulong* stack, ulong version);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int torch_new_string_handle(string data, nuint length, out nint handle);
 
     [LibraryImport(Library)]
     internal static partial int torch_new_list_reserve_size(nuint size, out nint list);
@@ -44,20 +44,4 @@ internal static unsafe partial class LibTorch
     [LibraryImport(Library)]
     internal static partial int aoti_torch_create_tensor_from_blob(
         nint data, long dimensions, long* sizes, long* strides, long offset, int dtype, int deviceType, int deviceIndex, out nint handle);
-
-    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? search)
-    {
-        if (name != Library) return 0;
-        _ = TorchSharp.torch.get_num_threads();   // TorchSharp loads libtorch; its error says what is missing
-        foreach (var file in FileNames)
-        {
-            if (NativeLibrary.TryLoad(file, assembly, search, out var handle)) return handle;
-        }
-        return 0;
-    }
-
-    private static string[] FileNames =>
-        OperatingSystem.IsWindows() ? ["torch_cpu.dll"]
-        : OperatingSystem.IsMacOS() ? ["libtorch_cpu.dylib", "@rpath/libtorch_cpu.dylib"]
-        : ["libtorch_cpu.so"];
 }

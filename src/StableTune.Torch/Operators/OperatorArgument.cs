@@ -32,6 +32,9 @@ public readonly struct OperatorArgument
     /// <summary>A list of flags.</summary>
     public static implicit operator OperatorArgument(bool[] flags) => new(flags, 0);
 
+    /// <summary>A text.</summary>
+    public static implicit operator OperatorArgument(string text) => new(text, 0);
+
     /// <summary>A list of tensors.</summary>
     public static implicit operator OperatorArgument(Tensor[] tensors) => new(tensors, 0);
 
@@ -47,6 +50,7 @@ public readonly struct OperatorArgument
         double[] numbers => NewList(numbers, BitConverter.DoubleToUInt64Bits),
         bool[] flags => NewList(flags, flag => flag ? 1UL : 0UL),
         Tensor[] tensors => NewList(tensors, Share),
+        string text => NewText(text),
         var other => throw new InvalidOperationException($"an operator cannot take a {other.GetType().Name}"),
     };
 
@@ -70,6 +74,12 @@ public readonly struct OperatorArgument
     private static ulong Share(Tensor tensor)
     {
         Check(LibTorch.aoti_torch_new_tensor_handle(tensor.Handle, out var handle));
+        return (ulong)handle;
+    }
+
+    private static ulong NewText(string text)
+    {
+        Check(LibTorch.torch_new_string_handle(text, (nuint)System.Text.Encoding.UTF8.GetByteCount(text), out var handle));
         return (ulong)handle;
     }
 

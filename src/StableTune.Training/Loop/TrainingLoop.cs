@@ -95,7 +95,7 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
         }
 
         // Also without clipping: gradients that are not finite would destroy the weights, and what is saved then.
-        var norm = nn.utils.clip_grad_norm_(_trained, plan.MaxGradientNorm ?? double.PositiveInfinity);
+        var norm = GradientNorm.Clip(_trained, plan.MaxGradientNorm ?? double.PositiveInfinity);
         if (!double.IsFinite(norm)) throw new TrainingDivergedException("norm of the gradients", norm, microSteps.SelectMany(b => b.Items).Select(i => i.Path));
         optimizer.Step(rates);
         ForgetGradients();

@@ -33,7 +33,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
         var measure = _validation is { } held ? () => held.Measure(own => Parts(model, targets, own), cancellationToken) : (Func<double>?)null;
         var events = Events(model, targets, caches, measure);
-        if (model.Device.type == DeviceType.CPU) Own(new KeptMemory(plan.KeptMemoryBytes));
+        if (model.Device.type == DeviceType.CPU) Own(HostMemory.Keep(plan.KeptMemoryBytes));
         var loop = new TrainingLoop(plan, new TrainingStep(Parts(model, targets, random)), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
         try
         {
@@ -125,7 +125,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         if (model.Parts.HasFlag(ModelParts.Vae)) parts.Add(model.Vae);
         foreach (var part in parts)
         {
-            part.requires_grad_(false);
+            part.SetRequiresGrad(false);
             part.eval();
         }
 
@@ -207,7 +207,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
             CachesLatents = caches.Latents is not null,
             Warnings =
             [
-                .. engine.start_up_warnings, .. dataset.Warnings, .. caches.Notes,
+                .. dataset.Warnings, .. caches.Notes,
                 .. PlanWarnings.Of(plan, model, targets, dataset, Tokenizer(model)),
             ],
             Sources = plan.Savers.Any(saver => saver is AdapterSaver { WriteMetadata: true })

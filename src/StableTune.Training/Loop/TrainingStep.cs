@@ -26,7 +26,7 @@ public sealed class TrainingStep(TrainingStepParts parts)
         var value = loss.to(ScalarType.Float64).item<double>();
         if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
         // Where module dropout left every adapter out, nothing is there that a gradient could reach.
-        if (loss.requires_grad || parts.Targets.Count == 0) (accumulation == 1 ? loss : loss / accumulation).backward();
+        if (loss.requires_grad || parts.Targets.Count == 0) Gradients.Backward(accumulation == 1 ? loss : loss / accumulation);
         return value;
     }
 

@@ -100,28 +100,12 @@ internal sealed class AdamW : IOptimizer
     {
         Tensor[] weights = [.. slots.Select(s => s.Parameter.Value)], gradients = [.. slots.Select(s => s.Parameter.Value.grad!)];
         Tensor[] first = [.. slots.Select(s => s.First)], second = [.. slots.Select(s => s.Second)];
-        var (beta1, beta2) = (_options.Beta1, _options.Beta2);
-        if (IsFused(weights[0]))
-        {
-            var steps = Enumerable.Repeat(full([], (float)step, device: weights[0].device), slots.Length);
-            engine.fused_adamw_(weights, gradients, first, second, steps, new AdamWSettings(rate, beta1, beta2, _options.Epsilon, _options.WeightDecay));
-            return;
-        }
-
-        if (_options.WeightDecay != 0) engine.foreach_mul_(weights, 1 - rate * _options.WeightDecay);
-        engine.foreach_mul_(first, beta1);
-        engine.foreach_add_(first, gradients, 1 - beta1);
-        engine.foreach_mul_(second, beta2);
-        engine.foreach_addcmul_(second, gradients, gradients, 1 - beta2);
-        foreach (var slot in slots) slot.Largest?.copy_(maximum(slot.Largest, slot.Second));
-        var denominators = engine.foreach_sqrt(_options.AmsGrad ? slots.Select(s => s.Largest!) : second);
-        engine.foreach_div_(denominators, Math.Sqrt(1 - Math.Pow(beta2, step)));
-        engine.foreach_add_(denominators, _options.Epsilon);
-        engine.foreach_addcdiv_(weights, first, denominators, -rate / (1 - Math.Pow(beta1, step)));
+        // One step count serves all: the kernel only reads it.
+        Tensor[] steps = [.. Enumerable.Repeat(full([], (float)step, device: weights[0].device), slots.Length)];
+        FusedAdamW.Step(
+            new AdamWTensors(weights, gradients, first, second, _options.AmsGrad ? [.. slots.Select(s => s.Largest!)] : null, steps),
+            new AdamWRates(rate, _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay));
     }
-
-    /// <summary>One operator for all, on a GPU of libtorch 2.0 and later. On a CPU it came later than its name, so the name is not enough to go by.</summary>
-    private bool IsFused(Tensor weight) => !_options.AmsGrad && weight.device.type == DeviceType.CUDA && engine.has_fused_adamw;
 
     public void LoadState(OptimizerState state)
     {

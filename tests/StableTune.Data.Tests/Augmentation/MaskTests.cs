@@ -10,13 +10,13 @@ public sealed class MaskTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly TemporaryFolder _hints = new();
-    private readonly long _liveBefore = engine.live_tensors + engine.forgotten_tensors;
+    private readonly long _liveBefore = TensorCount.Live;
 
     public void Dispose()
     {
         _folder.Dispose();
         _hints.Dispose();
-        Assert.Equal(_liveBefore, engine.live_tensors + engine.forgotten_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
     }
 
     [Fact]

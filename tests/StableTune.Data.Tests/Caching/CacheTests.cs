@@ -183,7 +183,7 @@ public sealed class CacheTests : IDisposable
         .AddFolder(_folder.Path, new SubsetOptions { Captions = captions ?? new() }).WithResolution(32, 24).WithBatchSize(2).WithBucketing(new AsItIs());
 
     /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
+    private static long Held => TensorCount.Live;
 
     private static float[] Values(LatentCache cache, int index)
     {

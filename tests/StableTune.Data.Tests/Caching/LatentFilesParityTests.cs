@@ -9,7 +9,7 @@ namespace StableTune.Data.Tests;
 public sealed class LatentFilesParityTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly long _liveBefore = engine.live_tensors + engine.forgotten_tensors;
+    private readonly long _liveBefore = TensorCount.Live;
     private readonly JsonElement _cases = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("data", "latents_cache", "latents_cache.json"))).RootElement;
 
     public LatentFilesParityTests()
@@ -21,7 +21,7 @@ public sealed class LatentFilesParityTests : IDisposable
     public void Dispose()
     {
         _folder.Dispose();
-        Assert.Equal(_liveBefore, engine.live_tensors + engine.forgotten_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class LatentFilesTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly TemporaryFolder _own = new();
-    private readonly long _liveBefore = engine.live_tensors + engine.forgotten_tensors;
+    private readonly long _liveBefore = TensorCount.Live;
 
     public LatentFilesTests()
     {
@@ -22,7 +22,7 @@ public sealed class LatentFilesTests : IDisposable
     {
         _folder.Dispose();
         _own.Dispose();
-        Assert.Equal(_liveBefore, engine.live_tensors + engine.forgotten_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
     }
 
     public static TheoryData<bool> Places => new() { false, true };

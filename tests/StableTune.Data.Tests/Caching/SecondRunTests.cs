@@ -36,7 +36,7 @@ public sealed class SecondRunTests : IDisposable
     }
 
     /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
+    private static long Held => TensorCount.Live;
 
     public static TheoryData<bool, LatentPosterior, bool, LossMask, bool> LatentForms()
     {

@@ -6,7 +6,7 @@ namespace StableTune.Data.Tests;
 public sealed class BatchLoaderTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly long _liveBefore = engine.live_tensors;
+    private readonly long _liveBefore = TensorCount.Live;
 
     public BatchLoaderTests()
     {
@@ -21,7 +21,7 @@ public sealed class BatchLoaderTests : IDisposable
     public void Dispose()
     {
         _folder.Dispose();
-        Assert.Equal(_liveBefore, engine.live_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
     }
 
     [Fact]
@@ -149,13 +149,13 @@ public sealed class BatchLoaderTests : IDisposable
         using var loader = new BatchLoader(new() { Workers = 3, BatchesAhead = 5 });
         foreach (var batch in loader.Load(plan))
             using (batch) break;
-        Assert.Equal(_liveBefore, engine.live_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
 
         var forgotten = loader.Load(plan).GetEnumerator();
         Assert.True(forgotten.MoveNext());
         forgotten.Current.Dispose();
         loader.Dispose();
-        Assert.Equal(_liveBefore, engine.live_tensors);
+        Assert.Equal(_liveBefore, TensorCount.Live);
         Assert.Throws<ObjectDisposedException>(() => { while (forgotten.MoveNext()) forgotten.Current.Dispose(); });
     }
 

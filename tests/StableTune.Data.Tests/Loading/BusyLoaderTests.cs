@@ -22,7 +22,7 @@ public sealed class BusyLoaderTests : IDisposable
     }
 
     /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
+    private static long Held => TensorCount.Live;
 
     [Theory]
     [InlineData(1, 1)]

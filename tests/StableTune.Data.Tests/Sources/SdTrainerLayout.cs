@@ -24,7 +24,7 @@ public abstract class SdTrainerLayout : IDisposable
     protected TemporaryFolder Folder { get; } = new();
 
     /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
-    private static long Held => engine.live_tensors + engine.forgotten_tensors;
+    private static long Held => TensorCount.Live;
 
     public void Dispose()
     {

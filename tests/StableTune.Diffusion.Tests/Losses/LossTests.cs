@@ -108,12 +108,12 @@ public class LossTests
         using var outer = NewDisposeScope();
         var predicted = golden.Tensor("pred");
         var loss = new DiffusionLoss { Loss = new SmoothL1Loss(), Weightings = [new MinSnrWeighting(), new ScaledVelocityWeighting()] };
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         using (NewDisposeScope())
         {
             Compute(golden, loss, predicted);
         }
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     private static LossResult Compute(Golden golden, DiffusionLoss loss, Tensor? predicted = null, Tensor? weights = null, Tensor? mask = null) =>

@@ -70,9 +70,9 @@ public sealed class TextToImageParityTests : IDisposable
         model.Vae.eval();
         var pipeline = new TextToImagePipeline(model);
         var options = Options(new DdimSampler()) with { Steps = 2, Seed = 5 };
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         var image = pipeline.Generate(options);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
         Assert.Equal((64, 96), (image.Width, image.Height));
         Assert.True(model.UNet.training);
         Assert.False(model.Vae.training);

@@ -116,11 +116,11 @@ public class TextToImagePipelineTests
         using var source = new CancellationTokenSource();
         var model = new FakeModel();
         var reports = new Reports { Reported = progress => { if (progress.Step == 2) source.Cancel(); } };
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Assert.Throws<OperationCanceledException>(() => new TextToImagePipeline(model).Generate(s_options, reports, source.Token));
         Assert.Equal(2, reports.All.Count);
         Assert.Equal("", model.State);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
@@ -131,9 +131,9 @@ public class TextToImagePipelineTests
         manual_seed(3);
         var expected = Golden.Values(rand(4));
         manual_seed(3);
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         pipeline.GenerateMany(s_options with { ImageCount = 2 });
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
         Assert.Equal(expected, Golden.Values(rand(4)));
     }
 

@@ -29,13 +29,13 @@ public class SamplerTests
         var times = sampler.Times(s_schedule, 5);
         var start = randn([1, 4, 2, 2], generator: random).requires_grad_(true);
         var context = new SamplingContext { Schedule = s_schedule, Noise = SamplingContext.NoiseFrom(random) };
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         using (var result = sampler.Sample(AnalyticModel.Predict, start, times, context))
         {
-            Assert.Equal(before + 1, engine.live_tensors);
+            Assert.Equal(before + 1, TensorCount.Live);
             Assert.False(result.requires_grad);
         }
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
@@ -57,10 +57,10 @@ public class SamplerTests
             },
         };
         var sampler = new DdimSampler();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Assert.Throws<OperationCanceledException>(() => sampler.Sample(AnalyticModel.Predict, start, sampler.Times(s_schedule, 10), context));
         Assert.Equal(2, done);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]

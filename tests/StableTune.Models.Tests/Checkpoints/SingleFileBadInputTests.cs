@@ -84,7 +84,7 @@ public sealed class SingleFileBadInputTests
     {
         string[] missing = ["model.diffusion_model.input_blocks.1.0.in_layers.0.bias", "model.diffusion_model.output_blocks.3.1.norm.weight"];
         using var checkpoint = SingleFileCheckpoint.Open(Sd15().Remove(missing.Contains));
-        using var skip = engine.skip_init(META);
+        using var skip = LayerInitialization.Skip(META);
         using var module = new UNet2DConditionModel(checkpoint.UNet.Options);
 
         var report = ModuleWeights.Compare(module, new WeightFile(checkpoint.UNet.Weights));
@@ -96,7 +96,7 @@ public sealed class SingleFileBadInputTests
     public void Open_WithATensorOfAnotherShape_IsReportedWhenItIsLookedFor()
     {
         using var checkpoint = SingleFileCheckpoint.Open(Sd15().Replace("model.diffusion_model.out.0.weight", 321));
-        using var skip = engine.skip_init(META);
+        using var skip = LayerInitialization.Skip(META);
         using var module = new UNet2DConditionModel(checkpoint.UNet.Options);
         Assert.Equal(["conv_norm_out.weight"], ModuleWeights.Compare(module, new WeightFile(checkpoint.UNet.Weights)).Mismatched.Select(mismatch => mismatch.Name));
     }

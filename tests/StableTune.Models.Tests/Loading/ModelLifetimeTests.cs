@@ -28,29 +28,29 @@ public sealed class ModelLifetimeTests : IDisposable
     [Fact]
     public void Load_ThenRelease_LeavesNoTensors()
     {
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         using var model = ModelLoader.Load(_path);
-        var (loaded, parameters) = (engine.live_tensors, model.Vae.parameters().Count());
+        var (loaded, parameters) = (TensorCount.Live, model.Vae.parameters().Count());
         model.ReleaseVae();
-        Assert.Equal(loaded - parameters, engine.live_tensors);
+        Assert.Equal(loaded - parameters, TensorCount.Live);
         model.Dispose();
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
     public void Load_Cancelled_LeavesNoTensors()
     {
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Assert.ThrowsAny<OperationCanceledException>(() => ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
     public void Check_LeavesNoTensors()
     {
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Assert.Empty(ModelLoader.Check(_path));
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ModelLifetimeTests : IDisposable
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         var encoder = PromptEncoder.For(model);
         using var frozen = no_grad();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         for (var i = 0; i < 10; i++)
         {
             encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
@@ -69,7 +69,7 @@ public sealed class ModelLifetimeTests : IDisposable
             using var outputs = ((ClipTextModel)model.TextEncoder).Outputs(ids);
         }
 
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class ModelLifetimeTests : IDisposable
         using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         var encoder = PromptEncoder.For(model);
         using var frozen = no_grad();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         for (var i = 0; i < 5; i++)
         {
             encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
@@ -86,7 +86,7 @@ public sealed class ModelLifetimeTests : IDisposable
             encoder.EncodeForSampling(["(a) cat", ""]).Dispose();
         }
 
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
@@ -97,9 +97,9 @@ public sealed class ModelLifetimeTests : IDisposable
         model.TextEncoder.requires_grad_(true);
         model.TextEncoder.GradientCheckpointing = true;
         Step();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         for (var i = 0; i < 5; i++) Step();
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
 
         void Step()
         {

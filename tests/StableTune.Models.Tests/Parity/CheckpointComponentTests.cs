@@ -97,7 +97,7 @@ public sealed class CheckpointComponentTests : IDisposable
 
     private static T Build<T>(Func<T> create, Formats.ITensorFile weights, Func<string, string?> rename) where T : nn.Module
     {
-        using var skip = engine.skip_init();
+        using var skip = LayerInitialization.Skip();
         var module = create();
         ModuleWeights.LoadInto(module, new WeightFile(weights), rename, ScalarType.Float32).ThrowIfIncomplete();
         return module;

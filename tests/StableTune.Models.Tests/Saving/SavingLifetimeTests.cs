@@ -20,19 +20,19 @@ public sealed class SavingLifetimeTests : IDisposable
     public void Save_InAnyForm_LeavesNoTensors()
     {
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder));
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         model.SaveAs(_folder.File("model.safetensors"), new ModelSaveOptions { Precision = ScalarType.Float16 });
         model.SaveAs(_folder.File("model.ckpt"));
         model.SaveAs(_folder.File("model"), new ModelSaveOptions { Format = ModelFormat.Diffusers });
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     [Fact]
     public void Convert_LeavesNoTensors()
     {
         var source = FixtureModels.TinySd15(_folder);
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         ModelConverter.Convert(source, _folder.File("model.safetensors"), new ModelSaveOptions { Precision = ScalarType.Float32 });
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 }

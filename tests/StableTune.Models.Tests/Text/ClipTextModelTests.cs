@@ -135,7 +135,7 @@ public sealed class ClipTextModelTests : IDisposable
             (_, "text_encoder_2") => ClipTextOptions.SdxlSecond,
             _ => ClipTextOptions.Sd15,
         };
-        using var skip = engine.skip_init();
+        using var skip = LayerInitialization.Skip();
         using var model = new ClipTextModel(options);
         var actual = model.named_parameters().ToDictionary(entry => entry.name, entry => string.Join(',', entry.parameter.shape));
 
@@ -159,7 +159,7 @@ public sealed class ClipTextModelTests : IDisposable
 
     internal static ClipTextModel LoadTiny()
     {
-        using var skip = engine.skip_init();
+        using var skip = LayerInitialization.Skip();
         var model = new ClipTextModel(ClipTextOptions.Tiny);
         using var file = WeightFile.Open(Fixtures.Path("models", "tiny-sd15", "text_encoder", "model.safetensors"));
         ModuleWeights.LoadInto(model, file, name => WeightNames.ClipText(name, projected: false)).ThrowIfIncomplete();

@@ -77,7 +77,7 @@ internal static class TinyModels
 
     internal static T Build<T>(Func<T> create)
     {
-        using var skip = engine.skip_init();
+        using var skip = LayerInitialization.Skip();
         return create();
     }
 

@@ -19,7 +19,7 @@ public sealed class PromptFreeContextTests : IDisposable
         var dataset = new DatasetBuilder().AddSdTrainer(Fixtures.Path("data", "latents_cache", "sd_trainer_layout")).WithResolution(64).WithBatchSize(2).Build();
         using var latents = LatentCache.Open(dataset, new VaeIdentity(0.18215));
         using var loader = new BatchLoader(new() { Workers = 0 }, latents);
-        using var network = nn.Linear(24, tokens * width);
+        using var network = new Linear(24, tokens * width);
         using var step = NewDisposeScope();
         var stage = new PromptFreeContext(new NoText(width), network, width);
         foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)))

@@ -19,7 +19,7 @@ internal static class TinyRun
         .SaveTo(Output(folder, name));
 
     /// <summary>Tensors alive, and those that only a finalizer freed: a collection at an odd moment must not hide one that was forgotten.</summary>
-    public static long HeldTensors => engine.live_tensors + engine.forgotten_tensors;
+    public static long HeldTensors => TensorCount.Live;
 
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");
 

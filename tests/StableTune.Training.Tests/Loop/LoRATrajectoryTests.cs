@@ -71,12 +71,12 @@ public sealed class LoRATrajectoryTests : IDisposable
         using var run = new RecordedRun(_folder, "lora_fp32", PrecisionPolicy.Float32, checkpointing: true);
         run.Backward(0);
         run.Update();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         for (var step = 1; step < 4; step++)
         {
             run.Backward(step);
             run.Update();
-            Assert.Equal(before, engine.live_tensors);
+            Assert.Equal(before, TensorCount.Live);
         }
     }
 

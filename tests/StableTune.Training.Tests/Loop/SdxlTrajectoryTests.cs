@@ -83,8 +83,8 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
                 foreach (var parameter in _model.UNet.parameters()) parameter.grad = null;
             }
 
-            if (live is { } before) Assert.Equal(before, engine.live_tensors);
-            live = engine.live_tensors;
+            if (live is { } before) Assert.Equal(before, TensorCount.Live);
+            live = TensorCount.Live;
         }
     }
 

@@ -88,9 +88,9 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         }
 
         Work();
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         Work();
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
     }
 
     private TrainingStepParts Parts() => new()

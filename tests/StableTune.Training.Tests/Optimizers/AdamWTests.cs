@@ -77,10 +77,10 @@ public sealed class AdamWTests
         using var run = new Run(inputs, new AdamWOptions(), 0.01, 0.02);
         run.Step(1);
         foreach (var value in run.Parameters.Values) value.grad = null;
-        var before = engine.live_tensors;
+        var before = TensorCount.Live;
         var weights = run.Parameters["mat"].data<float>().ToArray();
         run.Optimizer.Step([0.01, 0.02]);
-        Assert.Equal(before, engine.live_tensors);
+        Assert.Equal(before, TensorCount.Live);
         Assert.Equal(weights, run.Parameters["mat"].data<float>().ToArray());
     }
 

@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>Token, position and type embeddings of a BERT text encoder, and the norm over their sum.</summary>
@@ -10,11 +12,11 @@ public sealed class BertEmbeddings : nn.Module<Tensor, Tensor>
     internal BertEmbeddings(BertTextOptions options) : base(nameof(BertEmbeddings))
     {
         _options = options;
-        word_embeddings = nn.Embedding(options.VocabularySize, options.HiddenSize, padding_idx: options.PadTokenId);
-        position_embeddings = nn.Embedding(
-            options.PositionRows, options.HiddenSize, padding_idx: options.PositionsFollowPadding ? options.PadTokenId : null);
-        token_type_embeddings = nn.Embedding(options.TypeVocabularySize, options.HiddenSize);
-        LayerNorm = nn.LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
+        word_embeddings = new Embedding(options.VocabularySize, options.HiddenSize, paddingIndex: options.PadTokenId);
+        position_embeddings = new Embedding(
+            options.PositionRows, options.HiddenSize, paddingIndex: options.PositionsFollowPadding ? options.PadTokenId : null);
+        token_type_embeddings = new Embedding(options.TypeVocabularySize, options.HiddenSize);
+        LayerNorm = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         RegisterComponents();
     }
 
@@ -48,9 +50,9 @@ public sealed class BertSelfAttention : nn.Module<Tensor, Tensor?, Tensor>
     internal BertSelfAttention(BertTextOptions options) : base(nameof(BertSelfAttention))
     {
         _heads = options.Heads;
-        query = nn.Linear(options.HiddenSize, options.HiddenSize);
-        key = nn.Linear(options.HiddenSize, options.HiddenSize);
-        value = nn.Linear(options.HiddenSize, options.HiddenSize);
+        query = new Linear(options.HiddenSize, options.HiddenSize);
+        key = new Linear(options.HiddenSize, options.HiddenSize);
+        value = new Linear(options.HiddenSize, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -70,8 +72,8 @@ public sealed class BertOutput : nn.Module<Tensor, Tensor, Tensor>
 
     internal BertOutput(BertTextOptions options, int inputWidth) : base(nameof(BertOutput))
     {
-        dense = nn.Linear(inputWidth, options.HiddenSize);
-        LayerNorm = nn.LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
+        dense = new Linear(inputWidth, options.HiddenSize);
+        LayerNorm = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         RegisterComponents();
     }
 
@@ -113,7 +115,7 @@ public sealed class BertIntermediate : nn.Module<Tensor, Tensor>
     internal BertIntermediate(BertTextOptions options) : base(nameof(BertIntermediate))
     {
         _activation = TextActivation.Get(options.Activation);
-        dense = nn.Linear(options.HiddenSize, options.IntermediateSize);
+        dense = new Linear(options.HiddenSize, options.IntermediateSize);
         RegisterComponents();
     }
 
@@ -161,5 +163,5 @@ public sealed class BertEncoder : nn.Module
     }
 
     /// <summary>The layers, the first one first.</summary>
-    public IReadOnlyList<BertLayer> Layers => layer;
+    public IReadOnlyList<BertLayer> Layers => [.. layer];
 }

@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace StableTune.Models;
 
 /// <summary>The text encoder of CompVis' latent diffusion model, with the parameter names of diffusers' <c>LDMBertModel</c>.</summary>
@@ -57,10 +59,10 @@ public sealed class LdmBertEncoder : nn.Module
 
     internal LdmBertEncoder(LdmBertOptions options) : base(nameof(LdmBertEncoder))
     {
-        embed_tokens = nn.Embedding(options.VocabularySize, options.HiddenSize, padding_idx: options.PadTokenId);
-        embed_positions = nn.Embedding(options.MaxPositions, options.HiddenSize);
+        embed_tokens = new Embedding(options.VocabularySize, options.HiddenSize, paddingIndex: options.PadTokenId);
+        embed_positions = new Embedding(options.MaxPositions, options.HiddenSize);
         layers = new ModuleList<LdmBertEncoderLayer>([.. Enumerable.Range(0, options.Layers).Select(_ => new LdmBertEncoderLayer(options))]);
-        layer_norm = nn.LayerNorm(options.HiddenSize, eps: LdmBertEncoderLayer.NormEps);
+        layer_norm = new LayerNorm(options.HiddenSize, eps: LdmBertEncoderLayer.NormEps);
         RegisterComponents();
     }
 
@@ -68,7 +70,7 @@ public sealed class LdmBertEncoder : nn.Module
     public Embedding Tokens => embed_tokens;
 
     /// <summary>The layers, the first one first.</summary>
-    public IReadOnlyList<LdmBertEncoderLayer> Layers => layers;
+    public IReadOnlyList<LdmBertEncoderLayer> Layers => [.. layers];
 
     /// <summary>The norm after the last layer.</summary>
     public LayerNorm FinalNorm => layer_norm;
@@ -92,10 +94,10 @@ public sealed class LdmBertAttention : nn.Module<Tensor, Tensor?, Tensor>
     {
         _heads = options.Heads;
         var inner = options.Heads * options.HeadSize;
-        k_proj = nn.Linear(options.HiddenSize, inner, hasBias: false);
-        v_proj = nn.Linear(options.HiddenSize, inner, hasBias: false);
-        q_proj = nn.Linear(options.HiddenSize, inner, hasBias: false);
-        out_proj = nn.Linear(inner, options.HiddenSize);
+        k_proj = new Linear(options.HiddenSize, inner, hasBias: false);
+        v_proj = new Linear(options.HiddenSize, inner, hasBias: false);
+        q_proj = new Linear(options.HiddenSize, inner, hasBias: false);
+        out_proj = new Linear(inner, options.HiddenSize);
         RegisterComponents();
     }
 
@@ -124,10 +126,10 @@ public sealed class LdmBertEncoderLayer : nn.Module<Tensor, Tensor?, Tensor>
     {
         _activation = TextActivation.Get(options.Activation);
         self_attn = new LdmBertAttention(options);
-        self_attn_layer_norm = nn.LayerNorm(options.HiddenSize, eps: NormEps);
-        fc1 = nn.Linear(options.HiddenSize, options.IntermediateSize);
-        fc2 = nn.Linear(options.IntermediateSize, options.HiddenSize);
-        final_layer_norm = nn.LayerNorm(options.HiddenSize, eps: NormEps);
+        self_attn_layer_norm = new LayerNorm(options.HiddenSize, eps: NormEps);
+        fc1 = new Linear(options.HiddenSize, options.IntermediateSize);
+        fc2 = new Linear(options.IntermediateSize, options.HiddenSize);
+        final_layer_norm = new LayerNorm(options.HiddenSize, eps: NormEps);
         RegisterComponents();
     }
 

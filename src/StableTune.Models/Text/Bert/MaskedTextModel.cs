@@ -78,8 +78,8 @@ public abstract class MaskedTextModel : TextModel
         {
             var layer = layers[i];
             if (!checkpointed) current = layer.call(current, bias);
-            else if (bias is null) current = engine.checkpoint(inputs => layer.call(inputs[0], null), current);
-            else current = engine.checkpoint(inputs => layer.call(inputs[0], inputs[1]), current, bias);
+            else if (bias is null) current = ActivationCheckpoint.Run(inputs => layer.call(inputs[0], null), current);
+            else current = ActivationCheckpoint.Run(inputs => layer.call(inputs[0], inputs[1]), current, bias);
         }
 
         return current.MoveToOuterDisposeScope();

@@ -6,10 +6,10 @@ internal static class TextActivation
     private static readonly Dictionary<string, Func<Tensor, Tensor>> Known = new()
     {
         ["gelu"] = x => nn.functional.gelu(x),                       // x · Φ(x), exact
-        ["gelu_new"] = x => nn.functional.gelu(x, "tanh"),           // 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), and so are the next two
-        ["gelu_fast"] = x => nn.functional.gelu(x, "tanh"),
-        ["gelu_pytorch_tanh"] = x => nn.functional.gelu(x, "tanh"),
-        ["quick_gelu"] = engine.quick_gelu,                          // x · sigmoid(1.702 x)
+        ["gelu_new"] = x => Activations.TanhGelu(x),           // 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), and so are the next two
+        ["gelu_fast"] = x => Activations.TanhGelu(x),
+        ["gelu_pytorch_tanh"] = x => Activations.TanhGelu(x),
+        ["quick_gelu"] = Activations.QuickGelu,                          // x · sigmoid(1.702 x)
         ["relu"] = x => nn.functional.relu(x),
         ["silu"] = x => nn.functional.silu(x),
         ["swish"] = x => nn.functional.silu(x),

@@ -1,0 +1,74 @@
+namespace StableTune.Torch;
+
+/// <summary>
+/// Keeps the memory of freed CPU tensors for the next ones, instead of handing it back to the system and fetching it anew page by page, which in a training
+/// step costs up to a third of the time. glibc (Linux) only; elsewhere nothing happens.
+/// </summary>
+/// <remarks>The setting is the process': of several users at once the last to end switches it off.</remarks>
+public static class HostMemory
+{
+    /// <summary>Blocks up to this size come from the heap, whose freed parts can be kept: the most that glibc allows.</summary>
+    private const int LargestKeptBlock = 32 << 20;
+
+    private static readonly Lock s_gate = new();
+    private static int s_users;
+
+    /// <summary>Whether this system's memory can be kept.</summary>
+    public static bool IsSupported { get; } = OperatingSystem.IsLinux() && HasMallopt();
+
+    /// <summary>Keeps freed memory until the result is disposed, which gives it back.</summary>
+    /// <param name="bytes">How much may lie idle at the end of a heap, at most 2 GiB. 0 keeps nothing.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
+    public static IDisposable Keep(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes == 0 || !IsSupported) return new Keeping(counts: false);
+        lock (s_gate)
+        {
+            s_users++;
+            var most = (int)Math.Min(bytes, int.MaxValue);
+            LibC.mallopt(LibC.MapThreshold, LargestKeptBlock);
+            LibC.mallopt(LibC.TrimThreshold, most);
+            // Heaps of threads other than the first are taken apart when they are empty, unless this is more than a heap holds.
+            LibC.mallopt(LibC.TopPad, Math.Min(most, 128 << 20));
+        }
+
+        return new Keeping(counts: true);
+    }
+
+    private static void Release()
+    {
+        lock (s_gate)
+        {
+            if (--s_users > 0) return;
+            // What malloc begins with, but for its habit of raising the threshold by itself, which ends with the first setting.
+            LibC.mallopt(LibC.MapThreshold, 128 << 10);
+            LibC.mallopt(LibC.TrimThreshold, 128 << 10);
+            LibC.mallopt(LibC.TopPad, 128 << 10);
+            _ = LibC.malloc_trim(0);
+        }
+    }
+
+    private static bool HasMallopt()
+    {
+        try
+        {
+            return LibC.mallopt(LibC.MapThreshold, 128 << 10) == 1;
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    private sealed class Keeping(bool counts) : IDisposable
+    {
+        private bool _counts = counts;
+
+        public void Dispose()
+        {
+            if (_counts) Release();
+            _counts = false;
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace StableTune.Torch;
+
+/// <summary>One step of AdamW over lists of tensors in one operator: an adapter has hundreds of small tensors, each of which would cost a dozen calls.</summary>
+public static class FusedAdamW
+{
+    private static readonly Operator Kernel = new("aten::_fused_adamw_");
+
+    /// <summary>Updates parameters and moments in place.</summary>
+    /// <param name="tensors">Parameters, gradients, moments and step counts; all lists are of the same length.</param>
+    /// <param name="rates">The rates of this step.</param>
+    /// <exception cref="TorchException">libtorch refuses the tensors: lists of different lengths, shapes or devices.</exception>
+    /// <remarks>Loshchilov and Hutter, Decoupled weight decay regularization, arXiv:1711.05101; as <c>torch.optim.AdamW</c> with <c>fused=True</c>.</remarks>
+    public static void Step(AdamWTensors tensors, AdamWRates rates)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentNullException.ThrowIfNull(rates);
+        Kernel.Do(
+            tensors.Parameters, tensors.Gradients, tensors.Averages, tensors.Squares, tensors.LargestSquares ?? [], tensors.Steps,
+            rates.LearningRate, rates.Beta1, rates.Beta2, rates.WeightDecay, rates.Epsilon,
+            tensors.LargestSquares is not null, false, OperatorArgument.None, OperatorArgument.None);
+    }
+}
+
+/// <summary>What a step of AdamW reads and changes.</summary>
+/// <param name="Parameters">What is trained; changed in place.</param>
+/// <param name="Gradients">Their gradients.</param>
+/// <param name="Averages">Running means of the gradients; changed in place.</param>
+/// <param name="Squares">Running means of the squared gradients; changed in place.</param>
+/// <param name="LargestSquares">The largest of these so far (AMSGrad); changed in place. Null without AMSGrad.</param>
+/// <param name="Steps">The number of this step, counted from 1, for each tensor: float32 scalar tensors, [].</param>
+public sealed record AdamWTensors(Tensor[] Parameters, Tensor[] Gradients, Tensor[] Averages, Tensor[] Squares, Tensor[]? LargestSquares, Tensor[] Steps);
+
+/// <summary>Rates of one step of AdamW.</summary>
+/// <param name="LearningRate">Size of the step.</param>
+/// <param name="Beta1">How much of the mean gradient is kept, below 1.</param>
+/// <param name="Beta2">How much of the mean squared gradient is kept, below 1.</param>
+/// <param name="Epsilon">Added to the denominator.</param>
+/// <param name="WeightDecay">Share of the weight, times the learning rate, that is taken off.</param>
+public sealed record AdamWRates(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay);
