@@ -23,7 +23,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 
         engine.keep_freed_memory(new TrainingPlan().KeptMemoryBytes);
         var unet = model.UNet;
-        unet.requires_grad_(false);
+        unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;
         using var random = new TrainingRandom(new NamedSeeds(1));
         using var target = new AdapterTarget(new LoRAOptions { Rank = 8, Alpha = 8, Parts = AdapterParts.UNet }, 1e-4);
@@ -42,7 +42,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             using var batch = new Batch([""]);
             var loss = step.Run(batch, accumulation: 1);
             var forwardAndBackward = clock.Elapsed;
-            var norm = nn.utils.clip_grad_norm_(parameters, 1.0);
+            var norm = GradientNorm.Clip(parameters, 1.0);
             optimizer.Step([1e-4]);
             foreach (var parameter in parameters) parameter.grad = null;
             Console.WriteLine($"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss {loss:F4}, norm {norm:F4}, live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F0} MiB");

@@ -57,7 +57,7 @@ try
     Console.WriteLine($"adapter       {result.Files[0]}");
     return 0;
 }
-catch (Exception e) when (e is InvalidOptionsException or InvalidFileException or LibTorchNotFoundException or IOException or UnauthorizedAccessException)
+catch (Exception e) when (e is InvalidOptionsException or InvalidFileException or IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(e.Message);
     return 2;

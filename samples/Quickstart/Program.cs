@@ -43,7 +43,7 @@ try
     Console.WriteLine($"log           {Path.Combine(output, "log.jsonl")}");
     return 0;
 }
-catch (Exception e) when (e is InvalidOptionsException or LibTorchNotFoundException or IOException or UnauthorizedAccessException)
+catch (Exception e) when (e is InvalidOptionsException or IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(e.Message);
     return 2;

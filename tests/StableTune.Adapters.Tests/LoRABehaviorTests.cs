@@ -8,7 +8,7 @@ public sealed class LoRABehaviorTests
     private static (nn.Module<Tensor, Tensor> Layer, ModelTree Model, AdapterNetwork Network) Attach(LoRAOptions? options = null, bool convolution = false, int seed = 1)
     {
         var layer = convolution ? (nn.Module<Tensor, Tensor>)new Conv2d(6, 10, 1) : new Linear(6, 10);
-        layer.requires_grad_(false);
+        layer.SetRequiresGrad(false);
         var model = ModelTree.Of(layer);
         using var random = new Generator((ulong)seed);
         return (layer, model, AdapterNetwork.Attach(new AdapterHosts(model), options ?? new LoRAOptions { Rank = 3, Alpha = 2 }, random));
@@ -65,7 +65,7 @@ public sealed class LoRABehaviorTests
         Assert.InRange(down.std().item<float>() / bound, 0.56, 0.6);                        // 1/√3 = 0.577
         Assert.Equal(ScalarType.Float32, down.dtype);
         Assert.True(down.requires_grad && down.is_leaf);
-        Assert.True(down.equal(same.NamedParameters().First().Parameter));
+        Assert.True(down.Equals(same.NamedParameters().First().Parameter));
         Assert.Equal(500, network.NamedTensors().Single(t => t.Name.EndsWith("alpha", StringComparison.Ordinal)).Tensor.item<float>());
         network.Dispose(); same.Dispose(); model.Dispose(); again.Dispose();
     }
@@ -215,7 +215,7 @@ public sealed class LoRABehaviorTests
         {
             using var step = NewDisposeScope();
             network.BeginStep(random);
-            if (layer.call(x).equal(plain)) left++;
+            if (layer.call(x).Equals(plain)) left++;
         }
 
         Assert.InRange(left, 110, 190);                                                        // 150 expected, 10 is one standard deviation

@@ -162,7 +162,7 @@ public sealed class LoRAParityTests : IDisposable
             _ => throw new ArgumentOutOfRangeException(nameof(module)),
         };
         layer.load_state_dict(new Dictionary<string, Tensor> { ["weight"] = weight, ["bias"] = _base[$"{module}/bias"] });
-        layer.requires_grad_(false);
+        layer.SetRequiresGrad(false);
         return layer;
     }
 }

@@ -45,7 +45,7 @@ internal sealed class ModelTree : nn.Module
     {
         if (path.Length == 1)
         {
-            register_module(path[0], shape.Length == 2 ? new Linear(shape[1], shape[0]) : new Conv2d(shape[1], shape[0], (shape[2], shape[3])));
+            register_module(path[0], shape.Length == 2 ? new Linear(shape[1], shape[0]) : new Conv2d(shape[1], shape[0], shape[2]));
             return;
         }
 

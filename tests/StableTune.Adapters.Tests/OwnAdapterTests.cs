@@ -39,7 +39,7 @@ public sealed class OwnAdapterTests
         using var folder = new TemporaryFolder();
         using var scope = NewDisposeScope();
         nn.Module<Tensor, Tensor> layer = convolution ? new Conv2d(3, 5, 1) : new Linear(3, 5);
-        layer.requires_grad_(false);
+        layer.SetRequiresGrad(false);
         using var model = ModelTree.Of(layer);
         var x = convolution ? randn(2, 3, 4, 4) : randn(2, 3);
         var plain = layer.call(x);

@@ -27,7 +27,7 @@ public sealed class ModuleWeightsTests : IDisposable
         public override Tensor forward(Tensor input) => first.call(input);
 
         private static Linear Linear(long from, long to, bool hasBias) => new Linear(from, to, hasBias);
-        private static Conv2d Conv2d(long from, long to, long kernel, bool bias) => new Conv2d(from, to, kernel, bias: bias);
+        private static Conv2d Conv2d(long from, long to, long kernel, bool bias) => new Conv2d(from, to, kernel, hasBias: bias);
     }
 
     private string SaveRandom(int seed, ScalarType? dtype = null, Func<string, string>? rename = null)

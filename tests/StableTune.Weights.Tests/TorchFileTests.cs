@@ -21,7 +21,7 @@ public sealed class TorchFileTests : IDisposable
         {
             var other = second[entry.Key.Replace("transformer.text_model.", "transformer.", StringComparison.Ordinal)];
             Assert.Equal(entry.Value.is_floating_point() ? ScalarType.Float32 : entry.Value.dtype, other.dtype);
-            Assert.True(entry.Value.to(other.dtype).equal(other), entry.Key);
+            Assert.True(entry.Value.to(other.dtype).Equals(other), entry.Key);
         });
     }
 

@@ -84,10 +84,10 @@ public sealed class WeightFileTests : IDisposable
         {
             var all = file.LoadAll(type);
             Assert.Equal(["i", "f", "b", "h"], all.Keys);
-            Assert.True(all["f"].equal(numbers.to(type)));
-            Assert.True(all["h"].equal(numbers.to(ScalarType.Float16).to(type)));
-            Assert.True(all["b"].equal(numbers.to(ScalarType.BFloat16).to(type)));
-            Assert.True(all["i"].equal(arange(5)));
+            Assert.True(all["f"].Equals(numbers.to(type)));
+            Assert.True(all["h"].Equals(numbers.to(ScalarType.Float16).to(type)));
+            Assert.True(all["b"].Equals(numbers.to(ScalarType.BFloat16).to(type)));
+            Assert.True(all["i"].Equals(arange(5)));
             foreach (var tensor in all.Values) tensor.Dispose();
         }
     }

@@ -94,7 +94,7 @@ public sealed class ModelLifetimeTests : IDisposable
     {
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         var encoder = PromptEncoder.For(model);
-        model.TextEncoder.requires_grad_(true);
+        model.TextEncoder.SetRequiresGrad(true);
         model.TextEncoder.GradientCheckpointing = true;
         Step();
         var before = TensorCount.Live;

@@ -40,7 +40,7 @@ public sealed class CheckpointComponentTests : IDisposable
             golden.AssertClose("layer0_input_embeddings", outputs.HiddenStates[0], 1e-5);
         }
 
-        text.requires_grad_(true);
+        text.SetRequiresGrad(true);
         var loss = text.call(golden["ids_77"].narrow(0, 0, 1).squeeze(1)).pow(2).mean();
         loss.backward();
         golden.AssertClose("grad_loss", loss, 1e-5);
@@ -58,7 +58,7 @@ public sealed class CheckpointComponentTests : IDisposable
             foreach (var sample in new[] { "b1_16x16", "b3_24x16", "b2_16x24_ctx227", "b1_13x10" })
                 golden.AssertClose($"{sample}.output", unet.call(golden[$"{sample}.sample"], golden[$"{sample}.timesteps"], golden[$"{sample}.context"]), 1e-5);
 
-        unet.requires_grad_(true);
+        unet.SetRequiresGrad(true);
         const string trained = "b3_24x16";
         var (latents, context) = (golden[$"{trained}.sample"].requires_grad_(), golden[$"{trained}.context"].requires_grad_());
         var loss = nn.functional.mse_loss(unet.call(latents, golden[$"{trained}.timesteps"], context), golden[$"{trained}.target"]);

@@ -61,7 +61,7 @@ public sealed class UNetComponentTests : IDisposable
     {
         using var golden = Golden.Open("components", name, "unet.safetensors");
         using var model = Load(name);
-        model.UNet.requires_grad_(true);
+        model.UNet.SetRequiresGrad(true);
         model.UNet.GradientCheckpointing = checkpointing;
         var (latents, context) = (golden[$"{sample}.sample"].requires_grad_(), golden[$"{sample}.context"].requires_grad_());
         var output = Predict(model.UNet, golden, sample);
@@ -102,10 +102,10 @@ public sealed class UNetComponentTests : IDisposable
     // Modules of every arity report what they return.
     private static void Watch(string name, nn.Module module, Dictionary<string, Tensor> seen)
     {
-        Tensor? Note(Tensor output)
+        Tensor Note(Tensor output)
         {
             seen[name] = output.clone().DetachFromDisposeScope();
-            return null;
+            return null!;
         }
 
         switch (module)

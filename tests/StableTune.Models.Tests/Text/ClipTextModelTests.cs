@@ -57,7 +57,7 @@ public sealed class ClipTextModelTests : IDisposable
     [InlineData(true)]
     public void Backward_TinySd15_AgreesWithTheReference(bool checkpointing)
     {
-        _model.requires_grad_(true);
+        _model.SetRequiresGrad(true);
         _model.GradientCheckpointing = checkpointing;
         var loss = _model.call(Ids.narrow(0, 0, 1)).pow(2).mean();
         loss.backward();
@@ -163,7 +163,7 @@ public sealed class ClipTextModelTests : IDisposable
         var model = new ClipTextModel(ClipTextOptions.Tiny);
         using var file = WeightFile.Open(Fixtures.Path("models", "tiny-sd15", "text_encoder", "model.safetensors"));
         ModuleWeights.LoadInto(model, file, name => WeightNames.ClipText(name, projected: false)).ThrowIfIncomplete();
-        model.requires_grad_(false);
+        model.SetRequiresGrad(false);
         return model;
     }
 }

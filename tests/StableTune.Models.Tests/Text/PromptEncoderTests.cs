@@ -56,7 +56,7 @@ public sealed class PromptEncoderTests : ClipPromptGolden
     [Fact]
     public void Encode_WithGradient_TrainsTheTextEncoder()
     {
-        _model.requires_grad_(true);
+        _model.SetRequiresGrad(true);
         _encoder.Encode(["a cat"], maxTokenLength: 150).Context.pow(2).mean().backward();
         Assert.All(_model.parameters(), parameter => Assert.NotNull(parameter.grad));
     }

@@ -54,7 +54,7 @@ public abstract class PromptGolden : IDisposable
     /// <returns>How many gradients were compared.</returns>
     private protected int AssertGradients(TextModel encoder, Tensor ids)
     {
-        encoder.requires_grad_(true);
+        encoder.SetRequiresGrad(true);
         var loss = encoder.call(ids).pow(2).mean();
         loss.backward();
         Expected.AssertClose("grad_loss", loss, Tolerance);

@@ -139,7 +139,7 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
     {
         foreach (var encoder in _model.TextEncoders)
         {
-            encoder.requires_grad_(true);
+            encoder.SetRequiresGrad(true);
             encoder.GradientCheckpointing = checkpointing;
         }
 

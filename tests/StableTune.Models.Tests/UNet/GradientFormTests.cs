@@ -14,7 +14,7 @@ public sealed class GradientFormTests
     {
         using var scope = NewDisposeScope();
         using var unet = TinyModels.UNet();
-        unet.requires_grad_(false);
+        unet.SetRequiresGrad(false);
         unet.to(dtype);
         var expected = Run(unet, checkpointing: false, recompute: false, AttentionForm.Plain, strided: false);
         var actual = Run(unet, checkpointing, recompute, new ChunkedAttention(3000), strided: true);
@@ -37,18 +37,18 @@ public sealed class GradientFormTests
         if (strided) (sample, context) = (sample.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2), context.transpose(1, 2).contiguous().transpose(1, 2));
         sample.requires_grad_(true);
         List<Tensor> factors = [];
-        List<nn.HookRemover> hooks = [];
+        List<Action> hooks = [];
         foreach (var (_, module) in unet.named_modules())
         {
             if (module is not (Linear or Conv2d)) continue;
             var factor = ones(1, requires_grad: true);
             factors.Add(factor);
-            hooks.Add(((nn.Module<Tensor, Tensor>)module).register_forward_hook((_, _, output) => output * factor.to(output.dtype)));
+            hooks.Add(((nn.Module<Tensor, Tensor>)module).register_forward_hook((_, _, output) => output * factor.to(output.dtype)).remove);
         }
 
         var output = unet.call(sample, tensor(new long[] { 400 }), context);
         output.pow(2).mean().backward();
-        hooks.ForEach(hook => hook.remove());
+        hooks.ForEach(remove => remove());
         return (output.detach().MoveToOuterDisposeScope(), sample.grad!.clone().MoveToOuterDisposeScope(),
             cat([.. factors.Select(factor => factor.grad!)], 0).MoveToOuterDisposeScope());
     }
@@ -61,7 +61,7 @@ public sealed class GradientFormTests
         using var scope = NewDisposeScope();
         manual_seed(5);
         using var encoder = new ClipTextModel(ClipTextOptions.Tiny);
-        encoder.requires_grad_(false);
+        encoder.SetRequiresGrad(false);
         encoder.to(dtype);
         var (expected, actual) = (Run(false), Run(true));
         GoldenTensors.Compare("factors", expected, actual, 1e-6 * expected.abs().max().ToDouble());
@@ -71,18 +71,18 @@ public sealed class GradientFormTests
             using var inner = NewDisposeScope();
             encoder.GradientCheckpointing = checkpointing;
             List<Tensor> factors = [];
-            List<nn.HookRemover> hooks = [];
+            List<Action> hooks = [];
             foreach (var (_, module) in encoder.named_modules())
             {
                 if (module is not Linear linear) continue;
                 var factor = ones(1, requires_grad: true);
                 factors.Add(factor);
-                hooks.Add(linear.register_forward_hook((_, _, output) => output * factor.to(output.dtype)));
+                hooks.Add(linear.register_forward_hook((_, _, output) => output * factor.to(output.dtype)).remove);
             }
 
             encoder.HiddenState(randint(0, 1000, [2, 77], dtype: ScalarType.Int64, generator: new Generator(2)), clipSkip: 2).pow(2)
                 .mul(linspace(0, 1, 48)).mean().backward();
-            hooks.ForEach(hook => hook.remove());
+            hooks.ForEach(remove => remove());
             // The layer above the chosen one is not run: its factors have no gradient.
             Assert.Equal(4 * 6, factors.Count(factor => factor.grad is not null));
             return cat([.. factors.Where(factor => factor.grad is not null).Select(factor => factor.grad!)], 0).MoveToOuterDisposeScope();

@@ -25,7 +25,7 @@ public sealed class UNetBehaviorTests
     {
         using var scope = NewDisposeScope();
         using var unet = TinyModels.UNet();
-        unet.requires_grad_(false);
+        unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;
         var factor = ones(1, requires_grad: true);
         var layer = unet.named_modules().First(m => m.name == "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k").module;
@@ -85,10 +85,10 @@ public sealed class UNetBehaviorTests
 
     private sealed class Hook : IDisposable
     {
-        private readonly nn.HookRemover _remover;
+        private readonly Action _remove;
 
-        internal Hook(Linear layer, Func<Tensor, Tensor> replace) => _remover = layer.register_forward_hook((_, _, output) => replace(output));
+        internal Hook(Linear layer, Func<Tensor, Tensor> replace) => _remove = layer.register_forward_hook((_, _, output) => replace(output)).remove;
 
-        public void Dispose() => _remover.remove();
+        public void Dispose() => _remove();
     }
 }

@@ -97,9 +97,9 @@ public sealed class UNetParityTests
         }
     }
 
-    private static Tensor? Note(string name, Tensor output, Dictionary<string, Tensor> seen)
+    private static Tensor Note(string name, Tensor output, Dictionary<string, Tensor> seen)
     {
         seen[name] = output.clone().DetachFromDisposeScope();
-        return null;
+        return null!;
     }
 }

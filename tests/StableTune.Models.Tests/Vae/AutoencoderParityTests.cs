@@ -38,7 +38,7 @@ public sealed class AutoencoderParityTests
                 layer.register_forward_hook((_, _, output) =>
                 {
                     seen[name] = output.clone().DetachFromDisposeScope();
-                    return null;
+                    return null!;
                 });
             }
         }

@@ -132,8 +132,8 @@ public sealed class LoRATrajectoryTests : IDisposable
             // A golden file keeps what was read: read all now, so that the count of live tensors is the run's own.
             foreach (var recorded in _batches.Names) _ = _batches[recorded];
             _model = ModelLoader.Load(isSd2 ? FixtureModels.TinySd21V(folder) : FixtureModels.TinySd15(folder), new ModelLoadOptions { WeightType = precision.Weights });
-            _model.UNet.requires_grad_(false);
-            _model.TextEncoder.requires_grad_(false);
+            _model.UNet.SetRequiresGrad(false);
+            _model.TextEncoder.SetRequiresGrad(false);
             _model.UNet.GradientCheckpointing = _model.TextEncoder.GradientCheckpointing = checkpointing;
             _target = new AdapterTarget(new LoRAOptions { Rank = 4, Alpha = 2 }, 1e-3);
             _target.Attach(_model, _random.Initialization);
@@ -174,7 +174,7 @@ public sealed class LoRATrajectoryTests : IDisposable
 
         public double Update()
         {
-            var norm = nn.utils.clip_grad_norm_(Parameters.Select(p => p.Value), _reference.GetProperty("max_grad_norm").GetDouble());
+            var norm = GradientNorm.Clip(Parameters.Select(p => p.Value), _reference.GetProperty("max_grad_norm").GetDouble());
             _optimizer.Step(_rates);
             foreach (var parameter in Parameters) parameter.Value.grad = null;
             return norm;

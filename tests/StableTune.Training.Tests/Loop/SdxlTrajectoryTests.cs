@@ -41,7 +41,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
         using var scope = NewDisposeScope();
         using var json = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("training", "sdxl_finetune", "run.json")));
         var rate = json.RootElement.GetProperty("lr").GetDouble();
-        _model.UNet.requires_grad_(true);
+        _model.UNet.SetRequiresGrad(true);
         _model.UNet.GradientCheckpointing = checkpointing;
         NamedParameter[] parameters = [.. _model.UNet.named_parameters().Select(p => new NamedParameter(p.name, p.parameter))];
         var initial = parameters.ToDictionary(p => p.Name, p => p.Value.detach().clone());
@@ -54,7 +54,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
             using var inStep = NewDisposeScope();
             using var batch = Batch();
             var loss = step.Run(batch, 1);
-            var norm = nn.utils.clip_grad_norm_(parameters.Select(p => p.Value), json.RootElement.GetProperty("max_grad_norm").GetDouble());
+            var norm = GradientNorm.Clip(parameters.Select(p => p.Value), json.RootElement.GetProperty("max_grad_norm").GetDouble());
             optimizer.Step([rate]);
             foreach (var parameter in parameters) parameter.Value.grad = null;
             Assert.True(Math.Abs(loss - expected.GetProperty("loss").GetDouble()) <= 5e-6, $"step {index}: loss {loss:G9}");
@@ -71,7 +71,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
     [Fact]
     public void Step_LeavesAsManyLiveTensorsAsItFound()
     {
-        _model.UNet.requires_grad_(true);
+        _model.UNet.SetRequiresGrad(true);
         var step = Step();
         long? live = null;
         for (var i = 0; i < 3; i++)
@@ -108,7 +108,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
             return step.Run(batch, 1);
         }
 
-        _model.UNet.requires_grad_(true);
+        _model.UNet.SetRequiresGrad(true);
         var whole = new PictureSizes(new PixelSize(96, 128), 0, 0, new PixelSize(96, 128));
         Assert.Equal(Loss([whole, whole]), Loss([]));
         Assert.NotEqual(Loss([whole, whole with { CropLeft = 400 }]), Loss([]));

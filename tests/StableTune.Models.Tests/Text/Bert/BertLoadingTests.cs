@@ -37,7 +37,7 @@ public sealed class BertLoadingTests : IDisposable
         Assert.Equal([2, 77, 48], context.shape);
         // The weights are the file's.
         using var file = WeightFile.Open(Path.Combine(path, "text_encoder", "model.safetensors"));
-        foreach (var (name, weight) in model.TextEncoder.state_dict()) Assert.True(weight.equal(file.Load(name)), name);
+        foreach (var (name, weight) in model.TextEncoder.state_dict()) Assert.True(weight.Equals(file.Load(name)), name);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class BertLoadingTests : IDisposable
             ]);
         Edit(path, config => config["architectures"] = new JsonArray("BertForMaskedLM"));
         using var model = ModelLoader.Load(path);
-        foreach (var (name, weight) in expected.TextEncoder.state_dict()) Assert.True(weight.equal(model.TextEncoder.state_dict()[name]), name);
+        foreach (var (name, weight) in expected.TextEncoder.state_dict()) Assert.True(weight.Equals(model.TextEncoder.state_dict()[name]), name);
     }
 
     [Fact]
@@ -151,7 +151,7 @@ public sealed class BertLoadingTests : IDisposable
         model.SaveAs(_folder.File("saved"));
         using var again = ModelLoader.Load(_folder.File("saved"));
         var (expected, actual) = (PromptEncoder.For(model).Encode(["一只猫, red"]).Context, PromptEncoder.For(again).Encode(["一只猫, red"]).Context);
-        Assert.True(expected.equal(actual));
+        Assert.True(expected.Equals(actual));
     }
 
     [Theory]
@@ -165,7 +165,7 @@ public sealed class BertLoadingTests : IDisposable
         ModelConverter.Convert(path, _folder.File("converted"));
         using var model = ModelLoader.Load(path);
         using var again = ModelLoader.Load(_folder.File("converted"));
-        Assert.True(PromptEncoder.For(model).Encode(["一只猫, red"]).Context.equal(PromptEncoder.For(again).Encode(["一只猫, red"]).Context));
+        Assert.True(PromptEncoder.For(model).Encode(["一只猫, red"]).Context.Equals(PromptEncoder.For(again).Encode(["一只猫, red"]).Context));
     }
 
     [Fact]

@@ -31,10 +31,10 @@ public sealed class SequencePromptEncoderTests : IDisposable
     {
         var conditions = _encoder.Encode(["一只红色的猫", ""]);
         var rows = new[] { "一只红色的猫", "" }.Select(text => tensor(_model.Tokenizer.EncodePadded(text)[0]).unsqueeze(0)).ToArray();
-        Assert.True(conditions.Context.equal(Text.HiddenState(cat(rows, 0))));
+        Assert.True(conditions.Context.Equals(Text.HiddenState(cat(rows, 0))));
         Assert.Null(conditions.Pooled);
         Assert.Equal(3, _encoder.LargestClipSkip);
-        Assert.True(_encoder.Encode(["猫"], clipSkip: 2).Context.equal(Text.HiddenState(tensor(_model.Tokenizer.EncodePadded("猫")[0]).unsqueeze(0), clipSkip: 2)));
+        Assert.True(_encoder.Encode(["猫"], clipSkip: 2).Context.Equals(Text.HiddenState(tensor(_model.Tokenizer.EncodePadded("猫")[0]).unsqueeze(0), clipSkip: 2)));
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class SequencePromptEncoderTests : IDisposable
     {
         Assert.Equal([2, 77, 48], _encoder.EncodeForSampling(["一只红色的猫", ""]).Context.shape);
         Assert.Equal([2, 100, 48], _encoder.EncodeForSampling([string.Concat(Enumerable.Repeat("猫", 80)), ""]).Context.shape);
-        Assert.True(_encoder.EncodeForSampling(["猫"]).Context.equal(_encoder.Encode(["猫"]).Context));
+        Assert.True(_encoder.EncodeForSampling(["猫"]).Context.Equals(_encoder.Encode(["猫"]).Context));
     }
 
     [Fact]
