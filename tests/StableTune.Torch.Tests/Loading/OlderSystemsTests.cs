@@ -1,13 +1,15 @@
 using TorchSharp;
+using Xunit.Abstractions;
 
 namespace StableTune.Torch.Tests.Loading;
 
-public sealed class OlderSystemsTests
+public sealed class OlderSystemsTests(ITestOutputHelper output)
 {
     [Fact]
     public void Torch_OnThisSystem_Computes()
     {
-        System.Runtime.CompilerServices.RuntimeHelpers.RunModuleConstructor(System.Reflection.Assembly.Load("StableTune.Torch").ManifestModule.ModuleHandle);
+        NativeBackend.Load();
+        output.WriteLine(NativeBackend.Describe().ToString());
         Assert.Equal(12, torch.ones(3, 4).sum().item<float>());
     }
 }
