@@ -100,5 +100,6 @@ internal static class BackendChecks
 
     private static NativeBackendException Two(string which) => new($"Two native backends are in the output: {which}. "
         + "Keep one of the packages StableTune, StableTune.Cuda.Windows and StableTune.Cuda.Linux "
-        + "(and of TorchSharp-cpu and TorchSharp-cuda-*), remove the other with `dotnet remove package`, delete the folders bin and obj, and build again.");
+        + "(and of TorchSharp-cpu and TorchSharp-cuda-*), remove the other with `dotnet remove package`, "
+        + "delete the folders bin and obj, and build again.");
 }

@@ -3,7 +3,10 @@ using System.Buffers.Binary;
 namespace StableTune.Torch.Loading;
 
 /// <summary>A Linux library (ELF, 64 bits, little endian), read as the system's loader reads it.</summary>
-/// <remarks>By program headers and the dynamic table. Reads are checked against the length: a file that is not as expected gives an <see cref="InvalidDataException"/>.</remarks>
+/// <remarks>
+/// By program headers and the dynamic table. Reads are checked against the length: a file that is not as expected gives an
+/// <see cref="InvalidDataException"/>.
+/// </remarks>
 internal readonly ref struct ElfFile
 {
     private const uint LoadSegment = 1, DynamicSegment = 2;

@@ -17,7 +17,8 @@ public static class NativeBackend
     /// <summary>Checks that there is one native backend and that it fits, and loads it. Further calls do nothing.</summary>
     /// <remarks>
     /// On Linux systems whose libstdc++ is a little too old for TorchSharp (Debian 12, Ubuntu 22.04, RHEL 9) a patched copy is loaded;
-    /// it is kept below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>. Unless <c>OMP_NUM_THREADS</c> is set, libtorch computes with all processors.
+    /// it is kept below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>. Unless <c>OMP_NUM_THREADS</c> is set, libtorch computes with all
+    /// processors.
     /// </remarks>
     /// <exception cref="NativeBackendException">
     /// There is none, or two, or it does not fit, or cannot be loaded; the message says what to do.
