@@ -7,6 +7,10 @@ namespace StableTune.Torch.Loading;
 /// <summary>The system's C++ library, whose versions are called <c>GLIBCXX_3.4.n</c>.</summary>
 internal static partial class LibStdCxx
 {
+    /// <summary>The version that TorchSharp wants and can do without.</summary>
+    /// <remarks>Its only symbol, <c>_ZSt21ios_base_library_initv</c>, is never called.</remarks>
+    internal const string Dispensable = "GLIBCXX_3.4.32";
+
     private const string File = "libstdc++.so.6";
 
     /// <summary>The version, such as <c>GLIBCXX_3.4.32</c>, that a message of the system's loader misses; null for others.</summary>

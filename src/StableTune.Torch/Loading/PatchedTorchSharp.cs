@@ -7,9 +7,6 @@ namespace StableTune.Torch.Loading;
 [SupportedOSPlatform("linux")]
 internal sealed class PatchedTorchSharp
 {
-    /// <summary>The version that may be missing: its only symbol, <c>_ZSt21ios_base_library_initv</c>, is never called.</summary>
-    internal const string Version = "GLIBCXX_3.4.32";
-
     private readonly byte[] _content;
     private readonly string _name;
 
@@ -19,7 +16,7 @@ internal sealed class PatchedTorchSharp
     {
         var bytes = File.ReadAllBytes(original);
         _name = $"libLibTorchSharp-{Convert.ToHexStringLower(SHA256.HashData(bytes))[..32]}.so";
-        _content = VersionNeeds.Weaken(bytes, Version);
+        _content = VersionNeeds.Weaken(bytes, LibStdCxx.Dispensable);
     }
 
     /// <summary>Loads the copy from the first place that can hold it: the user's cache, the temporary folder, memory.</summary>

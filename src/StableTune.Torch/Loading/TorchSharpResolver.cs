@@ -82,7 +82,7 @@ internal static class TorchSharpResolver
         catch (DllNotFoundException e) when (LibStdCxx.MissingVersion(e.Message) is { } wanted)
         {
             var failures = new List<string>();
-            if (wanted == PatchedTorchSharp.Version && LoadPatched(original, files, places, failures) is { } handle) return handle;
+            if (wanted == LibStdCxx.Dispensable && LoadPatched(original, files, places, failures) is { } handle) return handle;
             throw LoadFailure.TooOld(original, wanted, LibStdCxx.OfSystem(), failures, e);
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
