@@ -74,7 +74,7 @@ internal static class TorchSharpResolver
     internal static nint Load(NativeFiles files, IEnumerable<string> places)
     {
         BackendChecks.CheckPresence(files);
-        var original = files.Find("LibTorchSharp")!;
+        if (files.Find("LibTorchSharp") is not { } original) return 0;   // the program itself has loaded it from elsewhere
         try
         {
             return NativeLibrary.Load(original);
