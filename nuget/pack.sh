@@ -23,7 +23,7 @@ torchsharp=$(sed -n 's/.*Include="TorchSharp" Version="\([^"]*\)".*/\1/p' Direct
 for description in nuget/packages/*.nuspec; do run dotnet pack "$description" -o "$packages" -p "version=$version" -p "torchsharp=$torchsharp"; done
 count=$(ls "$packages"/*.nupkg | wc -l) expected=$(ls src/*/*.csproj nuget/packages/*.nuspec | wc -l)
 [ "$count" -eq "$expected" ] || { echo "$count packages, $expected expected"; exit 1; }
-ls -l --block-size=K "$packages"/*.nupkg | awk '{ print "  " $5, $NF }' | sed "s|$packages/||"
+(cd "$packages" && ls -l --block-size=K *.nupkg) | awk '{ print "  " $5, $NF }'
 cp nuget/programs/CheckPackages.cs "$work/CheckPackages.cs"
 dotnet run "$work/CheckPackages.cs" -- "$packages" "$version" "$torchsharp"
 
