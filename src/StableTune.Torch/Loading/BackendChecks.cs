@@ -1,6 +1,4 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using TorchSharp;
 
 namespace StableTune.Torch.Loading;
 
@@ -74,29 +72,9 @@ internal static class BackendChecks
             throw LoadFailure.Other(libtorch, e);
         }
         throw new NativeBackendException($"{libtorch} lacks the C interface ({CEntry}): it is no libtorch of version 2.10 or later. "
-            + $"Use the one of TorchSharp {BuiltFor.ToString(3)}: `{BackendPackages.AddCpu}`; remove other copies of libtorch.");
+            + $"Use the one of TorchSharp {TorchSharpAssembly.BuiltFor.ToString(3)}: `{BackendPackages.AddCpu}`; "
+            + "remove other copies of libtorch.");
     }
-
-    /// <summary>The version of TorchSharp that this library was built for.</summary>
-    internal static Version BuiltFor { get; } =
-        typeof(BackendChecks).Assembly.GetReferencedAssemblies().Single(name => name.Name == "TorchSharp").Version!;
-
-    /// <summary>The version of TorchSharp in use; null when none that fits can be loaded.</summary>
-    internal static Version? InUse()
-    {
-        try
-        {
-            return OfTorchSharp();
-        }
-        catch (Exception e) when (e is IOException or BadImageFormatException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>In a method of its own: TorchSharp is looked for when this method is compiled.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Version? OfTorchSharp() => typeof(torch).Assembly.GetName().Version;
 
     private static NativeBackendException Two(string which) => new($"Two native backends are in the output: {which}. "
         + "Keep one of the packages StableTune, StableTune.Cuda.Windows and StableTune.Cuda.Linux "

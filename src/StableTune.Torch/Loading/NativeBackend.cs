@@ -70,7 +70,7 @@ public static class NativeBackend
     private static void Check(NativeFiles files)
     {
         BackendChecks.CheckPlatform(NativeFiles.Platform);
-        BackendChecks.CheckTorchSharp(BackendChecks.InUse(), BackendChecks.BuiltFor);
+        BackendChecks.CheckTorchSharp(TorchSharpAssembly.Find()?.GetName().Version, TorchSharpAssembly.BuiltFor);
         BackendChecks.CheckPresence(files);
         BackendChecks.CheckOnlyOne(files, BuildPackages.OfProcess());
         BackendChecks.CheckInterface(LoadedLibraries.Find(NativeFiles.FileName("torch_cpu")) ?? files.Find("torch_cpu")!);

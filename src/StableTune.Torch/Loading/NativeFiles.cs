@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp;
 
 namespace StableTune.Torch.Loading;
 
@@ -11,7 +10,7 @@ internal sealed record NativeFiles(IReadOnlyList<string> Folders, IReadOnlyList<
     /// <summary>The folders of this process.</summary>
     internal static NativeFiles OfProcess()
     {
-        string?[] roots = [AppContext.BaseDirectory, Path.GetDirectoryName(typeof(torch).Assembly.Location)];
+        string?[] roots = [AppContext.BaseDirectory, Path.GetDirectoryName(TorchSharpAssembly.Find()?.Location)];
         var usual = roots.OfType<string>().Where(root => root.Length > 0)
             .SelectMany(root => new[] { Path.Combine(root, "runtimes", Platform, "native"), root });
         var environment = OperatingSystem.IsWindows() ? "PATH" : OperatingSystem.IsMacOS() ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH";

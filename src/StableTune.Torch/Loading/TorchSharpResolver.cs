@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using System.Runtime.Versioning;
-using TorchSharp;
 
 namespace StableTune.Torch.Loading;
 
@@ -25,14 +24,8 @@ internal static class TorchSharpResolver
     {
         if (!OperatingSystem.IsLinux() || NativeFiles.Platform != Platform) return;
         IdleThreads.SleepSoon();
-        try
-        {
-            Watch();
-        }
-        catch (Exception e) when (e is IOException or BadImageFormatException)
-        {
-            // TorchSharp itself is missing or too old: NativeBackend.Load says so, and a module's initializer must not throw.
-        }
+        if (TorchSharpAssembly.Find() is not { } torchSharp) return;   // NativeBackend.Load says so: a module's initializer must not throw
+        (AssemblyLoadContext.GetLoadContext(torchSharp) ?? AssemblyLoadContext.Default).ResolvingUnmanagedDll += Resolve;
     }
 
     /// <summary>Loads the library now where this class has anything to do with it, so that a failure comes with our message.</summary>
@@ -43,15 +36,6 @@ internal static class TorchSharpResolver
         {
             LoadOnce();
         }
-    }
-
-    /// <summary>In a method of its own: TorchSharp is looked for when this method is compiled.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    [SupportedOSPlatform("linux")]
-    private static void Watch()
-    {
-        var context = AssemblyLoadContext.GetLoadContext(typeof(torch).Assembly) ?? AssemblyLoadContext.Default;
-        context.ResolvingUnmanagedDll += Resolve;
     }
 
     /// <summary>Called when the plain load has failed. What is thrown here reaches the user within TorchSharp's own message.</summary>

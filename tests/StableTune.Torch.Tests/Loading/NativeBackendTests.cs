@@ -86,6 +86,15 @@ public sealed class NativeBackendTests : IDisposable
     }
 
     [Fact]
+    public async Task Load_WithoutTorchSharp_NamesTheVersion()
+    {
+        CopyProgram(_ => false);
+        File.Delete(_folder["TorchSharp.dll"]);
+        using var process = new ChildProcess("load", folder: _folder.Path);
+        Assert.Contains("TorchSharp 0.107.0 is wanted", (await process.EndAsync()).Output);
+    }
+
+    [Fact]
     public async Task Torch_TouchedFirstWithoutABackend_CarriesTheMessage()
     {
         if (!Libraries.IsLinux) return;

@@ -23,14 +23,22 @@ internal static class Program
     private static object Answer(string question) => question switch
     {
         "report" => NativeBackend.Describe(),
-        "torch first" => torch.ones(3, 4).sum().item<float>(),
-        "torch first, then report" => $"{torch.ones(3, 4).sum().item<float>()} {NativeBackend.Describe()}",
-        "threads kept" => WithTwoThreads(),
+        "load" => Load(),
+        "torch first" => Sum(),
+        "threads kept" => WithOneThread(),
         "spinning" => NativeVariable("GOMP_SPINCOUNT"),
         _ => throw new ArgumentException(question),
     };
 
-    private static int WithTwoThreads()
+    private static string Load()
+    {
+        NativeBackend.Load();
+        return "loaded";
+    }
+
+    private static float Sum() => torch.ones(3, 4).sum().item<float>();
+
+    private static int WithOneThread()
     {
         torch.set_num_threads(1);
         NativeBackend.Load();
