@@ -3,8 +3,7 @@
 # Each line is a process of its own. Needs 300 MB below the temporary folder. Run on a quiet machine; processor times bear a busy one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v dotnet > /dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
-bash src/StableTune.LibTorch/native/install-deps.sh
+source tests/need-dotnet.sh
 dotnet build benchmarks/StableTune.Loading -c Release -v quiet
 program=benchmarks/StableTune.Loading/bin/Release/net10.0/StableTune.Loading.dll
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

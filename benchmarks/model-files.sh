@@ -5,8 +5,7 @@
 # Run on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v dotnet > /dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
-bash src/StableTune.LibTorch/native/install-deps.sh
+source tests/need-dotnet.sh
 dotnet build benchmarks/StableTune.FullSize -c Release -v quiet
 program=benchmarks/StableTune.FullSize/bin/Release/net10.0/StableTune.FullSize.dll
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Packs every project under src/, installs the result into a fresh program outside the repository, and trains two steps there.
+# Packs every project under src/ and the packages that people install, looks into them, installs them into fresh programs outside the
+# repository, trains two steps there, and publishes in every way that a host may. Needs the .NET 10 SDK and 5 GB below the temporary folder.
 #   bash nuget/pack.sh [FOLDER]     where the packages go; artifacts/packages when not said
 set -euo pipefail
 packages=${1:+$(realpath -m "$1")}   # as the caller sees it, before the change of folder
 cd "$(dirname "$0")/.."
 packages=${packages:-$PWD/artifacts/packages}
-command -v dotnet > /dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
-bash src/StableTune.LibTorch/native/install-deps.sh
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+source tests/need-dotnet.sh
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 run() { # quiet unless it fails
@@ -15,25 +15,30 @@ run() { # quiet unless it fails
 }
 
 echo "packing into $packages"
-mkdir -p "$packages"; rm -f "$packages"/StableTune.*nupkg
+mkdir -p "$packages"; rm -f "$packages"/StableTune*.nupkg "$packages"/StableTune*.snupkg
 for project in src/*/*.csproj; do run dotnet pack "$project" -c Release -o "$packages" -v quiet; done
-count=$(ls "$packages"/*.nupkg | wc -l)
-[ "$count" -eq "$(ls src/*/*.csproj | wc -l)" ] || { echo "$count packages for $(ls src/*/*.csproj | wc -l) projects"; exit 1; }
 version=$(basename "$(ls "$packages"/StableTune.Core.*.nupkg)" .nupkg); version=${version#StableTune.Core.}
-ls -l --block-size=K "$packages"/*.nupkg | awk '{ print "  " $5, $NF }' | sed "s|$packages/||"
+torchsharp=$(sed -n 's/.*Include="TorchSharp" Version="\([^"]*\)".*/\1/p' Directory.Packages.props)
+# Nothing is restored for these: not every feed has the packages with CUDA.
+for description in nuget/packages/*.nuspec; do run dotnet pack "$description" -o "$packages" -p "version=$version" -p "torchsharp=$torchsharp"; done
+count=$(ls "$packages"/*.nupkg | wc -l) expected=$(ls src/*/*.csproj nuget/packages/*.nuspec | wc -l)
+[ "$count" -eq "$expected" ] || { echo "$count packages, $expected expected"; exit 1; }
+(cd "$packages" && ls -l --block-size=K *.nupkg) | awk '{ print "  " $5, $NF }'
+cp nuget/programs/CheckPackages.cs "$work/CheckPackages.cs"
+dotnet run "$work/CheckPackages.cs" -- "$packages" "$version" "$torchsharp"
 
-echo "installing StableTune $version into a fresh program"
-app=$work/app
-run dotnet new console -o "$app" --no-restore
-cat > "$app/nuget.config" <<XML
+# A package cache of its own: packages that were installed earlier under the same version must not stand in for these.
+export NUGET_PACKAGES=$work/cache
+cat > "$work/nuget.config" <<XML
 <configuration>
   <packageSources><add key="packed here" value="$packages" /></packageSources>
 </configuration>
 XML
-# A package cache of its own: packages that were installed earlier under the same version must not stand in for these.
-export NUGET_PACKAGES=$work/cache
-run dotnet add "$app" package StableTune --version "$version"
 
+echo "installing StableTune $version into a fresh program"
+app=$work/app
+run dotnet new console -o "$app" --no-restore
+run dotnet add "$app" package StableTune --version "$version"
 # The README's example as it stands, on the tiny model, with two steps.
 mkdir -p "$app/run/models" "$app/run/images"
 cp -r tests/fixtures/models/tiny-sd15 "$app/run/models/sd15"
@@ -45,10 +50,9 @@ cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
   echo 'Console.WriteLine($"{result.Steps} steps, loss {result.AverageLoss:F4}, {new FileInfo(result.Files[0]).Length} bytes in {result.Files[0]}");'
 } > "$app/Program.cs"
 run dotnet build "$app" -c Release -v quiet
-for shim in libstabletune_torch.so libstabletune_imaging.so; do
-  [ -f "$app/bin/Release/net10.0/runtimes/linux-x64/native/$shim" ] || { echo "$shim did not come with the packages"; exit 1; }
-done
-unset STABLETUNE_NATIVE
 (cd "$app/run" && dotnet "$app/bin/Release/net10.0/app.dll")
 [ -s "$app/run/out/frog.safetensors" ] || { echo "the adapter was not written"; exit 1; }
+rm -rf "$app"
+
+bash nuget/programs/try.sh "$work" "StableTune $version"
 echo "the packages work: $packages"

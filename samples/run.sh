@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Sets up what is missing, builds a sample, and runs it with the arguments that follow:  bash samples/run.sh Datasets --steps 20
+# Builds a sample, and runs it with the arguments that follow:  bash samples/run.sh Datasets --steps 20
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 sample=${1:-}
 [ -n "$sample" ] && [ -d "samples/$sample" ] || { echo "\"$sample\" is no sample; there are:$(cd samples && printf ' %s' */ | sed 's|/||g; s| Shared||')"; exit 1; }
 shift
-command -v dotnet >/dev/null || { echo "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"; exit 1; }
-bash src/StableTune.LibTorch/native/install-deps.sh || exit 1
+source tests/need-dotnet.sh
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 log=$(mktemp); trap 'rm -f "$log"' EXIT

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what is missing, builds, and runs all tests. The last line is "N passed, N failed".
+# Builds and runs all tests. The last line is "N passed, N failed".
 #   bash tests/run.sh          the normal run
 #   bash tests/run.sh --all    also the slow, exhaustive variants (STABLETUNE_ALL_TESTS=1)
 set -uo pipefail
@@ -18,8 +18,7 @@ case "${1:-}" in
   *) stop "unknown argument: $1 (only --all is known)" ;;
 esac
 
-command -v dotnet >/dev/null || stop "missing: the .NET 10 SDK ('dotnet' is not on the PATH)"
-bash src/StableTune.LibTorch/native/install-deps.sh 2>&1 || stop "what the native parts need is not installed"
+source tests/need-dotnet.sh
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 results=$(mktemp -d) || stop "no temporary folder can be made"

@@ -2,8 +2,11 @@ using System.Buffers.Binary;
 
 namespace StableTune.Torch.Loading;
 
-/// <summary>A Linux library (ELF, 64 bits, little endian) as bytes, read as the system's loader reads it: by program headers and the dynamic table.</summary>
-/// <remarks>Every read is checked against the length: a file that is not as expected gives an <see cref="InvalidDataException"/>.</remarks>
+/// <summary>A Linux library (ELF, 64 bits, little endian), read as the system's loader reads it.</summary>
+/// <remarks>
+/// By program headers and the dynamic table. Reads are checked against the length: a file that is not as expected gives an
+/// <see cref="InvalidDataException"/>.
+/// </remarks>
 internal readonly ref struct ElfFile
 {
     private const uint LoadSegment = 1, DynamicSegment = 2;

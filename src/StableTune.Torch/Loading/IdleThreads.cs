@@ -1,0 +1,30 @@
+using TorchSharp;
+
+namespace StableTune.Torch.Loading;
+
+/// <summary>How many threads compute, and what they do when they have nothing to do.</summary>
+internal static class IdleThreads
+{
+    private const string Threads = "OMP_NUM_THREADS", Spinning = "GOMP_SPINCOUNT", Waiting = "OMP_WAIT_POLICY";
+
+    /// <summary>
+    /// Lets OpenMP's idle threads sleep soon, where the user has not said otherwise: they would spin for long, and so take a core from
+    /// other threads. To be called before libtorch is loaded, whose OpenMP reads its environment then.
+    /// </summary>
+    /// <remarks>
+    /// Linux alone, where libtorch brings GNU's OpenMP. On Windows and macOS it brings Intel's and LLVM's: threads sleep after 200 ms.
+    /// </remarks>
+    internal static void SleepSoon()
+    {
+        if (!IsSet(Waiting)) SystemCalls.SetVariableWhereUnset(Spinning, "10000");
+    }
+
+    /// <summary>Lets libtorch compute on all processors, where the user has not said otherwise.</summary>
+    /// <remarks>It would use one thread for two processors that share a core.</remarks>
+    internal static void UseAllProcessors()
+    {
+        if (!IsSet(Threads)) torch.set_num_threads(Environment.ProcessorCount);
+    }
+
+    private static bool IsSet(string variable) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable));
+}

@@ -1,0 +1,31 @@
+using System.Globalization;
+
+namespace StableTune.Torch;
+
+/// <summary>Which libtorch a process computes with.</summary>
+/// <param name="TorchSharpVersion">The version of TorchSharp, such as "0.107.0".</param>
+/// <param name="LibTorchVersion">The version of libtorch that TorchSharp was built for, such as "2.10.0".</param>
+/// <param name="LibTorchPath">The file that libtorch was loaded from; null when the system does not tell.</param>
+/// <param name="UsesPatchedCopy">Whether a patched copy of TorchSharp's native library is in use, for an older libstdc++.</param>
+/// <param name="IsCudaAvailable">Whether tensors can be put on an NVIDIA GPU.</param>
+/// <param name="CudaDeviceCount">The number of GPUs that CUDA offers; 0 without CUDA.</param>
+/// <param name="Threads">The number of threads that one operator computes with on the processor.</param>
+public sealed record NativeBackendReport(
+    string TorchSharpVersion,
+    string LibTorchVersion,
+    string? LibTorchPath,
+    bool UsesPatchedCopy,
+    bool IsCudaAvailable,
+    int CudaDeviceCount,
+    int Threads)
+{
+    /// <summary>The report as one line for a log.</summary>
+    public override string ToString()
+    {
+        var cuda = IsCudaAvailable ? string.Create(CultureInfo.InvariantCulture, $"CUDA with {CudaDeviceCount} device(s)") : "no CUDA";
+        var patched = UsesPatchedCopy ? ", patched for an older libstdc++" : "";
+        var libtorch = $"libtorch {LibTorchVersion} from {LibTorchPath ?? "an unknown place"}";
+        var torchSharp = $"TorchSharp {TorchSharpVersion}{patched}";
+        return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}, {libtorch}, {cuda}, {Threads} thread(s)");
+    }
+}
