@@ -35,7 +35,7 @@ public sealed class ClipTokenizer : ITextTokenizer
             throw new ArgumentException($"The pad token \"{padToken}\" is not in the vocabulary.", nameof(padToken));
         PadId = padId;
         LargestId = Math.Max(vocabulary.Ids.Values.Max(), AddedTokens.Values.DefaultIfEmpty().Max());
-        _encoder = new BytePairEncoder(vocabulary, EndId);
+        _encoder = vocabulary.Encoder;
         _fixedWords = [new(ClipVocabulary.StartToken, StartId), new(ClipVocabulary.EndToken, EndId), new(padToken, padId)];
         _special = new SpecialWords([.. AddedTokens, .. _fixedWords]);
     }

@@ -27,13 +27,22 @@ public sealed class ClipVocabulary
     private static readonly Lazy<string[]> EmbeddedMerges = new(() => EmbeddedResource.ReadLines("clip-merges.txt.br"));
     private static readonly Lazy<ClipVocabulary> FullVocabulary = new(() => Embedded(FullMergeCount));
 
-    private ClipVocabulary(IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges) => (Ids, Merges) = (ids, merges);
+    private readonly Lazy<BytePairEncoder> _encoder;
+
+    private ClipVocabulary(IReadOnlyDictionary<string, int> ids, IReadOnlyList<string> merges)
+    {
+        (Ids, Merges) = (ids, merges);
+        _encoder = new(() => new BytePairEncoder(Ids, Merges, EndOfWord, EndToken));
+    }
 
     /// <summary>The id of each token.</summary>
     public IReadOnlyDictionary<string, int> Ids { get; }
 
     /// <summary>The merges, best first, each as two tokens with a blank between them.</summary>
     public IReadOnlyList<string> Merges { get; }
+
+    /// <summary>Encodes words; one for all tokenizers of this vocabulary, made when a first one asks for it.</summary>
+    internal BytePairEncoder Encoder => _encoder.Value;
 
     /// <summary>The full vocabulary of CLIP ViT-L/14, as all Stable Diffusion models use it: 49,408 tokens.</summary>
     public static ClipVocabulary Full => FullVocabulary.Value;

@@ -13,10 +13,9 @@ internal static class ByteLevelSplitter
     public static ReadOnlySpan<char> Next(ReadOnlySpan<char> text, ref int position)
     {
         var start = position;
-        foreach (var contraction in ClipWordSplitter.Contractions)
+        if (ClipWordSplitter.ContractionAt(text, start) is > 0 and var contraction)
         {
-            if (!text[start..].StartsWith(contraction, StringComparison.Ordinal)) continue;
-            position += contraction.Length;
+            position += contraction;
             return text[start..position];
         }
 

@@ -14,7 +14,7 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     /// <param name="options">How texts are read; null for the defaults.</param>
     /// <param name="addedTokens">Further whole words with ids of their own, as textual inversion adds; the longest match wins.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="ArgumentException">The vocabulary lacks a special token, or a token that a merge needs.</exception>
+    /// <exception cref="ArgumentException">The vocabulary lacks a special token or a token that a merge needs, or has an id twice.</exception>
     public RobertaTokenizer(
         IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<string> merges, RobertaTokenizerOptions? options = null,
         IReadOnlyDictionary<string, int>? addedTokens = null)
@@ -22,8 +22,9 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     {
         ArgumentNullException.ThrowIfNull(merges);
         if (MissingIn(vocabulary, merges) is { } fault) throw new ArgumentException(fault, nameof(merges));
+        if (SharedIn(vocabulary) is { } shared) throw new ArgumentException(shared, nameof(vocabulary));
         (Vocabulary, Merges, Options) = (vocabulary, merges, options);
-        _encoder = new BytePairEncoder(vocabulary, merges, endOfWord: "", vocabulary[options.UnknownToken]);
+        _encoder = new BytePairEncoder(vocabulary, merges, endOfWord: null, options.UnknownToken);
     }
 
     /// <summary>The id of each token.</summary>
@@ -55,6 +56,15 @@ public sealed class RobertaTokenizer : SequenceTokenizer
                 if (!vocabulary.ContainsKey(token)) return $"The vocabulary has no token \"{token}\", which the merge \"{merge}\" needs.";
         }
 
+        return null;
+    }
+
+    private static string? SharedIn(IReadOnlyDictionary<string, int> vocabulary)
+    {
+        var tokens = new Dictionary<int, string>(vocabulary.Count);
+        foreach (var (token, id) in vocabulary)
+            if (!tokens.TryAdd(id, token))
+                return $"The vocabulary gives the id {id} to \"{tokens[id]}\" and to \"{token}\"; each id stands for one token.";
         return null;
     }
 

@@ -12,6 +12,7 @@ internal sealed class TokenizerFiles
     private const int LargestId = 100_000_000;
 
     private readonly JsonElement? _config, _special;
+    private readonly Lazy<JsonElement?> _fast;
 
     /// <summary>Reads what there is of <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c>.</summary>
     /// <exception cref="InvalidFileException">The folder is missing, or a file is corrupt.</exception>
@@ -23,27 +24,31 @@ internal sealed class TokenizerFiles
                 folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with the vocabulary of its text encoder.");
         _config = ReadObject(PathOf("tokenizer_config.json"));
         _special = ReadObject(PathOf("special_tokens_map.json"));
-        Fast = ReadObject(PathOf("tokenizer.json"));
+        _fast = new(() => ReadObject(PathOf("tokenizer.json")));
     }
 
     /// <summary>The folder.</summary>
     public string Folder { get; }
 
-    /// <summary><c>tokenizer.json</c>, which holds a whole tokenizer; null when missing.</summary>
-    public JsonElement? Fast { get; }
+    /// <summary><c>tokenizer.json</c>, which holds a whole tokenizer and megabytes, and is read when asked for; null when missing.</summary>
+    /// <exception cref="InvalidFileException">The file is corrupt.</exception>
+    public JsonElement? Fast => _fast.Value;
 
     /// <summary>A file of the folder.</summary>
     public string PathOf(string file) => Path.Combine(Folder, file);
 
     /// <summary>A special token such as "pad_token": a text, or an object with its content.</summary>
-    public string? Token(string key)
+    public string? Token(string key) => TokenAndFile(key)?.Token;
+
+    /// <summary>A special token and the file that names it; null where none does.</summary>
+    public (string Token, string File)? TokenAndFile(string key)
     {
         foreach (var (source, file) in new[] { (_special, "special_tokens_map.json"), (_config, "tokenizer_config.json") })
         {
             if (Property(source, key) is not { } token) continue;
             if (Property(token, "content") is { } content) token = content;
             return token.ValueKind == JsonValueKind.String && token.GetString() is { Length: > 0 } text
-                ? text
+                ? (text, file)
                 : throw Wrong(file, key, token, "a token");
         }
 
@@ -73,7 +78,9 @@ internal sealed class TokenizerFiles
     }
 
     /// <summary>Whole words with ids of their own, from all files that name some, without those of the vocabulary.</summary>
-    public Dictionary<string, int> AddedTokens(IReadOnlyDictionary<string, int> vocabulary)
+    /// <param name="vocabulary">The id of each token.</param>
+    /// <param name="ofFast">Whether to heed those of <c>tokenizer.json</c>.</param>
+    public Dictionary<string, int> AddedTokens(IReadOnlyDictionary<string, int> vocabulary, bool ofFast = true)
     {
         var added = new Dictionary<string, int>(StringComparer.Ordinal);
         if (ReadObject(PathOf("added_tokens.json")) is { } own)
@@ -84,7 +91,7 @@ internal sealed class TokenizerFiles
                     Content(entry.Value, "tokenizer_config.json"),
                     int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id <= LargestId
                         ? id : throw Wrong("tokenizer_config.json", "added_tokens_decoder." + entry.Name, entry.Value, "a token under its id"));
-        if (Property(Fast, "added_tokens") is { ValueKind: JsonValueKind.Array } list)
+        if (ofFast && Property(Fast, "added_tokens") is { ValueKind: JsonValueKind.Array } list)
             foreach (var entry in list.EnumerateArray())
                 added.TryAdd(Content(entry, "tokenizer.json"), IdOf(Property(entry, "id")) ?? throw Wrong("tokenizer.json", "added_tokens", entry, "tokens with ids"));
         foreach (var token in added.Keys.Where(token => token.Length == 0 || vocabulary.ContainsKey(token)).ToArray()) added.Remove(token);

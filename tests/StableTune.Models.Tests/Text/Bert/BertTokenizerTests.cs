@@ -117,6 +117,13 @@ public class BertTokenizerTests
     }
 
     [Fact]
+    public void EncodeBody_NoLongestWord_ReadsWordsOfAnyLength()
+    {
+        var tokenizer = TinyVocabularies.Bert(["a", "##a"], special: true, new BertTokenizerOptions { MaxWordLength = int.MaxValue });
+        Assert.Equal(100_000, tokenizer.EncodeBody(new string('a', 100_000)).Count);
+    }
+
+    [Fact]
     public void EncodeBody_LengthOfWords_CountsCharactersNotUnits()
     {
         var tokenizer = TinyVocabularies.Bert(["😀", "##😀"], special: true);

@@ -73,6 +73,9 @@ public class RobertaTokenizerTests
         Assert.Contains("\"lox\"", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new RobertaTokenizer(Tokenizer.Vocabulary, ["lo"]));
         Assert.Throws<ArgumentException>(() => new RobertaTokenizer(new Dictionary<string, int>(), []));
+        var shared = new Dictionary<string, int>(Tokenizer.Vocabulary) { ["twin"] = 2 };
+        error = Assert.Throws<ArgumentException>(() => new RobertaTokenizer(shared, []));
+        Assert.Contains("the id 2 to \"</s>\" and to \"twin\"", error.Message, StringComparison.Ordinal);
     }
 
     private static RobertaTokenizer Create(RobertaTokenizerOptions? options = null) => new(TinyVocabularies.ByteLevel(Merges), Merges, options);
