@@ -37,21 +37,13 @@ public static class ActivationCheckpoint
         using var scope = NewDisposeScope();
         if (!is_grad_enabled()) return Result(segment, inputs).MoveToOuterDisposeScope();
 
-        var random = drawsRandomNumbers ? get_rng_state().DetachFromDisposeScope() : null;
-        try
-        {
-            Tensor output;
-            using (no_grad()) output = Result(segment, inputs);
-            var run = new Segment(segment, random, GradientFaults.OfThisThread, output);
-            random = null;
-            // An empty tensor that wants a gradient, so that parameters inside the segment are reached even when no input wants one.
-            var anchor = empty(0, requires_grad: true);
-            return SegmentFunction.apply([run, anchor, .. inputs]).MoveToOuterDisposeScope();
-        }
-        finally
-        {
-            random?.Dispose();
-        }
+        var random = drawsRandomNumbers ? get_rng_state() : null;
+        Tensor output;
+        using (no_grad()) output = Result(segment, inputs);
+        // An empty tensor that wants a gradient, so that parameters inside the segment are reached even when no input wants one.
+        var anchor = empty(0, requires_grad: true);
+        var run = new Segment(segment, drawsRandomNumbers, GradientFaults.OfThisThread, output);
+        return SegmentFunction.apply([run, random!, anchor, .. inputs]).MoveToOuterDisposeScope();
     }
 
     /// <summary>What the segment returns, as a tensor of its own even when the segment hands back one of its inputs.</summary>

@@ -1,18 +1,20 @@
 namespace StableTune.Torch;
 
-/// <summary>A segment, what it began with, and the output of its first run, until autograd has taken that over.</summary>
+/// <summary>A segment, and the output of its first run until autograd has taken that over.</summary>
 /// <param name="Body">The function.</param>
-/// <param name="RandomState">State of the CPU's random stream when the segment began; null when it draws nothing. Owned by this record.</param>
-/// <param name="Faults">Where an exception of the second pass is kept.</param>
+/// <param name="DrawsRandomNumbers">Whether the CPU's random stream is set back for the second run.</param>
+/// <param name="Faults">Where an exception of the second run is kept.</param>
 /// <param name="Output">What the first run gave.</param>
-internal sealed record Segment(Func<Tensor[], Tensor> Body, Tensor? RandomState, GradientFaults Faults, Tensor Output)
+internal sealed record Segment(Func<Tensor[], Tensor> Body, bool DrawsRandomNumbers, GradientFaults Faults, Tensor Output)
 {
     /// <summary>Runs the segment with the random stream set back, and sets the stream to where it stood afterwards.</summary>
-    internal Tensor RunAgain(Tensor[] inputs)
+    /// <param name="inputs">What it is computed from.</param>
+    /// <param name="random">State of the stream when the first run began; null when the segment draws nothing.</param>
+    internal Tensor RunAgain(Tensor[] inputs, Tensor? random)
     {
-        if (RandomState is null) return ActivationCheckpoint.Result(Body, inputs);
+        if (random is null) return ActivationCheckpoint.Result(Body, inputs);
         using var now = get_rng_state();
-        set_rng_state(RandomState);
+        set_rng_state(random);
         try
         {
             return ActivationCheckpoint.Result(Body, inputs);
@@ -24,10 +26,13 @@ internal sealed record Segment(Func<Tensor[], Tensor> Body, Tensor? RandomState,
     }
 }
 
-/// <summary>The node of a checkpoint in autograd's graph. Its variables: the segment, the anchor, the inputs.</summary>
+/// <summary>The node of a checkpoint in autograd's graph. Its variables: the segment, the random state, the anchor, the inputs.</summary>
 internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFunction>
 {
     private const string Key = "segment";
+
+    /// <summary>Where the inputs begin among the variables: behind the segment, the random state (null for none) and the anchor.</summary>
+    internal const int FirstInput = 3;
 
     public override string Name => "StableTune.ActivationCheckpoint";
 
@@ -35,7 +40,8 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
     {
         var segment = (Segment)vars[0];
         ctx.set_materialize_grads(false);
-        ctx.save_for_backward([.. vars.Skip(2).Cast<Tensor>()]);
+        // With the graph go what it saves, the state of the stream among it.
+        ctx.save_for_backward([.. vars.Skip(FirstInput).Prepend(vars[1]).Cast<Tensor>()]);
         ctx.save_data(Key, segment with { Output = null! });
         return segment.Output;
     }
@@ -44,7 +50,7 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
     {
         var segment = (Segment)ctx.get_data(Key);
         var inputs = ctx.get_saved_variables();
-        Tensor?[] gradients = new Tensor?[inputs.Count + 2];
+        Tensor?[] gradients = new Tensor?[inputs.Count - 1 + FirstInput];
         try
         {
             // What went wrong before leaves nothing to be computed any more.
@@ -57,7 +63,7 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
         }
         finally
         {
-            foreach (var input in inputs) input.Dispose();
+            foreach (var input in inputs) input?.Dispose();
             if (!grad_output.IsInvalid) grad_output.Dispose();
         }
 
@@ -70,11 +76,11 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
             throw new NotSupportedException("a checkpoint has no second derivative: run the segment without ActivationCheckpoint where create_graph is asked for");
         using var scope = NewDisposeScope();
         using var enabled = enable_grad();
-        Tensor[] inputs = [.. saved.Select(input => input.detach().requires_grad_(input.requires_grad))];
-        var output = segment.RunAgain(inputs);
+        Tensor[] inputs = [.. saved.Skip(1).Select(input => input.detach().requires_grad_(input.requires_grad))];
+        var output = segment.RunAgain(inputs, segment.DrawsRandomNumbers ? saved[0] : null);
         if (!output.requires_grad) return;
         autograd.backward([output], [gradient]);
         for (var k = 0; k < inputs.Length; k++)
-            if (inputs[k].requires_grad) gradients[k + 2] = inputs[k].grad?.DetachFromDisposeScope();
+            if (inputs[k].requires_grad) gradients[k + FirstInput] = inputs[k].grad?.DetachFromDisposeScope();
     }
 }
