@@ -77,6 +77,9 @@ public sealed class TomlInvalidTests
         { "a = \"\"\"\"\"\"\"\"\"", "1, 13", "the end of the line" },
         { "a = '''''''''", "1, 13", "the end of the line" },
         { "a = \"\\x41\"", "1, 7", "found 'x' behind a backslash" },
+        { "a = \"x\\\n  y\"", "1, 5", "the text that begins here does not end on its line" },
+        { "a = \"\"\"x\\\tu0041\"\"\"", "1, 10", "behind a backslash, which is no escape" },
+        { "a = \"\"\"x\\\n \r y\"\"\"", "1, 5", "holds a carriage return" },
         { "a = \"\\e\"", "1, 7", "Known escapes are" },
         { "a = \"C:\\Users\"", "1, 10", "in single quotes a backslash is an ordinary character" },
         { "a = \"\\u12\"", "1, 10", "Unexpected escape character [\"] in string" },
@@ -141,6 +144,7 @@ public sealed class TomlInvalidTests
         // dates
         { "a = 2024-13-01", "1, 5", "Unable to parse the date time/offset `2024-13-01`" },
         { "a = 2023-02-29", "1, 5", "Unable to parse the date time/offset `2023-02-29`" },
+        { "a = 20_24-01-01", "1, 5", "a date with an underscore" },
         { "a = 2024-1-01", "1, 5", "Invalid format of date time/offset `2024-1-01` not following RFC3339" },
         { "a = 2024-01-01T", "1, 5", "Unable to parse the date time/offset `2024-01-01T`" },
         { "a = 2024-01-01T24:00:00", "1, 5", "Unable to parse the date time/offset `2024-01-01T24:00:00`" },
