@@ -105,7 +105,7 @@ public sealed class AdapterNetwork : IDisposable
 
     /// <summary>All that is saved (parameters and alphas) under its name in files. The tensors are the adapters' own.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> NamedTensors() =>
-        _adapters.SelectMany(entry => entry.Adapter.state_dict().Select(tensor => ($"{entry.Name}.{tensor.Key}", tensor.Value)));
+        _adapters.SelectMany(entry => ModuleTensors.Named(entry.Adapter).Select(tensor => ($"{entry.Name}.{tensor.Key}", tensor.Value)));
 
     /// <summary>Sets how strongly the adapters act: 1 as trained, 0 off, negative the opposite.</summary>
     /// <param name="multiplier">The factor.</param>
@@ -249,7 +249,7 @@ public sealed class AdapterNetwork : IDisposable
     {
         var modules = file.Names.Select(name => name.Split('.', 2)[0]).ToHashSet(StringComparer.Ordinal);
         string NameIn(AttachedAdapter entry) => entry.OtherName is { } other && modules.Contains(other) && !modules.Contains(entry.Name) ? other : entry.Name;
-        var own = _adapters.SelectMany(entry => entry.Adapter.state_dict().Select(tensor => (Name: $"{NameIn(entry)}.{tensor.Key}", tensor.Value)))
+        var own = _adapters.SelectMany(entry => ModuleTensors.Named(entry.Adapter).Select(tensor => (Name: $"{NameIn(entry)}.{tensor.Key}", tensor.Value)))
             .ToDictionary(tensor => tensor.Name, tensor => tensor.Value.shape, StringComparer.Ordinal);
         var unexpected = file.Names.Where(name => !own.ContainsKey(name)).ToList();
         var shared = file.Tensors.Where(info => own.ContainsKey(info.Name)).ToList();
@@ -263,7 +263,7 @@ public sealed class AdapterNetwork : IDisposable
         {
             using var scope = NewDisposeScope();
             var module = NameIn(entry);
-            var tensors = entry.Adapter.state_dict().Keys
+            var tensors = ModuleTensors.Named(entry.Adapter).Keys
                 .Where(name => file.Contains($"{module}.{name}") && !wrong.Contains($"{module}.{name}"))
                 .ToDictionary(name => name, name => file.Load($"{module}.{name}", ScalarType.Float32), StringComparer.Ordinal);
             if (tensors.Count > 0) entry.Adapter.LoadTensors(tensors);

@@ -52,7 +52,7 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(tensors);
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (name, own) in state_dict())
+        foreach (var (name, own) in ModuleTensors.Named(this))
             if (tensors.TryGetValue(name, out var loaded)) own.copy_(loaded);
     }
 

@@ -55,30 +55,6 @@ internal sealed record ShardIndex(IReadOnlyList<string> Shards, IReadOnlyDiction
         if (file.Length > LargestFile) throw new InvalidFileException(path, $"the file has {file.Length} bytes, far too many for an index.", Again);
         var bytes = new byte[file.Length];
         FileBytes.Read(file.SafeFileHandle, bytes, 0, path);
-        try
-        {
-            var document = JsonDocument.Parse(bytes.AsMemory().TrimStart("\uFEFF"u8));
-            // The parser lets texts pass that are no Unicode, and throws when they are asked for: better here than later.
-            ReadTexts(document.RootElement);
-            return document;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw new InvalidFileException(path, "not JSON: " + e.Message, Again, e);
-        }
-    }
-
-    private static void ReadTexts(JsonElement value)
-    {
-        if (value.ValueKind == JsonValueKind.String) value.GetString();
-        else if (value.ValueKind == JsonValueKind.Array) foreach (var item in value.EnumerateArray()) ReadTexts(item);
-        else if (value.ValueKind == JsonValueKind.Object)
-        {
-            foreach (var entry in value.EnumerateObject())
-            {
-                _ = entry.Name;
-                ReadTexts(entry.Value);
-            }
-        }
+        return JsonFile.Parse(path, bytes, Again, allowTwice: true);
     }
 }

@@ -57,7 +57,7 @@ public static class ModuleWeights
     private static (List<(TensorInfo, Tensor)> Pairs, LoadReport Report) Match(
         nn.Module module, WeightFile file, Func<string, string?>? rename)
     {
-        var own = module.state_dict();
+        var own = ModuleTensors.Named(module);
         var (unexpected, mismatched) = (new List<string>(), new List<ShapeMismatch>());
         var pairs = new List<(TensorInfo, Tensor)>();
         var sources = new Dictionary<string, string>(StringComparer.Ordinal);

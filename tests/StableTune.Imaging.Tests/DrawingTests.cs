@@ -61,10 +61,6 @@ public sealed class DrawingTests
         Assert.Equal(4 * dots, Count(canvas.Image, PixelColor.Black));
         Assert.Equal(0, canvas.Image.Row(3)[3 * 2]);
         Assert.Equal(22, Canvas.TextWidth("Hi", 2));
-
-        var turned = new Canvas(30, 60, PixelColor.White);
-        turned.DrawTextUpwards(3, 58, "Hi", 2, PixelColor.Black);
-        Assert.Equal(canvas.Image.Oriented(8).Pixels, turned.Image.Pixels);
     }
 
     [Fact]
@@ -81,43 +77,5 @@ public sealed class DrawingTests
         Assert.Throws<ArgumentException>(() => ContactSheet.Draw([]));
         Assert.Throws<ArgumentException>(() => ContactSheet.Draw([new("x", [])]));
         Assert.Contains("CellPixels", Assert.Throws<InvalidOptionsException>(() => ContactSheet.Draw([new("", [new(red)])], new() { CellPixels = 3 })).Message, StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData(0.03, 0.31, "0.0 0.1 0.2 0.3 0.4")]
-    [InlineData(-3, 7, "-4 -2 0 2 4 6 8")]
-    [InlineData(0, 0.0001, "0 2.0e-5 4.0e-5 6.0e-5 8.0e-5 1.0e-4")]
-    [InlineData(1_000_000, 5_000_000, "1e6 2e6 3e6 4e6 5e6")]
-    [InlineData(5, 5, "2 3 4 5 6 7 8")]
-    [InlineData(0, 0, "-1.0 -0.5 0.0 0.5 1.0")]
-    public void ChartAxis_Range_HasRoundTicks(double low, double high, string labels)
-    {
-        var axis = new ChartAxis(low, high, 100, 0, 5, toTicks: true);
-        Assert.Equal(labels, string.Join(' ', axis.Ticks.Select(axis.Format)));
-        Assert.InRange(axis.At(low), 0, 100);
-        Assert.InRange(axis.At(high), 0, 100);
-        Assert.Equal(100, axis.At(axis.Low), 1e-9);
-        Assert.Equal(0, axis.At(axis.High), 1e-9);
-    }
-
-    [Fact]
-    public void LineChart_FallingValues_FallOnThePicture()
-    {
-        var options = new LineChartOptions { Smoothing = null, Width = 400, Height = 300 };
-        var chart = LineChart.Draw([.. Enumerable.Range(0, 50).Select(i => ((double)i, 50.0 - i))], options);
-        Assert.Equal(new PixelSize(400, 300), chart.Size);
-        var line = PixelColor.FromRgb(0x1F6FC2);
-        (int X, int Y)[] places = [.. from y in Enumerable.Range(0, 300) from x in Enumerable.Range(0, 400)
-            where chart.Row(y).Slice(3 * x, 3).SequenceEqual((ReadOnlySpan<byte>)[line.R, line.G, line.B]) select (x, y)];
-        Assert.True(places.MinBy(place => place.X).Y < 60 && places.MaxBy(place => place.X).Y > 200);
-    }
-
-    [Fact]
-    public void LineChart_OddInput_IsDrawn()
-    {
-        foreach (var points in new[] { [], [(1, double.NaN)], [(1, 1)], [(1, 1), (2, double.PositiveInfinity), (3, 2)], [.. Enumerable.Range(0, 100_000).Select(i => ((double)i, Math.Sin(i)))], new (double, double)[] { (5, 0), (5, 0) } })
-            Assert.Equal(new PixelSize(960, 540), LineChart.Draw(points, new() { Title = "x" }).Size);
-        Assert.Contains("Smoothing", Assert.Throws<InvalidOptionsException>(() => LineChart.Draw([], new() { Smoothing = 1 })).Message, StringComparison.Ordinal);
-        Assert.Contains("Width", Assert.Throws<InvalidOptionsException>(() => LineChart.Draw([], new() { Width = 10 })).Message, StringComparison.Ordinal);
     }
 }

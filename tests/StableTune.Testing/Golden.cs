@@ -37,8 +37,30 @@ public sealed class Golden : IDisposable
     public void AssertClose(string name, Tensor actual, double tolerance, bool relativeToMax = false) =>
         GoldenComparison.AssertClose(name, this[name], actual, tolerance, relativeToMax);
 
+    /// <summary>Fails unless shape and type fit and every element lies within <paramref name="absolute"/> + <paramref name="relative"/> · |expected|.</summary>
+    public void AssertWithin(string name, Tensor actual, double absolute = 0, double relative = 0)
+    {
+        Assert.Equal(this[name].shape, actual.shape);
+        GoldenComparison.AssertClose(Floats(name), GoldenComparison.Floats(actual), name, absolute, relative);
+    }
+
+    /// <summary>The numbers of a float32 tensor.</summary>
+    public float[] Floats(string name) => Values<float>(name, ScalarType.Float32);
+
+    /// <summary>The numbers of a float64 tensor.</summary>
+    public double[] Doubles(string name) => Values<double>(name, ScalarType.Float64);
+
+    /// <summary>The numbers of a tensor of bytes.</summary>
+    public byte[] Bytes(string name) => Values<byte>(name, ScalarType.Byte);
+
     /// <summary>Fails unless shape and all elements are the same.</summary>
     public void AssertEqual(string name, Tensor actual) => AssertClose(name, actual, 0);
+
+    private T[] Values<T>(string name, ScalarType type) where T : unmanaged
+    {
+        Assert.Equal(type, this[name].dtype);
+        return this[name].data<T>().ToArray();
+    }
 
     public void Dispose()
     {

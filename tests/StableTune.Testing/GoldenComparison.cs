@@ -16,6 +16,32 @@ public static class GoldenComparison
         if (Describe(name, expected, actual, tolerance, relativeToMax) is { } fault) Assert.Fail(fault);
     }
 
+    /// <summary>Fails unless every number lies within <paramref name="absolute"/> + <paramref name="relative"/> · |expected|; NaN lies near nothing.</summary>
+    public static void AssertClose(IReadOnlyList<float> expected, IReadOnlyList<float> actual, string name, double absolute = 0, double relative = 0)
+    {
+        Assert.True(expected.Count == actual.Count, $"{name}: {actual.Count} values, expected {expected.Count}");
+        var (worst, excess) = (-1, double.NegativeInfinity);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            var difference = Math.Abs((double)expected[i] - actual[i]) - absolute - (relative * Math.Abs((double)expected[i]));
+            if (double.IsNaN(difference)) difference = double.PositiveInfinity;
+            if (difference > excess) (worst, excess) = (i, difference);
+        }
+
+        Assert.True(excess <= 0, worst < 0 ? name : $"{name}: at {worst} expected {expected[worst]:R}, got {actual[worst]:R}");
+    }
+
+    /// <summary>Fails unless every number lies within a share of the largest absolute value expected.</summary>
+    public static void AssertCloseToLargest(float[] expected, float[] actual, string name, double share) =>
+        AssertClose(expected, actual, name, absolute: share * expected.Max(Math.Abs));
+
+    /// <summary>A tensor's numbers as float32.</summary>
+    public static float[] Floats(Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        return tensor.detach().cpu().to(ScalarType.Float32).contiguous().data<float>().ToArray();
+    }
+
     /// <summary>What is wrong, or null when the tensors are close.</summary>
     public static string? Describe(string name, Tensor expected, Tensor actual, double tolerance, bool relativeToMax = false)
     {

@@ -12,8 +12,6 @@ internal sealed class ImageHashes(string folder)
 {
     private const string Name = "image-hashes.json";
 
-    private static readonly JsonSerializerOptions s_options = new() { WriteIndented = true };
-
     private readonly ConcurrentDictionary<string, Entry> _known = Load(Path.Combine(folder, Name));
     private readonly ConcurrentDictionary<string, Entry> _changed = new(StringComparer.Ordinal);
 
@@ -53,7 +51,7 @@ internal sealed class ImageHashes(string folder)
         {
             var all = Load(path);
             foreach (var (file, entry) in _changed) all[file] = entry;
-            AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, new SortedDictionary<string, Entry>(all, StringComparer.Ordinal), s_options));
+            AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, new SortedDictionary<string, Entry>(all, StringComparer.Ordinal), JsonText.Indented));
         }
 
         foreach (var (file, entry) in _changed) _known[file] = entry;

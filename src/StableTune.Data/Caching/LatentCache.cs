@@ -238,7 +238,7 @@ public sealed class LatentCache : IDisposable
         }
         catch (InvalidFileException e)
         {
-            return FileProblems.Describe("DatasetItem.MaskPath", e);
+            return e.AsProblem("DatasetItem.MaskPath");
         }
     }
 

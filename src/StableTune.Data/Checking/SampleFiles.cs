@@ -25,7 +25,7 @@ internal sealed record SampleFiles(TrainingSample Sample, PixelImage? Image, Pix
         }
         catch (InvalidFileException e)
         {
-            return new(sample, null, null, FileProblems.Describe("DatasetItem.Path", e));
+            return new(sample, null, null, e.AsProblem("DatasetItem.Path"));
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StableTune.Imaging;
@@ -13,8 +12,6 @@ public static class MetadataFile
 {
     private const string Remedy = "Correct the file, or write it again with the tool that made it.";
 
-    private static readonly JsonWriterOptions s_writing = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>Reads a file.</summary>
     /// <param name="path">A <c>.json</c> or <c>.jsonl</c> file, UTF-8.</param>
     /// <returns>The images by key, in the order of the file.</returns>
@@ -24,14 +21,7 @@ public static class MetadataFile
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path))
             throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a metadata file." : "the metadata file is missing.", "Name the .json file that lists the images.");
-        try
-        {
-            return IsLines(path) ? Lines(path) : Whole(path);
-        }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException)   // half characters
-        {
-            throw new InvalidFileException(path, "not JSON that could be read: " + e.Message.TrimEnd('.') + ".", Remedy, e);
-        }
+        return IsLines(path) ? Lines(path) : Whole(path);
     }
 
     /// <summary>Writes a file, complete or not at all, UTF-8: JSON indented by two, or one object a line where the extension is <c>.jsonl</c>.</summary>
@@ -53,7 +43,7 @@ public static class MetadataFile
 
     private static void WriteWhole(Stream stream, IReadOnlyDictionary<string, ImageMetadata> images)
     {
-        using var writer = new Utf8JsonWriter(stream, s_writing);
+        using var writer = new Utf8JsonWriter(stream, JsonText.IndentedWriting);
         writer.WriteStartObject();
         foreach (var (key, image) in images)
         {
@@ -68,7 +58,7 @@ public static class MetadataFile
     {
         foreach (var (key, image) in images)
         {
-            using (var writer = new Utf8JsonWriter(stream, s_writing with { Indented = false }))
+            using (var writer = new Utf8JsonWriter(stream, JsonText.IndentedWriting with { Indented = false }))
             {
                 writer.WriteStartObject();
                 writer.WriteString("image_path", key);
@@ -81,7 +71,7 @@ public static class MetadataFile
 
     private static OrderedDictionary<string, ImageMetadata> Whole(string path)
     {
-        using var document = JsonText.Parse(path, JsonText.Read(path), Remedy);
+        using var document = JsonFile.Parse(path, JsonFile.ReadText(path), Remedy);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new InvalidFileException(path, "the metadata is no JSON object of images by key.", Remedy);
         var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
@@ -95,7 +85,7 @@ public static class MetadataFile
     {
         var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
         var (number, faults) = (0, new List<InvalidFileException>());
-        foreach (var line in JsonText.Read(path).Split('\n'))
+        foreach (var line in JsonFile.ReadText(path).Split('\n'))
         {
             number++;
             if (!string.IsNullOrWhiteSpace(line)) Try(faults, () => Add(line));
@@ -106,7 +96,7 @@ public static class MetadataFile
 
         void Add(string line)
         {
-            using var document = JsonText.Parse(path, line, Remedy, number);
+            using var document = JsonFile.Parse(path, line, Remedy, number);
             var place = $"line {number}";
             if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("image_path", out var key) || key.ValueKind != JsonValueKind.String)
                 throw new InvalidFileException(path, $"{place} is no object with an \"image_path\".", Remedy);
@@ -174,10 +164,8 @@ public static class MetadataFile
         }
 
         InvalidFileException Wrong(JsonProperty property, string wanted) =>
-            new(path, $"{place}: \"{property.Name}\" is {Short(property.Value.GetRawText())}, not {wanted}.", Remedy);
+            new(path, $"{place}: \"{property.Name}\" is {ShortText.Of(property.Value.GetRawText(), 40)}, not {wanted}.", Remedy);
     }
-
-    private static string Short(string text) => text.Length <= 40 ? text : text[..40] + "...";
 
     /// <summary>Writes what is known of an image into an object that was begun, and ends it.</summary>
     private static void Write(Utf8JsonWriter writer, ImageMetadata image)

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using StableTune.Imaging;
 
@@ -47,7 +46,7 @@ public static class SdTrainerBucketing
     /// <summary>Sizes without images are left out; the keys are Python's texts of a pair.</summary>
     private static void Write(string path, IReadOnlyList<PixelSize> sizes, ILookup<PixelSize, string> names) => AtomicFile.Write(path, stream =>
     {
-        using var writer = new Utf8JsonWriter(stream, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        using var writer = new Utf8JsonWriter(stream, JsonText.IndentedWriting);
         writer.WriteStartObject();
         foreach (var size in sizes.Where(names.Contains))
         {

@@ -72,7 +72,7 @@ public sealed class FolderSource(string folder) : IDatasetSource
             }
             catch (InvalidFileException e)
             {
-                problems.Add(FileProblems.Describe("DatasetItem.Caption", e));
+                problems.Add(e.AsProblem("DatasetItem.Caption"));
             }
         }
 

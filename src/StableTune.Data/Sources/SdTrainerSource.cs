@@ -42,7 +42,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
             }
             catch (InvalidFileException e)
             {
-                problems.Add(FileProblems.Describe("DatasetItem.Caption", e));
+                problems.Add(e.AsProblem("DatasetItem.Caption"));
             }
         }
 
@@ -108,7 +108,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
 
     private static JsonDocument Parse(string path)
     {
-        var document = JsonText.Parse(path, JsonText.Read(path), Remedy);
+        var document = JsonFile.Parse(path, JsonFile.ReadText(path), Remedy);
         if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
         document.Dispose();
         throw new InvalidFileException(path, "it is no JSON object.", Remedy);

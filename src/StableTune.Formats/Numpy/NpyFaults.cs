@@ -16,14 +16,13 @@ internal sealed class NpyFaults(string path, string? name)
     /// <summary>The message for an element type that is not read; it says why where that is known.</summary>
     public InvalidFileException Type(string descr)
     {
-        var shown = descr.Length <= 40 ? descr : descr[..40] + "...";
         var (what, remedy) = descr switch
         {
             _ when descr.Contains('O', StringComparison.Ordinal) => ("it holds Python objects, which only Python can read, by running what is in them",
                 "Save plain numbers instead; do not trust files with objects."),
             _ when descr.StartsWith('>') => ("its numbers are big-endian", "Save it with little-endian numbers: array.astype(array.dtype.newbyteorder('<'))."),
             _ when descr.StartsWith('[') => ("its elements are records of several fields", "Save each field as an array of its own."),
-            _ => ($"its element type '{shown}' is not known", $"Known are {NpyTypes.Known}: convert it with astype."),
+            _ => ($"its element type '{ShortText.Of(descr, 40)}' is not known", $"Known are {NpyTypes.Known}: convert it with astype."),
         };
         return Fault($"{what}.", remedy);
     }

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 using Microsoft.Win32.SafeHandles;
 
 namespace StableTune.Formats;
@@ -9,7 +10,7 @@ namespace StableTune.Formats;
 /// <param name="EntryOffset">Where the entry's bytes begin in the file.</param>
 /// <param name="Header">The array's own header.</param>
 /// <param name="HeaderChecksum">The checksum of that header.</param>
-internal sealed record NpzMember(TensorInfo Info, ZipEntry Entry, long EntryOffset, NpyHeader Header, uint HeaderChecksum)
+internal sealed record NpzMember(TensorInfo Info, ZipEntry Entry, long EntryOffset, NpyHeader Header, Crc32 HeaderChecksum)
 {
     private const int Stored = 0, Deflated = 8;
 
@@ -34,13 +35,17 @@ internal sealed record NpzMember(TensorInfo Info, ZipEntry Entry, long EntryOffs
             throw faults.Fault($"its {parsed.ByteCount} bytes would have to be unpacked, more than one array in memory can hold.", "Save it with numpy.savez, in several parts.");
         var begin = entry.Method == Stored ? offset + header.Length : offset;
         var info = new TensorInfo(name, parsed.DType, parsed.Shape, begin, begin + parsed.ByteCount);
-        return new NpzMember(info, entry, offset, parsed, Crc32.Append(0, header));
+        var checksum = new Crc32();
+        checksum.Append(header);
+        return new NpzMember(info, entry, offset, parsed, checksum);
     }
 
     /// <summary>Holds the whole data, as it lies in the archive, against the checksum.</summary>
     public void Check(ReadOnlySpan<byte> data, string path)
     {
-        if (Crc32.Append(HeaderChecksum, data) != Entry.Checksum)
+        var checksum = HeaderChecksum.Clone();
+        checksum.Append(data);
+        if (checksum.GetCurrentHashAsUInt32() != Entry.Checksum)
             throw new NpyFaults(path, Info.Name).Fault("its bytes do not give the checksum that the archive tells.");
     }
 

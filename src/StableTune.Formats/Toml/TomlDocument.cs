@@ -7,14 +7,14 @@ namespace StableTune.Formats;
 /// whoever interprets the file can point at what it refuses.
 /// </summary>
 /// <remarks>
-/// Reading is strict and bounded: a file has at most 16 MB, and tables and lists are nested at most 100 deep. Texts of several
-/// lines have line feeds whatever the file's line ends are. Times keep 100 nanoseconds, further digits are cut off. What .NET's
-/// types cannot say is refused by name: the year 0, leap seconds, offsets beyond 14 hours.
+/// Reading is strict and bounded: a file has at most 4 MB, and tables and lists are nested at most 100 deep. Texts of several
+/// lines have line feeds whatever the file's line ends are. What .NET's types cannot say is refused: times of less than 100
+/// nanoseconds, the year 0, leap seconds, offsets beyond 14 hours. So is what TOML 1.1 adds, because the Python tools refuse it too.
 /// </remarks>
 public sealed class TomlDocument
 {
     /// <summary>The largest file that is read, in bytes.</summary>
-    internal const int MaximumBytes = 16 << 20;
+    internal const int MaximumBytes = 4 << 20;
 
     /// <summary>How deep tables and lists may be nested.</summary>
     internal const int MaximumDepth = 100;
@@ -50,7 +50,7 @@ public sealed class TomlDocument
     public static TomlDocument Parse(string text, string path = "(text)")
     {
         ArgumentNullException.ThrowIfNull(text);
-        return new TomlDocument(path, new TomlParser(new TomlSource(text, path)).Parse());
+        return new TomlDocument(path, TomlTableReader.Read(text, path));
     }
 
     /// <summary>Reads JSON from a text; its outermost value must be an object.</summary>

@@ -26,7 +26,6 @@ public sealed class TomlScalar : TomlValue
             TomlKind.LocalTime => "time",
             _ => "date and time",
         };
-        var shown = TomlWriter.Inline(this);
-        return $"the {noun} {(shown.Length <= 60 ? shown : string.Concat(shown.AsSpan(0, 60), "..."))}";
+        return $"the {noun} {ShortText.Of(TomlWriter.Inline(this))}";
     }
 }

@@ -8,6 +8,8 @@ namespace StableTune.Formats;
 /// </summary>
 public static class TomlWriter
 {
+    // Tomlyn's writer keeps the text of a tree that it read; for tables made by code it has neither the indents nor the comments.
+
     /// <summary>Lists longer than this take a line for each value.</summary>
     private const int LineLength = 110;
 

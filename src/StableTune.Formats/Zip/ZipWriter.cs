@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Text;
 
 namespace StableTune.Formats;
@@ -103,15 +104,16 @@ internal abstract class ZipWriter(Stream stream, long limit, int mostEntries)
     /// <summary>Passes bytes on, counts them and computes their checksum.</summary>
     private sealed class BodyStream(Stream inner) : WriteOnlyStream
     {
+        private readonly Crc32 _checksum = new();
         private long _length;
 
-        public uint Checksum { get; private set; }
+        public uint Checksum => _checksum.GetCurrentHashAsUInt32();
 
         public override long Length => _length;
 
         public override void Write(ReadOnlySpan<byte> buffer)
         {
-            Checksum = Crc32.Append(Checksum, buffer);
+            _checksum.Append(buffer);
             _length += buffer.Length;
             inner.Write(buffer);
         }

@@ -65,8 +65,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
         try
         {
             return isRevision
-                ? NearNames.Sentence(revision, await api.RevisionsAsync(name, cancellationToken).ConfigureAwait(false), "There are")
-                : NearNames.Sentence(name.Repository, await api.RepositoriesAsync(name, cancellationToken).ConfigureAwait(false), "Near it are");
+                ? Near("There are", revision, await api.RevisionsAsync(name, cancellationToken).ConfigureAwait(false))
+                : Near("Near it are", name.Repository, await api.RepositoriesAsync(name, cancellationToken).ConfigureAwait(false));
         }
         catch (HubException)
         {
@@ -144,8 +144,15 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
 
     private static HubException NoSuchFile(HubName name, string revision, IReadOnlyList<string> paths) => name.Path is { } path
         ? new HubException(HubFault.NotFound, name.ToString(),
-            $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{NearNames.Sentence(path, paths.Concat(Folders(paths)))}", "Check the spelling.")
+            $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{Near("Near it", path, paths.Concat(Folders(paths)))}", "Check the spelling.")
         : new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds no files in its revision \"{revision}\".", "Check the revision.");
+
+    /// <summary>A sentence with the names that may have been meant, with a space before it; empty when none is near.</summary>
+    private static string Near(string lead, string wrong, IEnumerable<string> names)
+    {
+        var near = NearName.OfFiles(wrong, names);
+        return near.Count == 0 ? "" : $" {lead}: {string.Join(", ", near)}.";
+    }
 
     private static IEnumerable<string> Folders(IReadOnlyList<string> paths) =>
         paths.Where(path => path.Contains('/', StringComparison.Ordinal)).Select(path => path[..path.LastIndexOf('/')]).Distinct();

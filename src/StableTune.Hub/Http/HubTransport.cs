@@ -110,11 +110,7 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
 
     /// <summary>An address without its query: those of storage servers carry signatures.</summary>
-    private static string Shown(Uri address)
-    {
-        var text = address.GetLeftPart(UriPartial.Path);
-        return text.Length > 200 ? text[..200] + "..." : text;
-    }
+    private static string Shown(Uri address) => ShortText.Of(address.GetLeftPart(UriPartial.Path), 200);
 
     private static HubException Lost(string subject, string reason) =>
         new(HubFault.BadAnswer, subject, reason, "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy.");

@@ -69,21 +69,6 @@ public sealed class Canvas
         }
     }
 
-    /// <summary>Writes one line of text from the bottom to the top; (x, y) is the lower left corner of the line turned so.</summary>
-    public void DrawTextUpwards(int x, int y, string text, int scale, PixelColor color)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        foreach (var character in text)
-        {
-            var rows = BitmapFont.Glyph(character);
-            for (var row = 0; row < rows.Length; row++)
-                for (var column = 0; column < 5; column++)
-                    if ((rows[row] & (16 >> column)) != 0)
-                        Fill(x + (row * scale), y - ((column + 1) * scale), scale, scale, color);
-            y -= BitmapFont.CellWidth * scale;
-        }
-    }
-
     /// <summary>Fills an ellipse.</summary>
     /// <param name="centerX">Centre.</param>
     /// <param name="centerY">Centre.</param>

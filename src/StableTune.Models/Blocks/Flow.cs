@@ -34,7 +34,7 @@ internal static class Flow
         settings.Elementwise(inputs =>
         {
             using var scope = NewDisposeScope();
-            var normed = norm.Float32(inputs[0]);
+            var normed = inputs[0].dtype == ScalarType.Float32 ? norm.call(inputs[0]) : norm.Float32(inputs[0]);
             var activated = nn.functional.silu(normed, inplace: !is_grad_enabled());
             return activated.As(inputs[0].dtype).MoveToOuterDisposeScope();
         }, x);

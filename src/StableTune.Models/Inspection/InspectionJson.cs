@@ -1,5 +1,3 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using StableTune.Formats;
 
@@ -8,9 +6,6 @@ namespace StableTune.Models;
 /// <summary>Writes an inspection for programs.</summary>
 internal static class InspectionJson
 {
-    // Readable letters instead of \u escapes: the text is not meant to stand within a web page.
-    private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static string Write(ModelInspection inspection) => new JsonObject
     {
         ["path"] = inspection.Path,
@@ -23,7 +18,7 @@ internal static class InspectionJson
         ["metadata"] = new JsonObject(inspection.Metadata.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)JsonValue.Create(entry.Value)))),
         ["notes"] = Texts(inspection.Notes),
         ["problems"] = Texts(inspection.Problems),
-    }.ToJsonString(Options);
+    }.ToJsonString(JsonText.Indented);
 
     private static JsonObject? Details(ModelDetails? details) => details is null ? null : new JsonObject
     {

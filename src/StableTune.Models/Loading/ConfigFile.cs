@@ -18,20 +18,9 @@ internal sealed class ConfigFile
     public ConfigFile(string path)
     {
         Path = path;
-        try
-        {
-            using var document = JsonDocument.Parse(TextFile.ReadAllBytes(path).AsMemory().TrimStart("\uFEFF"u8));
-            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, "not a JSON object.", Remedy);
-            foreach (var entry in document.RootElement.EnumerateObject())
-            {
-                ReadTexts(entry.Value);
-                _entries[entry.Name] = entry.Value.Clone();
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)      // the latter for half a surrogate pair
-        {
-            throw new InvalidFileException(path, "not JSON: " + e.Message, Remedy, e);
-        }
+        using var document = JsonFile.Parse(path, TextFile.ReadAllBytes(path), Remedy, allowTwice: true);
+        if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, "not a JSON object.", Remedy);
+        foreach (var entry in document.RootElement.EnumerateObject()) _entries[entry.Name] = entry.Value.Clone();
     }
 
     /// <summary>The file.</summary>
@@ -114,13 +103,6 @@ internal sealed class ConfigFile
             Remedy);
     }
 
-    /// <summary>The parser lets texts pass that are no Unicode, and throws when they are asked for: better here than later.</summary>
-    private static void ReadTexts(JsonElement value)
-    {
-        if (value.ValueKind == JsonValueKind.String) value.GetString();
-        else if (value.ValueKind == JsonValueKind.Array) foreach (var item in value.EnumerateArray()) ReadTexts(item);
-    }
-
     private static bool Equal(JsonElement value, string text)
     {
         // A list counts as what all its entries are, as in "only_cross_attention": [false, false].
@@ -157,7 +139,6 @@ internal sealed class ConfigFile
 
     private InvalidFileException Wrong(string key, string expected)
     {
-        var text = _entries[key].GetRawText();
-        return new InvalidFileException(Path, $"\"{key}\" is {(text.Length <= 60 ? text : text[..60] + "...")} instead of {expected}.", Remedy);
+        return new InvalidFileException(Path, $"\"{key}\" is {ShortText.Of(_entries[key].GetRawText())} instead of {expected}.", Remedy);
     }
 }

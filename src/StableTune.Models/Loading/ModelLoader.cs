@@ -79,7 +79,7 @@ public static class ModelLoader
             options = options with { MayDownload = false };
             using var description = ModelDescription.Read(ModelSource.Open(path, options), options);
             description.CheckHeaders();
-            return [.. description.Faults.Where(fault => fault is not NotDownloadedException).Select(fault => Problem(option, fault))];
+            return [.. description.Faults.Where(fault => fault is not NotDownloadedException).Select(fault => fault.AsProblem(option))];
         }
         catch (NotDownloadedException)
         {
@@ -87,7 +87,7 @@ public static class ModelLoader
         }
         catch (InvalidFileException e)
         {
-            return [Problem(option, e)];
+            return [e.AsProblem(option)];
         }
         catch (InvalidOptionsException e)
         {
@@ -128,6 +128,4 @@ public static class ModelLoader
             path, $"{faults.Count} faults:{string.Concat(faults.Select(fault => $"\n  - {fault.Message}"))}\n",
             "Mend them, or take the model from its repository again.", faults[0]);
     }
-
-    private static OptionProblem Problem(string option, InvalidFileException fault) => new(option, fault.Path, fault.Fault.TrimEnd('.', '\n'), fault.Remedy);
 }

@@ -11,7 +11,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
     {
         // Before any gigabyte: configurations of the source may be damaged.
         var source = contents.SourceFolder;
-        var sourceIndex = source is not null && File.Exists(Path.Combine(source, "model_index.json")) ? JsonTexts.Read(Path.Combine(source, "model_index.json")) : null;
+        var sourceIndex = source is not null && File.Exists(Path.Combine(source, "model_index.json")) ? ConfigJson.Read(Path.Combine(source, "model_index.json")) : null;
         var scheduler = Scheduler(source);
         var feature = FeatureExtractor(sourceIndex);
         var index = PipelineIndex.Make(contents, sourceIndex, scheduler.Text("_class_name") ?? "PNDMScheduler", feature is not null);
@@ -32,7 +32,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
         feature?.Invoke(Path.Combine(folder, "feature_extractor"));
         foreach (var other in PipelineIndex.OtherParts(sourceIndex))
             if (SourcePath(other) is { } path) FolderFiles.Copy(path, Path.Combine(folder, other));
-        AtomicFile.WriteText(Path.Combine(folder, "model_index.json"), JsonTexts.Text(index));
+        AtomicFile.WriteText(Path.Combine(folder, "model_index.json"), ConfigJson.Text(index));
     }
 
     private KeptConfig Scheduler(string? source) => KeptConfig.Of(
@@ -58,7 +58,7 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
         }
 
         return contents.IsSdxl ? null : target => AtomicFile.WriteText(
-            Path.Combine(Directory.CreateDirectory(target).FullName, "preprocessor_config.json"), JsonTexts.Text(JsonTexts.Template("feature-extractor")));
+            Path.Combine(Directory.CreateDirectory(target).FullName, "preprocessor_config.json"), ConfigJson.Text(ConfigJson.Template("feature-extractor")));
     }
 
     private string? SourcePath(string part) =>

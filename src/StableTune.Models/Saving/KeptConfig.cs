@@ -25,7 +25,7 @@ internal sealed class KeptConfig
     {
         var original = source is not null && File.Exists(source) ? source : null;
         if (options is not null) return Of(options, template, original, PartConfigs.Of(options));
-        return original is not null ? new KeptConfig(JsonTexts.Read(original), TextFile.ReadAllBytes(original)) : throw new InvalidOperationException(
+        return original is not null ? new KeptConfig(ConfigJson.Read(original), TextFile.ReadAllBytes(original)) : throw new InvalidOperationException(
             "A text encoder of a kind that is not known here can only be saved beside the configuration it was loaded with, and there is none.");
     }
 
@@ -33,13 +33,13 @@ internal sealed class KeptConfig
     {
         if (source is null)
         {
-            var fresh = new KeptConfig(template is null ? [] : JsonTexts.Template(template), null);
+            var fresh = new KeptConfig(template is null ? [] : ConfigJson.Template(template), null);
             foreach (var (key, value) in wanted) fresh.Set(key, value?.DeepClone());
             return fresh;
         }
 
         // A key is changed where the record differs from the record that the source gives, so that other ways to say the same stay.
-        var kept = new KeptConfig(JsonTexts.Read(source), TextFile.ReadAllBytes(source));
+        var kept = new KeptConfig(ConfigJson.Read(source), TextFile.ReadAllBytes(source));
         var before = PartConfigs.Of(PartConfigs.Read(options, source));
         foreach (var key in before.Select(entry => entry.Key).Where(key => !wanted.ContainsKey(key)).ToList()) kept.Remove(key);
         foreach (var (key, value) in wanted)
@@ -57,7 +57,7 @@ internal sealed class KeptConfig
     public string? Text(string key) => _entries[key] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
     /// <summary>The file; the source's bytes where nothing changed.</summary>
-    public byte[] Bytes() => _source is not null && !_changed ? _source : Encoding.UTF8.GetBytes(JsonTexts.Text(_entries));
+    public byte[] Bytes() => _source is not null && !_changed ? _source : Encoding.UTF8.GetBytes(ConfigJson.Text(_entries));
 
     private void Set(string key, JsonNode? value)
     {

@@ -156,7 +156,7 @@ internal sealed class ModelContents : IDisposable
     }
 
     private static PartContents Part(string folder, ModelParts part, OptionsBase? options, nn.Module module) => new(
-        folder, part, options, type => [.. StatePayloads.Of(module.state_dict().Select(entry => (entry.Key, entry.Value)), type)]);
+        folder, part, options, type => [.. StatePayloads.Of(ModuleTensors.Named(module).Select(entry => (entry.Key, entry.Value)), type)]);
 
     private static PartContents Part(ModelPart part) => new(
         part.Name, part.Flag, part.Architecture is TextArchitecture text ? text.Options : (OptionsBase)part.Architecture,

@@ -50,24 +50,24 @@ internal static class PartConfigs
         var config = new JsonObject
         {
             // The number of heads, a historical misnomer: see UNetOptions.AttentionHeads.
-            ["attention_head_dim"] = JsonTexts.OneOrList(options.AttentionHeads),
-            ["block_out_channels"] = JsonTexts.List(options.BlockOutChannels),
+            ["attention_head_dim"] = ConfigJson.OneOrList(options.AttentionHeads),
+            ["block_out_channels"] = ConfigJson.List(options.BlockOutChannels),
             ["cross_attention_dim"] = options.CrossAttentionDim,
-            ["down_block_types"] = JsonTexts.List(options.DownBlockTypes),
+            ["down_block_types"] = ConfigJson.List(options.DownBlockTypes),
             ["flip_sin_to_cos"] = options.FlipSinToCos,
             ["freq_shift"] = Whole(options.FreqShift),
             ["in_channels"] = options.InChannels,
             ["layers_per_block"] = options.LayersPerBlock,
-            ["norm_eps"] = JsonTexts.Real(options.NormEps),
+            ["norm_eps"] = ConfigJson.Real(options.NormEps),
             ["norm_num_groups"] = options.NormNumGroups,
             ["out_channels"] = options.OutChannels,
             ["sample_size"] = options.SampleSize,
-            ["up_block_types"] = JsonTexts.List(options.UpBlockTypes),
+            ["up_block_types"] = ConfigJson.List(options.UpBlockTypes),
             ["upcast_attention"] = options.UpcastAttention,
             ["use_linear_projection"] = options.UseLinearProjection,
         };
         if (options.TransformerLayersPerBlock.Any(layers => layers != 1))
-            config["transformer_layers_per_block"] = JsonTexts.OneOrList(options.TransformerLayersPerBlock);
+            config["transformer_layers_per_block"] = ConfigJson.OneOrList(options.TransformerLayersPerBlock);
         if (options.AdditionEmbedType is null) return config;
         config["addition_embed_type"] = options.AdditionEmbedType;
         config["addition_time_embed_dim"] = options.AdditionTimeEmbedDim;
@@ -77,26 +77,26 @@ internal static class PartConfigs
 
     private static JsonObject Vae(VaeOptions options) => new()
     {
-        ["block_out_channels"] = JsonTexts.List(options.BlockOutChannels),
-        ["down_block_types"] = JsonTexts.List(options.BlockOutChannels.Select(_ => "DownEncoderBlock2D")),
+        ["block_out_channels"] = ConfigJson.List(options.BlockOutChannels),
+        ["down_block_types"] = ConfigJson.List(options.BlockOutChannels.Select(_ => "DownEncoderBlock2D")),
         ["in_channels"] = options.InChannels,
         ["latent_channels"] = options.LatentChannels,
         ["layers_per_block"] = options.LayersPerBlock,
         ["norm_num_groups"] = options.NormNumGroups,
         ["out_channels"] = options.OutChannels,
         ["sample_size"] = options.SampleSize,
-        ["scaling_factor"] = JsonTexts.Real(options.ScalingFactor),
-        ["up_block_types"] = JsonTexts.List(options.BlockOutChannels.Select(_ => "UpDecoderBlock2D")),
+        ["scaling_factor"] = ConfigJson.Real(options.ScalingFactor),
+        ["up_block_types"] = ConfigJson.List(options.BlockOutChannels.Select(_ => "UpDecoderBlock2D")),
     };
 
     private static JsonObject ClipText(ClipTextOptions options) => new()
     {
-        ["architectures"] = JsonTexts.List([ClassOf(options)]),
+        ["architectures"] = ConfigJson.List([ClassOf(options)]),
         ["eos_token_id"] = options.EndTokenId,
         ["hidden_act"] = options.Activation,
         ["hidden_size"] = options.HiddenSize,
         ["intermediate_size"] = options.IntermediateSize,
-        ["layer_norm_eps"] = JsonTexts.Real(options.LayerNormEps),
+        ["layer_norm_eps"] = ConfigJson.Real(options.LayerNormEps),
         ["max_position_embeddings"] = options.MaxPositions,
         ["num_attention_heads"] = options.Heads,
         ["num_hidden_layers"] = options.Layers,
@@ -107,11 +107,11 @@ internal static class PartConfigs
 
     private static JsonObject Bert(BertTextOptions options) => new()
     {
-        ["architectures"] = JsonTexts.List([ClassOf(options)]),
+        ["architectures"] = ConfigJson.List([ClassOf(options)]),
         ["hidden_act"] = options.Activation,
         ["hidden_size"] = options.HiddenSize,
         ["intermediate_size"] = options.IntermediateSize,
-        ["layer_norm_eps"] = JsonTexts.Real(options.LayerNormEps),
+        ["layer_norm_eps"] = ConfigJson.Real(options.LayerNormEps),
         ["max_position_embeddings"] = options.PositionRows,
         ["model_type"] = options.PositionsFollowPadding ? "roberta" : "bert",
         ["num_attention_heads"] = options.Heads,
@@ -126,7 +126,7 @@ internal static class PartConfigs
     private static JsonObject LdmBert(LdmBertOptions options) => new()
     {
         ["activation_function"] = options.Activation,
-        ["architectures"] = JsonTexts.List([ClassOf(options)]),
+        ["architectures"] = ConfigJson.List([ClassOf(options)]),
         ["d_model"] = options.HiddenSize,
         ["encoder_attention_heads"] = options.Heads,
         ["encoder_ffn_dim"] = options.IntermediateSize,
@@ -143,15 +143,15 @@ internal static class PartConfigs
     {
         var config = new JsonObject
         {
-            ["beta_end"] = JsonTexts.Real(options.BetaEnd),
+            ["beta_end"] = ConfigJson.Real(options.BetaEnd),
             ["beta_schedule"] = options.BetaSchedule,
-            ["beta_start"] = JsonTexts.Real(options.BetaStart),
+            ["beta_start"] = ConfigJson.Real(options.BetaStart),
             ["clip_sample"] = options.ClipSample,
             ["num_train_timesteps"] = options.TrainTimesteps,
             ["prediction_type"] = options.PredictionType,
             ["set_alpha_to_one"] = options.SetAlphaToOne,
             ["steps_offset"] = options.StepsOffset,
-            ["trained_betas"] = options.TrainedBetas is { } betas ? new JsonArray([.. betas.Select(JsonTexts.Real)]) : null,
+            ["trained_betas"] = options.TrainedBetas is { } betas ? new JsonArray([.. betas.Select(ConfigJson.Real)]) : null,
         };
         if (options.ClassName.Length > 0) config["_class_name"] = options.ClassName;
         if (options.TimestepSpacing != "leading") config["timestep_spacing"] = options.TimestepSpacing;
@@ -172,5 +172,5 @@ internal static class PartConfigs
         _ => "BertModel",      // of a host's own kind only where the source has no index, which such models always have
     };
 
-    private static JsonNode Whole(double value) => value.Equals(Math.Truncate(value)) ? JsonValue.Create((int)value) : JsonTexts.Real(value);
+    private static JsonNode Whole(double value) => value.Equals(Math.Truncate(value)) ? JsonValue.Create((int)value) : ConfigJson.Real(value);
 }

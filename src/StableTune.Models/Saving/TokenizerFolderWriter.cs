@@ -22,7 +22,7 @@ internal static class TokenizerFolderWriter
         if (tokenizer.AddedTokens.Count == 0) return;
         var added = new JsonObject();
         foreach (var (token, id) in tokenizer.AddedTokens.OrderBy(entry => entry.Value)) added.Add(token, id);
-        AtomicFile.WriteText(Path.Combine(folder, "added_tokens.json"), JsonTexts.Text(added));
+        AtomicFile.WriteText(Path.Combine(folder, "added_tokens.json"), ConfigJson.Text(added));
     }
 
     /// <summary>The tokenizer's class in transformers.</summary>
@@ -36,12 +36,12 @@ internal static class TokenizerFolderWriter
     private static void WriteNew(string folder, ClipTokenizer tokenizer)
     {
         tokenizer.Vocabulary.Write(folder);
-        var config = JsonTexts.Template("tokenizer");
+        var config = ConfigJson.Template("tokenizer");
         config["pad_token"] = tokenizer.Vocabulary.Ids.First(entry => entry.Value == tokenizer.PadId).Key;
-        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), JsonTexts.Text(config));
+        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), ConfigJson.Text(config));
         var special = new JsonObject();
         foreach (var key in SpecialTokens) special.Add(key, config[key]!.DeepClone());
-        AtomicFile.WriteText(Path.Combine(folder, "special_tokens_map.json"), JsonTexts.Text(special));
+        AtomicFile.WriteText(Path.Combine(folder, "special_tokens_map.json"), ConfigJson.Text(special));
     }
 
     // Longest word and prefix stand in tokenizer.json only.
@@ -78,6 +78,6 @@ internal static class TokenizerFolderWriter
     {
         if (tokenizer.ModelMaxLength is { } length) config["model_max_length"] = length;
         config["tokenizer_class"] = ClassOf(tokenizer);
-        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), JsonTexts.Text(config));
+        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), ConfigJson.Text(config));
     }
 }

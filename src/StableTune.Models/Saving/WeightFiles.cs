@@ -41,7 +41,7 @@ internal static class WeightFiles
             ["weight_map"] = map,
         };
         var suffix = options.Variant is null ? "" : options.Variant + ".";
-        AtomicFile.WriteText(Path.Combine(folder, $"{stem}.{extension}.index.{suffix}json"), JsonTexts.Text(index));
+        AtomicFile.WriteText(Path.Combine(folder, $"{stem}.{extension}.index.{suffix}json"), ConfigJson.Text(index));
     }
 
     private static void WriteOne(string path, ModelFormat format, IReadOnlyList<TensorPayload> tensors)

@@ -1,5 +1,3 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using StableTune.Training;
 
@@ -13,8 +11,6 @@ namespace StableTune;
 /// <param name="time">The clock for the "time" field; the run's when null.</param>
 public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrainingObserver
 {
-    private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private TimeProvider _time = TimeProvider.System;
     private StreamWriter? _writer;
 
@@ -102,7 +98,7 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         if (_writer is null) return;                                     // the run ended before it began
         fields.Insert(0, "event", kind);
         fields.Insert(1, "time", _time.GetUtcNow().ToString("O"));
-        _writer.WriteLine(fields.ToJsonString(Format));
+        _writer.WriteLine(fields.ToJsonString(JsonText.OneLine));
         _writer.Flush();
     }
 }

@@ -1,13 +1,15 @@
-using StableTune.Imaging;
 using StableTune.Training;
 
 namespace StableTune;
 
-/// <summary>Draws the loss of every step and its smoothed form as a PNG picture, when the run ends, well or not.</summary>
+/// <summary>
+/// Draws the loss of every step, pale, and its smoothed form, strong, and below them the learning rates, as a PNG picture, when the run
+/// ends, well or not.
+/// </summary>
 /// <param name="path">The picture.</param>
 public sealed class LossCurve(string path) : ITrainingObserver
 {
-    private readonly List<(double Step, double Loss)> _points = [];
+    private TrainingChart _chart = new();
 
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
@@ -17,15 +19,19 @@ public sealed class LossCurve(string path) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void OnStart(TrainingStart start) => _points.Clear();
+    public void OnStart(TrainingStart start) => _chart = new TrainingChart();
 
     /// <inheritdoc/>
     public void OnStep(TrainingProgress progress)
     {
         ArgumentNullException.ThrowIfNull(progress);
-        _points.Add((progress.Step, progress.Loss));
+        _chart.Add(progress);
     }
 
     /// <inheritdoc/>
-    public void OnEnd(TrainingEnd end) => ImageFile.SavePng(path, LineChart.Draw(_points, new LineChartOptions { Title = "Loss" }));
+    public void OnEnd(TrainingEnd end)
+    {
+        var picture = _chart.ToPng();
+        AtomicFile.Write(path, stream => stream.Write(picture));
+    }
 }

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class LossTests
@@ -22,10 +24,10 @@ public class LossTests
     [MemberData(nameof(Losses))]
     public void PerSample_AgreesWithReference(string name, ILoss loss)
     {
-        using var golden = new Golden("diffusion", "losses.safetensors");
+        using var golden = Golden.Open("diffusion", "losses.safetensors");
         using var scope = NewDisposeScope();
         var result = Compute(golden, new DiffusionLoss { Loss = loss });
-        golden.AssertClose(name, result.PerSample, relative: 1e-6);
+        golden.AssertWithin(name, result.PerSample, relative: 1e-6);
         Assert.Equal(golden.Floats(name).Average(), result.Mean.item<float>(), 1e-5f);
     }
 
@@ -37,40 +39,40 @@ public class LossTests
     public void Gradient_AgreesWithReference(string name)
     {
         ILoss loss = name switch { "l2" => new MseLoss(), "l1" => new L1Loss(), "huber" => new HuberLoss(), _ => new SmoothL1Loss() };
-        using var golden = new Golden("diffusion", "losses.safetensors");
-        using var gradients = new Golden("diffusion", "loss_gradients.safetensors");
+        using var golden = Golden.Open("diffusion", "losses.safetensors");
+        using var gradients = Golden.Open("diffusion", "loss_gradients.safetensors");
         using var scope = NewDisposeScope();
-        var predicted = golden.Tensor("pred").requires_grad_(true);
+        var predicted = golden["pred"].clone().requires_grad_(true);
         Compute(golden, new DiffusionLoss { Loss = loss }, predicted).Mean.backward();
-        gradients.AssertClose(name, predicted.grad!, absolute: 1e-9, relative: 1e-5);
+        gradients.AssertWithin(name, predicted.grad!, absolute: 1e-9, relative: 1e-5);
     }
 
     [Fact]
     public void Mask_MultipliesBeforeTheMeanOverAllElements()
     {
-        using var golden = new Golden("diffusion", "losses.safetensors");
+        using var golden = Golden.Open("diffusion", "losses.safetensors");
         using var scope = NewDisposeScope();
         // 64x64 to 8x8 by area: the mean of each block of 8x8.
-        var mask = golden.Tensor("mask.alpha_masks").reshape(4, 1, 8, 8, 8, 8).mean([3L, 5L]);   // [4, 1, 8, 8]
+        var mask = golden["mask.alpha_masks"].reshape(4, 1, 8, 8, 8, 8).mean([3L, 5L]);   // [4, 1, 8, 8]
         var result = Compute(golden, new DiffusionLoss(), mask: mask);
-        golden.AssertClose("mask.loss_alpha", result.PerSample, relative: 2e-6);
+        golden.AssertWithin("mask.loss_alpha", result.PerSample, relative: 2e-6);
     }
 
     [Fact]
     public void Compute_SampleWeightsAndWeightings_Multiply()
     {
-        using var golden = new Golden("diffusion", "losses.safetensors");
+        using var golden = Golden.Open("diffusion", "losses.safetensors");
         using var scope = NewDisposeScope();
-        var plain = Golden.Values(Compute(golden, new DiffusionLoss()).PerSample);
-        var timesteps = golden.Longs("timesteps");
+        var plain = GoldenComparison.Floats(Compute(golden, new DiffusionLoss()).PerSample);
+        var timesteps = golden["timesteps"];
         ILossWeighting[] weightings = [new MinSnrWeighting(), new DebiasedWeighting()];
-        var factors = weightings.Select(weighting => Golden.Values(weighting.Weights(s_schedule, PredictionType.Epsilon, timesteps))).ToArray();
+        var factors = weightings.Select(weighting => GoldenComparison.Floats(weighting.Weights(s_schedule, PredictionType.Epsilon, timesteps))).ToArray();
         float[] weights = [1, 1, 0.7f, 0];
 
         var result = Compute(golden, new DiffusionLoss { Weightings = weightings }, weights: tensor(weights, [4L], dtype: ScalarType.Float32));
 
         var expected = plain.Select((loss, i) => loss * weights[i] * factors[0][i] * factors[1][i]).ToArray();
-        Golden.AssertClose(expected, Golden.Values(result.PerSample), "per sample", relative: 1e-6);
+        GoldenComparison.AssertClose(expected, GoldenComparison.Floats(result.PerSample), "per sample", relative: 1e-6);
         Assert.Equal(expected.Average(), result.Mean.item<float>(), expected.Average() * 1e-5f);
     }
 
@@ -104,24 +106,26 @@ public class LossTests
     [Fact]
     public void Compute_LeavesNoTensorsBehind()
     {
-        using var golden = new Golden("diffusion", "losses.safetensors");
+        using var golden = Golden.Open("diffusion", "losses.safetensors");
         using var outer = NewDisposeScope();
-        var predicted = golden.Tensor("pred");
+        var predicted = golden["pred"];
         var loss = new DiffusionLoss { Loss = new SmoothL1Loss(), Weightings = [new MinSnrWeighting(), new ScaledVelocityWeighting()] };
+        _ = (golden["target"], golden["timesteps"]);                               // loaded once, and kept
         var before = TensorCount.Live;
         using (NewDisposeScope())
         {
             Compute(golden, loss, predicted);
         }
+
         Assert.Equal(before, TensorCount.Live);
     }
 
     private static LossResult Compute(Golden golden, DiffusionLoss loss, Tensor? predicted = null, Tensor? weights = null, Tensor? mask = null) =>
         loss.Compute(new LossInputs
         {
-            Predicted = predicted ?? golden.Tensor("pred"),
-            Target = golden.Tensor("target"),
-            Timesteps = golden.Longs("timesteps"),
+            Predicted = predicted ?? golden["pred"],
+            Target = golden["target"],
+            Timesteps = golden["timesteps"],
             Schedule = s_schedule,
             Prediction = PredictionType.Epsilon,
             SampleWeights = weights,

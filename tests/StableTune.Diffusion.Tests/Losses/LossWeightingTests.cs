@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class LossWeightingTests
@@ -26,21 +28,21 @@ public class LossWeightingTests
     [MemberData(nameof(Cases))]
     public void Weights_AgreeWithReferenceAtEveryTimestep(string name, string prediction, ILossWeighting weighting)
     {
-        using var golden = new Golden("diffusion", "loss_weights.safetensors");
+        using var golden = Golden.Open("diffusion", "loss_weights.safetensors");
         using var scope = NewDisposeScope();
-        golden.AssertClose(name, All(weighting, NoiseSchedule.ScaledLinear(), prediction), relative: 1e-6);
+        golden.AssertWithin(name, All(weighting, NoiseSchedule.ScaledLinear(), prediction), relative: 1e-6);
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
     public void Weights_ZeroTerminalSnr_AreFiniteEverywhere(string name, string prediction, ILossWeighting weighting)
     {
-        using var golden = new Golden("diffusion", "loss_weights.safetensors");
+        using var golden = Golden.Open("diffusion", "loss_weights.safetensors");
         using var scope = NewDisposeScope();
-        var actual = Golden.Values(All(weighting, NoiseSchedule.ScaledLinear().WithZeroTerminalSnr(), prediction));
+        var actual = GoldenComparison.Floats(All(weighting, NoiseSchedule.ScaledLinear().WithZeroTerminalSnr(), prediction));
         Assert.All(actual, weight => Assert.True(float.IsFinite(weight) && weight >= 0));
         // The last timestep is where the reference divides by 0.
-        Golden.AssertClose(golden.Floats("zero_terminal." + name)[..999], actual[..999], name, relative: 1e-6);
+        GoldenComparison.AssertClose(golden.Floats("zero_terminal." + name)[..999], actual[..999], name, relative: 1e-6);
     }
 
     [Fact]
@@ -48,8 +50,8 @@ public class LossWeightingTests
     {
         using var scope = NewDisposeScope();
         var schedule = NoiseSchedule.ScaledLinear().WithZeroTerminalSnr();
-        Assert.Equal(1f, Golden.Values(All(new MinSnrWeighting(), schedule, "epsilon"))[^1]);
-        Assert.Equal(0f, Golden.Values(All(new MinSnrWeighting(), schedule, "v"))[^1]);
+        Assert.Equal(1f, GoldenComparison.Floats(All(new MinSnrWeighting(), schedule, "epsilon"))[^1]);
+        Assert.Equal(0f, GoldenComparison.Floats(All(new MinSnrWeighting(), schedule, "v"))[^1]);
     }
 
     [Theory]
@@ -61,10 +63,10 @@ public class LossWeightingTests
     [InlineData("snr", 0.05, 2.0)]
     public void HuberThreshold_AgreesWithReference(string name, double c, double scale)
     {
-        using var golden = new Golden("diffusion", "loss_weights.safetensors");
+        using var golden = Golden.Open("diffusion", "loss_weights.safetensors");
         using var scope = NewDisposeScope();
         var threshold = HuberSchedule.Parse(name).Threshold(NoiseSchedule.ScaledLinear(), arange(1000, dtype: ScalarType.Int64), c, scale);
-        golden.AssertClose(FormattableString.Invariant($"huber_threshold.{name}.c{c}.scale{scale:0.0}"), threshold, relative: 1e-6);
+        golden.AssertWithin(FormattableString.Invariant($"huber_threshold.{name}.c{c}.scale{scale:0.0}"), threshold, relative: 1e-6);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class NoiseTests
@@ -11,8 +13,8 @@ public class NoiseTests
         using var second = new Generator(5);
         var noise = new NormalNoise().Draw(latents, first);
         Assert.Equal(latents.shape, noise.shape);
-        Assert.Equal(Golden.Values(noise), Golden.Values(new NormalNoise().Draw(latents, second)));
-        Assert.NotEqual(Golden.Values(noise), Golden.Values(new NormalNoise().Draw(latents, second)));
+        Assert.Equal(GoldenComparison.Floats(noise), GoldenComparison.Floats(new NormalNoise().Draw(latents, second)));
+        Assert.NotEqual(GoldenComparison.Floats(noise), GoldenComparison.Floats(new NormalNoise().Draw(latents, second)));
         Assert.InRange(noise.std().item<float>(), 0.9f, 1.1f);
     }
 
@@ -25,7 +27,7 @@ public class NoiseTests
         var exact = new NormalNoise().Draw(zeros(1, 4, 8, 8), first);
         var rounded = new NormalNoise().Draw(zeros(1, 4, 8, 8, dtype: ScalarType.BFloat16), second);
         Assert.Equal(ScalarType.BFloat16, rounded.dtype);
-        Assert.Equal(Golden.Values(exact.to(ScalarType.BFloat16)), Golden.Values(rounded));
+        Assert.Equal(GoldenComparison.Floats(exact.to(ScalarType.BFloat16)), GoldenComparison.Floats(rounded));
     }
 
     [Fact]
@@ -36,7 +38,7 @@ public class NoiseTests
         var drawn = new UniformTimesteps { Min = 5, Max = 8 }.Draw(300, random);
         Assert.Equal(ScalarType.Int64, drawn.dtype);
         Assert.Equal([300L], drawn.shape);
-        Assert.Equal([5f, 6f, 7f], Golden.Values(drawn).Distinct().Order());
+        Assert.Equal([5f, 6f, 7f], GoldenComparison.Floats(drawn).Distinct().Order());
     }
 
     [Theory]

@@ -24,7 +24,7 @@ public sealed class SizeConditionTests : IDisposable
         using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder));
         using var frozen = no_grad();
         var sizes = new TextToImagePipeline(model).Encode(s_options).Added!.TimeIds;
-        Assert.Equal([96f, 64, 0, 0, 96, 64, 96, 64, 0, 0, 96, 64], Golden.Values(sizes));
+        Assert.Equal([96f, 64, 0, 0, 96, 64, 96, 64, 0, 0, 96, 64], GoldenComparison.Floats(sizes));
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class SizeConditionTests : IDisposable
         using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder));
         using var frozen = no_grad();
         var options = s_options with { GuidanceScale = 1, OriginalSize = new PixelSize(1024, 768), CropTopLeft = (8, 16), TargetSize = new PixelSize(512, 640) };
-        Assert.Equal([768f, 1024, 8, 16, 640, 512], Golden.Values(new TextToImagePipeline(model).Encode(options).Added!.TimeIds));
+        Assert.Equal([768f, 1024, 8, 16, 640, 512], GoldenComparison.Floats(new TextToImagePipeline(model).Encode(options).Added!.TimeIds));
     }
 
     [Fact]

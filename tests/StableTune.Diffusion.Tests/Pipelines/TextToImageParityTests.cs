@@ -22,13 +22,13 @@ public sealed class TextToImageParityTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        using var golden = new Golden("txt2img", model + ".safetensors");
+        using var golden = Golden.Open("txt2img", model + ".safetensors");
         var conditions = Conditions(Load(model));
-        golden.AssertClose("context", conditions.Context, absolute: 1e-5);
-        Assert.Equal(golden.Has("pooled"), conditions.Added is not null);
+        golden.AssertWithin("context", conditions.Context, absolute: 1e-5);
+        Assert.Equal(golden.Contains("pooled"), conditions.Added is not null);
         if (conditions.Added is not var (pooled, sizes)) return;
-        golden.AssertClose("pooled", pooled, absolute: 1e-5);
-        golden.AssertClose("time_ids", sizes);
+        golden.AssertWithin("pooled", pooled, absolute: 1e-5);
+        golden.AssertWithin("time_ids", sizes);
     }
 
     [Theory]
@@ -43,20 +43,20 @@ public sealed class TextToImageParityTests : IDisposable
         ISampler sampler = run == "ddim_noclip" ? new DdimSampler() : new AncestralSampler(TimestepSpacing.Linspace, 0);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        using var golden = new Golden("txt2img", name + ".safetensors");
+        using var golden = Golden.Open("txt2img", name + ".safetensors");
         var model = Load(name);
         var pipeline = new TextToImagePipeline(model);
         var options = Options(sampler);
         var expected = golden.Floats(run + ".trajectory").Chunk(4 * 12 * 8).ToArray();
-        var recorded = golden.Has(run + ".noise") ? golden.Tensor(run + ".noise") : null;   // [draws, B, C, h, w]
+        var recorded = golden.Contains(run + ".noise") ? golden[run + ".noise"] : null;   // [draws, B, C, h, w]
         var draws = 0;
 
-        var latents = pipeline.Sample(options, Conditions(model), golden.Tensor("initial_noise"), _ => recorded!.select(0, draws++),
-            step => Golden.AssertCloseToLargest(expected[step.Step - 1], Golden.Values(step.Latents), $"{run}, step {step.Step}", 1e-4));
+        var latents = pipeline.Sample(options, Conditions(model), golden["initial_noise"], _ => recorded!.select(0, draws++),
+            step => GoldenComparison.AssertCloseToLargest(expected[step.Step - 1], GoldenComparison.Floats(step.Latents), $"{run}, step {step.Step}", 1e-4));
 
         Assert.Equal(recorded?.shape[0] ?? 0, draws);
         var pixels = new StableDiffusionParts(model).Decode(latents).detach();
-        golden.AssertClose(run + ".decoded", pixels, absolute: 2e-4);
+        golden.AssertWithin(run + ".decoded", pixels, absolute: 2e-4);
         AssertSamePicture(golden.Bytes(run + ".image_uint8"), TextToImagePipeline.ToImage(pixels));
     }
 

@@ -55,7 +55,7 @@ public class TextToImagePipelineTests
         var predicted = new GuidedDenoiser(model, new UNetConditions(contexts), 7.5).Predict(zeros(3, 4, 2, 2), 500);
         Assert.Equal([1f, 1f, 1f, 2f, 2f, 2f], Assert.Single(model.Contexts));
         Assert.Equal([3L, 4L, 2L, 2L], predicted.shape);
-        Assert.All(Golden.Values(predicted), value => Assert.Equal(1 + 7.5f * (2 - 1), value));
+        Assert.All(GoldenComparison.Floats(predicted), value => Assert.Equal(1 + 7.5f * (2 - 1), value));
     }
 
     [Theory]
@@ -129,12 +129,12 @@ public class TextToImagePipelineTests
         var pipeline = new TextToImagePipeline(new FakeModel());
         using var scope = NewDisposeScope();
         manual_seed(3);
-        var expected = Golden.Values(rand(4));
+        var expected = GoldenComparison.Floats(rand(4));
         manual_seed(3);
         var before = TensorCount.Live;
         pipeline.GenerateMany(s_options with { ImageCount = 2 });
         Assert.Equal(before, TensorCount.Live);
-        Assert.Equal(expected, Golden.Values(rand(4)));
+        Assert.Equal(expected, GoldenComparison.Floats(rand(4)));
     }
 
     [Fact]
@@ -238,9 +238,9 @@ public class TextToImagePipelineTests
         {
             using var scope = NewDisposeScope();
             Assert.Equal(latents.shape[0], timesteps.shape[0]);
-            Contexts.Add(Golden.Values(conditions.Context));
+            Contexts.Add(GoldenComparison.Floats(conditions.Context));
             TimeTypes.Add(timesteps.dtype);
-            Times.Add(Golden.Values(timesteps)[0]);
+            Times.Add(GoldenComparison.Floats(timesteps)[0]);
             return (zeros_like(latents) + conditions.Context.reshape(-1, 1, 1, 1)).MoveToOuterDisposeScope();
         }
 

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class SamplerParityTests
@@ -36,14 +38,14 @@ public class SamplerParityTests
     [MemberData(nameof(Runs))]
     public void WholeWalk_AgreesWithReference(string prediction, string name, int steps)
     {
-        using var golden = new Golden("samplers", prediction + ".safetensors");
+        using var golden = Golden.Open("samplers", prediction + ".safetensors");
         using var scope = NewDisposeScope();
         var (sampler, run) = (s_samplers[name], $"{name}.{steps}");
         var times = sampler.Times(s_schedule, steps);
         AssertTimes(golden, run, times);
 
         var expected = golden.Floats(run + ".trajectory").Chunk(2 * 4 * 4 * 6).ToArray();
-        var recorded = golden.Has(run + ".noise") ? golden.Tensor(run + ".noise") : null;   // [draws, B, C, h, w]
+        var recorded = golden.Contains(run + ".noise") ? golden[run + ".noise"] : null;   // [draws, B, C, h, w]
         var (draws, done) = (0, 0);
         var context = new SamplingContext
         {
@@ -53,22 +55,22 @@ public class SamplerParityTests
             StepDone = step =>
             {
                 Assert.Equal((++done, steps), (step.Step, step.TotalSteps));
-                Golden.AssertCloseToLargest(expected[step.Step - 1], Golden.Values(step.Latents), $"{run}, step {step.Step}", Share);
+                GoldenComparison.AssertCloseToLargest(expected[step.Step - 1], GoldenComparison.Floats(step.Latents), $"{run}, step {step.Step}", Share);
             },
         };
-        var result = sampler.Sample(AnalyticModel.Predict, golden.Tensor("initial_noise") * times.InitialSigma, times, context);
+        var result = sampler.Sample(AnalyticModel.Predict, golden["initial_noise"] * times.InitialSigma, times, context);
 
         Assert.Equal(steps, done);
         Assert.Equal(recorded?.shape[0] ?? 0, draws);
-        Golden.AssertCloseToLargest(expected[^1], Golden.Values(result), run, Share);
+        GoldenComparison.AssertCloseToLargest(expected[^1], GoldenComparison.Floats(result), run, Share);
     }
 
     private static void AssertTimes(Golden golden, string run, SamplingTimes times)
     {
-        Golden.AssertClose([.. golden.Doubles(run + ".timesteps").Select(time => (float)time)],
+        GoldenComparison.AssertClose([.. golden.Doubles(run + ".timesteps").Select(time => (float)time)],
             [.. times.Timesteps.Select(time => (float)time)], run + ".timesteps", absolute: 1e-6, relative: 1e-6);
         Assert.Equal(golden.Floats(run + ".init_noise_sigma")[0], times.InitialSigma, times.InitialSigma * 1e-6f);
-        if (golden.Has(run + ".sigmas")) Golden.AssertClose(golden.Floats(run + ".sigmas"), times.Sigmas, run + ".sigmas", relative: 1e-6);
+        if (golden.Contains(run + ".sigmas")) GoldenComparison.AssertClose(golden.Floats(run + ".sigmas"), times.Sigmas, run + ".sigmas", relative: 1e-6);
         else Assert.Empty(times.Sigmas);
     }
 }

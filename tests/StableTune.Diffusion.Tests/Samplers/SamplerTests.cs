@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class SamplerTests
@@ -17,7 +19,7 @@ public class SamplerTests
         var start = randn([1, 4, 3, 3], generator: random) * times.InitialSigma;
         var context = new SamplingContext { Schedule = s_schedule, Prediction = PredictionType.Sample, Noise = SamplingContext.NoiseFrom(random) };
         var result = sampler.Sample((_, _) => image.alias(), start, times, context);
-        Golden.AssertClose(Golden.Values(image), Golden.Values(result), "image", absolute: 2e-6);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(image), GoldenComparison.Floats(result), "image", absolute: 2e-6);
     }
 
     [Theory]

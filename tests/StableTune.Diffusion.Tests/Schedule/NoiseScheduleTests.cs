@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class NoiseScheduleTests
@@ -8,24 +10,24 @@ public class NoiseScheduleTests
     [Fact]
     public void ScaledLinear_Defaults_AgreeWithReferenceTables()
     {
-        using var golden = new Golden("diffusion", "schedule.safetensors");
+        using var golden = Golden.Open("diffusion", "schedule.safetensors");
         var schedule = NoiseSchedule.ScaledLinear();
         Assert.Equal(1000, schedule.Count);
-        Golden.AssertClose(golden.Floats("betas"), schedule.Betas, "betas", relative: Relative);
-        Golden.AssertClose(golden.Floats("alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
-        Golden.AssertClose(golden.Floats("snr"), schedule.SignalToNoise, "snr", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("betas"), schedule.Betas, "betas", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("snr"), schedule.SignalToNoise, "snr", relative: Relative);
     }
 
     [Fact]
     public void WithZeroTerminalSnr_AgreesWithReferenceTables()
     {
-        using var golden = new Golden("diffusion", "schedule.safetensors");
+        using var golden = Golden.Open("diffusion", "schedule.safetensors");
         var schedule = NoiseSchedule.ScaledLinear().WithZeroTerminalSnr();
         Assert.Equal(0f, schedule.AlphasCumprod[^1]);
         Assert.Equal(0f, schedule.SignalToNoise[^1]);
-        Golden.AssertClose(golden.Floats("zero_terminal.betas"), schedule.Betas, "betas", relative: Relative);
-        Golden.AssertClose(golden.Floats("zero_terminal.alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
-        Golden.AssertClose(golden.Floats("zero_terminal.snr"), schedule.SignalToNoise, "snr", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("zero_terminal.betas"), schedule.Betas, "betas", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("zero_terminal.alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("zero_terminal.snr"), schedule.SignalToNoise, "snr", relative: Relative);
     }
 
     [Theory]
@@ -33,23 +35,23 @@ public class NoiseScheduleTests
     [InlineData("zero_terminal.", true)]
     public void AddNoiseAndVelocity_AgreeWithReference(string prefix, bool zeroTerminal)
     {
-        using var golden = new Golden("diffusion", "noising.safetensors");
+        using var golden = Golden.Open("diffusion", "noising.safetensors");
         using var scope = NewDisposeScope();
         var schedule = zeroTerminal ? NoiseSchedule.ScaledLinear().WithZeroTerminalSnr() : NoiseSchedule.ScaledLinear();
-        var (latents, noise, timesteps) = (golden.Tensor("latents"), golden.Tensor("noise"), golden.Longs("timesteps"));
-        golden.AssertClose(prefix + "noisy", schedule.AddNoise(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
-        golden.AssertClose(prefix + "velocity", schedule.Velocity(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
+        var (latents, noise, timesteps) = (golden["latents"], golden["noise"], golden["timesteps"]);
+        golden.AssertWithin(prefix + "noisy", schedule.AddNoise(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
+        golden.AssertWithin(prefix + "velocity", schedule.Velocity(latents, noise, timesteps), absolute: 1e-6, relative: Relative);
     }
 
     [Fact]
     public void AddNoise_BFloat16Latents_KeepTheirTypeAndFloat32Accuracy()
     {
-        using var golden = new Golden("diffusion", "noising.safetensors");
+        using var golden = Golden.Open("diffusion", "noising.safetensors");
         using var scope = NewDisposeScope();
-        var (latents, noise, timesteps) = (golden.Tensor("latents"), golden.Tensor("noise"), golden.Longs("timesteps"));
+        var (latents, noise, timesteps) = (golden["latents"], golden["noise"], golden["timesteps"]);
         var noisy = NoiseSchedule.ScaledLinear().AddNoise(latents.to(ScalarType.BFloat16), noise, timesteps);
         Assert.Equal(ScalarType.BFloat16, noisy.dtype);
-        golden.AssertClose("noisy", noisy.to(ScalarType.Float32), absolute: 1e-2, relative: 1.0 / 128);   // two roundings to 8 bits
+        golden.AssertWithin("noisy", noisy.to(ScalarType.Float32), absolute: 1e-2, relative: 1.0 / 128);   // two roundings to 8 bits
     }
 
     [Fact]
@@ -58,8 +60,8 @@ public class NoiseScheduleTests
         using var scope = NewDisposeScope();
         var schedule = NoiseSchedule.ScaledLinear();
         var timesteps = tensor(new long[] { 999, 0, 500 }, [3], dtype: ScalarType.Int64);
-        Assert.Equal([schedule.SignalToNoise[999], schedule.SignalToNoise[0], schedule.SignalToNoise[500]], Golden.Values(schedule.Snr(timesteps)));
-        Assert.Equal([schedule.AlphasCumprod[999], schedule.AlphasCumprod[0], schedule.AlphasCumprod[500]], Golden.Values(schedule.AlphasCumprodAt(timesteps)));
+        Assert.Equal([schedule.SignalToNoise[999], schedule.SignalToNoise[0], schedule.SignalToNoise[500]], GoldenComparison.Floats(schedule.Snr(timesteps)));
+        Assert.Equal([schedule.AlphasCumprod[999], schedule.AlphasCumprod[0], schedule.AlphasCumprod[500]], GoldenComparison.Floats(schedule.AlphasCumprodAt(timesteps)));
     }
 
     [Fact]

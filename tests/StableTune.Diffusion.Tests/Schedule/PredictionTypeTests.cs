@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Diffusion.Tests;
 
 public class PredictionTypeTests
@@ -35,11 +37,11 @@ public class PredictionTypeTests
         var answer = prediction.Target(s_schedule, latents, noise, timesteps);
         double alpha = s_schedule.AlphasCumprod[400];
 
-        Golden.AssertClose(Golden.Values(latents), Golden.Values(prediction.Original(noisy, answer, alpha)), "original", 1e-5);
-        Golden.AssertClose(Golden.Values(noise), Golden.Values(prediction.Noise(noisy, answer, alpha)), "noise", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(latents), GoldenComparison.Floats(prediction.Original(noisy, answer, alpha)), "original", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(noise), GoldenComparison.Floats(prediction.Noise(noisy, answer, alpha)), "noise", 1e-5);
         var sigma = Math.Sqrt((1 - alpha) / alpha);
         var spread = noisy * Math.Sqrt(sigma * sigma + 1);   // x0 + sigma noise
-        Golden.AssertClose(Golden.Values(latents), Golden.Values(prediction.OriginalAtSigma(spread, answer, sigma)), "original at sigma", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(latents), GoldenComparison.Floats(prediction.OriginalAtSigma(spread, answer, sigma)), "original at sigma", 1e-5);
     }
 
     [Theory]

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>All forms of attention give the same values and gradients.</summary>
@@ -14,7 +16,7 @@ public sealed class AttentionFormTests
         using var scope = NewDisposeScope();
         var form = Form(name);
         foreach (var (expected, actual) in Run(AttentionForm.Plain, ScalarType.Float32, upcast: false).Zip(Run(form, ScalarType.Float32, upcast: false)))
-            GoldenTensors.Compare(name, expected, actual, Tolerance);
+            GoldenComparison.AssertClose(name, expected, actual, Tolerance);
     }
 
     [Theory]
@@ -34,7 +36,7 @@ public sealed class AttentionFormTests
             }
         }
 
-        GoldenTensors.Compare("definition", expected, AttentionForm.Plain.Attend(q, k, v, 0.3, upcast), 1e-12);
+        GoldenComparison.AssertClose("definition", expected, AttentionForm.Plain.Attend(q, k, v, 0.3, upcast), 1e-12);
     }
 
     [Fact]
@@ -49,7 +51,7 @@ public sealed class AttentionFormTests
                 var half = Run(Form(name), ScalarType.BFloat16, upcast);
                 Assert.All(half, tensor => Assert.Equal(ScalarType.BFloat16, tensor.dtype));
                 // Three significant digits are all that bfloat16 has: 8 bits.
-                foreach (var (expected, actual) in exact.Zip(half)) GoldenTensors.Compare(name, expected, actual, 0.03 * expected.abs().max().ToDouble());
+                foreach (var (expected, actual) in exact.Zip(half)) GoldenComparison.AssertClose(name, expected, actual, 0.03 * expected.abs().max().ToDouble());
             }
         }
     }

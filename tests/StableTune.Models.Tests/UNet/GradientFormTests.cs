@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>However activations are kept or computed again, and whatever layout the inputs have, results and gradients are the same.</summary>
@@ -20,7 +22,7 @@ public sealed class GradientFormTests
         var actual = Run(unet, checkpointing, recompute, new ChunkedAttention(3000), strided: true);
         // Chunks of a product may round their sums differently; in bfloat16 that is a bit of the last place, carried through sixty layers.
         var share = dtype == ScalarType.Float32 ? 2e-4 : 0.1;
-        GoldenTensors.Compare("output", expected.Output, actual.Output, dtype == ScalarType.Float32 ? 1e-5 : 0.05);
+        GoldenComparison.AssertClose("output", expected.Output, actual.Output, dtype == ScalarType.Float32 ? 1e-5 : 0.05);
         Assert.InRange(((expected.Gradient - actual.Gradient).norm() / expected.Gradient.norm()).ToDouble(), 0, share);
         Assert.InRange(((expected.Factors - actual.Factors).norm() / expected.Factors.norm()).ToDouble(), 0, share);
     }
@@ -64,7 +66,7 @@ public sealed class GradientFormTests
         encoder.SetRequiresGrad(false);
         encoder.to(dtype);
         var (expected, actual) = (Run(false), Run(true));
-        GoldenTensors.Compare("factors", expected, actual, 1e-6 * expected.abs().max().ToDouble());
+        GoldenComparison.AssertClose("factors", expected, actual, 1e-6 * expected.abs().max().ToDouble());
 
         Tensor Run(bool checkpointing)
         {

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>What the UNet does besides the right numbers.</summary>
@@ -52,7 +54,7 @@ public sealed class UNetBehaviorTests
         unet.Attention = AttentionForm.Plain;
         var plain = unet.call(sample, timesteps, context);
         unet.Attention = new ChunkedAttention(1000);
-        GoldenTensors.Compare("chunked", plain, unet.call(sample, timesteps, context), 1e-5);
+        GoldenComparison.AssertClose("chunked", plain, unet.call(sample, timesteps, context), 1e-5);
     }
 
     [Fact]

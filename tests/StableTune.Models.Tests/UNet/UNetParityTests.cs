@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>Numbers of diffusers' UNet. The tolerances stand in the fixtures' README and are never loosened.</summary>
@@ -23,7 +25,7 @@ public sealed class UNetParityTests
     public void Forward_TinySd15_AgreesWithTheReference(string name, bool withGradients)
     {
         using var scope = NewDisposeScope();
-        using var golden = Golden();
+        using var golden = Open();
         using var unet = TinyModels.UNet();
         using var mode = set_grad_enabled(withGradients);
         var output = unet.call(golden[$"{name}.sample"], golden[$"{name}.timesteps"], golden[$"{name}.context"]);
@@ -34,7 +36,7 @@ public sealed class UNetParityTests
     public void Forward_TinySd15_AgreesInside()
     {
         using var scope = NewDisposeScope();
-        using var golden = Golden();
+        using var golden = Open();
         using var unet = TinyModels.UNet();
         var seen = new Dictionary<string, Tensor>();
         foreach (var (name, module) in unet.named_modules()) Watch(name, module, seen);
@@ -61,7 +63,7 @@ public sealed class UNetParityTests
     public void Backward_TinySd15_AgreesWithTheReference(string name, bool checkpointing, bool recompute)
     {
         using var scope = NewDisposeScope();
-        using var golden = Golden();
+        using var golden = Open();
         using var unet = TinyModels.UNet();
         (unet.GradientCheckpointing, unet.RecomputeActivations) = (checkpointing, recompute);
         var sample = golden[$"{name}.sample"].requires_grad_();
@@ -72,18 +74,18 @@ public sealed class UNetParityTests
         golden.AssertClose($"{name}.loss", loss, OutputTolerance);
         loss.backward();
 
-        golden.AssertCloseToLargest($"{name}.grad_sample", sample.grad!, GradientShare);
-        golden.AssertCloseToLargest($"{name}.grad_context", context.grad!, GradientShare);
+        golden.AssertClose($"{name}.grad_sample", sample.grad!, GradientShare, relativeToMax: true);
+        golden.AssertClose($"{name}.grad_context", context.grad!, GradientShare, relativeToMax: true);
         var prefix = $"{name}.grad.";
         var parameters = unet.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         var wanted = golden.Names.Where(key => key.StartsWith(prefix, StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(wanted);
-        foreach (var key in wanted) golden.AssertCloseToLargest(key, parameters[key[prefix.Length..]].grad!, GradientShare);
+        foreach (var key in wanted) golden.AssertClose(key, parameters[key[prefix.Length..]].grad!, GradientShare, relativeToMax: true);
         var total = Math.Sqrt(parameters.Values.Sum(p => p.grad!.to(ScalarType.Float64).pow(2).sum().ToDouble()));
-        golden.AssertCloseToLargest($"{name}.grad_norm_total", tensor((float)total), GradientShare);
+        golden.AssertClose($"{name}.grad_norm_total", tensor((float)total), GradientShare, relativeToMax: true);
     }
 
-    private static GoldenTensors Golden() => new("components", "tiny-sd15", "unet.safetensors");
+    private static Golden Open() => Golden.Open("components", "tiny-sd15", "unet.safetensors");
 
     // Modules of every arity report what they return.
     private static void Watch(string name, nn.Module module, Dictionary<string, Tensor> seen)

@@ -37,11 +37,18 @@ public sealed class UNetStructureTests
 
     // As sd-scripts walks: for every module of these classes, the linear and convolutional layers below it.
     private static IEnumerable<string> Adaptable(nn.Module unet) =>
-        from target in unet.named_modules()
+        from target in Walk(unet, "")
         where target.module.GetName() is "Transformer2DModel" or "ResnetBlock2D" or "Downsample2D" or "Upsample2D"
-        from layer in target.module.named_modules()
+        from layer in Walk(target.module, "")
         where layer.module is Linear or Conv2d
         select $"lora_unet_{target.name}_{layer.name}".Replace('.', '_');
+
+    /// <summary>All modules below one, each before its children, as Python's <c>named_modules</c> has them.</summary>
+    private static IEnumerable<(string name, nn.Module module)> Walk(nn.Module module, string path) =>
+        from child in module.named_children()
+        let name = path.Length == 0 ? child.name : $"{path}.{child.name}"
+        from found in Walk(child.module, name).Prepend((name, child.module))
+        select found;
 
     private static UNetOptions Preset(string model) => model switch
     {

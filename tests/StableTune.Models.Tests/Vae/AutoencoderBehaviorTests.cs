@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>What the VAE does besides the right numbers.</summary>
@@ -12,7 +14,7 @@ public sealed class AutoencoderBehaviorTests
         using var vae = TinyModels.Vae();
         var expected = GradientOfLatents(vae, checkpointing: false, recompute: false);
         var actual = GradientOfLatents(vae, checkpointing, recompute: true);
-        GoldenTensors.Compare("gradient", expected, actual, 1e-6 * expected.abs().max().ToDouble());
+        GoldenComparison.AssertClose("gradient", expected, actual, 1e-6 * expected.abs().max().ToDouble());
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Models.Tests;
 
 /// <summary>Numbers of diffusers' VAE. The tolerance stands in the fixtures' README and is never loosened.</summary>
@@ -12,7 +14,7 @@ public sealed class AutoencoderParityTests
     public void EncodeAndDecode_TinySd15_AgreeWithTheReference(string name, bool slicing)
     {
         using var scope = NewDisposeScope();
-        using var golden = Golden();
+        using var golden = Open();
         using var vae = TinyModels.Vae();
         vae.UseSlicing = slicing;
         using var frozen = no_grad();
@@ -28,7 +30,7 @@ public sealed class AutoencoderParityTests
     public void EncodeAndDecode_TinySd15_AgreeInside()
     {
         using var scope = NewDisposeScope();
-        using var golden = Golden();
+        using var golden = Open();
         using var vae = TinyModels.Vae();
         var seen = new Dictionary<string, Tensor>();
         foreach (var (name, module) in vae.named_modules())
@@ -55,5 +57,5 @@ public sealed class AutoencoderParityTests
         foreach (var name in wanted) golden.AssertClose(name, seen[name[prefix.Length..]], Tolerance);
     }
 
-    private static GoldenTensors Golden() => new("components", "tiny-sd15", "vae.safetensors");
+    private static Golden Open() => Golden.Open("components", "tiny-sd15", "vae.safetensors");
 }

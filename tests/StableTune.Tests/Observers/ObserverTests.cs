@@ -22,9 +22,7 @@ public sealed class ObserverTests : IDisposable
         if (broken) Assert.ThrowsAny<OperationCanceledException>(() => builder.Train(Reports.CancelAt(3, source), source.Token));
         else builder.Train();
         var picture = ImageFile.Load(curve);
-        Assert.Equal(new PixelSize(960, 540), picture.Size);
-        Assert.Equal(LineChart.Draw([], new LineChartOptions { Title = "Loss" }).Size, picture.Size);
-        Assert.NotEqual(LineChart.Draw([], new LineChartOptions { Title = "Loss" }).Pixels, picture.Pixels);
+        Assert.Equal(new PixelSize(960, 840), picture.Size);                        // the loss, and the learning rates below it
     }
 
     [Fact]

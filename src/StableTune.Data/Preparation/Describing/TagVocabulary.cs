@@ -38,7 +38,7 @@ public sealed class TagVocabulary
         var columns = Fields(path, lines[0].TrimEnd('\r'), 1);
         var (name, category, count) = (columns.IndexOf("name"), columns.IndexOf("category"), columns.IndexOf("count"));
         if (name < 0 || category < 0)
-            throw new InvalidFileException(path, $"its first line names no columns \"name\" and \"category\", but \"{Short(lines[0].TrimEnd('\r'))}\".", Remedy);
+            throw new InvalidFileException(path, $"its first line names no columns \"name\" and \"category\", but \"{ShortText.Of(lines[0].TrimEnd('\r'), 40)}\".", Remedy);
         var tags = new List<KnownTag>(lines.Length);
         for (var i = 1; i < lines.Length; i++)
         {
@@ -82,10 +82,10 @@ public sealed class TagVocabulary
     {
         if (string.IsNullOrWhiteSpace(name)) throw new InvalidFileException(path, $"line {line} has no tag.", Remedy);
         if (!Enum.TryParse<TagCategory>(category, ignoreCase: true, out var known) || !Enum.IsDefined(known))
-            throw new InvalidFileException(path, $"line {line}: the category \"{Short(category)}\" is not known; there are {string.Join(", ", Enum.GetValues<TagCategory>().Select(value => $"{(int)value} ({value})"))}.", Remedy);
+            throw new InvalidFileException(path, $"line {line}: the category \"{ShortText.Of(category, 40)}\" is not known; there are {string.Join(", ", Enum.GetValues<TagCategory>().Select(value => $"{(int)value} ({value})"))}.", Remedy);
         if (count is null) return new(name, known);
         return long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var images) ? new(name, known, images)
-            : throw new InvalidFileException(path, $"line {line}: the count \"{Short(count)}\" is no number.", Remedy);
+            : throw new InvalidFileException(path, $"line {line}: the count \"{ShortText.Of(count, 40)}\" is no number.", Remedy);
     }
 
     /// <summary>The fields of a line; quotes may enclose one, and are doubled inside it.</summary>
@@ -111,6 +111,4 @@ public sealed class TagVocabulary
             field.Clear();
         }
     }
-
-    private static string Short(string text) => text.Length <= 40 ? text : text[..40] + "...";
 }

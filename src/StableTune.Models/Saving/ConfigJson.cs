@@ -1,17 +1,13 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace StableTune.Models;
 
-/// <summary>Configurations as JSON: templates, numbers as Python writes them, the text of a file.</summary>
-internal static class JsonTexts
+/// <summary>Configurations of models as JSON: templates, numbers as Python writes them, the text of a file.</summary>
+internal static class ConfigJson
 {
-    private static readonly JsonSerializerOptions Layout = new()
-    {
-        WriteIndented = true, IndentSize = 2, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    private const string Remedy = "Correct the file, or take it from the model's repository again.";
 
     /// <summary>A template of this assembly.</summary>
     /// <param name="name">Such as "unet".</param>
@@ -21,24 +17,13 @@ internal static class JsonTexts
     /// <exception cref="InvalidFileException">The file is missing, or no JSON object.</exception>
     public static JsonObject Read(string path)
     {
-        try
-        {
-            if (JsonNode.Parse(TextFile.ReadAllBytes(path)) is JsonObject entries)
-            {
-                _ = entries.Count;      // a key that is there twice shows here
-                return entries;
-            }
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException)
-        {
-            throw new InvalidFileException(path, "not JSON: " + e.Message, "Correct the file, or take it from the model's repository again.", e);
-        }
-
-        throw new InvalidFileException(path, "not a JSON object.", "Correct the file, or take it from the model's repository again.");
+        using var document = JsonFile.Parse(path, TextFile.ReadAllBytes(path), Remedy);
+        return document.RootElement.ValueKind == JsonValueKind.Object ? JsonObject.Create(document.RootElement.Clone())!
+            : throw new InvalidFileException(path, "not a JSON object.", Remedy);
     }
 
     /// <summary>The text of a file.</summary>
-    public static string Text(JsonObject entries) => entries.ToJsonString(Layout) + "\n";
+    public static string Text(JsonObject entries) => entries.ToJsonString(JsonText.Indented) + "\n";
 
     /// <summary>A number that stays a float for Python: 1.0, not 1.</summary>
     public static JsonNode Real(double value)
