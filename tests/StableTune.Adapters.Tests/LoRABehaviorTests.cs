@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 
 namespace StableTune.Adapters.Tests;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp.Utils;
 
 namespace StableTune.Torch;
 
@@ -10,8 +9,8 @@ namespace StableTune.Torch;
 /// </remarks>
 public sealed class Conv2d : Layer
 {
-    [ComponentName(Name = "weight")] private Parameter _weight;
-    [ComponentName(Name = "bias")] private Parameter? _bias;
+    private Parameter _weight;
+    private Parameter? _bias;
 
     /// <summary>Creates the layer, initialised as PyTorch does: weight and bias uniform within ±1/√(in / groups · kernel²).</summary>
     /// <param name="inChannels">Channels of the input, a multiple of <paramref name="groups"/>.</param>
@@ -37,7 +36,8 @@ public sealed class Conv2d : Layer
         _weight = LayerInitialization.Uninitialized(outChannels, inChannels / groups, kernelSize, kernelSize);
         _bias = hasBias ? LayerInitialization.Uninitialized(outChannels) : null;
         LayerInitialization.Draw(_weight, _bias);
-        RegisterComponents();
+        register_parameter(nameof(weight), _weight);
+        if (_bias is not null) register_parameter(nameof(bias), _bias);
     }
 
     /// <summary>The kernels, [out, in / groups, kernel, kernel].</summary>

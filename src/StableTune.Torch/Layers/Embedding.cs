@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp.Utils;
 
 namespace StableTune.Torch;
 
@@ -7,7 +6,7 @@ namespace StableTune.Torch;
 /// <remarks>As <c>torch.nn.Embedding</c>.</remarks>
 public sealed class Embedding : Layer
 {
-    [ComponentName(Name = "weight")] private Parameter _weight;
+    private Parameter _weight;
 
     /// <summary>Creates the table, drawn from the standard normal distribution as PyTorch does.</summary>
     /// <param name="numEmbeddings">Number of rows.</param>
@@ -22,7 +21,7 @@ public sealed class Embedding : Layer
         padding_idx = paddingIndex < 0 ? paddingIndex + numEmbeddings : paddingIndex;
         _weight = LayerInitialization.Uninitialized(numEmbeddings, embeddingDim);
         LayerInitialization.DrawNormal(_weight, padding_idx);
-        RegisterComponents();
+        register_parameter(nameof(weight), _weight);
     }
 
     /// <summary>The table, [num_embeddings, embedding_dim].</summary>

@@ -6,6 +6,9 @@ public abstract class Layer : nn.Module<Tensor, Tensor>
 {
     private protected Layer(string name) : base(name) { }
 
+    /// <summary>Nothing to look for: layers register their parameters themselves, without the reflection that a whole network feels.</summary>
+    protected override void RegisterComponents() { }
+
     /// <summary>Registers a parameter in the place of another, which is disposed.</summary>
     private protected Parameter? Replace(string name, Parameter? old, Parameter? next)
     {

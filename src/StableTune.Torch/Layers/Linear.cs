@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp.Utils;
 
 namespace StableTune.Torch;
 
@@ -10,8 +9,8 @@ namespace StableTune.Torch;
 /// </remarks>
 public sealed class Linear : Layer
 {
-    [ComponentName(Name = "weight")] private Parameter _weight;
-    [ComponentName(Name = "bias")] private Parameter? _bias;
+    private Parameter _weight;
+    private Parameter? _bias;
 
     /// <summary>Creates the layer, initialised as PyTorch does: weight and bias uniform within ±1/√in.</summary>
     /// <param name="inFeatures">Width of the input.</param>
@@ -23,7 +22,8 @@ public sealed class Linear : Layer
         _weight = LayerInitialization.Uninitialized(outFeatures, inFeatures);
         _bias = hasBias ? LayerInitialization.Uninitialized(outFeatures) : null;
         LayerInitialization.Draw(_weight, _bias);
-        RegisterComponents();
+        register_parameter(nameof(weight), _weight);
+        if (_bias is not null) register_parameter(nameof(bias), _bias);
     }
 
     /// <summary>The weights, [out, in].</summary>

@@ -1,13 +1,11 @@
-using TorchSharp.Utils;
-
 namespace StableTune.Torch;
 
 /// <summary>Normalises each sample's groups of channels to mean 0 and variance 1, then scales and shifts per channel. Computes in float32.</summary>
 /// <remarks>Wu and He, Group normalization, arXiv:1803.08494; as <c>torch.nn.GroupNorm</c> under autocast.</remarks>
 public sealed class GroupNorm : Layer
 {
-    [ComponentName(Name = "weight")] private Parameter _weight;
-    [ComponentName(Name = "bias")] private Parameter _bias;
+    private Parameter _weight;
+    private Parameter _bias;
 
     /// <summary>Creates the layer with weights of 1 and biases of 0.</summary>
     /// <param name="numGroups">Number of groups, a divisor of the channels.</param>
@@ -18,7 +16,8 @@ public sealed class GroupNorm : Layer
         (num_groups, num_channels, this.eps) = (numGroups, numChannels, eps);
         _weight = LayerInitialization.Filled(1, numChannels);
         _bias = LayerInitialization.Filled(0, numChannels);
-        RegisterComponents();
+        register_parameter(nameof(weight), _weight);
+        register_parameter(nameof(bias), _bias);
     }
 
     /// <summary>The factors, [C].</summary>
@@ -57,8 +56,8 @@ public sealed class GroupNorm : Layer
 public sealed class LayerNorm : Layer
 {
     private readonly long[] _shape;
-    [ComponentName(Name = "weight")] private Parameter _weight;
-    [ComponentName(Name = "bias")] private Parameter _bias;
+    private Parameter _weight;
+    private Parameter _bias;
 
     /// <summary>Creates the layer with weights of 1 and biases of 0.</summary>
     /// <param name="width">Size of the last dimension.</param>
@@ -68,7 +67,8 @@ public sealed class LayerNorm : Layer
         (_shape, this.eps) = ([width], eps);
         _weight = LayerInitialization.Filled(1, width);
         _bias = LayerInitialization.Filled(0, width);
-        RegisterComponents();
+        register_parameter(nameof(weight), _weight);
+        register_parameter(nameof(bias), _bias);
     }
 
     /// <summary>The factors, [width].</summary>
