@@ -6,6 +6,9 @@ public sealed record ModuleLoadOptions
     /// <summary>Where the loaded numbers lie. Default: copied into memory of the process.</summary>
     public WeightStorage Storage { get; init; } = WeightStorage.Copied;
 
+    /// <summary>Whether weights stay in the mapped file where their type is the file's.</summary>
+    internal bool Maps => Storage == WeightStorage.Mapped || (Storage == WeightStorage.Automatic && !OperatingSystem.IsWindows());
+
     /// <summary>Whether floating-point weights keep the type they are stored in, each its own, whatever type is asked for. 8-bit floats become float16.</summary>
     public bool KeepStoredTypes { get; init; }
 

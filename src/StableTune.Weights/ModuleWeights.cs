@@ -8,7 +8,7 @@ public static class ModuleWeights
     /// <summary>
     /// Loads the file's tensors into the module's parameters and persistent buffers of the same names. Bytes go from the file
     /// straight into the parameters' memory, so nothing is held twice; build the module under <c>LayerInitialization.Skip()</c>, then no
-    /// time is spent on random values either. What does not fit is left out and reported; see
+    /// time is spent on random values either, or under <c>LayerInitialization.WithoutMemory()</c> where weights stay in the mapped file. What does not fit is left out and reported; see
     /// <see cref="LoadReport.ThrowIfIncomplete"/>.
     /// </summary>
     /// <param name="module">The module; parameters keep their identity, device and wish for a gradient.</param>
@@ -36,7 +36,7 @@ public static class ModuleWeights
         {
             // What is stored as whole numbers (which no known file does with weights) still becomes what the module needs.
             var type = options.KeepStoredTypes && info.DType.IsFloat() ? info.DType.ToScalarType() : dtype;
-            Plan(reader, file, info, target, type, options.Storage);
+            Plan(reader, file, info, target, type, options.Maps);
         }
 
         reader.Run(options);
@@ -78,7 +78,7 @@ public static class ModuleWeights
     }
 
     /// <summary>Gives the target the memory and type it shall have, and plans the reading into it.</summary>
-    private static void Plan(TensorReader reader, WeightFile file, TensorInfo info, Tensor target, ScalarType? dtype, WeightStorage storage)
+    private static void Plan(TensorReader reader, WeightFile file, TensorInfo info, Tensor target, ScalarType? dtype, bool maps)
     {
         var type = dtype is { } wanted && target.dtype.IsFloat() ? wanted : target.dtype;
         if (target.device.type != DeviceType.CPU)
@@ -90,7 +90,7 @@ public static class ModuleWeights
         }
 
         var sameBits = info.DType.HasBitsOf(type);
-        if (storage == WeightStorage.Mapped && sameBits && Map(file, info, type) is { } mapped)
+        if (maps && sameBits && Map(file, info, type) is { } mapped)
         {
             Replace(target, mapped);
             return;

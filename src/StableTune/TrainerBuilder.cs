@@ -226,7 +226,12 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
 
     /// <summary>Checks the whole plan: options, folders, file headers. Reads no weights and no pixels yet.</summary>
     /// <exception cref="InvalidOptionsException">Some options cannot work; the message lists every one.</exception>
-    public Trainer Build() => new(_plan);
+    /// <exception cref="NativeBackendException">libtorch is missing, there twice, or does not fit; the message says which package to add or to remove.</exception>
+    public Trainer Build()
+    {
+        NativeBackend.Load();
+        return new(_plan);
+    }
 
     /// <summary>Builds and trains on the calling thread. See <see cref="Trainer.Train"/>.</summary>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>

@@ -74,8 +74,11 @@ public sealed record ModelLoadOptions : OptionsBase
     /// <summary>Told what the model is, what is worth knowing of it, and of downloads; null for nobody.</summary>
     public ILogger? Logger { get; init; }
 
-    /// <summary>Whether weights are copied into memory or stay in the mapped file where their type is the file's; see <see cref="WeightStorage"/>.</summary>
-    public WeightStorage Storage { get; init; } = WeightStorage.Copied;
+    /// <summary>
+    /// Whether weights on the CPU are copied into memory or stay in the mapped file where their type is the file's; see <see cref="WeightStorage"/>. Default: mapped,
+    /// but not on Windows. The file must not be shortened while the model lives; replacing it (as every save here does) is safe.
+    /// </summary>
+    public WeightStorage Storage { get; init; } = WeightStorage.Automatic;
 
     /// <summary>
     /// Told how far loading is, in megabytes, as stage "loading", from several threads; the first report has as its item what the model is. Before that of downloads, as

@@ -22,6 +22,7 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(path);
         options ??= new ModelLoadOptions();
         InvalidOptionsException.ThrowIfAny(options.Validate());
+        NativeBackend.Load();
         using var description = ModelDescription.Read(ModelSource.Open(path, options, cancellationToken), options, cancellationToken);
         // Before gigabytes are read in vain.
         description.CheckHeaders();
@@ -99,8 +100,9 @@ public static class ModelLoader
     {
         var type = options.TypeOf(part.Name);
         nn.Module module;
-        // Built in its place and type at once, so that no copy of another kind ever exists beside it.
-        using (LayerInitialization.Skip(options.Device, type)) module = part.Build();
+        // Built in its place and type at once, so that no copy of another kind ever exists beside it; on the CPU weights get their memory one by one.
+        using (options.Device is null or { type: DeviceType.CPU } ? LayerInitialization.WithoutMemory(type) : LayerInitialization.Skip(options.Device, type))
+            module = part.Build();
         try
         {
             var how = new ModuleLoadOptions

@@ -15,7 +15,14 @@ public static class LayerInitialization
     /// with a file, or to be filled with memory that is there already.
     /// </param>
     /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
-    public static IDisposable Skip(Device? device = null, ScalarType? dtype = null) => new Skipped(device, dtype);
+    public static IDisposable Skip(Device? device = null, ScalarType? dtype = null) => new Skipped(device, dtype, hasMemory: true);
+
+    /// <summary>
+    /// Until disposed, layers that this thread creates have parameters of their names, types and shapes on the CPU that take no memory: they are given some by
+    /// <see cref="LayerParameters.SetData"/> before they are used.
+    /// </summary>
+    /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
+    public static IDisposable WithoutMemory(ScalarType? dtype = null) => new Skipped(null, dtype, hasMemory: false);
 
     /// <summary>A parameter that stands outside all dispose scopes.</summary>
     /// <param name="data">The values; taken over, and not to be used again.</param>
@@ -29,8 +36,13 @@ public static class LayerInitialization
     }
 
     /// <summary>A parameter without defined values.</summary>
-    internal static Parameter Uninitialized(params long[] shape) =>
-        NewParameter(empty(shape, dtype: s_skipped?.Type ?? ScalarType.Float32, device: s_skipped?.Device));
+    internal static Parameter Uninitialized(params long[] shape)
+    {
+        var type = s_skipped?.Type ?? ScalarType.Float32;
+        if (s_skipped is not { HasMemory: false }) return NewParameter(empty(shape, dtype: type, device: s_skipped?.Device));
+        using var one = empty(1, dtype: type);
+        return NewParameter(one.expand(shape));
+    }
 
     /// <summary>A parameter with one value everywhere, or undefined where initialisation is skipped.</summary>
     internal static Parameter Filled(double value, params long[] shape)
@@ -65,15 +77,17 @@ public static class LayerInitialization
         private readonly Skipped? _outer = s_skipped;
         private bool _closed;
 
-        internal Skipped(Device? device, ScalarType? type)
+        internal Skipped(Device? device, ScalarType? type, bool hasMemory)
         {
-            (Device, Type) = (device, type);
+            (Device, Type, HasMemory) = (device, type, hasMemory);
             s_skipped = this;
         }
 
         internal Device? Device { get; }
 
         internal ScalarType? Type { get; }
+
+        internal bool HasMemory { get; }
 
         public void Dispose()
         {

@@ -12,7 +12,7 @@ public sealed partial record TrainingPlan
     internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
     {
         var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems(data.Dataset)]);
+        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. OutputProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems(data.Dataset)]);
     }
 
     private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
@@ -22,8 +22,7 @@ public sealed partial record TrainingPlan
     /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
     private IEnumerable<OptionProblem> FitProblems(TrainingDataset? dataset)
     {
-        if (Device is { type: DeviceType.CUDA } && !cuda.is_available())
-            yield return Problem(Device, "there is no CUDA device, or this libtorch was built without CUDA", "leave it unset to run on what there is");
+        if (Device is { } device && DeviceFault(device) is { } missing) yield return Problem(Device, missing, "leave it unset to run on what there is");
         if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath, Model) is not { } model) yield break;
         foreach (var problem in FitProblems(model, dataset)) yield return problem;
         var layers = model.LargestClipSkip;
@@ -47,6 +46,33 @@ public sealed partial record TrainingPlan
     /// <summary>Text encoder outputs that came with the data set and are not such as this model takes.</summary>
     internal static IEnumerable<OptionProblem> FitProblems(ModelConfiguration model, TrainingDataset? dataset) =>
         dataset is null ? [] : TextOutputCache.ValidateGiven(dataset, model.ContextWidth, model.PooledWidth);
+
+    private static string? DeviceFault(Device device)
+    {
+        try
+        {
+            NativeBackend.CheckDevice(device);
+            return null;
+        }
+        catch (NativeBackendException e)
+        {
+            return e.Message.TrimEnd('.');
+        }
+    }
+
+    /// <summary>A saver that would write over the model: its weights may be views of that file.</summary>
+    private IEnumerable<OptionProblem> OutputProblems()
+    {
+        if (string.IsNullOrWhiteSpace(ModelPath)) yield break;
+        var model = Path.GetFullPath(ModelPath);
+        foreach (var saver in Savers.OfType<AdapterSaver>())
+        {
+            var output = Path.GetFullPath(saver.Path);
+            var isPart = output.StartsWith(model + Path.DirectorySeparatorChar, StringComparison.Ordinal) && File.Exists(output);
+            if (output == model || isPart)
+                yield return new OptionProblem($"{nameof(AdapterSaver)}.{nameof(AdapterSaver.Path)}", saver.Path, "this is a file of the model that is trained", "give another path");
+        }
+    }
 
     private IEnumerable<OptionProblem> TargetProblems()
     {
