@@ -18,7 +18,6 @@ public static class ImageFile
     /// <returns>The picture, upright unless told otherwise.</returns>
     /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage Load(string path, ImageLoadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -37,7 +36,6 @@ public static class ImageFile
     /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
     /// <exception cref="ArgumentException">The part is empty or does not lie within the resized picture.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage LoadResized(string path, Func<PixelSize, ImageFit> plan, ImageLoadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -52,7 +50,6 @@ public static class ImageFile
     /// <param name="name">What messages call it.</param>
     /// <returns>The picture, upright unless told otherwise.</returns>
     /// <exception cref="InvalidFileException">It is empty, truncated, damaged, no picture, or too large.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage Decode(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
     {
         try
@@ -69,7 +66,7 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file, such as "parameters": how it was made; see <see cref="PngText"/>.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
@@ -83,7 +80,7 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
@@ -96,23 +93,23 @@ public static class ImageFile
     /// <summary>Encodes as PNG.</summary>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file; see <see cref="PngText"/>.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
     public static byte[] EncodePng(PixelImage image, IReadOnlyDictionary<string, string>? text = null, IImageCodec? codec = null)
     {
-        var encoded = (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Png, 100);
+        var encoded = (codec ?? SkiaCodec.Instance).Encode(image, ImageFormat.Png, 100);
         return text is { Count: > 0 } ? PngText.Insert(encoded, text) : encoded;
     }
 
     /// <summary>Encodes as JPEG.</summary>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
     public static byte[] EncodeJpeg(PixelImage image, int quality = 95, IImageCodec? codec = null)
-        => (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Jpeg, quality);
+        => (codec ?? SkiaCodec.Instance).Encode(image, ImageFormat.Jpeg, quality);
 
     /// <summary>Reads a file into borrowed memory, once its header is known to be within the limits.</summary>
     private static PixelImage WithContent(string path, ImageLoadOptions options, Func<ReadOnlyMemory<byte>, PixelImage> decode)
@@ -123,7 +120,7 @@ public static class ImageFile
             int length;
             using (var source = new ByteSource(path))
             {
-                CheckSize(ImageHeader.Read(source), options);   // before the file's content takes any memory
+                CheckReadable(ImageHeader.Read(source), options);   // before the file's content takes any memory
                 if (source.Length > Array.MaxLength / 2) throw new InvalidDataException($"the file has {source.Length} bytes, which no picture within the limits needs");
                 length = (int)source.Length;
                 buffer = ArrayPool<byte>.Shared.Rent(length);
@@ -142,10 +139,13 @@ public static class ImageFile
         }
     }
 
-    internal static void CheckSize(ImageHeader header, ImageLoadOptions options)
+    /// <exception cref="InvalidDataException">The codec does not read such files, or the picture is too large.</exception>
+    internal static void CheckReadable(ImageHeader header, ImageLoadOptions options)
     {
-        if (header.StoredSize.Area > Math.Min(options.MaxPixels, Array.MaxLength / 4))
-            throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {Math.Min(options.MaxPixels, Array.MaxLength / 4)} (ImageLoadOptions.MaxPixels)");
+        var (codec, most) = (options.UsedCodec, Math.Min(options.MaxPixels, Array.MaxLength / 4));
+        if (!codec.Formats.Contains(header.Format))
+            throw new InvalidDataException($"it is a file of the kind {header.Format}, which {codec.GetType().Name} does not read: it reads {string.Join(", ", codec.Formats)} (ImageLoadOptions.Codec chooses another)");
+        if (header.StoredSize.Area > most) throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {most} (ImageLoadOptions.MaxPixels)");
     }
 
     internal static InvalidFileException Invalid(string path, InvalidDataException fault)

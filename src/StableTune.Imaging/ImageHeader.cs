@@ -24,9 +24,6 @@ public sealed record ImageHeader
     /// <summary>Whether a JPEG stores four inks.</summary>
     internal bool IsCmyk { get; init; }
 
-    /// <summary>PNG's transparent grey value, scaled to 8 bits; null where there is none.</summary>
-    internal byte? TransparentGray { get; init; }
-
     /// <summary>The size once the EXIF orientation is applied.</summary>
     public PixelSize OrientedSize => Orientation > 4 ? StoredSize.Transposed : StoredSize;
 

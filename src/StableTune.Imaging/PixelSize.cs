@@ -16,6 +16,9 @@ public readonly record struct PixelSize(int Width, int Height)
     /// <summary>The size with both sides exchanged.</summary>
     public PixelSize Transposed => new(Height, Width);
 
+    /// <summary>The size with both sides divided, rounded up.</summary>
+    internal PixelSize Reduced(int denominator) => new((Width + denominator - 1) / denominator, (Height + denominator - 1) / denominator);
+
     /// <summary>As "640x480".</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Width}x{Height}");
 }

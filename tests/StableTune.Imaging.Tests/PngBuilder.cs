@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace StableTune.Imaging.Tests;
 
@@ -25,7 +26,7 @@ internal sealed class PngBuilder
         BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
         _stream.Write(number);
         _stream.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Compute(body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32(body));
         _stream.Write(number);
         return this;
     }

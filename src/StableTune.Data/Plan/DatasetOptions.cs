@@ -95,7 +95,7 @@ public sealed record DatasetOptions : OptionsBase
     /// </summary>
     public bool FastDecoding { get; init; }
 
-    /// <summary>What decodes and resizes pictures; null, the default, is OpenCV.</summary>
+    /// <summary>What decodes pictures; null, the default, is <see cref="SkiaCodec"/>.</summary>
     public IImageCodec? Codec { get; init; }
 
     /// <inheritdoc/>

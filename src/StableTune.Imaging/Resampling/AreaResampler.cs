@@ -15,21 +15,18 @@ internal static class AreaResampler
 {
     private const int Lanes = 4;
 
-    /// <summary>Sums of columns are kept in 16 bits while factors are whole.</summary>
-    private const int MostRows = ushort.MaxValue / byte.MaxValue;
-
-    /// <summary>Whether it can be done here.</summary>
-    internal static bool Handles(PixelSize from, PixelSize to) =>
-        to.Width <= from.Width && to.Height <= from.Height && (!AreWhole(from, to) || from.Height / to.Height <= MostRows);
+    /// <summary>While factors are whole, sums of columns are kept in 16 bits, and those of places in 32, as long as they fit.</summary>
+    private const int MostRows = ushort.MaxValue / byte.MaxValue, MostColumns = short.MaxValue;
 
     /// <summary>Resizes a picture to <paramref name="resized"/> and cuts a part out of the result.</summary>
-    /// <param name="from">The picture.</param>
+    /// <param name="from">The picture; no side may grow.</param>
     /// <param name="extent">What part of its columns and rows the picture fills: their numbers, unless it was decoded at a fraction of its size.</param>
     /// <param name="resized">The size of the whole.</param>
     /// <param name="part">The part of it that is wanted; must lie within.</param>
-    internal static PixelImage Resize(PixelView from, (double Width, double Height) extent, PixelSize resized, PixelArea part)
+    /// <param name="channels">Channels of the result: 3, or as many as the picture has.</param>
+    internal static PixelImage Resize(PixelView from, (double Width, double Height) extent, PixelSize resized, PixelArea part, int channels)
     {
-        var result = PixelImage.Uninitialized(part.Width, part.Height, from.Channels);
+        var result = PixelImage.Uninitialized(part.Width, part.Height, channels);
         if (extent == (from.Width, from.Height) && AreWhole(from.Size, resized)) ResizeWhole(from, from.Width / resized.Width, from.Height / resized.Height, part, result);
         else
             ResizeAny(from, new(extent.Width, from.Width, resized.Width, part.Left, part.Width), new(extent.Height, from.Height, resized.Height, part.Top, part.Height), result);
@@ -69,7 +66,7 @@ internal static class AreaResampler
                     Add(row, share, sum);
                 }
 
-                Store(sum, from.IsBgr, result.Channels, result.Row(y));
+                Store(sum, result.Channels, result.Row(y));
             }
         }
         finally
@@ -146,17 +143,16 @@ internal static class AreaResampler
         for (; i < row.Length; i++) sum[i] += row[i] * share;
     }
 
-    /// <summary>Rounds half to even and puts red first.</summary>
-    private static void Store(ReadOnlySpan<float> sums, bool isBgr, int channels, Span<byte> row)
+    /// <summary>Rounds half to even.</summary>
+    private static void Store(ReadOnlySpan<float> sums, int channels, Span<byte> row)
     {
-        var (red, blue) = isBgr ? (2, 0) : (0, 2);
         for (int from = 0, to = 0; to < row.Length; from += Lanes, to += channels)
         {
             var sum = Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(sums), (nuint)from);
             var value = Vector128.Min(Vector128.ConvertToInt32Native(Vector128.Round(sum)), Vector128.Create(255));
-            row[to] = (byte)value[red];
+            row[to] = (byte)value[0];
             row[to + 1] = (byte)value[1];
-            row[to + 2] = (byte)value[blue];
+            row[to + 2] = (byte)value[2];
             if (channels == 4) row[to + 3] = (byte)value[3];
         }
     }
@@ -164,7 +160,13 @@ internal static class AreaResampler
     /// <summary>Whole factors: sums of integers. 2 x 2 rounds halves up, all others to even.</summary>
     private static void ResizeWhole(PixelView from, int across, int down, PixelArea part, PixelImage result)
     {
-        var (channels, length) = (from.Channels, part.Width * across * from.Channels);
+        if (down > MostRows || across > MostColumns)
+        {
+            ResizeVast(from, across, down, part, result);
+            return;
+        }
+
+        var (step, length) = (from.Channels, part.Width * across * from.Channels);
         var (isQuarter, share) = (across == 2 && down == 2, 1f / (across * down));
         var columns = ArrayPool<ushort>.Shared.Rent(length);
         try
@@ -173,14 +175,14 @@ internal static class AreaResampler
             for (var y = 0; y < part.Height; y++)
             {
                 sums.Clear();
-                for (var k = 0; k < down; k++) Add(from.Row(((part.Top + y) * down) + k).Slice(part.Left * across * channels, length), sums);
+                for (var k = 0; k < down; k++) Add(from.Row(((part.Top + y) * down) + k).Slice(part.Left * across * step, length), sums);
                 var row = result.Row(y);
-                for (int to = 0, start = 0; to < row.Length; to += channels, start += across * channels)
-                    for (var c = 0; c < channels; c++)
+                for (int to = 0, start = 0; to < row.Length; to += result.Channels, start += across * step)
+                    for (var c = 0; c < result.Channels; c++)
                     {
                         var sum = 0;
-                        for (var k = 0; k < across; k++) sum += sums[start + (k * channels) + c];
-                        row[to + (from.IsBgr && c != 3 ? 2 - c : c)] = isQuarter ? (byte)((sum + 2) >> 2) : (byte)MathF.Round(sum * share);
+                        for (var k = 0; k < across; k++) sum += sums[start + (k * step) + c];
+                        row[to + c] = isQuarter ? (byte)((sum + 2) >> 2) : (byte)MathF.Round(sum * share);
                     }
             }
         }
@@ -188,6 +190,27 @@ internal static class AreaResampler
         {
             ArrayPool<ushort>.Shared.Return(columns);
         }
+    }
+
+    /// <summary>As <see cref="ResizeWhole"/>, for factors so large that its sums would not fit. (OpenCV's own fit as long as an area has less than 8.4 million places.)</summary>
+    private static void ResizeVast(PixelView from, int across, int down, PixelArea part, PixelImage result)
+    {
+        var share = 1f / ((float)across * down);
+        for (var y = 0; y < part.Height; y++)
+            for (var x = 0; x < part.Width; x++)
+                for (var c = 0; c < result.Channels; c++)
+                {
+                    var sum = 0L;
+                    for (var k = 0; k < down; k++) sum += Sum(from.Row(((part.Top + y) * down) + k).Slice((part.Left + x) * across * from.Channels, across * from.Channels), c, from.Channels);
+                    result.Row(y)[(x * result.Channels) + c] = (byte)MathF.Min(MathF.Round(sum * share), byte.MaxValue);
+                }
+    }
+
+    private static long Sum(ReadOnlySpan<byte> row, int first, int step)
+    {
+        var sum = 0L;
+        for (var i = first; i < row.Length; i += step) sum += row[i];
+        return sum;
     }
 
     private static void Add(ReadOnlySpan<byte> row, Span<ushort> sums)
