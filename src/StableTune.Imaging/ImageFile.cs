@@ -5,10 +5,10 @@ namespace StableTune.Imaging;
 /// <summary>Pictures from files and into files.</summary>
 public static class ImageFile
 {
-    /// <summary>The extensions by which pictures are found in folders, in lower case; loading goes by the content alone.</summary>
-    public static IReadOnlyList<string> Extensions { get; } = [".png", ".jpg", ".jpeg", ".webp", ".bmp"];
+    /// <summary>The extensions of the kinds that are read unless another codec is chosen, in lower case; loading goes by the content alone.</summary>
+    public static IReadOnlyList<string> Extensions { get; } = ImageFormats.Extensions();
 
-    /// <summary>Loads a PNG, JPEG, WebP or BMP file as 8-bit RGB, or RGBA where that is asked for.</summary>
+    /// <summary>Loads a file of a kind that the codec reads (PNG, JPEG, WebP or BMP by default) as 8-bit RGB, or RGBA where that is asked for.</summary>
     /// <remarks>
     /// Grey and palette pictures are converted; of 16 bits, grey is clipped to 255 and colours keep their high byte; CMYK is converted;
     /// of an animation the first frame is taken. These are Pillow's rules, on which sd-scripts trains.
@@ -42,6 +42,43 @@ public static class ImageFile
         ArgumentNullException.ThrowIfNull(plan);
         options ??= new();
         return WithContent(path, options, file => ImageDecoding.DecodeFitted(file, options, plan));
+    }
+
+    /// <summary>The size that <see cref="Load"/> gives, from the header alone.</summary>
+    /// <param name="path">The file; its extension does not matter.</param>
+    /// <param name="options">How it is to be loaded; null for the defaults.</param>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
+    public static PixelSize ReadSize(string path, ImageLoadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var source = new ByteSource(path);
+        return ReadSize(source, options ?? new(), path);
+    }
+
+    /// <summary>The size that <see cref="Decode"/> gives, from the header alone.</summary>
+    /// <param name="file">The file, or its beginning.</param>
+    /// <param name="options">How it is to be decoded; null for the defaults.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    public static PixelSize ReadSize(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
+    {
+        using var source = new ByteSource(file);
+        return ReadSize(source, options ?? new(), name);
+    }
+
+    private static PixelSize ReadSize(ByteSource source, ImageLoadOptions options, string name)
+    {
+        try
+        {
+            var header = ImageHeader.Read(source);
+            CheckReadable(header, options);
+            return options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(name, e);
+        }
     }
 
     /// <summary>Decodes a picture file that is in memory; see <see cref="Load"/>.</summary>
@@ -144,7 +181,8 @@ public static class ImageFile
     {
         var (codec, most) = (options.UsedCodec, Math.Min(options.MaxPixels, Array.MaxLength / 4));
         if (!codec.Formats.Contains(header.Format))
-            throw new InvalidDataException($"it is a file of the kind {header.Format}, which {codec.GetType().Name} does not read: it reads {string.Join(", ", codec.Formats)} (ImageLoadOptions.Codec chooses another)");
+            throw new InvalidDataException($"it is a {ImageFormats.Name(header.Format)} file, which {codec.GetType().Name} does not read: it reads {ImageFormats.Words(codec.Formats, "and")};"
+                + " convert the file, or choose another codec (VipsCodec of the package StableTune.Imaging.Vips reads all kinds)");
         if (header.StoredSize.Area > most) throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {most} (ImageLoadOptions.MaxPixels)");
     }
 

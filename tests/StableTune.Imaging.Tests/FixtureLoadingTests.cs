@@ -44,7 +44,7 @@ public sealed class FixtureLoadingTests
         var fault = name switch
         {
             "zero_byte.png" => "empty",
-            "not_an_image.jpg" => "no PNG, JPEG, WebP or BMP",
+            "not_an_image.jpg" => "no PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF file",
             "truncated.jpg" => "truncated",
             _ => "checksum",
         };

@@ -85,8 +85,10 @@ internal static class ImageDecoding
             case ImageFormat.WebP:
                 var length = WebPFile.CopyPixels(file, header.StoredSize, clean, out frame);
                 return decode(clean.AsSpan(0, length), header with { StoredSize = frame.Size });
-            default:
+            case ImageFormat.Bmp:
                 BmpFile.CheckComplete(memory);
+                return decode(file, header);
+            default:
                 return decode(file, header);
         }
     }
