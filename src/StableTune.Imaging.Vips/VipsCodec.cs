@@ -37,10 +37,11 @@ public sealed unsafe class VipsCodec : IBufferedImageCodec
     }
 
     /// <inheritdoc/>
-    public bool CanReduce(ImageHeader header)
+    /// <remarks>libvips leaves out the last column or row where a size does not divide; such pictures are decoded whole.</remarks>
+    public bool CanReduce(ImageHeader header, int denominator)
     {
         ArgumentNullException.ThrowIfNull(header);
-        return header.Format == ImageFormat.Jpeg;
+        return header.Format == ImageFormat.Jpeg && header.StoredSize.Width % denominator == 0 && header.StoredSize.Height % denominator == 0;
     }
 
     /// <inheritdoc/>

@@ -11,15 +11,16 @@ public interface IBufferedImageCodec : IImageCodec
     /// <param name="keepAlpha">Whether the alpha of the result matters; 4 is the only answer then.</param>
     int BufferChannels(ImageHeader header, bool keepAlpha);
 
-    /// <summary>Whether such a picture can be decoded at a half, a fourth and an eighth of its size.</summary>
+    /// <summary>Whether such a picture can be decoded at a fraction of its size: both sides divided and rounded up, as <see cref="PixelSize.Reduced"/> does.</summary>
     /// <param name="header">What the file's header says.</param>
-    bool CanReduce(ImageHeader header);
+    /// <param name="denominator">2, 4 or 8.</param>
+    bool CanReduce(ImageHeader header, int denominator);
 
     /// <summary>Decodes as <see cref="IImageCodec.Decode"/> does, into memory of the caller.</summary>
     /// <param name="file">As for <see cref="IImageCodec.Decode"/>.</param>
     /// <param name="header">What the file's header says; its size is within the limits.</param>
     /// <param name="keepAlpha">Whether alpha matters; otherwise the fourth of four channels may be anything.</param>
-    /// <param name="denominator">1; 2, 4 or 8 where <see cref="CanReduce"/> says so: both sides are divided by it and rounded up.</param>
+    /// <param name="denominator">1; another where <see cref="CanReduce"/> says so.</param>
     /// <param name="pixels">Receives the rows without gaps, <see cref="BufferChannels"/> bytes a pixel; exactly as long as they need.</param>
     /// <exception cref="InvalidDataException">The file is damaged; the message says how, without naming the file.</exception>
     void DecodeTo(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, int denominator, Span<byte> pixels);

@@ -42,7 +42,7 @@ public sealed unsafe class SkiaCodec : IBufferedImageCodec
     public int BufferChannels(ImageHeader header, bool keepAlpha) => Rgba;
 
     /// <inheritdoc/>
-    public bool CanReduce(ImageHeader header)
+    public bool CanReduce(ImageHeader header, int denominator)
     {
         ArgumentNullException.ThrowIfNull(header);
         return header.Format == ImageFormat.Jpeg;

@@ -9,7 +9,7 @@ internal static class BufferedDecoding
     {
         var orientation = options.ApplyExifOrientation ? header.Orientation : 1;
         var (channels, denominator) = (codec.BufferChannels(header, options.KeepAlpha), 1);
-        if (options.FastDecoding && codec.CanReduce(header)) denominator = Denominator(header.StoredSize, orientation > 4 ? fit.Resized.Transposed : fit.Resized);
+        if (options.FastDecoding) denominator = Denominator(codec, header, orientation > 4 ? fit.Resized.Transposed : fit.Resized);
         using var picture = ImageDecoding.DecodeStored(file, header, options.KeepAlpha, clean, (bytes, part) => Buffered(codec, bytes, part, options.KeepAlpha, denominator, channels), out var frame);
         if (frame.Size != header.StoredSize) return null;
         var size = header.StoredSize.Reduced(denominator);
@@ -39,10 +39,10 @@ internal static class BufferedDecoding
     }
 
     /// <summary>The greatest of 8, 4, 2 and 1 by which the picture can be divided without becoming smaller than it is wanted.</summary>
-    private static int Denominator(PixelSize stored, PixelSize wanted)
+    private static int Denominator(IBufferedImageCodec codec, ImageHeader header, PixelSize wanted)
     {
-        for (var denominator = 8; denominator > 1; denominator /= 2)
-            if (stored.Width / denominator >= wanted.Width && stored.Height / denominator >= wanted.Height) return denominator;
-        return 1;
+        var (denominator, stored) = (8, header.StoredSize);
+        while (denominator > 1 && !(stored.Width / denominator >= wanted.Width && stored.Height / denominator >= wanted.Height && codec.CanReduce(header, denominator))) denominator /= 2;
+        return denominator;
     }
 }
