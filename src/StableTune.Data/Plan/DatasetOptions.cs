@@ -95,7 +95,9 @@ public sealed record DatasetOptions : OptionsBase
     /// </summary>
     public bool FastDecoding { get; init; }
 
-    /// <summary>What decodes pictures; null, the default, is <see cref="SkiaCodec"/>.</summary>
+    /// <summary>
+    /// What decodes pictures, and so which kinds of files folders are searched for; null, the default, is <see cref="SkiaCodec"/> (PNG, JPEG, WebP, BMP).
+    /// </summary>
     public IImageCodec? Codec { get; init; }
 
     /// <inheritdoc/>
