@@ -46,7 +46,6 @@ internal static class ImageSpeed
         string[] files = [.. Directory.EnumerateFiles(folder, "*.jpg").Order(StringComparer.Ordinal).Take(photographs)];
         byte[][] bytes = [.. files.Select(File.ReadAllBytes)];
         ImageHeader[] headers = [.. files.Select(file => ImageHeader.Read(file))];
-        var memory = new byte[headers.Max(header => 4 * header.StoredSize.Area)];
         PixelImage[] whole = [.. files.Select(file => ImageFile.Load(file))];
         PixelImage[] cut = [.. files.Select(file => ImageFile.LoadResized(file, Fit))];
         var floats = new float[3 * Side * Side];
@@ -75,7 +74,8 @@ internal static class ImageSpeed
         Best("to floats", i => cut[i].ToFloats(floats));
         Best("read the file", i => File.ReadAllBytes(files[i]));
         Best("decode to RGB", i => SkiaCodec.Instance.Decode(bytes[i], headers[i], keepAlpha: false));
-        Best("decode to RGBA in kept memory", i => SkiaCodec.Instance.DecodeTo(bytes[i], headers[i], keepAlpha: false, denominator: 1, memory.AsSpan(0, (int)(4 * headers[i].StoredSize.Area))));
+        Best("decode by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 1, (_, _) => { }));
+        Best("decode a half by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 2, (_, _) => { }));
         Best("area", i => ImageResize.Resize(whole[i], Fit(whole[i].Size).Resized.Width, Fit(whole[i].Size).Resized.Height));
     }
 

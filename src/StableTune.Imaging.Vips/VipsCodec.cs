@@ -6,7 +6,7 @@ namespace StableTune.Imaging;
 /// A codec over libvips: the same pixels as <see cref="SkiaCodec"/> from PNG, JPEG and WebP, JPEGs in less time; TIFF, GIF and AVIF too. BMP, which libvips
 /// does not read, is left to <see cref="SkiaCodec"/>. No setting of libvips that belongs to the whole process is changed.
 /// </summary>
-public sealed unsafe class VipsCodec : IBufferedImageCodec
+public sealed unsafe class VipsCodec : IStreamingImageCodec
 {
     private VipsCodec()
     {
@@ -25,15 +25,15 @@ public sealed unsafe class VipsCodec : IBufferedImageCodec
         ArgumentNullException.ThrowIfNull(header);
         if (header.Format == ImageFormat.Bmp) return SkiaCodec.Instance.Decode(file, header, keepAlpha);
         var result = new PixelImage(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? 4 : 3);
-        DecodeTo(file, header, keepAlpha, 1, result.Pixels);
+        DecodeRows(file, header, keepAlpha, denominator: 1, (y, rows) => rows.CopyTo(result.Pixels.AsSpan(y * result.Stride)));
         return result;
     }
 
     /// <inheritdoc/>
-    public int BufferChannels(ImageHeader header, bool keepAlpha)
+    public int RowChannels(ImageHeader header, bool keepAlpha)
     {
         ArgumentNullException.ThrowIfNull(header);
-        return header.Format == ImageFormat.Bmp ? SkiaCodec.Instance.BufferChannels(header, keepAlpha) : keepAlpha ? 4 : 3;
+        return header.Format == ImageFormat.Bmp ? SkiaCodec.Instance.RowChannels(header, keepAlpha) : keepAlpha ? 4 : 3;
     }
 
     /// <inheritdoc/>
@@ -45,19 +45,20 @@ public sealed unsafe class VipsCodec : IBufferedImageCodec
     }
 
     /// <inheritdoc/>
-    public void DecodeTo(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, int denominator, Span<byte> pixels)
+    public void DecodeRows(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, int denominator, PixelRowsReceiver receive)
     {
         ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(receive);
         if (header.Format == ImageFormat.Bmp)
         {
-            SkiaCodec.Instance.DecodeTo(file, header, keepAlpha, denominator, pixels);
+            SkiaCodec.Instance.DecodeRows(file, header, keepAlpha, denominator, receive);
             return;
         }
 
         try
         {
             using var image = Open(file.ToArray(), header.Format, denominator);
-            new VipsPixels(image, header, denominator, keepAlpha ? 4 : 3).CopyTo(pixels);
+            new VipsPixels(image, header, denominator, keepAlpha ? 4 : 3).HandOn(receive);
         }
         catch (VipsException e)
         {

@@ -31,18 +31,24 @@ internal sealed class VipsPixels
 
     private bool HasAlpha => _image.Bands > _colors;
 
-    internal void CopyTo(Span<byte> pixels)
+    internal void HandOn(PixelRowsReceiver receive)
     {
-        var stride = _image.Width * _channels;
-        ArgumentOutOfRangeException.ThrowIfNotEqual(pixels.Length, (long)stride * _image.Height);
         var rows = Math.Max(1, StripBytes / (_image.Width * _image.Bands * _bytes));
+        var isDone = _image.Bands == _channels && _colors == 3 && (_channels == 3 || _header.HasAlpha);
+        var converted = isDone ? [] : new byte[rows * _image.Width * _channels];
         using var region = Region.New(_image);
         for (var y = 0; y < _image.Height; y += rows)
         {
             var count = Math.Min(rows, _image.Height - y);
             ReadOnlySpan<byte> strip = region.Fetch(0, y, _image.Width, count);
             if (_bytes == 2) strip = ToEightBits(MemoryMarshal.Cast<byte, ushort>(strip));
-            Copy(strip, pixels.Slice(y * stride, count * stride));
+            if (!isDone)
+            {
+                Convert(strip, converted);
+                strip = converted.AsSpan(0, count * _image.Width * _channels);
+            }
+
+            receive(y, strip);
         }
     }
 
@@ -57,16 +63,9 @@ internal sealed class VipsPixels
         return result;
     }
 
-    private void Copy(ReadOnlySpan<byte> from, Span<byte> to)
+    private void Convert(ReadOnlySpan<byte> from, Span<byte> to)
     {
-        var bands = _image.Bands;
-        if (bands == _channels && _colors == 3)
-        {
-            from.CopyTo(to);
-            return;
-        }
-
-        for (int at = 0, place = 0; place < to.Length; at += bands, place += _channels)
+        for (int at = 0, place = 0; at < from.Length; at += _image.Bands, place += _channels)
         {
             var pixel = to.Slice(place, _channels);
             if (_colors == 1) (pixel[0], pixel[1], pixel[2]) = (from[at], from[at], from[at]);

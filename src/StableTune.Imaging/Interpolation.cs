@@ -72,7 +72,7 @@ public abstract class Interpolation
 
         internal override PixelImage ResizePart(PixelImage image, ImageFit fit)
         {
-            if (For(image.Size, fit.Resized) == Area) return AreaResampler.Resize(PixelView.Of(image), (image.Width, image.Height), fit.Resized, fit.Part, image.Channels);
+            if (For(image.Size, fit.Resized) == Area) return AreaResampler.Resize(PixelView.Of(image), fit.Resized, fit.Part, image.Channels);
             var resized = FixedPointResampler.GrowingArea(image, fit.Resized.Width, fit.Resized.Height);
             return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
         }

@@ -18,7 +18,7 @@ public sealed class AreaResizeTests
     public void Area_OfFourChannels_GivesThreeWhereThreeAreWanted(int width, int height, int toWidth, int toHeight)
     {
         var (image, size) = (OpenCvCases.Draw(width, height, 4, 3, 0), new PixelSize(toWidth, toHeight));
-        var found = AreaResampler.Resize(PixelView.Of(image), (width, height), size, new(0, 0, toWidth, toHeight), channels: 3);
+        var found = AreaResampler.Resize(PixelView.Of(image), size, new(0, 0, toWidth, toHeight), channels: 3);
         Assert.Equal(ImageResize.Resize(image, toWidth, toHeight, Interpolation.Area).WithoutAlpha().Pixels, found.Pixels);
     }
 

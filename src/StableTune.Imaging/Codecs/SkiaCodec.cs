@@ -3,10 +3,10 @@ using SkiaSharp;
 namespace StableTune.Imaging;
 
 /// <summary>The default codec, over SkiaSharp. Its pixels are those of Pillow and libjpeg-turbo to the bit (docs/images.md).</summary>
-public sealed unsafe class SkiaCodec : IBufferedImageCodec
+public sealed unsafe class SkiaCodec : IStreamingImageCodec
 {
-    /// <summary>Rows that are decoded at once where a JPEG becomes a whole RGB picture.</summary>
-    private const int StripRows = 64;
+    /// <summary>JPEGs are decoded by so many bytes of rows at once, which a processor's cache holds.</summary>
+    private const int StripBytes = 1 << 18;
 
     private const int Rgba = 4;
 
@@ -24,22 +24,14 @@ public sealed unsafe class SkiaCodec : IBufferedImageCodec
     public PixelImage Decode(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha)
     {
         ArgumentNullException.ThrowIfNull(header);
-        var size = header.StoredSize;
-        var result = PixelImage.Uninitialized(size.Width, size.Height, keepAlpha ? Rgba : 3);
-        if (keepAlpha) DecodeTo(file, header, keepAlpha, 1, result.Pixels);
-        else if (header.Format == ImageFormat.Jpeg) DecodeStrips(file, header, result);
-        else
-        {
-            using var memory = PictureMemory.Take(size.Area * Rgba);
-            DecodeTo(file, header, keepAlpha, 1, memory.Bytes);
-            PixelOrder.DropAlpha(memory.Bytes, result.Pixels);
-        }
-
+        var result = PixelImage.Uninitialized(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? Rgba : 3);
+        if (keepAlpha) DecodeWhole(file, header, keepAlpha, result.Pixels);
+        else DecodeRows(file, header, keepAlpha, denominator: 1, (y, rows) => PixelOrder.DropAlpha(rows, result.Pixels.AsSpan(y * result.Stride, rows.Length / Rgba * 3)));
         return result;
     }
 
     /// <inheritdoc/>
-    public int BufferChannels(ImageHeader header, bool keepAlpha) => Rgba;
+    public int RowChannels(ImageHeader header, bool keepAlpha) => Rgba;
 
     /// <inheritdoc/>
     public bool CanReduce(ImageHeader header, int denominator)
@@ -49,36 +41,51 @@ public sealed unsafe class SkiaCodec : IBufferedImageCodec
     }
 
     /// <inheritdoc/>
-    public void DecodeTo(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, int denominator, Span<byte> pixels)
+    public void DecodeRows(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, int denominator, PixelRowsReceiver receive)
     {
         ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(receive);
+        var size = header.StoredSize.Reduced(denominator);
+        if (header.Format == ImageFormat.Jpeg)
+        {
+            DecodeStrips(file, header, denominator, size, receive);
+            return;
+        }
+
+        using var memory = PictureMemory.Take(size.Area * Rgba);
+        DecodeWhole(file, header, keepAlpha, memory.Bytes);
+        receive(0, memory.Bytes);
+    }
+
+    private static void DecodeStrips(ReadOnlySpan<byte> file, ImageHeader header, int denominator, PixelSize size, PixelRowsReceiver receive)
+    {
+        var (stride, most) = (size.Width * Rgba, Math.Clamp(StripBytes / (size.Width * Rgba), 1, size.Height));
+        using var memory = PictureMemory.Take((long)most * stride);
+        fixed (byte* bytes = file)
+        {
+            using var decoder = new SkiaDecoder(bytes, file.Length, header, denominator);
+            decoder.BeginRows();
+            for (var y = 0; y < size.Height; y += most)
+            {
+                var count = Math.Min(most, size.Height - y);
+                var strip = memory.Bytes[..(count * stride)];
+                decoder.ReadRows(strip, count);
+                receive(y, strip);
+            }
+        }
+    }
+
+    private static void DecodeWhole(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, Span<byte> pixels)
+    {
         // Skia would keep the high byte of such grey.
         var isWideGray = header is { Format: ImageFormat.Png, IsGray: true, BitsPerChannel: 16 };
         if (isWideGray) file = PngFile.GrayWithLowByteAsAlpha(file);
         fixed (byte* bytes = file)
         {
-            using var decoder = new SkiaDecoder(bytes, file.Length, header, denominator);
+            using var decoder = new SkiaDecoder(bytes, file.Length, header, denominator: 1);
             decoder.ReadAll(pixels);
             if (isWideGray) PixelOrder.ClipGray(pixels);
             else if (keepAlpha && !header.HasAlpha && !decoder.IsOpaque) PixelOrder.MakeOpaque(pixels);
-        }
-    }
-
-    /// <summary>A large JPEG never lives in memory twice, once with four bytes a pixel and once with three.</summary>
-    private static void DecodeStrips(ReadOnlySpan<byte> file, ImageHeader header, PixelImage result)
-    {
-        using var memory = PictureMemory.Take((long)Math.Min(StripRows, result.Height) * result.Width * Rgba);
-        fixed (byte* bytes = file)
-        {
-            using var decoder = new SkiaDecoder(bytes, file.Length, header, denominator: 1);
-            decoder.BeginRows();
-            for (var y = 0; y < result.Height; y += StripRows)
-            {
-                var rows = Math.Min(StripRows, result.Height - y);
-                var strip = memory.Bytes[..(rows * result.Width * Rgba)];
-                decoder.ReadRows(strip, rows);
-                PixelOrder.DropAlpha(strip, result.Pixels.AsSpan(y * result.Stride, rows * result.Stride));
-            }
         }
     }
 

@@ -36,7 +36,7 @@ internal static class ImageDecoding
         {
             var shrinks = Interpolation.For(size, fit.Resized) == Interpolation.Area;
             var averages = shrinks && (fit.Interpolation is null || fit.Interpolation == Interpolation.Area || size == fit.Resized);
-            return averages && options.UsedCodec is IBufferedImageCodec codec && BufferedDecoding.Decode(codec, file, header, options, fit, clean) is { } done
+            return averages && options.UsedCodec is IStreamingImageCodec codec && StreamedDecoding.Decode(codec, file, header, options, fit, clean) is { } done
                 ? done
                 : ImageResize.ResizePart(DecodeWhole(file, header, options, clean), fit);
         }

@@ -23,7 +23,7 @@ internal static class FixedPointResampler
     {
         // OpenCV's rule: a half in both directions is the mean of four.
         if (image.Width == 2 * width && image.Height == 2 * height)
-            return AreaResampler.Resize(PixelView.Of(image), (image.Width, image.Height), new(width, height), new(0, 0, width, height), image.Channels);
+            return AreaResampler.Resize(PixelView.Of(image), new(width, height), new(0, 0, width, height), image.Channels);
         return Resize(image, FixedPointWeights.Linear(image.Width, width, clampsEdges: true), FixedPointWeights.Linear(image.Height, height, clampsEdges: false));
     }
 
