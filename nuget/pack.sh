@@ -45,7 +45,7 @@ cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
   echo 'Console.WriteLine($"{result.Steps} steps, loss {result.AverageLoss:F4}, {new FileInfo(result.Files[0]).Length} bytes in {result.Files[0]}");'
 } > "$app/Program.cs"
 run dotnet build "$app" -c Release -v quiet
-for shim in libstabletune_torch.so libstabletune_imaging.so; do
+for shim in libstabletune_torch.so libSkiaSharp.so; do
   [ -f "$app/bin/Release/net10.0/runtimes/linux-x64/native/$shim" ] || { echo "$shim did not come with the packages"; exit 1; }
 done
 unset STABLETUNE_NATIVE
