@@ -15,13 +15,7 @@ internal abstract class AreaResampler : IDisposable
     /// <param name="y">The number of the first one.</param>
     /// <param name="rows">Rows without gaps.</param>
     /// <param name="stride">Bytes in a row.</param>
-    internal void Take(int y, ReadOnlySpan<byte> rows, int stride)
-    {
-        for (; rows.Length > 0; rows = rows[stride..], y++) Take(y, rows[..stride]);
-    }
-
-    /// <summary>Takes the next row.</summary>
-    protected abstract void Take(int y, ReadOnlySpan<byte> row);
+    internal abstract void Take(int y, ReadOnlySpan<byte> rows, int stride);
 
     /// <inheritdoc/>
     public abstract void Dispose();

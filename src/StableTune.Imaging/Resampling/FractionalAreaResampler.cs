@@ -7,110 +7,110 @@ using System.Runtime.Intrinsics.X86;
 
 namespace StableTune.Imaging;
 
-/// <summary>Means of areas whose borders lie within pixels: OpenCV's float32 sums in OpenCV's order, four channels at once.</summary>
+/// <summary>
+/// Means of areas whose borders lie within pixels: OpenCV's float32 sums in OpenCV's order, four channels of four rows at once, as all rows share the weights of
+/// their columns.
+/// </summary>
 internal sealed class FractionalAreaResampler : AreaResampler
 {
-    private const int Lanes = 4;
+    private const int Lanes = 4, Group = InterleavedRows.Count;
 
     private readonly AreaWeights _columns, _rows;
-    private readonly int _step, _wideLength, _length;
-    private readonly float[] _memory;
+    private readonly int _step, _interleavedLength, _length;
+    private readonly byte[] _interleaved;
+    private readonly float[] _sums;
     private int _y;
 
     internal FractionalAreaResampler(int width, int step, AreaWeights columns, AreaWeights rows, PixelImage result) : base(result)
     {
         (_columns, _rows, _step) = (columns, rows, step);
-        (_wideLength, _length) = ((width + columns.Taps) * Lanes, result.Width * Lanes);
-        _memory = ArrayPool<float>.Shared.Rent(_wideLength + (2 * _length));
-        _memory.AsSpan(width * Lanes, columns.Taps * Lanes).Clear();         // shares of 0 reach beyond the last column
+        (_interleavedLength, _length) = ((width + columns.Taps) * Lanes * Group, result.Width * Lanes);
+        _interleaved = ArrayPool<byte>.Shared.Rent(_interleavedLength);
+        _sums = ArrayPool<float>.Shared.Rent((Group + 1) * _length);
+        _interleaved.AsSpan(width * Lanes * Group, columns.Taps * Lanes * Group).Clear();     // shares of 0 reach beyond the last column
         Sum.Clear();
     }
 
-    /// <summary>A row of the picture.</summary>
-    private Span<float> Wide => _memory.AsSpan(0, _wideLength);
-
-    /// <summary>The weighted sums of its columns.</summary>
-    private Span<float> Row => _memory.AsSpan(_wideLength, _length);
+    /// <summary>The weighted sums of columns, row by row.</summary>
+    private Span<float> Rows => _sums.AsSpan(0, Group * _length);
 
     /// <summary>The weighted sums of such rows.</summary>
-    private Span<float> Sum => _memory.AsSpan(_wideLength + _length, _length);
+    private Span<float> Sum => _sums.AsSpan(Group * _length, _length);
 
-    public override void Dispose() => ArrayPool<float>.Shared.Return(_memory);
+    public override void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_interleaved);
+        ArrayPool<float>.Shared.Return(_sums);
+    }
+
+    internal override void Take(int y, ReadOnlySpan<byte> rows, int stride)
+    {
+        for (var count = rows.Length / stride; count > 0 && _y < Result.Height; count -= Group, y += Group, rows = rows[Math.Min(Group * stride, rows.Length)..])
+        {
+            var taken = Math.Min(count, Group);
+            if (y + taken <= _rows.First[_y]) continue;
+            // Where fewer are left, the last one stands for the others; what comes of these is not looked at.
+            InterleavedRows.Write(rows, stride, taken, _step, _interleaved.AsSpan(0, _interleavedLength));
+            Gather(_interleaved, _columns, Rows, _length);
+            for (var i = 0; i < taken; i++) Accumulate(y + i, Rows.Slice(i * _length, _length));
+        }
+    }
 
     /// <summary>A row on the border of two areas belongs to both.</summary>
-    protected override void Take(int y, ReadOnlySpan<byte> row)
+    private void Accumulate(int y, ReadOnlySpan<float> row)
     {
-        for (var isGathered = false; _y < Result.Height && y >= _rows.First[_y]; isGathered = true)
+        while (_y < Result.Height && y >= _rows.First[_y])
         {
-            if (!isGathered)
-            {
-                Widen(row, _step, Wide);
-                Gather(Wide, _columns, Row);
-            }
-
             var shares = _rows.Shares.AsSpan(_y * _rows.Taps, _rows.Taps);
             var k = y - _rows.First[_y];
-            Add(Row, shares[k], Sum);
+            Add(row, shares[k], Sum);
             if (k + 1 < shares.Length && shares[k + 1] != 0) return;
             Store(Sum, Result.Channels, Result.Row(_y++));
             Sum.Clear();
         }
     }
 
-    /// <summary>A row as four floats a pixel.</summary>
-    private static void Widen(ReadOnlySpan<byte> bytes, int step, Span<float> wide)
+    /// <summary>The weighted sums of the pixels of a group of rows.</summary>
+    private static void Gather(ReadOnlySpan<byte> interleaved, AreaWeights columns, Span<float> rows, int length)
     {
-        ref var source = ref MemoryMarshal.GetReference(bytes);
-        ref var target = ref MemoryMarshal.GetReference(wide);
-        var (x, at) = (0, 0);
-        // Four pixels at once; of three bytes each, they are first spread to four, of which the last is never looked at.
-        var spread = step == 3 ? Vector128.Create((byte)0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11) : Vector128<byte>.Indices;
-        for (; at <= bytes.Length - Vector128<byte>.Count; x += 4 * Lanes, at += 4 * step)
+        ref var source = ref MemoryMarshal.GetReference(interleaved);
+        ref var target = ref MemoryMarshal.GetReference(rows);
+        ref var weight = ref MemoryMarshal.GetArrayDataReference(columns.Shares);
+        var taps = columns.Taps;
+        foreach (var first in columns.First)
         {
-            var pixels = Vector128.Shuffle(Vector128.LoadUnsafe(ref source, (nuint)at), spread);
-            if (Avx512F.IsSupported)
-            {
-                Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(pixels)).StoreUnsafe(ref target, (nuint)x);
-                continue;
-            }
-
-            var (low, high) = Vector128.Widen(pixels);
-            Vector128.ConvertToSingle(Vector128.WidenLower(low).AsInt32()).StoreUnsafe(ref target, (nuint)x);
-            Vector128.ConvertToSingle(Vector128.WidenUpper(low).AsInt32()).StoreUnsafe(ref target, (nuint)(x + 4));
-            Vector128.ConvertToSingle(Vector128.WidenLower(high).AsInt32()).StoreUnsafe(ref target, (nuint)(x + 8));
-            Vector128.ConvertToSingle(Vector128.WidenUpper(high).AsInt32()).StoreUnsafe(ref target, (nuint)(x + 12));
-        }
-
-        for (; at < bytes.Length; x += Lanes, at += step)
-        {
-            (wide[x], wide[x + 1], wide[x + 2]) = (bytes[at], bytes[at + 1], bytes[at + 2]);
-            wide[x + 3] = step == 4 ? bytes[at + 3] : 0;
+            ref var pixel = ref Unsafe.Add(ref source, first * Lanes * Group);
+            var (upper, lower) = Avx512F.IsSupported ? Wide(ref pixel, ref weight, taps) : Halves(ref pixel, ref weight, taps);
+            upper.GetLower().StoreUnsafe(ref target);
+            upper.GetUpper().StoreUnsafe(ref target, (nuint)length);
+            lower.GetLower().StoreUnsafe(ref target, (nuint)(2 * length));
+            lower.GetUpper().StoreUnsafe(ref target, (nuint)(3 * length));
+            target = ref Unsafe.Add(ref target, Lanes);
+            weight = ref Unsafe.Add(ref weight, taps);
         }
     }
 
-    /// <summary>The weighted sums of a row's pixels.</summary>
-    private static void Gather(ReadOnlySpan<float> wide, AreaWeights columns, Span<float> row)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float> Upper, Vector256<float> Lower) Wide(ref byte pixel, ref float weight, int taps)
     {
-        ref var source = ref MemoryMarshal.GetReference(wide);
-        ref var target = ref MemoryMarshal.GetReference(row);
-        ref var share = ref MemoryMarshal.GetArrayDataReference(columns.Shares);
-        var (first, taps) = (columns.First, columns.Taps);
-        for (int x = 0, at = 0; x < first.Length; x++, at += taps)
-        {
-            ref var pixel = ref Unsafe.Add(ref source, first[x] * Lanes);
-            ref var weight = ref Unsafe.Add(ref share, at);
-            // Three at least are the rule while sides shrink; written out, because they are too few for a loop.
-            var (sum, k) = (Vector128.LoadUnsafe(ref pixel) * weight, 1);
-            if (taps > 2)
-            {
-                sum += Vector128.LoadUnsafe(ref pixel, Lanes) * Unsafe.Add(ref weight, 1);
-                sum += Vector128.LoadUnsafe(ref pixel, 2 * Lanes) * Unsafe.Add(ref weight, 2);
-                k = 3;
-            }
+        var sum = InterleavedRows.Floats(ref pixel) * weight;
+        for (var k = 1; k < taps; k++) sum += InterleavedRows.Floats(ref Unsafe.Add(ref pixel, k * Lanes * Group)) * Unsafe.Add(ref weight, k);
+        return (sum.GetLower(), sum.GetUpper());
+    }
 
-            for (; k < taps; k++) sum += Vector128.LoadUnsafe(ref pixel, (nuint)(k * Lanes)) * Unsafe.Add(ref weight, k);
-            sum.StoreUnsafe(ref target, (nuint)(x * Lanes));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float> Upper, Vector256<float> Lower) Halves(ref byte pixel, ref float weight, int taps)
+    {
+        var (upper, lower) = InterleavedRows.HalfFloats(ref pixel);
+        (upper, lower) = (upper * weight, lower * weight);
+        for (var k = 1; k < taps; k++)
+        {
+            var (above, below) = InterleavedRows.HalfFloats(ref Unsafe.Add(ref pixel, k * Lanes * Group));
+            upper += above * Unsafe.Add(ref weight, k);
+            lower += below * Unsafe.Add(ref weight, k);
         }
+
+        return (upper, lower);
     }
 
     private static void Add(ReadOnlySpan<float> row, float share, Span<float> sum)

@@ -30,7 +30,12 @@ internal sealed class WholeAreaResampler : AreaResampler
 
     public override void Dispose() => ArrayPool<ushort>.Shared.Return(_columns);
 
-    protected override void Take(int y, ReadOnlySpan<byte> row)
+    internal override void Take(int y, ReadOnlySpan<byte> rows, int stride)
+    {
+        for (; rows.Length > 0; rows = rows[stride..], y++) Take(y, rows[..stride]);
+    }
+
+    private void Take(int y, ReadOnlySpan<byte> row)
     {
         var place = (y / _down) - _part.Top;
         if (place < 0 || place >= _part.Height) return;
@@ -77,7 +82,12 @@ internal sealed class WholeAreaResampler : AreaResampler
         {
         }
 
-        protected override void Take(int y, ReadOnlySpan<byte> row)
+        internal override void Take(int y, ReadOnlySpan<byte> rows, int stride)
+        {
+            for (; rows.Length > 0; rows = rows[stride..], y++) Take(y, rows[..stride]);
+        }
+
+        private void Take(int y, ReadOnlySpan<byte> row)
         {
             var place = (y / down) - part.Top;
             if (place < 0 || place >= part.Height) return;
