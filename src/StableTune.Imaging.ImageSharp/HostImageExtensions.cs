@@ -12,7 +12,8 @@ public static class HostImageExtensions
     {
         /// <summary>An image that the host holds in memory.</summary>
         /// <param name="name">What messages call it.</param>
-        /// <param name="image">The image; not copied, and not to be changed or disposed while it is trained. Of an animation the first frame is taken.</param>
+        /// <param name="image">The image; not copied, and not to be changed or disposed while it is trained. Of an animation the first
+        /// frame is taken.</param>
         /// <exception cref="ArgumentException">The name is blank.</exception>
         public static IImageSource FromImageSharp(string name, Image<Rgb24> image)
         {
@@ -23,7 +24,8 @@ public static class HostImageExtensions
 
         /// <summary>An image with alpha that the host holds in memory.</summary>
         /// <param name="name">What messages call it.</param>
-        /// <param name="image">The image; not copied, and not to be changed or disposed while it is trained. Of an animation the first frame is taken.</param>
+        /// <param name="image">The image; not copied, and not to be changed or disposed while it is trained. Of an animation the first
+        /// frame is taken.</param>
         /// <exception cref="ArgumentException">The name is blank.</exception>
         public static IImageSource FromImageSharp(string name, Image<Rgba32> image)
         {

@@ -9,12 +9,15 @@ using SixLabors.ImageSharp.PixelFormats;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// A codec over ImageSharp, for hosts that prefer managed code. It is not exact: JPEGs with halved colours (4:2:0, most photographs) differ by 4 to 6 levels of 255
+/// A codec over ImageSharp, for hosts that prefer managed code. It is not exact: JPEGs with halved colours (4:2:0, most photographs)
+/// differ by 4 to 6 levels of 255
 /// on average from what Pillow and the default codec give, and by up to 78 at edges. PNG, BMP and lossless WebP are exact.
 /// </summary>
 /// <remarks>
-/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs up to four pixels wide, over which it loops for ever, go to <see cref="SkiaCodec"/>; it gets no more
-/// memory than a picture of the header's size needs; and whatever it throws over damaged files becomes <see cref="InvalidDataException"/>.
+/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs up to four pixels wide, over which it loops for ever, go to <see
+/// cref="SkiaCodec"/>; it gets no more
+/// memory than a picture of the header's size needs; and whatever it throws over damaged files becomes <see
+/// cref="InvalidDataException"/>.
 /// </remarks>
 public sealed class ImageSharpCodec : IImageCodec
 {
@@ -65,7 +68,8 @@ public sealed class ImageSharpCodec : IImageCodec
     }
 
     /// <summary>Grey is clipped, colours keep their high byte; ImageSharp would round them.</summary>
-    private static PixelImage DecodedSixteenBits(Configuration configuration, byte[] file, IImageDecoder decoder, ImageHeader header, bool keepAlpha)
+    private static PixelImage DecodedSixteenBits(Configuration configuration, byte[] file, IImageDecoder decoder, ImageHeader header,
+        bool keepAlpha)
     {
         using var image = Image.Load<Rgba64>(configuration, file, decoder);
         Check(image, header);
@@ -100,7 +104,8 @@ public sealed class ImageSharpCodec : IImageCodec
     private static void Check(Image image, ImageHeader header)
     {
         if ((image.Width, image.Height) != (header.StoredSize.Width, header.StoredSize.Height))
-            throw new InvalidDataException($"the {header.Format} data are damaged: the header says {header.StoredSize}, the decoder {image.Width}x{image.Height}");
+            throw new InvalidDataException($"the {header.Format} data are damaged:"
+                + $" the header says {header.StoredSize}, the decoder {image.Width}x{image.Height}");
     }
 
     private static PixelImage WithAlpha(PixelImage picture)
@@ -120,11 +125,13 @@ public sealed class ImageSharpCodec : IImageCodec
     public byte[] Encode(PixelImage image, ImageFormat format, int quality)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (format is not (ImageFormat.Png or ImageFormat.Jpeg)) throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
+        if (format is not (ImageFormat.Png or ImageFormat.Jpeg))
+            throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
         if (quality is < 1 or > 100) throw new ArgumentOutOfRangeException(nameof(quality), quality, "JPEG's quality is 1 to 100");
         using var written = (format == ImageFormat.Png ? image : image.WithoutAlpha()).ToImageSharp();
         using var stream = new MemoryStream();
-        if (format == ImageFormat.Png) written.SaveAsPng(stream, new PngEncoder { ColorType = image.Channels == 4 ? PngColorType.RgbWithAlpha : PngColorType.Rgb });
+        var colors = image.Channels == 4 ? PngColorType.RgbWithAlpha : PngColorType.Rgb;
+        if (format == ImageFormat.Png) written.SaveAsPng(stream, new PngEncoder { ColorType = colors });
         else written.SaveAsJpeg(stream, new JpegEncoder { Quality = quality, ColorType = JpegColorType.YCbCrRatio420 });
         return stream.ToArray();
     }

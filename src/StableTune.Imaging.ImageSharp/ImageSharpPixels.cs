@@ -4,10 +4,15 @@ using SixLabors.ImageSharp.PixelFormats;
 
 namespace StableTune.Imaging;
 
-/// <summary>Pixels from ImageSharp's images and into them. Only what its versions 2 and 3 have in common is used, so that a host may bring version 3.</summary>
+/// <summary>
+/// Pixels from ImageSharp's images and into them. Only what its versions 2 and 3 have in common is used, so that a host may bring
+/// version 3.
+/// </summary>
 public static class ImageSharpPixels
 {
-    /// <summary>The picture as an image of ImageSharp: <c>Image&lt;Rgb24&gt;</c>, or <c>Image&lt;Rgba32&gt;</c> where it has alpha.</summary>
+    /// <summary>
+    /// The picture as an image of ImageSharp: <c>Image&lt;Rgb24&gt;</c>, or <c>Image&lt;Rgba32&gt;</c> where it has alpha.
+    /// </summary>
     /// <param name="picture">The picture; its pixels are copied.</param>
     /// <returns>A new image, which the caller disposes.</returns>
     public static Image ToImageSharp(this PixelImage picture)

@@ -3,10 +3,14 @@ using SixLabors.ImageSharp.Memory;
 
 namespace StableTune.Imaging;
 
-/// <summary>Gives ImageSharp as much memory as decoding a picture of one size may need, and no more, whatever a damaged file says.</summary>
+/// <summary>
+/// Gives ImageSharp as much memory as decoding a picture of one size may need, and no more, whatever a damaged file says.
+/// </summary>
 internal sealed class LimitedAllocator : MemoryAllocator
 {
-    /// <summary>Tables and buffers of rows, and what a pixel may take: two images of 16 bits with four channels, and JPEG's coefficients.</summary>
+    /// <summary>
+    /// Tables and buffers of rows, and what a pixel may take: two images of 16 bits with four channels, and JPEG's coefficients.
+    /// </summary>
     private const long Base = 16 << 20, BytesPerPixel = 32;
 
     private const int MostAtOnce = 1 << 22;

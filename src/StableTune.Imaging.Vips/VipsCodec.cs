@@ -3,7 +3,8 @@ using NetVips;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// A codec over libvips: the same pixels as <see cref="SkiaCodec"/> from PNG, JPEG and WebP, JPEGs in less time; TIFF, GIF and AVIF too. BMP, which libvips
+/// A codec over libvips: the same pixels as <see cref="SkiaCodec"/> from PNG, JPEG and WebP, JPEGs in less time; TIFF, GIF and AVIF
+/// too. BMP, which libvips
 /// does not read, is left to <see cref="SkiaCodec"/>. No setting of libvips that belongs to the whole process is changed.
 /// </summary>
 public sealed unsafe class VipsCodec : IStreamingImageCodec
@@ -41,7 +42,8 @@ public sealed unsafe class VipsCodec : IStreamingImageCodec
     public bool CanReduce(ImageHeader header, int denominator)
     {
         ArgumentNullException.ThrowIfNull(header);
-        return header.Format == ImageFormat.Jpeg && header.StoredSize.Width % denominator == 0 && header.StoredSize.Height % denominator == 0;
+        return header.Format == ImageFormat.Jpeg && header.StoredSize.Width % denominator == 0
+            && header.StoredSize.Height % denominator == 0;
     }
 
     /// <inheritdoc/>
@@ -88,14 +90,17 @@ public sealed unsafe class VipsCodec : IStreamingImageCodec
     public byte[] Encode(PixelImage image, ImageFormat format, int quality)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (format is not (ImageFormat.Png or ImageFormat.Jpeg)) throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
+        if (format is not (ImageFormat.Png or ImageFormat.Jpeg))
+            throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
         if (quality is < 1 or > 100) throw new ArgumentOutOfRangeException(nameof(quality), quality, "JPEG's quality is 1 to 100");
         var written = format == ImageFormat.Png ? image : image.WithoutAlpha();
         fixed (byte* pixels = written.Pixels)
         {
-            using var raw = Image.NewFromMemory((nint)pixels, (ulong)written.Pixels.Length, written.Width, written.Height, written.Channels, Enums.BandFormat.Uchar);
+            using var raw = Image.NewFromMemory((nint)pixels, (ulong)written.Pixels.Length, written.Width, written.Height,
+                written.Channels, Enums.BandFormat.Uchar);
             using var named = raw.Copy(interpretation: Enums.Interpretation.Srgb);
-            return format == ImageFormat.Png ? named.PngsaveBuffer(compression: 6) : named.JpegsaveBuffer(q: quality, subsampleMode: Enums.ForeignSubsample.On);
+            return format == ImageFormat.Png ? named.PngsaveBuffer(compression: 6)
+                : named.JpegsaveBuffer(q: quality, subsampleMode: Enums.ForeignSubsample.On);
         }
     }
 }

@@ -3,7 +3,9 @@ using NetVips;
 
 namespace StableTune.Imaging;
 
-/// <summary>From libvips' bands to RGB or RGBA of 8 bits, by Pillow's rules, a few rows at a time: no picture lives in memory twice.</summary>
+/// <summary>
+/// From libvips' bands to RGB or RGBA of 8 bits, by Pillow's rules, a few rows at a time: no picture lives in memory twice.
+/// </summary>
 internal sealed class VipsPixels
 {
     /// <summary>Small enough for arrays that are collected cheaply.</summary>
@@ -13,20 +15,27 @@ internal sealed class VipsPixels
     private readonly ImageHeader _header;
     private readonly int _channels, _colors, _bytes;
 
-    /// <exception cref="InvalidDataException">The decoder has another idea of the size, or the values are of a kind that is not read.</exception>
+    /// <exception cref="InvalidDataException">The decoder has another idea of the size, or the values are of a kind that is not
+    /// read.</exception>
     internal VipsPixels(Image image, ImageHeader header, int denominator, int channels)
     {
         (_image, _header, _channels) = (image, header, channels);
         var size = header.StoredSize.Reduced(denominator);
         if ((image.Width, image.Height) != (size.Width, size.Height))
-            throw new InvalidDataException($"the {header.Format} data are damaged: the header says {size}, the decoder {image.Width}x{image.Height}");
+            throw new InvalidDataException($"the {header.Format} data are damaged:"
+                + $" the header says {size}, the decoder {image.Width}x{image.Height}");
         _bytes = image.Format switch
         {
             Enums.BandFormat.Uchar => 1,
             Enums.BandFormat.Ushort => 2,
-            var other => throw new InvalidDataException($"the {header.Format} holds values of the type {other}; whole numbers of 8 and 16 bits are read"),
+            var other => throw OfType(other),
         };
-        _colors = image.Bands switch { 1 or 2 => 1, 3 or 4 => image.Interpretation == Enums.Interpretation.Cmyk ? 4 : 3, var other => throw OfBands(other) };
+        _colors = image.Bands switch
+        {
+            1 or 2 => 1,
+            3 or 4 => image.Interpretation == Enums.Interpretation.Cmyk ? 4 : 3,
+            var other => throw OfBands(other),
+        };
     }
 
     private bool HasAlpha => _image.Bands > _colors;
@@ -70,7 +79,7 @@ internal sealed class VipsPixels
             var pixel = to.Slice(place, _channels);
             if (_colors == 1) (pixel[0], pixel[1], pixel[2]) = (from[at], from[at], from[at]);
             else if (_colors == 3) (pixel[0], pixel[1], pixel[2]) = (from[at], from[at + 1], from[at + 2]);
-            else (pixel[0], pixel[1], pixel[2]) = (Ink(from[at], from[at + 3]), Ink(from[at + 1], from[at + 3]), Ink(from[at + 2], from[at + 3]));
+            else for (var i = 0; i < 3; i++) pixel[i] = Ink(from[at + i], black: from[at + 3]);
             if (_channels == 4) pixel[3] = HasAlpha && _header.HasAlpha ? from[at + _colors] : byte.MaxValue;
         }
     }
@@ -82,5 +91,9 @@ internal sealed class VipsPixels
         return (byte)(paper - (((product >> 8) + product) >> 8));
     }
 
-    private InvalidDataException OfBands(int bands) => new($"the {_header.Format} holds {bands} values a pixel; 1 (grey) to 4 (colours and alpha, or inks) are read");
+    private InvalidDataException OfType(Enums.BandFormat type)
+        => new($"the {_header.Format} holds values of the type {type}; whole numbers of 8 and 16 bits are read");
+
+    private InvalidDataException OfBands(int bands)
+        => new($"the {_header.Format} holds {bands} values a pixel; 1 (grey) to 4 (colours and alpha, or inks) are read");
 }

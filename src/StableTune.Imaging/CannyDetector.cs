@@ -1,6 +1,9 @@
 namespace StableTune.Imaging;
 
-/// <summary>Canny's edges in OpenCV's integers: gradients of three rows at a time, thinned to ridges, then ridges followed from their strong places.</summary>
+/// <summary>
+/// Canny's edges in OpenCV's integers: gradients of three rows at a time, thinned to ridges, then ridges followed from their strong
+/// places.
+/// </summary>
 internal sealed class CannyDetector
 {
     /// <summary>What a place of the map is: on no ridge, on a ridge that may continue an edge, on an edge.</summary>

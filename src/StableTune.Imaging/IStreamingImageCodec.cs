@@ -1,7 +1,8 @@
 namespace StableTune.Imaging;
 
 /// <summary>
-/// A codec that hands a picture on by rows, so that <see cref="ImageFile.LoadResized"/> need not hold it at its full size. Such a codec may also decode
+/// A codec that hands a picture on by rows, so that <see cref="ImageFile.LoadResized"/> need not hold it at its full size. Such a codec
+/// may also decode
 /// at a fraction of the size (<see cref="ImageLoadOptions.FastDecoding"/>).
 /// </summary>
 public interface IStreamingImageCodec : IImageCodec
@@ -11,12 +12,18 @@ public interface IStreamingImageCodec : IImageCodec
     /// <param name="keepAlpha">Whether the alpha of the result matters; 4 is the only answer then.</param>
     int RowChannels(ImageHeader header, bool keepAlpha);
 
-    /// <summary>Whether such a picture can be decoded at a fraction of its size: both sides divided and rounded up, as <see cref="PixelSize.Reduced"/> does.</summary>
+    /// <summary>
+    /// Whether such a picture can be decoded at a fraction of its size: both sides divided and rounded up, as <see
+    /// cref="PixelSize.Reduced"/> does.
+    /// </summary>
     /// <param name="header">What the file's header says.</param>
     /// <param name="denominator">2, 4 or 8.</param>
     bool CanReduce(ImageHeader header, int denominator);
 
-    /// <summary>Decodes the pixels that <see cref="IImageCodec.Decode"/> gives, and hands on one or several rows after the other, from top to bottom.</summary>
+    /// <summary>
+    /// Decodes the pixels that <see cref="IImageCodec.Decode"/> gives, and hands on one or several rows after the other, from top to
+    /// bottom.
+    /// </summary>
     /// <param name="file">As for <see cref="IImageCodec.Decode"/>.</param>
     /// <param name="header">What the file's header says; its size is within the limits.</param>
     /// <param name="keepAlpha">Whether alpha matters; otherwise the fourth of four channels may be anything.</param>
@@ -28,5 +35,6 @@ public interface IStreamingImageCodec : IImageCodec
 
 /// <summary>Receives decoded rows.</summary>
 /// <param name="y">The number of the first one.</param>
-/// <param name="rows">One or several rows without gaps, <see cref="IStreamingImageCodec.RowChannels"/> bytes a pixel; valid during the call.</param>
+/// <param name="rows">One or several rows without gaps, <see cref="IStreamingImageCodec.RowChannels"/> bytes a pixel; valid during the
+/// call.</param>
 public delegate void PixelRowsReceiver(int y, ReadOnlySpan<byte> rows);

@@ -5,8 +5,9 @@ public static class ImageFormats
 {
     private static readonly (ImageFormat Format, string Name, string[] Extensions)[] s_kinds =
     [
-        (ImageFormat.Png, "PNG", [".png"]), (ImageFormat.Jpeg, "JPEG", [".jpg", ".jpeg"]), (ImageFormat.WebP, "WebP", [".webp"]), (ImageFormat.Bmp, "BMP", [".bmp"]),
-        (ImageFormat.Gif, "GIF", [".gif"]), (ImageFormat.Tiff, "TIFF", [".tif", ".tiff"]), (ImageFormat.Avif, "AVIF", [".avif"]),
+        (ImageFormat.Png, "PNG", [".png"]), (ImageFormat.Jpeg, "JPEG", [".jpg", ".jpeg"]), (ImageFormat.WebP, "WebP", [".webp"]),
+        (ImageFormat.Bmp, "BMP", [".bmp"]), (ImageFormat.Gif, "GIF", [".gif"]), (ImageFormat.Tiff, "TIFF", [".tif", ".tiff"]),
+        (ImageFormat.Avif, "AVIF", [".avif"]),
     ];
 
     /// <summary>The extensions of all kinds that are known, in lower case.</summary>

@@ -62,7 +62,8 @@ public sealed class HostImageExtensionsTests
     public void AddImages_OfImageSharp_BuildsADataSet()
     {
         using var image = new Image<Rgb24>(96, 64);
-        var dataset = new DatasetBuilder().AddImages([new DatasetItem(HostImage.FromImageSharp("frog", image), "a frog")]).WithResolution(64).Build();
+        var dataset = new DatasetBuilder().AddImages([new DatasetItem(HostImage.FromImageSharp("frog", image),
+            "a frog")]).WithResolution(64).Build();
         Assert.Equal(new PixelSize(96, 64), Assert.Single(dataset.Samples).ImageSize);
     }
 }

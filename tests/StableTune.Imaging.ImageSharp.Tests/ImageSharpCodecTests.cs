@@ -4,7 +4,9 @@ public sealed class ImageSharpCodecTests : CodecContract
 {
     protected override IImageCodec Codec => ImageSharpCodec.Instance;
 
-    /// <summary>As measured with 2.1.13: JPEGs are rounded otherwise, and halved colours are enlarged otherwise; all else is exact.</summary>
+    /// <summary>
+    /// As measured with 2.1.13: JPEGs are rounded otherwise, and halved colours are enlarged otherwise; all else is exact.
+    /// </summary>
     protected override (int Largest, double Mean) Bound(string name) => name switch
     {
         "jpeg_gray.jpg" or "jpeg_cmyk.jpg" => (1, 0.03),

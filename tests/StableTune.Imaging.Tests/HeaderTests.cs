@@ -14,7 +14,8 @@ public sealed class HeaderTests
         var other = Box("ispe", [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 7]);
         Assert.Equal(new PixelSize(90, 70), ImageHeader.Read(Avif([other, Size], [2])).StoredSize);
         Assert.Equal(ImageFormat.Avif, ImageHeader.Read(Avif([Size], [1])).Format);
-        Assert.Contains("0x0", Assert.Throws<InvalidFileException>(() => ImageHeader.Read(Avif([other], []))).Fault, StringComparison.Ordinal);
+        Assert.Contains("0x0", Assert.Throws<InvalidFileException>(() => ImageHeader.Read(Avif([other], []))).Fault,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -44,16 +45,20 @@ public sealed class HeaderTests
 
     [Fact]
     public void Avif_OtherBrand_IsNone()
-        => Assert.Contains("it is no PNG", Assert.Throws<InvalidFileException>(() => ImageHeader.Read(Avif([Size], [1], "heic"))).Fault, StringComparison.Ordinal);
+        => Assert.Contains("it is no PNG", Assert.Throws<InvalidFileException>(() => ImageHeader.Read(Avif([Size], [1], "heic"))).Fault,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Tiff_BothByteOrders_AreRead()
     {
-        byte[] little = [.. "II*\0"u8, 8, 0, 0, 0, 3, 0, 0, 1, 4, 0, 1, 0, 0, 0, 90, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 70, 0, 0, 0, 18, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
+        byte[] little = [.. "II*\0"u8, 8, 0, 0, 0, 3, 0, 0, 1, 4, 0, 1, 0, 0, 0, 90, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 70, 0, 0, 0, 18, 1,
+            3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
         byte[] big = [.. "MM\0*"u8, 0, 0, 0, 8, 0, 2, 1, 0, 0, 3, 0, 0, 0, 1, 0, 90, 0, 0, 1, 1, 0, 3, 0, 0, 0, 1, 0, 70, 0, 0];
         Assert.Equal((new PixelSize(90, 70), 6), (ImageHeader.Read(little).StoredSize, ImageHeader.Read(little).Orientation));
         Assert.Equal(new PixelSize(90, 70), ImageHeader.Read(big).StoredSize);
-        Assert.Contains("impossible size", Assert.Throws<InvalidFileException>(() => ImageHeader.Read((byte[])[.. "II*\0"u8, 8, 0, 0, 0, 0, 0])).Fault, StringComparison.Ordinal);
+        Assert.Contains("impossible size",
+            Assert.Throws<InvalidFileException>(() => ImageHeader.Read((byte[])[.. "II*\0"u8, 8, 0, 0, 0, 0, 0])).Fault,
+            StringComparison.Ordinal);
     }
 
     /// <summary>Whatever the bytes say, the answer is a header or a refusal, at once.</summary>
@@ -74,7 +79,9 @@ public sealed class HeaderTests
     private static byte[] Avif(byte[][] properties, byte[] associated, string brand = "avif")
     {
         byte[] order = [0, 0, 0, 0, 0, 0, 0, 1, 0, 7, (byte)associated.Length, .. associated];
-        var meta = Box("meta", [0, 0, 0, 0, .. Box("pitm", [0, 0, 0, 0, 0, 7]), .. Box("iprp", [.. Box("ipco", [.. properties.SelectMany(property => property)]), .. Box("ipma", order)])]);
+        var meta = Box("meta",
+            [0, 0, 0, 0, .. Box("pitm", [0, 0, 0, 0, 0, 7]),
+            .. Box("iprp", [.. Box("ipco", [.. properties.SelectMany(property => property)]), .. Box("ipma", order)])]);
         return [.. Box("ftyp", [.. System.Text.Encoding.ASCII.GetBytes(brand), 0, 0, 0, 0, .. "mif1"u8]), .. meta];
     }
 

@@ -4,10 +4,13 @@ using StableTune.Testing;
 
 namespace StableTune.Imaging.Tests;
 
-/// <summary>tests/fixtures/imaging/opencv.json: what OpenCV made of drawn pictures, whole for small ones and as a hash for larger ones.</summary>
+/// <summary>
+/// tests/fixtures/imaging/opencv.json: what OpenCV made of drawn pictures, whole for small ones and as a hash for larger ones.
+/// </summary>
 internal static class OpenCvCases
 {
-    private static readonly Case[] s_cases = JsonSerializer.Deserialize<Case[]>(File.ReadAllBytes(Fixtures.Path("imaging", "opencv.json")), JsonSerializerOptions.Web)!;
+    private static readonly Case[] s_cases =
+        JsonSerializer.Deserialize<Case[]>(File.ReadAllBytes(Fixtures.Path("imaging", "opencv.json")), JsonSerializerOptions.Web)!;
 
     internal static IEnumerable<Case> Of(string method) => s_cases.Where(item => item.Method == method);
 
@@ -20,7 +23,8 @@ internal static class OpenCvCases
     /// <param name="Thresholds">Canny's, low and high.</param>
     /// <param name="Pixels">The result; null where there is a hash.</param>
     /// <param name="Sha256">The hash of its bytes in hexadecimal digits; null where the result is given.</param>
-    internal sealed record Case(string Method, int[] From, uint Seed, int Kind, int[] To, double[]? Thresholds, byte[]? Pixels, string? Sha256)
+    internal sealed record Case(string Method, int[] From, uint Seed, int Kind, int[] To, double[]? Thresholds, byte[]? Pixels,
+        string? Sha256)
     {
         internal PixelImage Picture => Draw(From[0], From[1], From[2], Seed, Kind);
 
@@ -35,7 +39,8 @@ internal static class OpenCvCases
             }
 
             var at = Enumerable.Range(0, Pixels.Length).MaxBy(i => Math.Abs(Pixels[i] - found.Pixels[i]));
-            Assert.True(Pixels[at] == found.Pixels[at], $"{name}: the largest difference is at byte {at}, {Pixels[at]} expected, {found.Pixels[at]} found");
+            Assert.True(Pixels[at] == found.Pixels[at],
+                $"{name}: the largest difference is at byte {at}, {Pixels[at]} expected, {found.Pixels[at]} found");
         }
     }
 
@@ -49,7 +54,8 @@ internal static class OpenCvCases
             state = (state * 1664525) + 1013904223;
             var noise = (int)(state >> 24);
             var (x, y) = (i / channels % width, i / channels / width);
-            image.Pixels[i] = (byte)(kind == 0 ? noise : kind == 1 ? (noise < 128 ? 0 : 255) : (x * 5) + (y * 3) + (i % channels * 40) + (noise % 20));
+            image.Pixels[i] = (byte)(kind == 0 ? noise : kind == 1 ? (noise < 128 ? 0 : 255)
+                : (x * 5) + (y * 3) + (i % channels * 40) + (noise % 20));
         }
 
         return image;

@@ -22,7 +22,8 @@ public sealed class OtherKindsTests
         var withAlpha = ImageFile.Decode(file, s_options with { KeepAlpha = true });
         Assert.Equal(4, withAlpha.Channels);
         Assert.All(Enumerable.Range(0, 100), i => Assert.Equal(255, withAlpha.Pixels[(4 * i) + 3]));
-        Assert.Contains("does not read", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file)).Fault, StringComparison.Ordinal);
+        Assert.Contains("does not read", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file)).Fault,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -38,7 +39,9 @@ public sealed class OtherKindsTests
     public void Load_FloatTiff_SaysWhatIsRead()
     {
         using var image = Vips(1, 1, 1, Enums.BandFormat.Float, [0, 0, 0, 0], Enums.Interpretation.Bw);
-        Assert.Contains("8 and 16 bits", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(image.TiffsaveBuffer(), s_options)).Fault, StringComparison.Ordinal);
+        Assert.Contains("8 and 16 bits",
+            Assert.Throws<InvalidFileException>(() => ImageFile.Decode(image.TiffsaveBuffer(), s_options)).Fault,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -72,7 +75,8 @@ public sealed class OtherKindsTests
         {
             try
             {
-                ImageFile.Decode(DamagedFiles.Mutate(original, random), s_options with { MaxPixels = 1 << 18, KeepAlpha = round % 3 == 0 });
+                ImageFile.Decode(DamagedFiles.Mutate(original, random),
+                    s_options with { MaxPixels = 1 << 18, KeepAlpha = round % 3 == 0 });
             }
             catch (InvalidFileException)
             {
@@ -109,9 +113,11 @@ public sealed class OtherKindsTests
         };
     }
 
-    private static Image Vips(PixelImage picture) => Vips(picture.Width, picture.Height, picture.Channels, Enums.BandFormat.Uchar, picture.Pixels, Enums.Interpretation.Srgb);
+    private static Image Vips(PixelImage picture)
+        => Vips(picture.Width, picture.Height, picture.Channels, Enums.BandFormat.Uchar, picture.Pixels, Enums.Interpretation.Srgb);
 
-    private static Image Vips(int width, int height, int bands, Enums.BandFormat format, byte[] values, Enums.Interpretation interpretation)
+    private static Image Vips(int width, int height, int bands, Enums.BandFormat format, byte[] values,
+        Enums.Interpretation interpretation)
     {
         using var raw = Image.NewFromMemory(values, width, height, bands, format);
         return raw.Copy(interpretation: interpretation);

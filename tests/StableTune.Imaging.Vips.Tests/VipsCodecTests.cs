@@ -18,8 +18,10 @@ public sealed class VipsCodecTests : CodecContract
             foreach (var divisor in new[] { 2.0, 2.7, 4.5, 8.0 })
             {
                 var wanted = new PixelSize((int)(width / divisor), (int)(height / divisor));
-                PixelImage Fast(IImageCodec codec) => ImageFile.LoadResized(path, _ => new(wanted, 0, 0, wanted), new() { FastDecoding = true, Codec = codec });
-                if (width % 8 == 0 || (width % 4 == 0 && divisor < 8)) ImageCases.AssertClose(Fast(SkiaCodec.Instance), Fast(VipsCodec.Instance), 0, 0);
+                PixelImage Fast(IImageCodec codec)
+                    => ImageFile.LoadResized(path, _ => new(wanted, 0, 0, wanted), new() { FastDecoding = true, Codec = codec });
+                if (width % 8 == 0
+                    || (width % 4 == 0 && divisor < 8)) ImageCases.AssertClose(Fast(SkiaCodec.Instance), Fast(VipsCodec.Instance), 0, 0);
                 else Assert.Equal(wanted, Fast(VipsCodec.Instance).Size);                // a smaller fraction than the other takes
             }
         }

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// Memory for decoded pixels. Some megabytes are borrowed from the shared pool, which keeps them for the next picture, as touching fresh memory costs a
+/// Memory for decoded pixels. Some megabytes are borrowed from the shared pool, which keeps them for the next picture, as touching
+/// fresh memory costs a
 /// good part of decoding; more is taken from the system and given back at once.
 /// </summary>
 internal sealed unsafe class PictureMemory : IDisposable

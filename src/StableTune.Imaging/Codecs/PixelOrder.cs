@@ -34,7 +34,10 @@ internal static class PixelOrder
         foreach (ref var pixel in MemoryMarshal.Cast<byte, uint>(rgba)) pixel |= opaque;
     }
 
-    /// <summary>Of grey values of 16 bits, whose low byte stands in alpha, to grey ones of 8: what does not fit becomes 255, as in the reference's loader.</summary>
+    /// <summary>
+    /// Of grey values of 16 bits, whose low byte stands in alpha, to grey ones of 8: what does not fit becomes 255, as in the
+    /// reference's loader.
+    /// </summary>
     internal static void ClipGray(Span<byte> rgba)
     {
         for (var i = 0; i < rgba.Length; i += 4)

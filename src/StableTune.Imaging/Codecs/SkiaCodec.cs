@@ -26,7 +26,8 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
         ArgumentNullException.ThrowIfNull(header);
         var result = PixelImage.Uninitialized(header.StoredSize.Width, header.StoredSize.Height, keepAlpha ? Rgba : 3);
         if (keepAlpha) DecodeWhole(file, header, keepAlpha, result.Pixels);
-        else DecodeRows(file, header, keepAlpha, denominator: 1, (y, rows) => PixelOrder.DropAlpha(rows, result.Pixels.AsSpan(y * result.Stride, rows.Length / Rgba * 3)));
+        else DecodeRows(file, header, keepAlpha, denominator: 1,
+            (y, rows) => PixelOrder.DropAlpha(rows, result.Pixels.AsSpan(y * result.Stride, rows.Length / Rgba * 3)));
         return result;
     }
 
@@ -57,7 +58,8 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
         receive(0, memory.Bytes);
     }
 
-    private static void DecodeStrips(ReadOnlySpan<byte> file, ImageHeader header, int denominator, PixelSize size, PixelRowsReceiver receive)
+    private static void DecodeStrips(ReadOnlySpan<byte> file, ImageHeader header, int denominator, PixelSize size,
+        PixelRowsReceiver receive)
     {
         var (stride, most) = (size.Width * Rgba, Math.Clamp(StripBytes / (size.Width * Rgba), 1, size.Height));
         using var memory = PictureMemory.Take((long)most * stride);
@@ -94,7 +96,8 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
     public byte[] Encode(PixelImage image, ImageFormat format, int quality)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (format is not (ImageFormat.Png or ImageFormat.Jpeg)) throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
+        if (format is not (ImageFormat.Png or ImageFormat.Jpeg))
+            throw new ArgumentException($"{format} is not written: choose Png or Jpeg", nameof(format));
         if (quality is < 1 or > 100) throw new ArgumentOutOfRangeException(nameof(quality), quality, "JPEG's quality is 1 to 100");
         // Skia knows no three bytes a pixel. Of opaque pixels it leaves alpha out of the file.
         using var memory = image.Channels == Rgba ? null : PictureMemory.Take(image.Size.Area * Rgba);
@@ -102,12 +105,15 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
         var hasAlpha = image.Channels == Rgba && format == ImageFormat.Png;
         fixed (byte* pixels = memory is null ? image.Pixels : memory.Bytes)
         {
-            var info = new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, hasAlpha ? SKAlphaType.Unpremul : SKAlphaType.Opaque);
+            var alpha = hasAlpha ? SKAlphaType.Unpremul : SKAlphaType.Opaque;
+            var info = new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, alpha);
             using var pixmap = new SKPixmap(info, (nint)pixels);
             using var encoded = format == ImageFormat.Png
                 ? pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, 6))
-                : pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore));
-            return encoded?.ToArray() ?? throw new InvalidOperationException($"a picture of {image.Size} with {image.Channels} channels could not be encoded as {format}");
+                : pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420,
+                    SKJpegEncoderAlphaOption.Ignore));
+            return encoded?.ToArray()
+                ?? throw new InvalidOperationException($"a picture of {image.Size} with {image.Channels} channels could not be encoded as {format}");
         }
     }
 }

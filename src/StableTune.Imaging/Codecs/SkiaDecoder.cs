@@ -2,7 +2,9 @@ using SkiaSharp;
 
 namespace StableTune.Imaging;
 
-/// <summary>One file that Skia decodes as RGBA, colours as stored: no colour space, so that profiles are not applied, and alpha not multiplied.</summary>
+/// <summary>
+/// One file that Skia decodes as RGBA, colours as stored: no colour space, so that profiles are not applied, and alpha not multiplied.
+/// </summary>
 internal sealed unsafe class SkiaDecoder : IDisposable
 {
     private const int Rgba = 4;

@@ -41,7 +41,8 @@ internal static class AvifFile
             if (length < start || length > source.Length - at) break;
             if (head[4..].StartsWith("meta"u8))
             {
-                if (length > MostBytes) throw new InvalidDataException($"the AVIF's meta box has {length} bytes; at most {MostBytes} are read");
+                if (length > MostBytes)
+                    throw new InvalidDataException($"the AVIF's meta box has {length} bytes; at most {MostBytes} are read");
                 var content = new byte[length - start];
                 source.Read(at + start, content);
                 return content;
@@ -54,7 +55,8 @@ internal static class AvifFile
     }
 
     private static uint Primary(ReadOnlySpan<byte> box)
-        => box.Length < 6 ? 0 : box[0] == 0 || box.Length < 8 ? BinaryPrimitives.ReadUInt16BigEndian(box[4..]) : BinaryPrimitives.ReadUInt32BigEndian(box[4..]);
+        => box.Length < 6 ? 0 : box[0] == 0 || box.Length < 8 ? BinaryPrimitives.ReadUInt16BigEndian(box[4..])
+            : BinaryPrimitives.ReadUInt32BigEndian(box[4..]);
 
     /// <summary>Follows the properties of the primary item in their order, as they are applied: size, clean aperture, rotation.</summary>
     private static ImageHeader Header(ReadOnlySpan<byte> properties, uint primary)
@@ -88,7 +90,8 @@ internal static class AvifFile
     private static int Side(ReadOnlySpan<byte> bytes) => (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(bytes), int.MaxValue);
 
     private static int Quotient(ReadOnlySpan<byte> bytes)
-        => BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]) is > 0 and var below ? (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(bytes) / below, int.MaxValue) : 0;
+        => BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]) is > 0 and var below
+            ? (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(bytes) / below, int.MaxValue) : 0;
 
     /// <summary>The numbers, from 1, of the properties of an item.</summary>
     private static List<int> Associated(ReadOnlySpan<byte> box, uint item)

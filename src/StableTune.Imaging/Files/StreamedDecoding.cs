@@ -5,7 +5,8 @@ internal static class StreamedDecoding
 {
     /// <summary>Decodes, turns, averages and cuts.</summary>
     /// <returns>The part; null where the file holds only a piece of the picture, as some animations do.</returns>
-    internal static PixelImage? Decode(IStreamingImageCodec codec, ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options, ImageFit fit, byte[] clean)
+    internal static PixelImage? Decode(IStreamingImageCodec codec, ReadOnlyMemory<byte> file, ImageHeader header,
+        ImageLoadOptions options, ImageFit fit, byte[] clean)
     {
         var orientation = options.ApplyExifOrientation ? header.Orientation : 1;
         var denominator = options.FastDecoding ? Denominator(codec, header, orientation > 4 ? fit.Resized.Transposed : fit.Resized) : 1;
@@ -20,13 +21,14 @@ internal static class StreamedDecoding
 
         if (orientation != 1) return Turned(DecodeTo, size, step, orientation, fit, channels);
         // The last column or row of a reduced picture stands for less than the others where its size does not divide.
-        (double Width, double Height) extent = ((double)header.StoredSize.Width / denominator, (double)header.StoredSize.Height / denominator);
-        using var resampler = AreaResampler.Begin(size, step, extent, fit.Resized, fit.Part, channels);
+        var (width, height) = ((double)header.StoredSize.Width / denominator, (double)header.StoredSize.Height / denominator);
+        using var resampler = AreaResampler.Begin(size, step, (width, height), fit.Resized, fit.Part, channels);
         return DecodeTo((y, rows) => resampler.Take(y, rows, size.Width * step)) ? resampler.Result : null;
     }
 
     /// <summary>A picture that is to be turned is needed as a whole.</summary>
-    private static PixelImage? Turned(Func<PixelRowsReceiver, bool> decodeTo, PixelSize size, int step, int orientation, ImageFit fit, int channels)
+    private static PixelImage? Turned(Func<PixelRowsReceiver, bool> decodeTo, PixelSize size, int step, int orientation, ImageFit fit,
+        int channels)
     {
         using PictureMemory picture = PictureMemory.Take(size.Area * step), turned = PictureMemory.Take(size.Area * step);
         if (!decodeTo((y, rows) => rows.CopyTo(picture.Bytes[(y * size.Width * step)..]))) return null;
@@ -38,7 +40,9 @@ internal static class StreamedDecoding
     private static int Denominator(IStreamingImageCodec codec, ImageHeader header, PixelSize wanted)
     {
         var (denominator, stored) = (8, header.StoredSize);
-        while (denominator > 1 && !(stored.Width / denominator >= wanted.Width && stored.Height / denominator >= wanted.Height && codec.CanReduce(header, denominator))) denominator /= 2;
+        while (denominator > 1 && !(IsEnough(denominator) && codec.CanReduce(header, denominator))) denominator /= 2;
         return denominator;
+
+        bool IsEnough(int by) => stored.Width / by >= wanted.Width && stored.Height / by >= wanted.Height;
     }
 }

@@ -19,7 +19,8 @@ internal static class TiffFile
         var at = UInt32(entry[4..], little);
         source.Read(at, entry[..2]);
         var count = UInt16(entry, little);
-        if (count > MostEntries) throw new InvalidDataException($"the TIFF's first directory has the improbable number of {count} entries");
+        if (count > MostEntries)
+            throw new InvalidDataException($"the TIFF's first directory has the improbable number of {count} entries");
         var values = new Dictionary<int, long>();
         for (var i = 0; i < count; i++)
         {
@@ -33,7 +34,8 @@ internal static class TiffFile
     private static ImageHeader Header(Dictionary<int, long> values)
     {
         var (width, height) = (values.GetValueOrDefault(Width), values.GetValueOrDefault(Height));
-        if (width is < 1 or > int.MaxValue || height is < 1 or > int.MaxValue) throw new InvalidDataException($"the header gives the impossible size {width}x{height}");
+        if (width is < 1 or > int.MaxValue || height is < 1 or > int.MaxValue)
+            throw new InvalidDataException($"the header gives the impossible size {width}x{height}");
         var orientation = values.GetValueOrDefault(Orientation, 1);
         return new()
         {

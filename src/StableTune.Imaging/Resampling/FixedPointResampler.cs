@@ -6,7 +6,8 @@ using System.Runtime.Intrinsics;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// Resizing between neighbours, not antialiased, bit for bit as OpenCV's INTER_LINEAR, INTER_CUBIC, and INTER_AREA where a side grows: columns first, in
+/// Resizing between neighbours, not antialiased, bit for bit as OpenCV's INTER_LINEAR, INTER_CUBIC, and INTER_AREA where a side grows:
+/// columns first, in
 /// integers of 11 fractional bits, then rows.
 /// </summary>
 internal static class FixedPointResampler
@@ -24,7 +25,8 @@ internal static class FixedPointResampler
         // OpenCV's rule: a half in both directions is the mean of four.
         if (image.Width == 2 * width && image.Height == 2 * height)
             return AreaResampler.Resize(PixelView.Of(image), new(width, height), new(0, 0, width, height), image.Channels);
-        return Resize(image, FixedPointWeights.Linear(image.Width, width, clampsEdges: true), FixedPointWeights.Linear(image.Height, height, clampsEdges: false));
+        return Resize(image, FixedPointWeights.Linear(image.Width, width, clampsEdges: true),
+            FixedPointWeights.Linear(image.Height, height, clampsEdges: false));
     }
 
     internal static PixelImage Cubic(PixelImage image, int width, int height)
@@ -32,7 +34,8 @@ internal static class FixedPointResampler
 
     /// <summary>INTER_AREA where a side grows: OpenCV takes two neighbours then, in both directions.</summary>
     internal static PixelImage GrowingArea(PixelImage image, int width, int height)
-        => Resize(image, FixedPointWeights.Area(image.Width, width, clampsEdges: true), FixedPointWeights.Area(image.Height, height, clampsEdges: false));
+        => Resize(image, FixedPointWeights.Area(image.Width, width, clampsEdges: true),
+            FixedPointWeights.Area(image.Height, height, clampsEdges: false));
 
     private static PixelImage Resize(PixelImage image, FixedPointWeights columns, FixedPointWeights rows)
     {
@@ -69,12 +72,18 @@ internal static class FixedPointResampler
         return result;
     }
 
-    /// <summary>A row as four integers a pixel; as many pixels of its edges before and behind it as a place of the result has weights.</summary>
+    /// <summary>
+    /// A row as four integers a pixel; as many pixels of its edges before and behind it as a place of the result has weights.
+    /// </summary>
     private static void Widen(ReadOnlySpan<byte> row, int channels, Span<int> wide, int padding)
     {
         var to = padding * Lanes;
         for (var from = 0; from < row.Length; from += channels, to += Lanes)
-            (wide[to], wide[to + 1], wide[to + 2], wide[to + 3]) = (row[from], row[from + 1], row[from + 2], channels == 4 ? row[from + 3] : 0);
+        {
+            (wide[to], wide[to + 1], wide[to + 2]) = (row[from], row[from + 1], row[from + 2]);
+            wide[to + 3] = channels == 4 ? row[from + 3] : 0;
+        }
+
         for (var i = 0; i < padding; i++)
         {
             wide.Slice(padding * Lanes, Lanes).CopyTo(wide[(i * Lanes)..]);
@@ -94,8 +103,10 @@ internal static class FixedPointResampler
             ref var pixel = ref Unsafe.Add(ref source, (first + taps) * Lanes);
             var sum = (Vector128.LoadUnsafe(ref pixel) * weight) + (Vector128.LoadUnsafe(ref pixel, Lanes) * Unsafe.Add(ref weight, 1));
             if (taps == 4)
-                sum += (Vector128.LoadUnsafe(ref pixel, 2 * Lanes) * Unsafe.Add(ref weight, 2)) + (Vector128.LoadUnsafe(ref pixel, 3 * Lanes) * Unsafe.Add(ref weight, 3));
-            sum.StoreUnsafe(ref target);                                     // of three channels the fourth value is written over by the next pixel
+                sum += (Vector128.LoadUnsafe(ref pixel, 2 * Lanes) * Unsafe.Add(ref weight, 2))
+                    + (Vector128.LoadUnsafe(ref pixel, 3 * Lanes) * Unsafe.Add(ref weight, 3));
+            // Of three channels the fourth value is written over by the next pixel.
+            sum.StoreUnsafe(ref target);
             target = ref Unsafe.Add(ref target, channels);
             weight = ref Unsafe.Add(ref weight, taps);
         }
@@ -114,7 +125,8 @@ internal static class FixedPointResampler
         }
 
         for (; x < result.Length; x++)
-            result[x] = (byte)((((weights[0] * (Unsafe.Add(ref upper, x) >> 4)) >> 16) + ((weights[1] * (Unsafe.Add(ref lower, x) >> 4)) >> 16) + 2) >> 2);
+            result[x] = (byte)((((weights[0] * (Unsafe.Add(ref upper, x) >> 4)) >> 16)
+                + ((weights[1] * (Unsafe.Add(ref lower, x) >> 4)) >> 16) + 2) >> 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -141,7 +153,8 @@ internal static class FixedPointResampler
 
         for (; x < result.Length; x++)
         {
-            var sum = (Unsafe.Add(ref a, x) * weights[0]) + (Unsafe.Add(ref b, x) * weights[1]) + (Unsafe.Add(ref c, x) * weights[2]) + (Unsafe.Add(ref d, x) * weights[3]);
+            var sum = (Unsafe.Add(ref a, x) * weights[0]) + (Unsafe.Add(ref b, x) * weights[1]) + (Unsafe.Add(ref c, x) * weights[2])
+                + (Unsafe.Add(ref d, x) * weights[3]);
             result[x] = (byte)Math.Clamp((sum + (1 << (Precision - 1))) >> Precision, 0, 255);
         }
     }

@@ -1,7 +1,8 @@
 namespace StableTune.Imaging;
 
 /// <summary>
-/// For each place of the result along one axis: the first of the source places that it is made of, and their weights as integers of 11 bits. Computed as
+/// For each place of the result along one axis: the first of the source places that it is made of, and their weights as integers of 11
+/// bits. Computed as
 /// OpenCV does for pictures of 8 bits: the last bits decide, so precisions and roundings are its own.
 /// </summary>
 internal sealed class FixedPointWeights
@@ -63,7 +64,8 @@ internal sealed class FixedPointWeights
         return result;
     }
 
-    // OpenCV takes the pixel at the edge alone for columns, but blends it with itself for rows, where two roundings down may lose a level.
+    // OpenCV takes the pixel at the edge alone for columns, but blends it with itself for rows, where two roundings down may lose a
+    // level.
     private void SetLinear(int place, int first, float share, int from, bool clampsEdges)
     {
         if (clampsEdges && (first < 0 || first >= from - 1)) (first, share) = (first < 0 ? 0 : from - 1, 0);

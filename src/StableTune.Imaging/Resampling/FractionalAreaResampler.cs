@@ -8,7 +8,8 @@ using System.Runtime.Intrinsics.X86;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// Means of areas whose borders lie within pixels: OpenCV's float32 sums in OpenCV's order, four channels of four rows at once, as all rows share the weights of
+/// Means of areas whose borders lie within pixels: OpenCV's float32 sums in OpenCV's order, four channels of four rows at once, as all
+/// rows share the weights of
 /// their columns.
 /// </summary>
 internal sealed class FractionalAreaResampler : AreaResampler
@@ -45,9 +46,9 @@ internal sealed class FractionalAreaResampler : AreaResampler
 
     internal override void Take(int y, ReadOnlySpan<byte> rows, int stride)
     {
-        for (var count = rows.Length / stride; count > 0 && _y < Result.Height; count -= Group, y += Group, rows = rows[Math.Min(Group * stride, rows.Length)..])
+        for (; rows.Length > 0 && _y < Result.Height; y += Group, rows = rows[Math.Min(Group * stride, rows.Length)..])
         {
-            var taken = Math.Min(count, Group);
+            var taken = Math.Min(rows.Length / stride, Group);
             if (y + taken <= _rows.First[_y]) continue;
             // Where fewer are left, the last one stands for the others; what comes of these is not looked at.
             InterleavedRows.Write(rows, stride, taken, _step, _interleaved.AsSpan(0, _interleavedLength));
@@ -94,7 +95,8 @@ internal sealed class FractionalAreaResampler : AreaResampler
     private static (Vector256<float> Upper, Vector256<float> Lower) Wide(ref byte pixel, ref float weight, int taps)
     {
         var sum = InterleavedRows.Floats(ref pixel) * weight;
-        for (var k = 1; k < taps; k++) sum += InterleavedRows.Floats(ref Unsafe.Add(ref pixel, k * Lanes * Group)) * Unsafe.Add(ref weight, k);
+        for (var k = 1; k < taps; k++)
+            sum += InterleavedRows.Floats(ref Unsafe.Add(ref pixel, k * Lanes * Group)) * Unsafe.Add(ref weight, k);
         return (sum.GetLower(), sum.GetUpper());
     }
 
@@ -119,7 +121,11 @@ internal sealed class FractionalAreaResampler : AreaResampler
         ref var target = ref MemoryMarshal.GetReference(sum);
         var i = 0;
         for (; i <= row.Length - Vector<float>.Count; i += Vector<float>.Count)
-            (Vector.LoadUnsafe(ref target, (nuint)i) + (Vector.LoadUnsafe(ref source, (nuint)i) * share)).StoreUnsafe(ref target, (nuint)i);
+        {
+            var added = Vector.LoadUnsafe(ref source, (nuint)i) * share;
+            (Vector.LoadUnsafe(ref target, (nuint)i) + added).StoreUnsafe(ref target, (nuint)i);
+        }
+
         for (; i < row.Length; i++) sum[i] += row[i] * share;
     }
 

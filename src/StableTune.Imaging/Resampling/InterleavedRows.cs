@@ -54,7 +54,8 @@ internal static class InterleavedRows
 
     /// <summary>A column as floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector512<float> Floats(ref byte column) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.LoadUnsafe(ref column)));
+    internal static Vector512<float> Floats(ref byte column)
+        => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.LoadUnsafe(ref column)));
 
     /// <summary>A column as floats, two rows and two rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -69,7 +70,8 @@ internal static class InterleavedRows
         : Vector256.Create(Vector128.WidenLower(values), Vector128.WidenUpper(values)).AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Pixels(ref byte row, int at, Vector128<byte> spread) => Vector128.ShuffleNative(Vector128.LoadUnsafe(ref row, (nuint)at), spread).AsInt32();
+    private static Vector128<int> Pixels(ref byte row, int at, Vector128<byte> spread)
+        => Vector128.ShuffleNative(Vector128.LoadUnsafe(ref row, (nuint)at), spread).AsInt32();
 
     /// <summary>The lower elements of both, in turn.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -82,8 +84,10 @@ internal static class InterleavedRows
         : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(left, right) : Vector128.Create(left[2], right[2], left[3], right[3]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<long> Low(Vector128<long> left, Vector128<long> right) => Sse2.IsSupported ? Sse2.UnpackLow(left, right) : Vector128.Create(left.GetLower(), right.GetLower());
+    private static Vector128<long> Low(Vector128<long> left, Vector128<long> right) => Sse2.IsSupported ? Sse2.UnpackLow(left, right)
+        : Vector128.Create(left.GetLower(), right.GetLower());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<long> High(Vector128<long> left, Vector128<long> right) => Sse2.IsSupported ? Sse2.UnpackHigh(left, right) : Vector128.Create(left.GetUpper(), right.GetUpper());
+    private static Vector128<long> High(Vector128<long> left, Vector128<long> right) => Sse2.IsSupported ? Sse2.UnpackHigh(left, right)
+        : Vector128.Create(left.GetUpper(), right.GetUpper());
 }

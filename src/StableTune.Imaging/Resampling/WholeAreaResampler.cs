@@ -26,7 +26,8 @@ internal sealed class WholeAreaResampler : AreaResampler
     private Span<ushort> Columns => _columns.AsSpan(0, Length);
 
     internal static AreaResampler Begin(int step, int across, int down, PixelArea part, PixelImage result)
-        => down > MostRows || across > MostColumns ? new VastAreaResampler(step, across, down, part, result) : new WholeAreaResampler(step, across, down, part, result);
+        => down > MostRows || across > MostColumns ? new VastAreaResampler(step, across, down, part, result)
+            : new WholeAreaResampler(step, across, down, part, result);
 
     public override void Dispose() => ArrayPool<ushort>.Shared.Return(_columns);
 
@@ -67,13 +68,16 @@ internal sealed class WholeAreaResampler : AreaResampler
         {
             Vector.Widen(Vector.LoadUnsafe(ref source, (nuint)i), out var low, out var high);
             (Vector.LoadUnsafe(ref target, (nuint)i) + low).StoreUnsafe(ref target, (nuint)i);
-            (Vector.LoadUnsafe(ref target, (nuint)(i + Vector<ushort>.Count)) + high).StoreUnsafe(ref target, (nuint)(i + Vector<ushort>.Count));
+            var second = (nuint)(i + Vector<ushort>.Count);
+            (Vector.LoadUnsafe(ref target, second) + high).StoreUnsafe(ref target, second);
         }
 
         for (; i < row.Length; i++) sums[i] += row[i];
     }
 
-    /// <summary>Factors so large that the sums would not fit. (OpenCV's own fit as long as an area has less than 8.4 million places.)</summary>
+    /// <summary>
+    /// Factors so large that the sums would not fit. (OpenCV's own fit as long as an area has less than 8.4 million places.)
+    /// </summary>
     private sealed class VastAreaResampler(int step, int across, int down, PixelArea part, PixelImage result) : AreaResampler(result)
     {
         private readonly long[] _sums = new long[part.Width * result.Channels];

@@ -8,10 +8,10 @@ namespace StableTune.Imaging.Tests;
 public abstract class CodecContract
 {
     /// <summary>Each takes another way through a decoder.</summary>
-    private static readonly string[] s_varied =
+    internal static readonly string[] VariedNames =
     [
-        "jpeg_exif6.jpg", "jpeg_progressive.jpg", "jpeg_cmyk.jpg", "png_gray16.png", "png_palette_transparent.png", "tiny_odd.png", "webp_alpha.webp",
-        "webp_lossless.webp", "webp_lossy.webp", "bmp.bmp",
+        "jpeg_exif6.jpg", "jpeg_progressive.jpg", "jpeg_cmyk.jpg", "png_gray16.png", "png_palette_transparent.png", "tiny_odd.png",
+        "webp_alpha.webp", "webp_lossless.webp", "webp_lossy.webp", "bmp.bmp",
     ];
 
     protected abstract IImageCodec Codec { get; }
@@ -26,7 +26,7 @@ public abstract class CodecContract
 
     public static IEnumerable<object[]> Bad => ImageCases.Names("loading", Name, item => !item.TryGetProperty("decoded_shape", out _));
 
-    public static TheoryData<string> Varied => [.. s_varied];
+    public static TheoryData<string> Varied => [.. VariedNames];
 
     private ImageLoadOptions Options => new() { Codec = Codec, ApplyExifOrientation = false };
 
@@ -48,7 +48,8 @@ public abstract class CodecContract
         var path = ImageCases.ImagePath(name);
         var (image, withAlpha) = (ImageFile.Load(path, Options), ImageFile.Load(path, Options with { KeepAlpha = true }));
         Assert.Equal(image.Pixels, withAlpha.WithoutAlpha().Pixels);
-        Assert.Equal(ImageFile.Load(path, new() { KeepAlpha = true, ApplyExifOrientation = false }).Pixels.Where((_, i) => i % 4 == 3), withAlpha.Pixels.Where((_, i) => i % 4 == 3));
+        Assert.Equal(ImageFile.Load(path, new() { KeepAlpha = true, ApplyExifOrientation = false }).Pixels.Where((_, i) => i % 4 == 3),
+            withAlpha.Pixels.Where((_, i) => i % 4 == 3));
     }
 
     [Theory]
@@ -60,7 +61,8 @@ public abstract class CodecContract
             var whole = ImageFile.Load(ImageCases.ImagePath(name), options);
             var size = new PixelSize(Math.Max(1, whole.Width * 2 / 5), Math.Max(1, whole.Height * 3 / 7));
             var expected = ImageResize.Resize(whole, size.Width, size.Height);
-            ImageCases.AssertClose(expected, ImageFile.LoadResized(ImageCases.ImagePath(name), _ => new(size, 0, 0, size), options), 0, 0);
+            ImageCases.AssertClose(expected, ImageFile.LoadResized(ImageCases.ImagePath(name), _ => new(size, 0, 0, size), options),
+                largest: 0, mean: 0);
         }
     }
 
@@ -69,7 +71,8 @@ public abstract class CodecContract
     public void Load_BrokenFixture_NamesTheFault(string name)
     {
         var expected = Assert.Throws<InvalidFileException>(() => ImageFile.Load(ImageCases.ImagePath(name)));
-        Assert.Equal(expected.Message, Assert.Throws<InvalidFileException>(() => ImageFile.Load(ImageCases.ImagePath(name), Options)).Message);
+        Assert.Equal(expected.Message,
+            Assert.Throws<InvalidFileException>(() => ImageFile.Load(ImageCases.ImagePath(name), Options)).Message);
     }
 
     [Theory]
@@ -117,18 +120,21 @@ public abstract class CodecContract
             for (var height = 1; height <= 9; height++)
             {
                 var file = InterlacedGray(width, height);
-                Assert.Equal(Enumerable.Range(0, width * height).SelectMany(i => Enumerable.Repeat((byte)(i * 3), 3)), ImageFile.Decode(file, Options).Pixels);
+                Assert.Equal(Enumerable.Range(0, width * height).SelectMany(i => Enumerable.Repeat((byte)(i * 3), 3)),
+                    ImageFile.Decode(file, Options).Pixels);
             }
     }
 
     [Fact]
     public void Decode_SizeBeyondTheLimit_IsRefusedFromTheHeader()
     {
-        byte[][] files = [new PngBuilder(20_000, 20_000, 8, 2).Data(0).End(), new PngBuilder(60_000, 60_000, 1, 0).Data(0).End(), WithFrame(16_000, 16_000)];
+        byte[][] files = [new PngBuilder(20_000, 20_000, 8, 2).Data(0).End(), new PngBuilder(60_000, 60_000, 1, 0).Data(0).End(),
+            WithFrame(16_000, 16_000)];
         foreach (var file in files)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
-            Assert.Contains("MaxPixels", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, Options)).Fault, StringComparison.Ordinal);
+            Assert.Contains("MaxPixels", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, Options)).Fault,
+                StringComparison.Ordinal);
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
         }
     }
@@ -155,38 +161,13 @@ public abstract class CodecContract
     [Fact]
     public void Decode_OnManyThreads_GivesTheSame()
     {
-        var files = s_varied.ToDictionary(name => name, name => File.ReadAllBytes(ImageCases.ImagePath(name)));
+        var files = VariedNames.ToDictionary(name => name, name => File.ReadAllBytes(ImageCases.ImagePath(name)));
         var expected = files.ToDictionary(file => file.Key, file => ImageFile.Decode(file.Value, Options).Pixels);
         Parallel.For(0, 120, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
         {
-            var name = s_varied[i % s_varied.Length];
+            var name = VariedNames[i % VariedNames.Length];
             Assert.Equal(expected[name], ImageFile.Decode(files[name], Options).Pixels);
         });
-    }
-
-    [Fact]
-    public void Decode_ThousandsOfTimes_KeepsNoMemory()
-    {
-        var random = new Random(1);
-        var good = s_varied.Select(name => File.ReadAllBytes(ImageCases.ImagePath(name))).ToArray();
-        var damaged = good.SelectMany(file => Enumerable.Range(0, 4).Select(_ => DamagedFiles.Mutate(file, random))).ToArray();
-        var options = Options with { MaxPixels = 1 << 17 };
-        long After(int rounds)
-        {
-            for (var i = 0; i < rounds; i++)
-            {
-                ImageFile.Decode(good[i % good.Length], options);
-                Record.Exception(() => ImageFile.Decode(damaged[i % damaged.Length], options));
-            }
-
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            GC.Collect();
-            return Environment.WorkingSet;
-        }
-
-        var before = After(500);
-        Assert.InRange(After(2000) - before, long.MinValue, 32 << 20);
     }
 
     [Fact]
@@ -217,7 +198,8 @@ public abstract class CodecContract
 
     private static byte[] InterlacedGray(int width, int height)
     {
-        (int X, int Y, int StepX, int StepY)[] passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+        (int X, int Y, int StepX, int StepY)[] passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
+            (1, 0, 2, 2), (0, 1, 1, 2)];
         var rows = new List<byte>();
         foreach (var (firstX, firstY, stepX, stepY) in passes)
             for (var y = firstY; y < height && firstX < width; y += stepY)

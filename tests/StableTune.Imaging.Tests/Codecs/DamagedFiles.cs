@@ -13,7 +13,8 @@ internal static class DamagedFiles
         for (var change = random.Next(1, 8); change > 0; change--)
         {
             var at = random.Next(random.Next(2) == 0 ? Math.Min(200, file.Length) : file.Length);
-            file[at] = random.Next(3) switch { 0 => (byte)random.Next(256), 1 => (byte)(file[at] ^ (1 << random.Next(8))), _ => random.Next(2) == 0 ? (byte)255 : (byte)0 };
+            file[at] = random.Next(3) switch { 0 => (byte)random.Next(256), 1 => (byte)(file[at] ^ (1 << random.Next(8))),
+                _ => random.Next(2) == 0 ? (byte)255 : (byte)0 };
         }
 
         return random.Next(5) == 0 ? file[..random.Next(file.Length)] : file;

@@ -15,15 +15,18 @@ public sealed class SkiaCodecTests : CodecContract
     {
         var file = ImageFile.EncodeJpeg(OpenCvCases.Draw(width, height, 3, 7, 2), 90);
         var header = ImageHeader.Read(file);
-        Assert.Equal(SkiaCodec.Instance.Decode(file, header, keepAlpha: true).WithoutAlpha().Pixels, SkiaCodec.Instance.Decode(file, header, keepAlpha: false).Pixels);
+        Assert.Equal(SkiaCodec.Instance.Decode(file, header, keepAlpha: true).WithoutAlpha().Pixels,
+            SkiaCodec.Instance.Decode(file, header, keepAlpha: false).Pixels);
     }
 
     [Fact]
     public void Decode_ColorProfileAndGamma_ChangeNothing()
     {
         var plain = new PngBuilder(2, 1, 8, 2).Data(0, 10, 100, 200, 7, 8, 9).End();
-        var tagged = new PngBuilder(2, 1, 8, 2).Chunk("gAMA", 0, 0, 0x30, 0).Chunk("cHRM", new byte[32]).Chunk("sRGB", 0).Data(0, 10, 100, 200, 7, 8, 9).End();
-        Assert.Equal(SkiaCodec.Instance.Decode(plain, ImageHeader.Read(plain), keepAlpha: false).Pixels, SkiaCodec.Instance.Decode(tagged, ImageHeader.Read(tagged), keepAlpha: false).Pixels);
+        var tagged = new PngBuilder(2, 1, 8, 2).Chunk("gAMA", 0, 0, 0x30, 0).Chunk("cHRM", new byte[32]).Chunk("sRGB", 0).Data(0, 10,
+            100, 200, 7, 8, 9).End();
+        Assert.Equal(SkiaCodec.Instance.Decode(plain, ImageHeader.Read(plain), keepAlpha: false).Pixels,
+            SkiaCodec.Instance.Decode(tagged, ImageHeader.Read(tagged), keepAlpha: false).Pixels);
     }
 
     [Theory]
