@@ -14,14 +14,13 @@ namespace StableTune.Imaging;
 /// on average from what Pillow and the default codec give, and by up to 78 at edges. PNG, BMP and lossless WebP are exact.
 /// </summary>
 /// <remarks>
-/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs up to four pixels wide, over which it loops for ever, go to <see
-/// cref="SkiaCodec"/>; it gets no more
-/// memory than a picture of the header's size needs; and whatever it throws over damaged files becomes <see
-/// cref="InvalidDataException"/>.
+/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs, over which it loops for ever where they are up to four pixels wide or their data
+/// end early, go to <see cref="SkiaCodec"/>; it gets no more memory than a picture of the header's size needs; and whatever it throws over
+/// damaged files becomes <see cref="InvalidDataException"/>.
 /// </remarks>
 public sealed class ImageSharpCodec : IImageCodec
 {
-    private const int InterlaceMethod = 28, NarrowestSafe = 5;
+    private const int InterlaceMethod = 28;
 
     private ImageSharpCodec()
     {
@@ -38,9 +37,10 @@ public sealed class ImageSharpCodec : IImageCodec
     {
         ArgumentNullException.ThrowIfNull(header);
         var isInterlaced = header.Format == ImageFormat.Png && file.Length > InterlaceMethod && file[InterlaceMethod] != 0;
-        if (isInterlaced && header.StoredSize.Width < NarrowestSafe) return SkiaCodec.Instance.Decode(file, header, keepAlpha);
+        if (isInterlaced) return SkiaCodec.Instance.Decode(file, header, keepAlpha);
         try
         {
+            if (header.Format == ImageFormat.Png) PngCompleteness.Check(file, header.StoredSize);
             return Decoded(file.ToArray(), header, keepAlpha);
         }
         catch (Exception e) when (e is not (InvalidDataException or OutOfMemoryException))

@@ -125,6 +125,16 @@ public abstract class CodecContract
             }
     }
 
+    /// <summary>A decoder that waits for the rest of the pixels would wait for ever.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Decode_PngWithTooFewPixels_IsRefused(bool interlaced)
+    {
+        var file = new PngBuilder(20, 20, 8, 0, interlaced).Data(new byte[30]).End();
+        Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, Options));
+    }
+
     [Fact]
     public void Decode_SizeBeyondTheLimit_IsRefusedFromTheHeader()
     {
