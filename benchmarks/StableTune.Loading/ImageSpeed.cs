@@ -97,15 +97,15 @@ internal static class ImageSpeed
         using var image = SKBitmap.Decode(file);
         var fit = Fit(new(image.Width, image.Height));
         using var resized = image.Resize(new SKSizeI(fit.Resized.Width, fit.Resized.Height), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
-        var floats = new float[3 * Side * Side];
-        for (var y = 0; y < Side; y++)
-            for (var x = 0; x < Side; x++)
-            {
-                var (color, at) = (resized.GetPixel(fit.Left + x, fit.Top + y), (y * Side) + x);
-                floats[at] = ((color.Red / 255f) - 0.5f) / 0.5f;
-                floats[(Side * Side) + at] = ((color.Green / 255f) - 0.5f) / 0.5f;
-                floats[(2 * Side * Side) + at] = ((color.Blue / 255f) - 0.5f) / 0.5f;
-            }
+        var (pixels, floats) = (resized.Bytes, new float[3 * Side * Side]);
+        var (red, blue) = resized.ColorType == SKColorType.Bgra8888 ? (2, 0) : (0, 2);
+        for (var i = 0; i < Side * Side; i++)
+        {
+            var at = ((fit.Top + (i / Side)) * resized.RowBytes) + (4 * (fit.Left + (i % Side)));
+            floats[i] = ((pixels[at + red] / 255f) - 0.5f) / 0.5f;
+            floats[(Side * Side) + i] = ((pixels[at + 1] / 255f) - 0.5f) / 0.5f;
+            floats[(2 * Side * Side) + i] = ((pixels[at + blue] / 255f) - 0.5f) / 0.5f;
+        }
 
         return floats;
     }
