@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SkiaSharp;
 using StableTune.Data;
 using StableTune.FullSize;
 using StableTune.Imaging;
@@ -29,7 +30,7 @@ internal static class ImageSpeed
     public static void Plain(string folder)
     {
         string[] files = [.. Directory.EnumerateFiles(folder, "*.jpg").Order(StringComparer.Ordinal)];
-        using var clock = new Measure("plain OpenCV, 1 thread");
+        using var clock = new Measure("plain Skia, 1 thread");
         for (var round = 1; round <= Rounds; round++)
         {
             clock.Begin();
@@ -44,6 +45,7 @@ internal static class ImageSpeed
         const int photographs = 12, runs = 20;
         string[] files = [.. Directory.EnumerateFiles(folder, "*.jpg").Order(StringComparer.Ordinal).Take(photographs)];
         byte[][] bytes = [.. files.Select(File.ReadAllBytes)];
+        ImageHeader[] headers = [.. files.Select(file => ImageHeader.Read(file))];
         PixelImage[] whole = [.. files.Select(file => ImageFile.Load(file))];
         PixelImage[] cut = [.. files.Select(file => ImageFile.LoadResized(file, Fit))];
         var floats = new float[3 * Side * Side];
@@ -66,13 +68,14 @@ internal static class ImageSpeed
             Console.WriteLine($"{name}: {sum / files.Length:F3} ms");
         }
 
-        Best("plain OpenCV: read, decode, area, crop, floats", i => Prepare(files[i]));
+        Best("plain Skia: read, decode, resize, crop, floats", i => Prepare(files[i]));
         Best("read, decode, area, crop", i => ImageFile.LoadResized(files[i], Fit));
         Best("read, decode reduced, area, crop", i => ImageFile.LoadResized(files[i], Fit, new() { FastDecoding = true }));
         Best("to floats", i => cut[i].ToFloats(floats));
         Best("read the file", i => File.ReadAllBytes(files[i]));
-        Best("OpenCV: decode", i => OpenCvCodec.Instance.Decode(bytes[i], ImageHeader.Read(files[i]), keepAlpha: false));
-        Best("OpenCV: area", i => OpenCvCodec.Instance.Resize(whole[i], Fit(whole[i].Size).Resized.Width, Fit(whole[i].Size).Resized.Height, CodecResizeMethod.Area));
+        Best("decode to RGB", i => SkiaCodec.Instance.Decode(bytes[i], headers[i], keepAlpha: false));
+        Best("decode by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 1, (_, _) => { }));
+        Best("decode a half by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 2, (_, _) => { }));
         Best("area", i => ImageResize.Resize(whole[i], Fit(whole[i].Size).Resized.Width, Fit(whole[i].Size).Resized.Height));
     }
 
@@ -91,13 +94,19 @@ internal static class ImageSpeed
 
     private static float[] Prepare(string file)
     {
-        var (bytes, header) = (File.ReadAllBytes(file), ImageHeader.Read(file));
-        var image = OpenCvCodec.Instance.Decode(bytes, header, keepAlpha: false);
-        var resized = Fit(image.Size).Resized;
-        var cut = OpenCvCodec.Instance.Resize(image, resized.Width, resized.Height, CodecResizeMethod.Area).CenterCrop(Side, Side);
-        var floats = new float[3 * Side * Side];
+        using var image = SKBitmap.Decode(file);
+        var fit = Fit(new(image.Width, image.Height));
+        using var resized = image.Resize(new SKSizeI(fit.Resized.Width, fit.Resized.Height), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
+        var (pixels, floats) = (resized.Bytes, new float[3 * Side * Side]);
+        var (red, blue) = resized.ColorType == SKColorType.Bgra8888 ? (2, 0) : (0, 2);
         for (var i = 0; i < Side * Side; i++)
-            for (var c = 0; c < 3; c++) floats[(c * Side * Side) + i] = ((cut.Pixels[(3 * i) + c] / 255f) - 0.5f) / 0.5f;
+        {
+            var at = ((fit.Top + (i / Side)) * resized.RowBytes) + (4 * (fit.Left + (i % Side)));
+            floats[i] = ((pixels[at + red] / 255f) - 0.5f) / 0.5f;
+            floats[(Side * Side) + i] = ((pixels[at + 1] / 255f) - 0.5f) / 0.5f;
+            floats[(2 * Side * Side) + i] = ((pixels[at + blue] / 255f) - 0.5f) / 0.5f;
+        }
+
         return floats;
     }
 

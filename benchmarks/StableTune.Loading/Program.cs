@@ -3,7 +3,7 @@ using StableTune.Loading;
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/data-sets.sh runs them all.
 //   photographs FOLDER COUNT      writes JPEGs of two megapixels, with captions
 //   many FOLDER COUNT             writes small files with the headers of photographs, with captions
-//   plain FOLDER                  what a plain chain of calls to OpenCV costs: the measure of the lines below
+//   plain FOLDER                  what a plain chain of calls to Skia costs: the measure of the lines below
 //   load FOLDER WORKERS           the data set through the loader to tensors of 512x512; add "fast" for reduced decoding
 //   stages FOLDER                 the shortest time of each stage, for the first photographs
 //   cached FOLDER                 the same with latents in memory

@@ -5,10 +5,10 @@ namespace StableTune.Imaging;
 /// <summary>Pictures from files and into files.</summary>
 public static class ImageFile
 {
-    /// <summary>The extensions by which pictures are found in folders, in lower case; loading goes by the content alone.</summary>
-    public static IReadOnlyList<string> Extensions { get; } = [".png", ".jpg", ".jpeg", ".webp", ".bmp"];
+    /// <summary>The extensions of the kinds that are read unless another codec is chosen, in lower case; loading goes by the content alone.</summary>
+    public static IReadOnlyList<string> Extensions { get; } = ImageFormats.Extensions();
 
-    /// <summary>Loads a PNG, JPEG, WebP or BMP file as 8-bit RGB, or RGBA where that is asked for.</summary>
+    /// <summary>Loads a file of a kind that the codec reads (PNG, JPEG, WebP or BMP by default) as 8-bit RGB, or RGBA where that is asked for.</summary>
     /// <remarks>
     /// Grey and palette pictures are converted; of 16 bits, grey is clipped to 255 and colours keep their high byte; CMYK is converted;
     /// of an animation the first frame is taken. These are Pillow's rules, on which sd-scripts trains.
@@ -18,7 +18,6 @@ public static class ImageFile
     /// <returns>The picture, upright unless told otherwise.</returns>
     /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage Load(string path, ImageLoadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -37,7 +36,6 @@ public static class ImageFile
     /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
     /// <exception cref="ArgumentException">The part is empty or does not lie within the resized picture.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage LoadResized(string path, Func<PixelSize, ImageFit> plan, ImageLoadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -46,13 +44,49 @@ public static class ImageFile
         return WithContent(path, options, file => ImageDecoding.DecodeFitted(file, options, plan));
     }
 
+    /// <summary>The size that <see cref="Load"/> gives, from the header alone.</summary>
+    /// <param name="path">The file; its extension does not matter.</param>
+    /// <param name="options">How it is to be loaded; null for the defaults.</param>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
+    public static PixelSize ReadSize(string path, ImageLoadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var source = new ByteSource(path);
+        return ReadSize(source, options ?? new(), path);
+    }
+
+    /// <summary>The size that <see cref="Decode"/> gives, from the header alone.</summary>
+    /// <param name="file">The file, or its beginning.</param>
+    /// <param name="options">How it is to be decoded; null for the defaults.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    public static PixelSize ReadSize(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
+    {
+        using var source = new ByteSource(file);
+        return ReadSize(source, options ?? new(), name);
+    }
+
+    private static PixelSize ReadSize(ByteSource source, ImageLoadOptions options, string name)
+    {
+        try
+        {
+            var header = ImageHeader.Read(source);
+            CheckReadable(header, options);
+            return options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(name, e);
+        }
+    }
+
     /// <summary>Decodes a picture file that is in memory; see <see cref="Load"/>.</summary>
     /// <param name="file">The whole file.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="name">What messages call it.</param>
     /// <returns>The picture, upright unless told otherwise.</returns>
     /// <exception cref="InvalidFileException">It is empty, truncated, damaged, no picture, or too large.</exception>
-    /// <exception cref="NativeLibraryException">The native library or OpenCV cannot be loaded.</exception>
     public static PixelImage Decode(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
     {
         try
@@ -69,7 +103,7 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file, such as "parameters": how it was made; see <see cref="PngText"/>.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
@@ -83,7 +117,7 @@ public static class ImageFile
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder is not writable.</exception>
@@ -96,23 +130,23 @@ public static class ImageFile
     /// <summary>Encodes as PNG.</summary>
     /// <param name="image">The picture, RGB or RGBA.</param>
     /// <param name="text">Texts that are kept in the file; see <see cref="PngText"/>.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentException">A keyword is not allowed in PNG.</exception>
     public static byte[] EncodePng(PixelImage image, IReadOnlyDictionary<string, string>? text = null, IImageCodec? codec = null)
     {
-        var encoded = (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Png, 100);
+        var encoded = (codec ?? SkiaCodec.Instance).Encode(image, ImageFormat.Png, 100);
         return text is { Count: > 0 } ? PngText.Insert(encoded, text) : encoded;
     }
 
     /// <summary>Encodes as JPEG.</summary>
     /// <param name="image">The picture; alpha is dropped.</param>
     /// <param name="quality">1 to 100. Default 95.</param>
-    /// <param name="codec">What encodes; null means <see cref="OpenCvCodec"/>.</param>
+    /// <param name="codec">What encodes; null means <see cref="SkiaCodec"/>.</param>
     /// <returns>The file's bytes.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The quality is out of range.</exception>
     public static byte[] EncodeJpeg(PixelImage image, int quality = 95, IImageCodec? codec = null)
-        => (codec ?? OpenCvCodec.Instance).Encode(image, ImageFormat.Jpeg, quality);
+        => (codec ?? SkiaCodec.Instance).Encode(image, ImageFormat.Jpeg, quality);
 
     /// <summary>Reads a file into borrowed memory, once its header is known to be within the limits.</summary>
     private static PixelImage WithContent(string path, ImageLoadOptions options, Func<ReadOnlyMemory<byte>, PixelImage> decode)
@@ -123,7 +157,7 @@ public static class ImageFile
             int length;
             using (var source = new ByteSource(path))
             {
-                CheckSize(ImageHeader.Read(source), options);   // before the file's content takes any memory
+                CheckReadable(ImageHeader.Read(source), options);   // before the file's content takes any memory
                 if (source.Length > Array.MaxLength / 2) throw new InvalidDataException($"the file has {source.Length} bytes, which no picture within the limits needs");
                 length = (int)source.Length;
                 buffer = ArrayPool<byte>.Shared.Rent(length);
@@ -142,10 +176,14 @@ public static class ImageFile
         }
     }
 
-    internal static void CheckSize(ImageHeader header, ImageLoadOptions options)
+    /// <exception cref="InvalidDataException">The codec does not read such files, or the picture is too large.</exception>
+    internal static void CheckReadable(ImageHeader header, ImageLoadOptions options)
     {
-        if (header.StoredSize.Area > Math.Min(options.MaxPixels, Array.MaxLength / 4))
-            throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {Math.Min(options.MaxPixels, Array.MaxLength / 4)} (ImageLoadOptions.MaxPixels)");
+        var (codec, most) = (options.UsedCodec, Math.Min(options.MaxPixels, Array.MaxLength / 4));
+        if (!codec.Formats.Contains(header.Format))
+            throw new InvalidDataException($"it is a {ImageFormats.Name(header.Format)} file, which {codec.GetType().Name} does not read: it reads {ImageFormats.Words(codec.Formats, "and")};"
+                + " convert the file, or choose another codec (VipsCodec of the package StableTune.Imaging.Vips reads all kinds)");
+        if (header.StoredSize.Area > most) throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {most} (ImageLoadOptions.MaxPixels)");
     }
 
     internal static InvalidFileException Invalid(string path, InvalidDataException fault)

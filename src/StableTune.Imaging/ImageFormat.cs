@@ -1,6 +1,6 @@
 namespace StableTune.Imaging;
 
-/// <summary>The picture formats that are read; told apart by a file's first bytes, never by its name.</summary>
+/// <summary>The kinds of picture files that are known; told apart by a file's first bytes, never by its name. Which are read, the codec says (<see cref="IImageCodec.Formats"/>).</summary>
 public enum ImageFormat
 {
     /// <summary>Portable Network Graphics.</summary>
@@ -14,4 +14,13 @@ public enum ImageFormat
 
     /// <summary>Windows bitmap.</summary>
     Bmp,
+
+    /// <summary>Graphics Interchange Format; of an animation the first frame.</summary>
+    Gif,
+
+    /// <summary>Tagged Image File Format; of several pictures the first.</summary>
+    Tiff,
+
+    /// <summary>AV1 Image File Format.</summary>
+    Avif,
 }

@@ -24,9 +24,6 @@ public sealed record ImageHeader
     /// <summary>Whether a JPEG stores four inks.</summary>
     internal bool IsCmyk { get; init; }
 
-    /// <summary>PNG's transparent grey value, scaled to 8 bits; null where there is none.</summary>
-    internal byte? TransparentGray { get; init; }
-
     /// <summary>The size once the EXIF orientation is applied.</summary>
     public PixelSize OrientedSize => Orientation > 4 ? StoredSize.Transposed : StoredSize;
 
@@ -87,7 +84,10 @@ public sealed record ImageHeader
             : start.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? JpegFile.ReadHeader(source)
             : start.StartsWith("RIFF"u8) && start.Length == 12 && start[8..].SequenceEqual("WEBP"u8) ? WebPFile.ReadHeader(source)
             : start.StartsWith("BM"u8) ? BmpFile.ReadHeader(source)
-            : throw new InvalidDataException($"it is no PNG, JPEG, WebP or BMP file: it begins with the bytes {Convert.ToHexString(start[..Math.Min(8, start.Length)])}");
+            : GifFile.Begins(start) ? GifFile.ReadHeader(source)
+            : TiffFile.Begins(start) ? TiffFile.ReadHeader(source)
+            : AvifFile.Begins(start, source) ? AvifFile.ReadHeader(source)
+            : throw new InvalidDataException($"it is no {ImageFormats.Words(Enum.GetValues<ImageFormat>(), "or")} file: it begins with the bytes {Convert.ToHexString(start[..Math.Min(8, start.Length)])}");
         return header.StoredSize is { Width: > 0, Height: > 0 } ? header
             : throw new InvalidDataException($"the header gives the impossible size {header.StoredSize}");
     }

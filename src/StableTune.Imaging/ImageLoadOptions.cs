@@ -23,12 +23,15 @@ public sealed record ImageLoadOptions : OptionsBase
 
     /// <summary>
     /// Whether <see cref="ImageFile.LoadResized"/> may decode a JPEG at a half, a fourth or an eighth of its size, where that is still no smaller than
-    /// the picture is wanted: faster, but pixels differ from those of the exact way (docs/images.md has figures). Default false. Of use with OpenCV only.
+    /// the picture is wanted: faster, but pixels differ from those of the exact way (docs/images.md has figures). Default false;
+    /// of no effect with a codec that is no <see cref="IStreamingImageCodec"/>.
     /// </summary>
     public bool FastDecoding { get; init; }
 
-    /// <summary>What decodes; null means <see cref="OpenCvCodec"/>.</summary>
+    /// <summary>What decodes; null means <see cref="SkiaCodec"/>.</summary>
     public IImageCodec? Codec { get; init; }
+
+    internal IImageCodec UsedCodec => Codec ?? SkiaCodec.Instance;
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()

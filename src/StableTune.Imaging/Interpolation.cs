@@ -9,12 +9,12 @@ public abstract class Interpolation
     public static Interpolation Area { get; } = new AreaInterpolation();
 
     /// <summary>OpenCV INTER_LINEAR: not antialiased.</summary>
-    public static Interpolation Bilinear { get; } = new CodecInterpolation("bilinear", CodecResizeMethod.Bilinear);
+    public static Interpolation Bilinear { get; } = new FixedPointInterpolation("bilinear", FixedPointResampler.Linear);
 
-    /// <summary>OpenCV INTER_CUBIC: not antialiased.</summary>
-    public static Interpolation Bicubic { get; } = new CodecInterpolation("bicubic", CodecResizeMethod.Bicubic);
+    /// <summary>OpenCV INTER_CUBIC (a = -0.75): not antialiased.</summary>
+    public static Interpolation Bicubic { get; } = new FixedPointInterpolation("bicubic", FixedPointResampler.Cubic);
 
-    /// <summary>OpenCV INTER_NEAREST_EXACT: the pixel whose area holds the centre. Ours, because releases of OpenCV differ in it.</summary>
+    /// <summary>OpenCV INTER_NEAREST_EXACT as in 4.10 (releases differ): the pixel whose area holds the centre.</summary>
     public static Interpolation Nearest { get; } = new NearestInterpolation();
 
     /// <summary>Pillow's LANCZOS (a = 3, antialiased): the default where a side grows.</summary>
@@ -53,37 +53,34 @@ public abstract class Interpolation
     /// <summary>The name.</summary>
     public override string ToString() => Name;
 
-    internal abstract PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec);
+    internal abstract PixelImage Resize(PixelImage image, int width, int height);
 
-    internal virtual PixelImage ResizePart(PixelImage image, ImageFit fit, IImageCodec codec)
+    internal virtual PixelImage ResizePart(PixelImage image, ImageFit fit)
     {
-        var resized = Resize(image, fit.Resized.Width, fit.Resized.Height, codec);
+        var resized = Resize(image, fit.Resized.Width, fit.Resized.Height);
         return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
     }
 
-    private sealed class CodecInterpolation(string name, CodecResizeMethod method) : Interpolation(name)
+    private sealed class FixedPointInterpolation(string name, Func<PixelImage, int, int, PixelImage> resize) : Interpolation(name)
     {
-        internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec) => codec.Resize(image, width, height, method);
+        internal override PixelImage Resize(PixelImage image, int width, int height) => resize(image, width, height);
     }
 
-    // Ours gives OpenCV's bits in a fraction of its time. A host's own codec, and growing sides, are left to the codec.
     private sealed class AreaInterpolation() : Interpolation("area")
     {
-        internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec)
-            => ResizePart(image, new(new(width, height), 0, 0, new(width, height)), codec);
+        internal override PixelImage Resize(PixelImage image, int width, int height) => ResizePart(image, new(new(width, height), 0, 0, new(width, height)));
 
-        internal override PixelImage ResizePart(PixelImage image, ImageFit fit, IImageCodec codec)
+        internal override PixelImage ResizePart(PixelImage image, ImageFit fit)
         {
-            if (codec is OpenCvCodec && AreaResampler.Handles(image.Size, fit.Resized))
-                return AreaResampler.Resize(PixelView.Of(image), (image.Width, image.Height), fit.Resized, fit.Part);
-            var resized = codec.Resize(image, fit.Resized.Width, fit.Resized.Height, CodecResizeMethod.Area);
+            if (For(image.Size, fit.Resized) == Area) return AreaResampler.Resize(PixelView.Of(image), fit.Resized, fit.Part, image.Channels);
+            var resized = FixedPointResampler.GrowingArea(image, fit.Resized.Width, fit.Resized.Height);
             return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
         }
     }
 
     private sealed class NearestInterpolation() : Interpolation("nearest")
     {
-        internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec)
+        internal override PixelImage Resize(PixelImage image, int width, int height)
         {
             var (columns, rows) = (Places(image.Width, width), Places(image.Height, height));
             var result = PixelImage.Uninitialized(width, height, image.Channels);
@@ -109,6 +106,6 @@ public abstract class Interpolation
 
     private sealed class PillowInterpolation(string name, ResampleKernel kernel) : Interpolation(name)
     {
-        internal override PixelImage Resize(PixelImage image, int width, int height, IImageCodec codec) => Resampler.Resize(image, width, height, kernel);
+        internal override PixelImage Resize(PixelImage image, int width, int height) => Resampler.Resize(image, width, height, kernel);
     }
 }

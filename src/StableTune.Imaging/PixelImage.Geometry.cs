@@ -64,7 +64,7 @@ public sealed partial class PixelImage
         var turn = s_orientations[orientation - 1];
         var start = (turn.Bottom * (height - 1) * width) + (turn.Right * (width - 1));
         var (across, down) = ((turn.AcrossY * width) + turn.AcrossX, (turn.DownY * width) + turn.DownX);
-        var result = new PixelView(memory, orientation > 4 ? height : width, orientation > 4 ? width : height, view.Channels, view.IsBgr);
+        var result = new PixelView(memory, orientation > 4 ? height : width, orientation > 4 ? width : height, view.Channels);
         for (var y = 0; y < result.Height; y++)
         {
             var row = memory.Slice(y * result.Stride, result.Stride);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Text;
 
 namespace StableTune.Imaging;
@@ -79,7 +80,7 @@ public static class PngText
         BinaryPrimitives.WriteInt32BigEndian(number, body.Length - 4);
         stream.Write(number);
         stream.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Compute(body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32(body));
         stream.Write(number);
     }
 }

@@ -71,9 +71,21 @@ public sealed class OtherFormatTests
     [Fact]
     public void Decode_OtherFormats_NeverReachTheCodec()
     {
-        byte[][] files = [[.. "GIF89a"u8, .. new byte[30]], [.. "II*\0"u8, .. new byte[30]], [.. "P6\n1 1\n255\n"u8, 1, 2, 3], [.. "RIFF"u8, .. new byte[4], .. "WAVE"u8, .. new byte[20]]];
+        byte[][] files = [[.. "P6\n1 1\n255\n"u8, 1, 2, 3], [.. "RIFF"u8, .. new byte[4], .. "WAVE"u8, .. new byte[20]], [0, 0, 0, 20, .. "ftypheic"u8, .. new byte[30]]];
         foreach (var file in files)
-            Assert.Contains("no PNG, JPEG, WebP or BMP", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, new() { Codec = new NoCodec() })).Fault, StringComparison.Ordinal);
+            Assert.Contains("no PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, new() { Codec = new NoCodec() })).Fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 71, 73, 70, 56, 57, 97, 5, 0, 4, 0, 0, 0, 0 }, "it is a GIF file, which NoCodec does not read: it reads PNG and JPEG")]
+    [InlineData(new byte[] { 73, 73, 42, 0, 8, 0, 0, 0, 2, 0, 0, 1, 3, 0, 1, 0, 0, 0, 5, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0 }, "it is a TIFF file, which NoCodec does not read")]
+    public void Decode_KindThatTheCodecDoesNotRead_IsRefusedByName(byte[] file, string fault)
+    {
+        var options = new ImageLoadOptions { Codec = new NoCodec { Formats = [ImageFormat.Png, ImageFormat.Jpeg] } };
+        Assert.Equal(new PixelSize(5, 4), ImageHeader.Read(file).StoredSize);
+        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, options)).Fault, StringComparison.Ordinal);
+        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.ReadSize(file, options)).Fault, StringComparison.Ordinal);
+        Assert.Contains("SkiaCodec does not read", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file)).Fault, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -84,7 +96,6 @@ public sealed class OtherFormatTests
         Assert.Equal(new PixelSize(48, 64), image.Size);   // turned by us
         Assert.Equal((ImageFormat.Jpeg, new PixelSize(64, 48), 6), (codec.Header!.Format, codec.Header.StoredSize, codec.Header.Orientation));
         Assert.True(codec.File.AsSpan().IndexOf("Exif"u8) < 0 && codec.File.AsSpan().EndsWith((ReadOnlySpan<byte>)[0xFF, 0xD9]));
-        Assert.Equal(7, ImageResize.Resize(image, 10, 10, Interpolation.Area, codec).Pixels[0]);
         Assert.Equal([50], ImageFile.EncodeJpeg(image, 50, codec));
     }
 
@@ -113,6 +124,8 @@ public sealed class OtherFormatTests
 
         internal byte[] File { get; private set; } = [];
 
+        public IReadOnlyCollection<ImageFormat> Formats { get; init; } = [ImageFormat.Png, ImageFormat.Jpeg, ImageFormat.WebP, ImageFormat.Bmp];
+
         public PixelImage Decode(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha)
         {
             (File, Header) = (file.ToArray(), header);
@@ -120,8 +133,5 @@ public sealed class OtherFormatTests
         }
 
         public byte[] Encode(PixelImage image, ImageFormat format, int quality) => [(byte)quality];
-
-        public PixelImage Resize(PixelImage image, int width, int height, CodecResizeMethod method)
-            => new(width, height, 3, [.. Enumerable.Repeat((byte)7, 3 * width * height)]);
     }
 }

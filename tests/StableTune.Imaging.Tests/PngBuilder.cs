@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace StableTune.Imaging.Tests;
 
@@ -8,13 +9,13 @@ internal sealed class PngBuilder
 {
     private readonly MemoryStream _stream = new();
 
-    internal PngBuilder(int width, int height, int depth, int color)
+    internal PngBuilder(int width, int height, int depth, int color, bool interlaced = false)
     {
-        _stream.Write(PngFile.Signature);
+        _stream.Write([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]);
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = ((byte)depth, (byte)color);
+        (header[8], header[9], header[12]) = ((byte)depth, (byte)color, interlaced ? (byte)1 : (byte)0);
         Chunk("IHDR", header);
     }
 
@@ -25,7 +26,7 @@ internal sealed class PngBuilder
         BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
         _stream.Write(number);
         _stream.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Compute(body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32(body));
         _stream.Write(number);
         return this;
     }

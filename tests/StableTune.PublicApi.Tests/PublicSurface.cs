@@ -20,8 +20,9 @@ internal static class PublicSurface
         foreach (var member in type.IsEnum ? EnumValues(type) : Members(type)) yield return $"{name}.{member}";
     }
 
-    private static bool IsVisible(Type type) => type.IsPublic
-        || (type.IsNestedPublic || type.IsNestedFamily || type.IsNestedFamORAssem) && IsVisible(type.DeclaringType!);
+    // The compiler's own types, such as those that describe extension members, have names that no program can write.
+    private static bool IsVisible(Type type) => !type.Name.StartsWith('<') && (type.IsPublic
+        || (type.IsNestedPublic || type.IsNestedFamily || type.IsNestedFamORAssem) && IsVisible(type.DeclaringType!));
 
     private static string FullName(Type type) => type.DeclaringType is { } outer ? $"{FullName(outer)}.{TypeName.Of(type)}" : $"{type.Namespace}.{TypeName.Of(type)}";
 

@@ -14,12 +14,14 @@ public sealed class ArchitectureTests
         ["StableTune.Core"] = [],
         [Engine] = ["StableTune.Core"],
         ["StableTune.Imaging"] = ["StableTune.Core"],
+        ["StableTune.Imaging.Vips"] = ["StableTune.Imaging"],
         ["StableTune.Formats"] = ["StableTune.Core"],
         ["StableTune.Hub"] = ["StableTune.Core"],
         ["StableTune.Weights"] = ["StableTune.Core", "StableTune.Formats", Engine],
         ["StableTune.Models"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Hub", "StableTune.Weights", Engine],
         ["StableTune.Adapters"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Weights", Engine],
         ["StableTune.Data"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Weights", Engine],
+        ["StableTune.Imaging.ImageSharp"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Data"],
         ["StableTune.Diffusion"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Models", Engine],
         ["StableTune.Training"] =
         [

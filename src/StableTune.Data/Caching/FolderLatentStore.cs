@@ -97,10 +97,13 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
         var (resized, left, top, size) = sample.Framing;
         var mask = sample.Subset.Mask == LossMask.Conditioning && sample.ConditioningPath is { } second ? _hashes.Of(second, anew, out _) : "";
         var key = string.Create(CultureInfo.InvariantCulture,
-            $"{image}|{resized.Width}x{resized.Height}|{left},{top}|{size.Width}x{size.Height}|{sample.Interpolation}|{sample.Dataset.ApplyExifOrientation}|{sample.Dataset.FastDecoding}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}");
+            $"{image}|{resized.Width}x{resized.Height}|{left},{top}|{size.Width}x{size.Height}|{sample.Interpolation}|{sample.Dataset.ApplyExifOrientation}|{sample.Dataset.FastDecoding}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}{Codec(sample.Dataset)}");
         var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32];
         return Path.Combine(folder, name[..2], name + ".safetensors");
     }
+
+    // Codecs differ in pixels.
+    private static string Codec(DatasetOptions options) => options.Codec is null or Imaging.SkiaCodec ? "" : $"|{options.Codec.GetType().FullName}";
 
     private static Tensor Tensor(SafetensorsFile file, string name, long[] shape) => ToTensor(Values(file, name, shape), shape);
 

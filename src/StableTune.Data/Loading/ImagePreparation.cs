@@ -51,7 +51,7 @@ internal static class ImagePreparation
     {
         if (image.Size != sample.ImageSize) throw OfAnotherSize(sample, sample.Path, image.Size);
         var (resized, left, top, size) = framing;
-        return ImageResize.Resize(image, resized.Width, resized.Height, sample.Interpolation, sample.Dataset.Codec).Crop(left, top, size.Width, size.Height);
+        return ImageResize.Resize(image, resized.Width, resized.Height, sample.Interpolation).Crop(left, top, size.Width, size.Height);
     }
 
     private static ImageFit Fit(Framing framing, Interpolation? interpolation) => new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);

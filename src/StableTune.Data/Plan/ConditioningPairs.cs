@@ -8,13 +8,14 @@ internal static class ConditioningPairs
     /// <summary>The items with their second images.</summary>
     /// <param name="items">The images of one subset.</param>
     /// <param name="folder">The folder of the second images.</param>
+    /// <param name="extensions">The extensions that are taken, in lower case.</param>
     /// <param name="problems">Receives images without one, and second images without image, each kind in one problem.</param>
-    internal static List<DatasetItem> Find(List<DatasetItem> items, string folder, List<OptionProblem> problems)
+    internal static List<DatasetItem> Find(List<DatasetItem> items, string folder, IReadOnlyList<string> extensions, List<OptionProblem> problems)
     {
         const string option = "SubsetOptions.ConditioningFolder";
         // Of two with the same name the first in the order of names is taken, as in the reference.
         var second = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var path in ImageFiles.In(folder)) second.TryAdd(Path.GetFileNameWithoutExtension(path), path);
+        foreach (var path in ImageFiles.In(folder, extensions)) second.TryAdd(Path.GetFileNameWithoutExtension(path), path);
         var used = new HashSet<string>(StringComparer.Ordinal);
         var paired = items.ConvertAll(item => item.ConditioningPath is not null ? item : item with { ConditioningPath = Of(item) });
         var missing = paired.Where(item => item.ConditioningPath is null).Select(item => item.Path).ToList();

@@ -9,6 +9,7 @@ internal sealed partial class DatasetAssembly
     private const long MostPixels = 1L << 28;
 
     private readonly DatasetOptions _options;
+    private readonly IReadOnlyList<string> _extensions;
     private readonly List<OptionProblem> _problems = [];
     private readonly List<string> _warnings = [];
     private readonly List<DatasetFolder> _folders = [];
@@ -16,7 +17,8 @@ internal sealed partial class DatasetAssembly
     private readonly DatasetPlan _plan;
     private readonly IReadOnlyDictionary<string, OptionProblem> _damaged;
 
-    private DatasetAssembly(DatasetPlan plan, IReadOnlyDictionary<string, OptionProblem> damaged) => (_plan, _options, _damaged) = (plan, plan.Options, damaged);
+    private DatasetAssembly(DatasetPlan plan, IReadOnlyDictionary<string, OptionProblem> damaged)
+        => (_plan, _options, _extensions, _damaged) = (plan, plan.Options, ImageFormats.Extensions(plan.Options.Codec), damaged);
 
     /// <param name="plan">What to make.</param>
     /// <param name="damaged">Images that are known not to serve although their headers are good: they, or what belongs to them, are damaged.</param>
@@ -81,10 +83,11 @@ internal sealed partial class DatasetAssembly
         var found = new List<Found>();
         try
         {
-            var items = subset.Source.Items().ToList();
-            if (subset.Options.ConditioningFolder is { } folder && Directory.Exists(folder)) items = ConditioningPairs.Find(items, folder, _problems);
+            var kinds = subset.Source as IKindsSource;
+            var items = (kinds?.Items(_extensions) ?? subset.Source.Items()).ToList();
+            if (subset.Options.ConditioningFolder is { } folder && Directory.Exists(folder)) items = ConditioningPairs.Find(items, folder, _extensions, _problems);
             found.AddRange(items.Select(item => new Found(item, subset.Options, captions)));
-            _warnings.AddRange(subset.Source.Warnings());
+            _warnings.AddRange(kinds?.Warnings(_extensions) ?? subset.Source.Warnings());
             if (found.Count == 0)
                 _problems.Add(new("DatasetPlan.Subsets", subset.Source.Name, "the source gave no images", "check what it reads"));
         }
@@ -108,14 +111,14 @@ internal sealed partial class DatasetAssembly
     {
         var sizes = new PixelSize?[found.Count];
         var faults = new OptionProblem?[found.Count];
+        var how = new ImageLoadOptions { ApplyExifOrientation = _options.ApplyExifOrientation, Codec = _options.Codec };
         Parallel.For(0, found.Count, i =>
         {
             var item = found[i].Item;
             if (_damaged.TryGetValue(item.Path, out faults[i])) return;
             try
             {
-                sizes[i] = item.Size ?? item.Image?.ReadSize(new() { ApplyExifOrientation = _options.ApplyExifOrientation, Codec = _options.Codec })
-                    ?? ImageHeader.ReadSize(item.Path, _options.ApplyExifOrientation);
+                sizes[i] = item.Size ?? item.Image?.ReadSize(how) ?? ImageFile.ReadSize(item.Path, how);
             }
             catch (Exception e) when (FileProblems.IsAboutFiles(e))
             {

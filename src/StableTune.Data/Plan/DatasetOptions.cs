@@ -95,7 +95,9 @@ public sealed record DatasetOptions : OptionsBase
     /// </summary>
     public bool FastDecoding { get; init; }
 
-    /// <summary>What decodes and resizes pictures; null, the default, is OpenCV.</summary>
+    /// <summary>
+    /// What decodes pictures, and so which kinds of files folders are searched for; null, the default, is <see cref="SkiaCodec"/> (PNG, JPEG, WebP, BMP).
+    /// </summary>
     public IImageCodec? Codec { get; init; }
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ namespace StableTune;
 /// Folders whose names do not begin with a number of repeats are passed over with a warning. Not searched any deeper.
 /// </summary>
 /// <param name="root">The parent folder.</param>
-public sealed class DreamBoothRootSource(string root) : IDatasetSource
+public sealed class DreamBoothRootSource(string root) : IDatasetSource, IKindsSource
 {
     /// <summary>The parent folder, as the user named it.</summary>
     public string Root { get; } = root ?? throw new ArgumentNullException(nameof(root));
@@ -19,7 +19,9 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
     public string Name => FolderRules.NameOf(Root);
 
     /// <inheritdoc/>
-    public IEnumerable<DatasetItem> Items()
+    public IEnumerable<DatasetItem> Items() => ((IKindsSource)this).Items(ImageFiles.Extensions);
+
+    IEnumerable<DatasetItem> IKindsSource.Items(IReadOnlyList<string> extensions)
     {
         InvalidOptionsException.ThrowIfAny(RootProblems());
         var problems = new List<OptionProblem>();
@@ -28,7 +30,7 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
         {
             try
             {
-                items.AddRange(folder.Items());
+                items.AddRange(((IKindsSource)folder).Items(extensions));
             }
             catch (InvalidOptionsException e)
             {
@@ -41,13 +43,15 @@ public sealed class DreamBoothRootSource(string root) : IDatasetSource
     }
 
     /// <inheritdoc/>
-    public IEnumerable<string> Warnings()
+    public IEnumerable<string> Warnings() => ((IKindsSource)this).Warnings(ImageFiles.Extensions);
+
+    IEnumerable<string> IKindsSource.Warnings(IReadOnlyList<string> extensions)
     {
         if (!Directory.Exists(Root)) return [];
         var ignored = Names().Where(name => DreamBoothFolder.Parse(name) is null).Select(name => $"\"{name}\"").ToList();
         var own = ignored.Count == 0 ? Enumerable.Empty<string>()
             : [$"{Root}: {ignored.Count} folder(s) are passed over, their names do not begin with a number of repeats as in \"20_sls frog\": {string.Join(", ", ignored)}."];
-        return own.Concat(Folders().SelectMany(folder => folder.Warnings()));
+        return own.Concat(Folders().SelectMany(folder => ((IKindsSource)folder).Warnings(extensions)));
     }
 
     /// <summary>The folders that count, each with what its name says. sd-scripts reads a bare number as repeats here, and so do we.</summary>

@@ -4,11 +4,11 @@ using StableTune.Imaging;
 namespace StableTune;
 
 /// <summary>
-/// The images directly inside a folder (png, jpg, jpeg, webp, bmp), sorted by name, each with the caption file of the same
+/// The images directly inside a folder (png, jpg, jpeg, webp, bmp, or what the data set's codec reads), sorted by name, each with the caption file of the same
 /// name beside it. A folder called <c>20_sls frog</c> also says its repeats and class tokens (<see cref="DreamBoothFolder"/>).
 /// </summary>
 /// <param name="folder">The folder; not searched recursively.</param>
-public sealed class FolderSource(string folder) : IDatasetSource
+public sealed class FolderSource(string folder) : IDatasetSource, IKindsSource
 {
     private const int UnlikelyRepeats = 1000;
 
@@ -50,10 +50,12 @@ public sealed class FolderSource(string folder) : IDatasetSource
         Convention ?? (ReadFolderName && Name.Contains('_', StringComparison.Ordinal) ? DreamBoothFolder.Parse(Name) : null);
 
     /// <inheritdoc/>
-    public IEnumerable<DatasetItem> Items()
+    public IEnumerable<DatasetItem> Items() => ((IKindsSource)this).Items(ImageFiles.Extensions);
+
+    IEnumerable<DatasetItem> IKindsSource.Items(IReadOnlyList<string> extensions)
     {
         InvalidOptionsException.ThrowIfAny(FolderProblems());
-        var images = ImageFiles.In(Folder);
+        var images = ImageFiles.In(Folder, extensions);
         var gone = TakeCached ? Gone(images) : [];
         if (images.Length + gone.Count == 0) throw new InvalidOptionsException([NoImages()]);
 
@@ -89,7 +91,9 @@ public sealed class FolderSource(string folder) : IDatasetSource
     }
 
     /// <inheritdoc/>
-    public IEnumerable<string> Warnings()
+    public IEnumerable<string> Warnings() => ((IKindsSource)this).Warnings(ImageFiles.Extensions);
+
+    IEnumerable<string> IKindsSource.Warnings(IReadOnlyList<string> extensions)
     {
         if (!Directory.Exists(Folder)) yield break;
         if (Convention is null && Said is { Repeats: >= UnlikelyRepeats } said)
@@ -97,7 +101,8 @@ public sealed class FolderSource(string folder) : IDatasetSource
                 + "Set ReadFolderName to false, or the repeats, if it is only a name.";
 
         var captions = new CaptionFiles(Folder, CaptionExtension);
-        var ambiguous = ImageFiles.In(Folder).Where(HasSeveral).ToList();
+        if (ImageFiles.KindsNotRead(Folder, extensions) is { } kinds) yield return kinds;
+        var ambiguous = ImageFiles.In(Folder, extensions).Where(HasSeveral).ToList();
         if (ambiguous.Count > 0)
             yield return $"{Folder}: {ambiguous.Count} image(s) have both a .caption and a .txt file, the first is used "
                 + $"({Path.GetFileName(ambiguous[0])} ...). Set CaptionExtension to choose.";

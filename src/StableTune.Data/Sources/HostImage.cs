@@ -17,7 +17,7 @@ public static class HostImage
         return new Pixels(name, image);
     }
 
-    /// <summary>The bytes of a PNG, JPEG, WebP or BMP file.</summary>
+    /// <summary>The bytes of a file of a kind that the data set's codec reads: PNG, JPEG, WebP or BMP by default.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="file">The whole file; not copied.</param>
     /// <exception cref="ArgumentException">The name is blank.</exception>
@@ -70,11 +70,7 @@ public static class HostImage
     {
         public string Name => name;
 
-        public PixelSize ReadSize(ImageLoadOptions options)
-        {
-            var header = ImageHeader.Read(read(), name);
-            return options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
-        }
+        public PixelSize ReadSize(ImageLoadOptions options) => ImageFile.ReadSize(read(), options, name);
 
         public PixelImage Load(ImageLoadOptions options) => ImageFile.Decode(read(), options, name);
     }

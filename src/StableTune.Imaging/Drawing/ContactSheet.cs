@@ -31,9 +31,6 @@ public sealed record ContactSheetOptions : OptionsBase
     /// <summary>The lines that a caption may take; the rest is left out. Default 3.</summary>
     public int MaxCaptionLines { get; init; } = 3;
 
-    /// <summary>What reduces pictures; null means <see cref="OpenCvCodec"/>.</summary>
-    public IImageCodec? Codec { get; init; }
-
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
@@ -89,7 +86,7 @@ public static class ContactSheet
     private static Row Prepare(ContactSheetRow row, Layout layout)
     {
         var options = layout.Options;
-        Cell[] cells = [.. row.Items.Select(item => new Cell(Fit(item.Image, options.CellPixels, options.Codec),
+        Cell[] cells = [.. row.Items.Select(item => new Cell(Fit(item.Image, options.CellPixels),
             BitmapFont.Wrap(item.Caption, options.CellPixels / (BitmapFont.CellWidth * options.TextScale), options.MaxCaptionLines)))];
         var tallest = cells.Length == 0 ? 0 : cells.Max(cell => cell.Picture.Height);
         var lines = cells.Length == 0 ? 0 : cells.Max(cell => cell.Lines.Count);
@@ -119,12 +116,12 @@ public static class ContactSheet
         }
     }
 
-    private static PixelImage Fit(PixelImage image, int cell, IImageCodec? codec)
+    private static PixelImage Fit(PixelImage image, int cell)
     {
         image = image.WithoutAlpha();
         var longer = Math.Max(image.Width, image.Height);
         if (longer <= cell) return ImageResize.Resize(image, image.Width * (cell / longer), image.Height * (cell / longer), Interpolation.Nearest);
-        return ImageResize.Resize(image, Math.Max(1, image.Width * cell / longer), Math.Max(1, image.Height * cell / longer), codec: codec);
+        return ImageResize.Resize(image, Math.Max(1, image.Width * cell / longer), Math.Max(1, image.Height * cell / longer));
     }
 
     private sealed record Cell(PixelImage Picture, IReadOnlyList<string> Lines);

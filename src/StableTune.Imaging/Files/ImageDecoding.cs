@@ -8,9 +8,7 @@ internal static class ImageDecoding
     /// <exception cref="InvalidDataException">The file is damaged or too large; the message says how.</exception>
     internal static PixelImage Decode(ReadOnlyMemory<byte> file, ImageLoadOptions options)
     {
-        ImageHeader header;
-        using (var source = new ByteSource(file)) header = ImageHeader.Read(source);
-        ImageFile.CheckSize(header, options);
+        var header = ReadHeader(file, options);
         var clean = ArrayPool<byte>.Shared.Rent(file.Length + 64);
         try
         {
@@ -29,19 +27,18 @@ internal static class ImageDecoding
     /// <exception cref="InvalidDataException">The file is damaged or too large; the message says how.</exception>
     internal static PixelImage DecodeFitted(ReadOnlyMemory<byte> file, ImageLoadOptions options, Func<PixelSize, ImageFit> plan)
     {
-        ImageHeader header;
-        using (var source = new ByteSource(file)) header = ImageHeader.Read(source);
-        ImageFile.CheckSize(header, options);
+        var header = ReadHeader(file, options);
         var size = options.ApplyExifOrientation ? header.OrientedSize : header.StoredSize;
         var fit = plan(size);
         fit.ThrowIfImpossible();
         var clean = ArrayPool<byte>.Shared.Rent(file.Length + 64);
         try
         {
-            var averages = (fit.Interpolation ?? Interpolation.For(size, fit.Resized)) == Interpolation.Area || size == fit.Resized;
-            return averages && AreaResampler.Handles(size, fit.Resized) && BorrowedDecoding.Handles(header, options) && BorrowedDecoding.Decode(file, header, options, fit, clean) is { } done
+            var shrinks = Interpolation.For(size, fit.Resized) == Interpolation.Area;
+            var averages = shrinks && (fit.Interpolation is null || fit.Interpolation == Interpolation.Area || size == fit.Resized);
+            return averages && options.UsedCodec is IStreamingImageCodec codec && StreamedDecoding.Decode(codec, file, header, options, fit, clean) is { } done
                 ? done
-                : ImageResize.ResizePart(DecodeWhole(file, header, options, clean), fit, options.Codec ?? OpenCvCodec.Instance);
+                : ImageResize.ResizePart(DecodeWhole(file, header, options, clean), fit);
         }
         finally
         {
@@ -49,11 +46,19 @@ internal static class ImageDecoding
         }
     }
 
+    private static ImageHeader ReadHeader(ReadOnlyMemory<byte> file, ImageLoadOptions options)
+    {
+        using var source = new ByteSource(file);
+        var header = ImageHeader.Read(source);
+        ImageFile.CheckReadable(header, options);
+        return header;
+    }
+
     private static PixelImage DecodeWhole(ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options, byte[] clean)
     {
-        var (codec, keepAlpha) = (options.Codec ?? OpenCvCodec.Instance, options.KeepAlpha);
+        var (codec, keepAlpha) = (options.UsedCodec, options.KeepAlpha);
         var decoded = DecodeStored(file, header, keepAlpha, clean, (bytes, part) => codec.Decode(bytes, part, keepAlpha), out var frame);
-        var stored = header.Format == ImageFormat.Png ? WithTransparentGray(decoded, header, keepAlpha) : OnCanvas(decoded, frame, header.StoredSize);
+        var stored = OnCanvas(decoded, frame, header.StoredSize);
         return options.ApplyExifOrientation && header.Orientation != 1 ? stored.Oriented(header.Orientation) : stored;
     }
 
@@ -80,8 +85,10 @@ internal static class ImageDecoding
             case ImageFormat.WebP:
                 var length = WebPFile.CopyPixels(file, header.StoredSize, clean, out frame);
                 return decode(clean.AsSpan(0, length), header with { StoredSize = frame.Size });
-            default:
+            case ImageFormat.Bmp:
                 BmpFile.CheckComplete(memory);
+                return decode(file, header);
+            default:
                 return decode(file, header);
         }
     }
@@ -96,14 +103,6 @@ internal static class ImageDecoding
         {
             throw new InvalidDataException(damage, e);
         }
-    }
-
-    // OpenCV gives grey pictures no alpha, although PNG can name one grey value that is transparent.
-    private static PixelImage WithTransparentGray(PixelImage image, ImageHeader header, bool keepAlpha)
-    {
-        if (keepAlpha && header.TransparentGray is { } key)
-            for (var i = 0; i < image.Pixels.Length; i += 4) image.Pixels[i + 3] = image.Pixels[i] == key ? (byte)0 : (byte)255;
-        return image;
     }
 
     private static PixelImage OnCanvas(PixelImage picture, WebPFile.Frame frame, PixelSize canvas)

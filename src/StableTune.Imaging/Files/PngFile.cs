@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 
 namespace StableTune.Imaging;
 
 /// <summary>The chunks of a PNG file (W3C PNG, third edition): header, completeness, and the copy that goes to the decoder.</summary>
 internal static class PngFile
 {
-    private const int Palette = 3;
+    private const int Palette = 3, GrayAlpha = 4;
 
     internal static ReadOnlySpan<byte> Signature => [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A];
 
@@ -16,7 +17,7 @@ internal static class PngFile
         var first = start[8..];
         if (BinaryPrimitives.ReadUInt32BigEndian(first) != 13 || !first[4..].StartsWith("IHDR"u8))
             throw new InvalidDataException("the PNG does not begin with an IHDR chunk of 13 bytes");
-        if (Crc32.Compute(first.Slice(4, 17)) != BinaryPrimitives.ReadUInt32BigEndian(first[21..]))
+        if (Crc32.HashToUInt32(first.Slice(4, 17)) != BinaryPrimitives.ReadUInt32BigEndian(first[21..]))
             throw new InvalidDataException("the PNG's IHDR chunk has a wrong checksum");
         var (width, height) = (BinaryPrimitives.ReadUInt32BigEndian(first[8..]), BinaryPrimitives.ReadUInt32BigEndian(first[12..]));
         if (width is 0 or > int.MaxValue || height is 0 or > int.MaxValue)
@@ -36,8 +37,8 @@ internal static class PngFile
     // What matters beside IHDR stands before the pixels: walk to the first IDAT.
     private static ImageHeader WithAncillary(ByteSource source, ImageHeader header, int color)
     {
-        Span<byte> chunk = stackalloc byte[10];
-        for (var at = 33L; source.TryRead(at, chunk[..8]); at += 12L + BinaryPrimitives.ReadUInt32BigEndian(chunk))
+        Span<byte> chunk = stackalloc byte[8];
+        for (var at = 33L; source.TryRead(at, chunk); at += 12L + BinaryPrimitives.ReadUInt32BigEndian(chunk))
         {
             var length = BinaryPrimitives.ReadUInt32BigEndian(chunk);
             var type = chunk.Slice(4, 4);
@@ -48,13 +49,7 @@ internal static class PngFile
                 source.Read(at + 8, block);
                 header = header with { Orientation = Exif.Orientation(block) };
             }
-            else if (type.SequenceEqual("tRNS"u8) && color != 0) header = header with { HasAlpha = true };
-            else if (type.SequenceEqual("tRNS"u8) && length == 2 && header.BitsPerChannel <= 8)
-            {
-                source.Read(at, chunk);
-                var key = BinaryPrimitives.ReadUInt16BigEndian(chunk[8..]) & ((1 << header.BitsPerChannel) - 1);
-                header = header with { HasAlpha = true, TransparentGray = (byte)(key * 255 / ((1 << header.BitsPerChannel) - 1)) };
-            }
+            else if (type.SequenceEqual("tRNS"u8) && (color != 0 || (length == 2 && header.BitsPerChannel <= 8))) header = header with { HasAlpha = true };
         }
 
         return header;
@@ -93,6 +88,16 @@ internal static class PngFile
         }
     }
 
+    /// <summary>Of grey with 16 bits, the file of grey and alpha with 8 that has the same bytes, filters and order: the low byte arrives as alpha.</summary>
+    /// <param name="file">The whole file.</param>
+    internal static byte[] GrayWithLowByteAsAlpha(ReadOnlySpan<byte> file)
+    {
+        byte[] result = [.. file];
+        (result[24], result[25]) = (8, GrayAlpha);
+        BinaryPrimitives.WriteUInt32BigEndian(result.AsSpan(29), Crc32.HashToUInt32(result.AsSpan(12, 17)));
+        return result;
+    }
+
     /// <summary>Why a decoder gave up, if a checksum can tell; else null.</summary>
     internal static string? FindDamage(ReadOnlySpan<byte> file)
     {
@@ -101,7 +106,7 @@ internal static class PngFile
             var length = BinaryPrimitives.ReadUInt32BigEndian(file[at..]);
             if (length > file.Length - at - 12) break;
             var content = file.Slice(at + 4, (int)length + 4);
-            if (Crc32.Compute(content) != BinaryPrimitives.ReadUInt32BigEndian(file[(at + 8 + (int)length)..]))
+            if (Crc32.HashToUInt32(content) != BinaryPrimitives.ReadUInt32BigEndian(file[(at + 8 + (int)length)..]))
                 return $"the chunk {System.Text.Encoding.ASCII.GetString(content[..4])} at byte {at} has a wrong checksum";
             at += (int)length + 12;
         }

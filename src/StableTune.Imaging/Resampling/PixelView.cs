@@ -1,7 +1,7 @@
 namespace StableTune.Imaging;
 
 /// <summary>Pixels in anybody's memory: rows without gaps.</summary>
-internal readonly ref struct PixelView(ReadOnlySpan<byte> pixels, int width, int height, int channels, bool isBgr = false)
+internal readonly ref struct PixelView(ReadOnlySpan<byte> pixels, int width, int height, int channels)
 {
     /// <summary>At least as many as the picture has.</summary>
     internal ReadOnlySpan<byte> Pixels { get; } = pixels;
@@ -12,9 +12,6 @@ internal readonly ref struct PixelView(ReadOnlySpan<byte> pixels, int width, int
 
     /// <summary>3 or 4.</summary>
     internal int Channels { get; } = channels;
-
-    /// <summary>Whether blue comes first, as OpenCV's decoders give it.</summary>
-    internal bool IsBgr { get; } = isBgr;
 
     internal PixelSize Size => new(Width, Height);
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Imaging;
 using StableTune.Testing;
 
 namespace StableTune.Data.Tests;
@@ -35,6 +36,32 @@ public sealed class FolderSourceTests
 
         var found = build().Samples.ToDictionary(sample => Path.GetFileName(sample.Path), sample => sample.Caption);
         Assert.Equal(expected.GetProperty("captions").EnumerateObject().ToDictionary(c => c.Name, c => c.Value.GetString()!.TrimStart('\uFEFF')), found);
+    }
+
+    [Fact]
+    public void Kinds_AreThoseOfTheCodec_AndOthersAreNamed()
+    {
+        using var folder = new TemporaryFolder();
+        File.Copy(Fixtures.Path("data", "images", "png_small.png"), folder.File("a.png"));
+        File.WriteAllBytes(folder.File("b.GIF"), [.. "GIF89a"u8, 90, 0, 70, 0, 0, 0, 0, .. new byte[20]]);
+        File.WriteAllBytes(folder.File("c.avif"), new byte[20]);
+        var builder = new DatasetBuilder().AddFolder(folder.Path).WithResolution(64);
+        var plain = builder.Build();
+        Assert.Equal("a.png", Path.GetFileName(Assert.Single(plain.Samples).Path));
+        Assert.Contains(plain.Warnings, warning => warning.Contains("2 image(s) are of a kind that the codec does not read") && warning.Contains("b.GIF"));
+
+        var more = builder.WithOptions(builder.Plan.Options with { Codec = new GifCodec() }).Build();
+        Assert.Equal(["a.png", "b.GIF"], more.Samples.Select(sample => Path.GetFileName(sample.Path)).Order());
+        Assert.Contains(more.Warnings, warning => warning.Contains("1 image(s) are of a kind") && warning.Contains("c.avif"));
+    }
+
+    [Fact]
+    public void WrongKindUnderAKnownName_IsToldWhenTheDataSetIsBuilt()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder.File("b.png"), [.. "GIF89a"u8, 90, 0, 70, 0, 0, 0, 0, .. new byte[20]]);
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddFolder(folder.Path).WithResolution(64).Build()).Problems);
+        Assert.Contains("it is a GIF file, which SkiaCodec does not read", problem.ToString());
     }
 
     [Fact]
@@ -192,4 +219,13 @@ public sealed class FolderSourceTests
 
     private static TrainingDataset Build(string folder, string? extension, SubsetOptions options) =>
         new DatasetBuilder().Add(new FolderSource(folder) { CaptionExtension = extension }, options).WithResolution(64).Build();
+
+    private sealed class GifCodec : IImageCodec
+    {
+        public IReadOnlyCollection<ImageFormat> Formats => [.. SkiaCodec.Instance.Formats, ImageFormat.Gif];
+
+        public PixelImage Decode(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha) => new(header.StoredSize.Width, header.StoredSize.Height);
+
+        public byte[] Encode(PixelImage image, ImageFormat format, int quality) => [];
+    }
 }

@@ -189,15 +189,15 @@ public sealed class CacheRunTests : IDisposable
 
         public int Decoded => _decoded;
 
+        public IReadOnlyCollection<Imaging.ImageFormat> Formats => Imaging.SkiaCodec.Instance.Formats;
+
         public Imaging.PixelImage Decode(ReadOnlySpan<byte> file, Imaging.ImageHeader header, bool keepAlpha)
         {
             Interlocked.Increment(ref _decoded);
-            return Imaging.OpenCvCodec.Instance.Decode(file, header, keepAlpha);
+            return Imaging.SkiaCodec.Instance.Decode(file, header, keepAlpha);
         }
 
-        public byte[] Encode(Imaging.PixelImage image, Imaging.ImageFormat format, int quality) => Imaging.OpenCvCodec.Instance.Encode(image, format, quality);
-
-        public Imaging.PixelImage Resize(Imaging.PixelImage image, int width, int height, Imaging.CodecResizeMethod method) => Imaging.OpenCvCodec.Instance.Resize(image, width, height, method);
+        public byte[] Encode(Imaging.PixelImage image, Imaging.ImageFormat format, int quality) => Imaging.SkiaCodec.Instance.Encode(image, format, quality);
     }
 
     private sealed class Stages(List<string> names) : IProgress<TrainingProgress>
