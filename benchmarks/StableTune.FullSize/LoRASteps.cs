@@ -14,14 +14,13 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
     public static void Run(string folder, ScalarType type, bool checkpointing)
     {
         var warmUp = Stopwatch.StartNew();
-        Console.WriteLine($"libtorch {engine.version}, {engine.blas.Name}, {get_num_threads()} threads; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
-        foreach (var warning in engine.start_up_warnings) Console.WriteLine(warning);
+        Console.WriteLine($"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
         Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
 
-        engine.keep_freed_memory(new TrainingPlan().KeptMemoryBytes);
+        using var kept = HostMemory.Keep(new TrainingPlan().KeptMemoryBytes);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

@@ -15,7 +15,7 @@ internal static class ImageSpeed
     public static void Loader(string folder, int workers, bool fast)
     {
         var dataset = Dataset(folder, fast);
-        engine.keep_freed_memory(KeptBytes);                                   // as training does
+        using var kept = HostMemory.Keep(KeptBytes);                                   // as training does
         using var loader = new BatchLoader(new() { Workers = workers });
         using var clock = new Measure(fast ? $"loader, {workers} worker(s), reduced decoding" : $"loader, {workers} worker(s)");
         for (var round = 1; round <= Rounds; round++)

@@ -16,8 +16,8 @@ public static class Products
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
-        // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours.
-        var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input);
+        // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours to save memory.
+        var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input) && !LinearProduct.IsQuickerByOneDnn(input, weight);
         return !isPlain && FrozenProduct.Serves(input, weight, bias)
             ? FrozenProduct.Apply(LinearProduct.Instance, input, weight, bias)
             : LinearProduct.Instance.Compute(input, weight, bias);
@@ -34,8 +34,7 @@ public static class Products
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(geometry);
-        if (WindowProduct.IsQuicker(input, weight, bias, geometry)) return WindowProduct.Compute(input, weight, bias, geometry);
-        var product = new ConvolutionProduct(geometry);
+        Product product = WindowProduct.IsQuicker(input, weight, bias, geometry) ? new WindowProduct(geometry) : new ConvolutionProduct(geometry);
         return input.dim() == 4 && FrozenProduct.Serves(input, weight, bias)
             ? FrozenProduct.Apply(product, input, weight, bias)
             : product.Compute(input, weight, bias);
@@ -91,9 +90,25 @@ internal sealed record LinearProduct : Product
 {
     internal static LinearProduct Instance { get; } = new();
 
-    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
+    internal static bool IsQuickerByOneDnn(Tensor input, Tensor weight)
+    {
+        if (weight.dim() != 2 || !weight.is_contiguous()) return false;
+        long outer = weight.size(0), inner = weight.size(1);
+        return input.dim() >= 2 && input.size(-1) == inner && OneDnn.IsQuicker(input, input.numel() / inner, inner, outer);
+    }
 
-    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) => gradient.matmul(weight);
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
+    {
+        var records = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias is { requires_grad: true });
+        if (records || !IsQuickerByOneDnn(input, weight)) return nn.functional.linear(input, weight, bias);
+        var product = OneDnn.Multiply(input.contiguous(), weight);
+        return bias is null ? product : product.add_(bias);
+    }
+
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
+        weight.is_contiguous() && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
+            ? OneDnn.Multiply(gradient.contiguous(), weight.t())
+            : gradient.matmul(weight);
 }
 
 internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product

@@ -1,13 +1,15 @@
 namespace StableTune.Torch;
 
-/// <summary>A convolution as weight · windows, for large weights and small maps on the CPU.</summary>
+/// <summary>A convolution as weight · windows, for large frozen weights and small maps on the CPU.</summary>
 /// <remarks>
 /// oneDNN brings the weight into a layout of its own at every call. For a large weight and a small map that costs more than the
-/// convolution, and as much memory as the weight. Keeps the weight only for the backward pass.
+/// convolution, and as much memory as the weight.
 /// </remarks>
-internal static class WindowProduct
+internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
 {
     private const long LargeWeight = 1 << 19, SmallMap = 64;
+
+    private static readonly Operator s_toWindows = new("aten::im2col"), s_toMap = new("aten::col2im"), s_shaped = new("aten::_unsafe_view");
 
     /// <summary>Whether this is the better form of the convolution.</summary>
     internal static bool IsQuicker(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
@@ -22,25 +24,38 @@ internal static class WindowProduct
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
     }
 
-    /// <summary>The convolution.</summary>
-    /// <param name="input">[B, in, H, W].</param>
-    /// <param name="weight">[out, in, kh, kw], contiguous.</param>
-    /// <param name="bias">[out], or null.</param>
-    /// <param name="geometry">How it walks over the input.</param>
-    /// <returns>[B, out, H', W'].</returns>
-    internal static Tensor Compute(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
-        using var scope = NewDisposeScope();
         long[] shape = input.shape, kernel = weight.shape;
-        var windows = Windows.Call(input, new[] { kernel[2], kernel[3] }, geometry.Dilation, geometry.Padding, geometry.Stride);   // [B, in · kh · kw, places]
+        var windows = s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);   // [B, in · kh · kw, places]
         var kernels = weight.view(kernel[0], -1);
-        var products = shape[0] == 1 ? kernels.mm(windows[0]).unsqueeze(0) : kernels.matmul(windows);
-        var map = products.view(shape[0], kernel[0], Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
-        if (bias is not null) map.add_(bias.As(map.dtype).view(-1, 1, 1));
-        return map.MoveToOuterDisposeScope();
+        var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));                                          // [B, out, places]
+        // Not a view for autograd, which does not let the result of a node be changed in place where it is one.
+        var map = s_shaped.Call(products, new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
+        return bias is null ? map : map.add_(bias.view(-1, 1, 1));
     }
 
-    private static readonly Operator Windows = new("aten::im2col");
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input)
+    {
+        var kernel = weight.shape;
+        var kernels = weight.view(kernel[0], -1);
+        var places = gradient.reshape(gradient.size(0), kernel[0], -1);                                                            // [B, out, places]
+        var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));                          // [B, in · kh · kw, places]
+        return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
+    }
+
+    /// <summary>kernels [out, n] · windows [n, places].</summary>
+    private static Tensor Multiply(Tensor kernels, Tensor windows) =>
+        OneDnn.IsQuicker(kernels, kernels.size(0), kernels.size(1), windows.size(1)) ? OneDnn.Multiply(kernels, windows.t()) : kernels.mm(windows);
+
+    /// <summary>kernelsᵀ [n, out] · places [out, places].</summary>
+    private static Tensor MultiplyTransposed(Tensor kernels, Tensor places) =>
+        OneDnn.IsQuicker(kernels, places.size(1), kernels.size(0), kernels.size(1))
+            ? OneDnn.Multiply(places.t().contiguous(), kernels.t()).t().contiguous()
+            : kernels.t().mm(places);
+
+    private static Tensor PerSample(long count, Func<long, Tensor> product) =>
+        count == 1 ? product(0).unsqueeze(0) : stack([.. Enumerable.Range(0, (int)count).Select(sample => product(sample))]);
 
     private static long Places(long[] input, long[] kernel, ConvolutionGeometry geometry, int direction) =>
         (input[2 + direction] + 2 * geometry.Padding[direction] - geometry.Dilation[direction] * (kernel[2 + direction] - 1) - 1)

@@ -45,7 +45,7 @@ public static class NativeBackend
         var isCuda = torch.cuda.is_available();
         return new NativeBackendReport(
             typeof(torch).Assembly.GetName().Version!.ToString(3), Version.Parse(torch.__version__).ToString(3),
-            LoadedLibraries.Find(NativeFiles.FileName("torch_cpu")), TorchSharpResolver.UsesPatchedCopy,
+            LoadedLibraries.Find(NativeFiles.FileName("torch_cpu")), Blas(), TorchSharpResolver.UsesPatchedCopy,
             isCuda, isCuda ? torch.cuda.device_count() : 0, torch.get_num_threads());
     }
 
@@ -66,6 +66,9 @@ public static class NativeBackend
         ArgumentNullException.ThrowIfNull(device);
         CheckDevice(device.ToString());
     }
+
+    /// <summary>libtorch says this only in C++; its packages are built with MKL on x64, with Accelerate on macOS, and with OpenBLAS on arm64 elsewhere.</summary>
+    private static string Blas() => LibTorch.HasMkl ? "MKL" : OperatingSystem.IsMacOS() ? "Accelerate" : "OpenBLAS";
 
     private static void Check(NativeFiles files)
     {

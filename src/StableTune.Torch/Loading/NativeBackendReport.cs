@@ -6,6 +6,7 @@ namespace StableTune.Torch;
 /// <param name="TorchSharpVersion">The version of TorchSharp, such as "0.107.0".</param>
 /// <param name="LibTorchVersion">The version of libtorch that TorchSharp was built for, such as "2.10.0".</param>
 /// <param name="LibTorchPath">The file that libtorch was loaded from; null when the system does not tell.</param>
+/// <param name="Blas">The library that computes matrix products: <c>MKL</c>, <c>Accelerate</c> or <c>OpenBLAS</c>.</param>
 /// <param name="UsesPatchedCopy">Whether a patched copy of TorchSharp's native library is in use, for an older libstdc++.</param>
 /// <param name="IsCudaAvailable">Whether tensors can be put on an NVIDIA GPU.</param>
 /// <param name="CudaDeviceCount">The number of GPUs that CUDA offers; 0 without CUDA.</param>
@@ -14,6 +15,7 @@ public sealed record NativeBackendReport(
     string TorchSharpVersion,
     string LibTorchVersion,
     string? LibTorchPath,
+    string Blas,
     bool UsesPatchedCopy,
     bool IsCudaAvailable,
     int CudaDeviceCount,
@@ -24,7 +26,7 @@ public sealed record NativeBackendReport(
     {
         var cuda = IsCudaAvailable ? string.Create(CultureInfo.InvariantCulture, $"CUDA with {CudaDeviceCount} device(s)") : "no CUDA";
         var patched = UsesPatchedCopy ? ", patched for an older libstdc++" : "";
-        var libtorch = $"libtorch {LibTorchVersion} from {LibTorchPath ?? "an unknown place"}";
+        var libtorch = $"libtorch {LibTorchVersion} with {Blas} from {LibTorchPath ?? "an unknown place"}";
         var torchSharp = $"TorchSharp {TorchSharpVersion}{patched}";
         return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}, {libtorch}, {cuda}, {Threads} thread(s)");
     }

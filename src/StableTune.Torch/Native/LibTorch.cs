@@ -17,6 +17,9 @@ internal static unsafe partial class LibTorch
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int torch_new_string_handle(string data, nuint length, out nint handle);
 
+    /// <summary>Whether the loaded libtorch was built with Intel's MKL, whose functions it then exports.</summary>
+    internal static bool HasMkl => NativeLibrary.TryGetExport(LoadedLibrary.Handle(Library), "MKL_Get_Max_Threads", out _);
+
     [LibraryImport(Library)]
     internal static partial int torch_new_list_reserve_size(nuint size, out nint list);
 

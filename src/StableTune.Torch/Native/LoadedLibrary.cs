@@ -12,14 +12,17 @@ internal static class LoadedLibrary
     [SuppressMessage("Usage", "CA2255", Justification = "Native functions must be found before any of them is called, whoever is first.")]
     internal static void Install() => NativeLibrary.SetDllImportResolver(typeof(LoadedLibrary).Assembly, Resolve);
 
-    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? search)
+    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? search) =>
+        name is LibTorch.Library or LibTorchSharp.Library ? Handle(name) : 0;
+
+    /// <summary>The library of this name; 0 when it is not to be found.</summary>
+    internal static nint Handle(string name)
     {
-        if (name is not (LibTorch.Library or LibTorchSharp.Library)) return 0;
         _ = get_num_threads();   // TorchSharp loads libtorch; its error says what is missing
         foreach (var file in Files(name))
         {
             // By its bare name first: that is the library in memory, wherever it was loaded from.
-            if (NativeLibrary.TryLoad(file, out var handle) || NativeLibrary.TryLoad(file, assembly, search, out handle)) return handle;
+            if (NativeLibrary.TryLoad(file, out var handle) || NativeLibrary.TryLoad(file, typeof(LoadedLibrary).Assembly, null, out handle)) return handle;
         }
 
         return 0;
