@@ -28,7 +28,7 @@ if ! dotnet build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1
   stop "the build failed"
 fi
 
-# One test process at a time: the engine uses every core itself.
+# One test process at a time: libtorch uses every core itself.
 dotnet test StableTune.sln -c Release --no-build -m:1 --nologo --logger "trx" --results-directory "$results/trx" 2>&1 |
   grep -vE '^(Test run for|A total of|Starting test execution|VSTest version|Results File:|\s*$)'
 status=${PIPESTATUS[0]}

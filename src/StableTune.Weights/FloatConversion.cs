@@ -6,8 +6,8 @@ using StableTune.Formats;
 namespace StableTune.Weights;
 
 /// <summary>
-/// Conversion between floating-point types in memory, by way of float32, as libtorch converts. It stands here and not in
-/// the engine because reading threads use it: an operator of the engine would start its own threads in each of them.
+/// Conversion between floating-point types in memory, by way of float32, as libtorch converts. It is not
+/// libtorch's because reading threads use it: an operator would start threads of its own in each of them.
 /// </summary>
 internal static class FloatConversion
 {

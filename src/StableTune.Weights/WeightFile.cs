@@ -82,7 +82,7 @@ public sealed class WeightFile : IDisposable
     /// <summary>Closes the file. Tensors that were loaded, also mapped ones, stay.</summary>
     public void Dispose() => Source.Dispose();
 
-    /// <summary>Between floating-point types the reader converts; what else may be asked for, the engine does afterwards.</summary>
+    /// <summary>Between floating-point types the reader converts; what else may be asked for, libtorch does afterwards.</summary>
     private static ScalarType ReadType(TensorInfo info, ScalarType wanted) =>
         info.DType.HasBitsOf(wanted) || FloatConversion.Handles(info.DType, wanted) ? wanted : info.DType.ToScalarType();
 

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics.X86;
 namespace StableTune.Torch;
 
 /// <summary>
-/// Whether half precision is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times slower than
+/// Whether bfloat16 is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times slower than
 /// in float32: there it is a type of storage, and products run in float32.
 /// </summary>
 public static class HalfPrecision
@@ -15,14 +15,14 @@ public static class HalfPrecision
 
     /// <summary>The type that products of a tensor are computed in.</summary>
     /// <param name="tensor">The input of a product.</param>
-    /// <returns>float32 for half precision on a CPU that lacks instructions for it, else the tensor's own type.</returns>
+    /// <returns>float32 for bfloat16 on a CPU that lacks instructions for it, else the tensor's own type.</returns>
     public static ScalarType ComputeType(Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return IsStorageOnly(tensor) ? ScalarType.Float32 : tensor.dtype;
     }
 
-    /// <summary>Whether a tensor is of half precision and lies on a CPU that does not compute in it.</summary>
+    /// <summary>Whether a tensor is bfloat16 and lies on a CPU that does not compute in it.</summary>
     internal static bool IsStorageOnly(Tensor tensor) => IsStorageOnly(tensor.dtype) && tensor.device_type == DeviceType.CPU;
 
     /// <summary>Whether the CPU of this machine holds this type but computes in float32.</summary>

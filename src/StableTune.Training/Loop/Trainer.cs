@@ -71,7 +71,7 @@ public sealed class Trainer
         CountTokens = options.CountTokens ?? (ModelConfiguration.Find(Plan.ModelPath!, Plan.Model)?.Tokenizer is { } tokenizer ? tokenizer.CountTokens : null),
     };
 
-    /// <summary>Trains on a thread of its own: the engine's scopes and gradient mode belong to one thread. See <see cref="Train"/>.</summary>
+    /// <summary>Trains on a thread of its own: dispose scopes and gradient mode belong to one thread. See <see cref="Train"/>.</summary>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Factory.StartNew(() => Train(progress, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }
