@@ -8,16 +8,42 @@ public static class FusedAdamW
     /// <summary>Updates parameters and moments in place.</summary>
     /// <param name="tensors">Parameters, gradients, moments and step counts; all lists are of the same length.</param>
     /// <param name="rates">The rates of this step.</param>
-    /// <exception cref="TorchException">libtorch refuses the tensors: lists of different lengths, shapes or devices.</exception>
+    /// <exception cref="ArgumentException">The lists are of different lengths, or tensors at the same place of different sizes or types.</exception>
+    /// <exception cref="TorchException">libtorch refuses the tensors, such as for their devices.</exception>
     /// <remarks>Loshchilov and Hutter, Decoupled weight decay regularization, arXiv:1711.05101; as <c>torch.optim.AdamW</c> with <c>fused=True</c>.</remarks>
     public static void Step(AdamWTensors tensors, AdamWRates rates)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(rates);
+        Check(tensors);
         Kernel.Do(
             tensors.Parameters, tensors.Gradients, tensors.Averages, tensors.Squares, tensors.LargestSquares ?? [], tensors.Steps,
             rates.LearningRate, rates.Beta1, rates.Beta2, rates.WeightDecay, rates.Epsilon,
             tensors.LargestSquares is not null, false, OperatorArgument.None, OperatorArgument.None);
+    }
+
+    /// <summary>libtorch's kernel trusts the sizes: it would read and write past the end of a smaller tensor. Nothing is changed where something does not fit.</summary>
+    private static void Check(AdamWTensors tensors)
+    {
+        var parameters = tensors.Parameters;
+        Check(tensors.Gradients, nameof(tensors.Gradients));
+        Check(tensors.Averages, nameof(tensors.Averages));
+        Check(tensors.Squares, nameof(tensors.Squares));
+        if (tensors.LargestSquares is { } largest) Check(largest, nameof(tensors.LargestSquares));
+        if (tensors.Steps.Length != parameters.Length) throw Unequal(nameof(tensors.Steps), tensors.Steps.Length);
+
+        void Check(Tensor[] list, string name)
+        {
+            if (list.Length != parameters.Length) throw Unequal(name, list.Length);
+            for (var k = 0; k < list.Length; k++)
+            {
+                if (list[k].numel() != parameters[k].numel() || list[k].dtype != parameters[k].dtype)
+                    throw new ArgumentException($"AdamW: {name}[{k}] is {TorchException.Describe(list[k])}, its parameter {TorchException.Describe(parameters[k])}.", nameof(tensors));
+            }
+        }
+
+        ArgumentException Unequal(string name, int count) =>
+            new($"AdamW: {name} holds {count} tensors for {parameters.Length} parameters.", nameof(tensors));
     }
 }
 
