@@ -34,7 +34,8 @@ public static class ActivationCheckpoint
     {
         ArgumentNullException.ThrowIfNull(segment);
         ArgumentNullException.ThrowIfNull(inputs);
-        if (Array.Exists(inputs, input => input is null)) throw new ArgumentException("An input of a checkpoint is null: let the segment hold what is optional.", nameof(inputs));
+        if (Array.Exists(inputs, input => input is null))
+            throw new ArgumentException("An input of a checkpoint is null: let the segment hold what is optional.", nameof(inputs));
         GradientFaults.ThrowPending();
         using var scope = NewDisposeScope();
         var random = drawsRandomNumbers && is_grad_enabled() ? get_rng_state() : null;

@@ -15,8 +15,8 @@ internal sealed class GradientFaults
     internal static GradientFaults OfThisThread => s_ofThisThread ??= new GradientFaults();
 
     /// <summary>
-    /// Where a node keeps its exception: with the thread that waits in <see cref="Gradients.Backward"/> if it is this one, else with that of the
-    /// forward pass. libtorch computes the gradients of a GPU on a thread of its own, which nobody can be told on.
+    /// Where a node keeps its exception: with the thread that waits in <see cref="Gradients.Backward"/> if it is this one, else with that
+    /// of the forward pass. libtorch computes the gradients of a GPU on a thread of its own, which nobody can be told on.
     /// </summary>
     /// <param name="ofForwardPass">Those of the thread that ran the forward pass.</param>
     internal static GradientFaults OfPass(GradientFaults ofForwardPass) => s_passes > 0 ? OfThisThread : ofForwardPass;

@@ -18,7 +18,8 @@ internal static class WindowProduct
         if (kernel[2] * kernel[3] == 1 || input.dtype != weight.dtype || shape[1] != kernel[1]) return false;
         if (is_grad_enabled() && (weight.requires_grad || bias is { requires_grad: true })) return false;
         // Errors, which libtorch words.
-        if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1 || (bias is not null && bias.numel() != kernel[0])) return false;
+        if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1) return false;
+        if (bias is not null && bias.numel() != kernel[0]) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
     }

@@ -62,7 +62,8 @@ public static unsafe class MappedMemory
         return count > 0 && shape.All(n => n > 0) && data != 0 && data % size == 0
             ? count
             : throw new ArgumentException(
-                $"a tensor of {dtype} [{string.Join(", ", shape)}] cannot lie at address {data:x}: it needs elements, and an address that is a multiple of {size}");
+                $"a tensor of {dtype} [{string.Join(", ", shape)}] cannot lie at address {data:x}: "
+                + $"it needs elements, and an address that is a multiple of {size}");
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

@@ -71,7 +71,7 @@ public sealed unsafe class Operator(string name, string overload = "")
     /// <summary>The dispatcher reads the arguments from the stack, which it owns from then on, and writes the results over them.</summary>
     private void Invoke(ReadOnlySpan<OperatorArgument> arguments, Span<ulong> stack)
     {
-        if (arguments.Length > stack.Length) throw new ArgumentException($"{Name} cannot take {arguments.Length} arguments", nameof(arguments));
+        if (arguments.Length > stack.Length) throw new ArgumentException($"{Name} cannot take {arguments.Length} arguments.", nameof(arguments));
         // Before anything is handed over, which a failure later on would leave behind.
         foreach (var argument in arguments)
             if (!argument.IsUsable)
@@ -81,7 +81,8 @@ public sealed unsafe class Operator(string name, string overload = "")
         int status;
         fixed (ulong* values = stack) status = LibTorch.torch_call_dispatcher(name, overload, values, LibTorch.InterfaceVersion);
         foreach (var argument in arguments) argument.KeepAlive();
-        if (status != 0) throw Failure(arguments, "libtorch has no such operator or refuses these arguments; its own words are on standard error");
+        if (status != 0)
+            throw Failure(arguments, "libtorch has no such operator or refuses these arguments; its own words are on standard error");
     }
 
     /// <summary>The C interface prints the reason to standard error and returns a number only: the message says what was given.</summary>

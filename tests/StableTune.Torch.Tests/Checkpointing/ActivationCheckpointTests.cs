@@ -35,14 +35,16 @@ public sealed class ActivationCheckpointTests : IDisposable
     {
         var (x, y, weight) = (Leaf(3, 4), Leaf(3, 4), Leaf(4, 4));
         AssertSame(() => Block(x, y, weight), () => ActivationCheckpoint.Run(t => Block(t[0], t[1], weight), x, y), [x, y, weight]);
-        AssertSame(() => Block(x, y, weight), () => ActivationCheckpoint.RunDeterministic(t => Block(t[0], t[1], weight), x, y), [x, y, weight]);
+        AssertSame(() => Block(x, y, weight), () => ActivationCheckpoint.RunDeterministic(t => Block(t[0], t[1], weight), x, y),
+            [x, y, weight]);
     }
 
     [Fact]
     public void Run_GradientsMatchDifferences()
     {
         var constant = randn([3, 4], float64);
-        GradientCheck.Of(t => ActivationCheckpoint.Run(s => Block(s[0], s[1], s[2]), t[0], constant, t[1]), randn([3, 4], float64), randn([4, 4], float64));
+        GradientCheck.Of(t => ActivationCheckpoint.Run(s => Block(s[0], s[1], s[2]), t[0], constant, t[1]), randn([3, 4], float64),
+            randn([4, 4], float64));
     }
 
     [Fact]
@@ -107,7 +109,8 @@ public sealed class ActivationCheckpointTests : IDisposable
         var segment = (Tensor[] t) => Block(t[0], t[0], weight);
         AssertSame(
             () => Enumerable.Range(0, 3).Aggregate(x, (hidden, _) => Block(hidden, hidden, weight)) + Block(x, x, weight),
-            () => Enumerable.Range(0, 3).Aggregate(x, (hidden, _) => ActivationCheckpoint.Run(segment, hidden)) + ActivationCheckpoint.Run(segment, x),
+            () => Enumerable.Range(0, 3).Aggregate(x, (hidden, _) => ActivationCheckpoint.Run(segment, hidden))
+                + ActivationCheckpoint.Run(segment, x),
             [x, weight],
             tolerance: 1e-13);   // gradients are summed in another order
     }
@@ -225,7 +228,8 @@ public sealed class ActivationCheckpointTests : IDisposable
             {
                 using var scope = NewDisposeScope();
                 var x = ones([2, 4], float64).requires_grad_();
-                var output = ActivationCheckpoint.RunDeterministic(t => ActivationCheckpoint.RunDeterministic(s => s[0].matmul(weight), t[0]) * 2, x);
+                var output = ActivationCheckpoint.RunDeterministic(t =>
+                    ActivationCheckpoint.RunDeterministic(s => s[0].matmul(weight), t[0]) * 2, x);
                 Gradients.Backward(output.sum());
                 Close.To(x.grad!, full([2, 4], 8 * (k + 1.0), float64));
                 Close.To(weight.grad!, full([4, 4], 4.0, float64));

@@ -13,7 +13,8 @@ public sealed class CheckpointFaultTests : IDisposable
     private static Tensor Failing(Tensor x, Exception? exception = null)
     {
         var runs = 0;
-        return ActivationCheckpoint.RunDeterministic(t => ++runs == 1 ? t[0] * 2 : throw exception ?? new InvalidDataException("second"), x);
+        exception ??= new InvalidDataException("second");
+        return ActivationCheckpoint.RunDeterministic(t => ++runs == 1 ? t[0] * 2 : throw exception, x);
     }
 
     private static void AssertWorks()
@@ -26,7 +27,8 @@ public sealed class CheckpointFaultTests : IDisposable
     [Fact]
     public void Exception_InTheFirstPass_ArrivesAsItself()
     {
-        var error = Assert.Throws<InvalidDataException>(() => ActivationCheckpoint.Run(_ => throw new InvalidDataException("mine"), Leaf()));
+        var error = Assert.Throws<InvalidDataException>(() =>
+            ActivationCheckpoint.Run(_ => throw new InvalidDataException("mine"), Leaf()));
         Assert.Equal("mine", error.Message);
         AssertWorks();
     }
@@ -111,7 +113,8 @@ public sealed class CheckpointFaultTests : IDisposable
         Assert.Throws<InvalidDataException>(() => Gradients.Backward(x.sum()));
         AssertWorks();
         Failing(x).sum().backward();
-        Assert.Throws<InvalidDataException>(() => Products.Conv2d(ones([1, 1, 2, 2], requires_grad: true), ones(1, 1, 1, 1), null, new([1, 1], [0, 0], [1, 1])));
+        Assert.Throws<InvalidDataException>(() => Products.Conv2d(
+            ones([1, 1, 2, 2], requires_grad: true), ones(1, 1, 1, 1), null, new([1, 1], [0, 0], [1, 1])));
         AssertWorks();
     }
 
@@ -176,8 +179,10 @@ public sealed class CheckpointFaultTests : IDisposable
     [Fact]
     public void Backward_ThatCannotBe_NamesTheLoss()
     {
-        Assert.StartsWith("backward failed for (Float32 []): ", Assert.Throws<TorchException>(() => Gradients.Backward(ones([2]).sum())).Message);
-        Assert.StartsWith("backward failed for (Float64 [4]): ", Assert.Throws<TorchException>(() => Gradients.Backward(Leaf() * 2)).Message);
+        Assert.StartsWith("backward failed for (Float32 []): ",
+            Assert.Throws<TorchException>(() => Gradients.Backward(ones([2]).sum())).Message);
+        Assert.StartsWith("backward failed for (Float64 [4]): ",
+            Assert.Throws<TorchException>(() => Gradients.Backward(Leaf() * 2)).Message);
         Assert.Throws<ArgumentNullException>(() => Gradients.Backward(null!));
         var loss = Leaf().pow(2).sum();
         Gradients.Backward(loss);
@@ -187,7 +192,7 @@ public sealed class CheckpointFaultTests : IDisposable
     [Fact]
     public void Backward_TwiceWithoutRetainGraph_IsToldOrDoneAgain()
     {
-        // libtorch frees what it saved itself; TorchSharp's node keeps what a checkpoint saved, so that its own second pass may still work.
+        // libtorch frees what it saved itself; TorchSharp's node keeps what a checkpoint saved, so that its second pass may work again.
         var x = Leaf();
         var loss = ActivationCheckpoint.Run(t => t[0].pow(2), x);
         Gradients.Backward(loss.sum());

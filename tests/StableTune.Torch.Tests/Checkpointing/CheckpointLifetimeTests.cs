@@ -60,7 +60,8 @@ public sealed class CheckpointLifetimeTests
         var x = ones([Size], requires_grad: true);
         var before = TensorCount.Live;
         var output = ActivationCheckpoint.RunDeterministic(t => Segment(t[0], t[0]), x);
-        Assert.Equal(before + 1, TensorCount.Live);                 // neither TorchSharp's empty tensor of the output's size nor the anchor
+        // neither TorchSharp's empty tensor of the output's size nor the anchor
+        Assert.Equal(before + 1, TensorCount.Live);
         Gradients.Backward(output.sum());
         Assert.Equal(before + 2, TensorCount.Live);                 // the sum
     }

@@ -21,7 +21,8 @@ public sealed class CheckpointRandomnessTests : IDisposable
         return (x.grad!, between, randn(7));
     }
 
-    private static void AssertSame((Tensor Gradient, Tensor Between, Tensor After) expected, (Tensor Gradient, Tensor Between, Tensor After) actual)
+    private static void AssertSame((Tensor Gradient, Tensor Between, Tensor After) expected,
+        (Tensor Gradient, Tensor Between, Tensor After) actual)
     {
         Close.Same(expected.Gradient, actual.Gradient);
         Close.Same(expected.Between, actual.Between);

@@ -59,7 +59,8 @@ public sealed class LayerParametersTests : IDisposable
     {
         var target = ones([2, 3], requires_grad: true);
         Gradients.Backward(target.sum());
-        Assert.StartsWith("set_data failed for (Float32 [2, 3], Float32 [3, 2]): the shapes differ", Assert.Throws<TorchException>(() => target.SetData(ones(3, 2))).Message);
+        Assert.StartsWith("set_data failed for (Float32 [2, 3], Float32 [3, 2]): the shapes differ",
+            Assert.Throws<TorchException>(() => target.SetData(ones(3, 2))).Message);
         Assert.NotNull(target.grad);
         Assert.Throws<TorchException>(() => empty([2], device: META).SetData(ones(2)));
         Assert.Throws<ArgumentNullException>(() => target.SetData(null!));

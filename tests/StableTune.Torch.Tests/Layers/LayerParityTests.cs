@@ -28,7 +28,8 @@ public sealed class LayerParityTests : IDisposable
         var (actual, expected) = (First(ours, out var x), First(theirs, out var y));
         Close.To(actual, expected, tolerance);
         if (wantsGradient) Close.To(x.grad!, y.grad!, tolerance * 100);
-        foreach (var (name, parameter) in theirs.named_parameters()) Close.To(ours.get_parameter(name)!.grad!, parameter.grad!, tolerance * 100);
+        foreach (var (name, parameter) in theirs.named_parameters())
+            Close.To(ours.get_parameter(name)!.grad!, parameter.grad!, tolerance * 100);
         if (!wantsGradient) return;
 
         // Frozen, the gradient of the input stays the same.
@@ -55,7 +56,11 @@ public sealed class LayerParityTests : IDisposable
     [InlineData(2, 0, 1, 4, true)]
     public void Conv2d_EqualsTorchSharps(long stride, long padding, long dilation, long groups, bool hasBias)
     {
-        foreach (var input in new[] { randn([3, 4, 8, 7], float64), randn([1, 4, 8, 7], float64), randn([4, 8, 7], float64), randn([2, 8, 7, 4], float64).permute(0, 3, 1, 2) })
+        Tensor[] inputs =
+        [
+            randn([3, 4, 8, 7], float64), randn([1, 4, 8, 7], float64), randn([4, 8, 7], float64), randn([2, 8, 7, 4], float64).permute(0, 3, 1, 2),
+        ];
+        foreach (var input in inputs)
             AssertSame(
                 new Conv2d(4, 8, 3, stride, padding, dilation, groups, hasBias),
                 nn.Conv2d(4, 8, 3L, stride, padding, dilation, groups: groups, bias: hasBias), input);
@@ -120,6 +125,7 @@ public sealed class LayerParityTests : IDisposable
             Gradients.Backward(gradient.pow(2).sum());
             return x.grad!;
         }
-        Close.To(SecondDerivative(x => Products.Conv2d(x, weight, null, geometry)), SecondDerivative(x => nn.functional.conv2d(x, weight, null, padding: [1, 1])), 1e-10);
+        Close.To(SecondDerivative(x => Products.Conv2d(x, weight, null, geometry)),
+            SecondDerivative(x => nn.functional.conv2d(x, weight, null, padding: [1, 1])), 1e-10);
     }
 }

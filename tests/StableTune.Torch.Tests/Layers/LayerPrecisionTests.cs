@@ -26,7 +26,8 @@ public sealed class LayerPrecisionTests : IDisposable
         var output = layer.call(leaf);
         // Weighed, as the plain sum of a norm's output does not depend on its input.
         Gradients.Backward((output.to(float32).pow(2) * (1 + arange(output.numel(), float32).sin()).view(output.shape)).sum());
-        return [output, leaf.grad!, .. layer.parameters().Where(parameter => parameter.requires_grad).Select(parameter => parameter.grad!.clone())];
+        var trained = layer.parameters().Where(parameter => parameter.requires_grad);
+        return [output, leaf.grad!, .. trained.Select(parameter => parameter.grad!.clone())];
     }
 
     public static TheoryData<string, bool, ScalarType> Cases()
@@ -44,7 +45,13 @@ public sealed class LayerPrecisionTests : IDisposable
     public void TrainedFloat32Weights_UnderHalfPrecision_GetFloat32Gradients(string name, bool computes, ScalarType type)
     {
         HalfPrecision.Assume(computes);
-        using Layer layer = name switch { "linear" => new Linear(8, 6), "conv" => new Conv2d(8, 6, 3, padding: 1), "group" => new GroupNorm(2, 8), _ => new LayerNorm(8) };
+        using Layer layer = name switch
+        {
+            "linear" => new Linear(8, 6),
+            "conv" => new Conv2d(8, 6, 3, padding: 1),
+            "group" => new GroupNorm(2, 8),
+            _ => new LayerNorm(8),
+        };
         var input = randn(2, 8, 8, 8);
         var (precise, half) = (Run(layer, input), Run(layer, input.to(type)));
         Assert.Equal([type, type, ScalarType.Float32, ScalarType.Float32], half.Select(tensor => tensor.dtype));
@@ -80,7 +87,8 @@ public sealed class LayerPrecisionTests : IDisposable
     public void StorageOnly_ProductsRunInFloat32()
     {
         HalfPrecision.Assume(false);
-        var (x, weight, bias) = (randn([2, 8, 6, 6], ScalarType.BFloat16), randn([4, 8, 3, 3], ScalarType.BFloat16), randn([4], ScalarType.BFloat16));
+        var (x, weight, bias) = (randn([2, 8, 6, 6], ScalarType.BFloat16), randn([4, 8, 3, 3], ScalarType.BFloat16),
+            randn([4], ScalarType.BFloat16));
         Close.Same(
             nn.functional.conv2d(x.to(float32), weight.to(float32), bias.to(float32), padding: [1, 1]).to(ScalarType.BFloat16),
             Products.Conv2d(x, weight, bias, Geometry));
@@ -101,7 +109,8 @@ public sealed class LayerPrecisionTests : IDisposable
         Assert.True(HalfPrecision.IsStorageOnly(ScalarType.BFloat16));
         Assert.False(HalfPrecision.IsStorageOnly(ScalarType.Float32));
         Assert.Equal(ScalarType.Float64, HalfPrecision.ComputeType(ones([1], float64)));
-        OnThread.Run(() => Assert.Equal(HalfPrecision.HasBFloat16Products(Environment.GetEnvironmentVariable("ONEDNN_MAX_CPU_ISA")), HalfPrecision.ProcessorComputesInBFloat16));
+        OnThread.Run(() => Assert.Equal(HalfPrecision.HasBFloat16Products(Environment.GetEnvironmentVariable("ONEDNN_MAX_CPU_ISA")),
+            HalfPrecision.ProcessorComputesInBFloat16));
         HalfPrecision.Assume(true);
         Assert.True(HalfPrecision.ProcessorComputesInBFloat16);
         Assert.Equal(ScalarType.BFloat16, HalfPrecision.ComputeType(half));
@@ -153,15 +162,18 @@ public sealed class LayerPrecisionTests : IDisposable
             {
                 Assert.True(IsLetGo(conv.call, type), $"convolution, {type}");
                 Assert.True(IsLetGo(linear.call, type), $"linear, {type}");
-                Assert.True(IsLetGo(input => Products.Linear(input, linear.weight.to(ScalarType.BFloat16)), type), $"bfloat16 weights, {type}");
+                Assert.True(IsLetGo(input => Products.Linear(input, linear.weight.to(ScalarType.BFloat16)), type),
+                    $"bfloat16 weights, {type}");
             }
         }
-        Assert.False(IsLetGo(input => nn.functional.conv2d(input, conv.weight, padding: [1, 1]), ScalarType.Float32), "libtorch keeps it no more: FrozenProduct is of no use then");
+        Assert.False(IsLetGo(input => nn.functional.conv2d(input, conv.weight, padding: [1, 1]), ScalarType.Float32),
+            "libtorch keeps it no more: FrozenProduct is of no use then");
         conv.SetRequiresGrad(true);
         Assert.False(IsLetGo(conv.call, ScalarType.Float32));
     }
 
-    /// <summary>Whether the input is gone after the forward pass. It is an intermediate result in lent memory, so that we are told when nothing holds it any more.</summary>
+    /// <summary>Whether the input is gone after the forward pass.</summary>
+    /// <remarks>It is an intermediate result in lent memory, so that we are told when nothing holds it any more.</remarks>
     private static unsafe bool IsLetGo(Func<Tensor, Tensor> layer, ScalarType type)
     {
         var (memory, released) = (new float[4 * 8 * 8], false);

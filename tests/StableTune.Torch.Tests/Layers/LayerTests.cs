@@ -7,7 +7,8 @@ public sealed class LayerTests : IDisposable
 
     public void Dispose() => _scope.Dispose();
 
-    private static Layer[] All() => [new Linear(8, 4), new Conv2d(8, 4, 3, padding: 1), new Embedding(8, 4), new GroupNorm(2, 8), new LayerNorm(8)];
+    private static Layer[] All() =>
+        [new Linear(8, 4), new Conv2d(8, 4, 3, padding: 1), new Embedding(8, 4), new GroupNorm(2, 8), new LayerNorm(8)];
 
     private static Tensor InputOf(Layer layer, ScalarType type) => layer is Embedding ? tensor(new[] { 1L, 7 }) : ones([2, 8, 8, 8], type);
 
@@ -16,7 +17,8 @@ public sealed class LayerTests : IDisposable
     {
         (string, long[])[][] expected =
         [
-            [("weight", [4, 8]), ("bias", [4])], [("weight", [4, 8, 3, 3]), ("bias", [4])], [("weight", [8, 4])], [("weight", [8]), ("bias", [8])], [("weight", [8]), ("bias", [8])],
+            [("weight", [4, 8]), ("bias", [4])], [("weight", [4, 8, 3, 3]), ("bias", [4])], [("weight", [8, 4])],
+            [("weight", [8]), ("bias", [8])], [("weight", [8]), ("bias", [8])],
         ];
         foreach (var (layer, entries) in All().Zip(expected))
         {
@@ -69,9 +71,11 @@ public sealed class LayerTests : IDisposable
         Close.To(layer.call(ones(1, 3)), tensor(new[,] { { 4f, 4 } }));
         using var conv = new Conv2d(1, 1, 1) { weight = LayerInitialization.NewParameter(full([1, 1, 1, 1], 2f)), bias = null };
         Close.To(conv.call(ones(1, 1, 1, 2)).flatten(), [2, 2]);
-        using var norm = new LayerNorm(2) { weight = LayerInitialization.NewParameter(zeros(2)), bias = LayerInitialization.NewParameter(ones(2)) };
+        using var norm = new LayerNorm(2);
+        (norm.weight, norm.bias) = (LayerInitialization.NewParameter(zeros(2)), LayerInitialization.NewParameter(ones(2)));
         Close.To(norm.call(randn(2)), [1, 1]);
-        using var group = new GroupNorm(1, 2) { weight = LayerInitialization.NewParameter(zeros(2)), bias = LayerInitialization.NewParameter(ones(2)) };
+        using var group = new GroupNorm(1, 2);
+        (group.weight, group.bias) = (LayerInitialization.NewParameter(zeros(2)), LayerInitialization.NewParameter(ones(2)));
         Close.To(group.call(randn(1, 2)).flatten(), [1, 1]);
         using var table = new Embedding(2, 1) { weight = LayerInitialization.NewParameter(ones(2, 1)) };
         Close.To(table.call(tensor(new[] { 1L })).flatten(), [1]);
@@ -90,9 +94,12 @@ public sealed class LayerTests : IDisposable
         Assert.DoesNotContain("frame #", linear);
         Assert.StartsWith("Conv2d 8 to 4, 3x3 failed for (Float32 [2, 3, 4, 4], Float32 [4, 8, 3, 3]): ", Message(new Conv2d(8, 4, 3), x));
         Assert.StartsWith("Conv2d 3 to 4, 5x5 failed for (", Message(new Conv2d(3, 4, 5), x));
-        Assert.StartsWith("Conv2d 8 to 4, 3x3 failed for (BFloat16 [2, 3, 4, 4], ", Message(new Conv2d(8, 4, 3).SetRequiresGrad(false), x.to(ScalarType.BFloat16).requires_grad_()));
-        Assert.StartsWith("Embedding of 8 rows failed for (Int64 [1], Float32 [8, 4]): ", Message(new Embedding(8, 4), tensor(new[] { 8L })));
-        Assert.StartsWith("GroupNorm of 8 channels in 2 groups failed for (Float32 [2, 3, 4, 4], Float32 [8]): ", Message(new GroupNorm(2, 8), x));
+        Assert.StartsWith("Conv2d 8 to 4, 3x3 failed for (BFloat16 [2, 3, 4, 4], ",
+            Message(new Conv2d(8, 4, 3).SetRequiresGrad(false), x.to(ScalarType.BFloat16).requires_grad_()));
+        Assert.StartsWith("Embedding of 8 rows failed for (Int64 [1], Float32 [8, 4]): ",
+            Message(new Embedding(8, 4), tensor(new[] { 8L })));
+        Assert.StartsWith("GroupNorm of 8 channels in 2 groups failed for (Float32 [2, 3, 4, 4], Float32 [8]): ",
+            Message(new GroupNorm(2, 8), x));
         Assert.StartsWith("LayerNorm of 8 failed for (Float32 [2, 3, 4, 4], Float32 [8]): ", Message(new LayerNorm(8), x));
     }
 

@@ -35,13 +35,15 @@ public sealed class WindowProductTests : IDisposable
             Gradients.Backward(output.sum());
             return (output, leaf.grad!);
         }
-        var (expected, expectedGradient) = Run(t => nn.functional.conv2d(t, weight, bias, geometry.Stride, geometry.Padding, geometry.Dilation));
+        var (expected, expectedGradient) = Run(t => nn.functional.conv2d(
+            t, weight, bias, geometry.Stride, geometry.Padding, geometry.Dilation));
         var (actual, gradient) = Run(t => Products.Conv2d(t, weight, bias, geometry));
         // Sums of 2304 products, in another order; bfloat16 has 8 bits.
         var tolerance = type == ScalarType.BFloat16 ? 0.05 : 1e-4;
         Close.To(actual, expected, tolerance);
         Close.To(gradient, expectedGradient, tolerance);
-        using (no_grad()) Close.To(Products.Conv2d(x, weight, null, geometry), nn.functional.conv2d(x, weight, null, geometry.Stride, geometry.Padding, geometry.Dilation), tolerance);
+        using (no_grad()) Close.To(Products.Conv2d(x, weight, null, geometry),
+            nn.functional.conv2d(x, weight, null, geometry.Stride, geometry.Padding, geometry.Dilation), tolerance);
     }
 
     [Fact]

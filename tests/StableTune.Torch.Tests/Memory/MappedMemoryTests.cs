@@ -20,7 +20,8 @@ public sealed unsafe class MappedMemoryTests : IDisposable
         NativeMemory.AlignedFree(_memory);
     }
 
-    private Tensor Map(params long[] shape) => MappedMemory.ToTensor((nint)_memory, shape, ScalarType.Float32, () => Interlocked.Increment(ref _released));
+    private Tensor Map(params long[] shape) =>
+        MappedMemory.ToTensor((nint)_memory, shape, ScalarType.Float32, () => Interlocked.Increment(ref _released));
 
     [Fact]
     public void ToTensor_IsAViewOfTheMemory()
@@ -153,7 +154,8 @@ public sealed unsafe class MappedMemoryTests : IDisposable
     public void Scalars_AndAllTypes_CanBeMapped()
     {
         using (var scalar = Map()) Assert.Equal(0f, scalar.item<float>());
-        ScalarType[] types = [ScalarType.Byte, ScalarType.Int8, ScalarType.Int16, ScalarType.Int32, ScalarType.Int64, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float64, ScalarType.Bool];
+        ScalarType[] types = [ScalarType.Byte, ScalarType.Int8, ScalarType.Int16, ScalarType.Int32, ScalarType.Int64,
+            ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float64, ScalarType.Bool];
         foreach (var type in types)
         {
             using var mapped = MappedMemory.ToTensor((nint)_memory, [2], type, () => _released++);

@@ -36,7 +36,8 @@ public sealed class TensorMemoryTests : IDisposable
     public void Elements_OfOtherTensors_AreRefused()
     {
         var x = ones(2, 3);
-        Assert.Contains("Float32 [2, 3] on cpu are no contiguous Doubles", Assert.Throws<ArgumentException>(() => x.Elements<double>().Length).Message);
+        Assert.Contains("Float32 [2, 3] on cpu are no contiguous Doubles",
+            Assert.Throws<ArgumentException>(() => x.Elements<double>().Length).Message);
         Assert.Throws<ArgumentException>(() => x.t().Elements<float>().Length);
         Assert.Throws<ArgumentException>(() => empty([2], device: META).Elements<float>().Length);
         Assert.Throws<ArgumentNullException>(() => ((Tensor)null!).Elements<float>().Length);

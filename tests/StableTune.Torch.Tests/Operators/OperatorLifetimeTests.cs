@@ -13,7 +13,8 @@ public sealed class OperatorLifetimeTests
         new Operator("aten::split", "Tensor").CallForList(x, 4L, 0L);
         new Operator("aten::sort").CallForMany(2, x, 0L, true);
         var image = x.view(1, 1, 8, 8);
-        Backward.CallForMany(3, image, image, ones(1, 1, 1, 1), OperatorArgument.None, new long[] { 1, 1 }, new long[] { 0, 0 }, new long[] { 1, 1 }, false,
+        Backward.CallForMany(
+            3, image, image, ones(1, 1, 1, 1), OperatorArgument.None, new long[] { 1, 1 }, new long[] { 0, 0 }, new long[] { 1, 1 }, false,
             new long[] { 0, 0 }, 1L, new[] { true, false, false });
         new Operator("aten::gelu").Call(x, "tanh");
         new Operator("aten::_foreach_mul_", "Tensor").Do(new[] { x, x }, tensor(1f));

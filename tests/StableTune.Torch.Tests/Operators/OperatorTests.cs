@@ -61,7 +61,8 @@ public sealed class OperatorTests : IDisposable
     {
         var (gradient, input, weight) = (randn(1, 2, 3, 3), randn(1, 2, 3, 3), randn(2, 2, 1, 1));
         Tensor?[] Backward(bool[] mask) => new Operator("aten::convolution_backward").CallForMany(
-            3, gradient, input, weight, OperatorArgument.None, new long[] { 1, 1 }, new long[] { 0, 0 }, new long[] { 1, 1 }, false, new long[] { 0, 0 }, 1L, mask);
+            3, gradient, input, weight, OperatorArgument.None, new long[] { 1, 1 }, new long[] { 0, 0 }, new long[] { 1, 1 }, false,
+            new long[] { 0, 0 }, 1L, mask);
         Assert.Equal([true, false, false], Backward([true, false, false]).Select(result => result is not null));
         Assert.Equal([false, true, false], Backward([false, true, false]).Select(result => result is not null));
         var all = Backward([true, true, true]);
@@ -103,7 +104,8 @@ public sealed class OperatorTests : IDisposable
     {
         var (a, b) = (randn([3, 4], float64), randn([4, 2], float64));
         GradientCheck.Of(t => Matmul.Call(t[0], t[1]), a, b);
-        GradientCheck.Of(t => new Operator("aten::im2col").Call(t[0], new long[] { 2, 2 }, new long[] { 1, 1 }, new long[] { 0, 1 }, new long[] { 1, 1 }),
+        GradientCheck.Of(t => new Operator("aten::im2col").Call(
+            t[0], new long[] { 2, 2 }, new long[] { 1, 1 }, new long[] { 0, 1 }, new long[] { 1, 1 }),
             randn([1, 2, 3, 3], float64));
         GradientCheck.Of(t => new Operator("aten::split", "Tensor").CallForList(t[0], 2L, 0L)[1].pow(2), a);
         using var off = no_grad();
@@ -161,8 +163,10 @@ public sealed class OperatorTests : IDisposable
     {
         var gone = ones(2);
         gone.Dispose();
-        Assert.StartsWith("aten::matmul failed for (Float32 [2], a disposed tensor): ", Assert.Throws<TorchException>(() => Matmul.Call(ones(2), gone)).Message);
-        Assert.StartsWith("aten::cat failed for (Float32 [2], none): ", Assert.Throws<TorchException>(() => new Operator("aten::cat").Call(new[] { ones(2), null! }, 0L)).Message);
+        Assert.StartsWith("aten::matmul failed for (Float32 [2], a disposed tensor): ",
+            Assert.Throws<TorchException>(() => Matmul.Call(ones(2), gone)).Message);
+        Assert.StartsWith("aten::cat failed for (Float32 [2], none): ",
+            Assert.Throws<TorchException>(() => new Operator("aten::cat").Call(new[] { ones(2), null! }, 0L)).Message);
     }
 
     [Fact]

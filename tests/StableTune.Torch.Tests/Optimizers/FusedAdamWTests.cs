@@ -10,8 +10,8 @@ public sealed class FusedAdamWTests : IDisposable
     private static AdamWTensors New(Tensor[] parameters, bool amsGrad = false, ScalarType? moments = null)
     {
         Tensor[] Zeros() => [.. parameters.Select(parameter => zeros(parameter.shape, moments ?? parameter.dtype))];
-        return new(parameters, [.. parameters.Select(parameter => zeros(parameter.shape, parameter.dtype))], Zeros(), Zeros(), amsGrad ? Zeros() : null,
-            [.. parameters.Select(_ => tensor(0f))]);
+        return new(parameters, [.. parameters.Select(parameter => zeros(parameter.shape, parameter.dtype))], Zeros(), Zeros(),
+            amsGrad ? Zeros() : null, [.. parameters.Select(_ => tensor(0f))]);
     }
 
     private static void Step(AdamWTensors tensors, int step)
@@ -19,7 +19,10 @@ public sealed class FusedAdamWTests : IDisposable
         using var off = no_grad();
         foreach (var count in tensors.Steps) count.fill_(step);
         for (var k = 0; k < tensors.Gradients.Length; k++)
-            tensors.Gradients[k].copy_((arange(tensors.Gradients[k].numel(), float64).view(tensors.Gradients[k].shape) * (k + 1) + 0.7 * step).cos() / step);
+        {
+            var places = arange(tensors.Gradients[k].numel(), float64).view(tensors.Gradients[k].shape);
+            tensors.Gradients[k].copy_((places * (k + 1) + 0.7 * step).cos() / step);
+        }
         FusedAdamW.Step(tensors, Rates);
     }
 
@@ -74,6 +77,21 @@ public sealed class FusedAdamWTests : IDisposable
     }
 
     [Fact]
+    public void Step_WithAGradientOfAnotherLayout_EqualsTheContiguousOne()
+    {
+        Tensor Stepped(Tensor gradient, Tensor? parameter = null)
+        {
+            var tensors = New([parameter ?? ones(2, 3)]) with { Gradients = [gradient], Steps = [tensor(1f)] };
+            FusedAdamW.Step(tensors, Rates);
+            FusedAdamW.Step(tensors, Rates);
+            return tensors.Parameters[0];
+        }
+        var gradient = arange(6, float32).view(3, 2).t();
+        Close.Same(Stepped(gradient.contiguous()), Stepped(gradient));
+        Assert.Throws<ArgumentException>(() => Stepped(gradient, ones(3, 2).t()));   // its moments are contiguous
+    }
+
+    [Fact]
     public void Step_OfLeaves_ThatWantGradients_WorksUnderNoGrad()
     {
         var parameter = ones([3], requires_grad: true);
@@ -100,14 +118,19 @@ public sealed class FusedAdamWTests : IDisposable
         var good = New([ones(3), ones(2)]);
         AdamWTensors[] bad =
         [
-            good with { Gradients = good.Gradients[..1] }, good with { Averages = [] }, good with { Squares = good.Squares[1..] }, good with { Steps = good.Steps[..1] },
-            good with { LargestSquares = [zeros(3)] }, good with { Gradients = [ones(3), ones(3)] }, good with { LargestSquares = [zeros(3), zeros(1)] },
+            good with { Gradients = good.Gradients[..1] }, good with { Averages = [] }, good with { Squares = good.Squares[1..] },
+            good with { Steps = good.Steps[..1] },
+            good with { LargestSquares = [zeros(3)] }, good with { Gradients = [ones(3), ones(3)] },
+            good with { LargestSquares = [zeros(3), zeros(1)] },
             good with { Averages = [zeros(3), zeros([2], float64)] }, good with { Gradients = [ones([3], float64), ones(2)] },
         ];
-        foreach (var tensors in bad) Assert.StartsWith("AdamW: ", Assert.Throws<ArgumentException>(() => FusedAdamW.Step(tensors, Rates)).Message);
-        Assert.Contains("Gradients[1] is Float32 [3], its parameter Float32 [2].", Assert.Throws<ArgumentException>(() => FusedAdamW.Step(bad[5], Rates)).Message);
+        foreach (var tensors in bad)
+            Assert.StartsWith("AdamW: ", Assert.Throws<ArgumentException>(() => FusedAdamW.Step(tensors, Rates)).Message);
+        Assert.Contains("Gradients[1] is Float32 [3], its parameter Float32 [2].",
+            Assert.Throws<ArgumentException>(() => FusedAdamW.Step(bad[5], Rates)).Message);
         Close.To(good.Parameters[0], [1, 1, 1]);
-        Assert.StartsWith("aten::_fused_adamw_ failed for (", Assert.Throws<TorchException>(() => FusedAdamW.Step(New([ones([3], ScalarType.Int64)]), Rates)).Message);
+        Assert.StartsWith("aten::_fused_adamw_ failed for (",
+            Assert.Throws<TorchException>(() => FusedAdamW.Step(New([ones([3], ScalarType.Int64)]), Rates)).Message);
         Assert.Throws<ArgumentNullException>(() => FusedAdamW.Step(null!, Rates));
         Assert.Throws<ArgumentNullException>(() => FusedAdamW.Step(good, null!));
     }
