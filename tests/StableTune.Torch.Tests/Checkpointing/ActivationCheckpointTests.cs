@@ -142,6 +142,29 @@ public sealed class ActivationCheckpointTests : IDisposable
     }
 
     [Fact]
+    public void Run_WhoseOutputGetsNoGradient_IsNotRunAgain()
+    {
+        var (x, weight, runs) = (Leaf(3), Leaf(3), 0);
+        var first = ActivationCheckpoint.Run(t => (++runs, t[0].exp()).Item2, x);
+        Gradients.Backward(ActivationCheckpoint.Run(_ => weight * 2, first).sum());
+        Assert.Equal(1, runs);
+        Assert.Null(x.grad);
+        Close.To(weight.grad!, [2, 2, 2]);
+    }
+
+    [Fact]
+    public void Run_AroundFrozenLayers_EqualsThem()
+    {
+        using var conv = new Conv2d(4, 4, 3, padding: 1).SetRequiresGrad(false);
+        using var norm = new GroupNorm(2, 4);
+        conv.to(ScalarType.Float64);
+        norm.to(ScalarType.Float64);
+        var x = Leaf(2, 4, 5, 5);
+        Tensor Layers(Tensor input) => conv.call(norm.call(conv.call(input)).relu());
+        AssertSame(() => Layers(x), () => ActivationCheckpoint.Run(t => Layers(t[0]), x), [x, norm.weight, norm.bias]);
+    }
+
+    [Fact]
     public void Run_ReturningItsInput_GivesATensorOfItsOwn()
     {
         var x = Leaf(2);

@@ -127,6 +127,20 @@ public sealed class CheckpointFaultTests : IDisposable
     }
 
     [Fact]
+    public void Exceptions_OnSeveralThreads_ArriveOnTheirOwn()
+        => OnThread.Run(4, k =>
+        {
+            for (var step = 0; step < 50; step++)
+            {
+                using var scope = NewDisposeScope();
+                var message = $"{k}, {step}";
+                var loss = Failing(Leaf(), new IOException(message)).sum();
+                Assert.Equal(message, Assert.Throws<IOException>(() => Gradients.Backward(loss)).Message);
+                AssertWorks();
+            }
+        });
+
+    [Fact]
     public void BackwardOnAnotherThread_ThrowsThere()
     {
         var loss = Failing(Leaf()).sum();

@@ -130,6 +130,25 @@ public sealed class CheckpointLifetimeTests
     }
 
     [Fact]
+    public void BackwardOnAThreadWithoutADisposeScope_LeavesNothingBehind()
+    {
+        using var weight = ones([8], requires_grad: true);
+        void Step()
+        {
+            using var scope = NewDisposeScope();
+            var loss = ActivationCheckpoint.Run(t => ActivationCheckpoint.Run(s => Quick(s[0], weight), t[0] * 2), ones(8)).sum();
+            var thread = new Thread(() => Gradients.Backward(loss));
+            thread.Start();
+            thread.Join();
+            weight.grad = null;
+        }
+        Step();
+        var before = TensorCount.Live;
+        for (var k = 0; k < 20; k++) Step();
+        Assert.Equal(before, TensorCount.Live);
+    }
+
+    [Fact]
     public void FrozenProduct_KeepsNothingButTheOutput()
     {
         using var scope = NewDisposeScope();

@@ -1,3 +1,5 @@
+using StableTune.Testing;
+
 namespace StableTune.Torch.Tests.Layers;
 
 /// <summary>Our layers against TorchSharp's own, given the same weights.</summary>
@@ -112,6 +114,33 @@ public sealed class LayerParityTests : IDisposable
         GradientCheck.Of(t => group.call(t[0]), x);
         using var layer = new LayerNorm(6);
         GradientCheck.Of(t => layer.call(t[0]), x);
+    }
+
+    [Fact]
+    public void FrozenConvolution_OfManyShapes_EqualsThePlainOne()
+    {
+        var random = new Random(7);
+        for (var run = 0; run < Exhaustive.Runs(60, 5000); run++)
+        {
+            using var scope = NewDisposeScope();
+            long Some(int least, int most) => random.Next(least, most + 1);
+            var groups = Some(1, 3);
+            long[] kernel = [Some(1, 3), Some(1, 3)], dilation = [Some(1, 2), Some(1, 2)], padding = [Some(0, 2), Some(0, 2)];
+            ConvolutionGeometry geometry = new([Some(1, 3), Some(1, 3)], padding, dilation, groups);
+            var x = randn([Some(1, 3), groups * Some(1, 3), Some(5, 9), Some(5, 9)], float64);
+            if (Some(0, 1) == 1) x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);   // channels last
+            var weight = randn([groups * Some(1, 3), x.shape[1] / groups, .. kernel], float64);
+            var bias = Some(0, 1) == 1 ? randn([weight.shape[0]], float64) : null;
+            Tensor Gradient(Func<Tensor, Tensor> convolution)
+            {
+                var leaf = x.detach().requires_grad_();
+                Gradients.Backward(convolution(leaf).pow(2).sum());
+                return leaf.grad!;
+            }
+            Close.To(
+                Gradient(t => Products.Conv2d(t, weight, bias, geometry)),
+                Gradient(t => nn.functional.conv2d(t, weight, bias, geometry.Stride, padding, dilation, groups)), 1e-11);
+        }
     }
 
     [Fact]
