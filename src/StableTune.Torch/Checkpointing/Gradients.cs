@@ -4,8 +4,8 @@ namespace StableTune.Torch;
 public static class Gradients
 {
     /// <summary>
-    /// Computes gradients as <c>loss.backward()</c> does, and throws what happened inside a checkpoint. With a plain <c>backward()</c> such an
-    /// exception would come only at the next checkpoint of the thread.
+    /// Computes gradients as <c>loss.backward()</c> does, and throws what happened inside a checkpoint. With a plain <c>backward()</c> such
+    /// an exception would come only at the next checkpoint or frozen layer of the thread that ran the forward pass.
     /// </summary>
     /// <param name="loss">A scalar tensor, [].</param>
     /// <exception cref="TorchException">libtorch cannot differentiate, such as where nothing wants a gradient.</exception>
