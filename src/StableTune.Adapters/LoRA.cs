@@ -165,10 +165,9 @@ internal sealed class LoRAAdapter : NetworkAdapter
         using var random = training && UsesRandomness ? StepRandom() : null;
         if (random is not null && _options.ModuleDropout > 0 && rand(1, generator: random).item<float>() < _options.ModuleDropout)
             return null;
-        var down = _down.weight.to(input.dtype);
         var hidden = _layer.Convolution is { } c
-            ? nn.functional.conv2d(input, down, null, c.Stride, c.Padding, c.Dilation)
-            : nn.functional.linear(input, down);
+            ? Products.Conv2d(input, _down.weight, null, new ConvolutionGeometry(c.Stride, c.Padding, c.Dilation))
+            : Products.Linear(input, _down.weight);
         if (random is null) return (hidden, _scale);
         if (_options.Dropout > 0) hidden = hidden * Mask(hidden.shape, _options.Dropout, random, hidden) / (1 - _options.Dropout);
         if (_options.RankDropout == 0) return (hidden, _scale);

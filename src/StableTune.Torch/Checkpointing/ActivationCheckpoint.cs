@@ -18,6 +18,7 @@ public static class ActivationCheckpoint
     /// </param>
     /// <param name="inputs">What the segment is computed from; those that want gradients get them.</param>
     /// <returns>What the segment returns, as a tensor of its own.</returns>
+    /// <exception cref="ArgumentException">An input is null.</exception>
     /// <exception cref="Exception">
     /// Whatever the segment throws. In the backward pass it is thrown by <see cref="Gradients.Backward"/>, when libtorch's frames have been left.
     /// </exception>
@@ -33,23 +34,23 @@ public static class ActivationCheckpoint
     {
         ArgumentNullException.ThrowIfNull(segment);
         ArgumentNullException.ThrowIfNull(inputs);
+        if (Array.Exists(inputs, input => input is null))
+            throw new ArgumentException("An input of a checkpoint is null: let the segment hold what is optional.", nameof(inputs));
         GradientFaults.ThrowPending();
         using var scope = NewDisposeScope();
-        if (!is_grad_enabled()) return Result(segment, inputs).MoveToOuterDisposeScope();
-
-        var random = drawsRandomNumbers ? get_rng_state() : null;
+        var random = drawsRandomNumbers && is_grad_enabled() ? get_rng_state() : null;
         Tensor output;
-        using (no_grad()) output = Result(segment, inputs);
+        // Detached, so that it is a tensor of its own where the segment hands back an input or a tensor that it did not make.
+        using (no_grad()) output = Result(segment, inputs).detach();
+        if (!is_grad_enabled()) return output.MoveToOuterDisposeScope();
+
         // An empty tensor that wants a gradient, so that parameters inside the segment are reached even when no input wants one.
         var anchor = empty(0, requires_grad: true);
-        var run = new Segment(segment, drawsRandomNumbers, GradientFaults.OfThisThread, output);
+        var run = new Segment(segment, drawsRandomNumbers, GradientFaults.OfThisThread, inputs.Length, output);
         return SegmentFunction.apply([run, random!, anchor, .. inputs]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the segment returns, as a tensor of its own even when the segment hands back one of its inputs.</summary>
+    /// <summary>What the segment returns, which is a tensor.</summary>
     internal static Tensor Result(Func<Tensor[], Tensor> segment, Tensor[] inputs)
-    {
-        var result = segment(inputs) ?? throw new InvalidOperationException("the segment of a checkpoint returned null");
-        return inputs.Any(input => ReferenceEquals(input, result)) ? result.alias() : result;
-    }
+        => segment(inputs) ?? throw new InvalidOperationException("the segment of a checkpoint returned null");
 }

@@ -4,16 +4,17 @@ namespace StableTune.Torch;
 public static class Gradients
 {
     /// <summary>
-    /// Computes gradients as <c>loss.backward()</c> does, and throws what happened inside a checkpoint. With a plain <c>backward()</c> such an
-    /// exception would come only at the next checkpoint of the thread.
+    /// Computes gradients as <c>loss.backward()</c> does, and throws what happened inside a checkpoint. With a plain <c>backward()</c> such
+    /// an exception would come only at the next checkpoint or frozen layer of the thread that ran the forward pass.
     /// </summary>
-    /// <param name="loss">A scalar tensor, [], computed on this thread.</param>
+    /// <param name="loss">A scalar tensor, [].</param>
     /// <exception cref="TorchException">libtorch cannot differentiate, such as where nothing wants a gradient.</exception>
     /// <exception cref="Exception">What a segment of an <see cref="ActivationCheckpoint"/> threw in its second pass; gradients are incomplete then.</exception>
     public static void Backward(Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
         GradientFaults.ThrowPending();
+        GradientFaults.BeginPass();
         try
         {
             loss.backward();
@@ -25,6 +26,7 @@ public static class Gradients
         }
         finally
         {
+            GradientFaults.EndPass();
             ReturnedGradients.Release();
         }
 

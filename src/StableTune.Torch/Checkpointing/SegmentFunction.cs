@@ -4,8 +4,9 @@ namespace StableTune.Torch;
 /// <param name="Body">The function.</param>
 /// <param name="DrawsRandomNumbers">Whether the CPU's random stream is set back for the second run.</param>
 /// <param name="Faults">Where an exception of the second run is kept.</param>
+/// <param name="InputCount">Number of inputs.</param>
 /// <param name="Output">What the first run gave.</param>
-internal sealed record Segment(Func<Tensor[], Tensor> Body, bool DrawsRandomNumbers, GradientFaults Faults, Tensor Output)
+internal sealed record Segment(Func<Tensor[], Tensor> Body, bool DrawsRandomNumbers, GradientFaults Faults, int InputCount, Tensor Output)
 {
     /// <summary>Runs the segment with the random stream set back, and sets the stream to where it stood afterwards.</summary>
     /// <param name="inputs">What it is computed from.</param>
@@ -49,21 +50,26 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var segment = (Segment)ctx.get_data(Key);
-        var inputs = ctx.get_saved_variables();
-        Tensor?[] gradients = new Tensor?[inputs.Count - 1 + FirstInput];
+        var faults = GradientFaults.OfPass(segment.Faults);
+        var gradients = new Tensor?[FirstInput + segment.InputCount];
+        List<Tensor> saved = [];
         try
         {
             // What went wrong before leaves nothing to be computed any more.
-            if (!segment.Faults.HasPending && !grad_output.IsInvalid) Differentiate(segment, inputs, grad_output, gradients);
+            if (!faults.HasPending && !grad_output.IsInvalid)
+            {
+                saved = ctx.get_saved_variables();   // refused where an input was changed in place since
+                Differentiate(segment, saved, grad_output, gradients);
+            }
         }
         catch (Exception e)
         {
             // No exception may pass through libtorch's frames.
-            segment.Faults.Keep(e);
+            faults.Keep(e);
         }
         finally
         {
-            foreach (var input in inputs) input?.Dispose();
+            foreach (var tensor in saved) tensor?.Dispose();
             if (!grad_output.IsInvalid) grad_output.Dispose();
         }
 
@@ -80,6 +86,7 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
         var output = segment.RunAgain(inputs, segment.DrawsRandomNumbers ? saved[0] : null);
         if (!output.requires_grad) return;
         autograd.backward([output], [gradient]);
+        GradientFaults.ThrowPending();   // of checkpoints inside this one
         for (var k = 0; k < inputs.Length; k++)
             if (inputs[k].requires_grad) gradients[k + FirstInput] = inputs[k].grad?.DetachFromDisposeScope();
     }

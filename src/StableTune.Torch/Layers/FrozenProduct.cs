@@ -14,6 +14,7 @@ internal sealed class FrozenProduct : autograd.SingleTensorFunction<FrozenProduc
     /// <summary>Computes the product and records the node.</summary>
     internal static Tensor Apply(Product product, Tensor input, Tensor weight, Tensor? bias)
     {
+        GradientFaults.ThrowPending();
         // TorchSharp's node holds an empty tensor of the output's size for as long as the scope lets it.
         using var scope = NewDisposeScope();
         Tensor output;
@@ -34,21 +35,25 @@ internal sealed class FrozenProduct : autograd.SingleTensorFunction<FrozenProduc
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var call = (Call)ctx.get_data(Key);
-        var weight = ctx.get_saved_variables()[0];
-        Tensor?[] gradients = new Tensor?[2];
+        var faults = GradientFaults.OfPass(call.Faults);
+        var gradients = new Tensor?[2];
+        Tensor? weight = null;
         try
         {
-            if (!call.Faults.HasPending && !grad_output.IsInvalid)
+            if (!faults.HasPending && !grad_output.IsInvalid)
+            {
+                weight = ctx.get_saved_variables()[0];   // refused where it was changed in place since
                 gradients[1] = call.Product.ComputeInputGradient(grad_output, weight, call.Input).DetachFromDisposeScope();
+            }
         }
         catch (Exception e)
         {
             // No exception may pass through libtorch's frames.
-            call.Faults.Keep(e);
+            faults.Keep(e);
         }
         finally
         {
-            weight.Dispose();
+            weight?.Dispose();
             if (!grad_output.IsInvalid) grad_output.Dispose();
         }
 

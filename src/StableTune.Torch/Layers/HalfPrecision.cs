@@ -10,8 +10,10 @@ public static class HalfPrecision
 {
     private static readonly bool s_computesInBFloat16 = HasBFloat16Products(Environment.GetEnvironmentVariable("ONEDNN_MAX_CPU_ISA"));
 
+    [ThreadStatic] private static bool? s_assumed;
+
     /// <summary>Whether this processor multiplies bfloat16 matrices itself (AVX512-BF16 or AMX).</summary>
-    public static bool ProcessorComputesInBFloat16 => s_computesInBFloat16;
+    public static bool ProcessorComputesInBFloat16 => s_assumed ?? s_computesInBFloat16;
 
     /// <summary>The type that products of a tensor are computed in.</summary>
     /// <param name="tensor">The input of a product.</param>
@@ -27,7 +29,10 @@ public static class HalfPrecision
 
     /// <summary>Whether the CPU of this machine holds this type but computes in float32.</summary>
     /// <param name="type">A floating-point type.</param>
-    public static bool IsStorageOnly(ScalarType type) => type == ScalarType.BFloat16 && !s_computesInBFloat16;
+    public static bool IsStorageOnly(ScalarType type) => type == ScalarType.BFloat16 && !ProcessorComputesInBFloat16;
+
+    /// <summary>For tests: what this thread takes the processor for; null for what it is.</summary>
+    internal static void Assume(bool? computesInBFloat16) => s_assumed = computesInBFloat16;
 
     /// <summary>oneDNN can be told not to use instructions that are there; then they must not be counted on.</summary>
     internal static bool HasBFloat16Products(string? limit)

@@ -12,7 +12,7 @@ public static class LayerInitialization
     /// </summary>
     /// <param name="device">
     /// Where parameters lie; null for the CPU. On <c>META</c> they have names, types and shapes but take no memory: enough to compare a module
-    /// with a file, or to be filled with memory that is there already.
+    /// with a file.
     /// </param>
     /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
     public static IDisposable Skip(Device? device = null, ScalarType? dtype = null) => new Skipped(device, dtype, hasMemory: true);

@@ -26,10 +26,12 @@ public static class LayerParameters
     /// <summary>Puts another tensor's memory, type and device under the same tensor object, so that whoever holds it sees the new values.</summary>
     /// <param name="target">A parameter or buffer; its gradient is dropped, as it may not fit any more.</param>
     /// <param name="data">The new values, of the same shape.</param>
-    /// <exception cref="TorchException">libtorch refuses the exchange.</exception>
+    /// <exception cref="TorchException">The shapes differ, or one of the tensors is on <c>META</c> and the other is not.</exception>
     public static void SetData(this Tensor target, Tensor data)
     {
         ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(data);
+        if (!target.shape.SequenceEqual(data.shape)) throw new TorchException("set_data", "the shapes differ", target, data);
         target.grad = null;
         Exchanging.Do(target, data);
     }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace StableTune.Torch;
 
 /// <summary>Normalises each sample's groups of channels to mean 0 and variance 1, then scales and shifts per channel. Computes in float32.</summary>
@@ -38,16 +40,25 @@ public sealed class GroupNorm : Layer
     /// <summary>Normalises.</summary>
     /// <param name="input">[B, C, ...].</param>
     /// <returns>As the input.</returns>
+    /// <exception cref="TorchException">The input has other channels or another width.</exception>
     public override Tensor forward(Tensor input) => Precise.Rounded(Float32(input), input.dtype);
 
     /// <summary>Normalises, and leaves the result in the type that it was computed in.</summary>
     /// <param name="input">[B, C, ...].</param>
     /// <returns>As the input, in float32 (float64 for an input in float64).</returns>
+    /// <exception cref="TorchException">The input has other channels.</exception>
     public Tensor Float32(Tensor input)
     {
         using var scope = NewDisposeScope();
         var (x, w, b) = Precise.Of(input, _weight, _bias);
-        return nn.functional.group_norm(x, num_groups, w, b, eps).MoveToOuterDisposeScope();
+        try
+        {
+            return nn.functional.group_norm(x, num_groups, w, b, eps).MoveToOuterDisposeScope();
+        }
+        catch (ExternalException e)
+        {
+            throw new TorchException($"GroupNorm of {num_channels} channels in {num_groups} groups", e, input, _weight);
+        }
     }
 }
 
@@ -86,11 +97,19 @@ public sealed class LayerNorm : Layer
     /// <summary>Normalises.</summary>
     /// <param name="input">[..., width].</param>
     /// <returns>As the input.</returns>
+    /// <exception cref="TorchException">The input has other channels or another width.</exception>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
         var (x, w, b) = Precise.Of(input, _weight, _bias);
-        return Precise.Rounded(nn.functional.layer_norm(x, _shape, w, b, eps), input.dtype).MoveToOuterDisposeScope();
+        try
+        {
+            return Precise.Rounded(nn.functional.layer_norm(x, _shape, w, b, eps), input.dtype).MoveToOuterDisposeScope();
+        }
+        catch (ExternalException e)
+        {
+            throw new TorchException($"LayerNorm of {width}", e, input, _weight);
+        }
     }
 }
 

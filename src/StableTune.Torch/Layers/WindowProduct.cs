@@ -15,11 +15,13 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     internal static bool IsQuicker(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
     {
         if (geometry.Groups != 1 || input.dim() != 4 || weight.dim() != 4 || weight.numel() < LargeWeight) return false;
-        if (input.device_type != DeviceType.CPU || !weight.is_contiguous() || HalfPrecision.IsStorageOnly(input)) return false;
+        if (input.device_type != DeviceType.CPU || !weight.is_contiguous()) return false;
         long[] shape = input.shape, kernel = weight.shape;
         if (kernel[2] * kernel[3] == 1 || input.dtype != weight.dtype || shape[1] != kernel[1]) return false;
         if (is_grad_enabled() && (weight.requires_grad || bias is { requires_grad: true })) return false;
-        if (geometry.Stride.Min() < 1) return false;                                 // an error, which libtorch words
+        // Errors, which libtorch words.
+        if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1) return false;
+        if (bias is not null && bias.numel() != kernel[0]) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
     }

@@ -13,16 +13,22 @@ public static class HostMemory
     private static readonly Lock s_gate = new();
     private static int s_users;
 
+    /// <summary>How many keep memory now.</summary>
+    internal static int Users { get { lock (s_gate) return s_users; } }
+
     /// <summary>Whether this system's memory can be kept.</summary>
     public static bool IsSupported { get; } = OperatingSystem.IsLinux() && HasMallopt();
 
     /// <summary>Keeps freed memory until the result is disposed, which gives it back.</summary>
     /// <param name="bytes">How much may lie idle at the end of a heap, at most 2 GiB. 0 keeps nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
-    public static IDisposable Keep(long bytes)
+    public static IDisposable Keep(long bytes) => Keep(bytes, IsSupported);
+
+    /// <summary>The same, for a system that can or cannot keep memory.</summary>
+    internal static IDisposable Keep(long bytes, bool isSupported)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (bytes == 0 || !IsSupported) return new Keeping(counts: false);
+        if (bytes == 0 || !isSupported) return new Keeping(counts: false);
         lock (s_gate)
         {
             s_users++;
@@ -53,7 +59,8 @@ public static class HostMemory
     {
         try
         {
-            return LibC.mallopt(LibC.MapThreshold, 128 << 10) == 1;
+            // A setting that changes nothing: those of the sizes would end malloc's own adjustment of them for good.
+            return LibC.mallopt(LibC.Perturb, 0) == 1;
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
@@ -63,12 +70,11 @@ public static class HostMemory
 
     private sealed class Keeping(bool counts) : IDisposable
     {
-        private bool _counts = counts;
+        private int _counts = counts ? 1 : 0;
 
         public void Dispose()
         {
-            if (_counts) Release();
-            _counts = false;
+            if (Interlocked.Exchange(ref _counts, 0) == 1) Release();
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -7,8 +6,13 @@ namespace StableTune.Torch;
 /// <summary>Tensors over memory that somebody else owns, such as a mapped file.</summary>
 public static unsafe class MappedMemory
 {
+    private static readonly Lock s_gate = new();
+
     /// <summary>What to do when no tensor refers to an address any more; the same address may be given several times.</summary>
-    private static readonly ConcurrentDictionary<nint, ConcurrentStack<Action>> s_releases = new();
+    private static readonly Dictionary<nint, Stack<Action>> s_releases = [];
+
+    /// <summary>How many addresses tensors refer to.</summary>
+    internal static int Addresses { get { lock (s_gate) return s_releases.Count; } }
 
     /// <summary>Makes a CPU tensor of memory without a copy.</summary>
     /// <param name="data">Address of the first element, a multiple of the element's size; the memory must stay until <paramref name="release"/> is called.</param>
@@ -17,19 +21,27 @@ public static unsafe class MappedMemory
     /// <param name="release">Called once, on any thread, when no tensor refers to the memory any more; also when this call fails.</param>
     /// <returns>A tensor of the shape, registered with the current dispose scope.</returns>
     /// <exception cref="ArgumentException">The address is not aligned, or the shape holds no elements.</exception>
+    /// <exception cref="OverflowException">The shape holds more elements than can be counted.</exception>
     public static Tensor ToTensor(nint data, long[] shape, ScalarType dtype, Action release)
     {
-        ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(release);
-        var count = shape.Aggregate(1L, (product, n) => checked(product * n));
-        var size = dtype.ElementSize();
-        if (count <= 0 || data == 0 || data % size != 0)
+        long count;
+        try
+        {
+            count = Count(data, shape, dtype);
+        }
+        catch
         {
             release();
-            throw new ArgumentException($"a tensor of {dtype} [{string.Join(", ", shape)}] cannot lie at address {data:x}: it needs elements, and an address that is a multiple of {size}");
+            throw;
         }
 
-        s_releases.GetOrAdd(data, _ => new ConcurrentStack<Action>()).Push(release);
+        lock (s_gate)
+        {
+            if (!s_releases.TryGetValue(data, out var stack)) s_releases.Add(data, stack = []);
+            stack.Push(release);
+        }
+
         var handle = LibTorchSharp.THSTensor_frombuffer(
             data, &Release, count, 0, (sbyte)dtype, (sbyte)dtype, (int)DeviceType.CPU, -1, requiresGrad: 0);
         if (handle == 0)
@@ -42,12 +54,30 @@ public static unsafe class MappedMemory
         return flat.view(shape);
     }
 
+    /// <summary>The number of elements, where they can lie at the address.</summary>
+    private static long Count(nint data, long[] shape, ScalarType dtype)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        var (count, size) = (shape.Aggregate(1L, (product, n) => checked(product * n)), dtype.ElementSize());
+        return count > 0 && shape.All(n => n > 0) && data != 0 && data % size == 0
+            ? count
+            : throw new ArgumentException(
+                $"a tensor of {dtype} [{string.Join(", ", shape)}] cannot lie at address {data:x}: "
+                + $"it needs elements, and an address that is a multiple of {size}");
+    }
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Release(nint data) => Call(data);
 
     private static void Call(nint data)
     {
-        if (!s_releases.TryGetValue(data, out var stack) || !stack.TryPop(out var release)) return;
+        Action? release;
+        lock (s_gate)
+        {
+            if (!s_releases.TryGetValue(data, out var stack) || !stack.TryPop(out release)) return;
+            if (stack.Count == 0) s_releases.Remove(data);
+        }
+
         try
         {
             release();

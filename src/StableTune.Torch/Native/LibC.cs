@@ -5,7 +5,7 @@ namespace StableTune.Torch;
 /// <summary>glibc's settings of <c>malloc</c>, which libtorch takes the memory of CPU tensors from.</summary>
 internal static partial class LibC
 {
-    internal const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3, MapCount = -4;
+    internal const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3, Perturb = -6;
 
     /// <summary>Sets one of the above.</summary>
     /// <returns>1 when it was accepted.</returns>

@@ -42,6 +42,9 @@ internal static unsafe partial class LibTorch
     internal static partial int aoti_torch_delete_tensor_object(nint handle);
 
     [LibraryImport(Library)]
+    internal static partial int aoti_torch_is_defined(nint handle, [MarshalAs(UnmanagedType.U1)] out bool isDefined);
+
+    [LibraryImport(Library)]
     internal static partial int aoti_torch_get_data_ptr(nint handle, out nint data);
 
     [LibraryImport(Library)]

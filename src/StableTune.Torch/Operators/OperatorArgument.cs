@@ -24,22 +24,30 @@ public readonly struct OperatorArgument
     public static implicit operator OperatorArgument(bool flag) => new(null, flag ? 1UL : 0UL);
 
     /// <summary>A list of whole numbers.</summary>
-    public static implicit operator OperatorArgument(long[] numbers) => new(numbers, 0);
+    public static implicit operator OperatorArgument(long[] numbers) => new(numbers ?? throw new ArgumentNullException(nameof(numbers)), 0);
 
     /// <summary>A list of floating-point numbers.</summary>
-    public static implicit operator OperatorArgument(double[] numbers) => new(numbers, 0);
+    public static implicit operator OperatorArgument(double[] numbers) => new(numbers ?? throw new ArgumentNullException(nameof(numbers)), 0);
 
     /// <summary>A list of flags.</summary>
-    public static implicit operator OperatorArgument(bool[] flags) => new(flags, 0);
+    public static implicit operator OperatorArgument(bool[] flags) => new(flags ?? throw new ArgumentNullException(nameof(flags)), 0);
 
     /// <summary>A text.</summary>
-    public static implicit operator OperatorArgument(string text) => new(text, 0);
+    public static implicit operator OperatorArgument(string text) => new(text ?? throw new ArgumentNullException(nameof(text)), 0);
 
     /// <summary>A list of tensors.</summary>
-    public static implicit operator OperatorArgument(Tensor[] tensors) => new(tensors, 0);
+    public static implicit operator OperatorArgument(Tensor[] tensors) => new(tensors ?? throw new ArgumentNullException(nameof(tensors)), 0);
 
     /// <summary>The tensors in this argument, for messages.</summary>
     internal IEnumerable<Tensor?> Tensors => _value switch { Tensor one => [one], Tensor[] many => many, _ => [] };
+
+    /// <summary>Whether the tensors in this argument are there.</summary>
+    internal bool IsUsable => _value switch
+    {
+        Tensor one => !one.IsInvalid,
+        Tensor[] many => Array.TrueForAll(many, tensor => tensor is { IsInvalid: false }),
+        _ => true,
+    };
 
     /// <summary>The 64 bits that stand for this argument on the dispatcher's stack. Handles and lists in it belong to the dispatcher.</summary>
     internal ulong ToStackValue() => _value switch

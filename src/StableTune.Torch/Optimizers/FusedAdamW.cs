@@ -8,16 +8,52 @@ public static class FusedAdamW
     /// <summary>Updates parameters and moments in place.</summary>
     /// <param name="tensors">Parameters, gradients, moments and step counts; all lists are of the same length.</param>
     /// <param name="rates">The rates of this step.</param>
-    /// <exception cref="TorchException">libtorch refuses the tensors: lists of different lengths, shapes or devices.</exception>
+    /// <exception cref="ArgumentException">The lists are of different lengths, or tensors at the same place of different sizes, types or
+    /// strides (gradients may have any).</exception>
+    /// <exception cref="TorchException">libtorch refuses the tensors, such as for their devices.</exception>
     /// <remarks>Loshchilov and Hutter, Decoupled weight decay regularization, arXiv:1711.05101; as <c>torch.optim.AdamW</c> with <c>fused=True</c>.</remarks>
     public static void Step(AdamWTensors tensors, AdamWRates rates)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(rates);
+        Check(tensors);
+        using var scope = NewDisposeScope();
         Kernel.Do(
-            tensors.Parameters, tensors.Gradients, tensors.Averages, tensors.Squares, tensors.LargestSquares ?? [], tensors.Steps,
+            tensors.Parameters, tensors.Gradients.Zip(tensors.Parameters, LaidOutAs).ToArray(), tensors.Averages, tensors.Squares, tensors.LargestSquares ?? [], tensors.Steps,
             rates.LearningRate, rates.Beta1, rates.Beta2, rates.WeightDecay, rates.Epsilon,
             tensors.LargestSquares is not null, false, OperatorArgument.None, OperatorArgument.None);
+    }
+
+    /// <summary>libtorch's kernel goes through memory, whatever the strides.</summary>
+    private static Tensor LaidOutAs(Tensor gradient, Tensor parameter) =>
+        HaveOneLayout(gradient, parameter) ? gradient : empty_like(parameter).copy_(gradient);
+
+    private static bool HaveOneLayout(Tensor a, Tensor b) => (a.is_contiguous() && b.is_contiguous()) || a.stride().SequenceEqual(b.stride());
+
+    /// <summary>libtorch's kernel trusts the sizes: it would read and write past the end of a smaller tensor.</summary>
+    private static void Check(AdamWTensors tensors)
+    {
+        var parameters = tensors.Parameters;
+        Check(tensors.Gradients, nameof(tensors.Gradients), anyLayout: true);
+        Check(tensors.Averages, nameof(tensors.Averages));
+        Check(tensors.Squares, nameof(tensors.Squares));
+        if (tensors.LargestSquares is { } largest) Check(largest, nameof(tensors.LargestSquares));
+        if (tensors.Steps.Length != parameters.Length) throw Count(nameof(tensors.Steps), tensors.Steps.Length);
+
+        void Check(Tensor[] list, string name, bool anyLayout = false)
+        {
+            if (list.Length != parameters.Length) throw Count(name, list.Length);
+            for (var k = 0; k < list.Length; k++)
+            {
+                if (list[k].numel() != parameters[k].numel() || list[k].dtype != parameters[k].dtype)
+                    throw Unfit($"{name}[{k}] is {TorchException.Describe(list[k])}, its parameter {TorchException.Describe(parameters[k])}");
+                if (!anyLayout && !HaveOneLayout(list[k], parameters[k])) throw Unfit($"{name}[{k}] has other strides than its parameter");
+            }
+        }
+
+        ArgumentException Count(string name, int count) => Unfit($"{name} holds {count} tensors for {parameters.Length} parameters");
+
+        static ArgumentException Unfit(string what) => new($"AdamW: {what}.", nameof(tensors));
     }
 }
 

@@ -19,7 +19,8 @@ public static class GradientNorm
         if (gradients.Length == 0) return 0;
         var device = gradients[0].device;
         var total = stack(gradients.Select(gradient => gradient.norm().to(device)).ToArray()).norm();
-        var norm = (double)total.to(ScalarType.Float32).item<float>();
+        using var number = total.ToScalar();
+        var norm = number.ToDouble();
         if (!double.IsInfinity(maximum) && double.IsFinite(norm))
         {
             var factor = (maximum / (total + 1e-6)).clamp(max: 1.0);

@@ -19,6 +19,8 @@ internal static class PlanWarnings
         var multiple = 8 << (model.UNet.Options.BlockOutChannels.Count - 1);
         if (dataset.Buckets.Select(bucket => bucket.Size).FirstOrDefault(size => size.Width % multiple != 0 || size.Height % multiple != 0) is { Width: > 0 } odd)
             yield return $"DatasetOptions.Resolution or AspectBuckets.Step gives a training size of {odd}: sides that are multiples of {multiple} suit this model's UNet. Others train too, with borders of unlike weight.";
+        if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
+            yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: this processor has no instructions for it. Weights are held in it, and products are computed in Float32.";
         if (plan.ClipSkip is { } layer && model.BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal))
             yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and layers are counted from there. Leave it unset unless the model was made so.";
         if (plan.ClipSkip is { } ignored && model.BaseModelVersion.StartsWith("sdxl", StringComparison.Ordinal))

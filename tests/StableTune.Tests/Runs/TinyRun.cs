@@ -18,7 +18,7 @@ internal static class TinyRun
         .For(TrainingLength.Steps(3))
         .SaveTo(Output(folder, name));
 
-    /// <summary>Tensors alive, and those that only a finalizer freed: a collection at an odd moment must not hide one that was forgotten.</summary>
+    /// <summary>Tensors that were neither disposed nor collected.</summary>
     public static long HeldTensors => TensorCount.Live;
 
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");

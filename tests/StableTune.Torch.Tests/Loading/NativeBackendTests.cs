@@ -19,7 +19,7 @@ public sealed class NativeBackendTests : IDisposable
         Assert.Equal((false, 0), (report.IsCudaAvailable, report.CudaDeviceCount));
         if (Libraries.IsLinux) Assert.Equal(Path.Combine(Libraries.Folder, "libtorch_cpu.so"), report.LibTorchPath);
         Assert.Equal(torch.get_num_threads(), report.Threads);
-        Assert.Contains("libtorch 2.10.0 from", report.ToString());
+        Assert.Contains($"libtorch 2.10.0 with {report.Blas} from", report.ToString());
     }
 
     [Fact]

@@ -1,0 +1,31 @@
+using StableTune.Testing;
+
+namespace StableTune.Tests;
+
+/// <summary>bfloat16 on a processor that has no instructions for it is a type of storage.</summary>
+public sealed class PrecisionTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose()
+    {
+        HalfPrecision.Assume(null);
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Train_BFloat16WithoutInstructions_ComputesInFloat32AndSaysSoOnce()
+    {
+        HalfPrecision.Assume(true);
+        var computed = Train("computed");
+        HalfPrecision.Assume(false);
+        var stored = Train("stored");
+        Assert.DoesNotContain(computed.Warnings, warning => warning.Contains("PrecisionPolicy", StringComparison.Ordinal));
+        Assert.Single(stored.Warnings, warning => warning.Contains("PrecisionPolicy.Compute is BFloat16", StringComparison.Ordinal));
+        // Products rounded once instead of at every step of them: near each other, and not the same.
+        for (var i = 0; i < computed.Losses.Count; i++) Assert.InRange(stored.Losses[i], computed.Losses[i] - 5e-3, computed.Losses[i] + 5e-3);
+        Assert.NotEqual(computed.Losses, stored.Losses);
+    }
+
+    private TrainingResult Train(string name) => TinyRun.Builder(_folder, name).WithPrecision(PrecisionPolicy.BFloat16).Train();
+}
