@@ -39,15 +39,8 @@ internal static unsafe partial class LibTorch
     internal static partial int aoti_torch_new_tensor_handle(nint original, out nint handle);
 
     [LibraryImport(Library)]
-    internal static partial int aoti_torch_delete_tensor_object(nint handle);
-
-    [LibraryImport(Library)]
     internal static partial int aoti_torch_is_defined(nint handle, [MarshalAs(UnmanagedType.U1)] out bool isDefined);
 
     [LibraryImport(Library)]
     internal static partial int aoti_torch_get_data_ptr(nint handle, out nint data);
-
-    [LibraryImport(Library)]
-    internal static partial int aoti_torch_create_tensor_from_blob(
-        nint data, long dimensions, long* sizes, long* strides, long offset, int dtype, int deviceType, int deviceIndex, out nint handle);
 }
