@@ -6,10 +6,16 @@ namespace StableTune.Benchmarks;
 [MemoryDiagnoser]
 public class OperatorBenchmarks
 {
+    private static readonly Operator Multiply = new("aten::mul", "Tensor");
+
     private Tensor _a = null!, _b = null!, _matrix = null!;
 
     [GlobalSetup]
-    public void SetUp() => (_a, _b, _matrix) = (randn(4), randn(4), randn(4, 4));
+    public void SetUp()
+    {
+        NativeBackend.Load();
+        (_a, _b, _matrix) = (randn(4), randn(4), randn(4, 4));
+    }
 
     [GlobalCleanup]
     public void CleanUp()
@@ -27,6 +33,12 @@ public class OperatorBenchmarks
 
     [Benchmark(Description = "a.add_(b)")]
     public void AddInPlace() => _a.add_(_b);
+
+    [Benchmark(Description = "mul by its name, disposed")]
+    public void ByName()
+    {
+        using var product = Multiply.Call(_a, _b);
+    }
 
     [Benchmark(Description = "a * 0.5, disposed")]
     public void MultiplyByNumber()
