@@ -2,7 +2,7 @@ using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using StableTune.Testing;
 
-namespace StableTune.PublicApi.Tests.Documentation;
+namespace StableTune.Documentation.Tests;
 
 /// <summary>Compiles every C# block of the documentation against the assemblies: a renamed member breaks a test, not a reader's program.</summary>
 public sealed class DocumentationTests

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace StableTune.PublicApi.Tests.Documentation;
+namespace StableTune.Documentation.Tests;
 
 /// <summary>One block of C# in a page, and the file that a reader would make of it.</summary>
 /// <param name="Page">The page's path from the repository's root.</param>
@@ -32,7 +32,7 @@ internal sealed partial record CodeBlock(string Page, int Line, string Code)
             namespace Reader;
             #line {{Line}} "{{Page}}"
             {{types}}
-            internal sealed class Fragment : global::StableTune.PublicApi.Tests.Documentation.Surroundings
+            internal sealed class Fragment : global::StableTune.Documentation.Tests.Surroundings
             {
                 internal {{(code.Contains("await ", StringComparison.Ordinal) ? "async Task" : "void")}} Run()
                 {

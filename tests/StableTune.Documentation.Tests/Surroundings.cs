@@ -4,7 +4,7 @@ using StableTune.Data;
 using StableTune.Imaging;
 using StableTune.Models;
 
-namespace StableTune.PublicApi.Tests.Documentation;
+namespace StableTune.Documentation.Tests;
 
 /// <summary>What the documentation's fragments take for granted: each compiles as if it stood in a method of a class derived from this one.</summary>
 public abstract class Surroundings
