@@ -11,7 +11,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
     private const int Steps = 3, LatentSide = 256 / 8;
 
-    public static void Run(string folder, ScalarType type, bool checkpointing)
+    public static void Run(string folder, ScalarType type, bool checkpointing, long? keptMemory = null)
     {
         var warmUp = Stopwatch.StartNew();
         Console.WriteLine($"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
@@ -20,7 +20,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
         Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
 
-        using var kept = HostMemory.Keep(new TrainingPlan().KeptMemoryBytes);
+        using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan().KeptMemoryBytes);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

@@ -11,6 +11,7 @@ using StableTune.FullSize;
 //   make-tiny FOLDER                                writes the tests' tiny SD 1.x with its tokenizer
 //   read FOLDER                                     reads the UNet's bytes once: what loading is compared with
 //   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
+//   train FOLDER float32|bfloat16 kept MIB          the same with so much freed memory kept
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -24,6 +25,7 @@ switch (args)
     case ["read", var folder]: ReadBytes.Run(folder); break;
     case ["train", var folder, var type]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;
     case ["train", var folder, var type, "checkpointing"]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;
+    case ["train", var folder, var type, "kept", var mebibytes]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, long.Parse(mebibytes) << 20); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

@@ -32,7 +32,7 @@ public static class NativeBackend
             var isFirst = LoadedLibraries.Find(NativeFiles.FileName("LibTorchSharp")) is null && !TorchSharpResolver.UsesPatchedCopy;
             TorchSharpResolver.LoadNow();
             StartTorch();
-            if (isFirst) IdleThreads.UseAllProcessors();   // otherwise the program may have chosen a number itself
+            if (isFirst) ProcessSettings.UseAllProcessors();   // otherwise the program may have chosen a number itself
             _isLoaded = true;
         }
     }

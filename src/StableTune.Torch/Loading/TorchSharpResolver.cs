@@ -23,7 +23,8 @@ internal static class TorchSharpResolver
     internal static void Prepare()
     {
         if (!OperatingSystem.IsLinux() || NativeFiles.Platform != Platform) return;
-        IdleThreads.SleepSoon();
+        ProcessSettings.SleepSoon();
+        ProcessSettings.AskForHugePages();
         if (TorchSharpAssembly.Find() is not { } torchSharp) return;   // NativeBackend.Load says so: a module's initializer must not throw
         (AssemblyLoadContext.GetLoadContext(torchSharp) ?? AssemblyLoadContext.Default).ResolvingUnmanagedDll += Resolve;
     }

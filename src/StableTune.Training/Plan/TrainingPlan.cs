@@ -121,9 +121,9 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>
     /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster, and
-    /// raises the peak by as much at most. Default 256 MiB; 0 keeps none.
+    /// raises the peak: with 1 GiB a step at full size took a sixth less time, and a twentieth more memory. Default 32 MiB; 0 keeps none. See <see cref="HostMemory"/>.
     /// </summary>
-    public long KeptMemoryBytes { get; init; } = 256L << 20;
+    public long KeptMemoryBytes { get; init; } = 32L << 20;
 
     /// <summary>The clock of logs, progress and metadata.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
