@@ -21,7 +21,7 @@ version=$(basename "$(ls "$packages"/StableTune.Core.*.nupkg)" .nupkg); version=
 torchsharp=$(sed -n 's/.*Include="TorchSharp" Version="\([^"]*\)".*/\1/p' Directory.Packages.props)
 # Nothing is restored for these: not every feed has the packages with CUDA.
 for description in nuget/packages/*.nuspec; do run dotnet pack "$description" -o "$packages" -p "version=$version" -p "torchsharp=$torchsharp"; done
-count=$(ls "$packages"/*.nupkg | wc -l) expected=$(ls src/*/*.csproj nuget/packages/*.nuspec | wc -l)
+count=$(ls "$packages"/StableTune*.nupkg | wc -l) expected=$(ls src/*/*.csproj nuget/packages/*.nuspec | wc -l)
 [ "$count" -eq "$expected" ] || { echo "$count packages, $expected expected"; exit 1; }
 (cd "$packages" && ls -l --block-size=K *.nupkg) | awk '{ print "  " $5, $NF }'
 cp nuget/programs/CheckPackages.cs "$work/CheckPackages.cs"

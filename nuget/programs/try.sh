@@ -10,7 +10,7 @@ run() { # quiet unless it fails
   if ! "$@" > "$work/log" 2>&1; then grep -E 'error' "$work/log" | sort -u | head -n 20 || tail -n 20 "$work/log"; echo "failed: $*"; exit 1; fi
 }
 start() { # starts a program from another folder, with a home of its own
-  if ! (cd / && HOME=$work/home DOTNET_BUNDLE_EXTRACT_BASE_DIR=$work/home/.net "$@") > "$work/log" 2>&1; then cat "$work/log"; echo "failed: $*"; exit 1; fi
+  if ! (cd / && XDG_CACHE_HOME= HOME=$work/home DOTNET_BUNDLE_EXTRACT_BASE_DIR=$work/home/.net "$@") > "$work/log" 2>&1; then cat "$work/log"; echo "failed: $*"; exit 1; fi
   sed 's/^/    /' "$work/log"
 }
 publish() { # NAME ARGUMENTS...

@@ -91,6 +91,7 @@ public sealed record ModelLoadOptions : OptionsBase
     {
         foreach (var (option, type) in new[] { (nameof(WeightType), (ScalarType?)WeightType), (nameof(UNetType), UNetType), (nameof(TextEncoderType), TextEncoderType), (nameof(VaeType), VaeType) })
             if (type is { } wanted && !WeightTypes.Contains(wanted)) yield return Problem(wanted.ToString(), "weights are floating-point numbers", "use Float32 or BFloat16", option);
+        if (Device is { } device && !NativeBackend.HasDevice(device, out var missing)) yield return Problem(device.ToString(), missing.TrimEnd('.'), "leave it unset for the CPU", nameof(Device));
         foreach (var problem in Hub?.Validate() ?? []) yield return problem;
         if (Revision is { } revision && new HubOptions { Revision = revision }.Validate().FirstOrDefault() is { } fault) yield return fault with { Option = $"{nameof(ModelLoadOptions)}.{nameof(Revision)}" };
         if (!Enum.IsDefined(Version)) yield return Problem(Version, "there is no such version", "use ModelVersion.Auto");

@@ -6,12 +6,12 @@ namespace StableTune.Models;
 /// <summary>Loads models: Stable Diffusion 1.x, 2.x and XL, from folders in diffusers' layout and single files, from this disk and the hub. See <c>docs/models.md</c>.</summary>
 public static class ModelLoader
 {
-    /// <summary>Loads a model. Bytes go from the files straight into the weights' memory; nothing is held twice.</summary>
+    /// <summary>Loads a model. Weights are views of the mapped file, or its bytes go straight into their memory; nothing is held twice.</summary>
     /// <param name="path">
     /// A folder with <c>model_index.json</c>, a single file (<c>.safetensors</c>, <c>.ckpt</c>, <c>.pt</c>; the content decides), or where there is neither, a name on the
     /// hub such as "owner/name", downloaded when it is not in the cache.
     /// </param>
-    /// <param name="options">Type, device, parts, progress; null for the defaults: all parts, float32, in memory of the process.</param>
+    /// <param name="options">Type, device, parts, progress; null for the defaults: all parts, float32, mapped where the file has that type (copied on Windows).</param>
     /// <param name="cancellationToken">Looked at every few megabytes.</param>
     /// <returns>The model, frozen and in evaluation mode.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>

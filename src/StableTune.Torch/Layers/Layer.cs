@@ -1,4 +1,3 @@
-
 namespace StableTune.Torch;
 
 /// <summary>What the layers of this library have in common: one tensor in, one out, and parameters that can be exchanged.</summary>

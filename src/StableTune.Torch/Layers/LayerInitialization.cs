@@ -1,4 +1,3 @@
-
 namespace StableTune.Torch;
 
 /// <summary>How the parameters of new layers come to be: drawn as PyTorch draws them, or left uninitialised for weights that are loaded right after.</summary>

@@ -106,9 +106,9 @@ internal sealed record LinearProduct : Product
     }
 
     private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
-        weight.is_contiguous() && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
+        !is_grad_enabled() && weight.is_contiguous() && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
             ? OneDnn.Multiply(gradient.contiguous(), weight.t())
-            : gradient.matmul(weight);
+            : gradient.reshape(-1, weight.size(0)).mm(weight).reshape([.. gradient.shape[..^1], weight.size(1)]);
 }
 
 internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using StableTune.Torch.Loading;
 using TorchSharp;
@@ -65,6 +66,24 @@ public static class NativeBackend
     {
         ArgumentNullException.ThrowIfNull(device);
         CheckDevice(device.ToString());
+    }
+
+    /// <summary>Whether a device is there, without loading libtorch.</summary>
+    /// <param name="device">The device; without an index the first of its kind.</param>
+    /// <param name="fault">What is wrong and what to do; null when it is there.</param>
+    public static bool HasDevice(torch.Device device, [NotNullWhen(false)] out string? fault)
+    {
+        try
+        {
+            CheckDevice(device);
+            fault = null;
+            return true;
+        }
+        catch (NativeBackendException e)
+        {
+            fault = e.Message;
+            return false;
+        }
     }
 
     /// <summary>libtorch says this only in C++; its packages are built with MKL on x64, with Accelerate on macOS, and with OpenBLAS on arm64 elsewhere.</summary>

@@ -22,6 +22,17 @@ internal static partial class SystemCalls
         internal bool IsSticky => (Mode & 0x200) != 0;
     }
 
+    /// <summary>Settings of <c>malloc</c>, from which libtorch takes the memory of CPU tensors.</summary>
+    internal const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3;
+
+    /// <summary>Sets one of the above; gives 1 when it was accepted.</summary>
+    [LibraryImport("libc", EntryPoint = "mallopt")]
+    internal static partial int SetMalloc(int parameter, int value);
+
+    /// <summary>Gives free memory of the heap back to the system, but for so many bytes at its end.</summary>
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    internal static partial int TrimHeap(nuint pad);
+
     /// <summary>The number of the user on whose behalf the process acts.</summary>
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint EffectiveUser();

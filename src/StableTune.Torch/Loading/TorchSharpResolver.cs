@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -17,9 +18,8 @@ internal static class TorchSharpResolver
     internal static bool UsesPatchedCopy { get; private set; }
 
     /// <summary>Prepares the process for TorchSharp; runs before any other code of this assembly, and loads nothing native.</summary>
-#pragma warning disable CA2255 // A program may touch TorchSharp before it calls anything of ours, and a load that failed stays failed.
     [ModuleInitializer]
-#pragma warning restore CA2255
+    [SuppressMessage("Usage", "CA2255", Justification = "A program may touch TorchSharp before it calls anything of ours, and a load that failed stays failed.")]
     internal static void Prepare()
     {
         if (!OperatingSystem.IsLinux() || NativeFiles.Platform != Platform) return;

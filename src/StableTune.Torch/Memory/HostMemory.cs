@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using StableTune.Torch.Loading;
+
 namespace StableTune.Torch;
 
 /// <summary>
@@ -36,10 +39,10 @@ public static class HostMemory
         {
             s_users++;
             var most = (int)Math.Min(bytes, int.MaxValue);
-            LibC.mallopt(LibC.MapThreshold, Math.Clamp(most / 32, SmallestBound, LargestBound));
-            LibC.mallopt(LibC.TrimThreshold, most);
+            SystemCalls.SetMalloc(SystemCalls.MapThreshold, Math.Clamp(most / 32, SmallestBound, LargestBound));
+            SystemCalls.SetMalloc(SystemCalls.TrimThreshold, most);
             // Heaps of threads other than the first are taken apart when they are empty, unless this is more than a heap holds.
-            LibC.mallopt(LibC.TopPad, Math.Min(most, 128 << 20));
+            SystemCalls.SetMalloc(SystemCalls.TopPad, 65 << 20);
         }
 
         return new Keeping(counts: true);
@@ -51,25 +54,14 @@ public static class HostMemory
         {
             if (--s_users > 0) return;
             // What malloc begins with, but for its habit of raising the threshold by itself, which ends with the first setting.
-            LibC.mallopt(LibC.MapThreshold, 128 << 10);
-            LibC.mallopt(LibC.TrimThreshold, 128 << 10);
-            LibC.mallopt(LibC.TopPad, 128 << 10);
-            _ = LibC.malloc_trim(0);
+            SystemCalls.SetMalloc(SystemCalls.MapThreshold, 128 << 10);
+            SystemCalls.SetMalloc(SystemCalls.TrimThreshold, 128 << 10);
+            SystemCalls.SetMalloc(SystemCalls.TopPad, 128 << 10);
+            _ = SystemCalls.TrimHeap(0);
         }
     }
 
-    private static bool HasMallopt()
-    {
-        try
-        {
-            // A setting that changes nothing: those of the sizes would end malloc's own adjustment of them for good.
-            return LibC.mallopt(LibC.Perturb, 0) == 1;
-        }
-        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
-        {
-            return false;
-        }
-    }
+    private static bool HasMallopt() => NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "mallopt", out _);
 
     private sealed class Keeping(bool counts) : IDisposable
     {

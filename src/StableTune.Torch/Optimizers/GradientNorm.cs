@@ -9,7 +9,7 @@ public static class GradientNorm
     /// <param name="parameters">What is trained; those without a gradient are passed over.</param>
     /// <param name="maximum">The largest norm; infinite for measuring only.</param>
     /// <returns>The norm before clipping; 0 without gradients.</returns>
-    /// <remarks>As <c>torch.nn.utils.clip_grad_norm_</c>, which adds 1e-6 to the norm before it divides.</remarks>
+    /// <remarks>As <c>torch.nn.utils.clip_grad_norm_</c>, which adds 1e-6 to the norm before it divides; but gradients whose norm is not finite are left as they are.</remarks>
     public static double Clip(IEnumerable<Tensor> parameters, double maximum)
     {
         ArgumentNullException.ThrowIfNull(parameters);

@@ -22,7 +22,7 @@ public sealed partial record TrainingPlan
     /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
     private IEnumerable<OptionProblem> FitProblems(TrainingDataset? dataset)
     {
-        if (Device is { } device && DeviceFault(device) is { } missing) yield return Problem(Device, missing, "leave it unset to run on what there is");
+        if (Device is { } device && !NativeBackend.HasDevice(device, out var missing)) yield return Problem(Device, missing.TrimEnd('.'), "leave it unset to run on what there is");
         if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath, Model) is not { } model) yield break;
         foreach (var problem in FitProblems(model, dataset)) yield return problem;
         var layers = model.LargestClipSkip;
@@ -47,31 +47,25 @@ public sealed partial record TrainingPlan
     internal static IEnumerable<OptionProblem> FitProblems(ModelConfiguration model, TrainingDataset? dataset) =>
         dataset is null ? [] : TextOutputCache.ValidateGiven(dataset, model.ContextWidth, model.PooledWidth);
 
-    private static string? DeviceFault(Device device)
-    {
-        try
-        {
-            NativeBackend.CheckDevice(device);
-            return null;
-        }
-        catch (NativeBackendException e)
-        {
-            return e.Message.TrimEnd('.');
-        }
-    }
-
     /// <summary>A saver that would write over the model: its weights may be views of that file.</summary>
     private IEnumerable<OptionProblem> OutputProblems()
     {
-        if (string.IsNullOrWhiteSpace(ModelPath)) yield break;
-        var model = Path.GetFullPath(ModelPath);
-        foreach (var saver in Savers.OfType<AdapterSaver>())
+        string[] inputs = [.. new[] { ModelPath, Model.VaePath }.Where(path => !string.IsNullOrWhiteSpace(path)).Select(path => RealPath(path!))];
+        var comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+        foreach (var saver in Savers.OfType<AdapterSaver>().Where(saver => !string.IsNullOrWhiteSpace(saver.Path)))
         {
-            var output = Path.GetFullPath(saver.Path);
-            var isPart = output.StartsWith(model + Path.DirectorySeparatorChar, StringComparison.Ordinal) && File.Exists(output);
-            if (output == model || isPart)
+            var output = RealPath(saver.Path);
+            bool IsOf(string input) => output.Equals(input, comparison)
+                || (output.StartsWith(input + Path.DirectorySeparatorChar, comparison) && File.Exists(output));
+            if (inputs.Any(IsOf))
                 yield return new OptionProblem($"{nameof(AdapterSaver)}.{nameof(AdapterSaver.Path)}", saver.Path, "this is a file of the model that is trained", "give another path");
         }
+    }
+
+    private static string RealPath(string path)
+    {
+        var full = Path.GetFullPath(path);
+        return File.Exists(full) && File.ResolveLinkTarget(full, returnFinalTarget: true) is { } target ? target.FullName : full;
     }
 
     private IEnumerable<OptionProblem> TargetProblems()
