@@ -20,7 +20,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
         Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
 
-        using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan().KeptMemoryBytes);
+        using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan { Precision = new(type, ScalarType.Float32, type) }.EffectiveKeptMemoryBytes);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

@@ -33,7 +33,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         var optimizer = Own(plan.Optimizer.Create([.. targets.SelectMany(t => t.Groups)]));
         var measure = _validation is { } held ? () => held.Measure(own => Parts(model, targets, own), cancellationToken) : (Func<double>?)null;
         var events = Events(model, targets, caches, measure);
-        if (model.Device.type == DeviceType.CPU) Own(HostMemory.Keep(plan.KeptMemoryBytes));
+        if (model.Device.type == DeviceType.CPU) Own(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         var loop = new TrainingLoop(plan, new TrainingStep(Parts(model, targets, random)), optimizer, Batches(caches, events.TotalSteps, cancellationToken), events);
         try
         {

@@ -92,7 +92,7 @@ public sealed partial record TrainingPlan
     {
         if (Length.Count < 1) yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
         if (TestSteps < 1) yield return Problem(TestSteps, "a trial run takes at least 1 step", "leave it unset to train for the whole length");
-        if (KeptMemoryBytes < 0) yield return Problem(KeptMemoryBytes, "the memory to keep must not be negative", "0 keeps none, 32 MiB is the default");
+        if (KeptMemoryBytes < 0) yield return Problem(KeptMemoryBytes, "the memory to keep must not be negative", "0 keeps none; leave it unset to have it chosen");
         if (GradientAccumulation < 1) yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
         else if (dataset is not null && EffectiveLength.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
             yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps", "train for fewer epochs, or use TrainingLength.Steps");

@@ -120,10 +120,16 @@ public sealed partial record TrainingPlan : OptionsBase
     public Device? Device { get; init; }
 
     /// <summary>
-    /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster, and
-    /// raises the peak: with 1 GiB a step at full size took a sixth less time, and a twentieth more memory. Default 32 MiB; 0 keeps none. See <see cref="HostMemory"/>.
+    /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster, because larger blocks are
+    /// kept too, and raises the peak; 0 keeps none. Null (the default) chooses: see <see cref="EffectiveKeptMemoryBytes"/> and <see cref="HostMemory"/>.
     /// </summary>
-    public long KeptMemoryBytes { get; init; } = 32L << 20;
+    public long? KeptMemoryBytes { get; init; }
+
+    /// <summary>
+    /// What <see cref="KeptMemoryBytes"/> comes to: 32 MiB where products are computed in float32; 1 GiB in half precision, where a step is short, so that fetching memory weighs
+    /// more, and activations are half as large.
+    /// </summary>
+    public long EffectiveKeptMemoryBytes => KeptMemoryBytes ?? (Precision.Compute == ScalarType.Float32 ? 32L << 20 : 1L << 30);
 
     /// <summary>The clock of logs, progress and metadata.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
