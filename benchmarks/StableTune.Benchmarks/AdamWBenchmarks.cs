@@ -9,6 +9,7 @@ public class AdamWBenchmarks
     private static readonly AdamWRates Rates = new(1e-4, 0.9, 0.999, 1e-8, 0.01);
 
     private Tensor[] _weights = [], _gradients = [], _first = [], _second = [];
+    private torch.optim.Optimizer _torchSharp = null!;
     private AdamWTensors _tensors = null!, _flat = null!;
 
     [GlobalSetup]
@@ -22,11 +23,17 @@ public class AdamWBenchmarks
         Tensor[] Make(Func<long[], Tensor> make) => [.. shapes.Select(make)];
         (_weights, _gradients, _first, _second) = (Make(shape => randn(shape)), Make(shape => randn(shape)), Make(shape => zeros(shape)), Make(shape => zeros(shape)));
         _tensors = new AdamWTensors(_weights, _gradients, _first, _second, null, [.. _weights.Select(_ => ones([]))]);
+        Parameter[] parameters = [.. _weights.Select(weight => LayerInitialization.NewParameter(weight.clone()))];
+        foreach (var (parameter, gradient) in parameters.Zip(_gradients)) parameter.grad = gradient;
+        _torchSharp = optim.AdamW(parameters, Rates.LearningRate, weight_decay: Rates.WeightDecay);
         var count = shapes.Sum(shape => shape[0] * shape[1]);
         _flat = new AdamWTensors([randn(count)], [randn(count)], [zeros(count)], [zeros(count)], null, [ones([])]);
     }
 
-    [Benchmark(Baseline = true, Description = "loop of TorchSharp calls")]
+    [Benchmark(Baseline = true, Description = "torch.optim.AdamW")]
+    public void TorchSharpsOwn() => _ = _torchSharp.step();
+
+    [Benchmark(Description = "loop of calls in place")]
     public void Loop()
     {
         using var scope = NewDisposeScope();
