@@ -1,3 +1,4 @@
+using StableTune.Models;
 using StableTune.Testing;
 
 namespace StableTune.Tests;
@@ -22,6 +23,31 @@ public sealed class BadOutputTests : IDisposable
     [InlineData("")]
     [InlineData(" ")]
     public void SaveTo_NoName_IsRefused(string path) => Refused(b => b.SaveTo(path), "AdapterSaver.Path", "safetensors");
+
+    [Fact]
+    public void SaveTo_AFileOfTheModel_IsRefusedAndNothingChanges()
+    {
+        var weights = Path.Combine(SmallRun.Model(_folder), "unet", "diffusion_pytorch_model.safetensors");
+        var before = File.ReadAllBytes(weights);
+        Refused(b => b.SaveTo(weights), "AdapterSaver.Path", "a file of the model that is trained");
+        if (!OperatingSystem.IsWindows())   // a link wants rights there
+        {
+            var link = _folder.File("link.safetensors");
+            File.CreateSymbolicLink(link, weights);
+            Refused(b => b.SaveTo(link), "AdapterSaver.Path", "a file of the model that is trained");
+        }
+
+        Assert.Equal(before, File.ReadAllBytes(weights));
+    }
+
+    [Fact]
+    public void ModelLoader_ADeviceThatIsNotThere_IsNamedBeforeAnythingIsLoaded()
+    {
+        if (torch.cuda.is_available()) return;
+        var error = Assert.Throws<InvalidOptionsException>(() => ModelLoader.Load(_folder.File("no model"), new ModelLoadOptions { Device = new Device("cuda:7") }));
+        Assert.Contains("ModelLoadOptions.Device", error.Message, StringComparison.Ordinal);
+        Assert.Contains("cuda:7", error.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void SaveTo_ATypeWithoutFractions_IsRefused() =>
