@@ -75,6 +75,14 @@ public sealed class NativeBackendTests : IDisposable
     }
 
     [Fact]
+    public async Task Prepare_OnLinux_AsksForHugePagesUnlessToldOtherwise()
+    {
+        if (!Libraries.IsLinux) return;
+        await Asks("huge pages", new() { ["THP_MEM_ALLOC_ENABLE"] = null }, "1");
+        await Asks("huge pages", new() { ["THP_MEM_ALLOC_ENABLE"] = "0" }, "0");
+    }
+
+    [Fact]
     public async Task Load_WithoutABackend_NamesThePackage()
     {
         CopyProgram(_ => false);

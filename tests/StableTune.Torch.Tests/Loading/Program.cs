@@ -27,6 +27,7 @@ internal static class Program
         "torch first" => Sum(),
         "threads kept" => WithOneThread(),
         "spinning" => NativeVariable("GOMP_SPINCOUNT"),
+        "huge pages" => NativeVariable("THP_MEM_ALLOC_ENABLE"),
         _ => throw new ArgumentException(question),
     };
 
