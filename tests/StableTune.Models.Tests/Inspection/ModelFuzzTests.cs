@@ -134,8 +134,8 @@ public sealed class ModelFuzzTests : IDisposable
             _refused++;
         }
 
-        // A module of TorchSharp takes some 10 KB while it is made, and a damaged number of layers a block asks for tens of thousands.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 400_000_000);
+        // A module of TorchSharp takes some 10 KB while it is made: 34 layers a block, the most of the ordinary run, come to 115 MB.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Exhaustive.Runs(150_000_000, 400_000_000));
     }
 
     private string Copy(string path)
