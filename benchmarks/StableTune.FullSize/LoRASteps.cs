@@ -1,7 +1,11 @@
 using System.Diagnostics;
+using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Tensors;
 using StableTune.Training;
 
 namespace StableTune.FullSize;

@@ -1,6 +1,6 @@
-using StableTune;
-using StableTune.Formats;
 using StableTune.FullSize;
+using StableTune.Formats;
+using StableTune;
 
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/full-size.sh runs them all.
 //   make FOLDER [f32|f16|bf16]                      writes an SD 1.5 with random weights as a diffusers folder

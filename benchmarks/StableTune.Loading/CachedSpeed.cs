@@ -1,4 +1,5 @@
 using StableTune.Data;
+using StableTune.Tensors;
 
 namespace StableTune.Loading;
 
@@ -24,12 +25,12 @@ internal sealed class CachedSpeed : ILatentEncoder, ITextEncoder
         }
     }
 
-    public LatentMoments Encode(Tensor pixels)
+    public LatentDistribution Encode(Tensor pixels)
     {
         var mean = nn.functional.avg_pool2d(pixels, 8);
         mean = cat([mean, mean[TensorIndex.Colon, TensorIndex.Slice(0, 1)]], 1);
         return new(mean, zeros_like(mean));
     }
 
-    public TextFeatures Encode(IReadOnlyList<string> captions) => new(zeros(captions.Count, 77, 768));
+    public TextConditions Encode(IReadOnlyList<string> captions) => new(zeros(captions.Count, 77, 768));
 }

@@ -1,7 +1,7 @@
+using StableTune.FullSize;
 using System.Diagnostics;
 using SkiaSharp;
 using StableTune.Data;
-using StableTune.FullSize;
 using StableTune.Imaging;
 
 namespace StableTune.Loading;

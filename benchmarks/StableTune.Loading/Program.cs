@@ -1,5 +1,6 @@
 using StableTune.Loading;
 
+
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/data-sets.sh runs them all.
 //   photographs FOLDER COUNT      writes JPEGs of two megapixels, with captions
 //   many FOLDER COUNT             writes small files with the headers of photographs, with captions

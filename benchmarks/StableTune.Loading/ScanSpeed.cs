@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using StableTune.FullSize;
+using System.Diagnostics;
 
 namespace StableTune.Loading;
 

@@ -1,9 +1,9 @@
+using StableTune.Samples;
 using System.Globalization;
-using StableTune;
 using StableTune.Data;
 using StableTune.Imaging;
-using StableTune.Samples;
 using StableTune.Training;
+using StableTune;
 
 // A data set from a TOML file and from a source of one's own: what is in it, what is odd about it, what the model will see of it, and a short run on it
 // with images held out and latents kept in files, which a second run finds.

@@ -1,7 +1,8 @@
+using StableTune.Samples;
 using System.Globalization;
 using Spectre.Console;
+using StableTune.Schedules;
 using StableTune;
-using StableTune.Samples;
 
 // Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything is.
 //   quickstart.sh [--steps N] [--out FOLDER]      200 steps; out/quickstart below the repository

@@ -1,5 +1,5 @@
 using StableTune.Formats;
-using StableTune.Weights;
+using StableTune.Tensors;
 
 namespace StableTune.Adapters;
 

@@ -1,6 +1,6 @@
 using StableTune.Adapters;
 
-namespace StableTune;
+namespace StableTune.Adapters;
 
 /// <summary>
 /// Options of one kind of adapter, and the maker of its implementation. A new kind is a record derived from this one and a

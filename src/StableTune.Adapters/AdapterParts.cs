@@ -1,4 +1,4 @@
-namespace StableTune;
+namespace StableTune.Adapters;
 
 /// <summary>The parts of a model that adapters can be attached to.</summary>
 [Flags]

@@ -1,6 +1,6 @@
 using StableTune.Adapters;
 
-namespace StableTune;
+namespace StableTune.Adapters;
 
 /// <summary>
 /// Which layers get adapters: those below modules of certain classes. Classes are told by the name of the module's type or by

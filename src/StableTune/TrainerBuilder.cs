@@ -4,6 +4,8 @@ using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Imaging;
+using StableTune.Optimizers;
+using StableTune.Schedules;
 using StableTune.Training;
 
 namespace StableTune;

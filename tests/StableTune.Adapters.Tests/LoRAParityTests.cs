@@ -145,7 +145,7 @@ public sealed class LoRAParityTests : IDisposable
         var path = _folder.File("lora.safetensors");
         var source = cases.Contains($"{at}/saved/alpha") ? "saved" : "param";
         var names = new[] { "alpha", "lora_down.weight", "lora_up.weight" }.Where(name => cases.Contains($"{at}/{source}/{name}"));
-        Weights.StateDictWriter.Save(path, names.Select(name => ($"lora_unet_test.{name}", cases[$"{at}/{source}/{name}"])));
+        Tensors.StateDictWriter.Save(path, names.Select(name => ($"lora_unet_test.{name}", cases[$"{at}/{source}/{name}"])));
         return path;
     }
 

@@ -13,7 +13,7 @@ internal sealed partial record CodeBlock(string Page, int Line, string Code)
 
     /// <summary>A fragment that names no namespace stands in a file that knows all.</summary>
     private const string AllUsings = "using StableTune.Adapters; using StableTune.Data; using StableTune.Diffusion; using StableTune.Imaging; using StableTune.Models; "
-        + "using StableTune.Training; using StableTune.Weights; using StableTune.Torch; using TorchSharp; using static TorchSharp.torch; ";
+        + "using StableTune.Training; using StableTune.Tensors; using StableTune.Torch; using TorchSharp; using static TorchSharp.torch; ";
 
     public static IEnumerable<CodeBlock> In(string page, string text) => Fence().Matches(text.ReplaceLineEndings("\n")).Select(match =>
         new CodeBlock(page, text.AsSpan(0, match.Groups["code"].Index).Count('\n') + 1, match.Groups["code"].Value));

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using StableTune.Data;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Preparation;
 
 namespace StableTune.Documentation.Tests;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using StableTune.Models;
-using StableTune.Weights;
+using StableTune.Tensors;
 
 namespace StableTune.Testing;
 

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using StableTune.Checkpoints;
 using StableTune.Formats;
+using StableTune.Hub;
 using StableTune.Models;
 
 namespace StableTune.Testing;

@@ -1,4 +1,4 @@
-using StableTune.Weights;
+using StableTune.Tensors;
 
 namespace StableTune.Testing;
 

@@ -104,7 +104,7 @@ public sealed class TrainerBuilderTests : IDisposable
         var run = Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path));
         Assert.Equal(Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path)), run);
         Assert.NotEqual(Page(path => Small().WithDataset(dataset).WithSeed(8).Build().Preview(path)), run);
-        var tokenizer = Models.ModelConfiguration.Find(SmallRun.Model(_folder))!.Tokenizer!;
+        var tokenizer = Checkpoints.ModelConfiguration.Find(SmallRun.Model(_folder))!.Tokenizer!;
         Assert.Equal(Page(path => dataset.Build().Preview(path, new() { Seed = 7, TotalSteps = 3, Check = new() { CountTokens = text => tokenizer.EncodeBody(text).Count } })), run);
     }
 

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Data;
 
 /// <summary>What a cache holds of one image. Owns its tensors, which belong to no dispose scope.</summary>
@@ -23,7 +25,7 @@ internal sealed class CachedLatents(Tensor latents, Tensor? logVariance = null) 
     {
         if (LogVariance is null || seed is not { } given) return Latents.alias();
         using var random = new Generator((ulong)given);
-        return new LatentMoments(Latents, LogVariance).Sample(random);
+        return new LatentDistribution(Latents, LogVariance).Sample(random);
     }
 
     public void Dispose()

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using StableTune.Formats;
-using StableTune.Weights;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
 

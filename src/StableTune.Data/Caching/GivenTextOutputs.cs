@@ -1,4 +1,5 @@
 using StableTune.Formats;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
 
@@ -25,7 +26,7 @@ internal static class GivenTextOutputs
 
     /// <summary>The outputs of one batch, [B, L, C] and [B, D], float32, in the current dispose scope; null when captions are encoded.</summary>
     /// <exception cref="InvalidFileException">A file was removed or changed since the data set was built.</exception>
-    internal static TextFeatures? Collate(IReadOnlyList<TrainingSample> samples)
+    internal static TextConditions? Collate(IReadOnlyList<TrainingSample> samples)
     {
         if (samples[0].TextOutputsPath is not { } firstPath) return null;
         using var scope = NewDisposeScope();

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Data;
 
 /// <summary>Runs the VAE over images: reads them ahead with several threads, encodes those of one size together.</summary>
@@ -75,7 +77,7 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
         {
             var sample = samples[rows[row]];
             using var random = new Generator((ulong)seeds.For(stream, sample.Index));
-            var drawn = new LatentMoments(mean[row], logVariance[row]).Sample(random);           // [4, h, w]
+            var drawn = new LatentDistribution(mean[row], logVariance[row]).Sample(random);           // [4, h, w]
             if (!drawn.isfinite().all().ToBoolean()) throw NotFinite(sample);
             encoded[rows[row]] = options.Posterior == LatentPosterior.Sample ? new(drawn) : new(mean[row].clone(), logVariance[row].clone());
         }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using StableTune.Formats;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
 
@@ -132,7 +133,7 @@ internal sealed class NpzLatentStore(VaeIdentity vae, CacheOptions options) : La
     {
         yield return Of(LatentArchive.LatentsName, latents.Latents);
         yield return NpyArray.Of<long>(LatentArchive.OriginalSize + suffix, [sample.ImageSize.Width, sample.ImageSize.Height], 2);
-        yield return NpyArray.Of<double>(LatentArchive.Crop + suffix, PictureSizes.CropEdges(sample.ImageSize, sample.Framing.Size), 4);
+        yield return NpyArray.Of<double>(LatentArchive.Crop + suffix, MicroConditioning.CropEdges(sample.ImageSize, sample.Framing.Size), 4);
         if (latents.Flipped is { } flipped) yield return Of(LatentArchive.Flipped, flipped.Latents);
         if (sample.Subset.Mask == LossMask.Alpha)
             yield return NpyArray.Of<float>(LatentArchive.Mask + suffix, SampleMask.Whole(sample), sample.Framing.Size.Height, sample.Framing.Size.Width);

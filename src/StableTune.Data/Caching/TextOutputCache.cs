@@ -1,9 +1,6 @@
-namespace StableTune.Data;
+using StableTune.Tensors;
 
-/// <summary>What text encoders make of captions.</summary>
-/// <param name="HiddenStates">Given to cross-attention, [B, L, C].</param>
-/// <param name="PooledEmbeds">The pooled output where the model uses one (SDXL), [B, D]; otherwise null.</param>
-public sealed record TextFeatures(Tensor HiddenStates, Tensor? PooledEmbeds = null);
+namespace StableTune.Data;
 
 /// <summary>Text encoders with their tokenizers, as far as the data needs them.</summary>
 public interface ITextEncoder
@@ -14,7 +11,7 @@ public interface ITextEncoder
     /// <summary>Encodes captions. Called without gradients, and with a dispose scope open: the result may belong to it.</summary>
     /// <param name="captions">Any captions, also empty ones, [B].</param>
     /// <returns>Their features, on any device; L is the same for all captions.</returns>
-    TextFeatures Encode(IReadOnlyList<string> captions);
+    TextConditions Encode(IReadOnlyList<string> captions);
 }
 
 /// <summary>
@@ -24,7 +21,7 @@ public interface ITextEncoder
 /// </summary>
 public sealed class TextOutputCache : IDisposable
 {
-    private readonly Dictionary<string, CachedText> _features = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TextConditions> _features = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _paths = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> _images = new(StringComparer.Ordinal);
     private readonly CacheOptions _options;
@@ -161,14 +158,14 @@ public sealed class TextOutputCache : IDisposable
     /// <returns>New tensors: [B, L, C], and [B, D] where the encoder pools.</returns>
     /// <exception cref="KeyNotFoundException">A caption was not cached.</exception>
     /// <exception cref="InvalidFileException">A file was changed or removed since the cache was opened.</exception>
-    public TextFeatures Collate(IReadOnlyList<string> captions)
+    public TextConditions Collate(IReadOnlyList<string> captions)
     {
         ArgumentNullException.ThrowIfNull(captions);
-        var read = new Dictionary<string, CachedText>(StringComparer.Ordinal);
+        var read = new Dictionary<string, TextConditions>(StringComparer.Ordinal);
         try
         {
-            CachedText[] found = [.. captions.Select(caption => Find(caption, read))];
-            return new(stack([.. found.Select(one => one.HiddenStates)]), found[0].Pooled is null ? null : stack([.. found.Select(one => one.Pooled!)]));
+            TextConditions[] found = [.. captions.Select(caption => Find(caption, read))];
+            return new(stack([.. found.Select(one => one.Context)]), found[0].Pooled is null ? null : stack([.. found.Select(one => one.Pooled!)]));
         }
         finally
         {
@@ -184,7 +181,7 @@ public sealed class TextOutputCache : IDisposable
         _paths.Clear();
     }
 
-    private CachedText Find(string caption, Dictionary<string, CachedText> read)
+    private TextConditions Find(string caption, Dictionary<string, TextConditions> read)
     {
         if (_features.TryGetValue(caption, out var features) || read.TryGetValue(caption, out features)) return features;
         if (!_paths.TryGetValue(caption, out var path))
@@ -222,7 +219,7 @@ public sealed class TextOutputCache : IDisposable
         using var scope = NewDisposeScope();
         using var withoutGradients = no_grad();
         var features = encoder.Encode(captions);
-        var (hiddenStates, pooled) = (features.HiddenStates.cpu(), features.PooledEmbeds?.cpu());
+        var (hiddenStates, pooled) = (features.Context.cpu(), features.Pooled?.cpu());
         for (var i = 0; i < captions.Length; i++)
         {
             if (_store is null)

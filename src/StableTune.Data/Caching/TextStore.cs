@@ -2,18 +2,9 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using StableTune.Formats;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
-
-/// <summary>One caption's features: outside of all scopes, [L, C], and [D] or null.</summary>
-internal sealed record CachedText(Tensor HiddenStates, Tensor? Pooled) : IDisposable
-{
-    public void Dispose()
-    {
-        HiddenStates.Dispose();
-        Pooled?.Dispose();
-    }
-}
 
 /// <summary>
 /// Text encoder outputs in files: sd-scripts' <c>frog_te_outputs.npz</c> beside each image, or safetensors in a folder, named by caption and
@@ -54,7 +45,7 @@ internal sealed class TextStore(TextIdentity identity, CacheOptions options)
     }
 
     /// <exception cref="InvalidFileException">The file is gone, damaged, or lacks what is needed.</exception>
-    internal CachedText Read(string path)
+    internal TextConditions Read(string path)
     {
         using var file = Open(path);
         var (states, pooled) = Load(file);

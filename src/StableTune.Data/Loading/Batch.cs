@@ -1,4 +1,5 @@
 using StableTune.Imaging;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
 
@@ -48,7 +49,7 @@ public sealed class Batch : IDisposable
     public IReadOnlyList<SampleDraw> Draws { get; init; } = [];
 
     /// <summary>What a model that is conditioned on sizes (SDXL) is told of each image, [B]; empty in a host's own batch that gives none.</summary>
-    public IReadOnlyList<PictureSizes> Sizes { get; init; } = [];
+    public IReadOnlyList<MicroConditioning> Sizes { get; init; } = [];
 
     /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
     public IReadOnlyList<string> Captions { get; }
@@ -68,11 +69,8 @@ public sealed class Batch : IDisposable
     /// <summary>The second images, [B, 3, H, W], float32 in [0, 1]: what a ControlNet is shown; null when there are none.</summary>
     public Tensor? Conditioning { get; init; }
 
-    /// <summary>Output of the text encoder, [B, L, C], float32, that came with the images or is cached; null where the captions are yet to be encoded.</summary>
-    public Tensor? EncoderHiddenStates { get; init; }
-
-    /// <summary>The pooled output that belongs to <see cref="EncoderHiddenStates"/>, [B, D]; null where there is none.</summary>
-    public Tensor? PooledEmbeds { get; init; }
+    /// <summary>Outputs of the text encoders, float32, that came with the images or are cached; null where the captions are yet to be encoded.</summary>
+    public TextConditions? Text { get; init; }
 
     /// <summary>
     /// What a tagger saw in each image, [B, D], float32, D as prepared (768 of sd-trainer's): the input of a network that trains on it instead of text
@@ -88,8 +86,7 @@ public sealed class Batch : IDisposable
         Latents?.Dispose();
         Masks?.Dispose();
         Conditioning?.Dispose();
-        EncoderHiddenStates?.Dispose();
-        PooledEmbeds?.Dispose();
+        Text?.Dispose();
         PromptFreeFeatures?.Dispose();
     }
 }

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Data;
 
 /// <summary>Makes the batches of one epoch; used by several threads at once.</summary>
@@ -21,13 +23,12 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
-            Sizes = [.. items.Select((item, i) => PictureSizes.Of(item.OriginalSize ?? item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
+            Sizes = [.. items.Select((item, i) => MicroConditioning.Of(item.OriginalSize ?? item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
             Pixels = prepared.Pixels?.DetachFromDisposeScope(),
             Masks = masks?.DetachFromDisposeScope(),
             Conditioning = prepared.Conditioning?.DetachFromDisposeScope(),
             Latents = cached?.Latents.DetachFromDisposeScope(),
-            EncoderHiddenStates = text?.HiddenStates.DetachFromDisposeScope(),
-            PooledEmbeds = text?.PooledEmbeds?.DetachFromDisposeScope(),
+            Text = text?.DetachFromDisposeScope(),
             PromptFreeFeatures = features?.DetachFromDisposeScope(),
         };
     }

@@ -14,6 +14,9 @@ namespace StableTune;
 /// <param name="folder">The folder with <c>buckets.json</c>.</param>
 public sealed partial class SdTrainerSource(string folder) : IDatasetSource
 {
+    /// <summary>The name of the list of sizes that sd-trainer keeps beside its images.</summary>
+    internal const string ListName = "buckets.json";
+
     private const string Option = "SdTrainerSource.Folder", Remedy = "Write it again with SdTrainerBucketing.";
 
     /// <summary>The folder, as the user named it.</summary>
@@ -38,7 +41,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
             try
             {
                 if (Item(name, size, sizes.TryGetValue(name, out var original) ? original : size) is { } item) items.Add(item);
-                else problems.Add(new(Option, Folder, $"\"{name}\" of {SdTrainerBucketing.ListName} has neither an image nor latents", "add them, or take the name out of the list"));
+                else problems.Add(new(Option, Folder, $"\"{name}\" of {ListName} has neither an image nor latents", "add them, or take the name out of the list"));
             }
             catch (InvalidFileException e)
             {
@@ -54,7 +57,7 @@ public sealed partial class SdTrainerSource(string folder) : IDatasetSource
     /// <exception cref="InvalidFileException">The list is missing, or says what cannot be.</exception>
     internal List<(string Name, PixelSize Size)> Names()
     {
-        var path = Path.Combine(Folder, SdTrainerBucketing.ListName);
+        var path = Path.Combine(Folder, ListName);
         if (!File.Exists(path)) throw new InvalidFileException(path, "the list of names by size is missing.", "Name the folder that SdTrainerBucketing wrote.");
         using var document = Parse(path);
         var names = new List<(string, PixelSize)>();

@@ -1,4 +1,5 @@
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Diffusion;
 
@@ -49,7 +50,7 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         return new UNetConditions(text.Context)
         {
             // The negative prompt is drawn at the same sizes, as in diffusers.
-            Added = TakesSizes ? new AddedConditions(text.Pooled!, SizeConditions.TimeIds(prompts.Select(_ => options.Sizes), Device)) : null,
+            Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device)) : null,
             Inpainting = options.Inpainting is { } source ? Masked(source) : null,
         };
     }

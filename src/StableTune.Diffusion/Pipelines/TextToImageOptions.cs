@@ -1,6 +1,7 @@
 using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune;
 
@@ -63,9 +64,7 @@ public sealed record TextToImageOptions : OptionsBase
     internal PixelSize Size => new(Width ?? Inpainting?.Image.Width ?? 0, Height ?? Inpainting?.Image.Height ?? 0);
 
     /// <summary>What SDXL is told of sizes.</summary>
-    internal SizeConditions Sizes => new(
-        OriginalSize?.Height ?? Size.Height, OriginalSize?.Width ?? Size.Width, CropTopLeft.Top, CropTopLeft.Left,
-        TargetSize?.Height ?? Size.Height, TargetSize?.Width ?? Size.Width);
+    internal MicroConditioning Sizes => new(OriginalSize ?? Size, CropTopLeft.Left, CropTopLeft.Top, TargetSize ?? Size);
 
     /// <summary>These options with sizes, those of the picture to paint into or else the model's.</summary>
     internal TextToImageOptions Sized(int usual) => this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>Captions and prompts to the hidden states of one CLIP text encoder (SD 1.x and 2.x), as sd-scripts computes them.</summary>

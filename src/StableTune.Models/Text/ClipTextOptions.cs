@@ -1,6 +1,6 @@
 using StableTune.Models;
 
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>The architecture of a CLIP text encoder: <c>text_encoder/config.json</c> of a model folder as a record.</summary>
 public sealed record ClipTextOptions : OptionsBase

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>Captions and prompts to what the UNet is told of them, for one kind of model.</summary>

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>Captions and prompts to what SDXL's UNet is told of them: the hidden states of both text encoders and the second one's pooled output.</summary>

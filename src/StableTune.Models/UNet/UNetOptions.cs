@@ -1,4 +1,4 @@
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>The architecture of a <c>UNet2DConditionModel</c>: diffusers' <c>unet/config.json</c> as a record.</summary>
 /// <remarks>SD 1.x, SD 2.x and SDXL are presets of the same blocks. Lists have one entry per level, from the largest resolution down.</remarks>

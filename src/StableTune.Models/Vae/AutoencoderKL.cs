@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>Images to latents and back: the variational autoencoder in front of the UNet.</summary>

@@ -1,4 +1,4 @@
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>The architecture of an <c>AutoencoderKL</c>: diffusers' <c>vae/config.json</c> as a record.</summary>
 public sealed record VaeOptions : OptionsBase

@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 
@@ -10,20 +11,12 @@ internal sealed class VaeLatentEncoder(StableDiffusionModel model) : ILatentEnco
 
     public double ScalingFactor => _vae.Options.ScalingFactor;
 
-    public LatentMoments Encode(Tensor pixels)
-    {
-        using var scope = NewDisposeScope();
-        var distribution = _vae.Encode(pixels.to(model.Device));
-        return new LatentMoments(distribution.Mean.alias().MoveToOuterDisposeScope(), distribution.LogVariance.alias().MoveToOuterDisposeScope());
-    }
+    public LatentDistribution Encode(Tensor pixels) => _vae.Encode(pixels.to(model.Device));
 }
 
 /// <summary>A model's text encoder as the data room knows encoders.</summary>
 internal sealed class PromptTextEncoder(IPromptEncoder encoder, TrainingPlan plan) : ITextEncoder
 {
-    public TextFeatures Encode(IReadOnlyList<string> captions)
-    {
-        var conditions = plan.Encode(encoder, captions);
-        return new TextFeatures(conditions.Context, conditions.Pooled);
-    }
+    public TextConditions Encode(IReadOnlyList<string> captions) => plan.Encode(encoder, captions);
+
 }

@@ -1,5 +1,7 @@
 using StableTune.Data;
+using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 
@@ -21,9 +23,8 @@ public sealed class SizeConditionStage : IConditionStage
     private static Tensor TimeIds(Batch batch, Tensor latents)
     {
         if (batch.Sizes.Count == batch.Count)
-            return SizeConditions.TimeIds(batch.Sizes.Select(size => new SizeConditions(
-                size.Original.Height, size.Original.Width, size.CropTop, size.CropLeft, size.Target.Height, size.Target.Width)), latents.device);
-        var (height, width) = ((int)latents.shape[2] * 8, (int)latents.shape[3] * 8);
-        return SizeConditions.TimeIds(Enumerable.Repeat(new SizeConditions(height, width, 0, 0, height, width), batch.Count), latents.device);
+            return MicroConditioning.TimeIds(batch.Sizes, latents.device);
+        var size = new PixelSize((int)latents.shape[3] * 8, (int)latents.shape[2] * 8);
+        return MicroConditioning.TimeIds(Enumerable.Repeat(MicroConditioning.Whole(size), batch.Count), latents.device);
     }
 }

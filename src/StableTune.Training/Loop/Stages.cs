@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 
@@ -61,8 +62,7 @@ internal sealed class PromptContextStage(IPromptEncoder? encoder, TrainingPlan p
     public TextConditions Context(Batch batch)
     {
         using var scope = NewDisposeScope();
-        if (batch.EncoderHiddenStates is { } cached)
-            return new TextConditions(cached.to(device).alias(), batch.PooledEmbeds?.to(device).alias()).MoveToOuterDisposeScope();
+        if (batch.Text is { } cached) return cached.On(device).MoveToOuterDisposeScope();
         if (encoder is null) throw new InvalidOperationException("The text encoder was released, and the batch has no cached states.");
         using var gradients = set_grad_enabled(plan.TrainsTextEncoder && is_grad_enabled());
         return plan.Encode(encoder, batch.Captions).MoveToOuterDisposeScope();

@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 

@@ -1,4 +1,6 @@
 using StableTune.Data;
+using StableTune.Optimizers;
+using StableTune.Schedules;
 
 namespace StableTune.Training;
 

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;

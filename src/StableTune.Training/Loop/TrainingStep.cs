@@ -1,6 +1,7 @@
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using StableTune.Training;
 
-namespace StableTune;
+namespace StableTune.Optimizers;
 
 /// <summary>Adam with decoupled weight decay (Loshchilov, Hutter: Decoupled Weight Decay Regularization, arXiv:1711.05101), as torch.optim.AdamW.</summary>
 public sealed record AdamWOptions : OptimizerOptions

@@ -1,4 +1,4 @@
-namespace StableTune.Training;
+namespace StableTune.Optimizers;
 
 /// <summary>Changes weights given their gradients.</summary>
 public interface IOptimizer : IDisposable

@@ -1,6 +1,6 @@
 using StableTune.Training;
 
-namespace StableTune;
+namespace StableTune.Optimizers;
 
 /// <summary>Options of an optimizer; creates it for the parameters of a run.</summary>
 public abstract record OptimizerOptions : OptionsBase

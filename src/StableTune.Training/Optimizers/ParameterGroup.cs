@@ -1,4 +1,4 @@
-namespace StableTune.Training;
+namespace StableTune.Optimizers;
 
 /// <summary>A trained tensor with the name under which its optimizer state is saved.</summary>
 /// <param name="Name">Unique in the run, for instance the key in the saved file.</param>

@@ -4,6 +4,9 @@ using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Schedules;
+using StableTune.Tensors;
 using StableTune.Training;
 
 namespace StableTune;

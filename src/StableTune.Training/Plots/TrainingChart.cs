@@ -1,5 +1,5 @@
-using ScottPlot;
 using ScottPlot.MultiplotLayouts;
+using ScottPlot;
 
 namespace StableTune.Training;
 

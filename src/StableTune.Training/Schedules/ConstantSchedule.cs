@@ -1,6 +1,6 @@
 using StableTune.Training;
 
-namespace StableTune;
+namespace StableTune.Schedules;
 
 /// <summary>The learning rate stays as it is (sd-scripts: <c>constant</c>).</summary>
 public sealed record ConstantScheduleOptions : LrScheduleOptions

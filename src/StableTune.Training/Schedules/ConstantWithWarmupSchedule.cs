@@ -1,6 +1,6 @@
 using StableTune.Training;
 
-namespace StableTune;
+namespace StableTune.Schedules;
 
 /// <summary>The learning rate rises linearly from 0 and then stays (diffusers and sd-scripts: <c>constant_with_warmup</c>).</summary>
 public sealed record ConstantWithWarmupScheduleOptions : LrScheduleOptions

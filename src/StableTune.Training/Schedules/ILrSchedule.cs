@@ -1,4 +1,4 @@
-namespace StableTune.Training;
+namespace StableTune.Schedules;
 
 /// <summary>A learning-rate schedule: a factor on each group's initial rate.</summary>
 public interface ILrSchedule

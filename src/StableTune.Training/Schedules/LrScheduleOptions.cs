@@ -1,6 +1,6 @@
 using StableTune.Training;
 
-namespace StableTune;
+namespace StableTune.Schedules;
 
 /// <summary>Options of a learning-rate schedule; creates it once the length of the run is known.</summary>
 public abstract record LrScheduleOptions : OptionsBase

@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Models;
+using StableTune.Optimizers;
 
 namespace StableTune.Training;
 

@@ -1,4 +1,5 @@
 using StableTune.Models;
+using StableTune.Optimizers;
 
 namespace StableTune.Training;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using StableTune.Imaging;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Data.Tests.Augmentation;
@@ -120,7 +121,7 @@ public sealed class MaskTests : IDisposable
     {
         public double ScalingFactor => 1;
 
-        public LatentMoments Encode(Tensor pixels)
+        public LatentDistribution Encode(Tensor pixels)
         {
             var half = pixels.shape[3] / 2;
             var mean = (pixels.narrow(3, 0, half).mean([1, 2, 3]) - pixels.narrow(3, half, half).mean([1, 2, 3])).view(-1, 1, 1, 1).expand(-1, 4, pixels.shape[2] / 8, pixels.shape[3] / 8);

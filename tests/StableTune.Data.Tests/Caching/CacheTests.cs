@@ -1,4 +1,5 @@
 using StableTune.Imaging;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Data.Tests;
@@ -145,8 +146,8 @@ public sealed class CacheTests : IDisposable
                 {
                     using var scope = NewDisposeScope();
                     Assert.Equal(Values(latents, batch.Items[b].Index), batch.Latents![b].contiguous().data<float>().ToArray());
-                    Assert.Equal(Clip.Expected(batch.Captions[b]), batch.EncoderHiddenStates![b].contiguous().data<float>().ToArray());
-                    Assert.Equal(batch.Captions[b].Length, batch.PooledEmbeds![b][0].ToSingle());
+                    Assert.Equal(Clip.Expected(batch.Captions[b]), batch.Text!.Context[b].contiguous().data<float>().ToArray());
+                    Assert.Equal(batch.Captions[b].Length, batch.Text!.Pooled![b][0].ToSingle());
                 }
             }
 
@@ -165,8 +166,8 @@ public sealed class CacheTests : IDisposable
         Assert.Equal(3, cache.Count);
         using var scope = NewDisposeScope();
         var features = cache.Collate(["frog 4", "a frog", "frog 4"]);
-        Assert.Equal([3, 2, 3], features.HiddenStates.shape);
-        Assert.Equal([3, 1], features.PooledEmbeds!.shape);
+        Assert.Equal([3, 2, 3], features.Context.shape);
+        Assert.Equal([3, 1], features.Pooled!.shape);
         Assert.Throws<KeyNotFoundException>(() => cache.Collate(["another"]));
     }
 
@@ -217,7 +218,7 @@ public sealed class CacheTests : IDisposable
 
         public double ScalingFactor => 0.18215;
 
-        public LatentMoments Encode(Tensor pixels)
+        public LatentDistribution Encode(Tensor pixels)
         {
             var mean = Mean(pixels);
             if (++Calls == NanAtCall) mean.fill_(float.NaN);
@@ -236,7 +237,7 @@ public sealed class CacheTests : IDisposable
     {
         internal List<string> Seen { get; } = [];
 
-        public TextFeatures Encode(IReadOnlyList<string> captions)
+        public TextConditions Encode(IReadOnlyList<string> captions)
         {
             Seen.AddRange(captions);
             return new(tensor(captions.SelectMany(Expected).ToArray()).reshape(captions.Count, 2, 3), tensor(captions.Select(caption => (float)caption.Length).ToArray()).reshape(captions.Count, 1));

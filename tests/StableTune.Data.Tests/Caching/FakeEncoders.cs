@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Data.Tests;
 
 /// <summary>Means over squares of eight pixels; the fourth channel repeats the first.</summary>
@@ -14,7 +16,7 @@ internal sealed class SquareVae : ILatentEncoder
 
     public double ScalingFactor => Identity.ScalingFactor;
 
-    public LatentMoments Encode(Tensor pixels)
+    public LatentDistribution Encode(Tensor pixels)
     {
         Images += (int)pixels.size(0);
         var means = pixels.reshape(pixels.size(0), 3, pixels.size(2) / 8, 8, pixels.size(3) / 8, 8).mean([3, 5]);
@@ -30,7 +32,7 @@ internal sealed class LetterClip(TextIdentity identity) : ITextEncoder
 
     public TextIdentity Identity => identity;
 
-    public TextFeatures Encode(IReadOnlyList<string> captions)
+    public TextConditions Encode(IReadOnlyList<string> captions)
     {
         Seen.AddRange(captions);
         const int width = 36;

@@ -112,11 +112,11 @@ public sealed class LatentFilesParityTests : IDisposable
         Assert.Contains("taken at their word", Assert.Single(cache.Report.Notes));
         using var scope = NewDisposeScope();
         var features = cache.Collate(["a frog", "a frog"]);
-        Assert.Equal([2, 77, 36], features.HiddenStates.shape);
+        Assert.Equal([2, 77, 36], features.Context.shape);
         using var arrays = SafetensorsFile.Open(Fixtures.Path("data", "latents_cache", "expected.safetensors"));
         var expected = cat([One("hidden_state1", 77, 16), One("hidden_state2", 77, 20)], 1);
-        Assert.Equal(0, (features.HiddenStates[1] - expected).abs().max().ToSingle());
-        Assert.Equal(0, (features.PooledEmbeds![0] - One("pool2", 20)).abs().max().ToSingle());
+        Assert.Equal(0, (features.Context[1] - expected).abs().max().ToSingle());
+        Assert.Equal(0, (features.Pooled![0] - One("pool2", 20)).abs().max().ToSingle());
 
         // A file of latents is none of text; other lengths, kinds of models and strictness refuse it.
         File.Copy(_folder.File("img1_0096x0064_sd.npz"), _folder.File("img1_te_outputs.npz"), overwrite: true);

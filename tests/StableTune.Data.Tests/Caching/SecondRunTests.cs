@@ -1,5 +1,6 @@
 using StableTune.Formats;
 using StableTune.Imaging;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Data.Tests;
@@ -82,8 +83,8 @@ public sealed class SecondRunTests : IDisposable
         using var first = TextOutputCache.Build(Dataset(), new LetterClip(identity), options);
         using var second = TextOutputCache.Build(Dataset(), new Mute(identity), options with { Validation = CacheValidation.Content });
         string[] captions = ["frog 2", "frog 0", "frog 1"];
-        Assert.Equal(0, (first.Collate(captions).HiddenStates - second.Collate(captions).HiddenStates).abs().max().ToSingle());
-        if (sdxl) Assert.Equal(0, (first.Collate(captions).PooledEmbeds! - second.Collate(captions).PooledEmbeds!).abs().max().ToSingle());
+        Assert.Equal(0, (first.Collate(captions).Context - second.Collate(captions).Context).abs().max().ToSingle());
+        if (sdxl) Assert.Equal(0, (first.Collate(captions).Pooled! - second.Collate(captions).Pooled!).abs().max().ToSingle());
     }
 
     [Theory]
@@ -269,13 +270,13 @@ public sealed class SecondRunTests : IDisposable
 
         public double ScalingFactor => identity.ScalingFactor;
 
-        public LatentMoments Encode(Tensor pixels) => throw new InvalidOperationException("The VAE was asked for.");
+        public LatentDistribution Encode(Tensor pixels) => throw new InvalidOperationException("The VAE was asked for.");
     }
 
     private sealed class Mute(TextIdentity identity) : ITextEncoder
     {
         public TextIdentity Identity => identity;
 
-        public TextFeatures Encode(IReadOnlyList<string> captions) => throw new InvalidOperationException("The text encoder was asked for.");
+        public TextConditions Encode(IReadOnlyList<string> captions) => throw new InvalidOperationException("The text encoder was asked for.");
     }
 }

@@ -64,9 +64,9 @@ public sealed class TextFilesTests : IDisposable
             Assert.Empty(clip.Seen);
             using var scope = NewDisposeScope();
             var (expected, found) = (memory.Collate(["a toad", "a frog", "a toad"]), second.Collate(["a toad", "a frog", "a toad"]));
-            Assert.Equal(0, (expected.HiddenStates - found.HiddenStates).abs().max().ToSingle());
-            if (identity.IsSdxl) Assert.Equal(0, (expected.PooledEmbeds! - found.PooledEmbeds!).abs().max().ToSingle());
-            else Assert.Null(found.PooledEmbeds);
+            Assert.Equal(0, (expected.Context - found.Context).abs().max().ToSingle());
+            if (identity.IsSdxl) Assert.Equal(0, (expected.Pooled! - found.Pooled!).abs().max().ToSingle());
+            else Assert.Null(found.Pooled);
 
             foreach (var other in new[] { identity with { Hash = "another" }, identity with { ClipSkip = 3 }, identity with { Tokens = 152 } })
             {

@@ -34,7 +34,7 @@ public sealed class BatchLoaderTests : IDisposable
             {
                 Assert.Equal([batch.Count, 3, 24, 32], batch.Pixels!.shape);
                 Assert.Null(batch.Latents);
-                Assert.Null(batch.EncoderHiddenStates);
+                Assert.Null(batch.Text?.Context);
                 var pixels = batch.Pixels.data<float>().ToArray();
                 for (var b = 0; b < batch.Count; b++, seen++)
                 {

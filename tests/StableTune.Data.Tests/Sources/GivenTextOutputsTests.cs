@@ -29,10 +29,10 @@ public sealed class GivenTextOutputsTests : SdTrainerLayout
         foreach (var batch in Batches(loader, dataset))
         {
             seen += batch.Count;
-            Assert.Equal([batch.Count, 77, 16], batch.EncoderHiddenStates!.shape);
-            Assert.Equal([batch.Count, 20], batch.PooledEmbeds!.shape);
-            Assert.Equal(batch.Items.SelectMany(item => Array(item, "encoder_hidden_state")), batch.EncoderHiddenStates.data<float>().ToArray());
-            Assert.Equal(batch.Items.SelectMany(item => Array(item, "pooled_output")), batch.PooledEmbeds.data<float>().ToArray());
+            Assert.Equal([batch.Count, 77, 16], batch.Text!.Context.shape);
+            Assert.Equal([batch.Count, 20], batch.Text!.Pooled!.shape);
+            Assert.Equal(batch.Items.SelectMany(item => Array(item, "encoder_hidden_state")), batch.Text?.Context.data<float>().ToArray());
+            Assert.Equal(batch.Items.SelectMany(item => Array(item, "pooled_output")), batch.Text?.Pooled.data<float>().ToArray());
         }
 
         Assert.Equal(3, seen);
@@ -49,9 +49,9 @@ public sealed class GivenTextOutputsTests : SdTrainerLayout
         foreach (var part in new[] { dataset, dataset.Validation! })
             foreach (var batch in Batches(loader, part))
             {
-                Assert.Equal([1, 3, 4], batch.EncoderHiddenStates!.shape);
-                Assert.Equal(Enumerable.Repeat((float)Path.GetFileName(batch.Items[0].Path)[0], 12), batch.EncoderHiddenStates.data<float>().ToArray());
-                Assert.Null(batch.PooledEmbeds);
+                Assert.Equal([1, 3, 4], batch.Text!.Context.shape);
+                Assert.Equal(Enumerable.Repeat((float)Path.GetFileName(batch.Items[0].Path)[0], 12), batch.Text?.Context.data<float>().ToArray());
+                Assert.Null(batch.Text?.Pooled);
             }
     }
 
@@ -62,7 +62,7 @@ public sealed class GivenTextOutputsTests : SdTrainerLayout
         Assert.All(dataset.Samples, sample => Assert.Null(sample.TextOutputsPath));
         Assert.Single(TextOutputCache.Validate(dataset));
         using var loader = new BatchLoader();
-        foreach (var batch in Batches(loader, dataset)) Assert.Null(batch.EncoderHiddenStates);
+        foreach (var batch in Batches(loader, dataset)) Assert.Null(batch.Text?.Context);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StableTune.Formats;
+using StableTune.Preparation;
 using StableTune.Testing;
 
 namespace StableTune.Data.Tests;

@@ -1,3 +1,4 @@
+using StableTune.Checkpoints;
 using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Testing;

@@ -1,3 +1,4 @@
+using StableTune.Checkpoints;
 using StableTune.Testing;
 
 namespace StableTune.Models.Tests;

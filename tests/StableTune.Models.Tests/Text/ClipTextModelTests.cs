@@ -1,7 +1,8 @@
 using System.IO.Compression;
 using System.Text.Json;
+using StableTune.Checkpoints;
+using StableTune.Tensors;
 using StableTune.Testing;
-using StableTune.Weights;
 
 namespace StableTune.Models.Tests;
 

@@ -1,3 +1,5 @@
+using StableTune.Checkpoints;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Models.Tests;

@@ -1,4 +1,5 @@
 using System.Text;
+using StableTune.Checkpoints;
 using StableTune.Models;
 
 namespace StableTune.Tests;

@@ -1,6 +1,8 @@
 using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Imaging;
+using StableTune.Optimizers;
+using StableTune.Schedules;
 using StableTune.Training;
 
 namespace StableTune.Tests.Extensions;
@@ -158,7 +160,7 @@ public sealed class TargetSaver(string path, string target) : ISaver
     {
         var file = OutputNames.For(path, moment);
         var trained = moment.Targets.Single(candidate => candidate.Name == target);
-        Formats.SafetensorsWriter.Write(file, Weights.StatePayloads.Of(trained.Groups.SelectMany(group => group.Parameters).Select(parameter => (parameter.Name, parameter.Value))));
+        Formats.SafetensorsWriter.Write(file, Tensors.StatePayloads.Of(trained.Groups.SelectMany(group => group.Parameters).Select(parameter => (parameter.Name, parameter.Value))));
         return [file];
     }
 }

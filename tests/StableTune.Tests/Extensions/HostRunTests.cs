@@ -1,3 +1,4 @@
+using StableTune.Adapters;
 using StableTune.Diffusion;
 using StableTune.Testing;
 

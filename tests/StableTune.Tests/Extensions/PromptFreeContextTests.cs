@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Tensors;
 using StableTune.Testing;
 using StableTune.Training;
 

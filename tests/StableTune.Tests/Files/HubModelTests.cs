@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using StableTune.Checkpoints;
 using StableTune.Models;
 using StableTune.Testing;
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using StableTune.Checkpoints;
 using StableTune.Formats;
 using StableTune.Models;
 using StableTune.Testing;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Checkpoints;
 using StableTune.Models;
 using StableTune.Testing;
 

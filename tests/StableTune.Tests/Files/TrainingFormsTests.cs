@@ -1,3 +1,4 @@
+using StableTune.Checkpoints;
 using StableTune.Diffusion;
 using StableTune.Formats;
 using StableTune.Imaging;

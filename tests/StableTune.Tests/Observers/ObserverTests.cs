@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using StableTune.Adapters;
 using StableTune.Imaging;
 using StableTune.Testing;
 

@@ -1,5 +1,7 @@
 using StableTune.Adapters;
 using StableTune.Diffusion;
+using StableTune.Optimizers;
+using StableTune.Schedules;
 using StableTune.Testing;
 
 namespace StableTune.Tests;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using StableTune.Diffusion;
+using StableTune.Schedules;
 using StableTune.Testing;
 using StableTune.Training;
 

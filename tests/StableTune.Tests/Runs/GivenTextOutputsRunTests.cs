@@ -1,3 +1,5 @@
+using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Formats;
 using StableTune.Models;

@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Diffusion;
 using StableTune.Models;
 using StableTune.Testing;
@@ -43,7 +44,7 @@ public sealed class OtherTextEncoderTests : IDisposable
         var ups = names.Where(name => name.StartsWith("lora_te_", StringComparison.Ordinal) && name.EndsWith(".lora_up.weight", StringComparison.Ordinal)).ToArray();
         Assert.Equal(modules, ups.Length);
         // Gradients went all the way: every up weight, which begins with zeros, has moved.
-        using var weights = Weights.WeightFile.Open(result.Files[0]);
+        using var weights = Tensors.WeightFile.Open(result.Files[0]);
         foreach (var name in ups)
         {
             using var up = weights.Load(name);

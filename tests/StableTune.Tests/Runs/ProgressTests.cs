@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Imaging;
+using StableTune.Schedules;
 using StableTune.Testing;
 
 namespace StableTune.Tests;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using StableTune.Adapters;
 using StableTune.Imaging;
 using StableTune.Testing;
 using StableTune.Training;

@@ -1,3 +1,4 @@
+using StableTune.Adapters;
 using StableTune.Imaging;
 using StableTune.Testing;
 

@@ -1,3 +1,4 @@
+using StableTune.Schedules;
 using StableTune.Testing;
 
 namespace StableTune.Tests;

@@ -1,10 +1,11 @@
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Tensors;
 using StableTune.Testing;
 using StableTune.Training;
-using StableTune.Weights;
 
 namespace StableTune.Tests;
 

@@ -1,9 +1,12 @@
 using System.Text.Json;
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Formats;
 using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Training.Tests;

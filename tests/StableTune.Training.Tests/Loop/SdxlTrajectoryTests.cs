@@ -1,8 +1,11 @@
 using System.Text.Json;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Training.Tests;
@@ -102,14 +105,14 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
     {
         using var scope = NewDisposeScope();
         var step = Step();
-        double Loss(IReadOnlyList<PictureSizes> sizes)
+        double Loss(IReadOnlyList<MicroConditioning> sizes)
         {
             using var batch = new Batch(["", ""]) { Sizes = sizes };
             return step.Run(batch, 1);
         }
 
         _model.UNet.SetRequiresGrad(true);
-        var whole = new PictureSizes(new PixelSize(96, 128), 0, 0, new PixelSize(96, 128));
+        var whole = new MicroConditioning(new PixelSize(96, 128), 0, 0, new PixelSize(96, 128));
         Assert.Equal(Loss([whole, whole]), Loss([]));
         Assert.NotEqual(Loss([whole, whole with { CropLeft = 400 }]), Loss([]));
     }
@@ -127,7 +130,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
         var ids = Recorded("time_ids").data<float>().ToArray().Select(number => (int)number).Chunk(6);
         return new Batch(["", ""], Recorded("loss_weights").clone())
         {
-            Sizes = [.. ids.Select(id => new PictureSizes(new PixelSize(id[1], id[0]), id[3], id[2], new PixelSize(id[5], id[4])))],
+            Sizes = [.. ids.Select(id => new MicroConditioning(new PixelSize(id[1], id[0]), id[3], id[2], new PixelSize(id[5], id[4])))],
         };
     }
 

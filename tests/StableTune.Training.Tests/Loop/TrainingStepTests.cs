@@ -1,6 +1,10 @@
+using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Training.Tests;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Optimizers;
 using StableTune.Testing;
 
 namespace StableTune.Training.Tests;

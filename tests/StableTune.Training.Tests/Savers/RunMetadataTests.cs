@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Imaging;

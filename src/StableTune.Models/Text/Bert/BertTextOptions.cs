@@ -1,6 +1,6 @@
 using StableTune.Models;
 
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>The architecture of a BERT or RoBERTa text encoder: <c>text_encoder/config.json</c> of a model folder as a record.</summary>
 public sealed record BertTextOptions : OptionsBase

@@ -1,6 +1,6 @@
 using StableTune.Models;
 
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>How a BERT tokenizer reads texts: <c>tokenizer_config.json</c> as a record.</summary>
 public sealed record BertTokenizerOptions : OptionsBase

@@ -1,6 +1,6 @@
 using StableTune.Models;
 
-namespace StableTune;
+namespace StableTune.Models;
 
 /// <summary>The architecture of an LDMBert text encoder: <c>config.json</c> of diffusers' <c>LDMBertModel</c> as a record.</summary>
 public sealed record LdmBertOptions : OptionsBase

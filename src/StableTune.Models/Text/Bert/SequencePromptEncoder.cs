@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>Captions and prompts to the hidden states of a text encoder that takes long texts in one piece, such as BERT's (Chinese models).</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
+using StableTune.Checkpoints;
+using StableTune.Tensors;
 using StableTune.Testing;
-using StableTune.Weights;
 
 namespace StableTune.Models.Tests;
 

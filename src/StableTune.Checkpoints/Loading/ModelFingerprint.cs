@@ -1,0 +1,81 @@
+using System.Security.Cryptography;
+using System.Text;
+using StableTune.Formats;
+using StableTune.Models;
+using StableTune.Tensors;
+
+namespace StableTune.Checkpoints;
+
+/// <summary>What tells the encoders of one model from those of another, for caches of what they make. Read without loading the model.</summary>
+/// <remarks>
+/// Hashes are over names, types and sizes of the tensors and over their first, middle and last bytes: training changes every tensor in all places,
+/// and a model of gigabytes is looked at in milliseconds. Of the VAE only the encoder counts: latents do not depend on its decoder.
+/// </remarks>
+public sealed record ModelFingerprint
+{
+    private const int PieceBytes = 4096;
+
+    private ModelFingerprint() { }
+
+    /// <summary>The VAE's architecture.</summary>
+    public required VaeOptions Vae { get; init; }
+
+    /// <summary>Of the VAE's encoder: SHA-256 as hexadecimal digits.</summary>
+    public required string VaeHash { get; init; }
+
+    /// <summary>Of the text encoders: SHA-256 as hexadecimal digits.</summary>
+    public required string TextHash { get; init; }
+
+    /// <summary>Channels of the first text encoder's output; SDXL's second one follows it in the states that are given to the UNet.</summary>
+    public required int TextWidth { get; init; }
+
+    /// <summary>Which Stable Diffusion it is.</summary>
+    public required ModelVersion Version { get; init; }
+
+    /// <summary>What its UNet is made for.</summary>
+    public required ModelKind Kind { get; init; }
+
+    /// <summary>Reads configurations, headers and a little of every tensor.</summary>
+    /// <param name="path">As for <see cref="ModelLoader.Load"/>.</param>
+    /// <param name="options">As for <see cref="ModelLoader.Load"/>.</param>
+    /// <param name="cancellationToken">Ends downloads.</param>
+    /// <exception cref="InvalidFileException">The model cannot be read; see <see cref="ModelLoader.Check"/>.</exception>
+    public static ModelFingerprint Read(string path, ModelLoadOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        options = (options ?? new ModelLoadOptions()) with { Parts = ModelParts.Vae | ModelParts.TextEncoder };
+        using var description = ModelDescription.Read(ModelSource.Open(path, options, cancellationToken), options, cancellationToken);
+        ModelLoader.ThrowIfAny(path, description.Faults);
+        ModelPart Part(string name) => description.Parts.First(part => part.Name == name);
+        return new ModelFingerprint
+        {
+            Vae = (VaeOptions)Part(ModelPart.Vae).Architecture,
+            VaeHash = Hash([Part(ModelPart.Vae)], name => name.StartsWith("encoder.", StringComparison.Ordinal) || name.StartsWith("quant_conv.", StringComparison.Ordinal)),
+            TextHash = Hash(description.Parts.Where(part => part.Flag == ModelParts.TextEncoder), _ => true),
+            TextWidth = ((TextArchitecture)Part(ModelPart.TextEncoder).Architecture).Width,
+            Version = description.Details!.Version,
+            Kind = description.Details.Kind,
+        };
+    }
+
+    private static string Hash(IEnumerable<ModelPart> parts, Func<string, bool> counts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var part in parts)
+            foreach (var (name, info) in part.Weights.Tensors.Select(info => (Name: part.Rename(info.Name), info)).Where(tensor => tensor.Name is not null && counts(tensor.Name)).OrderBy(tensor => tensor.Name, StringComparer.Ordinal))
+                Append(hash, part.Name + "." + name, part.Weights, info);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static void Append(IncrementalHash hash, string name, WeightFile file, TensorInfo info)
+    {
+        hash.AppendData(Encoding.UTF8.GetBytes($"{name} {info.DType.Name()} {string.Join(',', info.Shape)}\n"));
+        Span<byte> buffer = stackalloc byte[PieceBytes];
+        foreach (var offset in new[] { 0, Math.Max(0, (info.ByteCount - PieceBytes) / 2), Math.Max(0, info.ByteCount - PieceBytes) }.Distinct())
+        {
+            var piece = buffer[..(int)Math.Min(PieceBytes, info.ByteCount - offset)];
+            file.Source.Read(info, piece, offset);
+            hash.AppendData(piece);
+        }
+    }
+}

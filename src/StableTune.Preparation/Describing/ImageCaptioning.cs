@@ -1,0 +1,31 @@
+using StableTune.Data;
+
+namespace StableTune.Preparation;
+
+/// <summary>Captions the images of a folder with a model, and writes text files beside them or one metadata file.</summary>
+public static class ImageCaptioning
+{
+    /// <summary>Captions the images. They are read ahead on other threads; the captioner is called on this one.</summary>
+    /// <param name="options">Which images, and where the captions go.</param>
+    /// <param name="captioner">Describes images.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work between batches; captions that were made stay.</param>
+    /// <returns>How many images have a new caption, and those that were left out.</returns>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
+    /// <exception cref="InvalidOperationException">The captioner does not answer once for each image.</exception>
+    public static PreparationReport Run(
+        CaptioningOptions options, ICaptioner captioner, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(captioner);
+        InvalidOptionsException.ThrowIfAny(options.Validate());
+        return ImageDescribing.Run(options, "captioning", captioner.Caption, Text, progress, cancellationToken);
+
+        string? Text(string present, string caption)
+        {
+            var line = string.Join(' ', (caption ?? "").Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+            return line.Length == 0 ? null : present.Length == 0 ? line : present + options.Separator + line;
+        }
+    }
+}

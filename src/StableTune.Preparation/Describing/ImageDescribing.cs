@@ -1,0 +1,53 @@
+using StableTune.Data;
+using StableTune.Imaging;
+
+namespace StableTune.Preparation;
+
+/// <summary>What captioning and tagging of a folder have in common.</summary>
+internal static class ImageDescribing
+{
+    /// <summary>Shows the images to a model and keeps what it says.</summary>
+    /// <param name="options">Which images, and where the texts go; valid.</param>
+    /// <param name="stage">What progress calls it.</param>
+    /// <param name="ask">Asks the model.</param>
+    /// <param name="text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null leaves the image out.</param>
+    /// <param name="progress">Counts images.</param>
+    /// <param name="cancellationToken">Ends the work; texts that were made stay.</param>
+    internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> ask,
+        Func<string, T, string?> text, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var places = ImageTexts.Open(options);
+        var search = ImageSearch.In(options.ImageFolder!, options.Recursive);
+        var images = search.Images.Select(image => new ImageToDescribe(image.Path, image.Key)).ToList();
+        var byPath = images.ToDictionary(image => image.Path, StringComparer.Ordinal);
+        var doubles = options.Output is null ? ImageFiles.Doubles(images.Select(image => image.Path)) : new HashSet<string>();
+        var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
+        var work = new PictureWork<T>([.. images.Select(image => image.Path).Except(leftOut.Select(file => file.Path), StringComparer.Ordinal)], stage)
+        {
+            BatchSize = options.BatchSize,
+            Workers = options.Workers,
+            ApplyExifOrientation = options.ApplyExifOrientation,
+            Ask = ask,
+            Keep = Keep,
+        };
+        try
+        {
+            return work.Run(progress, cancellationToken).And([.. search.LeftOut, .. leftOut]);
+        }
+        finally
+        {
+            places.Complete();                                              // hours of work may be in it, also when something ended them
+        }
+
+        SkippedFile? LeftOut(ImageToDescribe image) => doubles.Contains(image.Path) ? ImageFiles.Double(image.Path)
+            : options.Existing == ExistingText.Skip && places.WhatIsThere(image) is { } reason ? new(image.Path, reason) : null;
+
+        IEnumerable<SkippedFile> Keep(string path, PixelImage picture, T answer)
+        {
+            var image = byPath[path];
+            if (text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept) return [new(path, "nothing was said about it")];
+            places.Write(image, picture.Size, kept);
+            return [];
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using StableTune.Testing;
+
+namespace StableTune.Preparation.Tests.Preparation.Describing;
+
+public sealed class TagVocabularyTests : IDisposable
+{
+    private const string Head = "tag_id,name,category,count\n";
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private string Write(string text)
+    {
+        File.WriteAllText(_folder.File("selected_tags.csv"), text);
+        return _folder.File("selected_tags.csv");
+    }
+
+    [Fact]
+    public void Load_GivesTheTagsInOrder()
+    {
+        var vocabulary = TagVocabulary.Load(Write("\uFEFF" + Head.Replace("\n", "\r\n", StringComparison.Ordinal)
+            + "9999999,general,9,807858\r\n470575,1girl,0,4225150\r\n1,\"a,b\",0,5\r\n2,\"say \"\"hi\"\"\",4,6\r\n3,:\"),general,7"));
+        Assert.Equal(
+            [new("general", TagCategory.Rating, 807858), new("1girl", TagCategory.General, 4225150), new("a,b", TagCategory.General, 5), new("say \"hi\"", TagCategory.Character, 6), new KnownTag(":\")", TagCategory.General, 7)],
+            vocabulary.Tags);
+        Assert.Equal(new ScoredTag("1girl", 0.5f), vocabulary.Scored([0, 0.5f, 0, 0, 0])[1]);
+        Assert.Throws<ArgumentException>(() => vocabulary.Scored([1, 2]));
+        Assert.Equal([new KnownTag("cat", TagCategory.Artist)], TagVocabulary.Load(Write("category,name\n1,cat\n\n")).Tags);
+    }
+
+    [Theory]
+    [InlineData("", "names no columns")]
+    [InlineData("1girl,0\n", "names no columns")]
+    [InlineData(Head, "lists no tags")]
+    [InlineData(Head + "1,1girl,0\n", "line 2 has 3 columns, the first line 4")]
+    [InlineData(Head + "1,1girl,0,5\n2,a,b,0,5\n", "line 3 has 5 columns")]
+    [InlineData(Head + "1,1girl,7,5\n", "line 2: the category \"7\" is not known")]
+    [InlineData(Head + "1,1girl,,5\n", "line 2: the category \"\" is not known")]
+    [InlineData(Head + "1,1girl,0,many\n", "line 2: the count \"many\" is no number")]
+    [InlineData(Head + "1, ,0,5\n", "line 2 has no tag")]
+    [InlineData(Head + "1,\"1girl,0,5\n", "line 2 begins a quoted tag that does not end")]
+    public void Load_OfWhatIsNoTableOfTags_NamesTheLine(string text, string fault)
+    {
+        var error = Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(Write(text)));
+        Assert.Contains(fault, error.Fault, StringComparison.Ordinal);
+        Assert.Equal(_folder.File("selected_tags.csv"), error.Path);
+    }
+
+    [Fact]
+    public void Load_OfNoTextFile_SaysWhatItIs()
+    {
+        Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault, StringComparison.Ordinal);
+        Assert.Contains("folder", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.Path)).Fault, StringComparison.Ordinal);
+        File.WriteAllBytes(_folder.File("bytes.csv"), [.. "name,category\n"u8, 0xFF, 0xFE]);
+        Assert.Contains("not UTF-8 (byte 14)", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("bytes.csv"))).Fault, StringComparison.Ordinal);
+        using (var large = File.Create(_folder.File("large.csv"))) large.SetLength((64 << 20) + 1);
+        Assert.Contains("at most 67108864 bytes", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("large.csv"))).Fault, StringComparison.Ordinal);
+    }
+}
