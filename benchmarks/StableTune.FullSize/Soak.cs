@@ -28,7 +28,7 @@ internal static class Soak
     {
         public void Report(TrainingProgress value)
         {
-            if (value.Stage == "training" && value.Step % every == 0)
+            if (value.Phase == TrainingPhase.Training && value.Step % every == 0)
                 Console.WriteLine($"step {value.Step}: live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F1} MiB, managed {GC.GetTotalMemory(false) / 1024.0 / 1024:F1} MiB");
         }
     }

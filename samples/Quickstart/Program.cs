@@ -60,7 +60,8 @@ static TrainingResult TrainWithDisplay(Trainer trainer)
             var task = context.AddTask("starting");
             return trainer.Train(new OnThisThread(progress =>
             {
-                (task.MaxValue, task.Value) = (Math.Max(1, progress.TotalSteps), progress.Step);
+                var (done, total) = progress.Work is { } work ? (work.Done, work.Total) : (progress.Step, progress.TotalSteps);
+                (task.MaxValue, task.Value) = (Math.Max(1, total), done);
                 task.Description = Markup.Escape(ConsoleProgress.Describe(progress));
             }));
         });

@@ -1,5 +1,4 @@
 using StableTune.Adapters;
-using StableTune.Adapters;
 
 namespace StableTune.Adapters
 {

@@ -89,7 +89,7 @@ public sealed partial class HubClient : IDisposable
     /// <exception cref="IOException">The cache cannot be written to.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<HubSnapshot> ResolveAsync(
-        HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         var wanted = selection ?? Usual(name);
@@ -112,7 +112,7 @@ public sealed partial class HubClient : IDisposable
     /// <summary>As <see cref="ResolveAsync"/>; waits for it.</summary>
     /// <inheritdoc cref="ResolveAsync"/>
     public HubSnapshot Resolve(
-        HubName name, HubSelection? selection = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => ResolveAsync(name, selection, progress, cancellationToken), cancellationToken).GetAwaiter().GetResult();
 
     /// <summary>What the cache alone has for a name; null when it lacks something.</summary>

@@ -15,7 +15,7 @@ public static class CannyImages
     /// <param name="cancellationToken">Ends the work; complete files stay.</param>
     /// <returns>How many images were dealt with, and what was left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    public static PreparationReport Run(CannyOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(CannyOptions options, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());

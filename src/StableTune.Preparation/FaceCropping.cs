@@ -18,7 +18,7 @@ public static class FaceCropping
     /// <returns>How many images were dealt with, and those without a face and others that were left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     public static PreparationReport Run(
-        FaceCroppingOptions options, IFaceDetector detector, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        FaceCroppingOptions options, IFaceDetector detector, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(detector);

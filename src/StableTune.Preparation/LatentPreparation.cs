@@ -17,7 +17,7 @@ public static class LatentPreparation
     /// <returns>How many images were noted, and those that could not be read.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidFileException">The file to add to is broken, the folder cannot be listed, or latents are not finite.</exception>
-    public static PreparationReport Run(LatentPreparationOptions options, ILatentEncoder? encoder = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(LatentPreparationOptions options, ILatentEncoder? encoder = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
@@ -42,7 +42,7 @@ public static class LatentPreparation
                 skipped.Add(new(path, FileProblems.Reason(e)));
             }
 
-            progress?.Report(new() { Stage = "choosing sizes", Step = items.Count + skipped.Count, TotalSteps = images.Count });
+            progress?.Report(new() { Stage = "choosing sizes", Done = items.Count + skipped.Count, Total = images.Count });
         }
 
         if (encoder is not null && items.Count > 0) Encode(items, bucketing, options, encoder, progress, cancellationToken);
@@ -65,7 +65,7 @@ public static class LatentPreparation
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The list is broken, or latents are not finite.</exception>
     public static PreparationReport RunSdTrainer(string folder, string? destination, ILatentEncoder encoder, CacheOptions? options = null, long seed = 42,
-        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(encoder);
@@ -97,7 +97,7 @@ public static class LatentPreparation
         }
     }
 
-    private static void Encode(List<DatasetItem> items, IBucketing bucketing, LatentPreparationOptions options, ILatentEncoder encoder, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private static void Encode(List<DatasetItem> items, IBucketing bucketing, LatentPreparationOptions options, ILatentEncoder encoder, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var side = Math.Max(8, options.Resolution.Width / 8 * 8);
         var subset = new SubsetOptions { Augmentation = new() { Flip = options.Flip }, Mask = options.AlphaMask ? LossMask.Alpha : LossMask.None };

@@ -12,7 +12,7 @@ public static class MetadataMerge
     /// <returns>How many images were noted, and those without a text file, which the reference would stop at; with <see cref="MetadataMergeOptions.Recursive"/> also folders that could not be searched.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidFileException">The file to add to is broken, or the folder cannot be listed.</exception>
-    public static PreparationReport Run(MetadataMergeOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(MetadataMergeOptions options, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
@@ -28,7 +28,7 @@ public static class MetadataMerge
             if (!keys.TryAdd(key, path)) skipped.Add(new(path, $"its key \"{key}\" is that of {keys[key]}: set FullPath, or rename one"));
             else if (Note(merged, key, path, options) is { } reason) skipped.Add(new(path, reason));
             else done++;
-            progress?.Report(new() { Stage = "reading texts", Step = done + skipped.Count, TotalSteps = images.Count });
+            progress?.Report(new() { Stage = "reading texts", Done = done + skipped.Count, Total = images.Count });
         }
 
         MetadataFile.Save(options.Output!, merged);

@@ -30,7 +30,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     /// <summary>Does the work.</summary>
     /// <param name="progress">Counts images, on the calling thread.</param>
     /// <param name="cancellationToken">Ends the work between batches; what was kept stays.</param>
-    internal PreparationReport Run(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    internal PreparationReport Run(IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var skipped = new IReadOnlyList<SkippedFile>[Files.Count];
         var (batch, seen, done) = (new List<Picture>(BatchSize), 0, 0);
@@ -50,7 +50,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         void Finish(int index, IReadOnlyList<SkippedFile> leftOut)
         {
             skipped[index] = leftOut;
-            progress?.Report(new() { Stage = Stage, Step = ++done, TotalSteps = Files.Count });
+            progress?.Report(new() { Stage = Stage, Done = ++done, Total = Files.Count });
         }
     }
 

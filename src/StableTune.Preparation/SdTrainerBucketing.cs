@@ -14,7 +14,7 @@ public static class SdTrainerBucketing
     /// <param name="cancellationToken">Ends the work; images that were written stay, the list is not.</param>
     /// <returns>How many images were sorted, and those that could not be.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    public static PreparationReport Run(SdTrainerBucketingOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(SdTrainerBucketingOptions options, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());

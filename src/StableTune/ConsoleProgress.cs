@@ -26,20 +26,21 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
     {
         ArgumentNullException.ThrowIfNull(value);
         var line = Describe(value);
-        var last = value.Step == value.TotalSteps;
+        var last = value.Work is { } work ? work.Done == work.Total : value.Step == value.TotalSteps;
+        var stage = value.Work?.Stage ?? value.Phase.ToString();
         if (interactive)
         {
             writer.Write("\r" + line.PadRight(_width));
             _width = line.Length;
             if (last) Break();                                               // what is written next must not run into it
         }
-        else if (last || value.Stage != _stage || _last is not { } shown || _time.GetElapsedTime(shown) >= Spacing)
+        else if (last || stage != _stage || _last is not { } shown || _time.GetElapsedTime(shown) >= Spacing)
         {
             writer.WriteLine(line);
             _last = _time.GetTimestamp();
         }
 
-        _stage = value.Stage;
+        _stage = stage;
         writer.Flush();
     }
 
@@ -47,7 +48,7 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
     public static string Describe(TrainingProgress value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        if (value.Stage != "training") return string.Create(CultureInfo.InvariantCulture, $"{value.Stage} {value.Step}/{value.TotalSteps} {value.Item}").TrimEnd();
+        if (value.Phase != TrainingPhase.Training) return value.ToString();
         var rate = value.LearningRates.Count == 0 ? "" : " lr " + string.Join("/", value.LearningRates.Values.Distinct().Select(r => r.ToString("0.##e-0", CultureInfo.InvariantCulture)));
         var left = value.Remaining is { } time ? " left " + Clock(time) : "";
         var waits = value.DataWait >= NotableWait * value.Elapsed && value.DataWait > TimeSpan.Zero

@@ -192,7 +192,7 @@ public sealed class ResolveTests
         bed.Client(bed.Options with { ParallelDownloads = 1 }).Resolve(Model, progress: progress);
         Assert.All(progress.Reports, report => Assert.Equal("downloading", report.Stage));
         var last = progress.Reports.Last();
-        Assert.Equal((4, 4, "unet/diffusion_pytorch_model.safetensors"), (last.Step, last.TotalSteps, last.Item));
+        Assert.Equal((4, 4, "unet/diffusion_pytorch_model.safetensors"), (last.Done, last.Total, last.Item));
     }
 
     [Fact]

@@ -126,9 +126,9 @@ public sealed class ImageToolsTests : IDisposable
         Assert.Contains("would replace the originals", error.Message, StringComparison.Ordinal);
     }
 
-    private sealed class Steps(List<int> steps) : IProgress<TrainingProgress>
+    private sealed class Steps(List<int> steps) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => steps.Add(value.Step);
+        public void Report(WorkProgress value) => steps.Add(value.Done);
     }
 
     private string[] Names() => [.. Directory.EnumerateFiles(_out.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];

@@ -7,7 +7,7 @@ public sealed class ConsoleProgressTests
 {
     private static TrainingProgress Step(int step, double loss = 0.125) => new()
     {
-        Stage = "training", Step = step, TotalSteps = 100, Epoch = 2, TotalEpochs = 10, Loss = loss, AverageLoss = 0.25,
+        Phase = TrainingPhase.Training, Step = step, TotalSteps = 100, Epoch = 2, TotalEpochs = 10, Loss = loss, AverageLoss = 0.25,
         LearningRates = new Dictionary<string, double> { ["textencoder"] = 5e-5, ["unet"] = 1e-4 },
         StepsPerSecond = 1.5, Remaining = TimeSpan.FromSeconds(65), ResidentBytes = 512L << 20,
     };
@@ -40,7 +40,7 @@ public sealed class ConsoleProgressTests
 
     [Fact]
     public void Describe_OtherStages_AreCounted() =>
-        Assert.Equal("caching latents 3/8", ConsoleProgress.Describe(new TrainingProgress { Stage = "caching latents", Step = 3, TotalSteps = 8 }));
+        Assert.Equal("caching latents 3/8", ConsoleProgress.Describe(new TrainingProgress { Phase = TrainingPhase.Preparing, Work = new() { Stage = "caching latents", Done = 3, Total = 8 } }));
 
     [Fact]
     public void Describe_IsTheSameInEveryCulture()
@@ -67,9 +67,9 @@ public sealed class ConsoleProgressTests
         using var writer = new StringWriter();
         var progress = new ConsoleProgress(writer, interactive: true);
         progress.Report(Step(9));
-        progress.Report(new TrainingProgress { Stage = "saving", Step = 9, TotalSteps = 100 });
+        progress.Report(new TrainingProgress { Phase = TrainingPhase.Saving, Step = 9, TotalSteps = 100 });
         progress.Report(Step(100));
-        progress.Report(new TrainingProgress { Stage = "saving", Step = 100, TotalSteps = 100 });
+        progress.Report(new TrainingProgress { Phase = TrainingPhase.Saving, Step = 100, TotalSteps = 100 });
         var step = ConsoleProgress.Describe(Step(9));
         Assert.Equal($"\r{step}\r{"saving 9/100".PadRight(step.Length)}\r{ConsoleProgress.Describe(Step(100))}{Environment.NewLine}\rsaving 100/100{Environment.NewLine}", writer.ToString());
     }
@@ -80,8 +80,8 @@ public sealed class ConsoleProgressTests
         using var writer = new StringWriter();
         var clock = new ManualClock();
         var progress = new ConsoleProgress(writer, interactive: false, clock);
-        progress.Report(new TrainingProgress { Stage = "loading", Step = 1, TotalSteps = 3 });
-        progress.Report(new TrainingProgress { Stage = "loading", Step = 2, TotalSteps = 3 });
+        progress.Report(new TrainingProgress { Phase = TrainingPhase.Preparing, Work = new() { Stage = "loading", Done = 1, Total = 3 } });
+        progress.Report(new TrainingProgress { Phase = TrainingPhase.Preparing, Work = new() { Stage = "loading", Done = 2, Total = 3 } });
         for (var step = 1; step <= 100; step++)
         {
             progress.Report(Step(step));

@@ -43,9 +43,9 @@ internal static class FileHashing
         return [.. carried];
     }
 
-    private static void Report(IProgress<TrainingProgress> receiver, double done, long total) => receiver.Report(new TrainingProgress
+    private static void Report(IProgress<WorkProgress> receiver, double done, long total) => receiver.Report(new WorkProgress
     {
-        Stage = "hashing", Step = (int)Math.Round(done / Megabyte), TotalSteps = (int)Math.Round(total / Megabyte),
+        Stage = "hashing", Done = (int)Math.Round(done / Megabyte), Total = (int)Math.Round(total / Megabyte),
     });
 
     // Progress<T> would report on a thread pool thread, later.

@@ -21,7 +21,7 @@ public sealed record InspectOptions : OptionsBase
     public string? ConfigurationPath { get; init; }
 
     /// <summary>Told how far hashing is, in megabytes, as stage "hashing".</summary>
-    public IProgress<TrainingProgress>? Progress { get; init; }
+    public IProgress<WorkProgress>? Progress { get; init; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() => [.. ForFolder.Validate(), .. ForFile.Validate()];

@@ -5,18 +5,18 @@ internal sealed class LoadProgress
 {
     private const double Megabyte = 1e6;
 
-    private readonly IProgress<TrainingProgress> _receiver;
+    private readonly IProgress<WorkProgress> _receiver;
     private readonly long _total;
     private readonly Lock _gate = new();
     private long _before;
     private int _reported = -1;
 
-    private LoadProgress(IProgress<TrainingProgress> receiver, long total) => (_receiver, _total) = (receiver, total);
+    private LoadProgress(IProgress<WorkProgress> receiver, long total) => (_receiver, _total) = (receiver, total);
 
     /// <summary>Progress over that many bytes, which begins with a report of what is loaded; null when nobody listens.</summary>
-    public static LoadProgress? Create(IProgress<TrainingProgress>? receiver, long total, string what)
+    public static LoadProgress? Create(IProgress<WorkProgress>? receiver, long total, string what)
     {
-        receiver?.Report(new TrainingProgress { Stage = "loading", Step = 0, TotalSteps = (int)Math.Round(total / Megabyte), Item = what });
+        receiver?.Report(new WorkProgress { Stage = "loading", Done = 0, Total = (int)Math.Round(total / Megabyte), Item = what });
         return receiver is null ? null : new LoadProgress(receiver, total);
     }
 
@@ -37,7 +37,7 @@ internal sealed class LoadProgress
             var megabytes = (int)Math.Round(done / Megabyte);
             if (megabytes <= _reported) return;
             _reported = megabytes;
-            _receiver.Report(new TrainingProgress { Stage = "loading", Step = megabytes, TotalSteps = (int)Math.Round(_total / Megabyte) });
+            _receiver.Report(new WorkProgress { Stage = "loading", Done = megabytes, Total = (int)Math.Round(_total / Megabyte) });
         }
     }
 

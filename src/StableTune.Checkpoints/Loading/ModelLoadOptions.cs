@@ -85,7 +85,7 @@ public sealed record ModelLoadOptions : OptionsBase
     /// Told how far loading is, in megabytes, as stage "loading", from several threads; the first report has as its item what the model is. Before that of downloads, as
     /// stage "downloading".
     /// </summary>
-    public IProgress<TrainingProgress>? Progress { get; init; }
+    public IProgress<WorkProgress>? Progress { get; init; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()

@@ -88,7 +88,7 @@ public sealed record ModelSaveOptions : OptionsBase
     public bool? WriteYaml { get; init; }
 
     /// <summary>Told how far saving is, in megabytes, as stage "saving", on the calling thread.</summary>
-    public IProgress<TrainingProgress>? Progress { get; init; }
+    public IProgress<WorkProgress>? Progress { get; init; }
 
     /// <summary>Where the date in the metadata comes from.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

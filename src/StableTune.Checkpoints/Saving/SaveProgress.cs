@@ -5,7 +5,7 @@ using StableTune.Formats;
 namespace StableTune.Checkpoints;
 
 /// <summary>Tells how far writing is, lets it be cancelled, and looks for numbers that float16 has no room for: payloads pass through here on their way to a writer.</summary>
-internal sealed class SaveProgress(IProgress<TrainingProgress>? receiver, CancellationToken cancellationToken)
+internal sealed class SaveProgress(IProgress<WorkProgress>? receiver, CancellationToken cancellationToken)
 {
     private const double Megabyte = 1e6;
     private const ushort Infinity = 0x7C00, MinusInfinity = 0xFC00;
@@ -52,7 +52,7 @@ internal sealed class SaveProgress(IProgress<TrainingProgress>? receiver, Cancel
         var megabytes = (int)Math.Round(_done / Megabyte);
         if (megabytes <= _reported) return;
         _reported = megabytes;
-        receiver?.Report(new TrainingProgress { Stage = "saving", Step = megabytes, TotalSteps = (int)Math.Round(_total / Megabyte) });
+        receiver?.Report(new WorkProgress { Stage = "saving", Done = megabytes, Total = (int)Math.Round(_total / Megabyte) });
     }
 
     /// <summary>Passes bytes on and counts them.</summary>

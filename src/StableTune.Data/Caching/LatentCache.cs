@@ -59,7 +59,7 @@ public sealed class LatentCache : IDisposable
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents or masks that came with the data set are damaged.</exception>
     public static LatentCache Open(TrainingDataset dataset, VaeIdentity vae, CacheOptions? options = null,
-        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(vae);
@@ -80,7 +80,7 @@ public sealed class LatentCache : IDisposable
     /// <exception cref="InvalidOptionsException">The options cannot work, or images cannot be decoded: then all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
     public static LatentCache Build(TrainingDataset dataset, ILatentEncoder encoder, NamedSeeds seeds, CacheOptions? options = null,
-        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         var cache = Open(dataset, encoder.Identity, options, progress, cancellationToken);
@@ -106,7 +106,7 @@ public sealed class LatentCache : IDisposable
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-    public void Fill(ILatentEncoder encoder, NamedSeeds seeds, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public void Fill(ILatentEncoder encoder, NamedSeeds seeds, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -210,7 +210,7 @@ public sealed class LatentCache : IDisposable
         }
     }
 
-    private void Look(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private void Look(IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var (findings, masks) = (new CacheFinding?[_dataset.Samples.Count], new OptionProblem?[_dataset.Samples.Count]);
         var done = 0;
@@ -219,7 +219,7 @@ public sealed class LatentCache : IDisposable
             var sample = _dataset.Samples[i];
             findings[i] = (sample.LatentsPath is null ? StoreOf(sample) : _given)?.Find(sample);
             masks[i] = MaskFault(sample);
-            if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Step = Interlocked.Increment(ref done), TotalSteps = findings.Length });
+            if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Done = Interlocked.Increment(ref done), Total = findings.Length });
         });
         _store?.Settle();
         InvalidOptionsException.ThrowIfAny([.. Problems(findings), .. masks.OfType<OptionProblem>()]);

@@ -8,7 +8,7 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
     /// <summary>Encodes images and hands each one's latents, unscaled, to a receiver that owns them from then on.</summary>
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-    internal void Run(IReadOnlyList<TrainingSample> samples, Action<TrainingSample, CachedLatents> keep, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    internal void Run(IReadOnlyList<TrainingSample> samples, Action<TrainingSample, CachedLatents> keep, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         TrainingSample[][] calls = [.. samples.GroupBy(sample => sample.Framing.Size).SelectMany(same => same.Chunk(options.VaeBatchSize))];
         var problems = new List<OptionProblem>();
@@ -23,7 +23,7 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
             // Once something is wrong nothing is encoded any more, but the other files are still looked at.
             if (problems.Count == 0) Encode(images, keep);
             done += images.Samples.Count;
-            progress?.Report(new() { Stage = "caching latents", Step = done, TotalSteps = samples.Count });
+            progress?.Report(new() { Stage = "caching latents", Done = done, Total = samples.Count });
         }
 
         InvalidOptionsException.ThrowIfAny(problems);

@@ -114,7 +114,7 @@ public sealed class TextOutputCache : IDisposable
     /// <param name="cancellationToken">Ends the work; what was cached in memory is freed.</param>
     /// <exception cref="InvalidOptionsException">As for <see cref="Open"/>.</exception>
     public static TextOutputCache Build(TrainingDataset dataset, ITextEncoder encoder, CacheOptions? options = null,
-        IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         var cache = Open(dataset, encoder.Identity, options);
@@ -134,7 +134,7 @@ public sealed class TextOutputCache : IDisposable
     /// <param name="encoder">As for <see cref="Build"/>.</param>
     /// <param name="progress">As for <see cref="Build"/>.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    public void Fill(ITextEncoder encoder, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public void Fill(ITextEncoder encoder, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         var (done, missing) = (0, _missing);
@@ -144,7 +144,7 @@ public sealed class TextOutputCache : IDisposable
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 Encode(part, encoder);
-                progress?.Report(new() { Stage = "caching text encoder outputs", Step = done += part.Length, TotalSteps = missing.Count });
+                progress?.Report(new() { Stage = "caching text encoder outputs", Done = done += part.Length, Total = missing.Count });
             }
         }
         finally

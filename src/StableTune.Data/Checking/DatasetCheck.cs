@@ -20,7 +20,7 @@ internal static class DatasetCheck
         });
     }
 
-    internal static DatasetCheckReport Run(TrainingDataset dataset, DatasetCheckOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    internal static DatasetCheckReport Run(TrainingDataset dataset, DatasetCheckOptions options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
         // The same image may be trained at several sizes.

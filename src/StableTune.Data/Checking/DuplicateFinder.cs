@@ -21,14 +21,14 @@ public static class DuplicateFinder
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    public static IReadOnlyList<DuplicateGroup> Find(string folder, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public static IReadOnlyList<DuplicateGroup> Find(string folder, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Find(ImageFiles.In(folder), progress, cancellationToken);
 
     /// <summary>Looks through these images; files that cannot be read have no duplicates.</summary>
     /// <param name="paths">The images.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    public static IReadOnlyList<DuplicateGroup> Find(IReadOnlyList<string> paths, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static IReadOnlyList<DuplicateGroup> Find(IReadOnlyList<string> paths, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);

@@ -30,11 +30,11 @@ internal sealed record SampleFiles(TrainingSample Sample, PixelImage? Image, Pix
     }
 
     /// <summary>Reads the files of many images, several at once, and keeps of each what <paramref name="keep"/> makes of it, in their order.</summary>
-    internal static List<T> ReadAll<T>(IReadOnlyList<TrainingSample> samples, string stage, Func<SampleFiles, T> keep, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) where T : class =>
+    internal static List<T> ReadAll<T>(IReadOnlyList<TrainingSample> samples, string stage, Func<SampleFiles, T> keep, IProgress<WorkProgress>? progress, CancellationToken cancellationToken) where T : class =>
         OrderedWork.Run(samples.Count, new BatchLoaderOptions().Workers, stage, index => keep(Read(samples[index])), progress, cancellationToken);
 
     /// <summary>The images that training could not read, with what is wrong.</summary>
-    internal static List<(TrainingSample Sample, OptionProblem Fault)> Bad(IReadOnlyList<TrainingSample> samples, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken) =>
+    internal static List<(TrainingSample Sample, OptionProblem Fault)> Bad(IReadOnlyList<TrainingSample> samples, IProgress<WorkProgress>? progress, CancellationToken cancellationToken) =>
         [.. from files in ReadAll(samples, "checking images", files => files with { Image = null, Second = null }, progress, cancellationToken)
             where files.Fault is not null
             select (files.Sample, files.Fault)];

@@ -10,7 +10,7 @@ internal static class OrderedWork
     /// <param name="work">Done for each item, on any thread; what it throws ends the work.</param>
     /// <param name="progress">Counts items, on the calling thread.</param>
     /// <param name="cancellationToken">Ends the work between items.</param>
-    internal static List<T> Run<T>(int count, int workers, string stage, Func<int, T> work, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    internal static List<T> Run<T>(int count, int workers, string stage, Func<int, T> work, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
         where T : class
     {
         var results = new List<T>(count);
@@ -18,7 +18,7 @@ internal static class OrderedWork
         while (running.Next(cancellationToken) is { } result)
         {
             results.Add(result);
-            progress?.Report(new() { Stage = stage, Step = results.Count, TotalSteps = count });
+            progress?.Report(new() { Stage = stage, Done = results.Count, Total = count });
         }
 
         return results;

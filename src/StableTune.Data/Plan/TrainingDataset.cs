@@ -106,7 +106,7 @@ public sealed class TrainingDataset
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>One problem for each bad image; empty when all can be read.</returns>
-    public IReadOnlyList<OptionProblem> CheckImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public IReadOnlyList<OptionProblem> CheckImages(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         [.. SampleFiles.Bad(AllSamples, progress, cancellationToken).Select(bad => bad.Fault)];
 
     /// <summary>
@@ -117,7 +117,7 @@ public sealed class TrainingDataset
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>This very data set when all can be read; otherwise one that is built anew from the same sources.</returns>
     /// <exception cref="InvalidOptionsException">Bad images are not to be skipped, and all are listed; or no image is left.</exception>
-    public TrainingDataset WithoutBadImages(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public TrainingDataset WithoutBadImages(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var bad = SampleFiles.Bad(AllSamples, progress, cancellationToken);
         if (bad.Count == 0) return this;
@@ -133,7 +133,7 @@ public sealed class TrainingDataset
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. Findings are no exception: see <see cref="DatasetCheckReport.ThrowIfErrors"/>.</exception>
-    public DatasetCheckReport Check(DatasetCheckOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public DatasetCheckReport Check(DatasetCheckOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         DatasetCheck.Run(this, options ?? new(), progress, cancellationToken);
 
     /// <summary>Writes an HTML page that shows the images as the model will see them, bucket by bucket: what sd-scripts calls <c>debug_dataset</c>.</summary>
@@ -143,7 +143,7 @@ public sealed class TrainingDataset
     /// <param name="cancellationToken">Ends the work; nothing is written.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="IOException">The page cannot be written.</exception>
-    public void Preview(string path, PreviewOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public void Preview(string path, PreviewOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         DatasetPreview.Write(this, path, options ?? new(), progress, cancellationToken);
 
     /// <summary>Encodes all images into files ahead of time, so that runs find them (<see cref="CacheOptions.LatentsToDisk"/>). Files that serve are kept.</summary>
@@ -155,7 +155,7 @@ public sealed class TrainingDataset
     /// <returns>What was there already, and what was encoded.</returns>
     /// <exception cref="InvalidOptionsException">Options or augmentations do not allow it, or images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-    public CacheReport PrepareCaches(ILatentEncoder encoder, CacheOptions? options = null, long seed = 42, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public CacheReport PrepareCaches(ILatentEncoder encoder, CacheOptions? options = null, long seed = 42, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         using var cache = LatentCache.Build(this, encoder, new NamedSeeds(seed), (options ?? new()) with { LatentsToDisk = true }, progress, cancellationToken);
         return cache.Report;

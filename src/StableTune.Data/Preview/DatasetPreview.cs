@@ -3,7 +3,7 @@ namespace StableTune.Data;
 /// <summary>Gathers what the preview of a data set shows.</summary>
 internal static class DatasetPreview
 {
-    internal static void Write(TrainingDataset dataset, string path, PreviewOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    internal static void Write(TrainingDataset dataset, string path, PreviewOptions options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var seeds = new NamedSeeds(options.Seed);
@@ -21,7 +21,7 @@ internal static class DatasetPreview
             var files = SampleFiles.Read(shown[i]);
             cards[i] = PreviewCard.Make(files, uses[shown[i].Index], draws.GetValueOrDefault(shown[i].Index) ?? ImageDraw.Plain(shown[i]), options.ThumbnailSide);
             if (looks) looked[i] = DatasetCheck.Looked.At(files);
-            progress?.Report(new() { Stage = "drawing the preview", Step = Interlocked.Increment(ref done), TotalSteps = shown.Count });
+            progress?.Report(new() { Stage = "drawing the preview", Done = Interlocked.Increment(ref done), Total = shown.Count });
         });
         var findings = DatasetCheck.Run(dataset, options.Check, looks ? [.. looked, .. HeldOut(dataset, cancellationToken)] : []);
         AtomicFile.WriteText(path, PreviewPage.Write(dataset, options, cards, findings));

@@ -1,7 +1,7 @@
 namespace StableTune.Hub;
 
 /// <summary>Adds up what several downloads have done, and reports it: in megabytes (10^6 bytes), at most ten times a second, in order.</summary>
-internal sealed class DownloadProgress(IProgress<TrainingProgress>? progress, long totalBytes, TimeProvider clock)
+internal sealed class DownloadProgress(IProgress<WorkProgress>? progress, long totalBytes, TimeProvider clock)
 {
     private const double Megabyte = 1e6;
     private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(100);
@@ -28,17 +28,17 @@ internal sealed class DownloadProgress(IProgress<TrainingProgress>? progress, lo
         }
     }
 
-    private TrainingProgress Now(HubFile file)
+    private WorkProgress Now(HubFile file)
     {
         var seconds = clock.GetElapsedTime(_start).TotalSeconds;
         var speed = seconds > 0 ? Math.Max(0, _fetched) / seconds : 0;
-        return new TrainingProgress
+        return new WorkProgress
         {
             Stage = "downloading",
             Item = file.Path,
-            Step = Megabytes(_bytes),
-            TotalSteps = Megabytes(totalBytes),
-            StepsPerSecond = speed / Megabyte,
+            Done = Megabytes(_bytes),
+            Total = Megabytes(totalBytes),
+            PerSecond = speed / Megabyte,
             Remaining = speed > 0 ? TimeSpan.FromSeconds(Math.Min((totalBytes - _bytes) / speed, 1e6)) : null,
         };
     }

@@ -31,7 +31,7 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
 
     /// <summary>Downloads what is wanted, and is not there yet, of the commit that a revision stands for now.</summary>
     public async Task<HubSnapshot> FetchAsync(
-        HubName name, string revision, HubSelection selection, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+        HubName name, string revision, HubSelection selection, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var commit = await CommitAsync(name, revision, cancellationToken).ConfigureAwait(false);
         var files = (await api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false)).ToDictionary(file => file.Path, StringComparer.Ordinal);
@@ -115,7 +115,7 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
     }
 
     private async Task FetchAllAsync(
-        HubName name, string commit, IReadOnlyList<HubFile> files, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+        HubName name, string commit, IReadOnlyList<HubFile> files, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var missing = files.Where(file => !IsPlaced(name, commit, file)).OrderBy(file => file.Size).ToArray();
         var told = new DownloadProgress(progress, missing.Sum(file => file.Size), clock);

@@ -15,7 +15,7 @@ public static class ImageCaptioning
     /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
     /// <exception cref="InvalidOperationException">The captioner does not answer once for each image.</exception>
     public static PreparationReport Run(
-        CaptioningOptions options, ICaptioner captioner, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        CaptioningOptions options, ICaptioner captioner, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(captioner);

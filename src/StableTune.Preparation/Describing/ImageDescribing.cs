@@ -14,7 +14,7 @@ internal static class ImageDescribing
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; texts that were made stay.</param>
     internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> ask,
-        Func<string, T, string?> text, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+        Func<string, T, string?> text, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var places = ImageTexts.Open(options);
         var search = ImageSearch.In(options.ImageFolder!, options.Recursive);

@@ -19,7 +19,7 @@ public static class ImageTagging
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
     /// <exception cref="InvalidOperationException">The tagger does not answer once for each image.</exception>
-    public static TaggingReport Run(TaggingOptions options, ITagger tagger, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static TaggingReport Run(TaggingOptions options, ITagger tagger, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(tagger);

@@ -17,7 +17,7 @@ public static class MaskMaking
     /// <returns>How many images have a new mask, and those that were left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidOperationException">The source of masks does not answer once for each image.</exception>
-    public static PreparationReport Run(MaskMakingOptions options, IMaskSource masks, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(MaskMakingOptions options, IMaskSource masks, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(masks);

@@ -31,7 +31,7 @@ internal sealed class RunCaches : IDisposable
     public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? [], .. Held?.Notes ?? []];
 
     /// <summary>Opens the caches of a data set and of what is held out of it.</summary>
-    public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var caches = new RunCaches { EncodesText = !cachesText && dataset.Samples.Any(sample => sample.TextOutputsPath is null) };
         try

@@ -33,7 +33,7 @@ public sealed class Trainer
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. Findings are no exception: see <see cref="DatasetCheckReport.ThrowIfErrors"/>.</exception>
-    public DatasetCheckReport Check(DatasetCheckOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public DatasetCheckReport Check(DatasetCheckOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Dataset.Check(OfThisRun(options ?? new()), progress, cancellationToken);
 
     /// <summary>
@@ -46,7 +46,7 @@ public sealed class Trainer
     /// <param name="cancellationToken">Ends the work; nothing is written.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="IOException">The page cannot be written.</exception>
-    public void Preview(string path, PreviewOptions? options = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public void Preview(string path, PreviewOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new();
         var steps = Plan.EffectiveLength.TotalSteps(Plan.StepsPerEpoch(Dataset));

@@ -71,7 +71,7 @@ internal sealed partial class TrainingEvents(
         var worst = fault;
         if (_now.Step > 0 && !_resultIsSaved)
         {
-            Attempt(() => Tell("saving"), faults);
+            Attempt(() => Tell(TrainingPhase.Saving), faults);
             var (files, unsaved) = SaveWhereItWorks();
             if (files.Length > 0)
                 foreach (var observer in observers) Attempt(() => observer.OnSave(Moment(SaveReason.Interrupted), files), faults);
@@ -86,7 +86,7 @@ internal sealed partial class TrainingEvents(
 
     private string[] Save(SaveReason reason)
     {
-        Tell("saving");
+        Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
         using var inference = no_grad();
         string[] files = [.. plan.Savers.SelectMany(saver => saver.Save(moment))];
@@ -129,7 +129,7 @@ internal sealed partial class TrainingEvents(
     private void Sample(SampleMoment moment)
     {
         if (sampler is null) return;
-        Tell("sampling");
+        Tell(TrainingPhase.Sampling);
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in observers) observer.OnSample(_now.Step, files);
@@ -140,16 +140,16 @@ internal sealed partial class TrainingEvents(
     private void Validate(TrainingProgress state, bool afterEpoch)
     {
         if (validation is null) return;
-        Tell("validating");
+        Tell(TrainingPhase.Validating);
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, validation(), state.AverageLoss);
         foreach (var observer in observers) observer.OnValidation(measured);
     }
 
     private bool IsDrawnAtTheEnd(TrainingProgress state) => plan.Samples is { After: true } && state.Step == TotalSteps;
 
-    private void Tell(string stage) => progress?.Report(new TrainingProgress
+    private void Tell(TrainingPhase phase) => progress?.Report(new TrainingProgress
     {
-        Stage = stage, Step = _now.Step, TotalSteps = TotalSteps, Epoch = _now.Epoch, TotalEpochs = TotalEpochs, ResidentBytes = Environment.WorkingSet,
+        Phase = phase, Step = _now.Step, TotalSteps = TotalSteps, Epoch = _now.Epoch, TotalEpochs = TotalEpochs, ResidentBytes = Environment.WorkingSet,
     });
 
     [LoggerMessage(10, LogLevel.Error, "Something failed while the run was ended")]

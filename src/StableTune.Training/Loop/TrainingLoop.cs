@@ -119,7 +119,7 @@ internal sealed class TrainingLoop(TrainingPlan plan, TrainingStep step, IOptimi
 
     private TrainingProgress Progress(double norm, double[] rates) => new()
     {
-        Stage = "training",
+        Phase = TrainingPhase.Training,
         Step = Step,
         TotalSteps = events.TotalSteps,
         Epoch = Epoch,

@@ -10,6 +10,7 @@ namespace StableTune.Training;
 internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IProgress<TrainingProgress>? progress) : IDisposable
 {
     private readonly Stack<IDisposable> _owned = new();
+    private readonly IProgress<WorkProgress>? _work = PreparationProgress.For(progress);
     private ModelFingerprint? _model;
     private ValidationRun? _validation;
     private ModelParts _loaded;
@@ -20,7 +21,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
-        _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
+        _model = ModelFingerprint.Read(plan.ModelPath!, plan.Model with { Progress = _work, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
         // Of a model that had yet to be downloaded this could not be told before.
         if (dataset.Samples.Any(sample => sample.TextOutputsPath is not null) && ModelConfiguration.Find(plan.ModelPath!, plan.Model) is { } configuration)
             InvalidOptionsException.ThrowIfAny([.. TrainingPlan.FitProblems(configuration, dataset)]);
@@ -62,10 +63,10 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     /// <returns>The caches of the images that are left.</returns>
     private RunCaches LookAtImages(CancellationToken cancellationToken)
     {
-        RunCaches Open() => RunCaches.Open(plan, dataset, _model!, CachesLatents, plan.CachesTextOutputs(dataset), progress, cancellationToken);
+        RunCaches Open() => RunCaches.Open(plan, dataset, _model!, CachesLatents, plan.CachesTextOutputs(dataset), _work, cancellationToken);
         if (!CachesLatents)
         {
-            dataset = dataset.WithoutBadImages(progress, cancellationToken);
+            dataset = dataset.WithoutBadImages(_work, cancellationToken);
             return Open();
         }
 
@@ -73,7 +74,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         try
         {
             if (dataset.Options.OnBadImage != BadImagePolicy.Skip || !caches.MissesLatents) return caches;
-            var readable = dataset.WithoutBadImages(progress, cancellationToken);
+            var readable = dataset.WithoutBadImages(_work, cancellationToken);
             if (readable == dataset) return caches;
             dataset = readable;
         }
@@ -93,7 +94,7 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
         var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
         var options = plan.Model with
         {
-            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = parts, Device = device, Progress = progress, Logger = plan.Model.Logger ?? plan.Logger,
+            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = parts, Device = device, Progress = _work, Logger = plan.Model.Logger ?? plan.Logger,
         };
         return Own(ModelLoader.Load(plan.ModelPath!, options, cancellationToken));
     }
@@ -138,8 +139,8 @@ internal sealed class TrainingRun(TrainingPlan plan, TrainingDataset dataset, IP
     /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
     private void Fill(RunCaches caches, StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
     {
-        if (caches.Latents is { Missing.Count: > 0 } latents) latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
-        if (caches.Text is { Missing.Count: > 0 } text) text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
+        if (caches.Latents is { Missing.Count: > 0 } latents) latents.Fill(new VaeLatentEncoder(model), random.Seeds, _work, cancellationToken);
+        if (caches.Text is { Missing.Count: > 0 } text) text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), _work, cancellationToken);
         _validation?.Fill(model, cancellationToken);
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
         if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();

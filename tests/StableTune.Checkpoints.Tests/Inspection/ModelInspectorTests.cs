@@ -105,7 +105,7 @@ public sealed class ModelInspectorTests : IDisposable
             Assert.Empty(file.Carried);
         });
         Assert.All(told.Reports, report => Assert.Equal("hashing", report.Stage));
-        Assert.Equal(told.Reports[^1].TotalSteps, told.Reports[^1].Step);
+        Assert.Equal(told.Reports[^1].Total, told.Reports[^1].Done);
         Assert.Throws<OperationCanceledException>(() => ModelInspector.Inspect(folder, new InspectOptions { Hashes = true }, new CancellationToken(canceled: true)));
     }
 
@@ -165,10 +165,10 @@ public sealed class ModelInspectorTests : IDisposable
         return file.Tensors.Sum(t => t.ElementCount);
     }
 
-    private sealed class Told : IProgress<TrainingProgress>
+    private sealed class Told : IProgress<WorkProgress>
     {
-        public List<TrainingProgress> Reports { get; } = [];
+        public List<WorkProgress> Reports { get; } = [];
 
-        public void Report(TrainingProgress value) => Reports.Add(value);
+        public void Report(WorkProgress value) => Reports.Add(value);
     }
 }

@@ -125,13 +125,13 @@ public sealed class ModelLoaderTests : IDisposable
     [Fact]
     public void Load_Progress_GrowsToTheWhole()
     {
-        var reports = new List<TrainingProgress>();
+        var reports = new List<WorkProgress>();
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Progress = new Listener(reports.Add) });
 
         Assert.NotEmpty(reports);
         Assert.All(reports, report => Assert.Equal("loading", report.Stage));
-        Assert.Equal(reports[^1].TotalSteps, reports[^1].Step);
-        Assert.Equal(reports.Select(report => report.Step).Order(), reports.Select(report => report.Step));
+        Assert.Equal(reports[^1].Total, reports[^1].Done);
+        Assert.Equal(reports.Select(report => report.Done).Order(), reports.Select(report => report.Done));
     }
 
     [Fact]
@@ -180,9 +180,9 @@ public sealed class ModelLoaderTests : IDisposable
         File.Move(path + ".new", path, overwrite: true);
     }
 
-    private sealed class Listener(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    private sealed class Listener(Action<WorkProgress> report) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value)
+        public void Report(WorkProgress value)
         {
             lock (this) report(value);
         }

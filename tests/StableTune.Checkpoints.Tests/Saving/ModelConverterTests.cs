@@ -142,7 +142,7 @@ public sealed class ModelConverterTests : IDisposable
     {
         var source = FixtureModels.TinySd15(_folder);
         using var cancel = new CancellationTokenSource();
-        var options = new ModelSaveOptions { Progress = new Listener(progress => { if (progress.Step == 2) cancel.Cancel(); }) };
+        var options = new ModelSaveOptions { Progress = new Listener(progress => { if (progress.Done == 2) cancel.Cancel(); }) };
         Assert.Throws<OperationCanceledException>(() => ModelConverter.Convert(source, _folder.File("out", "model.safetensors"), options, null, cancel.Token));
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.File("out")));
     }
@@ -170,8 +170,8 @@ public sealed class ModelConverterTests : IDisposable
         return path;
     }
 
-    private sealed class Listener(Action<TrainingProgress> act) : IProgress<TrainingProgress>
+    private sealed class Listener(Action<WorkProgress> act) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => act(value);
+        public void Report(WorkProgress value) => act(value);
     }
 }

@@ -93,7 +93,7 @@ public sealed class ModelSaverFaultTests : IDisposable
         using var source = new CancellationTokenSource();
         var half = new Listener(progress =>
         {
-            if (progress.Step * 2 < progress.TotalSteps) return;
+            if (progress.Done * 2 < progress.Total) return;
             if (diskFull) throw new IOException("No space left on device");
             source.Cancel();
         });
@@ -107,10 +107,10 @@ public sealed class ModelSaverFaultTests : IDisposable
     [Fact]
     public void Save_Progress_RisesToTheWholeSize()
     {
-        var seen = new List<TrainingProgress>();
+        var seen = new List<WorkProgress>();
         _model.SaveAs(_target, new ModelSaveOptions { Progress = new Listener(seen.Add) });
-        Assert.All(seen, progress => Assert.Equal(("saving", 4), (progress.Stage, progress.TotalSteps)));
-        Assert.Equal(Enumerable.Range(0, 5), seen.Select(progress => progress.Step));
+        Assert.All(seen, progress => Assert.Equal(("saving", 4), (progress.Stage, progress.Total)));
+        Assert.Equal(Enumerable.Range(0, 5), seen.Select(progress => progress.Done));
     }
 
     [Fact]
@@ -151,8 +151,8 @@ public sealed class ModelSaverFaultTests : IDisposable
     private List<(string, string)> Snapshot() => [.. Directory.EnumerateFiles(_folder.File("target"), "*", SearchOption.AllDirectories)
         .Order(StringComparer.Ordinal).Select(path => (path, Formats.WeightHashes.Sha256(path)))];
 
-    private sealed class Listener(Action<TrainingProgress> act) : IProgress<TrainingProgress>
+    private sealed class Listener(Action<WorkProgress> act) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => act(value);
+        public void Report(WorkProgress value) => act(value);
     }
 }

@@ -195,7 +195,7 @@ public sealed class SingleFileSavingTests : IDisposable
         File.WriteAllText(path, "old");
         using var cancel = new CancellationTokenSource();
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half);
-        var options = new ModelSaveOptions { Progress = new Listener(progress => { if (progress.Step == 2) cancel.Cancel(); }) };
+        var options = new ModelSaveOptions { Progress = new Listener(progress => { if (progress.Done == 2) cancel.Cancel(); }) };
         Assert.Throws<OperationCanceledException>(() => model.SaveAs(path, options, cancel.Token));
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Equal([path], Directory.EnumerateFileSystemEntries(folder));
@@ -230,8 +230,8 @@ public sealed class SingleFileSavingTests : IDisposable
         public override DateTimeOffset GetUtcNow() => new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     }
 
-    private sealed class Listener(Action<TrainingProgress> act) : IProgress<TrainingProgress>
+    private sealed class Listener(Action<WorkProgress> act) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => act(value);
+        public void Report(WorkProgress value) => act(value);
     }
 }

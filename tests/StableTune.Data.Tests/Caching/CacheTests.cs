@@ -84,7 +84,7 @@ public sealed class CacheTests : IDisposable
     public void Build_ReportsProgress_AndCanBeCancelled()
     {
         var reports = new List<(string, int, int)>();
-        using (LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3), progress: new Progress(r => reports.Add((r.Stage, r.Step, r.TotalSteps))))) { }
+        using (LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3), progress: new Progress(r => reports.Add((r.Stage, r.Done, r.Total))))) { }
         Assert.Equal([1, 2, 3, 4, 5], reports.Select(report => report.Item2));
         Assert.All(reports, report => Assert.Equal(("caching latents", 5), (report.Item1, report.Item3)));
 
@@ -99,7 +99,7 @@ public sealed class CacheTests : IDisposable
         using var cancel = new CancellationTokenSource();
         var vae = new Vae();
         using var cache = LatentCache.Open(_dataset, new(0.18215));
-        Assert.Throws<OperationCanceledException>(() => cache.Fill(vae, new NamedSeeds(3), new Progress(report => { if (report is { Stage: "caching latents", Step: 2 }) cancel.Cancel(); }), cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => cache.Fill(vae, new NamedSeeds(3), new Progress(report => { if (report is { Stage: "caching latents", Done: 2 }) cancel.Cancel(); }), cancel.Token));
         Assert.Equal((2, 3), (vae.Calls, cache.Missing.Count));
         cache.Fill(vae, new NamedSeeds(3));
         Assert.Equal((5, 0), (vae.Calls, cache.Missing.Count));
@@ -202,9 +202,9 @@ public sealed class CacheTests : IDisposable
         public Framing Frame(PixelSize image, PixelSize resolution) => new(image, 0, 0, image);
     }
 
-    private sealed class Progress(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    private sealed class Progress(Action<WorkProgress> report) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => report(value);
+        public void Report(WorkProgress value) => report(value);
     }
 
     /// <summary>Means over squares of eight pixels; the fourth channel repeats the first.</summary>

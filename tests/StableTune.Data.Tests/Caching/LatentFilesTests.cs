@@ -165,7 +165,7 @@ public sealed class LatentFilesTests : IDisposable
         File.WriteAllText(_folder.File($".{Guid.NewGuid():N}.tmp"), "half");
         using var stop = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => LatentCache.Build(Dataset(), new SquareVae(), new NamedSeeds(3), Beside,
-            new Progress(report => { if (report is { Stage: "caching latents", Step: 2 }) stop.Cancel(); }), stop.Token));
+            new Progress(report => { if (report is { Stage: "caching latents", Done: 2 }) stop.Cancel(); }), stop.Token));
         Assert.Equal(2, Directory.GetFiles(_folder.Path, "*.npz").Length);
         var vae = new SquareVae();
         using var cache = LatentCache.Build(Dataset(), vae, new NamedSeeds(3), Beside);
@@ -318,8 +318,8 @@ public sealed class LatentFilesTests : IDisposable
         return latents.data<float>().ToArray();
     }
 
-    private sealed class Progress(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    private sealed class Progress(Action<WorkProgress> report) : IProgress<WorkProgress>
     {
-        public void Report(TrainingProgress value) => report(value);
+        public void Report(WorkProgress value) => report(value);
     }
 }

@@ -90,9 +90,9 @@ public sealed class NotingLogger : ILogger
 }
 
 /// <summary>Notes every report, on the reporting thread.</summary>
-public sealed class NotingProgress : IProgress<TrainingProgress>
+public sealed class NotingProgress : IProgress<WorkProgress>
 {
-    public ConcurrentQueue<TrainingProgress> Reports { get; } = new();
+    public ConcurrentQueue<WorkProgress> Reports { get; } = new();
 
-    public void Report(TrainingProgress value) => Reports.Enqueue(value);
+    public void Report(WorkProgress value) => Reports.Enqueue(value);
 }

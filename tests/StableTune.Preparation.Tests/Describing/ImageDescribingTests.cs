@@ -213,10 +213,10 @@ public sealed class ImageDescribingTests : IDisposable
         public IReadOnlyList<IReadOnlyList<ScoredTag>> Tag(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) => [.. images.Select(score)];
     }
 
-    private sealed class Steps : IProgress<TrainingProgress>
+    private sealed class Steps : IProgress<WorkProgress>
     {
         internal List<string> Seen { get; } = [];
 
-        public void Report(TrainingProgress value) => Seen.Add($"{value.Stage} {value.Step}/{value.TotalSteps}");
+        public void Report(WorkProgress value) => Seen.Add($"{value.Stage} {value.Done}/{value.Total}");
     }
 }

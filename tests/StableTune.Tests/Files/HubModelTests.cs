@@ -104,10 +104,12 @@ public sealed class HubModelTests : IDisposable
         Assert.Equal(1, _hub.Server.CountOf(FakeHub.FilePath(UNet)));
     }
 
-    private sealed class Notes : IProgress<TrainingProgress>
+    private sealed class Notes : IProgress<TrainingProgress>, IProgress<WorkProgress>
     {
         public ConcurrentQueue<string> Stages { get; } = new();
 
-        public void Report(TrainingProgress value) => Stages.Enqueue(value.Stage);
+        public void Report(TrainingProgress value) => Stages.Enqueue(value.Stage());
+
+        public void Report(WorkProgress value) => Stages.Enqueue(value.Stage);
     }
 }

@@ -80,7 +80,7 @@ public sealed class JsonLinesLogTests : IDisposable
         log.OnStart(new TrainingStart(new TrainingPlan(), 1, 1, 0));
         log.OnStep(new TrainingProgress
         {
-            Stage = "training", Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity, DataWait = TimeSpan.FromSeconds(1.5),
+            Phase = TrainingPhase.Training, Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity, DataWait = TimeSpan.FromSeconds(1.5),
             LearningRates = new Dictionary<string, double> { ["a \"group\""] = double.NaN },
         });
         log.OnEnd(new TrainingEnd(1, null));

@@ -204,7 +204,7 @@ public sealed class CacheRunTests : IDisposable
     {
         public void Report(TrainingProgress value)
         {
-            lock (names) names.Add(value.Stage);
+            lock (names) names.Add(value.Stage());
         }
     }
 }

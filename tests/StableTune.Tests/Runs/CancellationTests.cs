@@ -47,11 +47,11 @@ public sealed class CancellationTests : IDisposable
         var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
         var reports = new Reports(r =>
         {
-            if (r.Stage.StartsWith(stage, StringComparison.Ordinal)) source.Cancel();
+            if (r.Stage().StartsWith(stage, StringComparison.Ordinal)) source.Cancel();
         });
         Assert.ThrowsAny<OperationCanceledException>(() => Tiny().WithObserver(recorder).Train(reports, source.Token));
         Assert.Empty(recorder.Events);
-        Assert.StartsWith(stage, reports.All[^1].Stage, StringComparison.Ordinal);
+        Assert.StartsWith(stage, reports.All[^1].Stage(), StringComparison.Ordinal);
         Assert.Empty(TinyRun.Written(_folder));
         Assert.Equal(before, TinyRun.HeldTensors);
     }

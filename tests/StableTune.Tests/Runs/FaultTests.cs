@@ -37,7 +37,7 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Train_TheProgressThrowsAlways_StillSavesTheLastGoodWeights()
     {
-        var reports = new Reports(r => { if (r.Step > 0 && r.Stage is "training" or "saving") throw _fault; });
+        var reports = new Reports(r => { if (r.Step > 0 && r.Phase is TrainingPhase.Training or TrainingPhase.Saving) throw _fault; });
         Assert.Same(_fault, Assert.Throws<InvalidTimeZoneException>(() => Tiny().Train(reports)));
         Assert.Equal(["tiny-step00000001.safetensors"], TinyRun.Written(_folder));
     }
@@ -90,7 +90,7 @@ public sealed class FaultTests : IDisposable
         var before = TinyRun.HeldTensors;
         var reports = new Reports(r =>
         {
-            if (r is not { Stage: "training", Step: 1 }) return;
+            if (r is not { Phase: TrainingPhase.Training, Step: 1 }) return;
             foreach (var image in Directory.GetFiles(TinyRun.Images(_folder), "*.png")) File.Delete(image);
         });
         // Steps of three batches: the loader's thread is ahead by two, so the second step breaks half-way.

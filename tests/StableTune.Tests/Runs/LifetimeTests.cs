@@ -29,7 +29,7 @@ public sealed class LifetimeTests(ITestOutputHelper output) : IDisposable
     {
         var counts = new List<long>();
         TinyRun.Builder(_folder).WithBatchSize(1).WithLearningRate(1e-4).For(TrainingLength.Steps(200))
-            .Train(new Reports(r => { if (r.Stage == "training") counts.Add(TinyRun.HeldTensors); }));
+            .Train(new Reports(r => { if (r.Phase == TrainingPhase.Training) counts.Add(TinyRun.HeldTensors); }));
         Assert.Equal(200, counts.Count);
         Assert.Single(counts.Distinct());
     }
@@ -41,7 +41,7 @@ public sealed class LifetimeTests(ITestOutputHelper output) : IDisposable
         var (memory, counts) = (new List<long>(), new List<long>());
         SmallRun.Builder(_folder).For(TrainingLength.Steps(1000)).Train(new Reports(r =>
         {
-            if (r.Stage != "training") return;
+            if (r.Phase != TrainingPhase.Training) return;
             memory.Add(r.ResidentBytes);
             counts.Add(TinyRun.HeldTensors);
         }));

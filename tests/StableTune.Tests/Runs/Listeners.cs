@@ -2,12 +2,18 @@ using StableTune.Training;
 
 namespace StableTune.Tests;
 
+/// <summary>What a report is about, for comparing.</summary>
+internal static class ReportStages
+{
+    internal static string Stage(this TrainingProgress report) => report.Work?.Stage ?? report.Phase.ToString().ToLowerInvariant();
+}
+
 /// <summary>Keeps the reports it is given, on the thread that gives them, and does something with each.</summary>
 internal sealed class Reports(Action<TrainingProgress>? then = null) : IProgress<TrainingProgress>
 {
     public List<TrainingProgress> All { get; } = [];
 
-    public TrainingProgress[] Steps => [.. All.Where(r => r.Stage == "training")];
+    public TrainingProgress[] Steps => [.. All.Where(r => r.Phase == TrainingPhase.Training)];
 
     public void Report(TrainingProgress value)
     {
@@ -18,7 +24,7 @@ internal sealed class Reports(Action<TrainingProgress>? then = null) : IProgress
     /// <summary>Cancels when a step is done.</summary>
     public static Reports CancelAt(int step, CancellationTokenSource source) => new(r =>
     {
-        if (r.Stage == "training" && r.Step == step) source.Cancel();
+        if (r.Phase == TrainingPhase.Training && r.Step == step) source.Cancel();
     });
 }
 

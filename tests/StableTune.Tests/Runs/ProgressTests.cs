@@ -17,7 +17,7 @@ public sealed class ProgressTests : IDisposable
     {
         var reports = new Reports();
         Tiny().For(TrainingLength.Steps(4)).Train(reports);
-        var stages = reports.All.Select(r => r.Stage).Aggregate(new List<string>(), (list, stage) => list is [.., var last] && last == stage ? list : [.. list, stage]);
+        var stages = reports.All.Select(r => r.Stage()).Aggregate(new List<string>(), (list, stage) => list is [.., var last] && last == stage ? list : [.. list, stage]);
         Assert.Equal("training", stages[^2]);
         Assert.Equal("saving", stages[^1]);
         Assert.Contains(stages, s => s.StartsWith("loading", StringComparison.Ordinal));
@@ -27,7 +27,7 @@ public sealed class ProgressTests : IDisposable
         Assert.Equal([1, 2, 3, 4], reports.Steps.Select(r => r.Step));
         Assert.Equal([1, 1, 2, 2], reports.Steps.Select(r => r.Epoch));
         Assert.All(reports.Steps, r => Assert.Equal((4, 2), (r.TotalSteps, r.TotalEpochs)));
-        foreach (var stage in reports.All.GroupBy(r => r.Stage).Select(g => g.ToArray()))
+        foreach (var stage in reports.All.GroupBy(r => r.Stage()).Select(g => g.ToArray()))
             Assert.All(stage.Zip(stage.Skip(1)), pair => Assert.True(pair.First.Step <= pair.Second.Step));
         Assert.All(reports.Steps, r => Assert.True(r.ResidentBytes > 1 << 20));
         Assert.All(reports.Steps, r => Assert.True(double.IsFinite(r.GradientNorm) && r.GradientNorm > 0));

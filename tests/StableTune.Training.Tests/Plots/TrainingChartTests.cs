@@ -84,7 +84,7 @@ public sealed class TrainingChartTests
         {
             chart.Add(new TrainingProgress
             {
-                Stage = "training", Step = step, TotalSteps = steps, Loss = loss(step), LearningRates = rates.ToDictionary(rate => rate.Name, rate => rate.Rate),
+                Phase = TrainingPhase.Training, Step = step, TotalSteps = steps, Loss = loss(step), LearningRates = rates.ToDictionary(rate => rate.Name, rate => rate.Rate),
             });
         }
 

@@ -1,19 +1,38 @@
 namespace StableTune;
 
+/// <summary>What a run is doing.</summary>
+public enum TrainingPhase
+{
+    /// <summary>Reading the model, filling caches: see <see cref="TrainingProgress.Work"/>.</summary>
+    Preparing,
+
+    /// <summary>Taking steps.</summary>
+    Training,
+
+    /// <summary>Measuring the loss on images that are held out.</summary>
+    Validating,
+
+    /// <summary>Drawing sample pictures.</summary>
+    Sampling,
+
+    /// <summary>Writing results.</summary>
+    Saving,
+}
+
 /// <summary>Where a training run stands. Reported after every step, and while longer preparations run.</summary>
 public sealed record TrainingProgress
 {
-    /// <summary>What is being done: "loading", "caching latents", "training", "sampling", "saving" ...</summary>
-    public required string Stage { get; init; }
+    /// <summary>What is being done.</summary>
+    public required TrainingPhase Phase { get; init; }
 
-    /// <summary>Optimizer steps done (or items, in stages that count items).</summary>
-    public required int Step { get; init; }
+    /// <summary>The preparation at hand, in the phase <see cref="TrainingPhase.Preparing"/>; else null.</summary>
+    public WorkProgress? Work { get; init; }
 
-    /// <summary>Optimizer steps (or items) in all.</summary>
-    public required int TotalSteps { get; init; }
+    /// <summary>Optimizer steps done.</summary>
+    public int Step { get; init; }
 
-    /// <summary>What of it is at hand, for instance the file being downloaded; null where the stage says it all.</summary>
-    public string? Item { get; init; }
+    /// <summary>Optimizer steps in all; 0 while it is not known.</summary>
+    public int TotalSteps { get; init; }
 
     /// <summary>The epoch, from 1; 0 before training.</summary>
     public int Epoch { get; init; }
@@ -50,4 +69,8 @@ public sealed record TrainingProgress
 
     /// <summary>Memory of this process in use, bytes.</summary>
     public long ResidentBytes { get; init; }
+
+    /// <summary>One line for people: "caching latents 3/8", "training 12/100".</summary>
+    public override string ToString() => Work?.ToString()
+        ?? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Phase.ToString().ToLowerInvariant()} {Step}/{TotalSteps}");
 }
