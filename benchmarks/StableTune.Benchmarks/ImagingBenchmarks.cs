@@ -52,7 +52,8 @@ public class ImagingBenchmarks
         PixelColor Color() => PixelColor.FromRgb(random.Next(1 << 24));
         var canvas = new Canvas(width, height, Color());
         for (var i = 0; i < 400; i++)
-            canvas.FillEllipse(random.Next(width), random.Next(height), 20 + random.Next(100), 20 + random.Next(100), Color(), random.Next(180));
+            canvas.FillEllipse(random.Next(width), random.Next(height), 20 + random.Next(100), 20 + random.Next(100), Color(),
+                random.Next(180));
         var pixels = canvas.Image.Pixels;
         for (var i = 0; i < pixels.Length; i++) pixels[i] = (byte)Math.Clamp(pixels[i] + random.Next(-12, 12), 0, 255);
         return canvas.Image;

@@ -3,14 +3,17 @@ using StableTune.Adapters;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Tensors;
+using StableTune.Trainables;
 using StableTune.Training;
 
 namespace StableTune.FullSize;
 
-/// <summary>Three LoRA steps on the UNet alone, as the comparison with sd-scripts does it: rank 8, float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
+/// <summary>Three LoRA steps on the UNet alone, as the comparison with sd-scripts does it: rank 8, float32 adapter, batch 1, AdamW,
+/// clipping 1.0.</summary>
 internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
     private const int Steps = 3, LatentSide = 256 / 8;
@@ -18,25 +21,34 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
     public static void Run(string folder, ScalarType type, bool checkpointing, long? keptMemory = null)
     {
         var warmUp = Stopwatch.StartNew();
-        Console.WriteLine($"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
+        Console.WriteLine(
+            $"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
-        Console.WriteLine($"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak {ProcessFigures.PeakGiB:F2} GiB");
+        Console.WriteLine(
+            $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
+                + $"{ProcessFigures.PeakGiB:F2} GiB");
 
-        using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan { Precision = new(type, ScalarType.Float32, type) }.EffectiveKeptMemoryBytes);
+        using var kept = HostMemory.Keep(
+            keptMemory ?? new TrainingPlan { Precision = new(type, ScalarType.Float32, type) }.EffectiveKeptMemoryBytes);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;
         using var random = new TrainingRandom(new NamedSeeds(1));
-        using var target = new AdapterTarget(new LoRAOptions { Rank = 8, Alpha = 8, Parts = AdapterParts.UNet }, 1e-4);
-        target.Attach(model, random.Initialization);
+        var plan = new TrainingPlan { LearningRate = 1e-4, Precision = new(type, ScalarType.Float32, type) };
+        using var target = new AdapterTrainableOptions { Adapter = new LoRAOptions { Rank = 8, Alpha = 8,
+            Parts = AdapterParts.UNet } }.Create(plan);
+        target.Attach(new TrainingSetup { Model = model, Random = random, Plan = plan, Precision = plan.Precision,
+            Stages = new StageList() });
         using var optimizer = new AdamWOptions().Create(target.Groups);
         var stages = new LoRASteps(random.Vae);
         var step = new TrainingStep(new TrainingStepParts
         {
-            Latents = stages, Context = stages, UNet = unet, Schedule = NoiseSchedule.ScaledLinear(), Prediction = PredictionType.Epsilon,
-            Noise = new NormalNoise(), Timesteps = new UniformTimesteps(), Loss = new DiffusionLoss(), Targets = [target], Random = random,
+            Latents = stages, Context = stages, Network = unet, Schedule = NoiseSchedule.ScaledLinear(),
+            Prediction = PredictionType.Epsilon,
+            Noise = new NormalNoise(), Timesteps = new UniformTimesteps(), Loss = new DiffusionLoss(), Trainables = [target],
+            Random = random,
         });
         var parameters = target.Groups.SelectMany(g => g.Parameters).Select(p => p.Value).ToArray();
         for (var i = 0; i < Steps; i++)
@@ -46,9 +58,11 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             var loss = step.Run(batch, accumulation: 1);
             var forwardAndBackward = clock.Elapsed;
             var norm = GradientNorm.Clip(parameters, 1.0);
-            optimizer.Step([1e-4]);
+            optimizer.Step(new StepInfo([1e-4], i));
             foreach (var parameter in parameters) parameter.grad = null;
-            Console.WriteLine($"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss {loss:F4}, norm {norm:F4}, live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F0} MiB");
+            Console.WriteLine(
+                $"step {i + 1}: {clock.Elapsed.TotalSeconds:F2} s ({forwardAndBackward.TotalSeconds:F2} forward and backward), loss "
+                    + $"{loss:F4}, norm {norm:F4}, live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F0} MiB");
         }
 
         Console.WriteLine($"peak {ProcessFigures.PeakGiB:F2} GiB");

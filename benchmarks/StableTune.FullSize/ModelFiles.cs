@@ -7,7 +7,8 @@ using StableTune.Models;
 namespace StableTune.FullSize;
 
 /// <summary>
-/// Loading, saving and converting whole models, each against reading or writing the same bytes once in the same process: what the disk, the page cache and the
+/// Loading, saving and converting whole models, each against reading or writing the same bytes once in the same process: what the disk,
+/// the page cache and the
 /// machine do at the moment is in both, so the ratio is what counts.
 /// </summary>
 internal static class ModelFiles
@@ -37,7 +38,9 @@ internal static class ModelFiles
         {
             Report("load", model.Details, bytes, load, ("reading", read));
             Console.WriteLine($"    reading into memory that the process has not used: {fresh:F2} s, ratio {load / fresh:F2}");
-            Console.WriteLine($"    resident before {before:F0} MiB, loaded {ProcessFigures.ResidentMiB:F0} MiB, peak {ProcessFigures.PeakGiB * 1024:F0} MiB, {model.Details?.Path}");
+            Console.WriteLine(
+                $"    resident before {before:F0} MiB, loaded {ProcessFigures.ResidentMiB:F0} MiB, peak "
+                    + $"{ProcessFigures.PeakGiB * 1024:F0} MiB, {model.Details?.Path}");
         }
     }
 
@@ -50,7 +53,9 @@ internal static class ModelFiles
         var (bytes, write) = Timed(() => WriteOnce(destination + ".baseline", Length(path)));
         var (saved, save) = Timed(() => ModelSaver.Save(model, destination, new ModelSaveOptions { Format = format }));
         Report($"save as {format}", model.Details, bytes, save, ("writing", write));
-        Console.WriteLine($"    peak with the model loaded {loaded * 1024:F0} MiB, after saving {ProcessFigures.PeakGiB * 1024:F0} MiB, wrote {saved.Files.Sum(file => new FileInfo(file).Length) / 1e9:F3} GB");
+        Console.WriteLine(
+            $"    peak with the model loaded {loaded * 1024:F0} MiB, after saving {ProcessFigures.PeakGiB * 1024:F0} MiB, wrote "
+                + $"{saved.Files.Sum(file => new FileInfo(file).Length) / 1e9:F3} GB");
     }
 
     /// <summary>Converts from file to file in the stored types.</summary>
@@ -62,7 +67,9 @@ internal static class ModelFiles
         var before = ProcessFigures.PeakGiB;
         var (saved, convert) = Timed(() => ModelConverter.Convert(path, destination, new ModelSaveOptions { Format = format }));
         Report($"convert to {format}", null, bytes, convert, ("reading and writing", read + write));
-        Console.WriteLine($"    peak before {before * 1024:F0} MiB, after {ProcessFigures.PeakGiB * 1024:F0} MiB, wrote {saved.Files.Sum(file => new FileInfo(file).Length) / 1e9:F3} GB");
+        Console.WriteLine(
+            $"    peak before {before * 1024:F0} MiB, after {ProcessFigures.PeakGiB * 1024:F0} MiB, wrote "
+                + $"{saved.Files.Sum(file => new FileInfo(file).Length) / 1e9:F3} GB");
     }
 
     // Loading libtorch takes a second or two, once in a process, whatever is done then.
@@ -70,8 +77,10 @@ internal static class ModelFiles
 
     private static StableDiffusionModel LoadModel(string path) => ModelLoader.Load(path, new ModelLoadOptions { KeepStoredTypes = true });
 
-    private static void Report(string what, ModelDetails? details, long bytes, double seconds, (string Name, double Seconds) baseline) => Console.WriteLine(
-        $"{what}: {seconds:F2} s for {bytes / 1e9:F3} GB, {baseline.Name} once {baseline.Seconds:F2} s, ratio {seconds / baseline.Seconds:F2}{(details is null ? "" : $"; {details.Format}")}");
+    private static void Report(string what, ModelDetails? details, long bytes, double seconds, (string Name, double Seconds) baseline) =>
+        Console.WriteLine(
+        $"{what}: {seconds:F2} s for {bytes / 1e9:F3} GB, {baseline.Name} once {baseline.Seconds:F2} s, ratio "
+            + $"{seconds / baseline.Seconds:F2}{(details is null ? "" : $"; {details.Format}")}");
 
     private static (T Result, double Seconds) Timed<T>(Func<T> run)
     {
@@ -82,7 +91,8 @@ internal static class ModelFiles
 
     /// <summary>All files of a model that hold weights.</summary>
     private static string[] Weights(string path) => File.Exists(path) ? [path]
-        : [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(file => Path.GetExtension(file) is ".safetensors" or ".bin")];
+        : [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetExtension(file) is ".safetensors" or ".bin")];
 
     private static long Length(string path) => Weights(path).Sum(file => new FileInfo(file).Length);
 
@@ -98,7 +108,8 @@ internal static class ModelFiles
         return total;
     }
 
-    /// <summary>The same into fresh memory, by all processors, which is what loading has to do at the least; the memory is given back.</summary>
+    /// <summary>The same into fresh memory, by all processors, which is what loading has to do at the least; the memory is given
+    /// back.</summary>
     private static long ReadIntoFreshMemory(string path)
     {
         using var scope = NewDisposeScope();

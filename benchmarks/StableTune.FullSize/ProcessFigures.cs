@@ -13,5 +13,6 @@ internal static class ProcessFigures
     public static double ResidentMiB => Field("VmRSS:") / 1024.0;
 
     private static long Field(string name) => long.Parse(
-        File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1].Replace(name, "").Trim());
+        File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1].Replace(name, "").Trim());
 }

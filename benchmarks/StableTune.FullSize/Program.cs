@@ -1,5 +1,5 @@
-using StableTune.FullSize;
 using StableTune.Formats;
+using StableTune.FullSize;
 using StableTune;
 
 // One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/full-size.sh runs them all.
@@ -17,15 +17,20 @@ switch (args)
 {
     case ["make", var folder]: RandomModel.WriteSd15(folder); break;
     case ["make", var folder, var type]: RandomModel.WriteSd15(folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
-    case ["make-model", var model, var folder, var type]: ModelFiles.Make(model, folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
+    case ["make-model", var model, var folder, var type]: ModelFiles.Make(
+        model, folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
     case ["load", var model]: ModelFiles.Load(model); break;
     case ["save", var model, var destination, var format]: ModelFiles.Save(model, destination, Enum.Parse<ModelFormat>(format)); break;
-    case ["convert", var model, var destination, var format]: ModelFiles.Convert(model, destination, Enum.Parse<ModelFormat>(format)); break;
+    case ["convert", var model, var destination, var format]: ModelFiles.Convert(
+        model, destination, Enum.Parse<ModelFormat>(format)); break;
     case ["make-tiny", var folder]: TinyModel.Write(folder); break;
     case ["read", var folder]: ReadBytes.Run(folder); break;
-    case ["train", var folder, var type]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;
-    case ["train", var folder, var type, "checkpointing"]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;
-    case ["train", var folder, var type, "kept", var mebibytes]: LoRASteps.Run(folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, long.Parse(mebibytes) << 20); break;
+    case ["train", var folder, var type]: LoRASteps.Run(
+        folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false); break;
+    case ["train", var folder, var type, "checkpointing"]: LoRASteps.Run(
+        folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;
+    case ["train", var folder, var type, "kept", var mebibytes]: LoRASteps.Run(
+        folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, long.Parse(mebibytes) << 20); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

@@ -7,7 +7,8 @@ namespace StableTune.FullSize;
 
 /// <summary>Writes model folders of true shapes with random weights: for measurements where no real model is at hand.</summary>
 /// <remarks>
-/// Streams: neither a module nor a file is held in memory. Weights are uniform with the variance 1 / (3 · inputs), as PyTorch's layers start, norms are 1
+/// Streams: neither a module nor a file is held in memory. Weights are uniform with the variance 1 / (3 · inputs), as PyTorch's layers
+/// start, norms are 1
 /// and biases 0, so activations stay finite. The random numbers repeat every million, which no measurement sees.
 /// </remarks>
 internal sealed class RandomModel
@@ -37,7 +38,8 @@ internal sealed class RandomModel
     public static void WriteSd15(string folder, TensorDType type = TensorDType.F32, ulong seed = 0) =>
         Write(folder, UNetOptions.Sd15, VaeOptions.Sd15, [ClipTextOptions.Sd15], type, seed);
 
-    /// <summary>Writes a Stable Diffusion XL: 2.57 billion parameters in the UNet, 84 million in the VAE, 123 and 695 in the text encoders.</summary>
+    /// <summary>Writes a Stable Diffusion XL: 2.57 billion parameters in the UNet, 84 million in the VAE, 123 and 695 in the text
+    /// encoders.</summary>
     /// <param name="folder">The model folder; created when missing.</param>
     /// <param name="type">F32 (13.9 GB), F16 or BF16 (6.9 GB).</param>
     /// <param name="seed">What the weights are drawn from.</param>
@@ -52,7 +54,9 @@ internal sealed class RandomModel
     {
         var text = ClipTextOptions.Sd15 with { Layers = 2 };
         var vae = VaeOptions.Sd15 with { BlockOutChannels = [32, 32, 64, 64] };
-        if (sdxl) Write(folder, UNetOptions.Sdxl with { BlockOutChannels = [64, 128, 256], AttentionHeads = [1, 2, 4] }, vae with { ScalingFactor = VaeOptions.Sdxl.ScalingFactor }, [text, ClipTextOptions.SdxlSecond with { Layers = 2 }], type);
+        if (sdxl)
+            Write(folder, UNetOptions.Sdxl with { BlockOutChannels = [64, 128, 256], AttentionHeads = [1, 2, 4] },
+            vae with { ScalingFactor = VaeOptions.Sdxl.ScalingFactor }, [text, ClipTextOptions.SdxlSecond with { Layers = 2 }], type);
         else Write(folder, UNetOptions.Sd15 with { BlockOutChannels = [64, 128, 256, 256] }, vae, [text], type);
     }
 
@@ -63,9 +67,11 @@ internal sealed class RandomModel
     /// <param name="texts">The text encoders' architectures, one or two; the vocabulary decides how many merges the tokenizer has.</param>
     /// <param name="type">F32, F16 or BF16.</param>
     /// <param name="seed">What the weights are drawn from.</param>
-    public static void Write(string folder, UNetOptions unet, VaeOptions vae, ClipTextOptions[] texts, TensorDType type = TensorDType.F32, ulong seed = 0)
+    public static void Write(string folder, UNetOptions unet, VaeOptions vae, ClipTextOptions[] texts, TensorDType type = TensorDType.F32,
+        ulong seed = 0)
     {
-        if (type is not (TensorDType.F32 or TensorDType.F16 or TensorDType.BF16)) throw new ArgumentOutOfRangeException(nameof(type), type, "Use F32, F16 or BF16.");
+        if (type is not (TensorDType.F32 or TensorDType.F16 or TensorDType.BF16))
+            throw new ArgumentOutOfRangeException(nameof(type), type, "Use F32, F16 or BF16.");
         var writer = new RandomModel(type, seed);
         writer.Weights(Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"), () => new UNet2DConditionModel(unet));
         writer.Weights(Path.Combine(folder, "vae", "diffusion_pytorch_model.safetensors"), () => new AutoencoderKL(vae));
@@ -156,11 +162,12 @@ internal sealed class RandomModel
         ["beta_start"] = scheduler.BetaStart,
         ["beta_end"] = scheduler.BetaEnd,
         ["beta_schedule"] = scheduler.BetaSchedule,
-        ["prediction_type"] = scheduler.PredictionType,
+        ["prediction_type"] = scheduler.Prediction.Name(),
         ["steps_offset"] = scheduler.StepsOffset,
     };
 
-    private static void Json(string path, Dictionary<string, object?> values) => AtomicFile.WriteText(path, JsonSerializer.Serialize(values));
+    private static void Json(string path, Dictionary<string, object?> values) =>
+        AtomicFile.WriteText(path, JsonSerializer.Serialize(values));
 
     private void Weights(string path, Func<nn.Module> build)
     {
@@ -169,7 +176,8 @@ internal sealed class RandomModel
         using (LayerInitialization.Skip())
         using (var module = build())
             shapes = [.. module.named_parameters().Select(entry => (entry.name, entry.parameter.shape))];
-        SafetensorsWriter.Write(path, shapes.Select(entry => new TensorPayload(entry.Name, _type, entry.Shape, stream => Fill(stream, entry.Name, entry.Shape))));
+        SafetensorsWriter.Write(path, shapes.Select(entry =>
+            new TensorPayload(entry.Name, _type, entry.Shape, stream => Fill(stream, entry.Name, entry.Shape))));
     }
 
     private void Fill(Stream stream, string name, long[] shape)

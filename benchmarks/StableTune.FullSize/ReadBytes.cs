@@ -4,7 +4,8 @@ namespace StableTune.FullSize;
 
 /// <summary>
 /// What loading is compared with: the weights' bytes read once into a buffer that is used again (the speed of disk or page cache), and into
-/// memory that the process has not touched before (also the system's speed in handing out memory, which in a virtual machine can be the larger part).
+/// memory that the process has not touched before (also the system's speed in handing out memory, which in a virtual machine can be the
+/// larger part).
 /// </summary>
 internal static class ReadBytes
 {
@@ -23,7 +24,8 @@ internal static class ReadBytes
         using var scope = NewDisposeScope();
         Report("into fresh memory, by all processors", length, () =>
         {
-            Tensor[] parts = [.. Enumerable.Range(0, (int)((length + Chunk - 1) / Chunk)).Select(i => empty(Math.Min(Chunk, length - (long)i * Chunk), dtype: ScalarType.Byte))];
+            Tensor[] parts = [.. Enumerable.Range(0, (int)((length + Chunk - 1) / Chunk))
+                .Select(i => empty(Math.Min(Chunk, length - (long)i * Chunk), dtype: ScalarType.Byte))];
             Parallel.For(0, parts.Length, i =>
             {
                 var bytes = parts[i].bytes;

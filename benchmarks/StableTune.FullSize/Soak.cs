@@ -11,7 +11,9 @@ internal static class Soak
         try
         {
             var images = folder.CreateSubdirectory("1_frog");
-            for (var i = 0; i < 4; i++) Imaging.ImageFile.SavePng(Path.Combine(images.FullName, $"{i}.png"), new Imaging.Canvas(64, 64, Imaging.PixelColor.FromRgb(0x304050 * (i + 1))).Image);
+            for (var i = 0; i < 4; i++) Imaging.ImageFile.SavePng(
+                Path.Combine(images.FullName, $"{i}.png"),
+                new Imaging.Canvas(64, 64, Imaging.PixelColor.FromRgb(0x304050 * (i + 1))).Image);
             var watch = new Watch(steps / 10);
             var clock = Stopwatch.StartNew();
             new TrainerBuilder().WithModel(model).WithImages(images.FullName, resolution: 64).WithBatchSize(2).WithLoRA(rank: 4, alpha: 4)
@@ -29,7 +31,9 @@ internal static class Soak
         public void Report(TrainingProgress value)
         {
             if (value.Phase == TrainingPhase.Training && value.Step % every == 0)
-                Console.WriteLine($"step {value.Step}: live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F1} MiB, managed {GC.GetTotalMemory(false) / 1024.0 / 1024:F1} MiB");
+                Console.WriteLine(
+                    $"step {value.Step}: live tensors {TensorCount.Live}, resident {ProcessFigures.ResidentMiB:F1} MiB, managed "
+                        + $"{GC.GetTotalMemory(false) / 1024.0 / 1024:F1} MiB");
         }
     }
 }

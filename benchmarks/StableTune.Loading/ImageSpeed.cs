@@ -75,7 +75,8 @@ internal static class ImageSpeed
         Best("read the file", i => File.ReadAllBytes(files[i]));
         Best("decode to RGB", i => SkiaCodec.Instance.Decode(bytes[i], headers[i], keepAlpha: false));
         Best("decode by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 1, (_, _) => { }));
-        Best("decode a half by rows", i => SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 2, (_, _) => { }));
+        Best("decode a half by rows", i =>
+            SkiaCodec.Instance.DecodeRows(bytes[i], headers[i], keepAlpha: false, denominator: 2, (_, _) => { }));
         Best("area", i => ImageResize.Resize(whole[i], Fit(whole[i].Size).Resized.Width, Fit(whole[i].Size).Resized.Height));
     }
 
@@ -88,7 +89,8 @@ internal static class ImageSpeed
 
     public static TrainingDataset Dataset(string folder, bool fast)
     {
-        var builder = new DatasetBuilder().AddFolder(folder).WithResolution(Side);
+        var builder = new DatasetBuilder().AddFolder(folder, new SubsetOptions { CaptionExtensions = CaptionFiles.Any })
+            .WithResolution(Side);
         return builder.WithOptions(builder.Plan.Options with { FastDecoding = fast }).Build();
     }
 
@@ -96,7 +98,8 @@ internal static class ImageSpeed
     {
         using var image = SKBitmap.Decode(file);
         var fit = Fit(new(image.Width, image.Height));
-        using var resized = image.Resize(new SKSizeI(fit.Resized.Width, fit.Resized.Height), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
+        using var resized = image.Resize(
+            new SKSizeI(fit.Resized.Width, fit.Resized.Height), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
         var (pixels, floats) = (resized.Bytes, new float[3 * Side * Side]);
         var (red, blue) = resized.ColorType == SKColorType.Bgra8888 ? (2, 0) : (0, 2);
         for (var i = 0; i < Side * Side; i++)
@@ -125,11 +128,13 @@ internal static class ImageSpeed
 
         public void End(int images)
         {
-            var (wall, processor) = (_wall.Elapsed.TotalMilliseconds / images, (Process.GetCurrentProcess().TotalProcessorTime - _processor).TotalMilliseconds / images);
+            var (wall, processor) = (_wall.Elapsed.TotalMilliseconds / images,
+                (Process.GetCurrentProcess().TotalProcessorTime - _processor).TotalMilliseconds / images);
             _best = (Math.Min(_best.Wall, wall), Math.Min(_best.Processor, processor));
         }
 
         public void Dispose() => Console.WriteLine(
-            $"{name}: {1000 / _best.Wall:F0} images/s ({_best.Wall:F3} ms), processor {_best.Processor:F3} ms an image ({1000 / _best.Processor:F0}/s on one core), peak {ProcessFigures.PeakGiB * 1024:F0} MiB");
+            $"{name}: {1000 / _best.Wall:F0} images/s ({_best.Wall:F3} ms), processor {_best.Processor:F3} ms an image "
+                + $"({1000 / _best.Processor:F0}/s on one core), peak {ProcessFigures.PeakGiB * 1024:F0} MiB");
     }
 }

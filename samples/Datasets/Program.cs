@@ -5,7 +5,8 @@ using StableTune.Imaging;
 using StableTune.Training;
 using StableTune;
 
-// A data set from a TOML file and from a source of one's own: what is in it, what is odd about it, what the model will see of it, and a short run on it
+// A data set from a TOML file and from a source of one's own: what is in it, what is odd about it, what the model will see of it, and a
+// short run on it
 // with images held out and latents kept in files, which a second run finds.
 //   datasets.sh [--steps N] [--out FOLDER]      12 steps; out/datasets below the repository
 if (!int.TryParse(Option("--steps") ?? "12", NumberStyles.Integer, CultureInfo.InvariantCulture, out var steps)
@@ -32,7 +33,7 @@ try
     var trainer = new TrainerBuilder()
         .WithModel(Path.Combine(output, "model"))
         .WithDataset(dataset)
-        .WithCache(new CacheOptions { LatentsToDisk = true, Directory = Path.Combine(output, "cache") })
+        .WithCache(cache => cache with { LatentsToDisk = true, Directory = Path.Combine(output, "cache") })
         .WithWorkers(2)
         .WithLoRA(rank: 4, alpha: 4)
         .WithLearningRate(1e-3)
@@ -40,6 +41,7 @@ try
         .WithObserver(new ValidationLines())
         .For(TrainingLength.Steps(steps))
         .SaveTo(Path.Combine(output, "frog.safetensors"))
+        .Overwrite()
         .Build();
 
     Console.WriteLine(trainer.Dataset.Report());
@@ -50,7 +52,8 @@ try
 
     var result = trainer.Train(new ConsoleProgress(Console.Out, interactive: false));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s, {result.DataWait.TotalSeconds:F2} s of them waiting for data."));
+        $"Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s, {result.DataWait.TotalSeconds:F2} s of them waiting "
+            + $"for data."));
     foreach (var warning in result.Warnings) Console.WriteLine($"warning       {warning}");
     Console.WriteLine($"preview       {preview}");
     Console.WriteLine($"latents       {Path.Combine(output, "cache")}");
@@ -65,7 +68,8 @@ catch (Exception e) when (e is InvalidOptionsException or InvalidFileException o
 
 string? Option(string name) => Array.IndexOf(args, name) is var i and >= 0 && i + 1 < args.Length ? args[i + 1] : null;
 
-/// <summary>A source of one's own: the upper half of each picture of a folder, as pixels in memory. Nothing to derive from, nothing to register.</summary>
+/// <summary>A source of one's own: the upper half of each picture of a folder, as pixels in memory. Nothing to derive from, nothing to
+/// register.</summary>
 internal sealed class FrogHeads(string folder) : IDatasetSource
 {
     public IEnumerable<DatasetItem> Items() =>

@@ -3,8 +3,10 @@ using StableTune.Imaging;
 /// <summary>A cheerful frog made of ellipses, sitting at (x, y); 1 unit is the size of a frog that fills a picture of 128 pixels.</summary>
 internal sealed record Frog(double X, double Y, double Size, double Gaze = 0, bool Winks = false, bool OpenMouth = false)
 {
-    private static readonly PixelColor s_green = PixelColor.FromRgb(0x4FB548), s_dark = PixelColor.FromRgb(0x2F7D33), s_belly = PixelColor.FromRgb(0xCFEBA4);
-    private static readonly PixelColor s_cheek = PixelColor.FromRgb(0xF09A8B), s_mouth = PixelColor.FromRgb(0x8E2F3C), s_line = PixelColor.FromRgb(0x1E4A25);
+    private static readonly PixelColor s_green = PixelColor.FromRgb(0x4FB548), s_dark = PixelColor.FromRgb(0x2F7D33),
+        s_belly = PixelColor.FromRgb(0xCFEBA4);
+    private static readonly PixelColor s_cheek = PixelColor.FromRgb(0xF09A8B), s_mouth = PixelColor.FromRgb(0x8E2F3C),
+        s_line = PixelColor.FromRgb(0x1E4A25);
 
     internal void Draw(Canvas canvas, PixelColor shadow)
     {
@@ -56,5 +58,6 @@ internal sealed record Frog(double X, double Y, double Size, double Gaze = 0, bo
     // A parabola between two points that sags by `depth`.
     private void Curve(Canvas canvas, double fromX, double fromY, double toX, double toY, double depth)
         => canvas.DrawLine([.. Enumerable.Range(0, 21).Select(i => i / 20.0).Select(t =>
-            (X + ((fromX + ((toX - fromX) * t)) * Size), Y + ((fromY + ((toY - fromY) * t) + (depth * 4 * t * (1 - t))) * Size)))], 2.6 * Size, s_line);
+            (X + ((fromX + ((toX - fromX) * t)) * Size), Y + ((fromY + ((toY - fromY) * t) + (depth * 4 * t * (1 - t))) * Size)))],
+                2.6 * Size, s_line);
 }

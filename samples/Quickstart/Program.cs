@@ -4,7 +4,8 @@ using Spectre.Console;
 using StableTune.Schedules;
 using StableTune;
 
-// Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything is.
+// Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything
+// is.
 //   quickstart.sh [--steps N] [--out FOLDER]      200 steps; out/quickstart below the repository
 if (!int.TryParse(Option("--steps") ?? "200", NumberStyles.Integer, CultureInfo.InvariantCulture, out var steps)
     || args.Length % 2 != 0 || args.Where((_, i) => i % 2 == 0).Any(name => name is not ("--steps" or "--out")))
@@ -16,11 +17,12 @@ if (!int.TryParse(Option("--steps") ?? "200", NumberStyles.Integer, CultureInfo.
 var output = Path.GetFullPath(Option("--out") ?? Path.Combine("out", "quickstart"));
 
 TextToImageOptions[] prompts = [.. new[] { "sls frog on a red background", "sls frog on a blue background", "a red circle" }
-    .Select((prompt, i) => new TextToImageOptions { Prompt = prompt, Width = 128, Height = 128, Steps = 12, GuidanceScale = 5, Seed = 7 + i })];
+    .Select((prompt, i) => new TextToImageOptions { Prompt = prompt, Width = 128, Height = 128, Steps = 12, GuidanceScale = 5,
+        Seed = 7 + i })];
 
 var builder = new TrainerBuilder()
     .WithModel(Path.Combine(output, "model"))
-    .WithImages(Path.Combine(AppContext.BaseDirectory, "images", "5_sls frog"), resolution: 128)
+    .WithImages(Path.Combine(AppContext.BaseDirectory, "images", "5_sls frog"), resolution: 128, captionExtensions: CaptionFiles.Any)
     .WithBatchSize(4)
     .WithLoRA(rank: 8, alpha: 8)
     .WithLearningRate(2e-3, textEncoder: 1e-3)
@@ -29,7 +31,8 @@ var builder = new TrainerBuilder()
     .WithSamples(Path.Combine(output, "samples"), prompts)
     .WithLog(Path.Combine(output, "log.jsonl"))
     .WithLossCurve(Path.Combine(output, "loss.png"))
-    .SaveTo(Path.Combine(output, "frog.safetensors"));
+    .SaveTo(Path.Combine(output, "frog.safetensors"))
+    .Overwrite();
 
 try
 {
@@ -54,7 +57,8 @@ static TrainingResult TrainWithDisplay(Trainer trainer)
 {
     if (Console.IsOutputRedirected) return trainer.Train(new ConsoleProgress(Console.Out, interactive: false));
     return AnsiConsole.Progress()
-        .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+        .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(),
+            new TaskDescriptionColumn { Alignment = Justify.Left })
         .Start(context =>
         {
             var task = context.AddTask("starting");

@@ -2,7 +2,8 @@ using StableTune.Models;
 
 namespace StableTune.Samples;
 
-/// <summary>The embedded model: the real topology of SD 1.x with a few channels, random weights, and a tokenizer of 1,000 entries.</summary>
+/// <summary>The embedded model: the real topology of SD 1.x with a few channels, random weights, and a tokenizer of 1,000
+/// entries.</summary>
 internal static class TinyModel
 {
     public static void Unpack(string folder)

@@ -1,5 +1,3 @@
-using StableTune.Adapters;
-
 namespace StableTune.Adapters;
 
 /// <summary>
@@ -8,27 +6,11 @@ namespace StableTune.Adapters;
 /// </summary>
 public abstract record AdapterOptions : OptionsBase
 {
-    /// <summary>Which parts of the model get adapters. Default: UNet and text encoder, as sd-scripts.</summary>
-    public AdapterParts Parts { get; init; } = AdapterParts.Both;
-
-    /// <summary>Learning rate of the UNet's adapters; null for the run's. With 0 the UNet gets none.</summary>
-    public double? UNetLearningRate { get; init; }
-
-    /// <summary>Learning rate of the text encoder's adapters; null for the run's. With 0 the text encoder gets none.</summary>
-    public double? TextEncoderLearningRate { get; init; }
-
-    /// <summary>Learning rate of the adapters of SDXL's second text encoder; null for that of the first. With 0 it gets none.</summary>
-    public double? SecondTextEncoderLearningRate { get; init; }
+    /// <summary>Which parts of the model get adapters; parts that the model lacks are passed over. Default: all, as sd-scripts.</summary>
+    public AdapterParts Parts { get; init; } = AdapterParts.All;
 
     /// <summary>Which layers are adapted. Default: those of sd-scripts.</summary>
-    public AdapterTargets Targets { get; init; } = AdapterTargets.SdScripts;
-
-    /// <summary>The parts that are left when those with a learning rate of 0 are taken away.</summary>
-    public AdapterParts TrainedParts =>
-        Parts & ~(UNetLearningRate == 0 ? AdapterParts.UNet : 0) & ~(TextEncoderLearningRate == 0 && SecondTextEncoderLearningRate is (null or 0) ? AdapterParts.TextEncoder : 0);
-
-    /// <summary>The learning rate of a text encoder, counted from 1; null for the run's.</summary>
-    internal double? TextEncoderRate(int encoder) => encoder == 2 ? SecondTextEncoderLearningRate ?? TextEncoderLearningRate : TextEncoderLearningRate;
+    public LayerSelection Layers { get; init; } = LayerSelection.SdScripts;
 
     /// <summary>What the names in files begin with, before <c>_unet_</c> or <c>_te_</c>.</summary>
     public virtual string KeyPrefix => "lora";
@@ -36,29 +18,40 @@ public abstract record AdapterOptions : OptionsBase
     /// <summary>What is wrong with the options that all kinds have. Derived records add their own.</summary>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Parts == AdapterParts.None || (Parts & ~AdapterParts.Both) != 0)
-            yield return Problem(Parts, "at least one part of the model must get adapters", "choose UNet, TextEncoder or Both");
-        if (UNetLearningRate is { } unet && !(unet >= 0 && double.IsFinite(unet)))
-            yield return Problem(UNetLearningRate, "a learning rate must not be negative", "1e-4 is customary; 0 leaves the UNet out");
-        if (TextEncoderLearningRate is { } text && !(text >= 0 && double.IsFinite(text)))
-            yield return Problem(TextEncoderLearningRate, "a learning rate must not be negative",
-                "5e-5 is customary; 0 leaves the text encoder out");
-        if (SecondTextEncoderLearningRate is { } second && !(second >= 0 && double.IsFinite(second)))
-            yield return Problem(SecondTextEncoderLearningRate, "a learning rate must not be negative",
-                "5e-5 is customary; 0 leaves the second text encoder out");
-        if (Parts != AdapterParts.None && TrainedParts == AdapterParts.None)
-            yield return Problem(TrainedParts, "every part has a learning rate of 0, so nothing would be trained",
-                "set a learning rate, or choose other parts");
+        if (Parts == AdapterParts.None || (Parts & ~AdapterParts.All) != 0)
+            yield return Problem(Parts, "at least one part of the model must get adapters", "choose UNet, TextEncoder or All");
+        foreach (var problem in Layers.Validate()) yield return problem;
+    }
+
+    /// <summary>
+    /// Whether the kind adapts a layer that <see cref="Layers"/> may pick. The default takes linear layers and 1x1 convolutions, and with
+    /// <see cref="LayerSelection.Convolutions"/> all convolutions, but none in groups; a kind that adapts norms says so here.
+    /// </summary>
+    /// <param name="layer">A layer of the model.</param>
+    public virtual bool Takes(AdaptedLayer layer)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        return layer.Shape is LinearShape || (layer.Shape is ConvolutionShape { Groups: 1 } c && (Layers.Convolutions || c.IsPointwise));
     }
 
     /// <summary>Makes the adapter of one layer.</summary>
     /// <param name="layer">The frozen layer.</param>
     /// <param name="random">What initial values are drawn from.</param>
-    public abstract NetworkAdapter Create(LayerShape layer, Generator random);
+    public abstract NetworkAdapter Create(AdaptedLayer layer, Generator random);
+
+    /// <summary>What files say about the network. The default names the record's type, and no rank.</summary>
+    public virtual AdapterDescription Describe() => new(GetType().FullName!);
 
     /// <summary>
-    /// What files say about the network: <c>ss_network_module</c>, <c>ss_network_dim</c>, <c>ss_network_alpha</c>,
-    /// <c>ss_network_dropout</c> and <c>ss_network_args</c> (a dictionary, written as JSON).
+    /// What is odd about these options but works, on the layers that they adapt: option, value, remedy, one sentence or two each.
     /// </summary>
-    public abstract NetworkFacts Describe();
+    /// <param name="layers">The layers, see <see cref="AdapterNetwork.Layers"/>.</param>
+    public virtual IEnumerable<string> Warnings(IReadOnlyList<AdaptedLayer> layers)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        // One that fits a layer which is excluded, or not of this kind, changes nothing either.
+        foreach (var expression in Layers.Include)
+            if (!layers.Any(layer => LayerSelection.Occurs(expression, layer.FullPath)))
+                yield return $"LayerSelection.Include holds \"{expression}\": it picks no layer. Correct it, or leave it out.";
+    }
 }

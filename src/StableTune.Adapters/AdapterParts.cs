@@ -4,15 +4,21 @@ namespace StableTune.Adapters;
 [Flags]
 public enum AdapterParts
 {
-    /// <summary>None.</summary>
+    /// <summary>No part.</summary>
     None = 0,
 
     /// <summary>The UNet.</summary>
     UNet = 1,
 
-    /// <summary>The text encoder, or all of them.</summary>
-    TextEncoder = 2,
+    /// <summary>The first text encoder, the only one of SD 1.x and 2.x.</summary>
+    TextEncoder1 = 2,
 
-    /// <summary>Both.</summary>
-    Both = UNet | TextEncoder,
+    /// <summary>The second text encoder, which SDXL has.</summary>
+    TextEncoder2 = 4,
+
+    /// <summary>All text encoders.</summary>
+    TextEncoder = TextEncoder1 | TextEncoder2,
+
+    /// <summary>The UNet and all text encoders.</summary>
+    All = UNet | TextEncoder,
 }

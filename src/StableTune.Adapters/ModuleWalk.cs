@@ -1,15 +1,5 @@
 namespace StableTune.Adapters;
 
-/// <summary>A layer below a model part, by its dotted path there.</summary>
-/// <param name="Path">For instance <c>down_blocks.0.attentions.0.proj_in</c>.</param>
-/// <param name="Layer">The module, a <c>Linear</c> or <c>Conv2d</c>.</param>
-/// <param name="Shape">Its shape.</param>
-internal sealed record FoundLayer(string Path, nn.Module Layer, LayerShape Shape)
-{
-    /// <summary>The path that files have for it.</summary>
-    public string FilePath { get; init; } = Path;
-}
-
 /// <summary>Finds layers in module trees, in the order in which sd-scripts meets them.</summary>
 internal static class ModuleWalk
 {
@@ -38,16 +28,23 @@ internal static class ModuleWalk
     /// <summary>Orders dotted paths as the walk would: siblings by their rank, numbers by their value.</summary>
     public static IComparer<string> ByPath { get; } = Comparer<string>.Create(Compare);
 
-    /// <summary>All linear layers and convolutions below modules of these classes; below any module when the classes are null.</summary>
-    public static IEnumerable<FoundLayer> Layers(nn.Module root, IReadOnlyCollection<string>? classes) =>
-        Walk(root, "", classes, classes is null);
+    /// <summary>
+    /// All layers that can be adapted (<see cref="LayerShape.Of"/>) below modules of these classes; below any module when there are no
+    /// classes.
+    /// </summary>
+    public static IEnumerable<(string Path, nn.Module<Tensor, Tensor> Module)> Layers(
+        nn.Module root, IReadOnlyCollection<string> classes) =>
+        Walk(root, "", classes, classes.Count == 0, new HashSet<nn.Module>(ReferenceEqualityComparer.Instance));
 
-    private static IEnumerable<FoundLayer> Walk(nn.Module module, string path, IReadOnlyCollection<string>? classes, bool inside)
+    /// <summary>A module that is registered in two places is met once, under the first path, as PyTorch's walk does.</summary>
+    private static IEnumerable<(string Path, nn.Module<Tensor, Tensor> Module)> Walk(
+        nn.Module module, string path, IReadOnlyCollection<string> classes, bool isInside, HashSet<nn.Module> met)
     {
-        inside = inside || IsOf(module, classes!);
-        if (inside && LayerShape.Of(module) is { } shape) yield return new FoundLayer(path, module, shape);
+        isInside = isInside || IsOf(module, classes);
+        if (isInside && module is nn.Module<Tensor, Tensor> layer && LayerShape.Of(layer) is not null && met.Add(layer))
+            yield return (path, layer);
         foreach (var (name, child) in module.named_children().OrderBy(child => Rank.GetValueOrDefault(child.name, int.MaxValue)))
-            foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", classes, inside))
+            foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", classes, isInside, met))
                 yield return found;
     }
 

@@ -1,20 +1,30 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// A small trainable addition to one frozen layer: W' = W + multiplier · ΔW, or the same said of the layer's output. Derived
-/// classes name the fields that hold weights as files do: their state dictionary is what is saved.
+/// A small trainable addition to one frozen layer, which lies around it: W' = W + multiplier · ΔW, or the same said of the layer's output.
+/// The one thing that a kind must say is <see cref="DeltaWeight"/>; <see cref="Term"/> and <see cref="Forward"/> are there for leaner ways.
+/// Derived classes name the fields that hold weights as files do: their state dictionary is what is saved.
 /// </summary>
 public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
 {
     /// <summary>Creates an adapter without weights.</summary>
     /// <param name="name">What it calls itself.</param>
-    protected NetworkAdapter(string name) : base(name) { }
+    /// <param name="layer">The frozen layer.</param>
+    protected NetworkAdapter(string name, AdaptedLayer layer) : base(name)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        Layer = layer;
+    }
+
+    /// <summary>The frozen layer, and its place in the model.</summary>
+    public AdaptedLayer Layer { get; }
 
     /// <summary>How strongly the adapter acts: 1 in training, 0 switches it off. Not saved.</summary>
     public float Multiplier { get; set; } = 1f;
 
-    /// <summary>Whether training draws random numbers in this adapter; <see cref="AdapterNetwork.BeginStep"/> must then be
-    /// called.</summary>
+    /// <summary>
+    /// Whether training draws random numbers in this adapter; <see cref="AdapterNetwork.BeginStep"/> must then be called.
+    /// </summary>
     public virtual bool UsesRandomness => false;
 
     /// <summary>
@@ -23,27 +33,43 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// </summary>
     public long? StepSeed { get; internal set; }
 
-    /// <summary>The term that is added to the frozen layer's output, at multiplier 1.</summary>
+    /// <summary>
+    /// What the layer computes with the adapter around it. The default is <c>original(input) + Multiplier · Term(input)</c>; a kind that
+    /// changes the input, scales the output or replaces the product says so here.
+    /// </summary>
     /// <param name="input">The layer's input: [..., in] or [B, in, H, W].</param>
-    /// <returns>As the layer's output.</returns>
-    public abstract override Tensor forward(Tensor input);
-
-    /// <summary>ΔW at multiplier 1, float32, of the shape of the layer's weight: what merging adds to it.</summary>
-    public abstract Tensor DeltaWeight();
+    /// <param name="original">What the layer computes without this adapter, as a fresh tensor of the current dispose scope.</param>
+    /// <returns>
+    /// A fresh tensor in the output's type; where no gradient is recorded, perhaps what the original returned, changed in place.
+    /// </returns>
+    public virtual Tensor Forward(Tensor input, Func<Tensor, Tensor> original)
+    {
+        ArgumentNullException.ThrowIfNull(original);
+        if (Multiplier == 0) return original(input);
+        using var scope = NewDisposeScope();
+        return Add(original(input), Term(input)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>
-    /// Adds the term to what the frozen layer computed. Derived classes may do it in a leaner way, in place where no gradient
-    /// is recorded.
+    /// The term that is added to the layer's output, at multiplier 1. The default is the layer's product with <see cref="DeltaWeight"/>.
     /// </summary>
-    /// <param name="input">The layer's input.</param>
-    /// <param name="output">The layer's output.</param>
-    /// <returns>A fresh tensor that takes the output's place; null when the output stays, perhaps changed in place.</returns>
-    public virtual Tensor? Apply(Tensor input, Tensor output)
+    /// <param name="input">The layer's input: [..., in] or [B, in, H, W].</param>
+    /// <returns>As the layer's output; the type may be another.</returns>
+    protected virtual Tensor Term(Tensor input)
     {
-        if (Multiplier == 0) return null;
         using var scope = NewDisposeScope();
-        return (output + call(input) * Multiplier).MoveToOuterDisposeScope();
+        return Layer.Shape.Apply(input, DeltaWeight(Precise(Layer.Weight))).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The term by itself, at multiplier 1, without the layer's own output.</summary>
+    /// <param name="input">The layer's input: [..., in] or [B, in, H, W].</param>
+    /// <returns>As the layer's output.</returns>
+    public sealed override Tensor forward(Tensor input) => Term(input);
+
+    /// <summary>ΔW at multiplier 1: what merging adds to the layer's weight.</summary>
+    /// <param name="weight">The frozen weight in float32, as <see cref="LayerShape.WeightShape"/> says.</param>
+    /// <returns>A fresh tensor in float32, of the weight's shape.</returns>
+    public abstract Tensor DeltaWeight(Tensor weight);
 
     /// <summary>Takes the adapter's tensors over from loaded ones; called after their shapes were found to fit.</summary>
     /// <param name="tensors">By their name within the adapter, float32; may be a part of the names. Copied, not kept.</param>
@@ -56,13 +82,35 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
             if (tensors.TryGetValue(name, out var loaded)) own.copy_(loaded);
     }
 
-    /// <summary>Makes a tensor a weight that is trained: float32, outside of dispose scopes, owned by the module it is
+    /// <summary>output + Multiplier · term in the output's type, in place where no gradient is recorded.</summary>
+    /// <param name="output">What the layer computed.</param>
+    /// <param name="term">Of its shape.</param>
+    protected Tensor Add(Tensor output, Tensor term)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        using var scope = NewDisposeScope();
+        var addition = term.As(output.dtype);
+        if (is_grad_enabled()) return output.add(addition, alpha: Multiplier).MoveToOuterDisposeScope();
+        output.add_(addition, alpha: Multiplier);
+        return output;
+    }
+
+    /// <summary>Makes a tensor a weight that is trained: outside of dispose scopes, on the layer's device, owned by the module it is
     /// registered with.</summary>
-    /// <param name="values">The initial values; taken over, must not be used again.</param>
-    protected static Parameter Trainable(Tensor values) => LayerInitialization.NewParameter(values);
+    /// <param name="values">The initial values, float32; taken over, must not be used again.</param>
+    protected Parameter Trainable(Tensor values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        using (values) return LayerInitialization.NewParameter(values.to(Layer.Weight.device));
+    }
 
     /// <summary>The generator of this step, see <see cref="StepSeed"/>; the caller disposes it.</summary>
     /// <exception cref="InvalidOperationException">No step was begun.</exception>
     protected Generator StepRandom() => StepSeed is { } seed ? new Generator((ulong)seed)
-        : throw new InvalidOperationException($"{GetName()} draws random numbers in training, but no step was begun: call AdapterNetwork.BeginStep before each step.");
+        : throw new InvalidOperationException(
+            $"{GetName()} draws random numbers in training, but no step was begun: call AdapterNetwork.BeginStep before each step.");
+
+    /// <summary>The layer's weight as <see cref="DeltaWeight"/> gets it: float32, or float64 where the layer computes in it.</summary>
+    internal static Tensor Precise(Tensor weight) =>
+        weight.As(weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
 }

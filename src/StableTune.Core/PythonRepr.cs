@@ -22,7 +22,8 @@ public static class PythonRepr
         // By its shortest decimal form: 0.1f is 0.1, not 0.10000000149011612.
         float number => Float(double.Parse(number.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)),
         int or long or uint or ulong or short or byte => ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
-        ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(i => Of(tuple[i])))}{(tuple.Length == 1 ? "," : "")})",
+        ITuple tuple =>
+            $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(i => Of(tuple[i])))}{(tuple.Length == 1 ? "," : "")})",
         _ => Json(value),
     };
 
@@ -43,9 +44,8 @@ public static class PythonRepr
         if (double.IsNaN(value)) return "nan";
         if (double.IsInfinity(value)) return value > 0 ? "inf" : "-inf";
         if (value == 0) return double.IsNegative(value) ? "-0.0" : "0.0";
-        var parts = value.ToString("E16", CultureInfo.InvariantCulture);
         var shortest = value.ToString("R", CultureInfo.InvariantCulture);
-        var exponent = int.Parse(parts[(parts.IndexOf('E') + 1)..], CultureInfo.InvariantCulture);
+        var exponent = Exponent(shortest.TrimStart('-'));
         if (exponent is >= -4 and < 16)
         {
             var plain = decimal.Parse(shortest, NumberStyles.Float, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture);
@@ -55,6 +55,17 @@ public static class PythonRepr
         var digits = new string([.. shortest.Split('E')[0].Where(char.IsAsciiDigit)]).Trim('0');
         var mantissa = digits.Length == 1 ? digits : $"{digits[0]}.{digits[1..]}";
         return $"{(value < 0 ? "-" : "")}{mantissa}e{(exponent < 0 ? "-" : "+")}{Math.Abs(exponent):00}";
+    }
+
+    /// <summary>The power of ten of the first digit that is not 0, from the shortest digits: those of 1e-6 in full begin with
+    /// 9.99e-7.</summary>
+    private static int Exponent(string shortest)
+    {
+        if (shortest.IndexOf('E') is >= 0 and var at)
+            return int.Parse(shortest.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        var point = shortest.IndexOf('.') is >= 0 and var dot ? dot : shortest.Length;
+        var first = shortest.AsSpan().IndexOfAnyInRange('1', '9');
+        return first < point ? point - first - 1 : point - first;
     }
 
     private static void Append(StringBuilder json, object? value)

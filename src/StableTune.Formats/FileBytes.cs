@@ -16,7 +16,8 @@ internal static class FileBytes
         {
             // Opening a pipe would wait for its other end, perhaps for ever; pipes and devices are told by having no length.
             if (LengthOf(path) == 0)
-                throw new InvalidFileException(path, "the file is empty, or it is no file but a pipe or a device.", "Name the file itself, or download it again.");
+                throw new InvalidFileException(
+                    path, "the file is empty, or it is no file but a pipe or a device.", "Name the file itself, or download it again.");
             // Others may read it, and may rename another file onto it, as atomic writing does.
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
         }

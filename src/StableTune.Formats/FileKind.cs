@@ -6,7 +6,8 @@ internal static class FileKind
     /// <summary>The number of first bytes that the guess needs.</summary>
     public const int BytesNeeded = 64;
 
-    private const string TorchRemedy = "Open it as a torch file (TensorFile.Open tells formats by themselves), or name a .safetensors file.";
+    private const string TorchRemedy = "Open it as a torch file (TensorFile.Open tells formats by themselves), or name a .safetensors "
+        + "file.";
 
     private static readonly (byte[] Start, string Description, string Remedy)[] Known =
     [

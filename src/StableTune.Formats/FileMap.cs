@@ -33,7 +33,8 @@ internal sealed class FileMap(FileStream file, string path, long length) : IDisp
         }
     }
 
-    /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed before.</summary>
+    /// <summary>As <see cref="Pointer"/>, but the map stays until the lease is disposed, also when this object is disposed
+    /// before.</summary>
     /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     public MappedTensor Lease(long offset, long byteCount)
     {

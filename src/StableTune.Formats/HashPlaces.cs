@@ -6,7 +6,8 @@ namespace StableTune.Formats;
 /// <summary>The entries of a header that hash what comes behind it: room for them, and their values once the data is written.</summary>
 internal sealed class HashPlaces
 {
-    private const string Model = "sshs_model_hash", Legacy = "sshs_legacy_hash", Specification = ModelSpecification.KeyPrefix + "hash_sha256";
+    private const string Model = "sshs_model_hash", Legacy = "sshs_legacy_hash",
+        Specification = ModelSpecification.KeyPrefix + "hash_sha256";
 
     private static readonly string EmptyModel = new('0', 64), EmptyLegacy = new('0', 8), EmptySpecification = "0x" + EmptyModel;
 

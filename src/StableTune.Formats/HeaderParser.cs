@@ -96,7 +96,9 @@ internal sealed class HeaderParser(string path)
         if (TensorInfo.SizeOf(tensor.DType, tensor.Shape) is not { } size)
             throw Fault($"tensor '{tensor.Name}' has the impossible size {tensor}: its number of bytes overflows.");
         if (size != tensor.ByteCount)
-            throw Fault($"tensor '{tensor.Name}' is {tensor}, which takes {size} bytes, but its data_offsets {tensor.Begin}..{tensor.End} hold {tensor.ByteCount}.");
+            throw Fault(
+                $"tensor '{tensor.Name}' is {tensor}, which takes {size} bytes, but its data_offsets {tensor.Begin}..{tensor.End} hold "
+                    + $"{tensor.ByteCount}.");
         return tensor;
     }
 
@@ -121,7 +123,8 @@ internal sealed class HeaderParser(string path)
             if (reader.TokenType != JsonTokenType.Number)
                 throw Fault($"'{field}' of tensor '{name}' holds {Describe(reader.TokenType)} instead of a number.");
             if (!reader.TryGetInt64(out var number))
-                throw Fault($"'{field}' of tensor '{name}' holds {Shorten(reader.ValueSpan)}, which is not a whole number of at most 63 bits.");
+                throw Fault(
+                    $"'{field}' of tensor '{name}' holds {Shorten(reader.ValueSpan)}, which is not a whole number of at most 63 bits.");
             if (number < 0) throw Fault($"'{field}' of tensor '{name}' holds the negative number {number}.");
             numbers.Add(number);
         }

@@ -27,7 +27,8 @@ public sealed record ModelSpecification
 
     private const string LdmImplementation = "https://github.com/Stability-AI/generative-models";
 
-    /// <summary>One row a base model: what adapters' metadata calls it, what the specification calls it, and its usual resolution.</summary>
+    /// <summary>One row a base model: what adapters' metadata calls it, what the specification calls it, and its usual
+    /// resolution.</summary>
     private static readonly Dictionary<string, (string Architecture, string Resolution)> Architectures = new(StringComparer.Ordinal)
     {
         ["sd_v1"] = ("stable-diffusion-v1", "512x512"),

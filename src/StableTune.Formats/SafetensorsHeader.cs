@@ -69,7 +69,8 @@ internal sealed record SafetensorsHeader(
         foreach (var tensor in tensors)
             if (tensor.End > dataLength)
                 throw new InvalidFileException(path,
-                    $"tensor '{tensor.Name}' lies at bytes {tensor.Begin}..{tensor.End} of the data, but the file holds only {dataLength} bytes of data: " +
+                    $"tensor '{tensor.Name}' lies at bytes {tensor.Begin}..{tensor.End} of the data, but the file holds only "
+                        + $"{dataLength} bytes of data: " +
                     $"it is truncated, {Number(tensors.Max(t => t.End) - dataLength)} byte(s) are missing.", Again);
 
         var reached = 0L;
@@ -78,7 +79,8 @@ internal sealed record SafetensorsHeader(
         {
             if (tensor.Begin < reached)
                 throw new InvalidFileException(path,
-                    $"tensors '{last}' and '{tensor.Name}' overlap: one ends at byte {reached} of the data, the other begins at {tensor.Begin}.", Again);
+                    $"tensors '{last}' and '{tensor.Name}' overlap: one ends at byte {reached} of the data, the other begins at "
+                        + $"{tensor.Begin}.", Again);
             if (tensor.Begin > reached)
                 throw new InvalidFileException(path,
                     $"bytes {reached}..{tensor.Begin} of the data, before tensor '{tensor.Name}', belong to no tensor.", Again);
@@ -87,7 +89,8 @@ internal sealed record SafetensorsHeader(
 
         if (reached != dataLength)
             throw new InvalidFileException(path,
-                $"the tensors end at byte {reached} of the data, but the file holds {dataLength}: {Number(dataLength - reached)} byte(s) belong to no tensor.", Again);
+                $"the tensors end at byte {reached} of the data, but the file holds {dataLength}: {Number(dataLength - reached)} byte(s) "
+                    + $"belong to no tensor.", Again);
     }
 
     private static string Number<T>(T value) where T : IFormattable => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -40,7 +40,9 @@ internal sealed record SafetensorsLayout(byte[] Header, IReadOnlyList<(TensorPay
         padded.AsSpan().Fill((byte)' ');
         header.CopyTo(padded, 0);
         if (padded.Length > SafetensorsHeader.MaximumLength)
-            throw new ArgumentException($"The header would take {padded.Length} bytes, and at most {SafetensorsHeader.MaximumLength} are allowed: shorten the metadata.", nameof(metadata));
+            throw new ArgumentException(
+                $"The header would take {padded.Length} bytes, and at most {SafetensorsHeader.MaximumLength} are allowed: shorten the "
+                    + $"metadata.", nameof(metadata));
         return new SafetensorsLayout(padded, ordered);
     }
 

@@ -31,9 +31,11 @@ public static class SafetensorsWriter
     }
 
     /// <summary>
-    /// As <see cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>, with the hashes of the content in the
+    /// As <see cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>, with the hashes of the content
+    /// in the
     /// metadata: <c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where the metadata holds a model specification,
-    /// <c>modelspec.hash_sha256</c>. Each tensor is asked for its bytes once: the places of the hashes are kept free and filled in at the end.
+    /// <c>modelspec.hash_sha256</c>. Each tensor is asked for its bytes once: the places of the hashes are kept free and filled in at the
+    /// end.
     /// </summary>
     /// <inheritdoc cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>
     public static void WriteHashed(string path, IEnumerable<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata = null)
@@ -44,8 +46,10 @@ public static class SafetensorsWriter
         AtomicFile.Write(path, stream => WriteHashed(stream, places, plan));
     }
 
-    /// <summary>Writes the bytes of <see cref="WriteHashed(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/> to a stream that can seek, from its begin.</summary>
-    internal static ModelHashes WriteHashed(Stream stream, IReadOnlyList<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>Writes the bytes of <see cref="WriteHashed(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>
+    /// to a stream that can seek, from its begin.</summary>
+    internal static ModelHashes WriteHashed(
+        Stream stream, IReadOnlyList<TensorPayload> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         var places = new HashPlaces(tensors, metadata);
         return WriteHashed(stream, places, SafetensorsLayout.Plan(tensors, places.Metadata));

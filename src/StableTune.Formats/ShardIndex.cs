@@ -26,11 +26,14 @@ internal sealed record ShardIndex(IReadOnlyList<string> Shards, IReadOnlyDiction
             || map.ValueKind != JsonValueKind.Object)
             throw new InvalidFileException(path, "this is no index of weights: it has no object \"weight_map\".", Again);
 
-        var (shards, shardOf) = (new OrderedDictionary<string, bool>(StringComparer.Ordinal), new Dictionary<string, string>(StringComparer.Ordinal));
+        var (shards, shardOf) = (new OrderedDictionary<string, bool>(StringComparer.Ordinal), new Dictionary<string,
+            string>(StringComparer.Ordinal));
         foreach (var entry in map.EnumerateObject())
         {
             var (name, shard) = (entry.Name, entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : null);
-            if (shard is null) throw new InvalidFileException(path, $"the index gives {entry.Value.GetRawText()} instead of a file for the tensor '{name}'.", Again);
+            if (shard is null)
+                throw new InvalidFileException(
+                    path, $"the index gives {entry.Value.GetRawText()} instead of a file for the tensor '{name}'.", Again);
             CheckShardName(path, shard);
             if (!shardOf.TryAdd(name, shard)) throw new InvalidFileException(path, $"the index names the tensor '{name}' twice.", Again);
             if (!shards.TryAdd(shard, true) || shards.Count <= MostShards) continue;
@@ -44,7 +47,8 @@ internal sealed record ShardIndex(IReadOnlyList<string> Shards, IReadOnlyDiction
     // A shard is a file beside its index; whatever could lead elsewhere is refused, also where this system would not follow it.
     private static void CheckShardName(string path, string shard)
     {
-        if (shard.Length > 0 && shard.Trim() is not ("" or "." or "..") && shard.IndexOfAny(NoPartOfAName) < 0 && !shard.Any(char.IsControl)) return;
+        if (shard.Length > 0 && shard.Trim() is not ("" or "." or "..") && shard.IndexOfAny(NoPartOfAName) < 0
+            && !shard.Any(char.IsControl)) return;
         throw new InvalidFileException(path, $"the index names the file \"{shard}\"; only plain names of files beside the index are taken.",
             "Do not use this model unless you know where it comes from.");
     }
@@ -52,7 +56,8 @@ internal sealed record ShardIndex(IReadOnlyList<string> Shards, IReadOnlyDiction
     private static JsonDocument Parse(string path)
     {
         using var file = FileBytes.Open(path);
-        if (file.Length > LargestFile) throw new InvalidFileException(path, $"the file has {file.Length} bytes, far too many for an index.", Again);
+        if (file.Length > LargestFile)
+            throw new InvalidFileException(path, $"the file has {file.Length} bytes, far too many for an index.", Again);
         var bytes = new byte[file.Length];
         FileBytes.Read(file.SafeFileHandle, bytes, 0, path);
         return JsonFile.Parse(path, bytes, Again, allowTwice: true);

@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace StableTune.Formats;
 
-/// <summary>Weights that are spread over several files, the shards, beside an index (<c>model.safetensors.index.json</c>) that names them.</summary>
+/// <summary>Weights that are spread over several files, the shards, beside an index (<c>model.safetensors.index.json</c>) that names
+/// them.</summary>
 /// <remarks>The index is what names the shards; what they hold is read from their own headers, and must not contradict it.</remarks>
 public sealed class ShardedTensorFile : ITensorFile
 {
@@ -25,7 +26,8 @@ public sealed class ShardedTensorFile : ITensorFile
     /// <summary>Opens the index and all its shards. Reads no tensor.</summary>
     /// <param name="path">The index; the shards lie in the same folder.</param>
     /// <exception cref="InvalidFileException">
-    /// The index is none, names files elsewhere, or a shard is missing, faulty, without a tensor that it should hold, or with one that another holds too.
+    /// The index is none, names files elsewhere, or a shard is missing, faulty, without a tensor that it should hold, or with one that
+    /// another holds too.
     /// </exception>
     public static ShardedTensorFile Open(string path)
     {
@@ -88,9 +90,13 @@ public sealed class ShardedTensorFile : ITensorFile
     {
         // An index that names an index would be a way around in circles.
         if (path.EndsWith(IndexExtension, StringComparison.OrdinalIgnoreCase))
-            throw new InvalidFileException(Path, $"the index names another index, {System.IO.Path.GetFileName(path)}.", "Take the file from the model's repository again.");
+            throw new InvalidFileException(
+                Path, $"the index names another index, {System.IO.Path.GetFileName(path)}.",
+                "Take the file from the model's repository again.");
         if (!File.Exists(path))
-            throw new InvalidFileException(Path, $"the index names {System.IO.Path.GetFileName(path)}, which is missing.", "Put all files of the model into the folder.");
+            throw new InvalidFileException(
+                Path, $"the index names {System.IO.Path.GetFileName(path)}, which is missing.",
+                "Put all files of the model into the folder.");
         var shard = TensorFile.Open(path);
         _shards.Add(shard);
         // As if the shards lay one behind the other, so that reading in this order runs through each of them.
@@ -99,7 +105,9 @@ public sealed class ShardedTensorFile : ITensorFile
         {
             var own = info with { Begin = begin + info.Begin, End = begin + info.End };
             if (!_places.TryAdd(own.Name, new Place(own, shard, info)))
-                throw new InvalidFileException(Path, $"the tensor '{own.Name}' lies in two files, {Name(_places[own.Name].Shard)} and {Name(shard)}.", "Remove the files that do not belong to the model.");
+                throw new InvalidFileException(
+                    Path, $"the tensor '{own.Name}' lies in two files, {Name(_places[own.Name].Shard)} and {Name(shard)}.",
+                    "Remove the files that do not belong to the model.");
             _tensors.Add(own);
             _end = Math.Max(_end, own.End);
         }
@@ -111,7 +119,8 @@ public sealed class ShardedTensorFile : ITensorFile
         {
             if (_places.TryGetValue(name, out var place) && Name(place.Shard) == shard) continue;
             throw new InvalidFileException(Path,
-                $"the index says that the tensor '{name}' lies in {shard}, {(place is null ? "where it is missing" : $"but it lies in {Name(place.Shard)}")}.",
+                $"the index says that the tensor '{name}' lies in {shard}, "
+                    + $"{(place is null ? "where it is missing" : $"but it lies in {Name(place.Shard)}")}.",
                 "Take all files of the model from one repository.");
         }
     }

@@ -3,9 +3,11 @@ namespace StableTune.Formats;
 /// <summary>Opens weights files of any format, told by their content.</summary>
 public static class TensorFile
 {
-    /// <summary>Opens the file and checks its header: safetensors, what torch.save wrote, Paddle's weights, or the index of several. Reads no tensor.</summary>
+    /// <summary>Opens the file and checks its header: safetensors, what torch.save wrote, Paddle's weights, or the index of several.
+    /// Reads no tensor.</summary>
     /// <param name="path">The file, whose ending is of no meaning, or the index of several (<c>...index.json</c>).</param>
-    /// <exception cref="InvalidFileException">The file is missing, of no format that is known, truncated, or its header is wrong.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, of no format that is known, truncated, or its header is
+    /// wrong.</exception>
     public static ITensorFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -14,7 +16,8 @@ public static class TensorFile
         using (var file = FileBytes.Open(path)) start = start[..FileBytes.ReadUpTo(file.SafeFileHandle, start, 0)];
         if (FileKind.IsSafetensors(start)) return SafetensorsFile.Open(path);
         if (TorchFile.IsTorch(start)) return TorchFile.Open(path);
-        return TorchFile.IsPickle(start) ? PaddleFile.Open(path) : SafetensorsFile.Open(path);      // which says what it is, if anything known
+        // which says what it is, if anything known
+        return TorchFile.IsPickle(start) ? PaddleFile.Open(path) : SafetensorsFile.Open(path);
     }
 
     /// <summary>What to say when a name is asked for that the file lacks.</summary>

@@ -11,7 +11,8 @@ public static class Thumbnails
 
     private static readonly (byte[] Start, int Offset, string Type)[] Kinds =
     [
-        ([0x89, 0x50, 0x4E, 0x47], 0, "png"), ([0xFF, 0xD8, 0xFF], 0, "jpeg"), ("WEBP"u8.ToArray(), 8, "webp"), ("GIF8"u8.ToArray(), 0, "gif"),
+        ([0x89, 0x50, 0x4E, 0x47], 0, "png"), ([0xFF, 0xD8, 0xFF], 0, "jpeg"), ("WEBP"u8.ToArray(), 8, "webp"),
+            ("GIF8"u8.ToArray(), 0, "gif"),
     ];
 
     /// <summary>The data URL of a picture file; its content tells the type.</summary>
@@ -27,7 +28,9 @@ public static class Thumbnails
         var bytes = new byte[file.Length];
         FileBytes.Read(file.SafeFileHandle, bytes, 0, path);
         foreach (var (start, offset, type) in Kinds)
-            if (bytes.Length > offset && bytes.AsSpan(offset).StartsWith(start)) return $"{UrlStart}{type};base64,{Convert.ToBase64String(bytes)}";
-        throw new InvalidFileException(path, "a thumbnail must be a picture, and this is none that is known.", "Give a PNG, JPEG, WebP or GIF file.");
+            if (bytes.Length > offset && bytes.AsSpan(offset).StartsWith(start))
+                return $"{UrlStart}{type};base64,{Convert.ToBase64String(bytes)}";
+        throw new InvalidFileException(
+            path, "a thumbnail must be a picture, and this is none that is known.", "Give a PNG, JPEG, WebP or GIF file.");
     }
 }

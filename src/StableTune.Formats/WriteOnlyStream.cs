@@ -1,6 +1,7 @@
 namespace StableTune.Formats;
 
-/// <summary>A stream that can only be written to, forwards: to stand between a <see cref="TensorPayload"/> and a writer, and count or change what passes.</summary>
+/// <summary>A stream that can only be written to, forwards: to stand between a <see cref="TensorPayload"/> and a writer, and count or
+/// change what passes.</summary>
 public abstract class WriteOnlyStream : Stream
 {
     /// <summary>False.</summary>

@@ -17,7 +17,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     /// <summary>The commit that a revision stands for now.</summary>
     public async Task<string> CommitAsync(HubName name, string revision, CancellationToken cancellationToken)
     {
-        using var info = (await JsonAsync(name, Api(name, $"revision/{Uri.EscapeDataString(revision)}"), cancellationToken).ConfigureAwait(false)).Document;
+        using var info = (await JsonAsync(name, Api(name, $"revision/{Uri.EscapeDataString(revision)}"), cancellationToken)
+            .ConfigureAwait(false)).Document;
         return Read(name, () => Text(info.RootElement, "sha")) is { } commit && HubCache.IsCommit(commit)
             ? commit
             : throw Odd(name, "The hub does not say which commit the revision is");
@@ -39,7 +40,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
 
         HashSet<string> seen = new(StringComparer.Ordinal);
         if (files.Find(file => !seen.Add(file.Path)) is { } twice) throw Odd(name, $"The list of files names \"{twice.Path}\" twice");
-        if (files.Find(file => Folders(file.Path).Any(seen.Contains)) is { } below) throw Odd(name, $"The list of files has \"{below.Path}\" below a file");
+        if (files.Find(file => Folders(file.Path).Any(seen.Contains)) is { } below)
+            throw Odd(name, $"The list of files has \"{below.Path}\" below a file");
         return files.OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
     }
 
@@ -67,7 +69,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
 
     private Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
 
-    /// <summary>Takes something out of an answer. Text with half a surrogate pair passes the parser, and is refused only when it is read.</summary>
+    /// <summary>Takes something out of an answer. Text with half a surrogate pair passes the parser, and is refused only when it is
+    /// read.</summary>
     private static T Read<T>(HubName name, Func<T> read)
     {
         try
@@ -84,7 +87,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         .Select(item => Text(item, property)).OfType<string>().Where(text => text.Length is > 0 and < 200);
 
     private static string? Text(JsonElement item, string property) =>
-        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(property, out var value)
+            && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static IEnumerable<HubFile> Entries(HubName name, JsonElement list)
     {
@@ -99,13 +103,15 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     private static HubFile Entry(HubName name, JsonElement entry)
     {
         var path = Text(entry, "path") ?? "";
-        if (HubPath.Escapes(path)) throw Odd(name, $"The list of files holds the path \"{Printable(path)}\", which leads out of the repository's folder");
+        if (HubPath.Escapes(path))
+            throw Odd(name, $"The list of files holds the path \"{Printable(path)}\", which leads out of the repository's folder");
         var source = entry.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object ? lfs : entry;
         var id = Text(source, "oid")?.ToLowerInvariant() ?? "";
         if (id.StartsWith("sha256:", StringComparison.Ordinal)) id = id[7..];
         if (id.Length is not (40 or 64) || !id.All(char.IsAsciiHexDigitLower))
             throw Odd(name, $"The list of files has \"{Printable(id)}\" as the checksum of \"{Printable(path)}\"");
-        return source.TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out var bytes) && bytes >= 0
+        return source.TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out var bytes)
+            && bytes >= 0
             ? new HubFile(path, bytes, id)
             : throw Odd(name, $"The list of files gives no length for \"{Printable(path)}\"");
     }
@@ -119,12 +125,14 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         HubErrors.ThrowIfFailed(answer, name, settings, clock);
         if (answer.IsWebPage) throw Odd(name, $"{answer.Address.Authority} answered with a web page where data was expected");
         using var body = new MemoryStream();
-        var reader = new PatientStream(await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
+        var reader = new PatientStream(
+            await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
         var buffer = new byte[1 << 16];
         for (int count; (count = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
         {
             body.Write(buffer, 0, count);
-            if (body.Length > MaxAnswerBytes) throw Odd(name, $"An answer of {answer.Address.Authority} has more than {MaxAnswerBytes >> 20} MiB");
+            if (body.Length > MaxAnswerBytes)
+                throw Odd(name, $"An answer of {answer.Address.Authority} has more than {MaxAnswerBytes >> 20} MiB");
         }
 
         try
@@ -134,7 +142,8 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         catch (JsonException e)
         {
             throw new TransientFault(
-                $"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e, fault: HubFault.BadAnswer);
+                $"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e,
+                    fault: HubFault.BadAnswer);
         }
     }
 

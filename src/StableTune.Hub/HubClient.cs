@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace StableTune.Hub;
 
 /// <summary>
-/// Turns names on the hub into files on this disk: from the cache that all programs for the hub share, and from the server what is missing there.
+/// Turns names on the hub into files on this disk: from the cache that all programs for the hub share, and from the server what is
+/// missing there.
 /// Safe for use by several threads, and beside other processes.
 /// </summary>
 public sealed partial class HubClient : IDisposable
@@ -21,17 +22,20 @@ public sealed partial class HubClient : IDisposable
     /// <param name="options">How to reach it; what is null in them, or all of them, come from the environment.</param>
     /// <param name="logger">Told of downloads, retries and waits; never of the token.</param>
     /// <param name="clock">The clock of pauses and time limits; the system's when null.</param>
-    /// <exception cref="InvalidOptionsException">Options, or variables of the environment, cannot work; the message lists every one.</exception>
+    /// <exception cref="InvalidOptionsException">Options, or variables of the environment, cannot work; the message lists every
+    /// one.</exception>
     /// <exception cref="InvalidFileException">The token's file cannot be read.</exception>
     public HubClient(HubOptions? options = null, ILogger? logger = null, TimeProvider? clock = null)
         : this(null, options, logger, clock, Environment.GetEnvironmentVariable) { }
 
     /// <summary>Opens the hub through a host's connection, for instance one of <c>IHttpClientFactory</c>.</summary>
-    /// <param name="http">The connection, which stays the caller's; its handler had best be <see cref="CreateHandler"/>'s, and its time limit infinite.</param>
+    /// <param name="http">The connection, which stays the caller's; its handler had best be <see cref="CreateHandler"/>'s, and its time
+    /// limit infinite.</param>
     /// <param name="options">How to reach it; what is null in them, or all of them, come from the environment.</param>
     /// <param name="logger">Told of downloads, retries and waits; never of the token.</param>
     /// <param name="clock">The clock of pauses and time limits; the system's when null.</param>
-    /// <exception cref="InvalidOptionsException">Options, or variables of the environment, cannot work; the message lists every one.</exception>
+    /// <exception cref="InvalidOptionsException">Options, or variables of the environment, cannot work; the message lists every
+    /// one.</exception>
     /// <exception cref="InvalidFileException">The token's file cannot be read.</exception>
     public HubClient(HttpClient http, HubOptions? options = null, ILogger? logger = null, TimeProvider? clock = null)
         : this(http ?? throw new ArgumentNullException(nameof(http)), options, logger, clock, Environment.GetEnvironmentVariable) { }
@@ -43,14 +47,16 @@ public sealed partial class HubClient : IDisposable
         _settings = HubSettings.Of(options ?? new HubOptions(), environment);
         _logger = logger ?? NullLogger.Instance;
         var time = clock ?? TimeProvider.System;
-        if (_settings is { Token: not null, Offline: false, Endpoint: { Scheme: "http", IsLoopback: false } }) LogOpenToken(_logger, _settings.Endpoint);
+        if (_settings is { Token: not null, Offline: false, Endpoint: { Scheme: "http", IsLoopback: false } })
+            LogOpenToken(_logger, _settings.Endpoint);
         if (http is null) http = _own = new HttpClient(CreateHandler()) { Timeout = Timeout.InfiniteTimeSpan };
         _cache = new HubCache(_settings.CacheFolder);
         var transport = new HubTransport(http, _settings, time);
         var retry = new HubRetry(_settings.Options, time, _logger);
         _api = new HubApi(transport, _settings, retry, time);
         var blobs = new BlobDownload(transport, _api, _cache, retry, _settings, time, _logger);
-        _downloads = new HubDownloads(_api, blobs, _cache, _settings, time, _logger) { FreeBytes = freeBytes ?? DiskSpace.Free, Links = links };
+        _downloads = new HubDownloads(_api, blobs, _cache, _settings, time, _logger) { FreeBytes = freeBytes ?? DiskSpace.Free,
+            Links = links };
     }
 
     /// <summary>The server's address, as options and environment decided.</summary>
@@ -63,7 +69,8 @@ public sealed partial class HubClient : IDisposable
     public bool IsOffline => _settings.Offline;
 
     /// <summary>
-    /// A handler for connections to the hub: follows no redirections by itself (the client does, and keeps the token from other hosts), uses the
+    /// A handler for connections to the hub: follows no redirections by itself (the client does, and keeps the token from other hosts),
+    /// uses the
     /// system's proxy settings, and renews connections now and then.
     /// </summary>
     public static HttpMessageHandler CreateHandler() => new SocketsHttpHandler
@@ -76,20 +83,25 @@ public sealed partial class HubClient : IDisposable
     };
 
     /// <summary>
-    /// The folder or file that a name stands for. What the cache holds complete is taken from there without asking the server; what is missing is downloaded.
+    /// The folder or file that a name stands for. What the cache holds complete is taken from there without asking the server; what is
+    /// missing is downloaded.
     /// </summary>
-    /// <param name="name">The name. Of a file, its configuration beside it comes along (<c>.yaml</c>; <c>config.json</c> of a part's weights), of an index its shards.</param>
+    /// <param name="name">The name. Of a file, its configuration beside it comes along (<c>.yaml</c>; <c>config.json</c> of a part's
+    /// weights), of an index its shards.</param>
     /// <param name="selection">
-    /// Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all. Single files do not ask for it.
+    /// Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all. Single files do
+    /// not ask for it.
     /// </param>
     /// <param name="progress">Told of downloads: stage "downloading", megabytes (10^6 bytes) as steps, the file as item.</param>
     /// <param name="cancellationToken">Ends downloads; what came so far is kept and taken up next time.</param>
-    /// <exception cref="HubException">The files cannot be had; <see cref="HubException.Fault"/> says of what kind the reason is.</exception>
+    /// <exception cref="HubException">The files cannot be had; <see cref="HubException.Fault"/> says of what kind the reason
+    /// is.</exception>
     /// <exception cref="InvalidFileException">A file of the cache is damaged.</exception>
     /// <exception cref="IOException">The cache cannot be written to.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<HubSnapshot> ResolveAsync(
-        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null,
+            CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         var wanted = selection ?? Usual(name);
@@ -112,12 +124,14 @@ public sealed partial class HubClient : IDisposable
     /// <summary>As <see cref="ResolveAsync"/>; waits for it.</summary>
     /// <inheritdoc cref="ResolveAsync"/>
     public HubSnapshot Resolve(
-        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        HubName name, HubSelection? selection = null, IProgress<WorkProgress>? progress = null,
+            CancellationToken cancellationToken = default) =>
         Task.Run(() => ResolveAsync(name, selection, progress, cancellationToken), cancellationToken).GetAwaiter().GetResult();
 
     /// <summary>What the cache alone has for a name; null when it lacks something.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="selection">Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and programs all.</param>
+    /// <param name="selection">Which files of a repository or folder are wanted; when null, a diffusers model's, of data sets and
+    /// programs all.</param>
     /// <exception cref="InvalidFileException">A file of the cache is damaged.</exception>
     public HubSnapshot? FindInCache(HubName name, HubSelection? selection = null)
     {
@@ -133,7 +147,8 @@ public sealed partial class HubClient : IDisposable
     public async Task<IReadOnlyList<HubFile>> ListAsync(HubName name, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (_settings.Offline) throw new HubException(HubFault.Offline, name.ToString(), "Listing asks the server, and only the cache may be used.",
+        if (_settings.Offline)
+            throw new HubException(HubFault.Offline, name.ToString(), "Listing asks the server, and only the cache may be used.",
             "Unset HF_HUB_OFFLINE, or set HubOptions.Offline to false.");
         var commit = await _downloads.CommitAsync(name, name.Revision ?? _settings.Revision, cancellationToken).ConfigureAwait(false);
         return await _api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false);
@@ -174,9 +189,11 @@ public sealed partial class HubClient : IDisposable
             + "or name the cache that holds it (HF_HOME, HF_HUB_CACHE, HubOptions.CacheFolder).");
     }
 
-    [LoggerMessage(2, LogLevel.Warning, "The token is sent to {Endpoint} over a connection that is not secure: use https, or set HubOptions.Token to \"\"")]
+    [LoggerMessage(2, LogLevel.Warning,
+        "The token is sent to {Endpoint} over a connection that is not secure: use https, or set HubOptions.Token to \"\"")]
     private static partial void LogOpenToken(ILogger logger, Uri endpoint);
 
-    [LoggerMessage(1, LogLevel.Warning, "{Name}: the cache's copy of commit {Commit} is used, because the server was not reached. {Reason}")]
+    [LoggerMessage(1, LogLevel.Warning,
+        "{Name}: the cache's copy of commit {Commit} is used, because the server was not reached. {Reason}")]
     private static partial void LogUnreached(ILogger logger, HubName name, string commit, string reason);
 }

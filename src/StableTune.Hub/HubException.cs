@@ -15,7 +15,8 @@ public enum HubFault
     /// <summary>The server was not reached, or failed again and again.</summary>
     Unreachable,
 
-    /// <summary>The server answered with something that cannot be right: wrong length, wrong checksum, a web page, a path out of the folder.</summary>
+    /// <summary>The server answered with something that cannot be right: wrong length, wrong checksum, a web page, a path out of the
+    /// folder.</summary>
     BadAnswer,
 
     /// <summary>The disk has too little room.</summary>
@@ -34,7 +35,8 @@ public sealed class HubException : IOException
     /// <param name="reason">What is wrong: a sentence.</param>
     /// <param name="remedy">What to do about it: a sentence.</param>
     /// <param name="inner">What led to this, if anything.</param>
-    public HubException(HubFault fault, string name, string reason, string remedy, Exception? inner = null) : base($"{name}: {reason} {remedy}", inner) =>
+    public HubException(HubFault fault, string name, string reason, string remedy, Exception? inner = null)
+        : base($"{name}: {reason} {remedy}", inner) =>
         (Fault, Name, Reason, Remedy) = (fault, name, reason, remedy);
 
     /// <summary>The kind of fault.</summary>

@@ -4,7 +4,8 @@ namespace StableTune.Hub;
 
 /// <summary>
 /// The name of a repository on the hub, or of a file or folder in one, as people write it:
-/// <c>owner/name</c>, <c>owner/name@revision</c>, <c>owner/name/path/in/repo.safetensors</c>, each with <c>:revision</c> or <c>:revision:type</c>
+/// <c>owner/name</c>, <c>owner/name@revision</c>, <c>owner/name/path/in/repo.safetensors</c>, each with <c>:revision</c> or
+/// <c>:revision:type</c>
 /// behind it. Always valid: made by <see cref="Parse"/> and <see cref="TryParse"/>.
 /// </summary>
 public sealed record HubName
@@ -32,7 +33,8 @@ public sealed record HubName
 
     /// <summary>Whether a text is to be read as a path on this disk, not as a name on the hub.</summary>
     /// <remarks>
-    /// So read are: what begins with '.', '/', '\', '~', '$', '%' or a drive letter, what holds a backslash or ends with '/', what has no '/' at all, and
+    /// So read are: what begins with '.', '/', '\', '~', '$', '%' or a drive letter, what holds a backslash or ends with '/', what has no
+    /// '/' at all, and
     /// <c>folder/file.ext</c> with an extension of weights (a repository's name with such an ending is not one that people use).
     /// </remarks>
     public static bool LooksLikePath(string text)
@@ -46,7 +48,8 @@ public sealed record HubName
     public static HubName Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return TryParse(text, out var name, out var problem) ? name : throw new FormatException($"\"{text}\" is no name on the hub: {problem}.");
+        return TryParse(text, out var name, out var problem) ? name
+            : throw new FormatException($"\"{text}\" is no name on the hub: {problem}.");
     }
 
     /// <summary>Reads a name.</summary>
@@ -64,7 +67,8 @@ public sealed record HubName
     /// <exception cref="FormatException">This is no revision.</exception>
     public HubName At(string? revision)
     {
-        if (revision is not null && HubNameParser.RevisionProblem(revision) is { } problem) throw new FormatException($"\"{revision}\" is no revision: {problem}.");
+        if (revision is not null && HubNameParser.RevisionProblem(revision) is { } problem)
+            throw new FormatException($"\"{revision}\" is no revision: {problem}.");
         return new HubName(Owner, Name, Path, revision, Type);
     }
 

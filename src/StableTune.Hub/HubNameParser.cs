@@ -17,7 +17,8 @@ internal static partial class HubNameParser
         if (text.Contains('\\', StringComparison.Ordinal) || text[^1] == '/') return true;
         if (text.Length > 1 && text[1] == ':' && char.IsAsciiLetter(text[0]) && (text.Length == 2 || text[2] is '/')) return true;
         var pieces = text.Split('/');
-        return pieces.Length == 1 || (pieces.Length == 2 && WeightEndings.Any(e => pieces[1].EndsWith(e, StringComparison.OrdinalIgnoreCase)));
+        return pieces.Length == 1 || (pieces.Length == 2
+            && WeightEndings.Any(e => pieces[1].EndsWith(e, StringComparison.OrdinalIgnoreCase)));
     }
 
     public static string Word(HubRepositoryType type) => type switch
@@ -32,7 +33,8 @@ internal static partial class HubNameParser
     {
         if (text.Trim().Length == 0) return Fault("it is empty; write owner/name");
         if (WebAddress().IsMatch(text)) return Fault($"it is a web address; write {Suggestion(text)}");
-        if (LooksLikePath(text)) return Fault("it reads as a path on this disk; names on the hub are owner/name, or owner/name/file.safetensors");
+        if (LooksLikePath(text))
+            return Fault("it reads as a path on this disk; names on the hub are owner/name, or owner/name/file.safetensors");
         var (address, revision, word) = Split(text);
         var pieces = address.Split('/', 3);
         if (pieces.Length < 2) return Fault("it has no owner; write owner/name");
@@ -46,7 +48,8 @@ internal static partial class HubNameParser
             : Fault($"the repository type \"{word}\" is unknown; there are model, dataset and space");
     }
 
-    /// <summary>What is wrong with a branch, tag or commit; null when nothing is. It becomes a path in the cache, so git's rules are not enough.</summary>
+    /// <summary>What is wrong with a branch, tag or commit; null when nothing is. It becomes a path in the cache, so git's rules are not
+    /// enough.</summary>
     public static string? RevisionProblem(string revision)
     {
         if (revision.Length == 0) return "the revision behind ':' or '@' is empty";
@@ -63,7 +66,8 @@ internal static partial class HubNameParser
         return null;
     }
 
-    /// <summary>The address, the revision and the word for the type. A file's name may hold '@', a repository's not: there it begins a revision.</summary>
+    /// <summary>The address, the revision and the word for the type. A file's name may hold '@', a repository's not: there it begins a
+    /// revision.</summary>
     private static (string Address, string? Revision, string? Type) Split(string text)
     {
         var parts = text.Split(':', 3);
@@ -90,7 +94,8 @@ internal static partial class HubNameParser
         var odd = part.FirstOrDefault(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.'));
         if (odd != default) return $"the {which} \"{part}\" holds {Show(odd)}; the hub allows letters, digits, '-', '_' and '.'";
         if (part[0] is '-' or '.' || part[^1] is '-' or '.') return $"the {which} \"{part}\" begins or ends with '-' or '.'";
-        if (part.Contains("--", StringComparison.Ordinal) || part.Contains("..", StringComparison.Ordinal)) return $"the {which} \"{part}\" holds \"--\" or \"..\"";
+        if (part.Contains("--", StringComparison.Ordinal) || part.Contains("..", StringComparison.Ordinal))
+            return $"the {which} \"{part}\" holds \"--\" or \"..\"";
         if (part.EndsWith(".git", StringComparison.OrdinalIgnoreCase)) return $"the {which} \"{part}\" ends with \".git\"";
         return HubPath.SegmentProblem(part);
     }
@@ -108,7 +113,8 @@ internal static partial class HubNameParser
 
     private static (HubName?, string) Fault(string problem) => (null, problem);
 
-    [GeneratedRegex(@"^https?://[^/]+/(?<repository>[\w.-]+/[\w.-]+)(/(blob|resolve|tree|raw)/(?<revision>[^/?#]+)(/(?<path>[^?#]+))?)?/?([?#].*)?\z")]
+    [GeneratedRegex(
+        @"^https?://[^/]+/(?<repository>[\w.-]+/[\w.-]+)(/(blob|resolve|tree|raw)/(?<revision>[^/?#]+)(/(?<path>[^?#]+))?)?/?([?#].*)?\z")]
     private static partial Regex Page();
 
     [GeneratedRegex(@"^[a-zA-Z][a-zA-Z0-9+.-]*://")]

@@ -13,13 +13,15 @@ public sealed record HubOptions : OptionsBase
     public Uri? Endpoint { get; init; }
 
     /// <summary>
-    /// The access token; null: <c>HF_TOKEN</c>, or the file <c>token</c> in <c>HF_HOME</c>; empty: none, whatever the environment says. It is sent
+    /// The access token; null: <c>HF_TOKEN</c>, or the file <c>token</c> in <c>HF_HOME</c>; empty: none, whatever the environment says.
+    /// It is sent
     /// to the endpoint alone, and shown nowhere: not by <see cref="ToString"/>, and not written as JSON.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public string? Token { get; init; }
 
-    /// <summary>The folder of the cache; null: <c>HF_HUB_CACHE</c>, or <c>hub</c> in <c>HF_HOME</c>, or <c>~/.cache/huggingface/hub</c>.</summary>
+    /// <summary>The folder of the cache; null: <c>HF_HUB_CACHE</c>, or <c>hub</c> in <c>HF_HOME</c>, or
+    /// <c>~/.cache/huggingface/hub</c>.</summary>
     public string? CacheFolder { get; init; }
 
     /// <summary>True: the cache only, no network; null: what <c>HF_HUB_OFFLINE</c> says.</summary>
@@ -29,23 +31,28 @@ public sealed record HubOptions : OptionsBase
     public string? Revision { get; init; }
 
     /// <summary>
-    /// True: the server is asked whether a branch or tag has moved on, although the cache holds it; when the server is not reached, the cache has to do.
+    /// True: the server is asked whether a branch or tag has moved on, although the cache holds it; when the server is not reached, the
+    /// cache has to do.
     /// </summary>
     public bool CheckForUpdates { get; init; }
 
     /// <summary>How long the server may take to begin an answer: above zero, at most a day. Default 30 s.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long an answer may pause in its middle before the connection is given up and taken up again: above zero, at most a day. Default 60 s.</summary>
+    /// <summary>How long an answer may pause in its middle before the connection is given up and taken up again: above zero, at most a
+    /// day. Default 60 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How often in a row a request is tried again after a failure that may pass. Progress in a download starts the count anew. 0 to 20, default 5.</summary>
+    /// <summary>How often in a row a request is tried again after a failure that may pass. Progress in a download starts the count anew.
+    /// 0 to 20, default 5.</summary>
     public int Retries { get; init; } = 5;
 
-    /// <summary>The pause before the first retry; it doubles with each, up to 30 s, and varies by chance. Above zero, at most 30 s; default 0.5 s.</summary>
+    /// <summary>The pause before the first retry; it doubles with each, up to 30 s, and varies by chance. Above zero, at most 30 s;
+    /// default 0.5 s.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>The longest pause that a server may ask for (<c>Retry-After</c>); one that asks for more is given up. 0 to 6 hours; default 5 minutes.</summary>
+    /// <summary>The longest pause that a server may ask for (<c>Retry-After</c>); one that asks for more is given up. 0 to 6 hours;
+    /// default 5 minutes.</summary>
     public TimeSpan LongestRetryDelay { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How many files are downloaded at a time. 1 to 32, default 4.</summary>

@@ -26,11 +26,13 @@ internal sealed class HubSettings
     /// <exception cref="InvalidOptionsException">Options, or variables of the environment, cannot work.</exception>
     public static HubSettings Of(HubOptions options, Func<string, string?> environment)
     {
-        string? Variable(params string[] names) => names.Select(environment).FirstOrDefault(value => !string.IsNullOrWhiteSpace(value))?.Trim();
+        string? Variable(params string[] names) =>
+            names.Select(environment).FirstOrDefault(value => !string.IsNullOrWhiteSpace(value))?.Trim();
 
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var home = Expand(Variable("HF_HOME") ?? Path.Combine(Variable("XDG_CACHE_HOME") ?? "~/.cache", "huggingface"), Variable("HOME"));
-        var cache = Expand(options.CacheFolder ?? Variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE") ?? Path.Combine(home, "hub"), Variable("HOME"));
+        var cache = Expand(options.CacheFolder ?? Variable("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE") ?? Path.Combine(home, "hub"),
+            Variable("HOME"));
         var offline = options.Offline ?? (IsTrue(Variable("HF_HUB_OFFLINE")) || IsTrue(Variable("TRANSFORMERS_OFFLINE")));
         var tokenFile = Expand(Variable("HF_TOKEN_PATH") ?? Path.Combine(home, "token"), Variable("HOME"));
         var (token, origin) = options.Token is { } given ? (given, "HubOptions.Token")
@@ -39,7 +41,8 @@ internal sealed class HubSettings
             : (offline ? "" : FromFile(tokenFile), tokenFile);
         var endpoint = options.Endpoint ?? Address(Variable("HF_ENDPOINT"));
         InvalidOptionsException.ThrowIfAny((options with { Endpoint = endpoint }).Validate().Concat(TokenProblems(token, origin)));
-        return new HubSettings(options, new Uri(endpoint.AbsoluteUri.TrimEnd('/') + "/"), token.Length == 0 ? null : token, Path.GetFullPath(cache), offline);
+        return new HubSettings(options, new Uri(endpoint.AbsoluteUri.TrimEnd('/') + "/"), token.Length == 0 ? null : token,
+            Path.GetFullPath(cache), offline);
     }
 
     private static Uri Address(string? text)
@@ -74,7 +77,8 @@ internal sealed class HubSettings
 
     private static string Expand(string path, string? home)
     {
-        if (path != "~" && !path.StartsWith("~/", StringComparison.Ordinal) && !path.StartsWith("~\\", StringComparison.Ordinal)) return path;
+        if (path != "~" && !path.StartsWith("~/", StringComparison.Ordinal) && !path.StartsWith("~\\", StringComparison.Ordinal))
+            return path;
         return Path.Combine(home ?? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[1..].TrimStart('/', '\\'));
     }
 }

@@ -23,7 +23,8 @@ internal sealed record HubTarget(string Root, string? File, HubSelection Selecti
     public string? FirstFile => Selection.FirstFile is { } first ? Root + first : null;
 
     /// <summary>The paths that the selection chooses, in the repository.</summary>
-    public IReadOnlyList<string> Choose(IReadOnlyList<string> paths, string? first) => Selection.Choose(Inside(paths), first).Select(path => Root + path).ToArray();
+    public IReadOnlyList<string> Choose(IReadOnlyList<string> paths, string? first) =>
+        Selection.Choose(Inside(paths), first).Select(path => Root + path).ToArray();
 
     public CachedState Judge(IReadOnlyList<string> paths, string? first) => Selection.Judge(Inside(paths), first);
 
@@ -32,5 +33,6 @@ internal sealed record HubTarget(string Root, string? File, HubSelection Selecti
         File is not null ? HubPath.Below(snapshot, File) : Root.Length == 0 ? snapshot : HubPath.Below(snapshot, Root.TrimEnd('/'));
 
     private IReadOnlyList<string> Inside(IReadOnlyList<string> paths) =>
-        Root.Length == 0 ? paths : paths.Where(path => path.StartsWith(Root, StringComparison.Ordinal)).Select(path => path[Root.Length..]).ToArray();
+        Root.Length == 0 ? paths : paths.Where(path => path.StartsWith(Root, StringComparison.Ordinal))
+            .Select(path => path[Root.Length..]).ToArray();
 }

@@ -9,14 +9,14 @@ using SixLabors.ImageSharp;
 namespace StableTune.Imaging;
 
 /// <summary>
-/// A codec over ImageSharp, for hosts that prefer managed code. It is not exact: JPEGs with halved colours (4:2:0, most photographs)
-/// differ by 4 to 6 levels of 255
-/// on average from what Pillow and the default codec give, and by up to 78 at edges. PNG, BMP and lossless WebP are exact.
+/// A codec over ImageSharp, for hosts that prefer managed code. It is not exact: JPEGs with halved colours (4:2:0, most photographs) differ
+/// by 4 to 6 levels of 255 on average from what Pillow and the default codec give, and by up to 78 at edges. PNG, BMP and lossless WebP are
+/// exact.
 /// </summary>
 /// <remarks>
-/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs, over which it loops for ever where they are up to four pixels wide or their data
-/// end early, go to <see cref="SkiaCodec"/>; it gets no more memory than a picture of the header's size needs; and whatever it throws over
-/// damaged files becomes <see cref="InvalidDataException"/>.
+/// Faults of ImageSharp 2.1 are kept away: interlaced PNGs, over which it loops for ever where they are up to four pixels wide or their
+/// data end early, go to <see cref="SkiaCodec"/>; it gets no more memory than a picture of the header's size needs; and whatever it throws
+/// over damaged files becomes <see cref="InvalidDataException"/>.
 /// </remarks>
 public sealed class ImageSharpCodec : IImageCodec
 {
@@ -67,13 +67,13 @@ public sealed class ImageSharpCodec : IImageCodec
         return image.ToPixelImage();
     }
 
-    /// <summary>Grey is clipped, colours keep their high byte; ImageSharp would round them.</summary>
+    /// <summary>Values keep their high byte; ImageSharp would round them.</summary>
     private static PixelImage DecodedSixteenBits(Configuration configuration, byte[] file, IImageDecoder decoder, ImageHeader header,
         bool keepAlpha)
     {
         using var image = Image.Load<Rgba64>(configuration, file, decoder);
         Check(image, header);
-        var (picture, clips) = (new PixelImage(image.Width, image.Height, 4), header.IsGray);
+        var picture = new PixelImage(image.Width, image.Height, 4);
         image.ProcessPixelRows(rows =>
         {
             for (var y = 0; y < rows.Height; y++)
@@ -82,8 +82,7 @@ public sealed class ImageSharpCodec : IImageCodec
                 var to = picture.Row(y);
                 foreach (var pixel in rows.GetRowSpan(y))
                 {
-                    if (clips) to.Slice(from, 3).Fill((byte)Math.Min(pixel.R, byte.MaxValue));
-                    else (to[from], to[from + 1], to[from + 2]) = ((byte)(pixel.R >> 8), (byte)(pixel.G >> 8), (byte)(pixel.B >> 8));
+                    (to[from], to[from + 1], to[from + 2]) = ((byte)(pixel.R >> 8), (byte)(pixel.G >> 8), (byte)(pixel.B >> 8));
                     to[from + 3] = header.HasAlpha ? (byte)(pixel.A >> 8) : byte.MaxValue;
                     from += 4;
                 }

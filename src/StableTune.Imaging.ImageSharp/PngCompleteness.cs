@@ -3,7 +3,8 @@ using System.IO.Compression;
 
 namespace StableTune.Imaging;
 
-/// <summary>Whether a PNG that is not interlaced holds all its pixels: ImageSharp leaves those black that are missing, and says nothing.</summary>
+/// <summary>Whether a PNG that is not interlaced holds all its pixels: ImageSharp leaves those black that are missing, and says
+/// nothing.</summary>
 internal static class PngCompleteness
 {
     private const int FirstChunk = 8, Depth = 24, ColorType = 25;

@@ -61,14 +61,11 @@ internal sealed class VipsPixels
         }
     }
 
-    /// <summary>Grey is clipped, colours keep their high byte.</summary>
-    private byte[] ToEightBits(ReadOnlySpan<ushort> values)
+    /// <summary>Values keep their high byte.</summary>
+    private static byte[] ToEightBits(ReadOnlySpan<ushort> values)
     {
         var result = new byte[values.Length];
-        if (_colors == 1 && !HasAlpha)
-            for (var i = 0; i < result.Length; i++) result[i] = (byte)Math.Min(values[i], byte.MaxValue);
-        else
-            for (var i = 0; i < result.Length; i++) result[i] = (byte)(values[i] >> 8);
+        for (var i = 0; i < result.Length; i++) result[i] = (byte)(values[i] >> 8);
         return result;
     }
 

@@ -1,7 +1,8 @@
 namespace StableTune.Imaging;
 
 /// <summary>
-/// What is left to a picture library: decoding and encoding. The one that is used unless said otherwise is <see cref="SkiaCodec"/>; a host may pass its
+/// What is left to a picture library: decoding and encoding. The one that is used unless said otherwise is <see cref="SkiaCodec"/>; a
+/// host may pass its
 /// own, and packages bring others. Called from many threads at once.
 /// </summary>
 public interface IImageCodec

@@ -13,8 +13,10 @@ public static class ImageEdges
     public static PixelImage Canny(PixelImage image, double low, double high)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (!(low >= 0 && double.IsFinite(low))) throw new ArgumentOutOfRangeException(nameof(low), low, "a threshold is a number from 0 up");
-        if (!(high >= 0 && double.IsFinite(high))) throw new ArgumentOutOfRangeException(nameof(high), high, "a threshold is a number from 0 up");
+        if (!(low >= 0 && double.IsFinite(low)))
+            throw new ArgumentOutOfRangeException(nameof(low), low, "a threshold is a number from 0 up");
+        if (!(high >= 0 && double.IsFinite(high)))
+            throw new ArgumentOutOfRangeException(nameof(high), high, "a threshold is a number from 0 up");
         return new CannyDetector(image.Width, image.Height, Whole(Math.Min(low, high)), Whole(Math.Max(low, high))).Run(image);
     }
 

@@ -5,18 +5,26 @@ namespace StableTune.Imaging;
 /// <summary>Pictures from files and into files.</summary>
 public static class ImageFile
 {
-    /// <summary>The extensions of the kinds that are read unless another codec is chosen, in lower case; loading goes by the content alone.</summary>
+    private const string TooLargeMark = "StableTune.Imaging.TooLarge";
+
+    /// <summary>
+    /// The extensions of the kinds that are read unless another codec is chosen, in lower case; loading goes by the content alone.
+    /// </summary>
     public static IReadOnlyList<string> Extensions { get; } = ImageFormats.Extensions();
 
-    /// <summary>Loads a file of a kind that the codec reads (PNG, JPEG, WebP or BMP by default) as 8-bit RGB, or RGBA where that is asked for.</summary>
+    /// <summary>
+    /// Loads a file of a kind that the codec reads (PNG, JPEG, WebP or BMP by default) as 8-bit RGB, or RGBA where that is asked for.
+    /// </summary>
     /// <remarks>
-    /// Grey and palette pictures are converted; of 16 bits, grey is clipped to 255 and colours keep their high byte; CMYK is converted;
-    /// of an animation the first frame is taken. These are Pillow's rules, on which sd-scripts trains.
+    /// Grey and palette pictures are converted; of 16 bits the high byte is kept; CMYK is converted; of an animation the first frame is
+    /// taken. But for grey of 16 bits (<see cref="ImageLoadOptions.ClipSixteenBitGray"/>) these are Pillow's rules, on which sd-scripts
+    /// trains.
     /// </remarks>
     /// <param name="path">The file; its extension does not matter.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The picture, upright unless told otherwise.</returns>
-    /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
+    /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the
+    /// fault.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static PixelImage Load(string path, ImageLoadOptions? options = null)
     {
@@ -26,14 +34,17 @@ public static class ImageFile
     }
 
     /// <summary>
-    /// Loads a picture, resizes it and cuts a part out: the pixels that <see cref="Load"/>, <see cref="ImageResize.Resize"/> and <see cref="PixelImage.Crop"/>
-    /// give one after the other, in less time and memory. With <see cref="ImageLoadOptions.FastDecoding"/>, nearly those pixels, in still less.
+    /// Loads a picture, resizes it and cuts a part out: the pixels that <see cref="Load"/>, <see cref="ImageResize.Resize"/> and
+    /// <see cref="PixelImage.Crop"/> give one after the other, in less time and memory. With <see cref="ImageLoadOptions.FastDecoding"/>,
+    /// nearly those pixels, in still less.
     /// </summary>
     /// <param name="path">The file; its extension does not matter.</param>
-    /// <param name="plan">Says for the size of the picture (upright unless told otherwise) what is wanted of it. What it throws is passed on.</param>
+    /// <param name="plan">Says for the size of the picture (upright unless told otherwise) what is wanted of it. What it throws is passed
+    /// on.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The part.</returns>
-    /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the fault.</exception>
+    /// <exception cref="InvalidFileException">The file is empty, truncated, damaged, no picture, or too large; the message names it and the
+    /// fault.</exception>
     /// <exception cref="ArgumentException">The part is empty or does not lie within the resized picture.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static PixelImage LoadResized(string path, Func<PixelSize, ImageFit> plan, ImageLoadOptions? options = null)
@@ -47,7 +58,8 @@ public static class ImageFile
     /// <summary>The size that <see cref="Load"/> gives, from the header alone.</summary>
     /// <param name="path">The file; its extension does not matter.</param>
     /// <param name="options">How it is to be loaded; null for the defaults.</param>
-    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its
+    /// header is damaged.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static PixelSize ReadSize(string path, ImageLoadOptions? options = null)
     {
@@ -60,7 +72,8 @@ public static class ImageFile
     /// <param name="file">The file, or its beginning.</param>
     /// <param name="options">How it is to be decoded; null for the defaults.</param>
     /// <param name="name">What messages call it.</param>
-    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its header is damaged.</exception>
+    /// <exception cref="InvalidFileException">The file is empty, no picture, of a kind that the codec does not read, or too large, or its
+    /// header is damaged.</exception>
     public static PixelSize ReadSize(ReadOnlyMemory<byte> file, ImageLoadOptions? options = null, string name = "picture in memory")
     {
         using var source = new ByteSource(file);
@@ -158,7 +171,8 @@ public static class ImageFile
             using (var source = new ByteSource(path))
             {
                 CheckReadable(ImageHeader.Read(source), options);   // before the file's content takes any memory
-                if (source.Length > Array.MaxLength / 2) throw new InvalidDataException($"the file has {source.Length} bytes, which no picture within the limits needs");
+                if (source.Length > Array.MaxLength / 2)
+                    throw new InvalidDataException($"the file has {source.Length} bytes, which no picture within the limits needs");
                 length = (int)source.Length;
                 buffer = ArrayPool<byte>.Shared.Rent(length);
                 source.Read(0, buffer.AsSpan(0, length));
@@ -181,11 +195,20 @@ public static class ImageFile
     {
         var (codec, most) = (options.UsedCodec, Math.Min(options.MaxPixels, Array.MaxLength / 4));
         if (!codec.Formats.Contains(header.Format))
-            throw new InvalidDataException($"it is a {ImageFormats.Name(header.Format)} file, which {codec.GetType().Name} does not read: it reads {ImageFormats.Words(codec.Formats, "and")};"
+            throw new InvalidDataException(
+                $"it is a {ImageFormats.Name(header.Format)} file, which {codec.GetType().Name} does not read: it reads "
+                    + $"{ImageFormats.Words(codec.Formats, "and")};"
                 + " convert the file, or choose another codec (VipsCodec of the package StableTune.Imaging.Vips reads all kinds)");
-        if (header.StoredSize.Area > most) throw new InvalidDataException($"the picture has {header.StoredSize} pixels, more than the limit of {most} (ImageLoadOptions.MaxPixels)");
+        if (header.StoredSize.Area > most) throw TooLarge(header.StoredSize, most);
     }
 
     internal static InvalidFileException Invalid(string path, InvalidDataException fault)
-        => new(path, $"{fault.Message}.", "Replace the file, save it anew with an image editor, or take it out of the folder.", fault);
+        => new(path, $"{fault.Message}.", fault.Data.Contains(TooLargeMark)
+            ? "Shrink it with an image editor, or raise the limit (ImageLoadOptions.MaxPixels where pictures are loaded in code)."
+            : "Replace the file, save it anew with an image editor, or take it out of the folder.", fault);
+
+    /// <summary>Such a fault has another remedy than a damaged file, which the exception's type, being sealed, cannot say.</summary>
+    private static InvalidDataException TooLarge(PixelSize size, long most) =>
+        new(FormattableString.Invariant(
+            $"the picture has {size} pixels, more than the limit of {most}")) { Data = { [TooLargeMark] = true } };
 }

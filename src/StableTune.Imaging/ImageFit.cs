@@ -12,8 +12,10 @@ public readonly record struct ImageFit(PixelSize Resized, int Left, int Top, Pix
 
     internal void ThrowIfImpossible()
     {
-        if (Resized.Width < 1 || Resized.Height < 1) throw new ArgumentException($"a picture cannot be resized to {Resized}: both sides must be at least 1");
-        if (Left < 0 || Top < 0 || Size.Width < 1 || Size.Height < 1 || Size.Width > Resized.Width - Left || Size.Height > Resized.Height - Top)
+        if (Resized.Width < 1 || Resized.Height < 1)
+            throw new ArgumentException($"a picture cannot be resized to {Resized}: both sides must be at least 1");
+        if (Left < 0 || Top < 0 || Size.Width < 1 || Size.Height < 1 || Size.Width > Resized.Width - Left
+            || Size.Height > Resized.Height - Top)
             throw new ArgumentException($"a piece of {Size} at ({Left}, {Top}) does not lie within {Resized}");
     }
 }

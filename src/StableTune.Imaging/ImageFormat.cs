@@ -1,6 +1,7 @@
 namespace StableTune.Imaging;
 
-/// <summary>The kinds of picture files that are known; told apart by a file's first bytes, never by its name. Which are read, the codec says (<see cref="IImageCodec.Formats"/>).</summary>
+/// <summary>The kinds of picture files that are known; told apart by a file's first bytes, never by its name. Which are read, the codec
+/// says (<see cref="IImageCodec.Formats"/>).</summary>
 public enum ImageFormat
 {
     /// <summary>Portable Network Graphics.</summary>

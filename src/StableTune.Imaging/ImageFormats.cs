@@ -5,13 +5,24 @@ public static class ImageFormats
 {
     private static readonly (ImageFormat Format, string Name, string[] Extensions)[] s_kinds =
     [
-        (ImageFormat.Png, "PNG", [".png"]), (ImageFormat.Jpeg, "JPEG", [".jpg", ".jpeg"]), (ImageFormat.WebP, "WebP", [".webp"]),
-        (ImageFormat.Bmp, "BMP", [".bmp"]), (ImageFormat.Gif, "GIF", [".gif"]), (ImageFormat.Tiff, "TIFF", [".tif", ".tiff"]),
+        (ImageFormat.Png, "PNG", [".png", ".apng"]), (ImageFormat.Jpeg, "JPEG", [".jpg", ".jpeg", ".jfif", ".jpe"]),
+        (ImageFormat.WebP, "WebP", [".webp"]), (ImageFormat.Bmp, "BMP", [".bmp", ".dib"]), (ImageFormat.Gif, "GIF", [".gif"]),
+            (ImageFormat.Tiff, "TIFF", [".tif", ".tiff"]),
         (ImageFormat.Avif, "AVIF", [".avif"]),
     ];
 
     /// <summary>The extensions of all kinds that are known, in lower case.</summary>
     public static IReadOnlyList<string> Known { get; } = [.. s_kinds.SelectMany(kind => kind.Extensions)];
+
+    /// <summary>
+    /// Extensions, in lower case, of pictures of kinds that no codec of ours reads: phones' and cameras' own, drawings, new formats.
+    /// </summary>
+    public static IReadOnlyList<string> NeverRead { get; } =
+    [
+        ".heic", ".heif", ".hif", ".avifs", ".jxl", ".jp2", ".j2k", ".jxr", ".wdp", ".mpo", ".qoi", ".tga", ".dds", ".ico", ".pcx", ".ppm",
+            ".pgm", ".pbm", ".pnm",
+        ".exr", ".hdr", ".psd", ".psb", ".xcf", ".kra", ".clip", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+    ];
 
     /// <summary>The extensions by which files that a codec reads are found in folders, in lower case.</summary>
     /// <param name="codec">The codec; null means <see cref="SkiaCodec"/>.</param>

@@ -21,6 +21,11 @@ public sealed record ImageHeader
     /// <summary>Whether the file carries transparency of any kind (for lossless WebP: whether it says so).</summary>
     public bool HasAlpha { get; init; }
 
+    /// <summary>
+    /// Whether the file holds more pictures than the first one, which is taken: it is an animation, or has several pages.
+    /// </summary>
+    public bool HasFurtherPictures { get; init; }
+
     /// <summary>Whether a JPEG stores four inks.</summary>
     internal bool IsCmyk { get; init; }
 
@@ -64,7 +69,8 @@ public sealed record ImageHeader
 
     /// <summary>The size of the picture in a file.</summary>
     /// <param name="path">The file; its extension does not matter.</param>
-    /// <param name="applyExif">Whether the size is the upright picture's (as <see cref="ImageFile.Load"/> gives it unless told otherwise) or the stored one's.</param>
+    /// <param name="applyExif">Whether the size is the upright picture's (as <see cref="ImageFile.Load"/> gives it unless told otherwise)
+    /// or the stored one's.</param>
     /// <exception cref="InvalidFileException">The file is empty, of no known format, or its header is damaged.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static PixelSize ReadSize(string path, bool applyExif = true)
@@ -87,7 +93,9 @@ public sealed record ImageHeader
             : GifFile.Begins(start) ? GifFile.ReadHeader(source)
             : TiffFile.Begins(start) ? TiffFile.ReadHeader(source)
             : AvifFile.Begins(start, source) ? AvifFile.ReadHeader(source)
-            : throw new InvalidDataException($"it is no {ImageFormats.Words(Enum.GetValues<ImageFormat>(), "or")} file: it begins with the bytes {Convert.ToHexString(start[..Math.Min(8, start.Length)])}");
+            : throw new InvalidDataException(
+                $"it is no {ImageFormats.Words(Enum.GetValues<ImageFormat>(), "or")} file: it begins with the bytes "
+                    + $"{Convert.ToHexString(start[..Math.Min(8, start.Length)])}");
         return header.StoredSize is { Width: > 0, Height: > 0 } ? header
             : throw new InvalidDataException($"the header gives the impossible size {header.StoredSize}");
     }

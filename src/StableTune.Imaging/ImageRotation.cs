@@ -41,7 +41,8 @@ public static class ImageRotation
     {
         var (left, top) = (Math.Floor(x), Math.Floor(y));
         var (shareX, shareY) = (x - left, y - top);
-        var (x0, x1, y0, y1) = (Mirror((int)left, image.Width), Mirror((int)left + 1, image.Width), Mirror((int)top, image.Height), Mirror((int)top + 1, image.Height));
+        var (x0, x1, y0, y1) = (Mirror((int)left, image.Width), Mirror((int)left + 1, image.Width), Mirror((int)top, image.Height),
+            Mirror((int)top + 1, image.Height));
         ReadOnlySpan<byte> upper = image.Row(y0), lower = image.Row(y1);
         for (var channel = 0; channel < pixel.Length; channel++)
         {

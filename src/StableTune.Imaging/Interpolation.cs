@@ -1,6 +1,7 @@
 namespace StableTune.Imaging;
 
-/// <summary>A way of resizing pictures. Which library's way it is matters: they differ in antialiasing, rounding and the treatment of alpha.</summary>
+/// <summary>A way of resizing pictures. Which library's way it is matters: they differ in antialiasing, rounding and the treatment of
+/// alpha.</summary>
 public abstract class Interpolation
 {
     private protected Interpolation(string name) => Name = name;
@@ -68,11 +69,13 @@ public abstract class Interpolation
 
     private sealed class AreaInterpolation() : Interpolation("area")
     {
-        internal override PixelImage Resize(PixelImage image, int width, int height) => ResizePart(image, new(new(width, height), 0, 0, new(width, height)));
+        internal override PixelImage Resize(PixelImage image, int width, int height) =>
+            ResizePart(image, new(new(width, height), 0, 0, new(width, height)));
 
         internal override PixelImage ResizePart(PixelImage image, ImageFit fit)
         {
-            if (For(image.Size, fit.Resized) == Area) return AreaResampler.Resize(PixelView.Of(image), fit.Resized, fit.Part, image.Channels);
+            if (For(image.Size, fit.Resized) == Area)
+                return AreaResampler.Resize(PixelView.Of(image), fit.Resized, fit.Part, image.Channels);
             var resized = FixedPointResampler.GrowingArea(image, fit.Resized.Width, fit.Resized.Height);
             return fit.Size == fit.Resized ? resized : resized.Crop(fit.Left, fit.Top, fit.Size.Width, fit.Size.Height);
         }

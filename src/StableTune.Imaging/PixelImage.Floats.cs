@@ -65,7 +65,8 @@ public sealed partial class PixelImage
             for (var i = 0; i < destination.Length; i++) destination[i] = Pixels[(4 * i) + 3] / 255f;
     }
 
-    /// <summary>A picture from what a decoder gives: (x / 2 + 0.5), clamped to [0, 1], times 255, rounded half to even (as diffusers).</summary>
+    /// <summary>A picture from what a decoder gives: (x / 2 + 0.5), clamped to [0, 1], times 255, rounded half to even (as
+    /// diffusers).</summary>
     /// <param name="source">Values around [-1, 1], [3, height, width]; not-a-number becomes 0.</param>
     /// <param name="width">Columns.</param>
     /// <param name="height">Rows.</param>
@@ -89,5 +90,6 @@ public sealed partial class PixelImage
         return result;
     }
 
-    private static ArgumentException WrongLength(long found, long wanted, string name) => new($"the span holds {found} elements, {wanted} are needed", name);
+    private static ArgumentException WrongLength(long found, long wanted, string name) =>
+        new($"the span holds {found} elements, {wanted} are needed", name);
 }

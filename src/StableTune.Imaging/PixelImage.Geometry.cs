@@ -22,7 +22,8 @@ public sealed partial class PixelImage
     public PixelImage Crop(int x, int y, int width, int height)
     {
         if (x < 0 || y < 0 || width < 1 || height < 1 || width > Width - x || height > Height - y)
-            throw new ArgumentException($"the rectangle {width}x{height} at ({x}, {y}) does not lie within the picture of {Size}", nameof(x));
+            throw new ArgumentException($"the rectangle {width}x{height} at ({x}, {y}) does not lie within the picture of {Size}",
+                nameof(x));
         var result = Uninitialized(width, height, Channels);
         for (var row = 0; row < height; row++)
             Row(y + row).Slice(x * Channels, width * Channels).CopyTo(result.Row(row));
@@ -51,7 +52,8 @@ public sealed partial class PixelImage
     /// <exception cref="ArgumentOutOfRangeException">The orientation is not 1 to 8.</exception>
     public PixelImage Oriented(int orientation)
     {
-        if (orientation is < 1 or > 8) throw new ArgumentOutOfRangeException(nameof(orientation), orientation, "EXIF knows the orientations 1 to 8");
+        if (orientation is < 1 or > 8)
+            throw new ArgumentOutOfRangeException(nameof(orientation), orientation, "EXIF knows the orientations 1 to 8");
         var result = orientation > 4 ? Uninitialized(Height, Width, Channels) : Uninitialized(Width, Height, Channels);
         Orient(PixelView.Of(this), orientation, result.Pixels);
         return result;
@@ -68,7 +70,8 @@ public sealed partial class PixelImage
         for (var y = 0; y < result.Height; y++)
         {
             var row = memory.Slice(y * result.Stride, result.Stride);
-            if (view.Channels == 4) CopyRow(MemoryMarshal.Cast<byte, uint>(view.Pixels), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(row));
+            if (view.Channels == 4)
+                CopyRow(MemoryMarshal.Cast<byte, uint>(view.Pixels), start + (y * down), across, MemoryMarshal.Cast<byte, uint>(row));
             else CopyRow(MemoryMarshal.Cast<byte, Rgb>(view.Pixels), start + (y * down), across, MemoryMarshal.Cast<byte, Rgb>(row));
         }
 
@@ -104,13 +107,31 @@ public sealed partial class PixelImage
         }
 
         return result;
+    }
 
-        // The division by 255, rounded to the nearest.
-        static byte Blend(byte front, byte back, byte alpha)
+    /// <summary>As <see cref="Over"/>, but the alpha stays beside the new colours.</summary>
+    internal PixelImage OnBackground(PixelColor background)
+    {
+        if (Channels == 3) return this;
+        var result = Uninitialized(Width, Height, 4);
+        Span<byte> from = Pixels, to = result.Pixels;
+        for (var at = 0; at < to.Length; at += 4)
         {
-            var sum = (front * alpha) + (back * (255 - alpha)) + 128;
-            return (byte)(((sum >> 8) + sum) >> 8);
+            var alpha = from[at + 3];
+            to[at] = Blend(from[at], background.R, alpha);
+            to[at + 1] = Blend(from[at + 1], background.G, alpha);
+            to[at + 2] = Blend(from[at + 2], background.B, alpha);
+            to[at + 3] = alpha;
         }
+
+        return result;
+    }
+
+    /// <summary>What shows of a colour in front of another: the division by 255, rounded to the nearest.</summary>
+    private static byte Blend(byte front, byte back, byte alpha)
+    {
+        var sum = (front * alpha) + (back * (255 - alpha)) + 128;
+        return (byte)(((sum >> 8) + sum) >> 8);
     }
 
     private static void CopyRow<T>(ReadOnlySpan<T> source, int first, int step, Span<T> row)

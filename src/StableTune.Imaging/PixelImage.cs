@@ -13,7 +13,9 @@ public sealed partial class PixelImage
     {
         ArgumentNullException.ThrowIfNull(pixels);
         if (pixels.Length != ByteCount(width, height, channels))
-            throw new ArgumentException($"the array holds {pixels.Length} bytes, a picture of {width}x{height} with {channels} channels needs {ByteCount(width, height, channels)}", nameof(pixels));
+            throw new ArgumentException(
+                $"the array holds {pixels.Length} bytes, a picture of {width}x{height} with {channels} channels needs "
+                    + $"{ByteCount(width, height, channels)}", nameof(pixels));
         (Width, Height, Channels, Pixels) = (width, height, channels, pixels);
     }
 
@@ -54,9 +56,11 @@ public sealed partial class PixelImage
     private static int ByteCount(int width, int height, int channels)
     {
         if (channels is not (3 or 4)) throw new ArgumentException($"a picture has 3 or 4 channels, not {channels}", nameof(channels));
-        if (width < 1 || height < 1) throw new ArgumentException($"a picture of {width}x{height} has no pixels: both sides must be at least 1", nameof(width));
+        if (width < 1 || height < 1)
+            throw new ArgumentException($"a picture of {width}x{height} has no pixels: both sides must be at least 1", nameof(width));
         var count = (long)width * height * channels;
         return count <= Array.MaxLength ? (int)count
-            : throw new ArgumentException($"a picture of {width}x{height} with {channels} channels does not fit into one array", nameof(width));
+            : throw new ArgumentException($"a picture of {width}x{height} with {channels} channels does not fit into one array",
+                nameof(width));
     }
 }

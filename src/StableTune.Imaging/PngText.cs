@@ -20,7 +20,8 @@ public static class PngText
     public static byte[] Insert(ReadOnlySpan<byte> png, IReadOnlyDictionary<string, string> text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (png.Length < HeaderEnd || !png.StartsWith(PngFile.Signature)) throw new ArgumentException("the bytes are no PNG file", nameof(png));
+        if (png.Length < HeaderEnd || !png.StartsWith(PngFile.Signature))
+            throw new ArgumentException("the bytes are no PNG file", nameof(png));
         using var result = new MemoryStream(png.Length + 1024);
         result.Write(png[..HeaderEnd]);
         foreach (var (keyword, value) in text) WriteChunk(result, keyword, value);
@@ -44,7 +45,8 @@ public static class PngText
             if (length > file.Length - at - 12) break;
             ReadOnlySpan<byte> type = file.Slice(at + 4, 4), content = file.Slice(at + 8, (int)length);
             var end = content.IndexOf((byte)0);
-            if (end > 0 && type.SequenceEqual("tEXt"u8)) texts[Encoding.Latin1.GetString(content[..end])] = Encoding.Latin1.GetString(content[(end + 1)..]);
+            if (end > 0 && type.SequenceEqual("tEXt"u8))
+                texts[Encoding.Latin1.GetString(content[..end])] = Encoding.Latin1.GetString(content[(end + 1)..]);
             else if (end > 0 && type.SequenceEqual("iTXt"u8) && InternationalText(content[(end + 1)..]) is { } value)
                 texts[Encoding.Latin1.GetString(content[..end])] = value;
             at += 12 + (int)length;
@@ -71,8 +73,11 @@ public static class PngText
     private static void WriteChunk(Stream stream, string keyword, string value)
     {
         if (keyword.Length is 0 or > 79 || keyword != keyword.Trim() || keyword.Any(c => c is < ' ' or > 'ÿ' or (>= '\x7F' and <= '\xA0')))
-            throw new ArgumentException($"\"{keyword}\" cannot be a keyword of a PNG text: 1 to 79 printable Latin-1 characters are needed, without blanks at the ends", nameof(keyword));
-        if (value.Contains('\0')) throw new ArgumentException($"the PNG text \"{keyword}\" holds the character 0, which ends texts there", nameof(value));
+            throw new ArgumentException(
+                $"\"{keyword}\" cannot be a keyword of a PNG text: 1 to 79 printable Latin-1 characters are needed, without blanks at "
+                    + $"the ends", nameof(keyword));
+        if (value.Contains('\0'))
+            throw new ArgumentException($"the PNG text \"{keyword}\" holds the character 0, which ends texts there", nameof(value));
         byte[] body = value.All(c => c <= 'ÿ')
             ? [.. "tEXt"u8, .. Encoding.Latin1.GetBytes(keyword), 0, .. Encoding.Latin1.GetBytes(value)]
             : [.. "iTXt"u8, .. Encoding.Latin1.GetBytes(keyword), 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(value)];

@@ -3,7 +3,9 @@ using StableTune.Data;
 
 namespace StableTune.Preparation;
 
-/// <summary>Makes captions and tags uniform by rules; sd-scripts' <c>clean_captions_and_tags</c> with <see cref="CleaningRules.Anime"/>.</summary>
+/// <summary>
+/// Makes captions and tags uniform by rules; sd-scripts' <c>clean_captions_and_tags</c> with <see cref="CleaningRules.Anime"/>.
+/// </summary>
 public static class CaptionCleaning
 {
     private const string Separator = ", ";
@@ -12,11 +14,14 @@ public static class CaptionCleaning
     /// <param name="input">The file to read.</param>
     /// <param name="output">The file to write; may be the same.</param>
     /// <param name="rules">What to do.</param>
+    /// <param name="overwrite">Whether an output that is there and is not the input is written over.</param>
     /// <returns>The number of images.</returns>
+    /// <exception cref="InvalidOptionsException">The output is there already, or cannot be written.</exception>
     /// <exception cref="InvalidFileException">The input is missing or broken.</exception>
-    public static PreparationReport Run(string input, string output, CleaningRules rules)
+    public static PreparationReport Run(string input, string output, CleaningRules rules, bool overwrite = false)
     {
         ArgumentNullException.ThrowIfNull(rules);
+        InvalidOptionsException.ThrowIfAny(MetadataFile.OfOutput(nameof(output), output, input, overwrite));
         var images = MetadataFile.Load(input);
         foreach (var (key, image) in images.ToList())
             images[key] = image with
@@ -55,8 +60,10 @@ public static class CaptionCleaning
         ArgumentNullException.ThrowIfNull(tags);
         ArgumentNullException.ThrowIfNull(rules);
         var list = WithBlanks(tags, rules.Faces).Split(Separator).ToList();
-        if (rules.CutAt is { } mark && list.FindIndex(1, tag => tag.StartsWith(mark, StringComparison.Ordinal)) is > 0 and var end) list.RemoveRange(end, list.Count - end);
-        if (rules.SeveralPeople.Any(word => list.Any(tag => tag.Contains(word, StringComparison.Ordinal)))) RemoveContradictions(list, rules);
+        if (rules.CutAt is { } mark && list.FindIndex(1, tag => tag.StartsWith(mark, StringComparison.Ordinal)) is > 0 and var end)
+            list.RemoveRange(end, list.Count - end);
+        if (rules.SeveralPeople.Any(word => list.Any(tag => tag.Contains(word, StringComparison.Ordinal))))
+            RemoveContradictions(list, rules);
         RemoveSuperfluous(list, rules.Phrases);
         return string.Join(Separator, list);
     }
@@ -88,7 +95,8 @@ public static class CaptionCleaning
     private static void RemoveSuperfluous(List<string> tags, IReadOnlyList<string> phrases)
     {
         var all = tags.ToHashSet(StringComparer.Ordinal);
-        tags.RemoveAll(tag => (TagGroup.IsWord(tag) || phrases.Contains(tag)) && all.Any(other => other.Length > tag.Length + 1 && other.EndsWith(" " + tag, StringComparison.Ordinal)));
+        tags.RemoveAll(tag => (TagGroup.IsWord(tag) || phrases.Contains(tag))
+            && all.Any(other => other.Length > tag.Length + 1 && other.EndsWith(" " + tag, StringComparison.Ordinal)));
     }
 
     private static string ReplaceWords(string caption, string from, string to)

@@ -6,7 +6,9 @@ namespace StableTune.Preparation;
 public sealed record TagGroup(IReadOnlyList<string> Endings, IReadOnlyList<string> Tags)
 {
     /// <summary>Whether the tag belongs to the group.</summary>
-    public bool Contains(string tag) => Tags.Contains(tag) || Endings.Any(ending => tag.EndsWith(" " + ending, StringComparison.Ordinal) && IsWord(tag.AsSpan(0, tag.Length - ending.Length - 1)));
+    public bool Contains(string tag) =>
+        Tags.Contains(tag) || Endings.Any(ending =>
+        tag.EndsWith(" " + ending, StringComparison.Ordinal) && IsWord(tag.AsSpan(0, tag.Length - ending.Length - 1)));
 
     /// <summary>Whether this is one word: letters, digits, underscores and hyphens.</summary>
     internal static bool IsWord(ReadOnlySpan<char> text)
@@ -23,13 +25,15 @@ public sealed record CleaningRules
     /// <summary>Texts in captions and what takes their place, one after the other, each until it no longer occurs.</summary>
     public IReadOnlyList<(string From, string To)> Replacements { get; init; } = [];
 
-    /// <summary>Whether replacements act on whole words only. Default true. The reference also replaces inside words: "ladybug" becomes "girlbug".</summary>
+    /// <summary>Whether replacements act on whole words only. Default true. The reference also replaces inside words: "ladybug" becomes
+    /// "girlbug".</summary>
     public bool WholeWords { get; init; } = true;
 
     /// <summary>A list of tags that has one of these texts anywhere shows several people.</summary>
     public IReadOnlyList<string> SeveralPeople { get; init; } = [];
 
-    /// <summary>In pictures of several people, the tags of a group are left out where there are more than one. The groups act in this order.</summary>
+    /// <summary>In pictures of several people, the tags of a group are left out where there are more than one. The groups act in this
+    /// order.</summary>
     public IReadOnlyList<TagGroup> Groups { get; init; } = [];
 
     /// <summary>As <see cref="Groups"/>, after them, but the first tag of <see cref="Protected"/> stays.</summary>
@@ -47,17 +51,21 @@ public sealed record CleaningRules
     /// <summary>Tags in which underscores are no blanks.</summary>
     public IReadOnlyList<string> Faces { get; init; } = [];
 
-    /// <summary>The rules of sd-scripts' <c>clean_captions_and_tags</c>, for captions of BLIP and tags of DeepDanbooru on anime pictures.</summary>
+    /// <summary>The rules of sd-scripts' <c>clean_captions_and_tags</c>, for captions of BLIP and tags of DeepDanbooru on anime
+    /// pictures.</summary>
     public static CleaningRules Anime { get; } = new()
     {
         Replacements =
         [
             ("anime anime", "anime"), ("young ", ""),
-            ("anime girl", "girl"), ("cartoon female", "girl"), ("cartoon lady", "girl"), ("cartoon character", "girl"), ("cartoon woman", "girl"),
+            ("anime girl", "girl"), ("cartoon female", "girl"), ("cartoon lady", "girl"), ("cartoon character", "girl"),
+                ("cartoon woman", "girl"),
             ("cartoon women", "girls"), ("cartoon girl", "girl"),
-            ("anime female", "girl"), ("anime lady", "girl"), ("anime character", "girl"), ("anime woman", "girl"), ("anime women", "girls"),
+            ("anime female", "girl"), ("anime lady", "girl"), ("anime character", "girl"), ("anime woman", "girl"),
+                ("anime women", "girls"),
             ("lady", "girl"), ("female", "girl"), ("woman", "girl"), ("women", "girls"), ("people", "girls"), ("person", "girl"),
-            ("a cartoon figure", "a figure"), ("a cartoon image", "an image"), ("a cartoon picture", "a picture"), ("an anime cartoon image", "an image"),
+            ("a cartoon figure", "a figure"), ("a cartoon image", "an image"), ("a cartoon picture", "a picture"),
+                ("an anime cartoon image", "an image"),
             ("a cartoon anime drawing", "a drawing"), ("a cartoon drawing", "a drawing"), ("girl girl", "girl"),
         ],
         SeveralPeople = ["girls", "boys"],
@@ -67,7 +75,8 @@ public sealed record CleaningRules
             new([], ["bob cut", "hime cut"]),
             new(["eyes"], []),
             new(["sleeves"], ["sleeveless"]),
-            new(["bun", "braid"], ["ponytail", "braid", "ahoge", "twintails", "single hair bun", "single side bun", "two side up", "two tails", "sidelocks"]),
+            new(["bun", "braid"], ["ponytail", "braid", "ahoge", "twintails", "single hair bun", "single side bun", "two side up",
+                "two tails", "sidelocks"]),
         ],
         LastGroup = new(["hair"], []),
         Protected = new([], ["long hair", "short hair", "medium hair"]),

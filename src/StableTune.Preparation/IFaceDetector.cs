@@ -15,7 +15,8 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
     /// <summary>The middle of the eye that is on the right where the face is upright; null where the detector does not know.</summary>
     public (double X, double Y)? RightEye { get; init; }
 
-    /// <summary>How far to turn the image counter-clockwise, in degrees, until the face is upright; 0 where the eyes are not known.</summary>
+    /// <summary>How far to turn the image counter-clockwise, in degrees, until the face is upright; 0 where the eyes are not
+    /// known.</summary>
     public double Tilt => LeftEye is { } left && RightEye is { } right ? Math.Atan2(right.Y - left.Y, right.X - left.X) * 180 / Math.PI : 0;
 }
 
@@ -26,6 +27,7 @@ public interface IFaceDetector
     /// <param name="image">The image, RGB; transparent places are white.</param>
     /// <param name="cancellationToken">Asks for an early end, by <see cref="OperationCanceledException"/>.</param>
     /// <returns>The faces that the detector is sure of, in any order; empty where there are none.</returns>
-    /// <exception cref="IOException">This image cannot be dealt with: it is left out and told. Any other exception ends the whole work.</exception>
+    /// <exception cref="IOException">This image cannot be dealt with: it is left out and told. Any other exception ends the whole
+    /// work.</exception>
     IReadOnlyList<DetectedFace> Find(PixelImage image, CancellationToken cancellationToken);
 }

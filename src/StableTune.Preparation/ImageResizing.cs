@@ -3,7 +3,9 @@ using StableTune.Imaging;
 
 namespace StableTune.Preparation;
 
-/// <summary>Makes smaller copies of the images of a folder, one for each of several sizes: <c>cat.png</c> becomes <c>cat+512x512.jpg</c>.</summary>
+/// <summary>
+/// Makes smaller copies of the images of a folder, one for each of several sizes: <c>cat.png</c> becomes <c>cat+512x512.jpg</c>.
+/// </summary>
 /// <remarks>Each copy is made from the original; the reference makes each from the one before.</remarks>
 public static class ImageResizing
 {
@@ -13,11 +15,17 @@ public static class ImageResizing
     /// <param name="cancellationToken">Ends the work; complete files stay.</param>
     /// <returns>How many images were dealt with, and what was left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    public static PreparationReport Run(ImageResizingOptions options, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(ImageResizingOptions options, IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        return FolderWork.Run(ImageFiles.In(options.Source!), "resizing", path => Copies(path, options), progress, cancellationToken);
+        var images = ImageFiles.In(options.Source!);
+        ExistingResults.ThrowIfAny("ImageResizingOptions.Destination", options.Destination!,
+            images.SelectMany(path => options.Sizes.SelectMany(limit => Results(path, limit, options))), options.Overwrite,
+                options.KeepExisting);
+        return FolderWork.Run(images, "resizing", path => Copies(path, options), progress, cancellationToken)
+            .And(ImageFiles.LeftOut(options.Source!));
     }
 
     /// <summary>The size of a copy before and after it is cut.</summary>
@@ -30,18 +38,31 @@ public static class ImageResizing
             resized = new(Math.Max(1, (int)(image.Width * scale)), Math.Max(1, (int)(image.Height * scale)));
         }
 
-        return FixedResolution.Middle(resized, new(resized.Width - (resized.Width % divisibleBy), resized.Height - (resized.Height % divisibleBy)));
+        return FixedResolution.Middle(resized,
+            new(resized.Width - (resized.Width % divisibleBy), resized.Height - (resized.Height % divisibleBy)));
     }
+
+    private static string Stem(string path, PixelSize limit, ImageResizingOptions options) =>
+        Path.Combine(options.Destination!, $"{Path.GetFileNameWithoutExtension(path)}+{limit}");
+
+    private static string Target(string path, PixelSize limit, ImageResizingOptions options) => Stem(path, limit, options)
+        + (options.SaveAsPng ? ".png" : ".jpg");
+
+    /// <summary>All files that are written for an image and a size.</summary>
+    private static IEnumerable<string> Results(string path, PixelSize limit, ImageResizingOptions options) =>
+        options.CopyAssociatedFiles ? Associated(path).Select(file => Stem(path, limit, options) + Path.GetExtension(file))
+            .Prepend(Target(path, limit, options))
+            : [Target(path, limit, options)];
 
     private static IEnumerable<SkippedFile> Copies(string path, ImageResizingOptions options)
     {
-        var image = ImageFile.Load(path, new() { ApplyExifOrientation = options.ApplyExifOrientation });
+        var image = ImageFile.Load(path, new() { ApplyExifOrientation = options.ApplyExifOrientation, MaxPixels = options.MaxPixels });
         foreach (var limit in options.Sizes)
         {
-            var stem = Path.Combine(options.Destination!, $"{Path.GetFileNameWithoutExtension(path)}+{limit}");
-            var target = stem + (options.SaveAsPng ? ".png" : ".jpg");
+            var (stem, target) = (Stem(path, limit, options), Target(path, limit, options));
             var framing = Frame(image.Size, limit, options.DivisibleBy);
-            if (framing.Size.Width == 0 || framing.Size.Height == 0) yield return new(path, $"nothing of it is left at {limit} in multiples of {options.DivisibleBy}");
+            if (framing.Size.Width == 0 || framing.Size.Height == 0)
+                yield return new(path, $"nothing of it is left at {limit} in multiples of {options.DivisibleBy}");
             else if (!options.Overwrite && File.Exists(target)) yield return SkippedFile.There(target);
             else
             {
@@ -51,15 +72,25 @@ public static class ImageResizing
                 else ImageFile.SaveJpeg(target, copy, quality: 100);
             }
 
-            if (options.CopyAssociatedFiles) CopyAssociated(path, stem);
+            if (options.CopyAssociatedFiles) CopyAssociated(path, stem, options.Overwrite);
         }
     }
 
-    private static void CopyAssociated(string path, string stem)
+    private static void CopyAssociated(string path, string stem, bool overwrite)
     {
-        var pattern = Path.GetFileNameWithoutExtension(path);
-        foreach (var file in Directory.EnumerateFiles(Path.GetDirectoryName(path)!))
-            if (Path.GetFileNameWithoutExtension(file) == pattern && !ImageFiles.Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
-                AtomicFile.Write(stem + Path.GetExtension(file), target => { using var source = File.OpenRead(file); source.CopyTo(target); });
+        foreach (var file in Associated(path).Where(file => overwrite || !File.Exists(stem + Path.GetExtension(file))))
+            AtomicFile.Write(stem + Path.GetExtension(file), target =>
+            {
+                using var source = File.OpenRead(file);
+                source.CopyTo(target);
+            });
+    }
+
+    /// <summary>The files beside an image that have its name and are no images.</summary>
+    private static IEnumerable<string> Associated(string path)
+    {
+        var stem = Path.GetFileNameWithoutExtension(path);
+        return FolderFiles.In(Path.GetDirectoryName(path)!).Where(file => Path.GetFileNameWithoutExtension(file) == stem
+            && !ImageFiles.IsImage(file, ImageFiles.Extensions));
     }
 }

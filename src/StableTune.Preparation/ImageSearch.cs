@@ -7,6 +7,15 @@ namespace StableTune.Preparation;
 /// <param name="LeftOut">Folders inside that could not be searched, and why.</param>
 internal sealed record ImageSearch(IReadOnlyList<(string Path, string Key)> Images, IReadOnlyList<SkippedFile> LeftOut)
 {
+    /// <summary>
+    /// The key of an image in a metadata file whose keys do not begin with the folder: the path from there on, or the bare name.
+    /// </summary>
+    internal static string ShortKey(string root, string path)
+    {
+        var inside = Path.GetRelativePath(root, path).Replace('\\', '/');
+        return inside.Contains('/', StringComparison.Ordinal) ? inside : Path.GetFileNameWithoutExtension(path);
+    }
+
     /// <summary>What lies directly inside a folder.</summary>
     internal delegate (string[] Images, string[] Folders) Lister(string folder);
 
@@ -18,14 +27,15 @@ internal sealed record ImageSearch(IReadOnlyList<(string Path, string Key)> Imag
     internal static ImageSearch In(string root, bool recursive, Lister? list = null)
     {
         var (found, leftOut) = (new List<(string Folder, string[] Images)>(), new List<SkippedFile>());
-        list ??= recursive ? folder => (ImageFiles.In(folder), Directory.GetDirectories(folder)) : folder => (ImageFiles.In(folder), []);
+        list ??= recursive ? folder => (ImageFiles.In(folder), [.. FolderFiles.FoldersIn(folder)]) : folder => (ImageFiles.In(folder), []);
         try
         {
             Look(root, Real(Path.GetFullPath(root)), []);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            throw new InvalidFileException(root, $"the folder cannot be listed: {FileProblems.Reason(e)}.", "Check that it may be read.", e);
+            throw new InvalidFileException(root, $"the folder cannot be listed: {FileProblems.Reason(e)}.", "Check that it may be read.",
+                e);
         }
 
         return new(

@@ -7,8 +7,8 @@ namespace StableTune.Preparation;
 public static class LatentPreparation
 {
     /// <summary>
-    /// Chooses the training size of every image, notes it as <c>train_resolution</c> in a metadata file, and encodes the images into files, which a run
-    /// with <see cref="CacheOptions.LatentsToDisk"/> finds: what <c>prepare_buckets_latents</c> does.
+    /// Chooses the training size of every image, notes it as <c>train_resolution</c> in a metadata file, and encodes the images into files,
+    /// which a run with <see cref="CacheOptions.LatentsToDisk"/> finds: what <c>prepare_buckets_latents</c> does.
     /// </summary>
     /// <param name="options">Where from, where to, and how.</param>
     /// <param name="encoder">The VAE's encoder; null notes sizes only.</param>
@@ -16,8 +16,10 @@ public static class LatentPreparation
     /// <param name="cancellationToken">Ends the work; latents that were written stay, the metadata file is not written.</param>
     /// <returns>How many images were noted, and those that could not be read.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The file to add to is broken, the folder cannot be listed, or latents are not finite.</exception>
-    public static PreparationReport Run(LatentPreparationOptions options, ILatentEncoder? encoder = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    /// <exception cref="InvalidFileException">The file to add to is broken, the folder cannot be listed, or latents are not
+    /// finite.</exception>
+    public static PreparationReport Run(LatentPreparationOptions options, ILatentEncoder? encoder = null,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
@@ -26,15 +28,18 @@ public static class LatentPreparation
         var (skipped, items) = (new List<SkippedFile>(), new List<DatasetItem>());
         var bucketing = new WholeEights(options.Buckets);
         var keys = new HashSet<string>(StringComparer.Ordinal);
+        var chosen = new List<(PixelSize Image, PixelSize Chosen)>();
         foreach (var (path, image) in images)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var key = options.FullPath ? image : Path.GetFileNameWithoutExtension(path);
+            var key = options.FullPath ? image : ImageSearch.ShortKey(options.ImageFolder!, path);
             try
             {
                 if (!keys.Add(key)) throw new ArgumentException($"its key \"{key}\" is that of another image: set FullPath, or rename one");
                 var size = ImageFile.Load(path).Size;
-                metadata[key] = (metadata.GetValueOrDefault(key) ?? new ImageMetadata()) with { TrainResolution = bucketing.Frame(size, options.Resolution).Size };
+                var training = bucketing.Frame(size, options.Resolution).Size;
+                metadata[key] = (metadata.GetValueOrDefault(key) ?? new ImageMetadata()) with { TrainResolution = training };
+                chosen.Add((size, training));
                 items.Add(new DatasetItem(path, size, ""));
             }
             catch (Exception e) when (e is ArgumentException || FileProblems.IsAboutFiles(e))
@@ -47,12 +52,12 @@ public static class LatentPreparation
 
         if (encoder is not null && items.Count > 0) Encode(items, bucketing, options, encoder, progress, cancellationToken);
         MetadataFile.Save(options.Output!, metadata);
-        return new PreparationReport(items.Count, skipped).And(leftOut);
+        return new PreparationReport(items.Count, skipped).And(leftOut).With(chosen);
     }
 
     /// <summary>
-    /// Encodes the images of a folder that <see cref="SdTrainerBucketing"/> wrote, and writes each one's latents as <c>.npy</c>, float32, unscaled:
-    /// what sd-trainer's <c>latent.py</c> does. Latents that are there are kept.
+    /// Encodes the images of a folder that <see cref="SdTrainerBucketing"/> wrote, and writes each one's latents as <c>.npy</c>, float32,
+    /// unscaled: what sd-trainer's <c>latent.py</c> does. Latents that are there are kept.
     /// </summary>
     /// <param name="folder">The folder with <c>buckets.json</c> and the images.</param>
     /// <param name="destination">Where the latents go; null for <c>latents</c> in the folder, where training looks for them.</param>
@@ -64,7 +69,8 @@ public static class LatentPreparation
     /// <returns>How many images have latents now, and those that have no image.</returns>
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The list is broken, or latents are not finite.</exception>
-    public static PreparationReport RunSdTrainer(string folder, string? destination, ILatentEncoder encoder, CacheOptions? options = null, long seed = 42,
+    public static PreparationReport RunSdTrainer(string folder, string? destination, ILatentEncoder encoder, CacheOptions? options = null,
+        long seed = 42,
         IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -93,15 +99,19 @@ public static class LatentPreparation
         void Keep(TrainingSample sample, CachedLatents latents)
         {
             using (latents)
-                Formats.NpyFile.Write(Target(sample.Folder), new Formats.NpyArray("latents", Formats.TensorDType.F32, latents.Latents.shape, latents.Latents.contiguous().bytes.ToArray()).ToPayload());
+                Formats.NpyFile.Write(Target(sample.Folder), new Formats.NpyArray("latents", Formats.TensorDType.F32,
+                    latents.Latents.shape, latents.Latents.contiguous().bytes.ToArray()).ToPayload());
         }
     }
 
-    private static void Encode(List<DatasetItem> items, IBucketing bucketing, LatentPreparationOptions options, ILatentEncoder encoder, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    private static void Encode(List<DatasetItem> items, IBucketing bucketing, LatentPreparationOptions options, ILatentEncoder encoder,
+        IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var side = Math.Max(8, options.Resolution.Width / 8 * 8);
-        var subset = new SubsetOptions { Augmentation = new() { Flip = options.Flip }, Mask = options.AlphaMask ? LossMask.Alpha : LossMask.None };
-        var dataset = new DatasetBuilder().Add(new ItemList(items), subset).WithResolution(side, Math.Max(8, options.Resolution.Height / 8 * 8))
+        var subset = new SubsetOptions { Augmentation = new() { Flip = options.Flip }, Mask = options.AlphaMask ? LossMask.Alpha
+            : LossMask.None };
+        var dataset = new DatasetBuilder().Add(new ItemList(items), subset)
+            .WithResolution(side, Math.Max(8, options.Resolution.Height / 8 * 8))
             .WithBucketing(new Fixed(bucketing, options.Resolution)).Build();
         dataset.PrepareCaches(encoder, options.Cache, progress: progress, cancellationToken: cancellationToken);
     }

@@ -9,10 +9,12 @@ public static class MetadataMerge
     /// <param name="options">Where from and where to.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; nothing is written.</param>
-    /// <returns>How many images were noted, and those without a text file, which the reference would stop at; with <see cref="MetadataMergeOptions.Recursive"/> also folders that could not be searched.</returns>
+    /// <returns>How many images were noted, and those without a text file, which the reference would stop at; with
+    /// <see cref="MetadataMergeOptions.Recursive"/> also folders that could not be searched.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidFileException">The file to add to is broken, or the folder cannot be listed.</exception>
-    public static PreparationReport Run(MetadataMergeOptions options, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(MetadataMergeOptions options, IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         InvalidOptionsException.ThrowIfAny(options.Validate());
@@ -24,7 +26,7 @@ public static class MetadataMerge
         foreach (var (path, image) in images)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var key = options.FullPath ? image : Path.GetFileNameWithoutExtension(path);
+            var key = options.FullPath ? image : ImageSearch.ShortKey(options.ImageFolder!, path);
             if (!keys.TryAdd(key, path)) skipped.Add(new(path, $"its key \"{key}\" is that of {keys[key]}: set FullPath, or rename one"));
             else if (Note(merged, key, path, options) is { } reason) skipped.Add(new(path, reason));
             else done++;
@@ -43,7 +45,7 @@ public static class MetadataMerge
         if (!File.Exists(file)) return $"it has no text file {Path.GetFileName(file)}";
         try
         {
-            var text = CaptionFiles.Read(file).Trim();
+            var text = CaptionFinder.Read(file).Trim();
             var before = merged.GetValueOrDefault(key) ?? new ImageMetadata();
             merged[key] = options.Text == MergedText.Captions ? before with { Caption = text } : before with { Tags = text };
             return null;

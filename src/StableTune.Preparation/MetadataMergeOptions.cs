@@ -18,7 +18,9 @@ public sealed record MetadataMergeOptions : OptionsBase
     /// <summary>The folder of the images; required.</summary>
     public string? ImageFolder { get; init; }
 
-    /// <summary>The metadata file to write; required. What stands in it already is added to, unless <see cref="Input"/> names another.</summary>
+    /// <summary>
+    /// The metadata file to write; required. What stands in it already is added to, unless <see cref="Input"/> names another.
+    /// </summary>
     public string? Output { get; init; }
 
     /// <summary>The metadata file to add to; null for <see cref="Output"/> where that exists.</summary>
@@ -30,20 +32,30 @@ public sealed record MetadataMergeOptions : OptionsBase
     /// <summary>The text files' extension; null for <c>.caption</c> or <c>.txt</c>, as <see cref="Text"/> says.</summary>
     public string? Extension { get; init; }
 
-    /// <summary>Whether keys are paths, beginning with <see cref="ImageFolder"/> as it is given; otherwise names without extension.</summary>
+    /// <summary>
+    /// Whether keys are paths that begin with <see cref="ImageFolder"/> as it is given. Otherwise they are paths from there on; of images
+    /// directly in it the names without extension.
+    /// </summary>
     public bool FullPath { get; init; }
 
-    /// <summary>Whether folders inside are searched too; needs <see cref="FullPath"/>.</summary>
+    /// <summary>Whether folders inside are searched too.</summary>
     public bool Recursive { get; init; }
+
+    /// <summary>
+    /// Whether an <see cref="Output"/> that is there and is not the input is written over. Without it the tool says so and does not begin.
+    /// </summary>
+    public bool Overwrite { get; init; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
         foreach (var problem in FolderRules.OfImages("MetadataMergeOptions.ImageFolder", ImageFolder)) yield return problem;
         if (string.IsNullOrWhiteSpace(Output)) yield return Problem(Output, "a file to write is required", "name one, such as meta.json");
-        else if (!AtomicFile.CanWrite(Output, out var reason)) yield return Problem(Output, reason, "name another file");
-        if (Input is not null && !File.Exists(Input)) yield return Problem(Input, "the metadata file is missing", "fix the path, or leave it out to begin anew");
-        if (Extension is not null && Extension.Trim('.', ' ').Length == 0) yield return Problem(Extension, "the extension of text files must not be empty", "give for instance .txt");
-        if (Recursive && !FullPath) yield return Problem(Recursive, "without paths as keys, images of equal names would overwrite each other", "set FullPath too");
+        else foreach (var problem in MetadataFile.OfOutput("MetadataMergeOptions.Output", Output, Input ?? Output, Overwrite))
+            yield return problem;
+        if (Input is not null && !File.Exists(Input))
+            yield return Problem(Input, "the metadata file is missing", "fix the path, or leave it out to begin anew");
+        if (Extension is not null && Extension.Trim('.', ' ').Length == 0)
+            yield return Problem(Extension, "the extension of text files must not be empty", "give for instance .txt");
     }
 }

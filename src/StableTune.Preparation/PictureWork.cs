@@ -4,7 +4,8 @@ using StableTune.Imaging;
 namespace StableTune.Preparation;
 
 /// <summary>
-/// Shows the images of a list to a model, several at once, and does something with each answer. Images are decoded ahead on other threads: no more than two batches of
+/// Shows the images of a list to a model, several at once, and does something with each answer. Images are decoded ahead on other
+/// threads: no more than two batches of
 /// them (or two for each thread) are in memory. A bad file is left out, and the rest goes on.
 /// </summary>
 /// <typeparam name="T">What the model answers for an image.</typeparam>
@@ -34,7 +35,8 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     {
         var skipped = new IReadOnlyList<SkippedFile>[Files.Count];
         var (batch, seen, done) = (new List<Picture>(BatchSize), 0, 0);
-        using var pictures = new OrderedPrefetch<Picture>(Files.Count, Workers, Math.Max(BatchSize, 2 * Workers), (index, _) => Load(index), _ => { });
+        using var pictures = new OrderedPrefetch<Picture>(Files.Count, Workers, Math.Max(BatchSize, 2 * Workers), (index, _) =>
+            Load(index), _ => { });
         while (pictures.Next(cancellationToken) is { } picture)
         {
             seen++;
@@ -78,12 +80,15 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
             if (batch.Count == 1) finish(batch[0].Index, [new(Files[batch[0].Index], FileProblems.Reason(e))]);
-            else foreach (var picture in batch) Answer([picture], finish, cancellationToken);   // one of them may have spoiled it for the others
+            // one of them may have spoiled it for the others
+            else foreach (var picture in batch) Answer([picture], finish, cancellationToken);
             return;
         }
 
         if (answers?.Count != batch.Count)
-            throw new InvalidOperationException($"{Stage}: {batch.Count} image(s) were shown and {answers?.Count ?? 0} answer(s) given. Give one answer for each image, in their order.");
+            throw new InvalidOperationException(
+                $"{Stage}: {batch.Count} image(s) were shown and {answers?.Count ?? 0} answer(s) given. Give one answer for each image, "
+                    + $"in their order.");
         for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(Files[batch[i].Index], batch[i].Image!, answers[i]));
     }
 

@@ -17,12 +17,18 @@ public sealed record SdTrainerBucketingOptions : OptionsBase
     /// <summary>Limits of the sizes.</summary>
     public SdTrainerBuckets Buckets { get; init; } = new();
 
+    /// <summary>
+    /// Whether images and a list that are there already are written again. Without it the tool says so and does not begin.
+    /// </summary>
+    public bool Overwrite { get; init; }
+
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
         foreach (var problem in FolderRules.OfImages("SdTrainerBucketingOptions.Source", Source)) yield return problem;
         foreach (var problem in FolderRules.OfResults("SdTrainerBucketingOptions.Destination", Destination, Source)) yield return problem;
-        if (Resolution < 64 || Resolution % 8 != 0) yield return Problem(Resolution, "the side must be a multiple of 8 and at least 64", "768 is customary");
+        if (Resolution < 64 || Resolution % 8 != 0)
+            yield return Problem(Resolution, "the side must be a multiple of 8 and at least 64", "768 is customary");
         else foreach (var problem in Buckets.Validate(new(Resolution, Resolution))) yield return problem;
     }
 }

@@ -11,7 +11,8 @@ namespace StableTune.Tensors;
 public readonly record struct MicroConditioning(PixelSize Original, int CropLeft, int CropTop, PixelSize Target)
 {
     /// <summary>
-    /// The sizes as sd-scripts tells them, by the convention of Stability's own training: the crop is what is missing between the picture, scaled to fit
+    /// The sizes as sd-scripts tells them, by the convention of Stability's own training: the crop is what is missing between the
+    /// picture, scaled to fit
     /// into the training size, and that size. It is computed from sizes alone and does not say what was really cut off.
     /// </summary>
     /// <param name="original">The picture's size.</param>
@@ -28,7 +29,8 @@ public readonly record struct MicroConditioning(PixelSize Original, int CropLeft
     /// <param name="size">Its size.</param>
     public static MicroConditioning Whole(PixelSize size) => new(size, 0, 0, size);
 
-    /// <summary>The sizes of a batch as the UNet takes them: original height and width, crop top and left, target height and width.</summary>
+    /// <summary>The sizes of a batch as the UNet takes them: original height and width, crop top and left, target height and
+    /// width.</summary>
     /// <param name="sizes">One a sample.</param>
     /// <param name="device">Where the UNet is.</param>
     /// <returns>[B, 6], float32.</returns>

@@ -9,7 +9,8 @@ public sealed record ModuleLoadOptions
     /// <summary>Whether weights stay in the mapped file where their type is the file's.</summary>
     internal bool Maps => Storage == WeightStorage.Mapped || (Storage == WeightStorage.Automatic && !OperatingSystem.IsWindows());
 
-    /// <summary>Whether floating-point weights keep the type they are stored in, each its own, whatever type is asked for. 8-bit floats become float16.</summary>
+    /// <summary>Whether floating-point weights keep the type they are stored in, each its own, whatever type is asked for. 8-bit floats
+    /// become float16.</summary>
     public bool KeepStoredTypes { get; init; }
 
     /// <summary>How many threads read. Default (null): the number of cores, at most 8.</summary>

@@ -8,7 +8,8 @@ public static class ModuleWeights
     /// <summary>
     /// Loads the file's tensors into the module's parameters and persistent buffers of the same names. Bytes go from the file
     /// straight into the parameters' memory, so nothing is held twice; build the module under <c>LayerInitialization.Skip()</c>, then no
-    /// time is spent on random values either, or under <c>LayerInitialization.WithoutMemory()</c> where weights stay in the mapped file. What does not fit is left out and reported; see
+    /// time is spent on random values either, or under <c>LayerInitialization.WithoutMemory()</c> where weights stay in the mapped file.
+    /// What does not fit is left out and reported; see
     /// <see cref="LoadReport.ThrowIfIncomplete"/>.
     /// </summary>
     /// <param name="module">The module; parameters keep their identity, device and wish for a gradient.</param>

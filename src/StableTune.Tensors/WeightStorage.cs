@@ -3,7 +3,8 @@ namespace StableTune.Tensors;
 /// <summary>Where the numbers of loaded weights lie.</summary>
 public enum WeightStorage
 {
-    /// <summary>As <see cref="Mapped"/> on Linux and macOS, as <see cref="Copied"/> on Windows, which does not let a mapped file be replaced.</summary>
+    /// <summary>As <see cref="Mapped"/> on Linux and macOS, as <see cref="Copied"/> on Windows, which does not let a mapped file be
+    /// replaced.</summary>
     Automatic,
 
     /// <summary>In memory of the process: read from the file, after which the file is not needed any more.</summary>

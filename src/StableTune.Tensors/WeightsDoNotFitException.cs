@@ -5,7 +5,8 @@ namespace StableTune.Tensors;
 /// <summary>A weights file does not fit the model it was to be loaded into: names are missing or unexpected, or shapes differ.</summary>
 public sealed class WeightsDoNotFitException : InvalidFileException
 {
-    /// <summary>Names of each kind that the message lists: enough to see what is going on, where a wrong model would fill thousands of lines.</summary>
+    /// <summary>Names of each kind that the message lists: enough to see what is going on, where a wrong model would fill thousands of
+    /// lines.</summary>
     private const int MostListed = 12;
 
     /// <summary>Creates the exception; its message counts the names of the report and lists the first of each kind.</summary>

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace StableTune.Torch;
 
-/// <summary>libtorch refused an operator or failed in it. The message names the operator, the shapes and types it was given, and libtorch's reason.</summary>
+/// <summary>libtorch refused an operator or failed in it. The message names the operator, the shapes and types it was given, and
+/// libtorch's reason.</summary>
 public sealed class TorchException : Exception
 {
     /// <summary>Creates the exception for an operator that failed.</summary>
@@ -17,7 +18,8 @@ public sealed class TorchException : Exception
     /// <param name="inner">TorchSharp's exception.</param>
     /// <param name="arguments">The tensors that were given; null for an absent one.</param>
     public TorchException(string operation, ExternalException inner, params IEnumerable<Tensor?> arguments)
-        : base($"{operation} failed for ({string.Join(", ", arguments.Select(Describe))}): {FirstLines(inner.Message)}", inner) => Operation = operation;
+        : base($"{operation} failed for ({string.Join(", ", arguments.Select(Describe))}): {FirstLines(inner.Message)}", inner) =>
+            Operation = operation;
 
     /// <summary>What was called.</summary>
     public string Operation { get; }

@@ -49,12 +49,16 @@ public sealed class ConsoleProgress(TextWriter writer, bool interactive, TimePro
     {
         ArgumentNullException.ThrowIfNull(value);
         if (value.Phase != TrainingPhase.Training) return value.ToString();
-        var rate = value.LearningRates.Count == 0 ? "" : " lr " + string.Join("/", value.LearningRates.Values.Distinct().Select(r => r.ToString("0.##e-0", CultureInfo.InvariantCulture)));
+        var rate = value.LearningRates.Count == 0 ? ""
+            : " lr " + string.Join("/", value.LearningRates.Values.Distinct()
+            .Select(r => r.ToString("0.##e-0", CultureInfo.InvariantCulture)));
         var left = value.Remaining is { } time ? " left " + Clock(time) : "";
         var waits = value.DataWait >= NotableWait * value.Elapsed && value.DataWait > TimeSpan.Zero
             ? string.Create(CultureInfo.InvariantCulture, $" waits for data {100 * (value.DataWait / value.Elapsed):F0} %") : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"step {value.Step}/{value.TotalSteps} epoch {value.Epoch}/{value.TotalEpochs} loss {value.Loss:F4} average {value.AverageLoss:F4}{rate} {value.StepsPerSecond:F2} it/s{waits}{left} {value.ResidentBytes / (double)(1 << 20):F0} MiB");
+            $"step {value.Step}/{value.TotalSteps} epoch {value.Epoch}/{value.TotalEpochs} loss {value.Loss:F4} average "
+                + $"{value.AverageLoss:F4}{rate} {value.StepsPerSecond:F2} it/s{waits}{left} "
+                    + $"{value.ResidentBytes / (double)(1 << 20):F0} MiB");
     }
 
     private static string Clock(TimeSpan time) => time.TotalHours >= 1

@@ -5,7 +5,10 @@ using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Optimizers;
+using StableTune.Models;
 using StableTune.Schedules;
+using StableTune.Trainables;
+using StableTune.Losses;
 using StableTune.Training;
 
 namespace StableTune;
@@ -22,40 +25,53 @@ namespace StableTune;
 ///     .SaveTo("out/frog.safetensors")
 ///     .Train();
 /// </code></example>
-public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>, INoiseSocket<TrainerBuilder>
+public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>,
+    INoiseSocket<TrainerBuilder>
 {
     private TrainingPlan _plan = new();
+    private DatasetPlan? _dataset;                                           // given as a whole
+    private readonly List<Func<DatasetOptions, DatasetOptions>> _datasetChanges = [];
+    private readonly List<SubsetPlan> _images = [];
 
     /// <summary>The plan as it stands.</summary>
-    public TrainingPlan Plan => _plan;
+    public TrainingPlan Plan => _plan with { Dataset = Images() };
 
-    /// <summary>The base model: a single file (<c>.safetensors</c>, <c>.ckpt</c>), a diffusers folder, or a name on the hub such as "owner/name".</summary>
+    /// <summary>The base model: a single file (<c>.safetensors</c>, <c>.ckpt</c>), a diffusers folder, or a name on the hub such as
+    /// "owner/name".</summary>
     /// <param name="path">A path, or a name on the hub.</param>
     /// <param name="options">How it is loaded; null leaves that as set. Types, device, progress and parts are the run's to choose.</param>
     public TrainerBuilder WithModel(string path, ModelLoadOptions? options = null) => Set(_plan with
     {
-        ModelPath = path, Model = options is null ? _plan.Model : options with { VaePath = options.VaePath ?? _plan.Model.VaePath },
+        ModelPath = path, GivenModel = null,
+        Model = options is null ? _plan.Model : options with { VaePath = options.VaePath ?? _plan.Model.VaePath },
     });
+
+    /// <summary>A base model that the program has loaded. It stays the program's: the run trains on it and leaves it loaded.</summary>
+    /// <param name="model">The model, with the parts that the run needs.</param>
+    public TrainerBuilder WithModel(StableDiffusionModel model) => Set(_plan with { GivenModel = Given(model), ModelPath = null });
 
     /// <summary>Another VAE than the model's own, for latents, samples and saved models.</summary>
     /// <param name="path">A file of a VAE or of a whole model, the folder of either, or a name on the hub.</param>
     public TrainerBuilder WithVae(string path) => Set(_plan with { Model = _plan.Model with { VaePath = path } });
 
     /// <summary>
-    /// Adds a folder of images with captions (<c>.caption</c> or <c>.txt</c> beside each). A folder named as sd-scripts wants it,
+    /// Adds a folder of images with captions in files beside them. A folder named as sd-scripts wants it,
     /// "20_sls frog", gives its repeats and, to images without a caption file, its text.
     /// </summary>
     /// <param name="folder">The folder; no sub-folders are looked at.</param>
-    /// <param name="resolution">Side of the square that images are scaled to cover and cropped to, in pixels, a multiple of 8; null leaves it as set.</param>
-    public TrainerBuilder WithImages(string folder, int? resolution = null) =>
-        WithImages(new FolderSource(folder), resolution);
+    /// <param name="resolution">Side of the square that images are scaled to cover and cropped to, in pixels, a multiple of 8; null
+    /// leaves it as set.</param>
+    /// <param name="captionExtensions">The extensions of caption files; null is <c>.caption</c> alone, <see cref="CaptionFiles.Any"/>
+    /// takes <c>.txt</c> too.</param>
+    public TrainerBuilder WithImages(string folder, int? resolution = null, IReadOnlyList<string>? captionExtensions = null) =>
+        WithImages(new FolderSource(folder) { CaptionExtensions = captionExtensions ?? CaptionFiles.Default }, resolution);
 
     /// <summary>Adds a source of images of your own.</summary>
     /// <param name="source">Where the images come from.</param>
-    /// <param name="resolution">As in <see cref="WithImages(string, int?)"/>.</param>
+    /// <param name="resolution">As in <see cref="WithImages(string, int?, IReadOnlyList{string})"/>.</param>
     public TrainerBuilder WithImages(IDatasetSource source, int? resolution = null)
     {
-        Set(_plan with { Dataset = _plan.Dataset with { Subsets = _plan.Dataset.Subsets.Add(new SubsetPlan(Given(source), new SubsetOptions())) } });
+        _images.Add(new SubsetPlan(Given(source), new SubsetOptions()));
         return resolution is { } side ? WithResolution(side) : this;
     }
 
@@ -66,21 +82,26 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     /// <summary>Trains images of this size; with <see cref="WithBuckets"/> of this area.</summary>
     /// <param name="width">Pixels, a multiple of 8.</param>
     /// <param name="height">Pixels, a multiple of 8.</param>
-    public TrainerBuilder WithResolution(int width, int height) => Set(options => options with { Resolution = new PixelSize(width, height) });
+    public TrainerBuilder WithResolution(int width, int height) =>
+        Set(options => options with { Resolution = new PixelSize(width, height) });
 
-    /// <summary>Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an area.</summary>
+    /// <summary>Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an
+    /// area.</summary>
     /// <param name="buckets">Limits and step; null for the usual ones.</param>
     public TrainerBuilder WithBuckets(AspectBuckets? buckets = null) => Set(options => options with { Bucketing = buckets ?? new() });
 
     /// <summary>
-    /// Takes a whole data set, in place of what was said before: images, resolution, buckets, batch size. What is said afterwards changes it, of several data sets
-    /// (<see cref="DatasetPlan.Others"/>) the first.
+    /// Takes a whole data set; what else is said of images, resolution, buckets and batch size, before or after, changes it (of several
+    /// data sets,
+    /// <see cref="DatasetPlan.Others"/>, the first).
     /// </summary>
-    /// <param name="dataset">The data set, for instance <c>DatasetBuilder.FromToml("data.toml")</c>; what is said to it later does not count here.</param>
+    /// <param name="dataset">The data set, for instance <c>DatasetBuilder.FromToml("data.toml")</c>; what is said to it later does not
+    /// count here.</param>
     public TrainerBuilder WithDataset(DatasetBuilder dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        return Set(_plan with { Dataset = dataset.Plan });
+        _dataset = dataset.Plan;
+        return this;
     }
 
     /// <summary>Images in a batch. Default 1.</summary>
@@ -89,15 +110,56 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     /// <summary>Threads that read and prepare images ahead of the steps. Default: one less than there are processors, 1 to 8.</summary>
     /// <param name="threads">0 does it in the training thread. What is learnt does not depend on it.</param>
     /// <param name="batchesAhead">Batches prepared at most, which bounds the memory; null is twice the threads.</param>
-    public TrainerBuilder WithWorkers(int threads, int? batchesAhead = null) => Set(_plan with { Loader = _plan.Loader with { Workers = threads, BatchesAhead = batchesAhead } });
+    public TrainerBuilder WithWorkers(int threads, int? batchesAhead = null) =>
+        Set(_plan with { Loader = _plan.Loader with { Workers = threads, BatchesAhead = batchesAhead } });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithAdapter(AdapterOptions options) => Set(_plan with { Adapters = _plan.Adapters.Add(Given(options)) });
+    public TrainerBuilder WithAdapter(AdapterOptions options) => WithAdapter(options, null);
+
+    /// <summary>Trains adapters.</summary>
+    /// <param name="options">The kind: rank, alpha, parts, layers ...</param>
+    /// <param name="training">How they are trained: name, rates of the parts, initial weights; null for the plan's rates and fresh
+    /// weights.</param>
+    public TrainerBuilder WithAdapter(AdapterOptions options, Func<AdapterTrainableOptions, AdapterTrainableOptions>? training)
+    {
+        var trainable = new AdapterTrainableOptions { Adapter = Given(options) };
+        return WithTrainable(training?.Invoke(trainable) ?? trainable);
+    }
+
+    /// <summary>Trains a LoRA.</summary>
+    /// <param name="adapter">Changes the kind's defaults: <c>o => o with { Rank = 16 }</c>.</param>
+    /// <param name="training">Changes how it is trained: <c>t => t with { UNetRate = 1e-4 }</c>.</param>
+    public TrainerBuilder WithLoRA(
+        Func<LoRAOptions, LoRAOptions> adapter, Func<AdapterTrainableOptions, AdapterTrainableOptions>? training = null) =>
+        WithAdapter(Given(adapter)(new LoRAOptions()), training);
 
     /// <inheritdoc/>
-    public TrainerBuilder WithTarget(TargetOptions options) => Set(_plan with { Targets = _plan.Targets.Add(Given(options)) });
+    public TrainerBuilder WithTrainable(TrainableOptions options) => Set(_plan with { Trainables = _plan.Trainables.Add(Given(options)) });
 
-    /// <summary>Which parts of the model get adapters. Default both.</summary>
+    /// <summary>How a batch becomes a loss. Default: noise is added to latents, and the network predicts it.</summary>
+    public TrainerBuilder WithMethod(TrainingMethodOptions method) => Set(_plan with { Method = Given(method) });
+
+    /// <summary>Gives a batch's latents, in the place of cached ones and the VAE.</summary>
+    public TrainerBuilder WithStage(ILatentStage stage) => Set(_plan with { Stages = _plan.Stages with { Latents = Given(stage) } });
+
+    /// <summary>Gives a batch's text conditions, in the place of cached ones and the text encoder.</summary>
+    public TrainerBuilder WithStage(IContextStage stage) => Set(_plan with { Stages = _plan.Stages with { Context = Given(stage) } });
+
+    /// <summary>Tells the network something besides the text; in the place of the usual stages (SDXL's sizes, an inpainting model's
+    /// masks), after others that were given.</summary>
+    public TrainerBuilder WithStage(IConditionStage stage) =>
+        Set(_plan with { Stages = _plan.Stages with { Conditions = [.. _plan.Stages.Conditions ?? [], Given(stage)] } });
+
+    /// <summary>Changes the target of the prediction; in the place of the usual stage (outputs that are preserved), after others that
+    /// were given.</summary>
+    public TrainerBuilder WithStage(ITargetStage stage) =>
+        Set(_plan with { Stages = _plan.Stages with { Targets = [.. _plan.Stages.Targets ?? [], Given(stage)] } });
+
+    /// <summary>The network that predicts, in the place of the model's UNet.</summary>
+    public TrainerBuilder WithNetwork(IDenoisingNetwork network) =>
+        Set(_plan with { Stages = _plan.Stages with { Network = Given(network) } });
+
+    /// <summary>Which parts of the model get adapters. Default all.</summary>
     public TrainerBuilder WithParts(AdapterParts parts) => Set(_plan with { Parts = parts });
 
     /// <summary>Trains the UNet only (sd-scripts: <c>network_train_unet_only</c>); captions are then encoded once.</summary>
@@ -106,13 +168,18 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     /// <summary>Trains the text encoder only (sd-scripts: <c>network_train_text_encoder_only</c>).</summary>
     public TrainerBuilder TrainTextEncoderOnly() => WithParts(AdapterParts.TextEncoder);
 
-    /// <summary>The learning rate. Default 1e-4.</summary>
-    /// <param name="rate">Of every part.</param>
+    /// <summary>The learning rate. Default 1e-4. What is not given stays as it was.</summary>
+    /// <param name="rate">Of every part that has none of its own.</param>
     /// <param name="unet">Of the UNet, where it differs.</param>
     /// <param name="textEncoder">Of the text encoder, where it differs.</param>
     /// <param name="secondTextEncoder">Of SDXL's second text encoder, where it differs from the first; 0 leaves it as it is.</param>
-    public TrainerBuilder WithLearningRate(double rate, double? unet = null, double? textEncoder = null, double? secondTextEncoder = null) =>
-        Set(_plan with { LearningRate = rate, UNetLearningRate = unet, TextEncoderLearningRate = textEncoder, SecondTextEncoderLearningRate = secondTextEncoder });
+    public TrainerBuilder WithLearningRate(
+        double? rate = null, double? unet = null, double? textEncoder = null, double? secondTextEncoder = null) => Set(_plan with
+    {
+        LearningRate = rate ?? _plan.LearningRate, UNetLearningRate = unet ?? _plan.UNetLearningRate,
+        TextEncoderLearningRate = textEncoder ?? _plan.TextEncoderLearningRate, SecondTextEncoderLearningRate = secondTextEncoder
+            ?? _plan.SecondTextEncoderLearningRate,
+    });
 
     /// <summary>The optimizer. Default AdamW.</summary>
     public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = Given(options) });
@@ -132,6 +199,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     /// <summary>The norm to which gradients are clipped; null turns clipping off. Default 1.</summary>
     public TrainerBuilder WithMaxGradientNorm(double? norm) => Set(_plan with { MaxGradientNorm = norm });
 
+    /// <summary>A way of your own to treat gradients before the update, in the place of clipping by their norm.</summary>
+    public TrainerBuilder WithGradients(IGradientStage stage) => Set(_plan with { Gradients = Given(stage) });
+
     /// <summary>Number formats. Default float32.</summary>
     public TrainerBuilder WithPrecision(PrecisionPolicy policy) => Set(_plan with { Precision = Given(policy) });
 
@@ -140,17 +210,20 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
 
     /// <summary>Whether each image is encoded once; null, the default, decides by model and augmentations.</summary>
     /// <param name="on">Off encodes in every step, with a fresh draw.</param>
-    /// <param name="toDisk">Keeps the latents in files, beside the images or in <see cref="CacheOptions.Directory"/>, where the next run finds them and does without the VAE.</param>
-    public TrainerBuilder WithCachedLatents(bool? on = true, bool toDisk = false) => WithCache(_plan.Cache with { Latents = on, LatentsToDisk = toDisk });
+    /// <param name="toDisk">Keeps the latents in files, beside the images or in <see cref="CacheOptions.Directory"/>, where the next run
+    /// finds them and does without the VAE.</param>
+    public TrainerBuilder WithCachedLatents(bool? on = true, bool toDisk = false) =>
+        WithCache(cache => cache with { Latents = on, LatentsToDisk = toDisk });
 
     /// <summary>Whether captions are encoded once; null, the default, decides by what is trained.</summary>
     /// <param name="on">Off encodes in every step.</param>
     /// <param name="toDisk">Keeps the outputs in files, where the next run finds them and does without the text encoder.</param>
     public TrainerBuilder WithCachedTextEncoderOutputs(bool? on = true, bool toDisk = false) =>
-        WithCache(_plan.Cache with { TextEncoderOutputs = on, TextEncoderOutputsToDisk = toDisk });
+        WithCache(cache => cache with { TextEncoderOutputs = on, TextEncoderOutputsToDisk = toDisk });
 
-    /// <summary>Sets all options of caches at once.</summary>
-    public TrainerBuilder WithCache(CacheOptions options) => Set(_plan with { Cache = Given(options) });
+    /// <summary>Changes options of caches.</summary>
+    /// <param name="change">For instance <c>cache => cache with { Directory = "cache" }</c>.</param>
+    public TrainerBuilder WithCache(Func<CacheOptions, CacheOptions> change) => Set(_plan with { Cache = Given(change)(_plan.Cache) });
 
     /// <summary>Which text-encoder layer is used, counted from its end, from 1. Not looked at for SDXL.</summary>
     public TrainerBuilder WithClipSkip(int layer) => Set(_plan with { ClipSkip = layer });
@@ -161,13 +234,15 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     /// <summary>Whether brackets weigh parts of captions, as in "a (red:1.3) cat". Default off.</summary>
     public TrainerBuilder WithWeightedCaptions(bool on = true) => Set(_plan with { WeightedCaptions = on });
 
-    /// <summary>When the loss on held-out images is measured; needs <see cref="DatasetOptions.ValidationSplit"/>. Unless called, after each epoch.</summary>
+    /// <summary>When the loss on held-out images is measured; needs <see cref="DatasetOptions.ValidationSplit"/>. Unless called, after
+    /// each epoch.</summary>
     public TrainerBuilder WithValidation(ValidationOptions options) => Set(_plan with { Validation = Given(options) });
 
     /// <summary>Makes it a trial run of so many steps, whatever length was asked for.</summary>
     public TrainerBuilder TestRun(int steps) => Set(_plan with { TestSteps = steps });
 
-    /// <summary>Whether padding is hidden from a text encoder like BERT's; unless called, the model's configuration decides. CLIP's has no mask.</summary>
+    /// <summary>Whether padding is hidden from a text encoder like BERT's; unless called, the model's configuration decides. CLIP's has
+    /// no mask.</summary>
     public TrainerBuilder WithAttentionMask(bool on = true) => Set(_plan with { UseAttentionMask = on });
 
     /// <summary>Seeds every random stream of the run. Default 42.</summary>
@@ -183,21 +258,56 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     public TrainerBuilder WithLoss(ILoss loss) => Set(_plan with { Loss = _plan.Loss with { Loss = Given(loss) } });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithLossWeighting(ILossWeighting weighting) => Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
+    public TrainerBuilder WithLossWeighting(ILossWeighting weighting) =>
+        Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
 
-    /// <summary>Writes the adapter to this file at the end, and beside it under numbered names when saved during training.</summary>
-    /// <param name="path">A .safetensors file, or a .pt file, which has no place for metadata.</param>
-    /// <param name="precision">The type of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
-    public TrainerBuilder SaveTo(string path, ScalarType? precision = null) => SaveTo(new AdapterSaver(Given(path)) { Precision = precision });
+    /// <summary>Writes what is trained to this file at the end, and beside it under numbered names when saved during training.</summary>
+    /// <param name="path">
+    /// For adapters a .safetensors file, or a .pt file, which has no place for metadata; for a whole model a file or folder. Where
+    /// several things are trained, <c>{name}</c> in it
+    /// stands for the name of each.
+    /// </param>
+    /// <param name="format">The format of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
+    public TrainerBuilder SaveTo(string path, NumberFormat? format = null) =>
+        SaveTo(new TrainableSaver(Given(path)) { Precision = Type(format) });
+
+    /// <summary>Lets results take the place of files that exist. Unless called, the run does not start then.</summary>
+    public TrainerBuilder Overwrite(bool on = true) => Set(_plan with { Overwrite = on });
+
+    /// <summary>Lets the result hand back the model with what was trained on it (<see cref="TrainingResult.Model"/>), to be drawn with
+    /// and then disposed of.</summary>
+    public TrainerBuilder KeepModel(bool on = true) => Set(_plan with { KeepModel = on });
+
+    /// <summary>
+    /// Writes the state of the run with each save (<see cref="SaveEvery"/>), at the end and when it is cancelled;
+    /// <see cref="ResumeFrom"/> goes on from it as if the run had never
+    /// stopped.
+    /// </summary>
+    /// <param name="path">Where states go, with the beginning of their names: "out/frog" gives <c>out/frog-step00000100-state</c>.</param>
+    /// <param name="keepLast">Numbered states that are kept; null for all.</param>
+    public TrainerBuilder SaveState(string path, int? keepLast = null) => SaveTo(new StateSaver(Given(path)) { KeepLast = keepLast });
+
+    /// <summary>Goes on from a state that an earlier run wrote.</summary>
+    /// <param name="folder">The folder of the state.</param>
+    /// <param name="allowDifferences">Whether a state is taken that was written for other options or images; the differences are told as
+    /// warnings.</param>
+    public TrainerBuilder ResumeFrom(string folder, bool allowDifferences = false) =>
+        Set(_plan with { Resume = new ResumeOptions { Path = Given(folder), AllowDifferences = allowDifferences } });
+
+    /// <summary>Goes on from the newest complete state in a folder; begins anew where there is none.</summary>
+    /// <param name="folder">The folder that holds states, such as "out".</param>
+    public TrainerBuilder ResumeFromLatest(string folder) =>
+        Set(_plan with { Resume = new ResumeOptions { Path = Given(folder), Latest = true } });
 
     /// <summary>Adds a saver of your own.</summary>
     public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(Given(saver)) });
 
-    /// <summary>Saves during training too.</summary>
+    /// <summary>Saves during training too. What is not given stays as it was.</summary>
     /// <param name="steps">After every so many steps.</param>
     /// <param name="epochs">After every so many epochs.</param>
     public TrainerBuilder SaveEvery(int? steps = null, int? epochs = null) =>
-        Set(_plan with { Save = _plan.Save with { EveryNSteps = steps, EveryNEpochs = epochs } });
+        Set(_plan with { Save = _plan.Save with { EveryNSteps = steps ?? _plan.Save.EveryNSteps, EveryNEpochs = epochs
+            ?? _plan.Save.EveryNEpochs } });
 
     /// <summary>Draws pictures before and after training (and between, if the options say so), with a contact sheet each time.</summary>
     public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = Given(options) });
@@ -224,15 +334,38 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = Given(clock) });
 
     /// <summary>Where the run takes place; the first CUDA device if there is one, else the CPU, when not set.</summary>
-    public TrainerBuilder On(Device device) => Set(_plan with { Device = device });
+    public TrainerBuilder On(Device device) => Set(_plan with { Device = Given(device) });
+
+    /// <summary>Where the run takes place, by name.</summary>
+    /// <param name="device">"cpu", "cuda", "cuda:0", "mps".</param>
+    /// <exception cref="ArgumentException">There is no such kind of device.</exception>
+    public TrainerBuilder On(string device)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(device);
+        var (kind, index) = device.Split(':') is [var name, var number] && int.TryParse(number, out var place)
+            && place >= 0 ? (name, place) : (device, -1);
+        return kind.ToLowerInvariant() switch
+        {
+            "cpu" => On(CPU),
+            "cuda" => On(new Device(DeviceType.CUDA, index)),
+            "mps" => On(new Device(DeviceType.MPS, index)),
+            _ => throw new ArgumentException(
+                $"\"{device}\" is no device: \"cpu\", \"cuda\", \"cuda:0\" and \"mps\" are known.", nameof(device)),
+        };
+    }
+
+    /// <summary>Lets GPUs multiply float32 numbers in TensorFloat-32 during the run: faster, with 10 bits of precision in the factors.
+    /// Not called, the process's own settings stay.</summary>
+    public TrainerBuilder WithTf32(bool on = true) => Set(_plan with { AllowTf32 = on });
 
     /// <summary>Checks the whole plan: options, folders, file headers. Reads no weights and no pixels yet.</summary>
     /// <exception cref="InvalidOptionsException">Some options cannot work; the message lists every one.</exception>
-    /// <exception cref="NativeBackendException">libtorch is missing, there twice, or does not fit; the message says which package to add or to remove.</exception>
+    /// <exception cref="NativeBackendException">libtorch is missing, there twice, or does not fit; the message says which package to add
+    /// or to remove.</exception>
     public Trainer Build()
     {
         NativeBackend.Load();
-        return new(_plan);
+        return new(Plan);
     }
 
     /// <summary>Builds and trains on the calling thread. See <see cref="Trainer.Train"/>.</summary>
@@ -246,7 +379,30 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITargetSock
     private static T Given<T>(T value, [CallerArgumentExpression(nameof(value))] string name = "") where T : class =>
         value ?? throw new ArgumentNullException(name);
 
-    private TrainerBuilder Set(Func<DatasetOptions, DatasetOptions> change) => Set(_plan with { Dataset = _plan.Dataset with { Options = change(_plan.Dataset.Options) } });
+    private static ScalarType? Type(NumberFormat? format) => format switch
+    {
+        null => null,
+        NumberFormat.Float16 => ScalarType.Float16,
+        NumberFormat.BFloat16 => ScalarType.BFloat16,
+        _ => ScalarType.Float32,
+    };
+
+    /// <summary>The data set that was given, with what else was said of images: order does not matter.</summary>
+    private DatasetPlan Images()
+    {
+        var given = _dataset ?? new DatasetPlan();
+        return given with
+        {
+            Subsets = given.Subsets.AddRange(_images),
+            Options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options)),
+        };
+    }
+
+    private TrainerBuilder Set(Func<DatasetOptions, DatasetOptions> change)
+    {
+        _datasetChanges.Add(change);
+        return this;
+    }
 
     private TrainerBuilder Set(TrainingPlan plan)
     {

@@ -4,7 +4,8 @@ namespace StableTune.Adapters.Tests;
 /// <summary>Options, initial values, dropouts, number types, checkpointing, lifetime.</summary>
 public sealed class LoRABehaviorTests
 {
-    private static (nn.Module<Tensor, Tensor> Layer, ModelTree Model, AdapterNetwork Network) Attach(LoRAOptions? options = null, bool convolution = false, int seed = 1)
+    private static (nn.Module<Tensor, Tensor> Layer, ModelTree Model, AdapterNetwork Network) Attach(
+        LoRAOptions? options = null, bool convolution = false, int seed = 1)
     {
         var layer = convolution ? (nn.Module<Tensor, Tensor>)new Conv2d(6, 10, 1) : new Linear(6, 10);
         layer.SetRequiresGrad(false);
@@ -18,20 +19,19 @@ public sealed class LoRABehaviorTests
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (_, parameter) in network.NamedParameters()) parameter.copy_(randn(parameter.shape, generator: new Generator(9)));
+        foreach (var (_, parameter, _) in network.NamedParameters()) parameter.copy_(randn(parameter.shape, generator: new Generator(9)));
     }
 
     [Fact]
     public void Validate_WrongOptions_NamesEachWithValueAndRemedy()
     {
-        var options = new LoRAOptions { Rank = 0, Alpha = -1, Dropout = 1, RankDropout = double.NaN, ModuleDropout = -0.1, UNetLearningRate = -1e-4, TextEncoderLearningRate = double.NaN };
+        var options = new LoRAOptions { Rank = 0, Alpha = -1, Dropout = 1, RankDropout = double.NaN, ModuleDropout = -0.1 };
         using var model = ModelTree.Of(new Linear(1, 1));
         var fault = Assert.Throws<InvalidOptionsException>(() => AdapterNetwork.Attach(new AdapterHosts(model), options, new Generator(0)));
-        Assert.All(["LoRAOptions.Rank is 0", "LoRAOptions.Alpha is -1", "LoRAOptions.Dropout is 1", "LoRAOptions.RankDropout is NaN", "LoRAOptions.ModuleDropout is -0.1",
-            "LoRAOptions.UNetLearningRate is -0.0001", "LoRAOptions.TextEncoderLearningRate is NaN"], part => Assert.Contains(part, fault.Message));
+        Assert.All(["LoRAOptions.Rank is 0", "LoRAOptions.Alpha is -1", "LoRAOptions.Dropout is 1", "LoRAOptions.RankDropout is NaN",
+            "LoRAOptions.ModuleDropout is -0.1"], part => Assert.Contains(part, fault.Message));
         Assert.Empty(new LoRAOptions().Validate());
         Assert.Single(new LoRAOptions { Parts = AdapterParts.None }.Validate());
-        Assert.Single(new LoRAOptions { UNetLearningRate = 0, TextEncoderLearningRate = 0 }.Validate());
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class LoRABehaviorTests
         var (layer, model, network) = Attach();
         var x = randn(2, 5, 6);
         var with = layer.call(x);
-        Assert.True(network.Adapters[0].Adapter.DeltaWeight().abs().max().item<float>() == 0);
+        Assert.True(network.Adapters[0].DeltaWeight(network.Adapters[0].Layer.Weight).abs().max().item<float>() == 0);
         network.Detach();
         GoldenComparison.AssertClose("output", layer.call(x), with, 0);
         network.Dispose();
@@ -82,9 +82,9 @@ public sealed class LoRABehaviorTests
         var full = layer.call(x) - plain;
         network.SetMultiplier(-0.5f);
         GoldenComparison.AssertClose("term", full * -0.5, layer.call(x) - plain, 1e-5);
-        GoldenComparison.AssertClose("delta", x.mm(network.Adapters[0].Adapter.DeltaWeight().t()), full, 1e-5);
+        GoldenComparison.AssertClose("delta", x.mm(network.Adapters[0].DeltaWeight(network.Adapters[0].Layer.Weight).t()), full, 1e-5);
         network.SetMultiplier(0.25f, AdapterParts.TextEncoder);
-        Assert.Equal(-0.5f, network.Adapters[0].Adapter.Multiplier);
+        Assert.Equal(-0.5f, network.Adapters[0].Multiplier);
         Assert.Throws<ArgumentOutOfRangeException>(() => network.SetMultiplier(float.NaN));
         network.Dispose(); model.Dispose();
     }
@@ -140,7 +140,7 @@ public sealed class LoRABehaviorTests
             var residual = ones_like(y).requires_grad_(true) * 2;
             (inPlace ? y.add_(residual) : y + residual).pow(2).sum().backward();
             gradients.Add([input.grad!, .. network.NamedParameters().Select(p => p.Parameter.grad!.clone())]);
-            foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
+            foreach (var (_, parameter, _) in network.NamedParameters()) parameter.grad = null;
         }
 
         foreach (var (golden, actual) in gradients[0].Zip(gradients[1])) GoldenComparison.AssertClose("gradient", golden, actual, 0);
@@ -160,9 +160,10 @@ public sealed class LoRABehaviorTests
         using (no_grad()) GoldenComparison.AssertClose("in place", both, layer.call(x), 1e-5);
         second.Detach();
         var one = layer.call(x);
-        GoldenComparison.AssertClose("second", x.mm(second.Adapters[0].Adapter.DeltaWeight().t()), both - one, 1e-5);
+        GoldenComparison.AssertClose("second", x.mm(second.Adapters[0].DeltaWeight(second.Adapters[0].Layer.Weight).t()), both - one, 1e-5);
         network.Detach();
-        GoldenComparison.AssertClose("first", x.mm(network.Adapters[0].Adapter.DeltaWeight().t()), one - layer.call(x), 1e-5);
+        GoldenComparison.AssertClose("first", x.mm(network.Adapters[0].DeltaWeight(network.Adapters[0].Layer.Weight).t()),
+            one - layer.call(x), 1e-5);
         network.Dispose(); model.Dispose();
     }
 
@@ -218,7 +219,7 @@ public sealed class LoRABehaviorTests
         }
 
         Assert.InRange(left, 110, 190);                                                        // 150 expected, 10 is one standard deviation
-        Assert.Equal([2L, 10L], network.Adapters[0].Adapter.call(x).shape);
+        Assert.Equal([2L, 10L], network.Adapters[0].call(x).shape);
         network.Dispose(); model.Dispose();
     }
 
@@ -226,15 +227,17 @@ public sealed class LoRABehaviorTests
     public void Checkpointing_WithDropout_GivesTheGradientsOfThePassItself()
     {
         using var scope = NewDisposeScope();
-        var (layer, model, network) = Attach(new LoRAOptions { Rank = 4, Alpha = 4, Dropout = 0.5, RankDropout = 0.3, ModuleDropout = 0.01 });
+        var (layer, model, network) = Attach(
+            new LoRAOptions { Rank = 4, Alpha = 4, Dropout = 0.5, RankDropout = 0.3, ModuleDropout = 0.01 });
         Stir(network);
         var x = randn([16, 6], generator: new Generator(7));
         network.BeginStep(new Generator(8));
         layer.call(x).pow(2).sum().backward();
         var plain = network.NamedParameters().Select(p => p.Parameter.grad!.clone()).ToList();
-        foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
+        foreach (var (_, parameter, _) in network.NamedParameters()) parameter.grad = null;
         ActivationCheckpoint.Run(inputs => layer.call(inputs[0]), x).pow(2).sum().backward();
-        foreach (var (golden, (name, parameter)) in plain.Zip(network.NamedParameters())) GoldenComparison.AssertClose(name, golden, parameter.grad!, 0);
+        foreach (var (golden, (name, parameter, _)) in plain.Zip(network.NamedParameters())) GoldenComparison.AssertClose(name, golden,
+            parameter.grad!, 0);
         network.Dispose(); model.Dispose();
     }
 
@@ -247,7 +250,7 @@ public sealed class LoRABehaviorTests
         {
             using var scope = NewDisposeScope();
             layer.call(x).sum().backward();
-            foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
+            foreach (var (_, parameter, _) in network.NamedParameters()) parameter.grad = null;
             using var frozen = no_grad();
             layer.call(x);
         }
@@ -275,18 +278,9 @@ public sealed class LoRABehaviorTests
     [Fact]
     public void WithLoRA_OnAnyBuilder_AddsTheOptions()
     {
-        var builder = new Builder().WithLoRA().WithLoRA(rank: 16, alpha: 8).WithLoRA(new LoRAOptions { Rank = 2 });
-        Assert.Equal([new LoRAOptions(), new LoRAOptions { Rank = 16, Alpha = 8 }, new LoRAOptions { Rank = 2 }], builder.Adapters);
-    }
-
-    private sealed class Builder : IAdapterSocket<Builder>
-    {
-        public List<AdapterOptions> Adapters { get; } = [];
-
-        public Builder WithAdapter(AdapterOptions options)
-        {
-            Adapters.Add(options);
-            return this;
-        }
+        var builder = new OptionsBuilder().WithLoRA().WithLoRA(rank: 16, alpha: 8).WithLoRA(new LoRAOptions { Rank = 2 })
+            .WithLoRA(o => o with { Dropout = 0.1 });
+        Assert.Equal([new LoRAOptions(), new LoRAOptions { Rank = 16, Alpha = 8 }, new LoRAOptions { Rank = 2 },
+            new LoRAOptions { Dropout = 0.1 }], builder.Adapters);
     }
 }

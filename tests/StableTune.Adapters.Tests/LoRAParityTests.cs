@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace StableTune.Adapters.Tests;
 
-/// <summary>Outputs, gradients and merged weights of LoRA modules of sd-scripts and LyCORIS, at the tolerances of the fixtures' README.</summary>
+/// <summary>Outputs, gradients and merged weights of LoRA modules of sd-scripts and LyCORIS, at the tolerances of the fixtures'
+/// README.</summary>
 public sealed class LoRAParityTests : IDisposable
 {
     // rtol 1e-4, atol 2e-5, convolutions 5e-5: outputs and weights are of the order of 1 and are held to the absolute part alone.
@@ -34,7 +35,8 @@ public sealed class LoRAParityTests : IDisposable
     [Fact]
     public void Cases_AreAllThere() => Assert.Equal(7, Cases().Count());
 
-    /// <summary>LyCORIS' LoCon without its additions is the same algebra; here outputs, all gradients and merged weights are complete.</summary>
+    /// <summary>LyCORIS' LoCon without its additions is the same algebra; here outputs, all gradients and merged weights are
+    /// complete.</summary>
     [Theory]
     [InlineData("linear", 1.0f)]
     [InlineData("linear", 0.6f)]
@@ -54,22 +56,23 @@ public sealed class LoRAParityTests : IDisposable
         var (y, x) = RunBackward(layer, module);
         _lycoris.AssertClose($"{at}/y{mark}", y, tolerance);
         AssertGradient(_lycoris, $"{at}/grad{mark}/x", x.grad!, tolerance);
-        foreach (var (name, parameter) in network.NamedParameters())
+        foreach (var (name, parameter, _) in network.NamedParameters())
             AssertGradient(_lycoris, $"{at}/grad{mark}/{name["lora_unet_test.".Length..]}", parameter.grad!, tolerance);
 
         // The leaner way without gradients changes the output in place, and must say the same; so must the term by itself.
         using (no_grad()) _lycoris.AssertClose($"{at}/y{mark}", layer.call(x), tolerance);
-        _lycoris.AssertClose($"{at}/y{mark}", _base[$"{module}/y_base"] + network.Adapters[0].Adapter.call(x) * multiplier, tolerance);
+        _lycoris.AssertClose($"{at}/y{mark}", _base[$"{module}/y_base"] + network.Adapters[0].call(x) * multiplier, tolerance);
 
         network.Merge();
         Assert.False(network.IsAttached);
-        _lycoris.AssertClose($"{at}/merged{mark}", LayerShape.WeightOf(layer), tolerance);
+        _lycoris.AssertClose($"{at}/merged{mark}", network.Adapters[0].Layer.Weight, tolerance);
         _lycoris.AssertClose($"{at}/y{mark}", layer.call(x), tolerance);
     }
 
     /// <summary>
     /// sd-scripts' own modules. Their recorded outputs were computed on a frozen layer that was not recorded (it is not the one in
-    /// base.safetensors: the outputs minus the LoRA's term are no linear function of the input), so what the layer contributes is taken out by
+    /// base.safetensors: the outputs minus the LoRA's term are no linear function of the input), so what the layer contributes is taken
+    /// out by
     /// subtracting the results at two multipliers. Gradients of the factors and merged weights do not depend on it.
     /// </summary>
     [Theory]
@@ -85,11 +88,11 @@ public sealed class LoRAParityTests : IDisposable
         foreach (var multiplier in new[] { 1.0f, 0.6f })
         {
             network.SetMultiplier(multiplier);
-            foreach (var (_, parameter) in network.NamedParameters()) parameter.grad = null;
+            foreach (var (_, parameter, _) in network.NamedParameters()) parameter.grad = null;
             var (y, x) = RunBackward(layer, module);
             outputs.Add(y);
             inputs.Add(x.grad!);
-            foreach (var (key, parameter) in network.NamedParameters())
+            foreach (var (key, parameter, _) in network.NamedParameters())
                 AssertGradient(_cases, $"{at}/grad{Mark(multiplier)}/{key["lora_unet_test.".Length..]}", parameter.grad!, tolerance);
         }
 
@@ -97,7 +100,7 @@ public sealed class LoRAParityTests : IDisposable
         GoldenComparison.AssertClose("grad x", _cases[$"{at}/grad@1.0/x"] - _cases[$"{at}/grad@0.6/x"], inputs[0] - inputs[1], tolerance);
 
         network.Merge();
-        _cases.AssertClose($"{at}/merged@0.6", LayerShape.WeightOf(layer), tolerance);
+        _cases.AssertClose($"{at}/merged@0.6", network.Adapters[0].Layer.Weight, tolerance);
     }
 
     [Fact]
@@ -106,10 +109,12 @@ public sealed class LoRAParityTests : IDisposable
         using var scope = NewDisposeScope();
         using var layer = Layer("linear");
         using var model = ModelTree.Of(layer);
-        using var network = AdapterNetwork.Attach(new AdapterHosts(model), new LoRAOptions { Rank = 4, Alpha = 2, RankDropout = 0.4, Parts = AdapterParts.UNet }, new Generator(0));
+        using var network = AdapterNetwork.Attach(
+            new AdapterHosts(model), new LoRAOptions { Rank = 4, Alpha = 2, RankDropout = 0.4, Parts = AdapterParts.UNet },
+            new Generator(0));
         network.LoadWeights(Save(_cases, "rank_dropout/linear"));
         long[]? asked = null;
-        ((LoRAAdapter)network.Adapters[0].Adapter).DrawMask = (shape, p, _) =>
+        ((LoRAAdapter)network.Adapters[0]).DrawMask = (shape, p, _) =>
         {
             asked = shape;
             Assert.Equal(0.4, p);
@@ -149,20 +154,5 @@ public sealed class LoRAParityTests : IDisposable
         return path;
     }
 
-    private nn.Module<Tensor, Tensor> Layer(string module)
-    {
-        var weight = _base[$"{module}/weight"];
-        var (width, input) = (weight.shape[0], weight.shape[1]);
-        nn.Module<Tensor, Tensor> layer = module switch
-        {
-            "linear" => new Linear(input, width),
-            "conv1" => new Conv2d(input, width, 1),
-            "conv3" => new Conv2d(input, width, 3, padding: 1),
-            "conv3s2" => new Conv2d(input, width, 3, stride: 2, padding: 1),
-            _ => throw new ArgumentOutOfRangeException(nameof(module)),
-        };
-        layer.load_state_dict(new Dictionary<string, Tensor> { ["weight"] = weight, ["bias"] = _base[$"{module}/bias"] });
-        layer.SetRequiresGrad(false);
-        return layer;
-    }
+    private nn.Module<Tensor, Tensor> Layer(string module) => ReferenceLayers.Make(_base, module);
 }

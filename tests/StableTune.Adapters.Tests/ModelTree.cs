@@ -21,14 +21,17 @@ internal sealed class ModelTree : nn.Module
 
     /// <summary>A tree of names and shapes of weights; 1-dimensional ones (norms, biases) are passed over.</summary>
     /// <remarks>
-    /// Children are registered in alphabetical order (lists in the order of their numbers), which is not the reference's: the order of adapters must
+    /// Children are registered in alphabetical order (lists in the order of their numbers), which is not the reference's: the order of
+    /// adapters must
     /// not depend on it.
     /// </remarks>
     public static ModelTree FromWeights(IEnumerable<(string Name, long[] Shape)> weights, string className = "Model")
     {
         var root = new ModelTree(className);
-        foreach (var (name, shape) in weights.Where(w => w.Shape.Length is 2 or 4 && w.Name.EndsWith(".weight", StringComparison.Ordinal) && !w.Name.Contains("embedding.weight"))
-            .OrderBy(w => string.Join('.', w.Name.Split('.').Select(s => s.PadLeft(char.IsDigit(s[0]) ? 4 : 0, '0'))), StringComparer.Ordinal))
+        foreach (var (name, shape) in weights.Where(w =>
+            w.Shape.Length is 2 or 4 && w.Name.EndsWith(".weight", StringComparison.Ordinal) && !w.Name.Contains("embedding.weight"))
+            .OrderBy(w => string.Join('.', w.Name.Split('.').Select(s => s.PadLeft(char.IsDigit(s[0]) ? 4 : 0, '0'))),
+                StringComparer.Ordinal))
             root.Add(name.Split('.')[..^1], shape);
         return root;
     }

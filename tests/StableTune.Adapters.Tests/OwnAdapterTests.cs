@@ -8,27 +8,20 @@ public sealed class OwnAdapterTests
     {
         public override string KeyPrefix => "own";
 
-        public override NetworkAdapter Create(LayerShape layer, Generator random) => new Difference(layer);
-
-        public override NetworkFacts Describe() => new("own.difference", null, null);
+        public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new Difference(layer);
     }
 
     private sealed class Difference : NetworkAdapter
     {
-        private readonly LayerShape _layer;
         private readonly Parameter diff;
 
-        public Difference(LayerShape layer) : base(nameof(Difference))
+        public Difference(AdaptedLayer layer) : base(nameof(Difference), layer)
         {
-            _layer = layer;
-            diff = Trainable(zeros(layer.WeightShape, device: layer.Device));
+            diff = Trainable(zeros(layer.Shape.WeightShape));
             RegisterComponents();
         }
 
-        public override Tensor forward(Tensor input) =>
-            _layer.Convolution is null ? nn.functional.linear(input, diff) : nn.functional.conv2d(input, diff);
-
-        public override Tensor DeltaWeight() => diff.alias();
+        public override Tensor DeltaWeight(Tensor weight) => diff.alias();
     }
 
     [Theory]
@@ -44,8 +37,9 @@ public sealed class OwnAdapterTests
         var x = convolution ? randn(2, 3, 4, 4) : randn(2, 3);
         var plain = layer.call(x);
         using var network = AdapterNetwork.Attach(new AdapterHosts(model), new DifferenceOptions(), new Generator(0));
-        var (name, parameter) = Assert.Single(network.NamedParameters());
+        var (name, parameter, adapted) = Assert.Single(network.NamedParameters());
         Assert.Equal("own_unet_test.diff", name);
+        Assert.Same(layer, adapted.Module);
 
         layer.call(x).sum().backward();
         Assert.NotEqual(0, parameter.grad!.abs().sum().item<float>());
@@ -62,6 +56,8 @@ public sealed class OwnAdapterTests
         GoldenComparison.AssertClose("half", (plain + trained) / 2, half, 1e-5);
         network.Merge();
         GoldenComparison.AssertClose("merged", half, layer.call(x), 1e-5);
-        Assert.Null(new DifferenceOptions().Describe().Dim);
+        var description = new DifferenceOptions().Describe();
+        Assert.Equal((typeof(DifferenceOptions).FullName, null, null), (description.Module, description.Dim, description.Alpha));
+        Assert.Empty(description.Arguments);
     }
 }

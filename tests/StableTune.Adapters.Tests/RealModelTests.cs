@@ -21,14 +21,19 @@ public sealed class RealModelTests
         using var unet = Tree(rows.GetProperty("unet"));
         using var text = Tree(rows.GetProperty("text_encoder"));
         using var text2 = model == "sdxl" ? Tree(rows.GetProperty("text_encoder_2")) : null;
-        var hosts = new AdapterHosts(unet, text2 is null ? [text] : [text, text2]) { UNetPaths = text2 is null ? null : Paths(rows.GetProperty("unet")) };
-        var options = new LoRAOptions { Rank = 1, Targets = kind == "lora" ? AdapterTargets.SdScripts : AdapterTargets.SdScriptsWithConvolutions };
+        var hosts = new AdapterHosts(unet,
+            text2 is null ? [text] : [text, text2]) { UNetPaths = text2 is null ? null : Paths(rows.GetProperty("unet")) };
+        var options = new LoRAOptions { Rank = 1,
+            Layers = kind == "lora" ? LayerSelection.SdScripts : LayerSelection.SdScriptsWithConvolutions };
         using var network = AdapterNetwork.Attach(hosts, options, new Generator(0));
 
         var expected = rows.GetProperty(kind).EnumerateArray().Select(row => (row[0].GetString()!, row[1].GetString()!)).ToList();
         Assert.Equal(count, expected.Count);
-        Assert.Equal(expected, network.Adapters.Select(a => (a.Name, a.Layer is Linear ? "Linear" : "Conv2d")));
-        Assert.All(network.Adapters, a => Assert.Equal(a.Name.StartsWith("lora_unet_", StringComparison.Ordinal) ? AdapterParts.UNet : AdapterParts.TextEncoder, a.Part));
+        Assert.Equal(expected, network.Adapters.Select(a => (a.Layer.Name, a.Layer.Module is Linear ? "Linear" : "Conv2d")));
+        Assert.All(network.Adapters, a => Assert.Equal(
+            a.Layer.Name.StartsWith("lora_unet_", StringComparison.Ordinal) ? AdapterParts.UNet
+                : a.Layer.Name.StartsWith("lora_te2_", StringComparison.Ordinal) ? AdapterParts.TextEncoder2
+            : AdapterParts.TextEncoder1, a.Layer.Part));
     }
 
     // Only the tree counts: every layer becomes as small as can be, with its kernel.

@@ -6,7 +6,8 @@ using StableTune.Testing;
 namespace StableTune.Checkpoints.Tests;
 
 /// <summary>
-/// The parts of tiny-sd15-ckpt, read from torch checkpoints of both forms, against the reference. The legacy one also holds averaged weights, which are
+/// The parts of tiny-sd15-ckpt, read from torch checkpoints of both forms, against the reference. The legacy one also holds averaged
+/// weights, which are
 /// passed over, and old names of the text encoder. Tolerances are those of the fixtures' README.
 /// </summary>
 public sealed class CheckpointComponentTests : IDisposable
@@ -24,7 +25,8 @@ public sealed class CheckpointComponentTests : IDisposable
         using var golden = Golden.Open("components", "tiny-sd15-ckpt", "text.safetensors");
         using var checkpoint = Open(file);
         var options = checkpoint.TextEncoder!.Options;
-        using var text = Build(() => new ClipTextModel(options), checkpoint.TextEncoder.Weights, name => WeightNames.ClipText(name, projected: false));
+        using var text = Build(() => new ClipTextModel(options), checkpoint.TextEncoder.Weights, name =>
+            WeightNames.ClipText(name, projected: false));
         var tokenizer = new ClipTokenizer(ClipVocabulary.Embedded(FixtureModels.TinyMergeCount));
         var encoder = new ClipPromptEncoder(tokenizer, text);
         using (no_grad())
@@ -57,7 +59,8 @@ public sealed class CheckpointComponentTests : IDisposable
         using var unet = Build(() => new UNet2DConditionModel(checkpoint.UNet.Options), checkpoint.UNet.Weights, WeightNames.UNet);
         using (no_grad())
             foreach (var sample in new[] { "b1_16x16", "b3_24x16", "b2_16x24_ctx227", "b1_13x10" })
-                golden.AssertClose($"{sample}.output", unet.call(golden[$"{sample}.sample"], golden[$"{sample}.timesteps"], golden[$"{sample}.context"]), 1e-5);
+                golden.AssertClose($"{sample}.output",
+                    unet.call(golden[$"{sample}.sample"], golden[$"{sample}.timesteps"], golden[$"{sample}.context"]), 1e-5);
 
         unet.SetRequiresGrad(true);
         const string trained = "b3_24x16";
@@ -85,7 +88,8 @@ public sealed class CheckpointComponentTests : IDisposable
             var distribution = vae.Encode(golden[$"{sample}.image"]);
             golden.AssertClose($"{sample}.mean", distribution.Mean, 3e-5);
             golden.AssertClose($"{sample}.logvar", distribution.LogVariance, 3e-5);
-            golden.AssertClose($"{sample}.latents_scaled", distribution.Sample(golden[$"{sample}.noise"]) * vae.Options.ScalingFactor, 3e-5);
+            golden.AssertClose($"{sample}.latents_scaled", distribution.Sample(golden[$"{sample}.noise"]) * vae.Options.ScalingFactor,
+                3e-5);
             golden.AssertClose($"{sample}.decoded", vae.Decode(golden[$"{sample}.z_scaled"] / vae.Options.ScalingFactor), 3e-5);
         }
     }

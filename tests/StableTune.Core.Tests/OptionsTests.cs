@@ -17,7 +17,8 @@ public sealed class OptionsTests
 
     [Fact]
     public void Problem_NamesOptionValueAndRemedy() => Assert.Equal(
-        ["Sample.Rank is 0: the rank must be at least 1. 4 to 16 is customary.", "Sample.Path is not set: a base model is required. Call WithModel(path)."],
+        ["Sample.Rank is 0: the rank must be at least 1. 4 to 16 is customary.",
+            "Sample.Path is not set: a base model is required. Call WithModel(path)."],
         new Sample().Validate().Select(p => p.ToString()));
 
     [Fact]
@@ -34,7 +35,8 @@ public sealed class OptionsTests
     {
         var seeds = new NamedSeeds(42);
         Assert.Equal(seeds.For("noise"), new NamedSeeds(42).For("noise"));
-        var all = from seed in new long[] { 0, 1, 42 } from name in new[] { "noise", "data" } from epoch in new long[] { 0, 1, 2 } select new NamedSeeds(seed).For(name, epoch);
+        var all = from seed in new long[] { 0, 1, 42 } from name in new[] { "noise", "data" } from epoch in new long[] { 0, 1,
+            2 } select new NamedSeeds(seed).For(name, epoch);
         Assert.Equal(18, all.Distinct().Count());
         // Part of the format of a run: a change here would change every repeated run.
         Assert.Equal(Expected, seeds.For("noise", 3));

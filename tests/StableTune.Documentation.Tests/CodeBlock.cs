@@ -9,16 +9,24 @@ namespace StableTune.Documentation.Tests;
 internal sealed partial record CodeBlock(string Page, int Line, string Code)
 {
     /// <summary>What the SDK and a reader's project import everywhere.</summary>
-    private const string ImplicitUsings = "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks; ";
+    private const string ImplicitUsings = "using System; using System.Collections.Generic; using System.IO; using System.Linq; using "
+        + "System.Net.Http; using System.Threading; using System.Threading.Tasks; ";
 
     /// <summary>A fragment that names no namespace stands in a file that knows all.</summary>
-    private const string AllUsings = "using StableTune.Adapters; using StableTune.Data; using StableTune.Diffusion; using StableTune.Imaging; using StableTune.Models; "
-        + "using StableTune.Training; using StableTune.Tensors; using StableTune.Torch; using TorchSharp; using static TorchSharp.torch; ";
+    private const string AllUsings =
+        "using StableTune.Adapters; using StableTune.Checkpoints; using StableTune.Data; using StableTune.Diffusion; using "
+            + "StableTune.Imaging; "
+        + "using StableTune.Losses; using StableTune.Models; using StableTune.Optimizers; using StableTune.Preparation; using "
+            + "StableTune.Samplers; "
+        + "using StableTune.Schedules; using StableTune.Tensors; using StableTune.Torch; using StableTune.Trainables; using "
+            + "StableTune.Training; "
+        + "using TorchSharp; using static TorchSharp.torch; ";
 
     public static IEnumerable<CodeBlock> In(string page, string text) => Fence().Matches(text.ReplaceLineEndings("\n")).Select(match =>
         new CodeBlock(page, text.AsSpan(0, match.Groups["code"].Index).Count('\n') + 1, match.Groups["code"].Value));
 
-    /// <summary>A source file: usings, then types, then the statements as a method. Lines keep the numbers that they have in the page.</summary>
+    /// <summary>A source file: usings, then types, then the statements as a method. Lines keep the numbers that they have in the
+    /// page.</summary>
     public string ToSource()
     {
         var code = Code;
@@ -66,6 +74,7 @@ internal sealed partial record CodeBlock(string Page, int Line, string Code)
     [GeneratedRegex(@"^using (static )?[\w.]+;\n", RegexOptions.Multiline)]
     private static partial Regex Using();
 
-    [GeneratedRegex(@"^(public|internal) (sealed |static |abstract )*(class|record|struct|interface) .*?^\}\n", RegexOptions.Singleline | RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(public|internal) (sealed |static |abstract )*(class|record|struct|interface) .*?^\}\n",
+        RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex TypeDeclaration();
 }

@@ -4,12 +4,14 @@ using StableTune.Testing;
 
 namespace StableTune.Documentation.Tests;
 
-/// <summary>Compiles every C# block of the documentation against the assemblies: a renamed member breaks a test, not a reader's program.</summary>
+/// <summary>Compiles every C# block of the documentation against the assemblies: a renamed member breaks a test, not a reader's
+/// program.</summary>
 public sealed class DocumentationTests
 {
     private static readonly MetadataReference[] s_references =
     [
-        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(path => MetadataReference.CreateFromFile(path)),
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Select(path => MetadataReference.CreateFromFile(path)),
     ];
 
     private static string Repository => Path.GetDirectoryName(Path.GetDirectoryName(Fixtures.Root))!;
@@ -32,13 +34,15 @@ public sealed class DocumentationTests
     [Fact]
     public void AWrongMember_IsToldWithPageAndLine()
     {
-        var block = Assert.Single(CodeBlock.In("page.md", "# Title\n\n```csharp\nusing StableTune;\n\n_ = new TrainerBuilder()\n    .WithNothing();\n```\n"));
+        var block = Assert.Single(CodeBlock.In(
+            "page.md", "# Title\n\n```csharp\nusing StableTune;\n\n_ = new TrainerBuilder()\n    .WithNothing();\n```\n"));
         Assert.Contains("page.md(7,6): error CS1061", Assert.Single(Errors(block)), StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> Errors(CodeBlock block)
     {
-        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable);
+        var options = new CSharpCompilationOptions(
+            OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable);
         var compilation = CSharpCompilation.Create("Reader", [CSharpSyntaxTree.ParseText(block.ToSource())], s_references, options);
         return compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(Describe);
     }
@@ -46,6 +50,7 @@ public sealed class DocumentationTests
     private static string Describe(Diagnostic diagnostic)
     {
         var place = diagnostic.Location.GetMappedLineSpan();
-        return $"{place.Path}({place.StartLinePosition.Line + 1},{place.StartLinePosition.Character + 1}): error {diagnostic.Id}: {diagnostic.GetMessage()}";
+        return $"{place.Path}({place.StartLinePosition.Line + 1},{place.StartLinePosition.Character + 1}): error {diagnostic.Id}: "
+            + $"{diagnostic.GetMessage()}";
     }
 }

@@ -7,7 +7,8 @@ using StableTune.Preparation;
 
 namespace StableTune.Documentation.Tests;
 
-/// <summary>What the documentation's fragments take for granted: each compiles as if it stood in a method of a class derived from this one.</summary>
+/// <summary>What the documentation's fragments take for granted: each compiles as if it stood in a method of a class derived from this
+/// one.</summary>
 public abstract class Surroundings
 {
     protected ILogger logger = null!;

@@ -28,14 +28,18 @@ public sealed class ModelSpecificationTests : IDisposable
             Date = DateTimeOffset.Parse("2023-11-14T22:13:20Z", CultureInfo.InvariantCulture),
             ImplementationVersion = "sd-scripts/48d368fa557731ad0488c07304dfeba8c07910eb",
             PredictsV = Flag("v_parameterization"),
-            Resolution = args.TryGetProperty("reso", out var size) && size.ValueKind == JsonValueKind.Array ? (size[0].GetInt32(), size[1].GetInt32()) : null,
-            Author = Text("author"), Description = Text("description"), License = Text("license"), Tags = Text("tags"), MergedFrom = Text("merged_from"),
+            Resolution = args.TryGetProperty("reso", out var size)
+                && size.ValueKind == JsonValueKind.Array ? (size[0].GetInt32(), size[1].GetInt32()) : null,
+            Author = Text("author"), Description = Text("description"), License = Text("license"), Tags = Text("tags"),
+            MergedFrom = Text("merged_from"),
             TimestepRange = args.TryGetProperty("timesteps", out var range) ? (range[0].GetInt32(), range[1].GetInt32()) : null,
             EncoderLayer = args.TryGetProperty("clip_skip", out var skip) ? skip.GetInt32() : null,
         };
         var version = Flag("sdxl") ? "sdxl_base_v1-0" : !Flag("v2") ? "sd_v1" : Flag("v_parameterization") ? "sd_v2_v" : "sd_v2";
-        var content = Flag("is_lora") ? SpecifiedContent.Adapter : Flag("is_textual_inversion") ? SpecifiedContent.Embedding : SpecifiedContent.Model;
-        Assert.Equal(expected.OrderBy(e => e.Key, StringComparer.Ordinal), specification.Entries(version, content).OrderBy(e => e.Key, StringComparer.Ordinal));
+        var content = Flag("is_lora") ? SpecifiedContent.Adapter : Flag("is_textual_inversion") ? SpecifiedContent.Embedding
+            : SpecifiedContent.Model;
+        Assert.Equal(expected.OrderBy(e => e.Key, StringComparer.Ordinal),
+            specification.Entries(version, content).OrderBy(e => e.Key, StringComparer.Ordinal));
     }
 
     [Fact]
@@ -43,12 +47,14 @@ public sealed class ModelSpecificationTests : IDisposable
     {
         var entries = Example() with
         {
-            UsageHint = "u", TriggerPhrase = "t", Preprocessor = "canny", IsNegativeEmbedding = true, UNetType = "float16", VaeType = "float32", Thumbnail = "data:image/png;base64,",
+            UsageHint = "u", TriggerPhrase = "t", Preprocessor = "canny", IsNegativeEmbedding = true, UNetType = "float16",
+            VaeType = "float32", Thumbnail = "data:image/png;base64,",
         };
         var all = entries.Entries("sd_v1");
         Assert.Equal(
             ["u", "t", "canny", "True", "float16", "float32", "data:image/png;base64,"],
-            new[] { "usage_hint", "trigger_phrase", "preprocessor", "is_negative_embedding", "unet_dtype", "vae_dtype", "thumbnail" }.Select(key => all["modelspec." + key]));
+            new[] { "usage_hint", "trigger_phrase", "preprocessor", "is_negative_embedding", "unet_dtype", "vae_dtype",
+                "thumbnail" }.Select(key => all["modelspec." + key]));
         Assert.Contains("sd_v1", Assert.Throws<ArgumentException>(() => Example().Entries("sd_v9")).Message);
     }
 
@@ -68,7 +74,9 @@ public sealed class ModelSpecificationTests : IDisposable
             }),
             new("a", TensorDType.F32, [], stream => stream.Write("1234"u8)),
         ];
-        var metadata = new Dictionary<string, string>(Example().Entries("sd_v1")) { ["ss_note"] = "\"modelspec.hash_sha256\":\"0x" + new string('0', 64) + "\"", ["other"] = "o" };
+        var metadata = new Dictionary<string,
+            string>(Example().Entries("sd_v1")) { ["ss_note"] = "\"modelspec.hash_sha256\":\"0x" + new string('0', 64) + "\"",
+            ["other"] = "o" };
         var path = _folder.File("model.safetensors");
         SafetensorsWriter.WriteHashed(path, tensors, metadata);
 
@@ -97,7 +105,8 @@ public sealed class ModelSpecificationTests : IDisposable
     {
         var path = _folder.File("model.safetensors");
         File.WriteAllText(path, "old");
-        Assert.Throws<IOException>(() => SafetensorsWriter.WriteHashed(path, [new("x", TensorDType.U8, [2], _ => throw new IOException("No space left on device"))]));
+        Assert.Throws<IOException>(() =>
+            SafetensorsWriter.WriteHashed(path, [new("x", TensorDType.U8, [2], _ => throw new IOException("No space left on device"))]));
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path));
     }
@@ -116,7 +125,8 @@ public sealed class ModelSpecificationTests : IDisposable
         Assert.Contains("too large", Assert.Throws<InvalidFileException>(() => Thumbnails.Read(_folder.File("d.png"))).Message);
     }
 
-    private static ModelSpecification Example() => new() { Title = "T", Date = DateTimeOffset.UnixEpoch, ImplementationVersion = "StableTune/0" };
+    private static ModelSpecification Example() =>
+        new() { Title = "T", Date = DateTimeOffset.UnixEpoch, ImplementationVersion = "StableTune/0" };
 
     private static List<JsonElement> Fixture()
     {

@@ -28,5 +28,6 @@ internal static class RawFile
     }
 
     /// <summary>A payload of given bytes.</summary>
-    public static TensorPayload Payload(string name, TensorDType type, long[] shape, byte[] bytes) => new(name, type, shape, stream => stream.Write(bytes));
+    public static TensorPayload Payload(string name, TensorDType type, long[] shape, byte[] bytes) =>
+        new(name, type, shape, stream => stream.Write(bytes));
 }

@@ -103,7 +103,8 @@ public sealed class SafetensorsFaultTests : IDisposable
     public void Open_WithoutAFile_SaysWhatStandsThere()
     {
         Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open(_folder.File("none"))).Message);
-        Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open(_folder.File("no", "ne"))).Message);
+        Assert.Contains("does not exist",
+            Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open(_folder.File("no", "ne"))).Message);
         Assert.Contains("is a folder", Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open(_folder.Path)).Message);
     }
 

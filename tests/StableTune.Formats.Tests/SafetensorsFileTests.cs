@@ -63,7 +63,8 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Read_Part_BeginsAtTheOffset()
     {
         var path = _folder.File("a.safetensors");
-        SafetensorsWriter.Write(path, [RawFile.Payload("a", TensorDType.U8, [6], [1, 2, 3, 4, 5, 6]), RawFile.Payload("b", TensorDType.U8, [2], [7, 8])]);
+        SafetensorsWriter.Write(path, [RawFile.Payload("a", TensorDType.U8, [6], [1, 2, 3, 4, 5, 6]),
+            RawFile.Payload("b", TensorDType.U8, [2], [7, 8])]);
         using var file = SafetensorsFile.Open(path);
         var part = new byte[3];
         file.Read(file["a"], part, 2);
@@ -77,7 +78,8 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Indexer_UnknownName_NamesNearOnes()
     {
         var path = _folder.File("a.safetensors");
-        SafetensorsWriter.Write(path, [RawFile.Payload("unet.conv_in.weight", TensorDType.U8, [1], [1]), RawFile.Payload("z", TensorDType.U8, [1], [1])]);
+        SafetensorsWriter.Write(path, [RawFile.Payload("unet.conv_in.weight", TensorDType.U8, [1], [1]),
+            RawFile.Payload("z", TensorDType.U8, [1], [1])]);
         using var file = SafetensorsFile.Open(path);
         var fault = Assert.Throws<InvalidFileException>(() => file["model.conv_in.weight"]);
         Assert.Contains("'model.conv_in.weight'", fault.Message);
@@ -136,7 +138,10 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Read_BeyondFourGigabytes_FindsTheBytes()
     {
         const long size = 3L << 30;
-        var header = $$$"""{"a":{"dtype":"U8","shape":[{{{size}}}],"data_offsets":[0,{{{size}}}]},"b":{"dtype":"F16","shape":[{{{size / 2}}}],"data_offsets":[{{{size}}},{{{2 * size}}}]}}""";
+        var header = $$$"""
+            {"a":{"dtype":"U8","shape":[{{{size}}}],"data_offsets":[0,{{{size}}}]},
+             "b":{"dtype":"F16","shape":[{{{size / 2}}}],"data_offsets":[{{{size}}},{{{2 * size}}}]}}
+            """;
         var path = _folder.File("big.safetensors");
         var start = RawFile.Bytes(header);
         using (var stream = new FileStream(path, FileMode.Create))

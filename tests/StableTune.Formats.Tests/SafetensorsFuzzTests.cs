@@ -11,7 +11,8 @@ public sealed class SafetensorsFuzzTests : IDisposable
 
     private static readonly string[] Pieces =
     [
-        "-1", "0", "1e9", "9223372036854775807", "18446744073709551616", "[]", "{}", "\"", "null", "\\u0000", "\\ud800", ",", ":", "[[[[", "}}", "\"a\":", "F64", "BF16",
+        "-1", "0", "1e9", "9223372036854775807", "18446744073709551616", "[]", "{}", "\"", "null", "\\u0000", "\\ud800", ",", ":", "[[[[",
+            "}}", "\"a\":", "F64", "BF16",
         "\"shape\":[", "data_offsets", "__metadata__", "4611686018427387904,4", "33", "32", "24",
     ];
 
@@ -39,7 +40,8 @@ public sealed class SafetensorsFuzzTests : IDisposable
     {
         TryOpen(RawFile.Bytes("{\"a\":" + new string('[', 1_000_000)));
         TryOpen(RawFile.Bytes("{\"a\":" + string.Concat(Enumerable.Repeat("{\"a\":", 100_000))));
-        TryOpen(RawFile.Bytes("{\"a\":{\"dtype\":\"U8\",\"shape\":[" + string.Join(',', Enumerable.Repeat("1", 500_000)) + "],\"data_offsets\":[0,1]}}", 1));
+        TryOpen(RawFile.Bytes("{\"a\":{\"dtype\":\"U8\",\"shape\":[" + string.Join(',', Enumerable.Repeat("1", 500_000))
+            + "],\"data_offsets\":[0,1]}}", 1));
         Assert.Equal(3, _refused);
     }
 
@@ -81,7 +83,8 @@ public sealed class SafetensorsFuzzTests : IDisposable
                 case 3: ReplaceNumber(header, at, random); break;
                 case 4: header.Append(' ', random.Next(20)); break;
                 case 5: data = Math.Max(0, data + random.Next(-8, 8)); break;
-                case 6: claimed = random.Next(4) == 0 ? (ulong)random.NextInt64(long.MinValue, long.MaxValue) : (ulong)Math.Max(0, header.Length + random.Next(-5, 40)); break;
+                case 6: claimed = random.Next(4) == 0 ? (ulong)random.NextInt64(long.MinValue, long.MaxValue) : (ulong)Math.Max(
+                    0, header.Length + random.Next(-5, 40)); break;
                 default: header.Length = Math.Max(1, at); break;
             }
         }

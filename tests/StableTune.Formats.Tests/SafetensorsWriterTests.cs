@@ -11,7 +11,8 @@ public sealed class SafetensorsWriterTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     public static TheoryData<string> FixtureFiles() =>
-        [.. Directory.EnumerateFiles(Fixtures.Root, "*.safetensors", SearchOption.AllDirectories).Select(p => Path.GetRelativePath(Fixtures.Root, p)).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(Fixtures.Root, "*.safetensors", SearchOption.AllDirectories)
+            .Select(p => Path.GetRelativePath(Fixtures.Root, p)).Order(StringComparer.Ordinal)];
 
     /// <summary>
     /// Files of the reference library, read and written again, are the same bytes. The order of metadata is the one freedom:
@@ -23,7 +24,9 @@ public sealed class SafetensorsWriterTests : IDisposable
     {
         var path = _folder.File("copy.safetensors");
         using var file = SafetensorsFile.Open(Path.Combine(Fixtures.Root, fixture));
-        SafetensorsWriter.Write(path, file.Tensors.Reverse().Select(info => new TensorPayload(info.Name, info.DType, info.Shape, stream => stream.Write(file.Span(info.Name)))), file.HasMetadata ? file.Metadata : null);
+        SafetensorsWriter.Write(path, file.Tensors.Reverse()
+            .Select(info => new TensorPayload(info.Name, info.DType, info.Shape, stream => stream.Write(file.Span(info.Name)))),
+            file.HasMetadata ? file.Metadata : null);
 
         var (expected, actual) = (File.ReadAllBytes(file.Path), File.ReadAllBytes(path));
         Assert.Equal(expected.Length, actual.Length);
@@ -36,14 +39,16 @@ public sealed class SafetensorsWriterTests : IDisposable
 
         Assert.True(expected.AsSpan().SequenceEqual(actual));
 
-        static JsonElement Header(byte[] bytes) => JsonDocument.Parse(bytes.AsMemory(8, (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes))).RootElement;
+        static JsonElement Header(byte[] bytes) =>
+            JsonDocument.Parse(bytes.AsMemory(8, (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes))).RootElement;
     }
 
     [Fact]
     public void Write_EveryType_OrdersByAlignmentThenName()
     {
         var path = _folder.File("order.safetensors");
-        var payloads = Enum.GetValues<TensorDType>().SelectMany(type => new[] { "b", "a" }.Select(n => RawFile.Payload($"{n}.{type.Name()}", type, [], new byte[type.Size()])));
+        var payloads = Enum.GetValues<TensorDType>()
+            .SelectMany(type => new[] { "b", "a" }.Select(n => RawFile.Payload($"{n}.{type.Name()}", type, [], new byte[type.Size()])));
         SafetensorsWriter.Write(path, payloads);
         using var file = SafetensorsFile.Open(path);
         Assert.Equal(
@@ -82,7 +87,8 @@ public sealed class SafetensorsWriterTests : IDisposable
     {
         var path = _folder.File("a.safetensors");
         File.WriteAllText(path, "old");
-        var fault = Assert.Throws<InvalidOperationException>(() => SafetensorsWriter.Write(path, [RawFile.Payload("a", TensorDType.U8, [4], new byte[bytes])]));
+        var fault = Assert.Throws<InvalidOperationException>(() =>
+            SafetensorsWriter.Write(path, [RawFile.Payload("a", TensorDType.U8, [4], new byte[bytes])]));
         Assert.Contains("'a'", fault.Message);
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Single(Directory.GetFileSystemEntries(_folder.Path));

@@ -10,7 +10,8 @@ public sealed class ShardedTensorFileTests : IDisposable
 
     public ShardedTensorFileTests()
     {
-        SafetensorsWriter.Write(_folder.File(First), [RawFile.Payload("a", TensorDType.U8, [3], [1, 2, 3]), RawFile.Payload("b", TensorDType.U8, [2], [4, 5])]);
+        SafetensorsWriter.Write(_folder.File(First),
+            [RawFile.Payload("a", TensorDType.U8, [3], [1, 2, 3]), RawFile.Payload("b", TensorDType.U8, [2], [4, 5])]);
         SafetensorsWriter.Write(_folder.File(Second), [RawFile.Payload("c", TensorDType.U8, [4], [6, 7, 8, 9])]);
     }
 
@@ -28,7 +29,8 @@ public sealed class ShardedTensorFileTests : IDisposable
         using var lease = file.Lease(file["b"]);
         Assert.Equal(2, lease!.ByteCount);
         // Reading in the order of places runs through one shard after the other.
-        Assert.Equal(file.Tensors.Select(tensor => tensor.Name), file.Tensors.OrderBy(tensor => tensor.Begin).Select(tensor => tensor.Name));
+        Assert.Equal(file.Tensors.Select(tensor => tensor.Name),
+            file.Tensors.OrderBy(tensor => tensor.Begin).Select(tensor => tensor.Name));
         Assert.Throws<ArgumentException>(() => file.Read(file["a"] with { Name = "a" }, new byte[1]));
         Assert.Contains("'d'", Assert.Throws<InvalidFileException>(() => file["d"]).Message);
     }
@@ -57,7 +59,8 @@ public sealed class ShardedTensorFileTests : IDisposable
 
     [Theory]
     [InlineData("\"a\": \"model-00003-of-00003.safetensors\"", "model-00003-of-00003.safetensors, which is missing")]
-    [InlineData("\"a\": \"model-00002-of-00002.safetensors\", \"b\": \"model-00001-of-00002.safetensors\"", "'a' lies in model-00002-of-00002.safetensors, but it lies in model-00001-of-00002.safetensors")]
+    [InlineData("\"a\": \"model-00002-of-00002.safetensors\", \"b\": \"model-00001-of-00002.safetensors\"",
+        "'a' lies in model-00002-of-00002.safetensors, but it lies in model-00001-of-00002.safetensors")]
     [InlineData("\"x\": \"model-00002-of-00002.safetensors\"", "'x' lies in model-00002-of-00002.safetensors, where it is missing")]
     [InlineData("\"a\": 3", "3 instead of a file")]
     [InlineData("\"a\": \"model-00001-of-00002.safetensors\", \"a\": \"model-00001-of-00002.safetensors\"", "'a' twice")]
@@ -73,13 +76,15 @@ public sealed class ShardedTensorFileTests : IDisposable
     public void Open_NoIndex_SaysSo(string text)
     {
         File.WriteAllText(_folder.File("model.safetensors.index.json"), text);
-        Assert.Contains("weight_map", Assert.Throws<InvalidFileException>(() => ShardedTensorFile.Open(_folder.File("model.safetensors.index.json"))).Message);
+        Assert.Contains("weight_map", Assert.Throws<InvalidFileException>(() =>
+            ShardedTensorFile.Open(_folder.File("model.safetensors.index.json"))).Message);
     }
 
     [Fact]
     public void Open_NameInTwoShards_NamesBoth()
     {
-        SafetensorsWriter.Write(_folder.File(Second), [RawFile.Payload("c", TensorDType.U8, [1], [6]), RawFile.Payload("b", TensorDType.U8, [1], [7])]);
+        SafetensorsWriter.Write(_folder.File(Second),
+            [RawFile.Payload("c", TensorDType.U8, [1], [6]), RawFile.Payload("b", TensorDType.U8, [1], [7])]);
         var message = AssertFault($"\"a\": \"{First}\", \"c\": \"{Second}\"", "'b' lies in two files");
         Assert.Contains(First, message);
         Assert.Contains(Second, message);
@@ -95,7 +100,8 @@ public sealed class ShardedTensorFileTests : IDisposable
 
     [Fact]
     public void Open_TooManyShards_IsRefused() =>
-        AssertFault(string.Join(", ", Enumerable.Range(0, 2000).Select(i => $"\"t{i}\": \"shard-{i}.safetensors\"")), "more than 1000 files");
+        AssertFault(string.Join(", ", Enumerable.Range(0, 2000).Select(i => $"\"t{i}\": \"shard-{i}.safetensors\"")),
+            "more than 1000 files");
 
     [Fact]
     public void Open_Pipe_SaysSoInsteadOfWaiting()

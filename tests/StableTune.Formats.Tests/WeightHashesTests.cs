@@ -15,7 +15,8 @@ public sealed class WeightHashesTests : IDisposable
         using var file = SafetensorsFile.Open(Fixtures.Path("training", "lora_fp32", "lora_saved_fp16.safetensors"));
         Assert.Equal(file.Metadata["sshs_model_hash"], WeightHashes.OfTensors(file.Path));
         var counted = file.Metadata.Where(m => m.Key.StartsWith("ss_", StringComparison.Ordinal)).ToDictionary();
-        var hashes = SafetensorsWriter.Hash(file.Tensors.Select(i => new TensorPayload(i.Name, i.DType, i.Shape, s => s.Write(file.Span(i.Name)))), counted);
+        var hashes = SafetensorsWriter.Hash(
+            file.Tensors.Select(i => new TensorPayload(i.Name, i.DType, i.Shape, s => s.Write(file.Span(i.Name)))), counted);
         Assert.Equal(file.Metadata["sshs_model_hash"], hashes.Model);
         Assert.Equal(file.Metadata["sshs_legacy_hash"], hashes.Legacy);
         Assert.Equal("e3b0c442", hashes.Legacy);
@@ -113,7 +114,8 @@ public sealed class WeightHashesTests : IDisposable
         {
             var metadata = file.Metadata.Where(entry => entry.Key != "sshs_model_hash").ToDictionary();
             metadata["sshs_legacy_hash"] = "wrong";
-            SafetensorsWriter.Write(path, file.Tensors.Select(i => new TensorPayload(i.Name, i.DType, i.Shape, s => s.Write(file.Span(i.Name)))), metadata);
+            SafetensorsWriter.Write(path, file.Tensors.Select(i =>
+                new TensorPayload(i.Name, i.DType, i.Shape, s => s.Write(file.Span(i.Name)))), metadata);
         }
 
         var other = _folder.File("new", "lora.safetensors");

@@ -54,7 +54,8 @@ public sealed class AnswerTests : IDisposable
         foreach (var path in new[] { $"{new string('x', 241)}.json", string.Join('/', Enumerable.Repeat("xxxx", 300)) })
         {
             _bed.Hub.Always(FakeHub.TreePath(), _ => Reply.Json($"[{Entry(path)}]"));
-            Assert.Contains("are possible", Assert.Throws<HubException>(() => _bed.Client().Resolve(HubName.Parse(FakeHub.Name), HubSelection.All)).Message);
+            Assert.Contains("are possible",
+                Assert.Throws<HubException>(() => _bed.Client().Resolve(HubName.Parse(FakeHub.Name), HubSelection.All)).Message);
         }
     }
 
@@ -164,7 +165,8 @@ public sealed class AnswerTests : IDisposable
     public void PagesWithoutEnd_AreCut()
     {
         var page = 0;
-        _bed.Hub.Always(FakeHub.TreePath(), _ => Reply.Json($"[{Entry($"{page}.json")}]", ("Link", $"<{FakeHub.TreePath()}?cursor={++page}>; rel=\"next\"")));
+        _bed.Hub.Always(FakeHub.TreePath(), _ =>
+            Reply.Json($"[{Entry($"{page}.json")}]", ("Link", $"<{FakeHub.TreePath()}?cursor={++page}>; rel=\"next\"")));
         Assert.Contains("does not end (501 pages", _bed.Fails(HubFault.BadAnswer).Message);
     }
 
@@ -189,6 +191,7 @@ public sealed class AnswerTests : IDisposable
     private void NothingWasWritten()
     {
         Assert.Empty(Directory.Exists(_bed.Cache) ? Directory.GetFiles(_bed.Cache, "*", SearchOption.AllDirectories) : []);
-        Assert.DoesNotContain(Directory.GetFiles(_bed.Folder.Path, "*", SearchOption.AllDirectories), path => path.Contains("evil", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(_bed.Folder.Path, "*", SearchOption.AllDirectories), path =>
+            path.Contains("evil", StringComparison.Ordinal));
     }
 }

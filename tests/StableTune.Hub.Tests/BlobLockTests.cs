@@ -15,9 +15,11 @@ public sealed class BlobLockTests : IDisposable
         _bed.Hub.WithModel();
         using var first = _bed.Client();
         using var second = _bed.Client();
-        var found = await Task.WhenAll(Task.Run(() => first.Resolve(Name)), Task.Run(() => second.Resolve(Name)), Task.Run(() => first.Resolve(Name)));
+        var found = await Task.WhenAll(
+            Task.Run(() => first.Resolve(Name)), Task.Run(() => second.Resolve(Name)), Task.Run(() => first.Resolve(Name)));
         Assert.All(found, snapshot => Assert.Equal(_bed.Snapshot, snapshot.Path));
-        foreach (var path in new[] { "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors", "unet/config.json", "tokenizer/merges.txt", "model_index.json" })
+        foreach (var path in new[] { "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors",
+            "unet/config.json", "tokenizer/merges.txt", "model_index.json" })
         {
             Assert.Equal(1, _bed.Hub.Server.CountOf(FakeHub.FilePath(path)));
             Assert.Equal(_bed.Hub.Files[path], _bed.Placed(path));

@@ -98,7 +98,8 @@ public sealed class DownloadTests : IDisposable
     [InlineData(null)]
     public void WrongRanges_StartAgain(string? range)
     {
-        _bed.Hub.Next(Path1, Cut(30_000), _ => new Reply { Status = 206, Body = _bed.Hub.Files[File1][30_000..], Headers = range is null ? [] : [("Content-Range", range)] });
+        _bed.Hub.Next(Path1, Cut(30_000), _ =>
+            new Reply { Status = 206, Body = _bed.Hub.Files[File1][30_000..], Headers = range is null ? [] : [("Content-Range", range)] });
         Succeeds();
         Assert.Equal([0, 30_000, 0], Froms());
     }
@@ -114,7 +115,8 @@ public sealed class DownloadTests : IDisposable
     [Fact]
     public void AnswersThatEndTooEarly_AreTakenUp()
     {
-        _bed.Hub.Next(Path1, request => _bed.Hub.File(request) with { Body = _bed.Hub.Files[File1][..40_000] }, request => _bed.Hub.File(request) with { ContentLength = -1, CutAfter = 20_000 });
+        _bed.Hub.Next(Path1, request => _bed.Hub.File(request) with { Body = _bed.Hub.Files[File1][..40_000] }, request =>
+            _bed.Hub.File(request) with { ContentLength = -1, CutAfter = 20_000 });
         Succeeds();
         Assert.Equal([0, 40_000, 60_000], Froms());
     }
@@ -170,7 +172,8 @@ public sealed class DownloadTests : IDisposable
     [Fact]
     public void StallsInTheMiddle_AreTakenUp()
     {
-        _bed.Hub.Next(Path1, request => Cut(30_000)(request) with { Stall = () => OnceThere(30_000, () => _bed.Clock.Advance(TimeSpan.FromSeconds(61))) });
+        _bed.Hub.Next(Path1, request =>
+            Cut(30_000)(request) with { Stall = () => OnceThere(30_000, () => _bed.Clock.Advance(TimeSpan.FromSeconds(61))) });
         Succeeds();
         Assert.Equal([0, 30_000], Froms());
         Assert.Contains(_bed.Log.Lines, line => line.Contains("stood still for 60 s", StringComparison.Ordinal));
@@ -188,7 +191,8 @@ public sealed class DownloadTests : IDisposable
     [Fact]
     public void WebPages_AreNotWrittenAsFiles()
     {
-        _bed.Hub.Always(Path1, _ => new Reply { Body = "<html>log in</html>"u8.ToArray(), Headers = [("Content-Type", "text/html; charset=utf-8")] });
+        _bed.Hub.Always(Path1, _ => new Reply { Body = "<html>log in</html>"u8.ToArray(),
+            Headers = [("Content-Type", "text/html; charset=utf-8")] });
         var error = _bed.Fails(HubFault.BadAnswer, Name.ToString());
         Assert.Contains("a web page instead of the file", error.Message);
         Assert.Single(Froms());
@@ -219,8 +223,11 @@ public sealed class DownloadTests : IDisposable
     [InlineData("deflate")]
     public void CompressedAnswers_AreUnpacked(string encoding)
     {
-        _bed.Hub.Always(Path1, _ => new Reply { Body = Packed(_bed.Hub.Files[File1], encoding), Headers = [("Content-Encoding", encoding)] });
-        _bed.Hub.Always(FakeHub.TreePath(), _ => Reply.Json("") with { Body = Packed(Encoding.UTF8.GetBytes(_bed.Hub.Tree()), encoding), Headers = [("Content-Encoding", encoding)] });
+        _bed.Hub.Always(Path1, _ => new Reply { Body = Packed(_bed.Hub.Files[File1], encoding),
+            Headers = [("Content-Encoding", encoding)] });
+        _bed.Hub.Always(FakeHub.TreePath(), _ =>
+            Reply.Json("") with { Body = Packed(Encoding.UTF8.GetBytes(_bed.Hub.Tree()), encoding),
+            Headers = [("Content-Encoding", encoding)] });
         Succeeds();
     }
 
@@ -235,7 +242,8 @@ public sealed class DownloadTests : IDisposable
     [Fact]
     public void TornCompression_IsTriedAgain()
     {
-        _bed.Hub.Next(Path1, _ => new Reply { Body = [1, 2, 3, 4], Headers = [("Content-Encoding", "gzip")] }, _ => new Reply { Body = [1], Headers = [("Content-Encoding", "zstd")] });
+        _bed.Hub.Next(Path1, _ => new Reply { Body = [1, 2, 3, 4], Headers = [("Content-Encoding", "gzip")] }, _ =>
+            new Reply { Body = [1], Headers = [("Content-Encoding", "zstd")] });
         Succeeds();
     }
 
@@ -297,7 +305,8 @@ public sealed class DownloadTests : IDisposable
     private static byte[] Packed(byte[] bytes, string encoding)
     {
         using var packed = new MemoryStream();
-        using (Stream stream = encoding switch { "gzip" => new GZipStream(packed, CompressionLevel.Fastest), "br" => new BrotliStream(packed, CompressionLevel.Fastest), _ => new ZLibStream(packed, CompressionLevel.Fastest) })
+        using (Stream stream = encoding switch { "gzip" => new GZipStream(packed, CompressionLevel.Fastest), "br" =>
+            new BrotliStream(packed, CompressionLevel.Fastest), _ => new ZLibStream(packed, CompressionLevel.Fastest) })
             stream.Write(bytes);
         return packed.ToArray();
     }

@@ -9,7 +9,8 @@ public sealed class HostileListTests
 {
     private static readonly string[] Pieces =
     [
-        "../", "..", "/", "\\\\", "\\u0000", ":", "~", "\"", "{", "}", "[", "]", "null", "-1", "1e999", "9223372036854775807", "con", " ", ".", "\\ud800", "file", "lfs", "oid",
+        "../", "..", "/", "\\\\", "\\u0000", ":", "~", "\"", "{", "}", "[", "]", "null", "-1", "1e999", "9223372036854775807", "con", " ",
+            ".", "\\ud800", "file", "lfs", "oid",
     ];
 
     [Fact]
@@ -28,9 +29,12 @@ public sealed class HostileListTests
             var cache = folder.File("hub", "cache");
             var list = Mutated(tree, random);
             var snapshots = Path.Combine(cache, "models--frog--green", "snapshots");
-            if (Directory.Exists(snapshots)) Directory.Delete(snapshots, recursive: true);   // what an earlier list put there must not meet this one's
+            // what an earlier list put there must not meet this one's
+            if (Directory.Exists(snapshots)) Directory.Delete(snapshots, recursive: true);
             using var http = new HttpClient(new Answers(hub, list));
-            using var client = new HubClient(http, new HubOptions { CacheFolder = cache, Token = "", Offline = false, Retries = 0, CheckForUpdates = true, Endpoint = new Uri("http://hub.test") });
+            using var client = new HubClient(
+                http, new HubOptions { CacheFolder = cache, Token = "", Offline = false, Retries = 0, CheckForUpdates = true,
+                Endpoint = new Uri("http://hub.test") });
             try
             {
                 client.Resolve(HubName.Parse(FakeHub.Name), HubSelection.All);
@@ -70,7 +74,8 @@ public sealed class HostileListTests
                 case 0: text.Insert(at, Pieces[random.Next(Pieces.Length)]); break;
                 case 1: text.Remove(at, Math.Min(random.Next(4), text.Length - at)); break;
                 case 2: text[at] = (char)random.Next(32, 127); break;
-                default: text.Insert(text.ToString().IndexOf("\"path\":\"", StringComparison.Ordinal) is >= 0 and var path ? path + 8 : at, Pieces[random.Next(Pieces.Length)]); break;
+                default: text.Insert(text.ToString().IndexOf("\"path\":\"", StringComparison.Ordinal) is >= 0 and var path ? path + 8 : at,
+                    Pieces[random.Next(Pieces.Length)]); break;
             }
         }
 
@@ -83,9 +88,11 @@ public sealed class HostileListTests
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var path = Uri.UnescapeDataString(request.RequestUri!.AbsolutePath);
-            var (status, body) = path == FakeHub.InfoPath() ? (HttpStatusCode.OK, Encoding.UTF8.GetBytes($$"""{"sha": "{{FakeHub.Commit}}"}"""))
+            var (status, body) = path == FakeHub.InfoPath()
+                ? (HttpStatusCode.OK, Encoding.UTF8.GetBytes($$"""{"sha": "{{FakeHub.Commit}}"}"""))
                 : path == FakeHub.TreePath() ? (HttpStatusCode.OK, Encoding.UTF8.GetBytes(list))
-                : path.StartsWith(FakeHub.FilePath(""), StringComparison.Ordinal) && hub.Files.TryGetValue(path[FakeHub.FilePath("").Length..], out var file) ? (HttpStatusCode.OK, file)
+                : path.StartsWith(FakeHub.FilePath(""), StringComparison.Ordinal)
+                    && hub.Files.TryGetValue(path[FakeHub.FilePath("").Length..], out var file) ? (HttpStatusCode.OK, file)
                 : (HttpStatusCode.NotFound, []);
             var answer = new HttpResponseMessage(status) { RequestMessage = request, Content = new ByteArrayContent(body) };
             answer.Content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");

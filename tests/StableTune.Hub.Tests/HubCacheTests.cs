@@ -38,9 +38,11 @@ public sealed class HubCacheTests
         using var bed = new HubBed();
         WriteModel(bed, FakeHub.Commit);
         WriteModel(bed, Other);
-        Directory.SetLastWriteTimeUtc(Path.Combine(bed.Repository, "snapshots", Other), new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        Directory.SetLastWriteTimeUtc(Path.Combine(bed.Repository, "snapshots", Other),
+            new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
         Assert.Equal(FakeHub.Commit, bed.Client().FindInCache(Model)!.Commit);
-        Directory.SetLastWriteTimeUtc(Path.Combine(bed.Repository, "snapshots", Other), new DateTime(2050, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        Directory.SetLastWriteTimeUtc(Path.Combine(bed.Repository, "snapshots", Other),
+            new DateTime(2050, 1, 1, 0, 0, 0, DateTimeKind.Utc));
         Assert.Equal(Other, bed.Client().FindInCache(Model)!.Commit);
         Assert.Null(bed.Client().FindInCache(Model.At("fp16")));
     }

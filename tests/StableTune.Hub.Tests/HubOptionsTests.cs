@@ -23,7 +23,8 @@ public sealed class HubOptionsTests
     }
 
     [Fact]
-    public void Token_IsLeftAlone_WhereTheEnvironmentSaysSo() => Sends(null, null, ("HF_TOKEN", "variable"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"));
+    public void Token_IsLeftAlone_WhereTheEnvironmentSaysSo() =>
+        Sends(null, null, ("HF_TOKEN", "variable"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"));
 
     [Fact]
     public void Defaults_AreInOrder() => Assert.Empty(new HubOptions().Validate());
@@ -33,12 +34,15 @@ public sealed class HubOptionsTests
     {
         var options = new HubOptions
         {
-            Endpoint = new Uri("ftp://x"), Token = $"{Secret}\r\nX-Evil: 1", CacheFolder = " ", Revision = "../x", RequestTimeout = TimeSpan.Zero,
-            StallTimeout = TimeSpan.FromSeconds(-1), Retries = 21, RetryDelay = TimeSpan.FromMinutes(1), LongestRetryDelay = TimeSpan.FromDays(1), ParallelDownloads = 0,
+            Endpoint = new Uri("ftp://x"), Token = $"{Secret}\r\nX-Evil: 1", CacheFolder = " ", Revision = "../x",
+            RequestTimeout = TimeSpan.Zero,
+            StallTimeout = TimeSpan.FromSeconds(-1), Retries = 21, RetryDelay = TimeSpan.FromMinutes(1),
+            LongestRetryDelay = TimeSpan.FromDays(1), ParallelDownloads = 0,
         };
         var problems = options.Validate().ToArray();
         Assert.Equal(
-            ["Endpoint", "Token", "CacheFolder", "Revision", "RequestTimeout", "StallTimeout", "Retries", "RetryDelay", "LongestRetryDelay", "ParallelDownloads"],
+            ["Endpoint", "Token", "CacheFolder", "Revision", "RequestTimeout", "StallTimeout", "Retries", "RetryDelay",
+                "LongestRetryDelay", "ParallelDownloads"],
             problems.Select(p => p.Option["HubOptions.".Length..]));
         var error = Assert.Throws<InvalidOptionsException>(() => new HubClient(options));
         Assert.Equal(10, error.Problems.Count);
@@ -75,7 +79,8 @@ public sealed class HubOptionsTests
     public void CacheFolder_IsWhereOtherProgramsLook(string variable, string value, string folder)
     {
         using var bed = new HubBed();
-        using var client = bed.Client(new HubOptions { Token = "" }, environment: new Dictionary<string, string> { ["HOME"] = "/users/me", [variable] = value });
+        using var client = bed.Client(new HubOptions { Token = "" }, environment: new Dictionary<string,
+            string> { ["HOME"] = "/users/me", [variable] = value });
         Assert.Equal(Path.GetFullPath(folder), client.CacheFolder);
         Assert.Equal("https://huggingface.co/", client.Endpoint.AbsoluteUri);
         Assert.False(client.IsOffline);
@@ -112,7 +117,8 @@ public sealed class HubOptionsTests
     public void Token_ThatCannotBeOne_IsRefused_WithoutBeingShown()
     {
         using var bed = new HubBed();
-        var error = Assert.Throws<InvalidOptionsException>(() => bed.Client(new HubOptions(), environment: new Dictionary<string, string> { ["HF_TOKEN"] = $"{Secret} x" }));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            bed.Client(new HubOptions(), environment: new Dictionary<string, string> { ["HF_TOKEN"] = $"{Secret} x" }));
         Assert.StartsWith("HF_TOKEN", Assert.Single(error.Problems).ToString());
         Assert.DoesNotContain(Secret, error.ToString());
     }
@@ -121,7 +127,8 @@ public sealed class HubOptionsTests
     public void EndpointOfTheEnvironment_ThatIsNone_IsRefused()
     {
         using var bed = new HubBed();
-        var error = Assert.Throws<InvalidOptionsException>(() => bed.Client(new HubOptions(), environment: new Dictionary<string, string> { ["HF_ENDPOINT"] = "hub" }));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            bed.Client(new HubOptions(), environment: new Dictionary<string, string> { ["HF_ENDPOINT"] = "hub" }));
         Assert.Contains("HF_ENDPOINT is \"hub\"", error.Message);
     }
 

@@ -17,10 +17,12 @@ public sealed class ModelFilesTests
         "feature_extractor/preprocessor_config.json",
         "safety_checker/config.json", "safety_checker/model.safetensors", "safety_checker/pytorch_model.bin",
         "scheduler/scheduler_config.json",
-        "text_encoder/config.json", "text_encoder/flax_model.msgpack", "text_encoder/model.fp16.safetensors", "text_encoder/model.safetensors",
+        "text_encoder/config.json", "text_encoder/flax_model.msgpack", "text_encoder/model.fp16.safetensors",
+            "text_encoder/model.safetensors",
         "text_encoder/model.onnx", "text_encoder/openvino_model.bin", "text_encoder/openvino_model.xml", "text_encoder/pytorch_model.bin",
         "tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json",
-        "unet/config.json", "unet/diffusion_flax_model.msgpack", "unet/diffusion_pytorch_model.bin", "unet/diffusion_pytorch_model.fp16.bin",
+        "unet/config.json", "unet/diffusion_flax_model.msgpack", "unet/diffusion_pytorch_model.bin",
+            "unet/diffusion_pytorch_model.fp16.bin",
         "unet/diffusion_pytorch_model.non_ema.safetensors", "unet/diffusion_pytorch_model.safetensors",
         "vae/config.json", "vae/diffusion_pytorch_model.bin", "vae_1_0/config.json", "vae_1_0/diffusion_pytorch_model.safetensors",
         "vae_decoder/model.onnx",
@@ -32,8 +34,10 @@ public sealed class ModelFilesTests
         string[] expected =
         [
             "model_index.json",
-            "feature_extractor/preprocessor_config.json", "safety_checker/config.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-            "tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
+            "feature_extractor/preprocessor_config.json", "safety_checker/config.json", "scheduler/scheduler_config.json",
+                "text_encoder/config.json",
+            "tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json",
+                "unet/config.json",
             "vae/config.json",
             "text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin",
         ];
@@ -75,24 +79,29 @@ public sealed class ModelFilesTests
     {
         string[] all = [Name + index, Name + one, Name + two];
         var chosen = ModelFiles.Select(["model_index.json", "unet/config.json", .. all], OnlyUNet, variant);
-        Assert.Equal(all.Concat(["model_index.json", "unet/config.json"]).Order(StringComparer.Ordinal), chosen.Order(StringComparer.Ordinal));
+        Assert.Equal(all.Concat(["model_index.json", "unet/config.json"]).Order(StringComparer.Ordinal),
+            chosen.Order(StringComparer.Ordinal));
         Assert.Empty(ModelFiles.Missing(chosen, OnlyUNet));
-        Assert.Equal(["unet: 1 shard(s) of the weights"], ModelFiles.Missing(["model_index.json", "unet/config.json", .. all[..2]], OnlyUNet));
+        Assert.Equal(["unet: 1 shard(s) of the weights"],
+            ModelFiles.Missing(["model_index.json", "unet/config.json", .. all[..2]], OnlyUNet));
     }
 
     [Fact]
     public void Select_PrefersOneFileToShards_AndWholeFormsToTornOnes()
     {
-        string[] paths = ["model_index.json", "unet/config.json", Name + ".safetensors", Name + ".safetensors.index.json", Name + "-00001-of-00001.safetensors"];
+        string[] paths = ["model_index.json", "unet/config.json", Name + ".safetensors", Name + ".safetensors.index.json",
+            Name + "-00001-of-00001.safetensors"];
         Assert.Equal(["model_index.json", "unet/config.json", Name + ".safetensors"], ModelFiles.Select(paths, OnlyUNet));
-        string[] torn = ["model_index.json", "unet/config.json", Name + ".bin", Name + ".safetensors.index.json", Name + "-00001-of-00002.safetensors"];
+        string[] torn = ["model_index.json", "unet/config.json", Name + ".bin", Name + ".safetensors.index.json",
+            Name + "-00001-of-00002.safetensors"];
         Assert.Equal(["model_index.json", "unet/config.json", Name + ".bin"], ModelFiles.Select(torn, OnlyUNet));
     }
 
     [Fact]
     public void Select_WithoutIndex_TakesOnePart_OrNothing()
     {
-        string[] vae = ["README.md", "config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors", "vae-ft-mse.ckpt"];
+        string[] vae = ["README.md", "config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors",
+            "vae-ft-mse.ckpt"];
         Assert.Equal(["config.json", "diffusion_pytorch_model.safetensors"], ModelFiles.Select(vae, null));
         Assert.Empty(ModelFiles.Select(["README.md", "sd.safetensors", "sd.ckpt"], null));
         Assert.Empty(ModelFiles.Select(["config.json", "sd.ckpt"], null));
@@ -103,7 +112,8 @@ public sealed class ModelFilesTests
     [Fact]
     public void Missing_NamesEachPart()
     {
-        string[] there = ["model_index.json", "text_encoder/config.json", "text_encoder/flax_model.msgpack", "tokenizer/vocab.json", "unet/diffusion_pytorch_model.bin"];
+        string[] there = ["model_index.json", "text_encoder/config.json", "text_encoder/flax_model.msgpack", "tokenizer/vocab.json",
+            "unet/diffusion_pytorch_model.bin"];
         Assert.Equal(
             ["scheduler: scheduler_config.json", "text_encoder: weights", "tokenizer: vocabulary", "unet: config.json", "vae: config.json"],
             ModelFiles.Missing(there, Index));

@@ -14,7 +14,9 @@ public sealed class RedirectTests : IDisposable
     public RedirectTests()
     {
         var content = _bed.Hub.Add("a.bin", 5000);
-        _other = new TestServer(request => new Reply { Body = content[(int)request.From..], Status = request.From > 0 ? 206 : 200, Headers = request.From > 0 ? [("Content-Range", $"bytes {request.From}-4999/5000")] : [("X-Linked-Size", "1")] });
+        _other = new TestServer(request =>
+            new Reply { Body = content[(int)request.From..], Status = request.From > 0 ? 206 : 200,
+            Headers = request.From > 0 ? [("Content-Range", $"bytes {request.From}-4999/5000")] : [("X-Linked-Size", "1")] });
     }
 
     public void Dispose()
@@ -26,7 +28,9 @@ public sealed class RedirectTests : IDisposable
     [Fact]
     public void OtherHosts_GetTheRequestWithoutTheToken()
     {
-        _bed.Hub.Always(Path1, request => Reply.RedirectTo($"{_other.Address}store/x?signature=abc", ("X-Linked-Size", "5000"), ("X-Linked-ETag", $"\"{_bed.Hub.Id("a.bin")}\"")));
+        _bed.Hub.Always(Path1, request =>
+            Reply.RedirectTo($"{_other.Address}store/x?signature=abc", ("X-Linked-Size", "5000"),
+            ("X-Linked-ETag", $"\"{_bed.Hub.Id("a.bin")}\"")));
         Resolve();
         Assert.All(_bed.Hub.Server.Requests, request => Assert.Equal($"Bearer {Secret}", request.Token));
         var away = Assert.Single(_other.Requests);
@@ -73,7 +77,8 @@ public sealed class RedirectTests : IDisposable
     public void RenamedRepositories_AreFollowed(int status)
     {
         _bed.Hub.Always("/api/models/frog/old/revision/main", _ => Reply.Of(status, ("Location", FakeHub.InfoPath())));
-        _bed.Hub.Always($"/api/models/frog/old/tree/{FakeHub.Commit}", _ => Reply.Of(status, ("Location", $"{FakeHub.TreePath()}?recursive=true")));
+        _bed.Hub.Always($"/api/models/frog/old/tree/{FakeHub.Commit}", _ =>
+            Reply.Of(status, ("Location", $"{FakeHub.TreePath()}?recursive=true")));
         _bed.Hub.Always($"/frog/old/resolve/{FakeHub.Commit}/a.bin", _ => Reply.Of(status, ("Location", Path1)));
         Assert.Equal(_bed.Hub.Files["a.bin"], File.ReadAllBytes(_bed.Client().Resolve(HubName.Parse("frog/old/a.bin")).Path));
     }
@@ -131,10 +136,13 @@ public sealed class RedirectTests : IDisposable
     {
         _bed.Hub.Always(Path1, _ => Reply.RedirectTo($"{_other.Address}store/x"));
         var services = new ServiceCollection();
-        services.AddHttpClient("hub", http => http.Timeout = Timeout.InfiniteTimeSpan).ConfigurePrimaryHttpMessageHandler(HubClient.CreateHandler);
-        services.AddTransient(p => new HubClient(p.GetRequiredService<IHttpClientFactory>().CreateClient("hub"), _bed.Options with { Token = Secret }));
+        services.AddHttpClient("hub", http => http.Timeout = Timeout.InfiniteTimeSpan)
+            .ConfigurePrimaryHttpMessageHandler(HubClient.CreateHandler);
+        services.AddTransient(p => new HubClient(
+            p.GetRequiredService<IHttpClientFactory>().CreateClient("hub"), _bed.Options with { Token = Secret }));
         using var provider = services.BuildServiceProvider();
-        Assert.Equal(_bed.Hub.Files["a.bin"], File.ReadAllBytes(provider.GetRequiredService<HubClient>().Resolve(HubName.Parse("frog/green/a.bin")).Path));
+        Assert.Equal(_bed.Hub.Files["a.bin"],
+            File.ReadAllBytes(provider.GetRequiredService<HubClient>().Resolve(HubName.Parse("frog/green/a.bin")).Path));
         Assert.Null(Assert.Single(_other.Requests).Token);
     }
 

@@ -47,7 +47,8 @@ public sealed class RefusalTests : IDisposable
     [InlineData(403, Secret, "check that the token is valid")]
     public void GatedRepositories_NameThePageOfTheLicence(int status, string token, string said)
     {
-        _bed.Hub.Always(FakeHub.FilePath("unet/diffusion_pytorch_model.safetensors"), _ => Reply.Of(status, ("X-Error-Code", "GatedRepo"), ("X-Error-Message", "Access is restricted.")));
+        _bed.Hub.Always(FakeHub.FilePath("unet/diffusion_pytorch_model.safetensors"), _ =>
+            Reply.Of(status, ("X-Error-Code", "GatedRepo"), ("X-Error-Message", "Access is restricted.")));
         var error = _bed.Fails(HubFault.AccessDenied, options: _bed.Options with { Token = token });
         Assert.Contains("gated", error.Message);
         Assert.Contains("\"Access is restricted\"", error.Message);
@@ -112,7 +113,8 @@ public sealed class RefusalTests : IDisposable
         Assert.All(_bed.Hub.Server.Requests, request => Assert.Equal($"Bearer {Secret}", request.Token));
         Assert.NotEmpty(_bed.Log.Lines);
         Assert.DoesNotContain(_bed.Log.Lines, line => line.Contains(Secret, StringComparison.Ordinal));
-        Assert.DoesNotContain(Directory.GetFiles(_bed.Cache, "*", SearchOption.AllDirectories), path => File.ReadAllText(path).Contains(Secret, StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(_bed.Cache, "*", SearchOption.AllDirectories), path =>
+            File.ReadAllText(path).Contains(Secret, StringComparison.Ordinal));
     }
 
     [Theory]

@@ -19,7 +19,8 @@ public sealed class ResolveTests
             "model_index.json", "scheduler/scheduler_config.json", "tokenizer/merges.txt", "tokenizer/vocab.json", "unet/config.json",
             "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "vae/diffusion_pytorch_model.safetensors",
         ];
-        var there = Directory.GetFiles(bed.Snapshot, "*", SearchOption.AllDirectories).Select(p => Path.GetRelativePath(bed.Snapshot, p)).Order(StringComparer.Ordinal);
+        var there = Directory.GetFiles(bed.Snapshot, "*", SearchOption.AllDirectories).Select(p => Path.GetRelativePath(bed.Snapshot, p))
+            .Order(StringComparer.Ordinal);
         Assert.Equal(wanted, there);
         foreach (var path in wanted)
         {
@@ -65,9 +66,11 @@ public sealed class ResolveTests
     {
         using var bed = new HubBed();
         bed.Hub.WithModel();
-        var weights = bed.Hub.Files.Keys.Single(path => path.StartsWith("vae/", StringComparison.Ordinal) && path.EndsWith(".safetensors", StringComparison.Ordinal));
+        var weights = bed.Hub.Files.Keys.Single(path =>
+            path.StartsWith("vae/", StringComparison.Ordinal) && path.EndsWith(".safetensors", StringComparison.Ordinal));
         var found = bed.Client().Resolve(HubName.Parse($"frog/green/{weights}"));
-        Assert.Equal(["config.json", Path.GetFileName(weights)], Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order());
+        Assert.Equal(["config.json", Path.GetFileName(weights)],
+            Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order());
         Assert.Single(Directory.GetDirectories(bed.Snapshot));
     }
 
@@ -87,12 +90,14 @@ public sealed class ResolveTests
         Assert.Equal(Path.Combine(bed.Snapshot, "unet", "diffusion_pytorch_model.safetensors.index.json"), found.Path);
         Assert.Equal(
             [.. shards.Select(Path.GetFileName), "config.json", Path.GetFileName(found.Path)],
-            Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order(StringComparer.Ordinal).OrderBy(file => !file!.Contains("-of-", StringComparison.Ordinal)));
+            Directory.GetFiles(Path.GetDirectoryName(found.Path)!).Select(Path.GetFileName).Order(StringComparer.Ordinal)
+                .OrderBy(file => !file!.Contains("-of-", StringComparison.Ordinal)));
 
         // What lacks a shard is no longer what was asked for, and is mended.
         Assert.True(bed.Client().Resolve(name).FromCache);
         File.Delete(Path.Combine(bed.Snapshot, shards[1]));
-        Assert.Contains("1 shard(s)", bed.Fails(HubFault.Offline, name.ToString(), bed.Options with { Offline = true }).Reason, StringComparison.Ordinal);
+        Assert.Contains("1 shard(s)", bed.Fails(HubFault.Offline, name.ToString(), bed.Options with { Offline = true }).Reason,
+            StringComparison.Ordinal);
         Assert.False(bed.Client().Resolve(name).FromCache);
         Assert.Equal(bed.Hub.Files[shards[1]], bed.Placed(shards[1]));
     }
@@ -150,7 +155,8 @@ public sealed class ResolveTests
         bed.Client().Resolve(Model, HubSelection.Where(path => path.EndsWith(".md", StringComparison.Ordinal)));
         Assert.Equal("a model", Encoding.UTF8.GetString(bed.Placed("README.md")));
         Assert.Single(Directory.GetFiles(bed.Snapshot, "*", SearchOption.AllDirectories));
-        Assert.Contains("files that are wanted", Assert.Throws<HubException>(() => bed.Client().Resolve(Model, HubSelection.Where(_ => false))).Message);
+        Assert.Contains("files that are wanted",
+            Assert.Throws<HubException>(() => bed.Client().Resolve(Model, HubSelection.Where(_ => false))).Message);
     }
 
     [Fact]
@@ -161,7 +167,8 @@ public sealed class ResolveTests
         bed.Hub.AddText("vae/config.json", "{\"a\": 1}");   // the same blob as the UNet's
         bed.Client(links: false).Resolve(Model);
         Assert.Null(new FileInfo(Path.Combine(bed.Snapshot, "unet", "config.json")).LinkTarget);
-        foreach (var path in new[] { "unet/config.json", "vae/config.json", "unet/diffusion_pytorch_model.safetensors" }) Assert.Equal(bed.Hub.Files[path], bed.Placed(path));
+        foreach (var path in new[] { "unet/config.json", "vae/config.json", "unet/diffusion_pytorch_model.safetensors" })
+            Assert.Equal(bed.Hub.Files[path], bed.Placed(path));
         Assert.True(bed.Client(links: false).Resolve(Model).FromCache);
     }
 
@@ -178,7 +185,8 @@ public sealed class ResolveTests
         var moved = bed.Client(bed.Options with { CheckForUpdates = true }).Resolve(Model);
         Assert.Equal(new string('b', 40), moved.Commit);
         Assert.Equal("{\"a\": 5}", File.ReadAllText(Path.Combine(moved.Path, "unet", "config.json")));
-        Assert.Equal(weights, bed.Hub.Server.Requests.Count(r => r.Path.EndsWith(".safetensors", StringComparison.Ordinal)));   // the same blobs
+        // the same blobs
+        Assert.Equal(weights, bed.Hub.Server.Requests.Count(r => r.Path.EndsWith(".safetensors", StringComparison.Ordinal)));
         Assert.Equal(moved.Commit, bed.Client().Resolve(Model).Commit);
     }
 

@@ -22,7 +22,8 @@ public sealed class RetryTests : IDisposable
     [Fact]
     public void RetryAfter_AsADate_IsKept()
     {
-        _bed.Hub.Next(FakeHub.FilePath("a.bin"), _ => Reply.Of(429, ("Retry-After", _bed.Clock.GetUtcNow().AddSeconds(90).ToString("r", CultureInfo.InvariantCulture))));
+        _bed.Hub.Next(FakeHub.FilePath("a.bin"), _ =>
+            Reply.Of(429, ("Retry-After", _bed.Clock.GetUtcNow().AddSeconds(90).ToString("r", CultureInfo.InvariantCulture))));
         Resolve();
         Assert.Equal([TimeSpan.FromSeconds(90)], _bed.Clock.Pauses);
     }
@@ -142,7 +143,8 @@ public sealed class RetryTests : IDisposable
 
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
             Interlocked.Increment(ref _asked) <= Answers
-                ? base.SendAsync(request, cancellationToken) : throw new HttpRequestException(HttpRequestError.NameResolutionError, "no such host");
+                ? base.SendAsync(request, cancellationToken)
+                    : throw new HttpRequestException(HttpRequestError.NameResolutionError, "no such host");
     }
 
     private void Resolve() => _bed.Client().Resolve(HubName.Parse("frog/green/a.bin"));

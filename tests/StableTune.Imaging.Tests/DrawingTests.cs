@@ -76,6 +76,7 @@ public sealed class DrawingTests
         Assert.Equal(2 * 100 * 50, Count(sheet, new(0, 200, 0)));
         Assert.Throws<ArgumentException>(() => ContactSheet.Draw([]));
         Assert.Throws<ArgumentException>(() => ContactSheet.Draw([new("x", [])]));
-        Assert.Contains("CellPixels", Assert.Throws<InvalidOptionsException>(() => ContactSheet.Draw([new("", [new(red)])], new() { CellPixels = 3 })).Message, StringComparison.Ordinal);
+        Assert.Contains("CellPixels", Assert.Throws<InvalidOptionsException>(() =>
+            ContactSheet.Draw([new("", [new(red)])], new() { CellPixels = 3 })).Message, StringComparison.Ordinal);
     }
 }

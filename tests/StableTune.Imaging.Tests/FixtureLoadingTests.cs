@@ -10,7 +10,8 @@ public sealed class FixtureLoadingTests
     public static IEnumerable<object[]> Bad => ImageCases.Names("loading", Name, item => !item.TryGetProperty("decoded_shape", out _));
 
     [Fact]
-    public void Cases_AreAllTested() => Assert.Equal((38, 34, 4), (ImageCases.Json.GetProperty("loading").GetArrayLength(), Good.Count(), Bad.Count()));
+    public void Cases_AreAllTested() =>
+        Assert.Equal((38, 34, 4), (ImageCases.Json.GetProperty("loading").GetArrayLength(), Good.Count(), Bad.Count()));
 
     [Theory]
     [MemberData(nameof(Good))]

@@ -6,7 +6,8 @@ namespace StableTune.Imaging.Tests;
 /// <summary>Resizing and cutting against OpenCV 4.10 and Pillow 13, as sd-scripts uses them.</summary>
 public sealed class FixtureResizeTests
 {
-    public static IEnumerable<object[]> Cases => ImageCases.Names("cases", item => item.Text("id"), item => item.TryGetProperty("tensor", out _)
+    public static IEnumerable<object[]> Cases =>
+        ImageCases.Names("cases", item => item.Text("id"), item => item.TryGetProperty("tensor", out _)
         && item.Size("bucket_reso") is { Width: > 0, Height: > 0 } && item.GetProperty("resized_size").ValueKind == JsonValueKind.Array);
 
     public static IEnumerable<object[]> Interpolations => ImageCases.Names("interpolation", item => item.Text("tensor"));
@@ -15,11 +16,14 @@ public sealed class FixtureResizeTests
 
     public static IEnumerable<object[]> Faces => ImageCases.Names("face_crop", item => item.Text("tensor"));
 
-    public static IEnumerable<object[]> SdTrainer => ImageCases.Names("sd_trainer", item => item.Text("image"), item => ImageCases.Has("sd_trainer/" + item.Text("image")));
+    public static IEnumerable<object[]> SdTrainer =>
+        ImageCases.Names("sd_trainer", item => item.Text("image"), item => ImageCases.Has("sd_trainer/" + item.Text("image")));
 
-    /// <summary>Two cases cannot be placed without enlarging, and of two of sd-trainer's only the sizes were recorded: the tests of data sets have all of them.</summary>
+    /// <summary>Two cases cannot be placed without enlarging, and of two of sd-trainer's only the sizes were recorded: the tests of data
+    /// sets have all of them.</summary>
     [Fact]
-    public void Cases_AreAllTested() => Assert.Equal((62, 40, 10, 4, 2), (Cases.Count(), Interpolations.Count(), AlphaMasks.Count(), Faces.Count(), SdTrainer.Count()));
+    public void Cases_AreAllTested() =>
+        Assert.Equal((62, 40, 10, 4, 2), (Cases.Count(), Interpolations.Count(), AlphaMasks.Count(), Faces.Count(), SdTrainer.Count()));
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -65,7 +69,8 @@ public sealed class FixtureResizeTests
     public void Resize_FaceCrop_GivesTheReferencePixels(string tensor)
     {
         var item = ImageCases.Find("face_crop", x => x.Text("tensor"), tensor);
-        var (image, width, height) = (ImageCases.Load(item.Text("image")), item.GetProperty("width").GetInt32(), item.GetProperty("height").GetInt32());
+        var (image, width, height) = (ImageCases.Load(item.Text("image")), item.GetProperty("width").GetInt32(),
+            item.GetProperty("height").GetInt32());
         var face = item.GetProperty("face").EnumerateArray().Select(value => value.GetInt32()).ToArray();
         var range = item.GetProperty("face_crop_aug_range")[0].GetDouble();
         // With equal bounds of the range nothing is left to chance.
@@ -74,7 +79,8 @@ public sealed class FixtureResizeTests
         var size = new PixelSize((int)((image.Width * scale) + 0.5), (int)((image.Height * scale) + 0.5));
         var (x, y) = ((int)((face[0] * scale) + 0.5), (int)((face[1] * scale) + 0.5));
         var resized = ImageResize.Resize(image, size.Width, size.Height);
-        var cut = resized.Crop(Math.Clamp(x - (width / 2), 0, size.Width - width), Math.Clamp(y - (height / 2), 0, size.Height - height), width, height);
+        var cut = resized.Crop(Math.Clamp(x - (width / 2), 0, size.Width - width), Math.Clamp(y - (height / 2), 0, size.Height - height),
+            width, height);
         ImageCases.AssertClose(ImageCases.Picture(tensor), cut, 0, 0);
     }
 
@@ -113,5 +119,6 @@ public sealed class FixtureResizeTests
     private static PixelImage ToBucket(PixelImage image, PixelSize resized, PixelSize bucket)
         => ImageResize.Resize(image, resized.Width, resized.Height).CenterCrop(bucket.Width, bucket.Height);
 
-    private static string AlphaName(JsonElement item) => string.Create(CultureInfo.InvariantCulture, $"{item.Text("image")}/{item.Text("target")}");
+    private static string AlphaName(JsonElement item) =>
+        string.Create(CultureInfo.InvariantCulture, $"{item.Text("image")}/{item.Text("target")}");
 }

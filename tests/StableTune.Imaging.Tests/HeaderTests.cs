@@ -8,6 +8,27 @@ public sealed class HeaderTests
 {
     private static byte[] Size => Box("ispe", [0, 0, 0, 0, 0, 0, 0, 90, 0, 0, 0, 70]);
 
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, true)]
+    public void FurtherPictures_OfAnAnimation_AreSeen(byte frames, bool several)
+    {
+        var png = new PngBuilder(1, 1, 8, 2).Chunk("acTL", 0, 0, 0, frames, 0, 0, 0, 0).Data(0, 1, 2, 3).End();
+        Assert.Equal(several, ImageHeader.Read(png).HasFurtherPictures);
+
+        // A frame of one pixel with a colour table of its own, and a comment before each.
+        byte[] frame = [0x21, 0xFE, 2, 65, 66, 0, 0x2C, 0, 0, 0, 0, 1, 0, 1, 0, 0x80, 1, 2, 3, 4, 5, 6, 2, 2, 0x44, 1, 0];
+        byte[] gif = [.. "GIF89a"u8, 1, 0, 1, 0, 0x80, 0, 0, 9, 9, 9, 8, 8, 8, .. Enumerable.Repeat(frame, frames).SelectMany(one => one),
+            0x3B];
+        Assert.Equal(several, ImageHeader.Read(gif).HasFurtherPictures);
+        Assert.False(ImageHeader.Read(gif.AsMemory(0, 20)).HasFurtherPictures);
+
+        byte[] chunk = [.. "ANMF"u8, 16, 0, 0, 0, .. new byte[16]];
+        byte[] chunks = [.. "VP8X"u8, 10, 0, 0, 0, 2, 0, 0, 0, .. new byte[6], .. Enumerable.Repeat(chunk, frames).SelectMany(one => one)];
+        byte[] webp = [.. "RIFF"u8, (byte)(4 + chunks.Length), 0, 0, 0, .. "WEBP"u8, .. chunks];
+        Assert.Equal(several, ImageHeader.Read(webp).HasFurtherPictures);
+    }
+
     [Fact]
     public void Avif_Size_IsThePrimaryItems()
     {

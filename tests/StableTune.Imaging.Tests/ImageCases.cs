@@ -13,11 +13,13 @@ internal static class ImageCases
     private static readonly JsonElement s_header = JsonDocument.Parse(s_tensors.AsMemory(8, s_data - 8)).RootElement;
 
     /// <summary>The root of image_cases.json.</summary>
-    internal static JsonElement Json { get; } = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement;
+    internal static JsonElement Json { get; } =
+        JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement;
 
     /// <summary>A section of the JSON as theory data, named for the test output.</summary>
     internal static IEnumerable<object[]> Names(string section, Func<JsonElement, string> name, Func<JsonElement, bool>? accepts = null)
-        => from item in Json.GetProperty(section).EnumerateArray() where accepts is null || accepts(item) select new object[] { name(item) };
+        => from item in Json.GetProperty(section).EnumerateArray() where accepts is null
+            || accepts(item) select new object[] { name(item) };
 
     internal static JsonElement Find(string section, Func<JsonElement, string> name, string wanted)
         => Json.GetProperty(section).EnumerateArray().Single(item => name(item) == wanted);
@@ -29,9 +31,9 @@ internal static class ImageCases
 
     internal static string ImagePath(string name) => Fixtures.Path("data", "images", name);
 
-    /// <summary>Loads as the reference does: EXIF orientation is ignored.</summary>
+    /// <summary>Loads as the reference does: EXIF orientation is ignored, grey of 16 bits clipped.</summary>
     internal static PixelImage Load(string name, bool keepAlpha = false)
-        => ImageFile.Load(ImagePath(name), new() { ApplyExifOrientation = false, KeepAlpha = keepAlpha });
+        => ImageFile.Load(ImagePath(name), new() { ApplyExifOrientation = false, ClipSixteenBitGray = true, KeepAlpha = keepAlpha });
 
     /// <summary>A U8 tensor [H, W, 3] as a picture.</summary>
     internal static PixelImage Picture(string name)
@@ -64,7 +66,8 @@ internal static class ImageCases
 
         var average = (double)sum / expected.Pixels.Length;
         Assert.True(worst <= largest && average <= mean,
-            $"largest difference {worst} (allowed {largest}) at pixel ({at / 3 % expected.Width}, {at / 3 / expected.Width}) channel {at % 3}: "
+            $"largest difference {worst} (allowed {largest}) at pixel ({at / 3 % expected.Width}, {at / 3 / expected.Width}) channel "
+                + $"{at % 3}: "
             + $"expected {expected.Pixels[at]}, got {actual.Pixels[at]}; mean difference {average:0.000} (allowed {mean})");
     }
 }

@@ -27,7 +27,8 @@ public sealed class ImageEdgesTests
                 if (pixel[0] == 255) outline.Add((x, y));
             }
 
-        // The gradient is the same on both sides of the step; the first of two equal ones counts, and corners are cut or not by the direction.
+        // The gradient is the same on both sides of the step; the first of two equal ones counts, and corners are cut or not by the
+        // direction.
         foreach (var (x, y) in outline) Assert.True(x is 7 or 8 or 23 or 24 || y is 5 or 6 or 17 or 18, $"({x}, {y})");
         for (var y = 8; y < 16; y++) Assert.Equal(2, outline.Count(at => at.Item2 == y));
         for (var x = 10; x < 22; x++) Assert.Equal(2, outline.Count(at => at.Item1 == x));

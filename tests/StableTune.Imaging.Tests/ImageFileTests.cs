@@ -30,7 +30,8 @@ public sealed class ImageFileTests
             for (var x = 0; x < 64; x++)
             {
                 var (atX, atY) = At(x, y);
-                Assert.True(stored.Row(y).Slice(3 * x, 3).SequenceEqual(upright.Row(atY).Slice(3 * atX, 3)), $"stored ({x}, {y}) is not at ({atX}, {atY})");
+                Assert.True(stored.Row(y).Slice(3 * x, 3).SequenceEqual(upright.Row(atY).Slice(3 * atX, 3)),
+                    $"stored ({x}, {y}) is not at ({atX}, {atY})");
             }
     }
 
@@ -49,7 +50,8 @@ public sealed class ImageFileTests
 
     [Fact]
     public void Load_MissingFile_IsAnIoException()
-        => Assert.IsType<FileNotFoundException>(Record.Exception(() => ImageFile.Load(Path.Combine(Path.GetTempPath(), "no such file.png"))));
+        => Assert.IsType<FileNotFoundException>(
+            Record.Exception(() => ImageFile.Load(Path.Combine(Path.GetTempPath(), "no such file.png"))));
 
     [Fact]
     public void Load_AboveTheLimit_IsRefusedFromTheHeader()
@@ -92,7 +94,8 @@ public sealed class ImageFileTests
     [InlineData("カ", "x")]
     [InlineData("a", "x\0y")]
     public void EncodePng_BadText_IsRefused(string keyword, string text)
-        => Assert.Throws<ArgumentException>(() => ImageFile.EncodePng(new PixelImage(1, 1), new Dictionary<string, string> { [keyword] = text }));
+        => Assert.Throws<ArgumentException>(() =>
+            ImageFile.EncodePng(new PixelImage(1, 1), new Dictionary<string, string> { [keyword] = text }));
 
     [Fact]
     public void SaveJpeg_Quality_IsCloserAndLargerWhenHigher()
@@ -109,7 +112,8 @@ public sealed class ImageFileTests
         var (low, high) = (Error(30), Error(98));
         Assert.True(low > 1.5 * high, $"mean error at quality 98: {high}, at 30: {low}");
         Assert.True(new FileInfo(folder.File("98.jpg")).Length > 2 * new FileInfo(folder.File("30.jpg")).Length);
-        Assert.Equal(new PixelSize(120, 140), ImageFile.Decode(ImageFile.EncodeJpeg(ImageCases.Load("png_rgba.png", keepAlpha: true))).Size);
+        Assert.Equal(new PixelSize(120, 140),
+            ImageFile.Decode(ImageFile.EncodeJpeg(ImageCases.Load("png_rgba.png", keepAlpha: true))).Size);
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFile.EncodeJpeg(image, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFile.EncodeJpeg(image, 101));
     }
@@ -125,7 +129,8 @@ public sealed class ImageFileTests
     public void Decode_TruncatedAnywhere_IsRefused(string name)
     {
         var file = File.ReadAllBytes(ImageCases.ImagePath(name));
-        foreach (var length in new[] { 1, 2, 3, 11, 12, 20, 29, 30, 100, file.Length / 2, file.Length - 100, file.Length - 3, file.Length - 2, file.Length - 1 })
+        foreach (var length in new[] { 1, 2, 3, 11, 12, 20, 29, 30, 100, file.Length / 2, file.Length - 100, file.Length - 3,
+            file.Length - 2, file.Length - 1 })
             Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file.AsMemory(0, length)));
         Assert.NotNull(ImageFile.Decode(file));
     }
@@ -134,7 +139,8 @@ public sealed class ImageFileTests
     public void Decode_BytesAfterTheEnd_AreIgnored()
     {
         foreach (var name in new[] { "jpeg_baseline.jpg", "webp_lossy.webp", "png_rgb.png", "bmp.bmp" })
-            Assert.Equal(ImageCases.Load(name).Pixels, ImageFile.Decode((byte[])[.. File.ReadAllBytes(ImageCases.ImagePath(name)), .. new byte[1000]]).Pixels);
+            Assert.Equal(ImageCases.Load(name).Pixels,
+                ImageFile.Decode((byte[])[.. File.ReadAllBytes(ImageCases.ImagePath(name)), .. new byte[1000]]).Pixels);
     }
 
     [Fact]
@@ -160,7 +166,8 @@ public sealed class ImageFileTests
         var jpeg = File.ReadAllBytes(ImageCases.ImagePath("jpeg_baseline.jpg"));
         var second = jpeg.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xC0]);
         BinaryPrimitives.WriteUInt16BigEndian(jpeg.AsSpan(second + 5), 0);
-        Assert.Contains("impossible size 170x0", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(jpeg)).Fault, StringComparison.Ordinal);
+        Assert.Contains("impossible size 170x0", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(jpeg)).Fault,
+            StringComparison.Ordinal);
 
         var bmp = File.ReadAllBytes(ImageCases.ImagePath("bmp.bmp"));
         BinaryPrimitives.WriteInt32LittleEndian(bmp.AsSpan(22), 81);

@@ -10,7 +10,8 @@ public sealed class ImageResizeTests
     {
         foreach (var channels in new[] { 3, 4 })
         {
-            var image = new PixelImage(37, 23, channels, [.. Enumerable.Range(0, 37 * 23).SelectMany(_ => new byte[] { 255, 0, 130, 255 }[..channels])]);
+            var image = new PixelImage(37, 23, channels,
+                [.. Enumerable.Range(0, 37 * 23).SelectMany(_ => new byte[] { 255, 0, 130, 255 }[..channels])]);
             foreach (var (width, height) in new[] { (1, 1), (18, 50), (100, 3), (74, 46) })
             {
                 var resized = ImageResize.Resize(image, width, height, Interpolation.Parse(name));
@@ -31,7 +32,8 @@ public sealed class ImageResizeTests
     public void Resize_LanczosWithAlpha_DoesNotLetHiddenColorsThrough()
     {
         // Left half opaque black, right half white but transparent.
-        var image = new PixelImage(8, 1, 4, [.. Enumerable.Range(0, 8).SelectMany(x => x < 4 ? new byte[] { 0, 0, 0, 255 } : [255, 255, 255, 0])]);
+        var image = new PixelImage(8, 1, 4,
+            [.. Enumerable.Range(0, 8).SelectMany(x => x < 4 ? new byte[] { 0, 0, 0, 255 } : [255, 255, 255, 0])]);
         var resized = ImageResize.Resize(image, 16, 1, Interpolation.Lanczos);
         for (var x = 0; x < 16; x++)
             if (resized.Pixels[(4 * x) + 3] > 0) Assert.Equal(0, resized.Pixels[4 * x]);
@@ -57,13 +59,16 @@ public sealed class ImageResizeTests
     [InlineData(0, 5)]
     [InlineData(5, -1)]
     public void Resize_EmptySize_IsRefused(int width, int height)
-        => Assert.Contains($"{width}x{height}", Assert.Throws<ArgumentException>(() => ImageResize.Resize(new PixelImage(2, 2), width, height)).Message, StringComparison.Ordinal);
+        => Assert.Contains($"{width}x{height}",
+            Assert.Throws<ArgumentException>(() => ImageResize.Resize(new PixelImage(2, 2), width, height)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Resize_OnManyThreads_GivesTheSame()
     {
         var image = ImageCases.Load("png_rgb.png");
         var expected = ImageResize.Resize(image, 300, 220).Pixels;
-        Parallel.For(0, 64, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ => Assert.Equal(expected, ImageResize.Resize(ImageCases.Load("png_rgb.png"), 300, 220).Pixels));
+        Parallel.For(0, 64, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+            Assert.Equal(expected, ImageResize.Resize(ImageCases.Load("png_rgb.png"), 300, 220).Pixels));
     }
 }

@@ -26,7 +26,8 @@ public sealed class LoadResizedTests : IDisposable
                 var (width, height) = (Math.Max(1, size.Width - 3), Math.Max(1, size.Height / 2));
                 var fit = new ImageFit(size, size.Width - width, size.Height - height, new(width, height), interpolation);
                 var expected = ImageResize.Resize(whole, size.Width, size.Height, interpolation).Crop(fit.Left, fit.Top, width, height);
-                var found = ImageFile.LoadResized(path, upright => upright == whole.Size ? fit : throw new InvalidOperationException($"told {upright}"), options);
+                var found = ImageFile.LoadResized(path, upright =>
+                    upright == whole.Size ? fit : throw new InvalidOperationException($"told {upright}"), options);
                 ImageCases.AssertClose(expected, found, 0, 0);
             }
         }
@@ -42,7 +43,8 @@ public sealed class LoadResizedTests : IDisposable
         var path = ImageCases.ImagePath(name);
         var expected = Assert.Throws<InvalidFileException>(() => ImageFile.Load(path));
         foreach (var fast in new[] { false, true })
-            Assert.Equal(expected.Message, Assert.Throws<InvalidFileException>(() => ImageFile.LoadResized(path, Half, new() { FastDecoding = fast })).Message);
+            Assert.Equal(expected.Message, Assert.Throws<InvalidFileException>(() =>
+                ImageFile.LoadResized(path, Half, new() { FastDecoding = fast })).Message);
     }
 
     [Fact]
@@ -73,8 +75,11 @@ public sealed class LoadResizedTests : IDisposable
     public void LoadResized_PartOutsideThePicture_IsRefused()
     {
         var path = ImageCases.ImagePath("png_rgb.png");
-        Assert.Contains("9x8 at (2, 0)", Assert.Throws<ArgumentException>(() => ImageFile.LoadResized(path, _ => new(new(10, 8), 2, 0, new(9, 8)))).Message, StringComparison.Ordinal);
-        Assert.Contains("0x8", Assert.Throws<ArgumentException>(() => ImageFile.LoadResized(path, _ => new(new(0, 8), 0, 0, new(1, 8)))).Message, StringComparison.Ordinal);
+        Assert.Contains("9x8 at (2, 0)",
+            Assert.Throws<ArgumentException>(() => ImageFile.LoadResized(path, _ => new(new(10, 8), 2, 0, new(9, 8)))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("0x8", Assert.Throws<ArgumentException>(() =>
+            ImageFile.LoadResized(path, _ => new(new(0, 8), 0, 0, new(1, 8)))).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The bounds that docs/images.md gives; photographs have grain and edges, and are reduced as for training.</summary>
@@ -113,13 +118,16 @@ public sealed class LoadResizedTests : IDisposable
     public void FastDecoding_WhereItDoesNotApply_GivesTheExactPixels(string name)
     {
         var size = ImageHeader.ReadSize(ImageCases.ImagePath(name));
-        var (largest, _) = Difference(ImageCases.ImagePath(name), name.EndsWith(".jpg", StringComparison.Ordinal) ? new((size.Width / 2) + 1, size.Height / 2) : new(size.Width / 3, size.Height / 3));
+        var (largest, _) = Difference(ImageCases.ImagePath(name),
+            name.EndsWith(".jpg", StringComparison.Ordinal) ? new((size.Width / 2) + 1, size.Height / 2)
+            : new(size.Width / 3, size.Height / 3));
         Assert.Equal(0, largest);
     }
 
     private static (int Largest, double Mean) Difference(string path, PixelSize size)
     {
-        var (exact, fast) = (ImageFile.LoadResized(path, _ => Whole(size)), ImageFile.LoadResized(path, _ => Whole(size), new() { FastDecoding = true }));
+        var (exact, fast) = (ImageFile.LoadResized(path, _ => Whole(size)),
+            ImageFile.LoadResized(path, _ => Whole(size), new() { FastDecoding = true }));
         Assert.Equal(exact.Size, fast.Size);
         var (largest, sum) = (0, 0L);
         for (var i = 0; i < exact.Pixels.Length; i++)
@@ -131,8 +139,10 @@ public sealed class LoadResizedTests : IDisposable
         return (largest, (double)sum / exact.Pixels.Length);
     }
 
-    private static IEnumerable<string> Names() => Directory.EnumerateFiles(Fixtures.Path("data", "images")).Select(path => Path.GetFileName(path)!)
-        .Where(name => name is not ("corrupted.png" or "not_an_image.jpg" or "truncated.jpg" or "zero_byte.png")).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Names() =>
+        Directory.EnumerateFiles(Fixtures.Path("data", "images")).Select(path => Path.GetFileName(path)!)
+        .Where(name => name is not ("corrupted.png" or "not_an_image.jpg" or "truncated.jpg" or "zero_byte.png"))
+            .Order(StringComparer.Ordinal);
 
     private static ImageFit Whole(PixelSize size) => new(size, 0, 0, size);
 
@@ -164,7 +174,8 @@ public sealed class LoadResizedTests : IDisposable
         var random = new Random(7);
         var canvas = new Canvas(width, height, PixelColor.FromRgb(0x406080));
         for (var i = 0; i < 80; i++)
-            canvas.FillEllipse(random.Next(width), random.Next(height), 20 + random.Next(200), 20 + random.Next(200), PixelColor.FromRgb(random.Next(1 << 24)), random.Next(180));
+            canvas.FillEllipse(random.Next(width), random.Next(height), 20 + random.Next(200), 20 + random.Next(200),
+                PixelColor.FromRgb(random.Next(1 << 24)), random.Next(180));
         var pixels = canvas.Image.Pixels;
         for (var i = 0; i < pixels.Length; i += 3)
         {

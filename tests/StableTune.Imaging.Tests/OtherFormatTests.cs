@@ -10,9 +10,11 @@ public sealed class OtherFormatTests
         var still = File.ReadAllBytes(ImageCases.ImagePath("webp_lossless.webp"));
         var picture = ImageFile.Decode(still);
         var (width, height) = (picture.Width + 10, picture.Height + 8);
-        var first = Chunk("ANMF", [.. UInt24(2), .. UInt24(3), .. UInt24(picture.Width - 1), .. UInt24(picture.Height - 1), .. UInt24(100), 0, .. still[12..]]);
+        var first = Chunk("ANMF", [.. UInt24(2), .. UInt24(3), .. UInt24(picture.Width - 1), .. UInt24(picture.Height - 1), .. UInt24(100),
+            0, .. still[12..]]);
         var second = Chunk("ANMF", new byte[24]);
-        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", [0x12, 0, 0, 0, .. UInt24(width - 1), .. UInt24(height - 1)]), .. Chunk("ANIM", new byte[6]), .. first, .. second];
+        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", [0x12, 0, 0, 0, .. UInt24(width - 1), .. UInt24(height - 1)]),
+            .. Chunk("ANIM", new byte[6]), .. first, .. second];
 
         byte[] file = [.. "RIFF"u8, .. Int32(body.Length), .. body];
         var decoded = ImageFile.Decode(file);
@@ -31,8 +33,10 @@ public sealed class OtherFormatTests
     public void Decode_ExtendedWebP_AppliesItsOrientation(bool withPrefix)
     {
         var still = File.ReadAllBytes(ImageCases.ImagePath("webp_lossless.webp"));
-        byte[] exif = [.. withPrefix ? "Exif\0\0"u8 : default, .. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0];
-        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", [0x08, 0, 0, 0, .. UInt24(149), .. UInt24(109)]), .. still[12..], .. Chunk("EXIF", exif)];
+        byte[] exif = [.. withPrefix ? "Exif\0\0"u8 : default, .. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0,
+            0, 0, 0];
+        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", [0x08, 0, 0, 0, .. UInt24(149), .. UInt24(109)]), .. still[12..],
+            .. Chunk("EXIF", exif)];
         byte[] file = [.. "RIFF"u8, .. Int32(body.Length), .. body];
         Assert.Equal(ImageFile.Decode(still).Oriented(8).Pixels, ImageFile.Decode(file).Pixels);
     }
@@ -71,21 +75,29 @@ public sealed class OtherFormatTests
     [Fact]
     public void Decode_OtherFormats_NeverReachTheCodec()
     {
-        byte[][] files = [[.. "P6\n1 1\n255\n"u8, 1, 2, 3], [.. "RIFF"u8, .. new byte[4], .. "WAVE"u8, .. new byte[20]], [0, 0, 0, 20, .. "ftypheic"u8, .. new byte[30]]];
+        byte[][] files = [[.. "P6\n1 1\n255\n"u8, 1, 2, 3], [.. "RIFF"u8, .. new byte[4], .. "WAVE"u8, .. new byte[20]],
+            [0, 0, 0, 20, .. "ftypheic"u8, .. new byte[30]]];
         foreach (var file in files)
-            Assert.Contains("no PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, new() { Codec = new NoCodec() })).Fault, StringComparison.Ordinal);
+            Assert.Contains("no PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF",
+                Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, new() { Codec = new NoCodec() })).Fault,
+                StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData(new byte[] { 71, 73, 70, 56, 57, 97, 5, 0, 4, 0, 0, 0, 0 }, "it is a GIF file, which NoCodec does not read: it reads PNG and JPEG")]
-    [InlineData(new byte[] { 73, 73, 42, 0, 8, 0, 0, 0, 2, 0, 0, 1, 3, 0, 1, 0, 0, 0, 5, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0 }, "it is a TIFF file, which NoCodec does not read")]
+    [InlineData(new byte[] { 71, 73, 70, 56, 57, 97, 5, 0, 4, 0, 0, 0, 0 },
+        "it is a GIF file, which NoCodec does not read: it reads PNG and JPEG")]
+    [InlineData(new byte[] { 73, 73, 42, 0, 8, 0, 0, 0, 2, 0, 0, 1, 3, 0, 1, 0, 0, 0, 5, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0 },
+        "it is a TIFF file, which NoCodec does not read")]
     public void Decode_KindThatTheCodecDoesNotRead_IsRefusedByName(byte[] file, string fault)
     {
         var options = new ImageLoadOptions { Codec = new NoCodec { Formats = [ImageFormat.Png, ImageFormat.Jpeg] } };
         Assert.Equal(new PixelSize(5, 4), ImageHeader.Read(file).StoredSize);
-        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, options)).Fault, StringComparison.Ordinal);
-        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.ReadSize(file, options)).Fault, StringComparison.Ordinal);
-        Assert.Contains("SkiaCodec does not read", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file)).Fault, StringComparison.Ordinal);
+        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, options)).Fault,
+            StringComparison.Ordinal);
+        Assert.StartsWith(fault, Assert.Throws<InvalidFileException>(() => ImageFile.ReadSize(file, options)).Fault,
+            StringComparison.Ordinal);
+        Assert.Contains("SkiaCodec does not read", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file)).Fault,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,7 +106,8 @@ public sealed class OtherFormatTests
         var codec = new NoCodec();
         var image = ImageFile.Load(ImageCases.ImagePath("jpeg_exif6.jpg"), new() { Codec = codec });
         Assert.Equal(new PixelSize(48, 64), image.Size);   // turned by us
-        Assert.Equal((ImageFormat.Jpeg, new PixelSize(64, 48), 6), (codec.Header!.Format, codec.Header.StoredSize, codec.Header.Orientation));
+        Assert.Equal((ImageFormat.Jpeg, new PixelSize(64, 48), 6),
+            (codec.Header!.Format, codec.Header.StoredSize, codec.Header.Orientation));
         Assert.True(codec.File.AsSpan().IndexOf("Exif"u8) < 0 && codec.File.AsSpan().EndsWith((ReadOnlySpan<byte>)[0xFF, 0xD9]));
         Assert.Equal([50], ImageFile.EncodeJpeg(image, 50, codec));
     }
@@ -103,7 +116,8 @@ public sealed class OtherFormatTests
     {
         var offset = 54 + palette.Length;
         return [.. "BM"u8, .. Int32(offset + rows.Length), .. Int32(0), .. Int32(offset), .. Int32(40), .. Int32(width), .. Int32(height),
-            1, 0, (byte)bits, 0, .. Int32(0), .. Int32(rows.Length), .. Int32(0), .. Int32(0), .. Int32(colors), .. Int32(0), .. palette, .. rows];
+            1, 0, (byte)bits, 0, .. Int32(0), .. Int32(rows.Length), .. Int32(0), .. Int32(0), .. Int32(colors), .. Int32(0), .. palette,
+                .. rows];
     }
 
     private static byte[] Chunk(string type, byte[] content)
@@ -124,7 +138,8 @@ public sealed class OtherFormatTests
 
         internal byte[] File { get; private set; } = [];
 
-        public IReadOnlyCollection<ImageFormat> Formats { get; init; } = [ImageFormat.Png, ImageFormat.Jpeg, ImageFormat.WebP, ImageFormat.Bmp];
+        public IReadOnlyCollection<ImageFormat> Formats { get; init; } = [ImageFormat.Png, ImageFormat.Jpeg, ImageFormat.WebP,
+            ImageFormat.Bmp];
 
         public PixelImage Decode(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha)
         {

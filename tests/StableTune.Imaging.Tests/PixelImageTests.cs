@@ -4,7 +4,8 @@ public sealed class PixelImageTests
 {
     // Channel 0 is the column, 1 the row, 2 always 9.
     private static PixelImage Numbered(int width, int height)
-        => new(width, height, 3, [.. Enumerable.Range(0, width * height).SelectMany(i => new[] { (byte)(i % width), (byte)(i / width), (byte)9 })]);
+        => new(width, height, 3, [.. Enumerable.Range(0, width * height)
+            .SelectMany(i => new[] { (byte)(i % width), (byte)(i / width), (byte)9 })]);
 
     [Fact]
     public void Crop_Rectangle_IsCutOut()

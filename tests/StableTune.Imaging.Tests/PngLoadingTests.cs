@@ -9,11 +9,44 @@ public sealed class PngLoadingTests
     [InlineData(2, new byte[] { 0, 0b0001_1000 }, new byte[] { 0, 85, 170 })]
     [InlineData(4, new byte[] { 0, 0x0F, 0x80 }, new byte[] { 0, 255, 136 })]
     [InlineData(8, new byte[] { 0, 1, 2, 200 }, new byte[] { 1, 2, 200 })]
-    [InlineData(16, new byte[] { 0, 0, 7, 0, 255, 1, 0 }, new byte[] { 7, 255, 255 })]
-    public void Decode_Gray_ScalesFewBitsAndClipsSixteen(int depth, byte[] row, byte[] expected)
+    [InlineData(16, new byte[] { 0, 0, 7, 128, 255, 255, 0 }, new byte[] { 0, 128, 255 })]
+    public void Decode_Gray_ScalesFewBitsAndSixteen(int depth, byte[] row, byte[] expected)
     {
         var image = ImageFile.Decode(new PngBuilder(3, 1, depth, 0).Data(row).End());
         Assert.Equal(expected.SelectMany(value => Enumerable.Repeat(value, 3)), image.Pixels);
+    }
+
+    [Fact]
+    public void Decode_SixteenBitGray_ClipsOnlyWhereThatIsAskedFor()
+    {
+        var file = new PngBuilder(3, 1, 16, 0).Data(0, 0, 7, 0, 255, 1, 0).End();
+        var clips = new ImageLoadOptions { ClipSixteenBitGray = true };
+        Assert.Equal([7, 7, 7, 255, 255, 255, 255, 255, 255], ImageFile.Decode(file, clips).Pixels);
+        Assert.Equal([7, 7, 7, 255, 255, 255, 255, 255, 255, 255, 255, 255],
+            ImageFile.Decode(file, clips with { KeepAlpha = true }).Pixels);
+        Assert.Equal([0, 0, 0, 0, 0, 0, 1, 1, 1], ImageFile.Decode(file).Pixels);
+    }
+
+    [Fact]
+    public void Decode_Background_ShowsWhereAPictureIsTransparent()
+    {
+        var noise = new PngBuilder(3, 1, 8, 6).Data(0, 200, 13, 99, 0, 40, 50, 60, 128, 1, 2, 3, 255).End();
+        var white = new ImageLoadOptions { Background = PixelColor.White };
+        Assert.Equal([255, 255, 255, 147, 152, 157, 1, 2, 3], ImageFile.Decode(noise, white).Pixels);
+        Assert.Equal([255, 255, 255, 0, 147, 152, 157, 128, 1, 2, 3, 255], ImageFile.Decode(noise, white with { KeepAlpha = true }).Pixels);
+        Assert.Equal([200, 13, 99, 40, 50, 60, 1, 2, 3], ImageFile.Decode(noise).Pixels);
+        var opaque = new PngBuilder(1, 1, 8, 2).Data(0, 10, 20, 30).End();
+        Assert.Equal([10, 20, 30], ImageFile.Decode(opaque, white).Pixels);
+    }
+
+    [Fact]
+    public void LoadResized_Background_IsUnderThePictureBeforeItIsShrunk()
+    {
+        using var folder = new StableTune.Testing.TemporaryFolder();
+        var path = folder.File("a.png");
+        File.WriteAllBytes(path, new PngBuilder(2, 2, 8, 6).Data(0, 0, 0, 0, 0, 9, 9, 9, 0, 0, 0, 0, 0, 0, 100, 100, 100, 255).End());
+        var small = ImageFile.LoadResized(path, _ => new(new(1, 1), 0, 0, new(1, 1)), new() { Background = PixelColor.White });
+        Assert.Equal((3 * 255 + 100) / 4, small.Pixels[0], 1.0);
     }
 
     [Fact]
@@ -80,7 +113,8 @@ public sealed class PngLoadingTests
     [Theory]
     [MemberData(nameof(Broken))]
     public void Decode_BrokenFile_SaysWhatIsWrong(string fault, byte[] file)
-        => Assert.Contains(fault, Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, name: "x.png")).Message, StringComparison.Ordinal);
+        => Assert.Contains(fault, Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, name: "x.png")).Message,
+            StringComparison.Ordinal);
 
     private static byte[] Spoiled(byte[] file, int at)
     {

@@ -27,10 +27,10 @@ public sealed class OtherKindsTests
     }
 
     [Fact]
-    public void Load_SixteenBitTiff_ClipsGreyAndKeepsTheHighByteOfColors()
+    public void Load_SixteenBitTiff_KeepsTheHighByte()
     {
         using var grey = Vips(2, 1, 1, Enums.BandFormat.Ushort, [7, 0, 0x12, 0x34], Enums.Interpretation.Grey16);
-        Assert.Equal([7, 7, 7, 255, 255, 255], ImageFile.Decode(grey.TiffsaveBuffer(), s_options).Pixels);
+        Assert.Equal([0, 0, 0, 0x34, 0x34, 0x34], ImageFile.Decode(grey.TiffsaveBuffer(), s_options).Pixels);
         using var color = Vips(1, 1, 3, Enums.BandFormat.Ushort, [0xFF, 0x12, 0x80, 0x34, 0x00, 0x56], Enums.Interpretation.Rgb16);
         Assert.Equal([0x12, 0x34, 0x56], ImageFile.Decode(color.TiffsaveBuffer(), s_options).Pixels);
     }

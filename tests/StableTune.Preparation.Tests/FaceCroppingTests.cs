@@ -34,7 +34,8 @@ public sealed class FaceCroppingTests : IDisposable
     [MemberData(nameof(Cuts))]
     public void Frame_WithACropSize_CutsAroundTheFace(int[] image, int[] face, int[] crop, int[] framing, int[] then)
     {
-        var options = new FaceCroppingOptions { CropSize = new(crop[0], crop[1]), FaceSize = crop[2] > 0 ? crop[2] : null, FitToCrop = crop[3] > 0 };
+        var options = new FaceCroppingOptions { CropSize = new(crop[0], crop[1]), FaceSize = crop[2] > 0 ? crop[2] : null,
+            FitToCrop = crop[3] > 0 };
         var (cut, place) = FaceCropping.Frame(new(image[0], image[1]), new(face[0], face[1], face[2], face[3]), options);
         Assert.Equal(framing, (int[])[cut.Resized.Width, cut.Resized.Height, cut.Left, cut.Top, cut.Size.Width, cut.Size.Height]);
         Assert.Equal(then, (int[])[place.X, place.Y, place.Width, place.Height]);
@@ -43,7 +44,8 @@ public sealed class FaceCroppingTests : IDisposable
     [Theory]
     [InlineData(1000, 800, 2, 3, 380, 120, 240, 360)]
     [InlineData(510, 330, 3, 3, 150, 0, 360, 330)]           // no larger than the image
-    public void Frame_WithACropRatio_IsMultiplesOfTheFace(int width, int height, double horizontal, double vertical, int left, int top, int cutWidth, int cutHeight)
+    public void Frame_WithACropRatio_IsMultiplesOfTheFace(int width, int height, double horizontal, double vertical, int left, int top,
+        int cutWidth, int cutHeight)
     {
         var (cut, place) = FaceCropping.Frame(new(width, height), new(500, 300, 100, 120), new() { CropRatio = (horizontal, vertical) });
         Assert.Equal(new Framing(new(width, height), left, top, new(cutWidth, cutHeight)), cut);
@@ -60,7 +62,7 @@ public sealed class FaceCroppingTests : IDisposable
         var original = ImageFile.Load(_folder.File("anna.png"));
         Assert.Equal(original.Crop(90, 0, 80, 80).Pixels, ImageFile.Load(_out.File("anna_0040_0035_0060_0050.png")).Pixels);
 
-        Assert.Equal(1, FaceCropping.Run(Options with { MultipleFaces = true, MinSize = 9, MaxSize = 60 }, faces).Done);
+        Assert.Equal(1, FaceCropping.Run(Options with { MultipleFaces = true, MinSize = 9, MaxSize = 60, Overwrite = true }, faces).Done);
         Assert.Equal(["anna_0040_0035_0060_0050.png", "anna_02_0025_0040_0030_0040.png"], Names());
         Assert.Equal(original.Pixels, ImageFile.Load(_out.File("anna_02_0025_0040_0030_0040.png")).Pixels);
         Assert.Equal(new FacePlace(25, 40, 30, 40), FacePlace.Parse(_out.File("anna_02_0025_0040_0030_0040.png")));
@@ -84,7 +86,8 @@ public sealed class FaceCroppingTests : IDisposable
     [Fact]
     public void Run_WithImagesThatGiveNothing_ListsThemAndGoesOn()
     {
-        foreach (var (name, width) in new[] { ("a", 10), ("b", 20), ("c", 30), ("d", 40), ("e", 50) }) Pictures.Write(_folder.File(name + ".png"), width, 50);
+        foreach (var (name, width) in new[] { ("a", 10), ("b", 20), ("c", 30), ("d", 40), ("e", 50) })
+            Pictures.Write(_folder.File(name + ".png"), width, 50);
         File.WriteAllText(_folder.File("broken.png"), "nothing");
         File.Copy(_folder.File("a.png"), _folder.File("a.webp"));
         var faces = new Faces(image => image.Width switch
@@ -105,9 +108,13 @@ public sealed class FaceCroppingTests : IDisposable
         Assert.Equal("the service is away", reasons["c.png"]);
         Assert.Equal("its largest face, 4x4, is too small or too large", reasons["d.png"]);
 
-        Assert.Equal("it is there already; set Overwrite to write it again", FaceCropping.Run(Options with { MinSize = 5 }, faces).Skipped.Single(file => file.Path.StartsWith(_out.Path, StringComparison.Ordinal)).Reason);
+        Assert.Contains("e_0000_0025_0030_0030.png",
+            Assert.Throws<InvalidOptionsException>(() => FaceCropping.Run(Options with { MinSize = 5 }, faces)).Message);
+        Assert.Contains("it is there already", FaceCropping.Run(Options with { MinSize = 5, KeepExisting = true },
+            faces).Skipped.Single(file => file.Path.StartsWith(_out.Path, StringComparison.Ordinal)).Reason);
         Assert.Equal(1, FaceCropping.Run(Options with { MinSize = 5, Overwrite = true }, faces).Done);
-        Assert.Throws<NotSupportedException>(() => FaceCropping.Run(Options, new Faces(_ => throw new NotSupportedException())));
+        Assert.Throws<NotSupportedException>(() =>
+            FaceCropping.Run(Options with { Overwrite = true }, new Faces(_ => throw new NotSupportedException())));
     }
 
     [Fact]
@@ -122,17 +129,20 @@ public sealed class FaceCroppingTests : IDisposable
     [Fact]
     public void Run_WithOptionsThatCannotWork_ListsThem()
     {
-        var wrong = new FaceCroppingOptions { CropSize = new(0, 5), CropRatio = (0, 1), FaceSize = 0, FitToCrop = true, MinSize = 0, MaxSize = 0, Workers = -1 };
+        var wrong = new FaceCroppingOptions { CropSize = new(0, 5), CropRatio = (0, 1), FaceSize = 0, FitToCrop = true, MinSize = 0,
+            MaxSize = 0, Workers = -1 };
         var error = Assert.Throws<InvalidOptionsException>(() => FaceCropping.Run(wrong, new Faces(_ => [])));
         Assert.Equal(
             ["Source", "Destination", "CropSize", "CropRatio", "CropRatio", "FaceSize", "FitToCrop", "MinSize", "MaxSize", "Workers"],
             error.Problems.Select(problem => problem.Option.Split('.')[^1]));
         Assert.Equal("0 x 1", error.Problems[3].Value);
-        var without = Assert.Throws<InvalidOptionsException>(() => FaceCropping.Run(Options with { FaceSize = 5, FitToCrop = true }, new Faces(_ => [])));
+        var without = Assert.Throws<InvalidOptionsException>(() => FaceCropping.Run(Options with { FaceSize = 5, FitToCrop = true },
+            new Faces(_ => [])));
         Assert.Equal(["FaceSize", "FitToCrop", "FitToCrop"], without.Problems.Select(problem => problem.Option.Split('.')[^1]));
     }
 
-    private string[] Names() => [.. Directory.EnumerateFiles(_out.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
+    private string[] Names() =>
+        [.. Directory.EnumerateFiles(_out.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 
     private sealed class Faces(Func<PixelImage, IReadOnlyList<DetectedFace>> find) : IFaceDetector
     {

@@ -49,7 +49,9 @@ public sealed class ImageSearchTests : IDisposable
         Directory.CreateSymbolicLink(_folder.File("a/up"), "..");
         Directory.CreateSymbolicLink(_folder.File("a/b/whole"), _folder.Path);
         Directory.CreateSymbolicLink(_folder.File("a/b/self"), ".");
-        var report = MetadataMerge.Run(new MetadataMergeOptions { ImageFolder = root, Output = elsewhere.File("meta.json"), Text = MergedText.Tags, FullPath = true, Recursive = true });
+        var report = MetadataMerge.Run(
+            new MetadataMergeOptions { ImageFolder = root, Output = elsewhere.File("meta.json"), Text = MergedText.Tags, FullPath = true,
+            Recursive = true });
         Assert.Equal(4, report.Done);
         Assert.Equal(["a/b/self", "a/b/whole", "a/up"], report.Skipped.Select(folder => Path.GetRelativePath(root, folder.Path)));
         Assert.All(report.Skipped, folder => Assert.Contains("which it lies in", folder.Reason));
@@ -68,7 +70,8 @@ public sealed class ImageSearchTests : IDisposable
     [Fact]
     public void In_TheFolderItself_IsNamedWithARemedy()
     {
-        var error = Assert.Throws<InvalidFileException>(() => ImageSearch.In(_folder.Path, recursive: false, _ => throw new UnauthorizedAccessException("Access is denied.")));
+        var error = Assert.Throws<InvalidFileException>(() =>
+            ImageSearch.In(_folder.Path, recursive: false, _ => throw new UnauthorizedAccessException("Access is denied.")));
         Assert.Equal(_folder.Path, error.Path);
         Assert.Contains("Access is denied", error.Message);
         Assert.Contains("may be read", error.Message);

@@ -29,7 +29,8 @@ public sealed class LatentPreparationTests : IDisposable
             foreach (var entry in wanted.EnumerateObject())
             {
                 writer.WriteStartObject(entry.Name);
-                foreach (var property in entry.Value.EnumerateObject().Where(property => property.Name != "train_resolution")) property.WriteTo(writer);
+                foreach (var property in entry.Value.EnumerateObject().Where(property => property.Name != "train_resolution"))
+                    property.WriteTo(writer);
                 writer.WriteEndObject();
             }
 
@@ -40,8 +41,10 @@ public sealed class LatentPreparationTests : IDisposable
         {
             ImageFolder = Fixtures.Path("metadata", "images"), Input = input, Output = _folder.File("out.json"),
             FullPath = Has("--full_path"), Recursive = Has("--recursive"),
-            Resolution = Value("--max_resolution") is { } size ? new(int.Parse(size.Split(',')[0]), int.Parse(size.Split(',')[1])) : new(512, 512),
-            Buckets = new() { MinSide = Number("--min_bucket_reso", 256), MaxSide = Number("--max_bucket_reso", 1024), Step = Number("--bucket_reso_steps", 64), NoUpscale = Has("--bucket_no_upscale") },
+            Resolution = Value("--max_resolution") is { } size ? new(int.Parse(size.Split(',')[0]), int.Parse(size.Split(',')[1]))
+                : new(512, 512),
+            Buckets = new() { MinSide = Number("--min_bucket_reso", 256), MaxSide = Number("--max_bucket_reso", 1024),
+                Step = Number("--bucket_reso_steps", 64), NoUpscale = Has("--bucket_no_upscale") },
         };
         var report = LatentPreparation.Run(options);
         Assert.Empty(report.Skipped);
@@ -67,21 +70,27 @@ public sealed class LatentPreparationTests : IDisposable
     {
         for (var i = 0; i < 3; i++) Pictures.Write(_folder.File($"{i}.png"), 80 + (16 * i), 64, seed: i);
         File.WriteAllText(_folder.File("bad.png"), "no image");
-        var options = new LatentPreparationOptions { ImageFolder = _folder.Path, Output = _folder.File("meta.json"), Resolution = new(64, 64), Buckets = new() { MinSide = 32, MaxSide = 128, Step = 16 }, Flip = true };
+        var options = new LatentPreparationOptions { ImageFolder = _folder.Path, Output = _folder.File("meta.json"),
+            Resolution = new(64, 64), Buckets = new() { MinSide = 32, MaxSide = 128, Step = 16 }, Flip = true };
         var vae = new SquareVae();
         var report = LatentPreparation.Run(options, vae);
         Assert.Equal((3, 6), (report.Done, vae.Images));
         Assert.Equal(_folder.File("bad.png"), Assert.Single(report.Skipped).Path);
         Assert.Equal(3, Directory.GetFiles(_folder.Path, "*_sd.npz").Length);
-        LatentPreparation.Run(options, vae);
+        Assert.Equal((3, report.Buckets.Count), (report.Buckets.Sum(bucket => bucket.Images), report.ToString().Split("size ").Length - 1));
+        Assert.NotNull(report.MeanAspectError);
+        LatentPreparation.Run(options with { Overwrite = true }, vae);
         Assert.Equal(6, vae.Images);                                                      // what serves is kept
-        var dataset = new DatasetBuilder().AddMetadata(options.Output, options: new SubsetOptions { Augmentation = new() { Flip = true } }).WithResolution(64).WithBuckets(options.Buckets).Build();
+        var dataset = new DatasetBuilder().AddMetadata(options.Output, options: new SubsetOptions { Augmentation = new() { Flip = true } })
+            .WithResolution(64).WithBuckets(options.Buckets).Build();
         using var cache = LatentCache.Open(dataset, vae.Identity, new() { LatentsToDisk = true });
         Assert.Empty(cache.Missing);
-        Assert.Throws<InvalidOptionsException>(() => LatentPreparation.Run(options with { Recursive = true }));
-        Assert.Throws<InvalidOptionsException>(() => LatentPreparation.Run(options with { ImageFolder = _folder.File("nowhere"), Resolution = new PixelSize(8, 8) }));
+        Assert.Throws<InvalidOptionsException>(() =>
+            LatentPreparation.Run(options with { ImageFolder = _folder.File("nowhere"), Resolution = new PixelSize(8, 8) }));
     }
 
-    private static IEnumerable<JsonElement> Runs() => JsonDocument.Parse(File.ReadAllText(Fixtures.Path("metadata", "metadata_tools.json"))).RootElement.GetProperty("runs").EnumerateArray()
+    private static IEnumerable<JsonElement> Runs() =>
+        JsonDocument.Parse(File.ReadAllText(Fixtures.Path("metadata", "metadata_tools.json"))).RootElement.GetProperty("runs")
+        .EnumerateArray()
         .Where(run => run.GetProperty("tool").GetString() == "prepare_buckets_latents");
 }

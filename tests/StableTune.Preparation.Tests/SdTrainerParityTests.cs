@@ -9,7 +9,8 @@ namespace StableTune.Preparation.Tests.Preparation;
 public sealed class SdTrainerParityTests : IDisposable
 {
     private static readonly List<JsonElement> s_cases =
-        [.. JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("sd_trainer").EnumerateArray()];
+        [.. JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("sd_trainer")
+            .EnumerateArray()];
 
     private readonly TemporaryFolder _folder = new();
     private readonly TemporaryFolder _out = new();
@@ -31,19 +32,22 @@ public sealed class SdTrainerParityTests : IDisposable
         var report = SdTrainerBucketing.Run(new()
         {
             Source = _folder.Path, Destination = _out.Path, Resolution = Number("resolution"),
-            Buckets = new() { MinSide = Number("min_length"), MaxSide = Number("max_length"), MaxAspect = values.RootElement.GetProperty("max_ratio").GetDouble() },
+            Buckets = new() { MinSide = Number("min_length"), MaxSide = Number("max_length"),
+                MaxAspect = values.RootElement.GetProperty("max_ratio").GetDouble() },
         });
         Assert.Equal((4, 0), (report.Done, report.Skipped.Count));
         var written = JsonSerializer.Deserialize<Dictionary<string, string[]>>(File.ReadAllText(_out.File("buckets.json")))!
             .SelectMany(entry => entry.Value.Select(name => (name, entry.Key))).Order();
-        Assert.Equal(s_cases.Select(item => (item.GetProperty("key").GetString()!, item.GetProperty("bucket").GetString()!)).Order(), written);
+        Assert.Equal(s_cases.Select(item => (item.GetProperty("key").GetString()!, item.GetProperty("bucket").GetString()!)).Order(),
+            written);
 
         using var golden = SafetensorsFile.Open(Fixtures.Path("data", "image_cases.safetensors"));
         var compared = 0;
         foreach (var item in s_cases)
         {
             var image = ImageFile.Load(_out.File(item.GetProperty("key").GetString() + ".png"));
-            Assert.Equal(item.GetProperty("output_shape").EnumerateArray().Select(side => side.GetInt32()), [image.Height, image.Width, image.Channels]);
+            Assert.Equal(item.GetProperty("output_shape").EnumerateArray().Select(side => side.GetInt32()),
+                [image.Height, image.Width, image.Channels]);
             if (!golden.TryGet("sd_trainer/" + Name(item), out _)) continue;           // of the others only the size was recorded
             compared++;
             Assert.True(golden.Span("sd_trainer/" + Name(item)).SequenceEqual(image.Pixels), Name(item));

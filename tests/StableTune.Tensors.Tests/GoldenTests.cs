@@ -9,7 +9,8 @@ public sealed class GoldenTests
         using var scope = NewDisposeScope();
         var expected = tensor(new[] { 1f, 2f, 3f, 4f, 5f, 6f }, [2, 3]);
         var actual = tensor(new[] { 1f, 2f, 3f, 4f, 5.5f, 6.25f }, [2, 3]);
-        Assert.Equal("x: largest difference 0.5 at [1, 1]: is 5.5, expected 5; allowed 0.1; 2 of 6 elements are outside", GoldenComparison.Describe("x", expected, actual, 0.1));
+        Assert.Equal("x: largest difference 0.5 at [1, 1]: is 5.5, expected 5; allowed 0.1; 2 of 6 elements are outside",
+            GoldenComparison.Describe("x", expected, actual, 0.1));
         Assert.Null(GoldenComparison.Describe("x", expected, actual, 0.5));
         Assert.Null(GoldenComparison.Describe("x", expected, actual, 0.1, relativeToMax: true));
         Assert.NotNull(GoldenComparison.Describe("x", expected, actual, 0.05, relativeToMax: true));

@@ -80,9 +80,11 @@ public sealed class ModuleWeightsTests : IDisposable
         using var module = new Small();
         var path = _folder.File("mixed.safetensors");
         StateDictWriter.Save(path, module.state_dict().Select(entry => (entry.Key, entry.Value.dtype != ScalarType.Int64
-            ? entry.Value.to(entry.Key.StartsWith("first", StringComparison.Ordinal) ? ScalarType.Float16 : ScalarType.BFloat16) : entry.Value)).ToList());
+            ? entry.Value.to(entry.Key.StartsWith("first", StringComparison.Ordinal) ? ScalarType.Float16 : ScalarType.BFloat16)
+                : entry.Value)).ToList());
         using var file = WeightFile.Open(path);
-        Assert.True(ModuleWeights.LoadInto(module, file, dtype: ScalarType.Float64, options: new ModuleLoadOptions { KeepStoredTypes = true }).IsComplete);
+        Assert.True(ModuleWeights.LoadInto(
+            module, file, dtype: ScalarType.Float64, options: new ModuleLoadOptions { KeepStoredTypes = true }).IsComplete);
         Assert.Equal((ScalarType.Float16, ScalarType.BFloat16), (module.first.weight.dtype, module.second.weight.dtype));
         Assert.Equal(ScalarType.Int64, module.state_dict()["positions"].dtype);
     }
@@ -96,7 +98,8 @@ public sealed class ModuleWeightsTests : IDisposable
         var path = _folder.File("small.safetensors");
         StateDictWriter.Save(path, [("weight", zeros(4, 6)), ("bias", zeros(1 << 24))]);
         using var file = WeightFile.Open(path);
-        Assert.Equal("weight: the model has [16777216, 16777216], the file [4, 6]", Assert.Single(ModuleWeights.Compare(huge, file).Mismatched).ToString());
+        Assert.Equal("weight: the model has [16777216, 16777216], the file [4, 6]",
+            Assert.Single(ModuleWeights.Compare(huge, file).Mismatched).ToString());
     }
 
     [Fact]
@@ -119,7 +122,8 @@ public sealed class ModuleWeightsTests : IDisposable
         var before = File.ReadAllBytes(path);
         using (var module = new Small())
         {
-            using (var file = WeightFile.Open(path)) ModuleWeights.LoadInto(module, file, options: new ModuleLoadOptions { Storage = WeightStorage.Mapped });
+            using (var file = WeightFile.Open(path))
+                ModuleWeights.LoadInto(module, file, options: new ModuleLoadOptions { Storage = WeightStorage.Mapped });
             using (no_grad()) module.first.weight.add_(1);
             using var golden = Golden.OpenFile(path);
             GoldenComparison.AssertClose("first.weight", golden["first.weight"] + 1, module.first.weight, 0);
@@ -137,7 +141,8 @@ public sealed class ModuleWeightsTests : IDisposable
         using var scope = NewDisposeScope();
         using var module = new Small();
         var path = _folder.File("other.safetensors");
-        StateDictWriter.Save(path, [("first.weight", zeros(4, 6)), ("first.bias", zeros(5)), ("third.weight", zeros(1)), ("positions", arange(5))]);
+        StateDictWriter.Save(path, [("first.weight", zeros(4, 6)), ("first.bias", zeros(5)), ("third.weight", zeros(1)),
+            ("positions", arange(5))]);
         using var file = WeightFile.Open(path);
         var compared = ModuleWeights.Compare(module, file);
         var report = ModuleWeights.LoadInto(module, file);
@@ -148,7 +153,8 @@ public sealed class ModuleWeightsTests : IDisposable
         Assert.Equal(0, module.first.weight.abs().sum().item<float>());         // what fits is loaded all the same
 
         var fault = Assert.Throws<WeightsDoNotFitException>(() => report.ThrowIfIncomplete(allowUnexpected: true));
-        Assert.All([path, "2 missing", "second.weight", "1 of another shape", "first.bias", "1 in the file but not in the model", "third.weight"],
+        Assert.All([path, "2 missing", "second.weight", "1 of another shape", "first.bias", "1 in the file but not in the model",
+            "third.weight"],
             part => Assert.Contains(part, fault.Message));
         Assert.Same(report, fault.Report);
     }
@@ -162,10 +168,12 @@ public sealed class ModuleWeightsTests : IDisposable
         using var file = WeightFile.Open(path);
         Assert.Equal(5, ModuleWeights.LoadInto(module, file).Unexpected.Count);
         Assert.True(ModuleWeights.LoadInto(module, file, name => name["model.".Length..]).IsComplete);
-        var report = ModuleWeights.LoadInto(module, file, name => name.EndsWith("scale", StringComparison.Ordinal) ? null : name["model.".Length..]);
+        var report = ModuleWeights.LoadInto(module, file, name =>
+            name.EndsWith("scale", StringComparison.Ordinal) ? null : name["model.".Length..]);
         Assert.Equal(["scale"], report.Missing);
         Assert.Empty(report.Unexpected);
-        Assert.Contains("both 'first.bias'", Assert.Throws<InvalidFileException>(() => ModuleWeights.LoadInto(module, file, _ => "first.bias")).Message);
+        Assert.Contains("both 'first.bias'",
+            Assert.Throws<InvalidFileException>(() => ModuleWeights.LoadInto(module, file, _ => "first.bias")).Message);
     }
 
     [Fact]
@@ -175,7 +183,8 @@ public sealed class ModuleWeightsTests : IDisposable
         using var module = new Small();
         var path = SaveRandom(6);
         using var file = WeightFile.Open(path);
-        Assert.Throws<OperationCanceledException>(() => ModuleWeights.LoadInto(module, file, options: new ModuleLoadOptions { CancellationToken = new CancellationToken(true) }));
+        Assert.Throws<OperationCanceledException>(() =>
+            ModuleWeights.LoadInto(module, file, options: new ModuleLoadOptions { CancellationToken = new CancellationToken(true) }));
         using (var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
             RandomAccess.SetLength(handle, ((SafetensorsFile)file.Source).DataOffset + 50);
         Assert.Throws<InvalidFileException>(() => ModuleWeights.LoadInto(module, file));

@@ -14,10 +14,12 @@ public sealed class StateDictWriterTests : IDisposable
         using var scope = NewDisposeScope();
         var path = _folder.File("all.safetensors");
         var basis = randn([4, 6], generator: new Generator(1)) * 3;
-        var tensors = new[] { ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Bool }
+        var tensors = new[] { ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64,
+            ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Bool }
             .Select(type => (Name: type.ToString(), Tensor: basis.to(type)))
             .Append(("Byte", basis.abs().to(ScalarType.Byte)))
-            .Append(("transposed", basis.t())).Append(("part", basis.narrow(1, 2, 3))).Append(("scalar", tensor(2.5f))).Append(("none", zeros(0, 3)))
+            .Append(("transposed", basis.t())).Append(("part", basis.narrow(1, 2, 3))).Append(("scalar", tensor(2.5f)))
+                .Append(("none", zeros(0, 3)))
             .Append(("trained", basis.clone().requires_grad_(true))).ToList();
         StateDictWriter.Save(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
         using var golden = Golden.OpenFile(path);
@@ -60,7 +62,8 @@ public sealed class StateDictWriterTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = _folder.File("a.safetensors");
-        Assert.Contains("'a'", Assert.Throws<ArgumentException>(() => StateDictWriter.Save(path, [("a", zeros(1)), ("a", zeros(2))])).Message);
+        Assert.Contains("'a'", Assert.Throws<ArgumentException>(() =>
+            StateDictWriter.Save(path, [("a", zeros(1)), ("a", zeros(2))])).Message);
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 

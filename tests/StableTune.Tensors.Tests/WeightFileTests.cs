@@ -15,7 +15,8 @@ public sealed class WeightFileTests : IDisposable
         return WeightFile.Open(path);
     }
 
-    private static TensorPayload Payload(string name, TensorDType type, long[] shape, params byte[] bytes) => new(name, type, shape, s => s.Write(bytes));
+    private static TensorPayload Payload(string name, TensorDType type, long[] shape, params byte[] bytes) =>
+        new(name, type, shape, s => s.Write(bytes));
 
     public static TheoryData<TensorDType, byte[], ScalarType, double> OneOfEach() => new()
     {
@@ -62,7 +63,8 @@ public sealed class WeightFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var file = Write(
-            Payload("d", TensorDType.F64, [1], BitConverter.GetBytes(-3.75)), Payload("f", TensorDType.F32, [1], BitConverter.GetBytes(7.5f)),
+            Payload("d", TensorDType.F64, [1], BitConverter.GetBytes(-3.75)),
+                Payload("f", TensorDType.F32, [1], BitConverter.GetBytes(7.5f)),
             Payload("h", TensorDType.F16, [1], BitConverter.GetBytes((Half)2.5)), Payload("u", TensorDType.U8, [1], 9));
         var all = file.LoadAll(ScalarType.Int64);
         Assert.Equal((-3L, 7L, 2L), (all["d"].item<long>(), all["f"].item<long>(), all["h"].item<long>()));
@@ -78,7 +80,8 @@ public sealed class WeightFileTests : IDisposable
         // More than one piece and one buffer for each, with odd sizes.
         var numbers = randn([3, 1234567], generator: new Generator(1));
         var path = _folder.File("large.safetensors");
-        StateDictWriter.Save(path, [("f", numbers), ("h", numbers.to(ScalarType.Float16)), ("b", numbers.to(ScalarType.BFloat16)), ("i", arange(5))]);
+        StateDictWriter.Save(path, [("f", numbers), ("h", numbers.to(ScalarType.Float16)), ("b", numbers.to(ScalarType.BFloat16)),
+            ("i", arange(5))]);
         using var file = WeightFile.Open(path);
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float64 })
         {
@@ -98,9 +101,12 @@ public sealed class WeightFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var codes = Enumerable.Range(0, 65536).SelectMany(i => BitConverter.GetBytes((ushort)i)).ToArray();
-        uint[] hard = [0, 0x80000000, 1, 0x33000000, 0x33000001, 0x387FC000, 0x3F808000, 0x3F818000, 0x3F808001, 0x477FEFFF, 0x477FF000, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF];
-        var floats = Enumerable.Range(0, 200).SelectMany(i => BitConverter.GetBytes(hard[i % hard.Length] + (i < 17 ? 0u : (uint)i * 65537))).ToArray();
-        using var file = Write(Payload("h", TensorDType.F16, [65536], codes), Payload("b", TensorDType.BF16, [65536], codes), Payload("f", TensorDType.F32, [200], floats));
+        uint[] hard = [0, 0x80000000, 1, 0x33000000, 0x33000001, 0x387FC000, 0x3F808000, 0x3F818000, 0x3F808001, 0x477FEFFF, 0x477FF000,
+            0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF];
+        var floats = Enumerable.Range(0, 200)
+            .SelectMany(i => BitConverter.GetBytes(hard[i % hard.Length] + (i < 17 ? 0u : (uint)i * 65537))).ToArray();
+        using var file = Write(Payload("h", TensorDType.F16, [65536], codes), Payload("b", TensorDType.BF16, [65536], codes),
+            Payload("f", TensorDType.F32, [200], floats));
         foreach (var name in file.Names)
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float64 })
             GoldenComparison.AssertClose($"{name} as {type}", file.Load(name).to(type), file.Load(name, type), 0);
@@ -111,16 +117,20 @@ public sealed class WeightFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         byte[] codes = [0x00, 0x80, 0x01, 0x08, 0x38, 0x7E, 0x7F, 0xFF];
-        using var file = Write(Payload("e4m3", TensorDType.F8E4M3, [8], codes), Payload("e5m2", TensorDType.F8E5M2, [6], [0x01, 0x04, 0x3C, 0x7B, 0x7C, 0x7E]));
-        Assert.Equal([0f, -0f, 1 / 512f, 1 / 64f, 1f, 448f, float.NaN, float.NaN], file.Load("e4m3", ScalarType.Float32).data<float>().ToArray());
-        Assert.Equal([1 / 65536f, 1 / 16384f, 1f, 57344f, float.PositiveInfinity, float.NaN], file.Load("e5m2", ScalarType.Float32).data<float>().ToArray());
+        using var file = Write(Payload("e4m3", TensorDType.F8E4M3, [8], codes),
+            Payload("e5m2", TensorDType.F8E5M2, [6], [0x01, 0x04, 0x3C, 0x7B, 0x7C, 0x7E]));
+        Assert.Equal([0f, -0f, 1 / 512f, 1 / 64f, 1f, 448f, float.NaN, float.NaN],
+            file.Load("e4m3", ScalarType.Float32).data<float>().ToArray());
+        Assert.Equal([1 / 65536f, 1 / 16384f, 1f, 57344f, float.PositiveInfinity, float.NaN],
+            file.Load("e5m2", ScalarType.Float32).data<float>().ToArray());
     }
 
     [Fact]
     public void Load_EmptyTensorsAndScalars_KeepTheirShapes()
     {
         using var scope = NewDisposeScope();
-        using var file = Write(Payload("none", TensorDType.F16, [3, 0]), Payload("scalar", TensorDType.F32, [], BitConverter.GetBytes(2.5f)));
+        using var file = Write(Payload("none", TensorDType.F16, [3, 0]),
+            Payload("scalar", TensorDType.F32, [], BitConverter.GetBytes(2.5f)));
         Assert.Equal([3L, 0L], file.Load("none").shape);
         Assert.Equal([3L, 0L], file.Load("none", ScalarType.Float32).shape);
         Assert.Empty(file.Load("scalar").shape);

@@ -5,7 +5,8 @@ using StableTune.Tensors;
 
 namespace StableTune.Testing;
 
-/// <summary>Model folders whose text encoder is not CLIP: tiny-sd15 with a random encoder of another kind, 48 wide, and a tokenizer for it.</summary>
+/// <summary>Model folders whose text encoder is not CLIP: tiny-sd15 with a random encoder of another kind, 48 wide, and a tokenizer for
+/// it.</summary>
 public static class BertModels
 {
     // Special tokens, characters of the tests' captions, letters and digits at the start of words and inside.
@@ -22,7 +23,8 @@ public static class BertModels
     public static string Taiyi(TemporaryFolder folder)
     {
         var options = BertTextOptions.Tiny with { VocabularySize = Tokens.Length };
-        return WithEncoder(folder, "tiny-taiyi", "BertModel", new BertTextModel(options), Config("BertModel", "bert", options), WriteWordPiece);
+        return WithEncoder(folder, "tiny-taiyi", "BertModel", new BertTextModel(options), Config("BertModel", "bert", options),
+            WriteWordPiece);
     }
 
     /// <summary>A <c>RobertaModel</c> with byte-level tokens.</summary>
@@ -30,13 +32,17 @@ public static class BertModels
     {
         var options = BertTextOptions.Tiny with
         {
-            VocabularySize = 261, PositionRows = 130, TypeVocabularySize = 1, LayerNormEps = 1e-5, PadTokenId = 1, PositionsFollowPadding = true,
+            VocabularySize = 261, PositionRows = 130, TypeVocabularySize = 1, LayerNormEps = 1e-5, PadTokenId = 1,
+            PositionsFollowPadding = true,
         };
-        return WithEncoder(folder, "tiny-roberta", "RobertaModel", new BertTextModel(options), Config("RobertaModel", "roberta", options), tokenizer =>
+        return WithEncoder(folder, "tiny-roberta", "RobertaModel", new BertTextModel(options), Config("RobertaModel", "roberta", options),
+            tokenizer =>
         {
-            string[] tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", .. ClipVocabulary.Embedded(0).Ids.OrderBy(entry => entry.Value).Take(256).Select(entry => entry.Key)];
+            string[] tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>",
+                .. ClipVocabulary.Embedded(0).Ids.OrderBy(entry => entry.Value).Take(256).Select(entry => entry.Key)];
             File.WriteAllText(
-                Path.Combine(tokenizer, "vocab.json"), JsonSerializer.Serialize(tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id)));
+                Path.Combine(tokenizer, "vocab.json"),
+                    JsonSerializer.Serialize(tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id)));
             File.WriteAllText(Path.Combine(tokenizer, "merges.txt"), "#version: 0.2\n");
         });
     }
@@ -47,9 +53,12 @@ public static class BertModels
         var options = LdmBertOptions.Tiny with { VocabularySize = Tokens.Length };
         var config = new JsonObject
         {
-            ["architectures"] = new JsonArray("LDMBertModel"), ["model_type"] = "ldmbert", ["vocab_size"] = options.VocabularySize, ["d_model"] = options.HiddenSize,
-            ["encoder_ffn_dim"] = options.IntermediateSize, ["encoder_layers"] = options.Layers, ["encoder_attention_heads"] = options.Heads,
-            ["head_dim"] = options.HeadSize, ["max_position_embeddings"] = options.MaxPositions, ["activation_function"] = options.Activation,
+            ["architectures"] = new JsonArray("LDMBertModel"), ["model_type"] = "ldmbert", ["vocab_size"] = options.VocabularySize,
+            ["d_model"] = options.HiddenSize,
+            ["encoder_ffn_dim"] = options.IntermediateSize, ["encoder_layers"] = options.Layers,
+            ["encoder_attention_heads"] = options.Heads,
+            ["head_dim"] = options.HeadSize, ["max_position_embeddings"] = options.MaxPositions,
+            ["activation_function"] = options.Activation,
         };
         return WithEncoder(folder, "tiny-ldm", "LDMBertModel", new LdmBertModel(options), config, WriteWordPiece);
     }
@@ -62,13 +71,16 @@ public static class BertModels
 
     private static JsonObject Config(string type, string modelType, BertTextOptions options) => new()
     {
-        ["architectures"] = new JsonArray(type), ["model_type"] = modelType, ["vocab_size"] = options.VocabularySize, ["hidden_size"] = options.HiddenSize,
+        ["architectures"] = new JsonArray(type), ["model_type"] = modelType, ["vocab_size"] = options.VocabularySize,
+        ["hidden_size"] = options.HiddenSize,
         ["intermediate_size"] = options.IntermediateSize, ["num_hidden_layers"] = options.Layers, ["num_attention_heads"] = options.Heads,
-        ["max_position_embeddings"] = options.PositionRows, ["type_vocab_size"] = options.TypeVocabularySize, ["layer_norm_eps"] = options.LayerNormEps,
+        ["max_position_embeddings"] = options.PositionRows, ["type_vocab_size"] = options.TypeVocabularySize,
+        ["layer_norm_eps"] = options.LayerNormEps,
         ["pad_token_id"] = options.PadTokenId, ["hidden_act"] = options.Activation, ["position_embedding_type"] = "absolute",
     };
 
-    private static string WithEncoder(TemporaryFolder folder, string name, string type, TextModel encoder, JsonObject config, Action<string> writeTokenizer)
+    private static string WithEncoder(
+        TemporaryFolder folder, string name, string type, TextModel encoder, JsonObject config, Action<string> writeTokenizer)
     {
         var target = folder.File(name);
         Directory.Move(FixtureModels.TinySd15(folder), target);
@@ -83,12 +95,14 @@ public static class BertModels
         using (encoder)
         {
             Fill(encoder);
-            StateDictWriter.Save(Path.Combine(target, "text_encoder", "model.safetensors"), encoder.state_dict().Select(entry => (entry.Key, entry.Value)));
+            StateDictWriter.Save(Path.Combine(target, "text_encoder", "model.safetensors"),
+                encoder.state_dict().Select(entry => (entry.Key, entry.Value)));
         }
 
         var index = JsonNode.Parse(File.ReadAllText(Path.Combine(target, "model_index.json")))!.AsObject();
         index["text_encoder"] = new JsonArray("transformers", type);
-        index["tokenizer"] = new JsonArray("transformers", type.Replace("LDM", "", StringComparison.Ordinal).Replace("Model", "Tokenizer", StringComparison.Ordinal));
+        index["tokenizer"] = new JsonArray(
+            "transformers", type.Replace("LDM", "", StringComparison.Ordinal).Replace("Model", "Tokenizer", StringComparison.Ordinal));
         File.WriteAllText(Path.Combine(target, "model_index.json"), index.ToJsonString());
         return target;
     }
@@ -102,7 +116,8 @@ public static class BertModels
         {
             using var scope = NewDisposeScope();
             var values = randn(parameter.shape, generator: random) * 0.15;
-            parameter.copy_(name.Contains("norm", StringComparison.OrdinalIgnoreCase) && name.EndsWith("weight", StringComparison.Ordinal) ? values + 1 : values);
+            parameter.copy_(name.Contains("norm", StringComparison.OrdinalIgnoreCase)
+                && name.EndsWith("weight", StringComparison.Ordinal) ? values + 1 : values);
         }
     }
 }

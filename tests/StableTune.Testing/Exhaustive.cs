@@ -1,6 +1,7 @@
 namespace StableTune.Testing;
 
-/// <summary>How much the long tests do: some thousands of cases, or very many with tests/run.sh --all, which sets STABLETUNE_ALL_TESTS.</summary>
+/// <summary>How much the long tests do: some thousands of cases, or very many with tests/run.sh --all, which sets
+/// STABLETUNE_ALL_TESTS.</summary>
 public static class Exhaustive
 {
     /// <summary>Whether the long variants run.</summary>

@@ -24,23 +24,24 @@ public static class FixtureModels
     });
 
     // The tiny models are built as the published ones; only their text encoders have other numbers of layers.
-    private static readonly Dictionary<string, (string Part, string File, PartLayout Layout)[]> SingleFileParts = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (string Part, string File, KeyMap Layout)[]> SingleFileParts = new(StringComparer.Ordinal)
     {
         ["tiny-sd15"] =
         [
-            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sd15)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sd15)),
-            ("text_encoder", Text, PartLayout.ClipText(ClipTextOptions.Tiny)),
+            ("unet", Diffusion, KeyMap.UNet(UNetOptions.Sd15)), ("vae", Diffusion, KeyMap.Vae(VaeOptions.Sd15)),
+            ("text_encoder", Text, KeyMap.ClipText(ClipTextOptions.Tiny)),
         ],
         ["tiny-sd21-v"] =
         [
-            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sd21)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sd15)),
-            ("text_encoder", Text, PartLayout.OpenClipText(ClipTextOptions.Sd21 with { HiddenSize = 32 })),
+            ("unet", Diffusion, KeyMap.UNet(UNetOptions.Sd21)), ("vae", Diffusion, KeyMap.Vae(VaeOptions.Sd15)),
+            ("text_encoder", Text, KeyMap.OpenClipText(ClipTextOptions.Sd21 with { HiddenSize = 32 })),
         ],
         ["tiny-sdxl"] =
         [
-            ("unet", Diffusion, PartLayout.UNet(UNetOptions.Sdxl)), ("vae", Diffusion, PartLayout.Vae(VaeOptions.Sdxl)),
-            ("text_encoder", Text, PartLayout.ClipText(ClipTextOptions.Sd15, PartLayout.SdxlTextPrefix)),
-            ("text_encoder_2", Text, PartLayout.OpenClipText(ClipTextOptions.SdxlSecond with { Layers = 6, HiddenSize = 48 }, PartLayout.SdxlText2Prefix)),
+            ("unet", Diffusion, KeyMap.UNet(UNetOptions.Sdxl)), ("vae", Diffusion, KeyMap.Vae(VaeOptions.Sdxl)),
+            ("text_encoder", Text, KeyMap.ClipText(ClipTextOptions.Sd15, KeyMap.SdxlTextPrefix)),
+            ("text_encoder_2", Text, KeyMap.OpenClipText(
+                ClipTextOptions.SdxlSecond with { Layers = 6, HiddenSize = 48 }, KeyMap.SdxlText2Prefix)),
         ],
     };
 
@@ -57,11 +58,13 @@ public static class FixtureModels
     public static string TinySdxl(TemporaryFolder folder) => Complete(folder, "tiny-sdxl", "tiny-sdxl");
 
     /// <summary>
-    /// A fixture model as one file under LDM names, as single-files.json describes it (without the noise schedule's buffers), with its .yaml beside it
+    /// A fixture model as one file under LDM names, as single-files.json describes it (without the noise schedule's buffers), with its
+    /// .yaml beside it
     /// if it has one. Written once for all tests of a process: do not change it.
     /// </summary>
     /// <param name="name">"tiny-sd15", "tiny-sd21-v" or "tiny-sdxl".</param>
-    public static string SingleFile(string name) => SingleFiles.GetOrAdd(name, static key => new Lazy<string>(() => WriteSingleFile(key))).Value;
+    public static string SingleFile(string name) =>
+        SingleFiles.GetOrAdd(name, static key => new Lazy<string>(() => WriteSingleFile(key))).Value;
 
     private static string WriteSingleFile(string name)
     {
@@ -70,7 +73,8 @@ public static class FixtureModels
         var files = parts.Select(part => SafetensorsFile.Open(Fixtures.Path("models", name, part.Part, part.File))).ToArray();
         try
         {
-            SafetensorsWriter.Write(path, parts.Zip(files).SelectMany(part => part.First.Layout.ToCheckpoint(Payloads(part.Second))), new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(path, parts.Zip(files).SelectMany(part => part.First.Layout.ToCheckpoint(Payloads(part.Second))),
+                new Dictionary<string, string> { ["format"] = "pt" });
         }
         finally
         {
@@ -83,7 +87,8 @@ public static class FixtureModels
     }
 
     /// <summary>A file's tensors, as they are.</summary>
-    public static IEnumerable<TensorPayload> Payloads(ITensorFile file) => file.Tensors.Select(info => new TensorPayload(info.Name, info.DType, info.Shape, stream =>
+    public static IEnumerable<TensorPayload> Payloads(ITensorFile file) =>
+        file.Tensors.Select(info => new TensorPayload(info.Name, info.DType, info.Shape, stream =>
     {
         var bytes = new byte[info.ByteCount];
         file.Read(info, bytes);
@@ -104,7 +109,8 @@ public static class FixtureModels
             }
         }
 
-        foreach (var tokenizer in Directory.EnumerateDirectories(target, "tokenizer*")) ClipVocabulary.WriteFiles(tokenizer, TinyMergeCount);
+        foreach (var tokenizer in Directory.EnumerateDirectories(target, "tokenizer*"))
+            ClipVocabulary.WriteFiles(tokenizer, TinyMergeCount);
         return target;
     }
 }

@@ -11,11 +11,13 @@ public static class Fixtures
     /// <summary>The folder tests/fixtures.</summary>
     public static string Root { get; } = System.IO.Path.Combine(Repository, "tests", "fixtures");
 
-    /// <summary>The full path of a fixture; fails when it is not there. One that is stored compressed (<c>name.br</c>) is unpacked beside the tests first.</summary>
+    /// <summary>The full path of a fixture; fails when it is not there. One that is stored compressed (<c>name.br</c>) is unpacked beside
+    /// the tests first.</summary>
     public static string Path(params string[] parts)
     {
         var path = System.IO.Path.Combine([Root, .. parts]);
-        if (File.Exists(path + ".br")) return Unpacked(path + ".br", System.IO.Path.Combine([AppContext.BaseDirectory, "unpacked", .. parts]));
+        if (File.Exists(path + ".br"))
+            return Unpacked(path + ".br", System.IO.Path.Combine([AppContext.BaseDirectory, "unpacked", .. parts]));
         Assert.True(File.Exists(path) || Directory.Exists(path), $"fixture missing: {path}");
         return path;
     }

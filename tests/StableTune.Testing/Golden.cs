@@ -37,7 +37,8 @@ public sealed class Golden : IDisposable
     public void AssertClose(string name, Tensor actual, double tolerance, bool relativeToMax = false) =>
         GoldenComparison.AssertClose(name, this[name], actual, tolerance, relativeToMax);
 
-    /// <summary>Fails unless shape and type fit and every element lies within <paramref name="absolute"/> + <paramref name="relative"/> · |expected|.</summary>
+    /// <summary>Fails unless shape and type fit and every element lies within <paramref name="absolute"/> + <paramref name="relative"/> ·
+    /// |expected|.</summary>
     public void AssertWithin(string name, Tensor actual, double absolute = 0, double relative = 0)
     {
         Assert.Equal(this[name].shape, actual.shape);

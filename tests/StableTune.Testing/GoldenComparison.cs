@@ -5,7 +5,8 @@ namespace StableTune.Testing;
 /// <summary>Compares tensors number by number, in float64.</summary>
 public static class GoldenComparison
 {
-    /// <summary>Fails with the largest difference, its index and both values, when any element is further away than the tolerance.</summary>
+    /// <summary>Fails with the largest difference, its index and both values, when any element is further away than the
+    /// tolerance.</summary>
     /// <param name="name">What is compared, for the message.</param>
     /// <param name="expected">The golden values.</param>
     /// <param name="actual">The values to test; same shape.</param>
@@ -16,8 +17,10 @@ public static class GoldenComparison
         if (Describe(name, expected, actual, tolerance, relativeToMax) is { } fault) Assert.Fail(fault);
     }
 
-    /// <summary>Fails unless every number lies within <paramref name="absolute"/> + <paramref name="relative"/> · |expected|; NaN lies near nothing.</summary>
-    public static void AssertClose(IReadOnlyList<float> expected, IReadOnlyList<float> actual, string name, double absolute = 0, double relative = 0)
+    /// <summary>Fails unless every number lies within <paramref name="absolute"/> + <paramref name="relative"/> · |expected|; NaN lies
+    /// near nothing.</summary>
+    public static void AssertClose(
+        IReadOnlyList<float> expected, IReadOnlyList<float> actual, string name, double absolute = 0, double relative = 0)
     {
         Assert.True(expected.Count == actual.Count, $"{name}: {actual.Count} values, expected {expected.Count}");
         var (worst, excess) = (-1, double.NegativeInfinity);
@@ -45,7 +48,8 @@ public static class GoldenComparison
     /// <summary>What is wrong, or null when the tensors are close.</summary>
     public static string? Describe(string name, Tensor expected, Tensor actual, double tolerance, bool relativeToMax = false)
     {
-        if (!expected.shape.SequenceEqual(actual.shape)) return $"{name}: the shape is [{string.Join(", ", actual.shape)}], expected [{string.Join(", ", expected.shape)}]";
+        if (!expected.shape.SequenceEqual(actual.shape))
+            return $"{name}: the shape is [{string.Join(", ", actual.shape)}], expected [{string.Join(", ", expected.shape)}]";
         var (wanted, found) = (Doubles(expected), Doubles(actual));
         var limit = relativeToMax ? tolerance * wanted.Select(Math.Abs).DefaultIfEmpty().Max() : tolerance;
         var (worst, at, outside) = (0.0, -1, 0);
@@ -59,7 +63,8 @@ public static class GoldenComparison
         }
 
         return outside == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-            $"{name}: largest difference {worst:G6} at [{Index(at, expected.shape)}]: is {found[at]:G9}, expected {wanted[at]:G9}; allowed {limit:G6}; {outside} of {wanted.Length} elements are outside");
+            $"{name}: largest difference {worst:G6} at [{Index(at, expected.shape)}]: is {found[at]:G9}, expected {wanted[at]:G9}; "
+                + $"allowed {limit:G6}; {outside} of {wanted.Length} elements are outside");
     }
 
     private static double[] Doubles(Tensor tensor)

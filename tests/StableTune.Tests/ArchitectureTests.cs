@@ -22,12 +22,15 @@ public sealed class ArchitectureTests
         ["StableTune.Adapters"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Tensors", Engine],
         ["StableTune.Data"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors", Engine],
         ["StableTune.Imaging.ImageSharp"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Data"],
-        ["StableTune.Checkpoints"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors", "StableTune.Models", "StableTune.Adapters", Engine],
+        ["StableTune.Checkpoints"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors", "StableTune.Models",
+            "StableTune.Adapters", Engine],
         ["StableTune.Diffusion"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Models", Engine],
-        ["StableTune.Preparation"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors", "StableTune.Data", "StableTune.Models", Engine],
+        ["StableTune.Preparation"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors",
+            "StableTune.Data", "StableTune.Models", Engine],
         ["StableTune.Training"] =
         [
-            "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors", "StableTune.Models", "StableTune.Checkpoints", "StableTune.Diffusion",
+            "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors", "StableTune.Models",
+                "StableTune.Checkpoints", "StableTune.Diffusion",
             "StableTune.Adapters", "StableTune.Data", "StableTune.Preparation", Engine,
         ],
         ["StableTune"] = ["StableTune.Core", "StableTune.Training", Engine],
@@ -39,7 +42,8 @@ public sealed class ArchitectureTests
     public void EveryProject_ReferencesOnlyWhatIsBelowIt()
     {
         var projects = Directory.GetFiles(Sources, "*.csproj", SearchOption.AllDirectories);
-        Assert.Equal(Allowed.Keys.Order(StringComparer.Ordinal), projects.Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal)!);
+        Assert.Equal(Allowed.Keys.Order(StringComparer.Ordinal),
+            projects.Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal)!);
         foreach (var project in projects)
         {
             var name = Path.GetFileNameWithoutExtension(project);
@@ -60,16 +64,44 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
+    public void Lines_EndBeforeColumn140()
+    {
+        var repository = Path.GetDirectoryName(Sources)!;
+        var files =
+            from folder in new[] { "src", "tests", "samples", "benchmarks" }
+            from file in Directory.EnumerateFiles(Path.Combine(repository, folder), "*.cs", SearchOption.AllDirectories)
+            where !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+            select file;
+        var offenders = files.SelectMany(file => LongLines(file).Select(line => $"{Path.GetRelativePath(repository, file)}:{line}"));
+        Assert.Empty(offenders);
+    }
+
+    /// <summary>Raw strings are data: they are as long as they are.</summary>
+    private static IEnumerable<int> LongLines(string file)
+    {
+        var isRaw = false;
+        foreach (var (line, index) in File.ReadLines(file).Select((line, index) => (line, index)))
+        {
+            var marks = Regex.Count(line, "\"{3,}");
+            if (line.Length > 140 && !isRaw && marks == 0) yield return index + 1;
+            if (marks % 2 == 1) isRaw = !isRaw;
+        }
+    }
+
+    [Fact]
     public void NothingNative_IsBuilt() =>
         Assert.DoesNotContain(
-            Directory.EnumerateFiles(Sources, "*.c*", SearchOption.AllDirectories).Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)),
+            Directory.EnumerateFiles(Sources, "*.c*", SearchOption.AllDirectories)
+                .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)),
             file => Path.GetExtension(file) is ".c" or ".cc" or ".cpp" or ".cmake");
 
     [Fact]
     public void NoNamespace_HasTheNameOfAType()
     {
-        var types = typeof(TrainerBuilder).Assembly.GetReferencedAssemblies().Where(a => a.Name!.StartsWith("StableTune", StringComparison.Ordinal))
-            .Select(System.Reflection.Assembly.Load).Append(typeof(TrainerBuilder).Assembly).SelectMany(a => a.GetExportedTypes()).ToArray();
+        var types = typeof(TrainerBuilder).Assembly.GetReferencedAssemblies()
+            .Where(a => a.Name!.StartsWith("StableTune", StringComparison.Ordinal))
+            .Select(System.Reflection.Assembly.Load).Append(typeof(TrainerBuilder).Assembly).SelectMany(a => a.GetExportedTypes())
+                .ToArray();
         var namespaces = types.Select(t => t.Namespace).ToHashSet();
         Assert.DoesNotContain(types, t => namespaces.Contains(t.FullName));
     }
@@ -79,6 +111,7 @@ public sealed class ArchitectureTests
         var document = XDocument.Load(project);
         foreach (var reference in document.Descendants("ProjectReference"))
             yield return Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/'));
-        if (document.Descendants("UsesTensors").Any(e => e.Value == "true") && Path.GetFileNameWithoutExtension(project) != Engine) yield return Engine;
+        if (document.Descendants("UsesTensors").Any(e => e.Value == "true") && Path.GetFileNameWithoutExtension(project) != Engine)
+            yield return Engine;
     }
 }

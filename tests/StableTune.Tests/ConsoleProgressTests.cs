@@ -40,7 +40,9 @@ public sealed class ConsoleProgressTests
 
     [Fact]
     public void Describe_OtherStages_AreCounted() =>
-        Assert.Equal("caching latents 3/8", ConsoleProgress.Describe(new TrainingProgress { Phase = TrainingPhase.Preparing, Work = new() { Stage = "caching latents", Done = 3, Total = 8 } }));
+        Assert.Equal("caching latents 3/8",
+            ConsoleProgress.Describe(new TrainingProgress { Phase = TrainingPhase.Preparing,
+            Work = new() { Stage = "caching latents", Done = 3, Total = 8 } }));
 
     [Fact]
     public void Describe_IsTheSameInEveryCulture()
@@ -71,7 +73,9 @@ public sealed class ConsoleProgressTests
         progress.Report(Step(100));
         progress.Report(new TrainingProgress { Phase = TrainingPhase.Saving, Step = 100, TotalSteps = 100 });
         var step = ConsoleProgress.Describe(Step(9));
-        Assert.Equal($"\r{step}\r{"saving 9/100".PadRight(step.Length)}\r{ConsoleProgress.Describe(Step(100))}{Environment.NewLine}\rsaving 100/100{Environment.NewLine}", writer.ToString());
+        Assert.Equal(
+            $"\r{step}\r{"saving 9/100".PadRight(step.Length)}\r{ConsoleProgress.Describe(Step(100))}{Environment.NewLine}\rsaving "
+                + $"100/100{Environment.NewLine}", writer.ToString());
     }
 
     [Fact]
@@ -94,5 +98,6 @@ public sealed class ConsoleProgressTests
     }
 
     [Fact]
-    public void Report_Nothing_IsRefused() => Assert.Throws<ArgumentNullException>(() => new ConsoleProgress(TextWriter.Null, true).Report(null!));
+    public void Report_Nothing_IsRefused() =>
+        Assert.Throws<ArgumentNullException>(() => new ConsoleProgress(TextWriter.Null, true).Report(null!));
 }

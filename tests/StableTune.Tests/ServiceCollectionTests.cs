@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -10,7 +11,8 @@ public sealed class ServiceCollectionTests
     public void AddStableTune_GivesFreshBuilders_WithTheHostsLoggerAndClock()
     {
         var (loggers, clock) = (new OneLogger(), new ManualClock());
-        using var services = new ServiceCollection().AddSingleton<ILoggerFactory>(loggers).AddSingleton<TimeProvider>(clock).AddStableTune().BuildServiceProvider();
+        using var services = new ServiceCollection().AddSingleton<ILoggerFactory>(loggers).AddSingleton<TimeProvider>(clock)
+            .AddStableTune().BuildServiceProvider();
         var (first, second) = (services.GetRequiredService<TrainerBuilder>(), services.GetRequiredService<TrainerBuilder>());
         Assert.NotSame(first, second);
         Assert.Same(clock, first.Plan.Clock);
@@ -34,10 +36,48 @@ public sealed class ServiceCollectionTests
     public void AddStableTune_Configure_IsCalledOnEachBuilder()
     {
         var calls = 0;
-        using var services = new ServiceCollection().AddStableTune(b => b.WithSeed(++calls).WithModel("models/shared")).BuildServiceProvider();
-        Assert.Equal([1, 2], new[] { services.GetRequiredService<TrainerBuilder>(), services.GetRequiredService<TrainerBuilder>() }.Select(b => b.Plan.Seed));
+        using var services = new ServiceCollection().AddStableTune(b => b.WithSeed(++calls).WithModel("models/shared"))
+            .BuildServiceProvider();
+        Assert.Equal([1, 2], new[] { services.GetRequiredService<TrainerBuilder>(), services.GetRequiredService<TrainerBuilder>() }.Select(
+            b => b.Plan.Seed));
         Assert.Equal("models/shared", services.GetRequiredService<TrainerBuilder>().Plan.ModelPath);
         Assert.Throws<ArgumentNullException>(() => ((IServiceCollection)null!).AddStableTune());
+    }
+
+    [Fact]
+    public void AddStableTune_Configuration_SetsWhatItSays_BeforeTheHostsCode()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["StableTune:Model"] = "models/shared", ["StableTune:Device"] = "cpu", ["StableTune:Precision"] = "BFloat16",
+            ["StableTune:Seed"] = "7",
+            ["StableTune:LearningRate"] = "5e-5", ["StableTune:Workers"] = "3", ["StableTune:CacheDirectory"] = "cache",
+            ["StableTune:GradientCheckpointing"] = "true",
+        }).Build();
+        using var services = new ServiceCollection().AddStableTune(configuration.GetSection("StableTune"), builder => builder.WithSeed(8))
+            .BuildServiceProvider();
+        var plan = services.GetRequiredService<TrainerBuilder>().Plan;
+        Assert.Equal(("models/shared", PrecisionPolicy.BFloat16, 8, 5e-5, 3),
+            (plan.ModelPath, plan.Precision, plan.Seed, plan.LearningRate, plan.Loader.Workers));
+        Assert.Equal((DeviceType.CPU, "cache", true, true),
+            (plan.Device!.type, plan.Cache.Directory, plan.Cache.LatentsToDisk, plan.GradientCheckpointing));
+    }
+
+    [Fact]
+    public void AddStableTune_AFormatThatRunsCannotComputeIn_IsNamed()
+    {
+        using var services = new ServiceCollection()
+            .AddStableTune().Configure<StableTuneOptions>(options => options.Precision = NumberFormat.Float16).BuildServiceProvider();
+        var error = Assert.Throws<InvalidOptionsException>(() => services.GetRequiredService<TrainerBuilder>());
+        Assert.Equal("StableTuneOptions.Precision", Assert.Single(error.Problems).Option);
+    }
+
+    [Fact]
+    public void AddStableTune_AfterABuilderOfTheHosts_LeavesThatOne()
+    {
+        using var services = new ServiceCollection().AddTransient(_ => new TrainerBuilder().WithSeed(99)).AddStableTune()
+            .BuildServiceProvider();
+        Assert.Equal(99, services.GetRequiredService<TrainerBuilder>().Plan.Seed);
     }
 
     private sealed class OneLogger : ILoggerFactory

@@ -27,7 +27,7 @@ internal static class SmallRun
             var picture = new Imaging.Canvas(80, 64, Imaging.PixelColor.FromRgb(0x203040 * (i + 1)));
             picture.FillEllipse(40, 32, 20, 16, Imaging.PixelColor.FromRgb(0x40C040));
             Imaging.ImageFile.SavePng(path, picture.Image);
-            if (i > 0) File.WriteAllText(Path.ChangeExtension(path, ".txt"), $"sls frog, picture {i}");
+            if (i > 0) File.WriteAllText(Path.ChangeExtension(path, ".caption"), $"sls frog, picture {i}");
         }
 
         return images;

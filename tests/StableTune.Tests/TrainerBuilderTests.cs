@@ -35,7 +35,7 @@ public sealed class TrainerBuilderTests : IDisposable
         var error = Assert.Throws<InvalidOptionsException>(() => new TrainerBuilder().Build());
         var options = error.Problems.Select(p => p.Option).ToArray();
         Assert.Contains("TrainingPlan.ModelPath", options);
-        Assert.Contains("TrainingPlan.Adapters", options);
+        Assert.Contains("TrainingPlan.Trainables", options);
         Assert.Contains("TrainingPlan.Savers", options);
         Assert.All(error.Problems, p => Assert.NotEmpty(p.Remedy));
     }
@@ -60,7 +60,8 @@ public sealed class TrainerBuilderTests : IDisposable
         var text = error.Message;
         foreach (var expected in new[]
         {
-            "no-model", "empty", "100 x 100", "LoRAOptions.Rank is 0", "LearningRate is -1", "BatchSize is 0", "GradientAccumulation is 0", "MaxGradientNorm is -2",
+            "no-model", "empty", "100 x 100", "LoRAOptions.Rank is 0", "LearningRate is -1", "BatchSize is 0", "GradientAccumulation is 0",
+                "MaxGradientNorm is -2",
             "ClipSkip is 0", "MaxTokenLength is 80", "Length is 0 steps", "SaveOptions.EveryNSteps is 0", "frog.onnx",
         })
             Assert.Contains(expected, text);
@@ -71,10 +72,13 @@ public sealed class TrainerBuilderTests : IDisposable
     {
         var images = SmallRun.Images(_folder);
         var first = Small().WithResolution(64, 96).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).Build().Dataset;
-        var last = new TrainerBuilder().WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).WithResolution(64, 96).WithBatchSize(2).WithImages(images)
+        var last = new TrainerBuilder().WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).WithResolution(64, 96)
+            .WithBatchSize(2).WithImages(images)
             .WithModel(SmallRun.Model(_folder)).WithLoRA(rank: 4, alpha: 4).SaveTo(_folder.File("last.safetensors")).Build().Dataset;
-        Assert.Equal(first.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)), last.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)));
-        Assert.Equal(new(80, 64), Assert.Single(first.Buckets).Size);         // the images' own shape, where one size for all would cut them
+        Assert.Equal(first.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)),
+            last.Buckets.Select(bucket => (bucket.Size, bucket.Entries.Count)));
+        // the images' own shape, where one size for all would cut them
+        Assert.Equal(new(80, 64), Assert.Single(first.Buckets).Size);
         Assert.Equal(new(64, 96), Assert.Single(Small().WithResolution(64, 96).Build().Dataset.Buckets).Size);
         Assert.Equal(8, first.Samples.Count);
     }
@@ -84,28 +88,35 @@ public sealed class TrainerBuilderTests : IDisposable
     {
         var image = Path.Combine(SmallRun.Images(_folder), "3.png");
         var trainer = Small().Build();
-        Assert.DoesNotContain(trainer.Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption);
-        File.WriteAllText(Path.ChangeExtension(image, ".txt"), string.Join(" ", Enumerable.Repeat("frog", 100)));
+        Assert.DoesNotContain(trainer.Check(new() { ReadPixels = false }).Findings, finding =>
+            finding.Kind == Data.FindingKind.LongCaption);
+        File.WriteAllText(Path.ChangeExtension(image, ".caption"), string.Join(" ", Enumerable.Repeat("frog", 100)));
         trainer = Small().Build();
-        Assert.Equal(image, Assert.Single(trainer.Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption).Path);
-        Assert.DoesNotContain(Small().WithMaxTokenLength(225).Build().Check(new() { ReadPixels = false }).Findings, finding => finding.Kind == Data.FindingKind.LongCaption);
+        Assert.Equal(image, Assert.Single(trainer.Check(new() { ReadPixels = false }).Findings, finding =>
+            finding.Kind == Data.FindingKind.LongCaption).Path);
+        Assert.DoesNotContain(Small().WithMaxTokenLength(225).Build().Check(new() { ReadPixels = false }).Findings, finding =>
+            finding.Kind == Data.FindingKind.LongCaption);
     }
 
     [Fact]
     public void Preview_ShowsTheRunsOwnDraws()
     {
-        var dataset = new DatasetBuilder().AddFolder(SmallRun.Images(_folder), new() { Captions = new() { Shuffle = true, Prefix = "a, b, c, d, e, f" } }).WithResolution(64);
+        var dataset = new DatasetBuilder()
+            .AddFolder(SmallRun.Images(_folder), new() { Captions = new() { Shuffle = true, Prefix = "a, b, c, d, e, f" } })
+            .WithResolution(64);
         string Page(Action<string> write)
         {
             write(_folder.File("preview.html"));
             return File.ReadAllText(_folder.File("preview.html"));
         }
 
-        var run = Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path));
-        Assert.Equal(Page(path => Small().WithDataset(dataset).WithSeed(7).Build().Preview(path)), run);
-        Assert.NotEqual(Page(path => Small().WithDataset(dataset).WithSeed(8).Build().Preview(path)), run);
+        var run = Page(path => TinyRun.Bare(_folder).WithDataset(dataset).WithSeed(7).Build().Preview(path));
+        Assert.Equal(Page(path => TinyRun.Bare(_folder).WithDataset(dataset).WithSeed(7).Build().Preview(path)), run);
+        Assert.NotEqual(Page(path => TinyRun.Bare(_folder).WithDataset(dataset).WithSeed(8).Build().Preview(path)), run);
         var tokenizer = Checkpoints.ModelConfiguration.Find(SmallRun.Model(_folder))!.Tokenizer!;
-        Assert.Equal(Page(path => dataset.Build().Preview(path, new() { Seed = 7, TotalSteps = 3, Check = new() { CountTokens = text => tokenizer.EncodeBody(text).Count } })), run);
+        Assert.Equal(Page(path => dataset.Build()
+            .Preview(path, new() { Seed = 7, TotalSteps = 3, Check = new() { CountTokens = text => tokenizer.EncodeBody(text).Count } })),
+            run);
     }
 
     [Fact]
@@ -113,7 +124,7 @@ public sealed class TrainerBuilderTests : IDisposable
     {
         File.WriteAllText(_folder.File("file"), "");
         var error = Assert.Throws<InvalidOptionsException>(() => Small(_folder.File("file", "frog.safetensors")).Build());
-        Assert.Contains("AdapterSaver.Path", Assert.Single(error.Problems).Option);
+        Assert.Contains("TrainableSaver.Path", Assert.Single(error.Problems).Option);
     }
 
     [Fact]
@@ -209,7 +220,8 @@ public sealed class TrainerBuilderTests : IDisposable
     private static float[] Weights(TrainingResult result)
     {
         using var file = Formats.SafetensorsFile.Open(result.Files[0]);
-        return [.. file.Tensors.SelectMany(t => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(t.Name)).ToArray())];
+        return [.. file.Tensors.SelectMany(t =>
+            System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(t.Name)).ToArray())];
     }
 
     private TrainerBuilder Small(string? output = null) => SmallRun.Builder(_folder, output);

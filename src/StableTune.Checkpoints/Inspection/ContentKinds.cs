@@ -23,7 +23,8 @@ internal static partial class ContentKinds
         foreach (var (kind, _, _, name) in Rows)
             if (contents.Tensors.Any(tensor => name.IsMatch(tensor.Name))) return kind;
         // In diffusers' form of an embedding the word is the only name.
-        return contents.Tensors is [{ Shape.Count: 1 or 2 } only] && !only.Name.Contains('.', StringComparison.Ordinal) ? ContentKind.Embedding : ContentKind.Unknown;
+        return contents.Tensors is [{ Shape.Count: 1 or 2 } only]
+            && !only.Name.Contains('.', StringComparison.Ordinal) ? ContentKind.Embedding : ContentKind.Unknown;
     }
 
     /// <summary>What a report calls the kind.</summary>
@@ -32,7 +33,9 @@ internal static partial class ContentKinds
     /// <summary>The name of its only part.</summary>
     public static string PartName(ContentKind kind) => Array.Find(Rows, row => row.Kind == kind).Part;
 
-    [GeneratedRegex(@"^(lora|lycoris|oft|boft|lllite)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\.|\.lora_linear_layer\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|oft_diag|dora_scale)$")]
+    [GeneratedRegex(
+        @"^(lora|lycoris|oft|boft|lllite)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\."
+            + @"|\.lora_linear_layer\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|oft_diag|dora_scale)$")]
     private static partial Regex Adapter();
 
     [GeneratedRegex(@"^(control_model\.|controlnet_(cond_embedding|down_blocks|mid_block)\.|input_hint_block\.|zero_convs\.)")]
@@ -44,9 +47,13 @@ internal static partial class ContentKinds
     [GeneratedRegex(@"^(unet\.)?(down_blocks\.\d+\.(resnets|attentions)\.|time_embedding\.linear_1\.)")]
     private static partial Regex UNet();
 
-    [GeneratedRegex(@"^(first_stage_model\.|vae\.)?(encoder\.(down|down_blocks|mid|mid_block)\.|decoder\.(up|up_blocks|mid|mid_block)\.|post_quant_conv\.)")]
+    [GeneratedRegex(
+        @"^(first_stage_model\.|vae\.)?(encoder\.(down|down_blocks|mid|mid_block)\.|decoder\.(up|up_blocks|mid|mid_block)\."
+            + @"|post_quant_conv\.)")]
     private static partial Regex Vae();
 
-    [GeneratedRegex(@"^(text_encoder\.)?(text_model\.)(embeddings|encoder)\.|^(cond_stage_model|conditioner)\.|^(model\.)?transformer\.resblocks\.\d+\.ln_1\.|^embeddings\.token_embedding\.")]
+    [GeneratedRegex(
+        @"^(text_encoder\.)?(text_model\.)(embeddings|encoder)\.|^(cond_stage_model|conditioner)\."
+            + @"|^(model\.)?transformer\.resblocks\.\d+\.ln_1\.|^embeddings\.token_embedding\.")]
     private static partial Regex TextEncoder();
 }

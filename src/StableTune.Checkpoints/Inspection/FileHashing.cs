@@ -10,7 +10,8 @@ internal static class FileHashing
     private const double Megabyte = 1e6;
 
     /// <summary>The files with their sizes and hashes.</summary>
-    public static IReadOnlyList<InspectedFile> Run(IReadOnlyList<string> files, ContentKind kind, InspectOptions options, CancellationToken cancellationToken)
+    public static IReadOnlyList<InspectedFile> Run(
+        IReadOnlyList<string> files, ContentKind kind, InspectOptions options, CancellationToken cancellationToken)
     {
         var lengths = files.Select(file => new FileInfo(file).Length).ToArray();
         if (!options.Hashes) return [.. files.Zip(lengths, (file, length) => new InspectedFile(file, length, null, []))];

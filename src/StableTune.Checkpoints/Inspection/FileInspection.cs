@@ -8,8 +8,9 @@ internal static class FileInspection
     // Where the parts of a checkpoint lie, for files whose architecture cannot be told.
     private static readonly (string Prefix, string Part)[] RawParts =
     [
-        (PartLayout.UNetPrefix, ModelPart.UNet), (PartLayout.VaePrefix, ModelPart.Vae), ("cond_stage_model.", ModelPart.TextEncoder),
-        ("conditioner.embedders.0.", ModelPart.TextEncoder), ("conditioner.embedders.1.", ModelPart.TextEncoder2), ("model_ema.", "averages"), ("", "other"),
+        (KeyMap.UNetPrefix, ModelPart.UNet), (KeyMap.VaePrefix, ModelPart.Vae), ("cond_stage_model.", ModelPart.TextEncoder),
+        ("conditioner.embedders.0.", ModelPart.TextEncoder), ("conditioner.embedders.1.", ModelPart.TextEncoder2),
+            ("model_ema.", "averages"), ("", "other"),
     ];
 
     /// <summary>What the file is, and the files that it consists of.</summary>
@@ -18,7 +19,8 @@ internal static class FileInspection
     {
         using var file = TensorFile.Open(path);
         IReadOnlyList<string> files = file is ShardedTensorFile sharded ? sharded.Shards : [path];
-        if (file.Tensors.Any(tensor => tensor.Name.StartsWith(PartLayout.UNetPrefix, StringComparison.Ordinal))) return (Checkpoint(path, file, options), files);
+        if (file.Tensors.Any(tensor => tensor.Name.StartsWith(KeyMap.UNetPrefix, StringComparison.Ordinal)))
+            return (Checkpoint(path, file, options), files);
         return (Describe(path, WeightContents.Of(file)), files);
     }
 
@@ -31,7 +33,8 @@ internal static class FileInspection
             ContentKind.Adapter => AdapterFacts.Describe(path, contents),
             ContentKind.Embedding => EmbeddingFacts.Describe(path, contents),
             ContentKind.Unknown => Unknown(path, contents),
-            _ => new ModelInspection { Path = path, Kind = kind, Summary = ContentKinds.Words(kind), Parts = [InspectedPart.Of(ContentKinds.PartName(kind), null, contents.Tensors)] },
+            _ => new ModelInspection { Path = path, Kind = kind, Summary = ContentKinds.Words(kind),
+                Parts = [InspectedPart.Of(ContentKinds.PartName(kind), null, contents.Tensors)] },
         };
         return inspection with { Metadata = contents.Metadata };
     }
@@ -46,10 +49,12 @@ internal static class FileInspection
         catch (InvalidFileException e)
         {
             // Told as far as it goes: a family that is not supported, or an architecture that nothing tells.
-            var parts = RawParts.Select(row => row.Part).Distinct().Select(part => InspectedPart.Of(part, null, file.Tensors.Where(tensor => RawPart(tensor.Name) == part)));
+            var parts = RawParts.Select(row => row.Part).Distinct()
+                .Select(part => InspectedPart.Of(part, null, file.Tensors.Where(tensor => RawPart(tensor.Name) == part)));
             return new ModelInspection
             {
-                Path = path, Kind = ContentKind.Model, Summary = "a checkpoint that cannot be loaded as it is", Parts = [.. parts.Where(part => part.Precisions.Count > 0)],
+                Path = path, Kind = ContentKind.Model, Summary = "a checkpoint that cannot be loaded as it is",
+                Parts = [.. parts.Where(part => part.Precisions.Count > 0)],
                 Metadata = metadata, Problems = [e.Message],
             };
         }
@@ -62,7 +67,9 @@ internal static class FileInspection
         var fault = ForeignFile.Describe(contents.File);
         return new ModelInspection
         {
-            Path = path, Kind = ContentKind.Unknown, Summary = contents.Tensors.Count == 0 ? "a file without tensors" : $"{contents.Tensors.Count} tensors of a kind that is not known",
+            Path = path, Kind = ContentKind.Unknown,
+            Summary = contents.Tensors.Count == 0 ? "a file without tensors"
+                : $"{contents.Tensors.Count} tensors of a kind that is not known",
             Parts = contents.Tensors.Count == 0 ? [] : [InspectedPart.Of("tensors", null, contents.Tensors)],
             Problems = [fault.Message],
         };

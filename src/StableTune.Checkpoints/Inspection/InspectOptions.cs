@@ -17,7 +17,8 @@ public sealed record InspectOptions : OptionsBase
     /// <summary>The variant of a folder's weights files, such as "fp16"; null for the plain ones.</summary>
     public string? Variant { get; init; }
 
-    /// <summary>A model folder whose configurations tell what a single file does not, such as numbers of heads that are not usual; null for none.</summary>
+    /// <summary>A model folder whose configurations tell what a single file does not, such as numbers of heads that are not usual; null
+    /// for none.</summary>
     public string? ConfigurationPath { get; init; }
 
     /// <summary>Told how far hashing is, in megabytes, as stage "hashing".</summary>

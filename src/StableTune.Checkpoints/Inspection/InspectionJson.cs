@@ -16,7 +16,8 @@ internal static class InspectionJson
         ["parameters"] = inspection.Parameters,
         ["parts"] = new JsonArray([.. inspection.Parts.Select(Part)]),
         ["files"] = new JsonArray([.. inspection.Files.Select(File)]),
-        ["metadata"] = new JsonObject(inspection.Metadata.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)JsonValue.Create(entry.Value)))),
+        ["metadata"] = new JsonObject(inspection.Metadata.Select(entry =>
+            KeyValuePair.Create(entry.Key, (JsonNode?)JsonValue.Create(entry.Value)))),
         ["notes"] = Texts(inspection.Notes),
         ["problems"] = Texts(inspection.Problems),
     }.ToJsonString(JsonText.Indented);
@@ -40,14 +41,16 @@ internal static class InspectionJson
         ["bytes"] = part.Bytes,
         ["stored"] = new JsonArray([.. part.Precisions.Select(JsonNode (precision) => new JsonObject
         {
-            ["type"] = precision.Type.Name(), ["tensors"] = precision.Tensors, ["elements"] = precision.Elements, ["bytes"] = precision.Bytes,
+            ["type"] = precision.Type.Name(), ["tensors"] = precision.Tensors, ["elements"] = precision.Elements,
+            ["bytes"] = precision.Bytes,
         })]),
     };
 
     private static JsonNode File(InspectedFile file)
     {
         var json = new JsonObject { ["path"] = file.Path, ["bytes"] = file.Bytes };
-        if (file.Hashes is { } hashes) json["hashes"] = new JsonObject { ["sha256"] = hashes.Sha256, ["autov2"] = hashes.AutoV2, ["old"] = hashes.Old };
+        if (file.Hashes is { } hashes)
+            json["hashes"] = new JsonObject { ["sha256"] = hashes.Sha256, ["autov2"] = hashes.AutoV2, ["old"] = hashes.Old };
         if (file.Carried.Count > 0)
             json["carried_hashes"] = new JsonArray([.. file.Carried.Select(JsonNode (carried) => new JsonObject
             {

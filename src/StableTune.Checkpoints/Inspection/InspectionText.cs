@@ -31,7 +31,9 @@ internal sealed class InspectionText(TextWriter writer)
         Line(0, "");
         Line(0, $"{"Part",-16} {"parameters",15} {"bytes",10}  stored as");
         foreach (var part in inspection.Parts) WritePart(part);
-        if (inspection.Parts.Count > 1) Line(0, string.Create(CultureInfo.InvariantCulture, $"{"together",-16} {inspection.Parameters,15:N0} {Size(inspection.Parts.Sum(part => part.Bytes)),10}"));
+        if (inspection.Parts.Count > 1)
+            Line(0, string.Create(CultureInfo.InvariantCulture,
+            $"{"together",-16} {inspection.Parameters,15:N0} {Size(inspection.Parts.Sum(part => part.Bytes)),10}"));
         if (!inspection.Parts.Any(part => part.Architecture is not null)) return;
         Line(0, "");
         foreach (var part in inspection.Parts)
@@ -41,7 +43,8 @@ internal sealed class InspectionText(TextWriter writer)
     private void WritePart(InspectedPart part)
     {
         var types = string.Join(", ", part.Precisions.Select(precision => string.Create(CultureInfo.InvariantCulture,
-            $"{precision.Type.Name()} ({precision.Tensors:N0} tensor{(precision.Tensors == 1 ? "" : "s")}{(part.Precisions.Count > 1 ? ", " + Size(precision.Bytes) : "")})")));
+            $"{precision.Type.Name()} ({precision.Tensors:N0} "
+                + $"tensor{(precision.Tensors == 1 ? "" : "s")}{(part.Precisions.Count > 1 ? ", " + Size(precision.Bytes) : "")})")));
         Line(0, string.Create(CultureInfo.InvariantCulture, $"  {part.Name,-14} {part.Parameters,15:N0} {Size(part.Bytes),10}  {types}"));
     }
 
@@ -54,7 +57,8 @@ internal sealed class InspectionText(TextWriter writer)
         Line(0, "Files");
         foreach (var file in inspection.Files)
         {
-            Line(2, $"{Plain(isFolder ? Path.GetRelativePath(inspection.Path, file.Path) : Path.GetFileName(file.Path))}, {Size(file.Bytes)}");
+            Line(2, $"{Plain(isFolder ? Path.GetRelativePath(inspection.Path, file.Path) : Path.GetFileName(file.Path))}, "
+                + $"{Size(file.Bytes)}");
             if (file.Hashes is not { } hashes) continue;
             Line(4, $"{"sha256",-22} {hashes.Sha256}");
             Line(4, $"{"AutoV2",-22} {hashes.AutoV2}");
@@ -96,7 +100,8 @@ internal sealed class InspectionText(TextWriter writer)
     private static string Short(string value)
     {
         var plain = Plain(value.Length <= ValueLength ? value : value[..ValueLength]);
-        return value.Length <= ValueLength ? plain : string.Create(CultureInfo.InvariantCulture, $"{plain}... ({value.Length:N0} characters)");
+        return value.Length <= ValueLength ? plain
+            : string.Create(CultureInfo.InvariantCulture, $"{plain}... ({value.Length:N0} characters)");
     }
 
     /// <summary>Without line ends and control characters, which in a terminal could do more than show something.</summary>

@@ -30,7 +30,8 @@ internal static class ModelFacts
         return new ModelInspection
         {
             Path = path, Kind = ContentKind.Model, Summary = description.Details?.ToString() ?? "a model that cannot be loaded as it is",
-            Details = description.Details, Parts = parts, Notes = description.Details?.Notes ?? [], Problems = [.. description.Faults.Select(fault => fault.Message)],
+            Details = description.Details, Parts = parts, Notes = description.Details?.Notes ?? [],
+            Problems = [.. description.Faults.Select(fault => fault.Message)],
         };
     }
 
@@ -45,15 +46,18 @@ internal static class ModelFacts
         var problems = new List<string>();
         Add(ModelPart.UNet, checkpoint.UNet, checkpoint.UNet.Options, unet => new UNet2DConditionModel(unet));
         if (checkpoint.Vae is { } vae) Add(ModelPart.Vae, vae, vae.Options, options => new AutoencoderKL(options));
-        if (checkpoint.TextEncoder is { } text) Add(ModelPart.TextEncoder, text, TextArchitecture.Clip(text.Options), options => new ClipTextModel(options));
-        if (checkpoint.TextEncoder2 is { } second) Add(ModelPart.TextEncoder2, second, TextArchitecture.Clip(second.Options), options => new ClipTextModel(options));
+        if (checkpoint.TextEncoder is { } text)
+            Add(ModelPart.TextEncoder, text, TextArchitecture.Clip(text.Options), options => new ClipTextModel(options));
+        if (checkpoint.TextEncoder2 is { } second)
+            Add(ModelPart.TextEncoder2, second, TextArchitecture.Clip(second.Options), options => new ClipTextModel(options));
         return new ModelInspection
         {
             Path = path, Kind = ContentKind.Model, Summary = checkpoint.Details.ToString(), Details = checkpoint.Details, Parts = parts,
             Notes = checkpoint.Details.Notes, Problems = problems,
         };
 
-        void Add<TOptions>(string name, CheckpointPart<TOptions> part, object architecture, Func<TOptions, nn.Module> build) where TOptions : OptionsBase
+        void Add<TOptions>(string name, CheckpointPart<TOptions> part, object architecture, Func<TOptions,
+            nn.Module> build) where TOptions : OptionsBase
         {
             parts.Add(InspectedPart.Of(name, Words(architecture), part.Weights.Tensors));
             try
@@ -71,11 +75,16 @@ internal static class ModelFacts
     public static string? Words(object architecture) => architecture switch
     {
         UNetOptions unet => string.Create(CultureInfo.InvariantCulture,
-            $"channels {List(unet.BlockOutChannels)}; context {unet.CrossAttentionDim}; heads {List(unet.AttentionHeads)}; transformers {List(unet.TransformerLayersPerBlock)}; {(unet.UseLinearProjection ? "linear" : "convolutional")} projections; {unet.InChannels} input channels"),
-        VaeOptions vae => string.Create(CultureInfo.InvariantCulture, $"channels {List(vae.BlockOutChannels)}; {vae.LatentChannels} latent channels; scale {vae.ScalingFactor}"),
+            $"channels {List(unet.BlockOutChannels)}; context {unet.CrossAttentionDim}; heads {List(unet.AttentionHeads)}; transformers "
+                + $"{List(unet.TransformerLayersPerBlock)}; {(unet.UseLinearProjection ? "linear" : "convolutional")} projections; "
+                    + $"{unet.InChannels} input channels"),
+        VaeOptions vae => string.Create(
+            CultureInfo.InvariantCulture,
+            $"channels {List(vae.BlockOutChannels)}; {vae.LatentChannels} latent channels; scale {vae.ScalingFactor}"),
         TextArchitecture { Options: ClipTextOptions clip } => string.Create(CultureInfo.InvariantCulture,
             $"CLIP; {clip.Layers} layers; {clip.HiddenSize} wide; {clip.Heads} heads; {clip.VocabularySize} tokens"),
-        TextArchitecture text => string.Create(CultureInfo.InvariantCulture, $"{text.Layers} layers; {text.Width} wide; {text.VocabularySize} tokens"),
+        TextArchitecture text => string.Create(
+            CultureInfo.InvariantCulture, $"{text.Layers} layers; {text.Width} wide; {text.VocabularySize} tokens"),
         _ => null,
     };
 
@@ -91,5 +100,6 @@ internal static class ModelFacts
         }
     }
 
-    private static string List(IEnumerable<int> numbers) => string.Join(", ", numbers.Select(number => number.ToString(CultureInfo.InvariantCulture)));
+    private static string List(IEnumerable<int> numbers) =>
+        string.Join(", ", numbers.Select(number => number.ToString(CultureInfo.InvariantCulture)));
 }

@@ -31,7 +31,8 @@ public enum ContentKind
     Embedding,
 }
 
-/// <summary>What <see cref="ModelInspector.Inspect"/> found out. <see cref="ToString"/> is a report for people, <see cref="ToJson"/> one for programs.</summary>
+/// <summary>What <see cref="ModelInspector.Inspect"/> found out. <see cref="ToString"/> is a report for people, <see cref="ToJson"/> one
+/// for programs.</summary>
 public sealed record ModelInspection
 {
     /// <summary>The file or folder, as the caller named it.</summary>
@@ -43,7 +44,8 @@ public sealed record ModelInspection
     /// <summary>The same in a line: "LoRA for Stable Diffusion 1.x (from ss_base_model_version), rank 4".</summary>
     public required string Summary { get; init; }
 
-    /// <summary>The model's architecture, prediction and format, each with how it is known; null for what is no model, or cannot be told.</summary>
+    /// <summary>The model's architecture, prediction and format, each with how it is known; null for what is no model, or cannot be
+    /// told.</summary>
     public ModelDetails? Details { get; init; }
 
     /// <summary>Parameters, bytes and stored types of each part.</summary>
@@ -72,7 +74,8 @@ public sealed record ModelInspection
         return writer.ToString();
     }
 
-    /// <summary>Writes the report as text: summary, parts, hashes, metadata by groups, notes, problems. Long values are shortened.</summary>
+    /// <summary>Writes the report as text: summary, parts, hashes, metadata by groups, notes, problems. Long values are
+    /// shortened.</summary>
     /// <param name="writer">Where it goes.</param>
     public void WriteTo(TextWriter writer)
     {
@@ -90,16 +93,19 @@ public sealed record ModelInspection
 /// <param name="Parameters">The number of weights, without buffers and what modules have no use for.</param>
 /// <param name="Bytes">Their size as stored.</param>
 /// <param name="Precisions">How they are stored, that of most bytes first.</param>
-public sealed record InspectedPart(string Name, string? Architecture, long Parameters, long Bytes, IReadOnlyList<StoredPrecision> Precisions)
+public sealed record InspectedPart(
+    string Name, string? Architecture, long Parameters, long Bytes, IReadOnlyList<StoredPrecision> Precisions)
 {
     /// <summary>Counts tensors.</summary>
     internal static InspectedPart Of(string name, string? architecture, IEnumerable<TensorInfo> tensors)
     {
         var all = tensors.ToList();
         var precisions = all.GroupBy(tensor => tensor.DType)
-            .Select(group => new StoredPrecision(group.Key, group.Count(), group.Sum(tensor => tensor.ElementCount), group.Sum(tensor => tensor.ByteCount)))
+            .Select(group => new StoredPrecision(
+                group.Key, group.Count(), group.Sum(tensor => tensor.ElementCount), group.Sum(tensor => tensor.ByteCount)))
             .OrderByDescending(precision => precision.Bytes).ThenBy(precision => precision.Type);
-        return new InspectedPart(name, architecture, all.Sum(tensor => tensor.ElementCount), all.Sum(tensor => tensor.ByteCount), [.. precisions]);
+        return new InspectedPart(name, architecture, all.Sum(tensor => tensor.ElementCount), all.Sum(tensor => tensor.ByteCount),
+            [.. precisions]);
     }
 }
 
@@ -114,7 +120,8 @@ public sealed record StoredPrecision(TensorDType Type, int Tensors, long Element
 /// <param name="Path">The file.</param>
 /// <param name="Bytes">Its size.</param>
 /// <param name="Hashes">Hashes of the whole file; null when not asked for.</param>
-/// <param name="Carried">The hashes that the file's metadata carries, or could, held against its content; empty when not asked for, or where files of its kind have none.</param>
+/// <param name="Carried">The hashes that the file's metadata carries, or could, held against its content; empty when not asked for, or
+/// where files of its kind have none.</param>
 public sealed record InspectedFile(string Path, long Bytes, FileHashes? Hashes, IReadOnlyList<CarriedHash> Carried);
 
 /// <summary>A hash in a file's metadata.</summary>

@@ -2,11 +2,13 @@ using StableTune.Formats;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Finds out what a weights file or model folder is, and what its header, metadata and bytes tell about it. Loads nothing.</summary>
+/// <summary>Finds out what a weights file or model folder is, and what its header, metadata and bytes tell about it. Loads
+/// nothing.</summary>
 public static class ModelInspector
 {
     /// <summary>
-    /// Inspects models, single files as well as folders in diffusers' layout or one of their parts, and adapters, embeddings, VAEs, ControlNets and other weights
+    /// Inspects models, single files as well as folders in diffusers' layout or one of their parts, and adapters, embeddings, VAEs,
+    /// ControlNets and other weights
     /// files. What is incomplete or of a family that cannot be loaded is described as far as it goes, with the reasons in
     /// <see cref="ModelInspection.Problems"/>.
     /// </summary>

@@ -14,7 +14,8 @@ internal sealed record WeightContents(ITensorFile File, IReadOnlyList<TensorInfo
     /// <summary>The contents of an open file.</summary>
     public static WeightContents Of(ITensorFile file)
     {
-        if (file is not TorchFile { Root: PickleDictionary root } torch || torch.Tensors.Count > 0) return new WeightContents(file, file.Tensors, file.Metadata);
+        if (file is not TorchFile { Root: PickleDictionary root } torch || torch.Tensors.Count > 0)
+            return new WeightContents(file, file.Tensors, file.Metadata);
         // Embeddings of the web UI: {"string_to_param": {"*": tensor}, "name": ..., "step": ...}.
         var tensors = new List<TensorInfo>();
         var texts = new OrderedDictionary<string, string>(StringComparer.Ordinal);
@@ -23,7 +24,8 @@ internal sealed record WeightContents(ITensorFile File, IReadOnlyList<TensorInfo
         return new WeightContents(file, tensors, texts);
     }
 
-    private static void Gather(PickleDictionary dictionary, string prefix, int depth, List<TensorInfo> tensors, OrderedDictionary<string, string> texts)
+    private static void Gather(PickleDictionary dictionary, string prefix, int depth, List<TensorInfo> tensors, OrderedDictionary<string,
+        string> texts)
     {
         foreach (var (key, value) in dictionary)
         {

@@ -2,7 +2,8 @@ using StableTune.Models;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Reads the architectures of a model folder from its configurations. Missing keys have the defaults of diffusers and transformers.</summary>
+/// <summary>Reads the architectures of a model folder from its configurations. Missing keys have the defaults of diffusers and
+/// transformers.</summary>
 internal static class ArchitectureReader
 {
     // What is repeated when a model is built is bounded before it is: no published model comes near.
@@ -46,7 +47,8 @@ internal static class ArchitectureReader
         var channels = config.Ints("block_out_channels", [320, 640, 1280, 1280], 1);
         var levels = Levels(config, channels);
         // "attention_head_dim" is the number of heads unless "num_attention_heads" says otherwise: the misnomer of the first release.
-        var heads = config.Ints("num_attention_heads", config.Ints("attention_head_dim", [.. Enumerable.Repeat(8, levels)], levels), levels);
+        var heads = config.Ints("num_attention_heads", config.Ints("attention_head_dim", [.. Enumerable.Repeat(8, levels)], levels),
+            levels);
         return config.Checked(new UNetOptions
         {
             InChannels = config.Int("in_channels", 4),
@@ -127,10 +129,16 @@ internal static class ArchitectureReader
         // Processes without betas: their models are no Stable Diffusion.
         var name = config.Text("_class_name") ?? "";
         if (OtherProcesses.FirstOrDefault(start => name.StartsWith(start, StringComparison.Ordinal)) is not null)
-            throw new InvalidFileException(config.Path, $"the scheduler is a {name}, whose process is not Stable Diffusion's.", "Use a model of Stable Diffusion 1.x, 2.x or XL.");
+            throw new InvalidFileException(
+                config.Path, $"the scheduler is a {name}, whose process is not Stable Diffusion's.",
+                "Use a model of Stable Diffusion 1.x, 2.x or XL.");
         var betas = config.Doubles("trained_betas");
         // Before diffusers 0.9 some samplers said it so.
-        var prediction = config.Bool("predict_epsilon", true) ? "epsilon" : "sample";
+        var named = config.Text("prediction_type") ?? (config.Bool("predict_epsilon", true) ? "epsilon" : "sample");
+        if (!ModelNames.TryParsePrediction(named, out var prediction))
+            throw new InvalidFileException(
+                config.Path, $"prediction_type is \"{named}\", which is not known.",
+                    $"Use one of: {string.Join(", ", ModelNames.Predictions)}.");
         // diffusers' default schedule is linear; published models all say scaled_linear.
         return config.Checked(new SchedulerOptions
         {
@@ -140,7 +148,7 @@ internal static class ArchitectureReader
             BetaEnd = config.Double("beta_end", 0.02),
             BetaSchedule = config.Text("beta_schedule") ?? "linear",
             TrainedBetas = betas is { Count: 0 } ? null : betas,
-            PredictionType = config.Text("prediction_type") ?? prediction,
+            Prediction = prediction,
             ClipSample = config.Bool("clip_sample", false),
             SetAlphaToOne = config.Bool("set_alpha_to_one", false),
             StepsOffset = config.Int("steps_offset", 0),
@@ -152,11 +160,14 @@ internal static class ArchitectureReader
     private static void RequireClass(ConfigFile config, string expected)
     {
         if (config.Text("_class_name") is { } found && found != expected)
-            throw new InvalidFileException(config.Path, $"the class is {found}, not {expected}.", "Use a model of a supported architecture.");
+            throw new InvalidFileException(
+                config.Path, $"the class is {found}, not {expected}.", "Use a model of a supported architecture.");
     }
 
-    private static int Levels(ConfigFile config, IReadOnlyList<int> channels) => channels.Count <= MostLevels ? channels.Count : throw new InvalidFileException(
-        config.Path, $"\"block_out_channels\" has {channels.Count} levels, more than any model has.", "Use a model of a supported architecture.");
+    private static int Levels(ConfigFile config, IReadOnlyList<int> channels) =>
+        channels.Count <= MostLevels ? channels.Count : throw new InvalidFileException(
+        config.Path, $"\"block_out_channels\" has {channels.Count} levels, more than any model has.",
+            "Use a model of a supported architecture.");
 
     // Some configurations repeat one number for every level, or for height and width.
     private static int Same(ConfigFile config, string key, int fallback, int? most = null)

@@ -2,7 +2,8 @@ using StableTune.Models;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Reads the configurations of text encoders that are not CLIP. Missing keys have the defaults of transformers and diffusers.</summary>
+/// <summary>Reads the configurations of text encoders that are not CLIP. Missing keys have the defaults of transformers and
+/// diffusers.</summary>
 internal static class BertConfigReader
 {
     /// <summary><c>config.json</c> of a <c>BertModel</c>.</summary>

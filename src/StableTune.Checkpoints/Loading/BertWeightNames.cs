@@ -11,7 +11,8 @@ internal static class BertWeightNames
         ["cls.", "lm_head.", "pooler.", "classifier.", "embeddings.position_ids", "embeddings.token_type_ids"];
 
     // Names of norms in files that were converted from TensorFlow.
-    private static readonly (string Old, string Today)[] Norms = [(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")];
+    private static readonly (string Old, string Today)[] Norms = [(".LayerNorm.gamma", ".LayerNorm.weight"),
+        (".LayerNorm.beta", ".LayerNorm.bias")];
 
     /// <summary>The module's name for a name of a BERT or RoBERTa file; null for what encoders do not need.</summary>
     public static string? Bert(string name)

@@ -55,7 +55,8 @@ internal sealed class ConfigFile
     {
         if (!Has(key)) return fallback;
         if (IntOf(_entries[key]) is { } single) return [.. Enumerable.Repeat(AtMost(key, single, most), count)];
-        return List(key, "a whole number or a list of them", value => IntOf(value) is { } number ? (true, AtMost(key, number, most)) : default);
+        return List(key, "a whole number or a list of them", value =>
+            IntOf(value) is { } number ? (true, AtMost(key, number, most)) : default);
     }
 
     /// <summary>A list of numbers; null when the key is missing or null.</summary>
@@ -66,7 +67,8 @@ internal sealed class ConfigFile
     public IReadOnlyList<string> Texts(string key, IReadOnlyList<string> fallback) =>
         Has(key) ? List(key, "a list of texts", value => (value.ValueKind == JsonValueKind.String, value.GetString()!)) : fallback;
 
-    /// <summary>The two texts of a part in <c>model_index.json</c>, library and class; null when the key is missing or names none.</summary>
+    /// <summary>The two texts of a part in <c>model_index.json</c>, library and class; null when the key is missing or names
+    /// none.</summary>
     public (string Library, string Class)? Part(string key)
     {
         if (!Has(key)) return null;
@@ -74,7 +76,8 @@ internal sealed class ConfigFile
         if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2)
         {
             if (value[1].ValueKind == JsonValueKind.Null) return null;
-            if (value[0].ValueKind == JsonValueKind.String && value[1].ValueKind == JsonValueKind.String) return (value[0].GetString()!, value[1].GetString()!);
+            if (value[0].ValueKind == JsonValueKind.String && value[1].ValueKind == JsonValueKind.String)
+                return (value[0].GetString()!, value[1].GetString()!);
         }
 
         throw Wrong(key, "a library and a class, such as [\"diffusers\", \"UNet2DConditionModel\"]");
@@ -109,11 +112,13 @@ internal sealed class ConfigFile
         // A list counts as what all its entries are, as in "only_cross_attention": [false, false].
         if (value.ValueKind == JsonValueKind.Array) return value.EnumerateArray().All(item => Equal(item, text));
         if (value.ValueKind == JsonValueKind.Number)
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && value.GetDouble().Equals(number);
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                && value.GetDouble().Equals(number);
         return value.GetRawText() == text;
     }
 
-    private static int? IntOf(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
+    private static int? IntOf(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
 
     private static double? DoubleOf(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null;

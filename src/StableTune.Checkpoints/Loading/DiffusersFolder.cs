@@ -2,7 +2,8 @@ using StableTune.Models;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>A model folder in diffusers' layout: <c>model_index.json</c>, and a folder with configuration and weights for each part.</summary>
+/// <summary>A model folder in diffusers' layout: <c>model_index.json</c>, and a folder with configuration and weights for each
+/// part.</summary>
 internal sealed class DiffusersFolder : ModelSource
 {
     /// <summary>The file that makes a folder a model.</summary>
@@ -44,24 +45,34 @@ internal sealed class DiffusersFolder : ModelSource
     public override ModelDetails Identify(UNetOptions unet, SchedulerOptions scheduler)
     {
         if (unet.TakesAddedConditions != _pipeline.IsXl)
-            throw new InvalidFileException(_index.Path, $"the model is a {_pipeline.Class}, but its UNet takes {(unet.TakesAddedConditions ? "" : "no ")}pooled text and sizes.",
+            throw new InvalidFileException(
+                _index.Path,
+                $"the model is a {_pipeline.Class}, but its UNet takes {(unet.TakesAddedConditions ? "" : "no ")}pooled text and sizes.",
                 "Take all parts from one model.");
         if (_pipeline.IsXl && _index.Has(ModelPart.TextEncoder) && _index.Part(ModelPart.TextEncoder) is null)
-            throw new InvalidFileException(_index.Path, "the model is an SDXL refiner, which has the second text encoder only.", "Use the SDXL base model.");
+            throw new InvalidFileException(
+                _index.Path, "the model is an SDXL refiner, which has the second text encoder only.", "Use the SDXL base model.");
 
         // Only SD 2 and SDXL have linear projections; the widths that also tell them apart differ in small models.
         var version = _pipeline.IsXl ? ModelVersion.Sdxl : unet.UseLinearProjection ? ModelVersion.Sd2 : ModelVersion.Sd1;
         if (_options.Version != ModelVersion.Auto && _options.Version != version)
-            throw new InvalidFileException(PlaceOf(ModelPart.UNet), $"the model is {version.Words()} by its configuration, but the option Version says {_options.Version}.",
+            throw new InvalidFileException(
+                PlaceOf(ModelPart.UNet),
+                $"the model is {version.Words()} by its configuration, but the option Version says {_options.Version}.",
                 "Leave Version unset, or give the model that is meant.");
 
-        var stored = Prediction(scheduler.PredictionType);
+        var stored = scheduler.Prediction;
         var asked = _options.Prediction;
         List<string> notes = [];
         if (asked != ModelPrediction.Auto && asked != stored)
-            notes.Add($"The scheduler's configuration says \"{scheduler.PredictionType}\"; the option Prediction says {asked}, which counts.");
-        if (_options.ConfigurationPath is not null) notes.Add("A model folder has its own configurations: the option ConfigurationPath, which is for single files, was not looked at.");
-        if (_options.Ema != default) notes.Add("A model folder has no averaged weights beside others: the option Ema, which is for single files, was not looked at.");
+            notes.Add(
+                $"The scheduler's configuration says \"{stored.Name()}\"; the option Prediction says {asked}, which counts.");
+        if (_options.ConfigurationPath is not null)
+            notes.Add(
+                "A model folder has its own configurations: the option ConfigurationPath, which is for single files, was not looked at.");
+        if (_options.Ema != default)
+            notes.Add(
+                "A model folder has no averaged weights beside others: the option Ema, which is for single files, was not looked at.");
         if (WithoutVariant() is { } file) notes.Add($"There are no weights of the variant \"{_options.Variant}\": {file} was taken.");
         return new ModelDetails
         {
@@ -103,7 +114,8 @@ internal sealed class DiffusersFolder : ModelSource
     }
 
     // Told by the UNet, the largest part; a folder may mix. Whoever wants a UNet that is missing is told so.
-    private ModelFormat Format => UNetFile is { } file && WeightLocation.IsPickled(file) ? ModelFormat.Diffusers : ModelFormat.DiffusersSafetensors;
+    private ModelFormat Format => UNetFile is { } file
+        && WeightLocation.IsPickled(file) ? ModelFormat.Diffusers : ModelFormat.DiffusersSafetensors;
 
     private string? UNetFile
     {
@@ -124,7 +136,8 @@ internal sealed class DiffusersFolder : ModelSource
     {
         var options = ReadUNet();
         var file = WeightLocation.Find(PlaceOf(ModelPart.UNet), isText: false, _options.Variant);
-        return new ModelPart(ModelPart.UNet, options, () => new UNet2DConditionModel(options), () => WeightLocation.Open(file), WeightNames.UNet);
+        return new ModelPart(ModelPart.UNet, options, () => new UNet2DConditionModel(options), () =>
+            WeightLocation.Open(file), WeightNames.UNet);
     }
 
     private ModelPart VaePart()
@@ -147,28 +160,24 @@ internal sealed class DiffusersFolder : ModelSource
     {
         var folder = PlaceOf(part);
         if (Directory.Exists(folder)) return new ConfigFile(System.IO.Path.Combine(folder, file));
-        throw new InvalidFileException(folder, "the folder is missing.", $"The model needs its part \"{part}\"; take it from the model's repository.");
+        throw new InvalidFileException(
+            folder, "the folder is missing.", $"The model needs its part \"{part}\"; take it from the model's repository.");
     }
 
     private void RequireClass(string part, string expected)
     {
         if (_index.Part(part) is { } found && found.Class != expected)
-            throw new InvalidFileException(_index.Path, $"the part \"{part}\" is a {found.Class}, not a {expected}.", "Use a Stable Diffusion model: 1.x, 2.x or XL.");
+            throw new InvalidFileException(
+                _index.Path, $"the part \"{part}\" is a {found.Class}, not a {expected}.", "Use a Stable Diffusion model: 1.x, 2.x or XL.");
     }
-
-    private static ModelPrediction Prediction(string type) => type switch
-    {
-        "v_prediction" => ModelPrediction.V,
-        "sample" => ModelPrediction.Sample,
-        _ => ModelPrediction.Epsilon,
-    };
 
     /// <summary>What a folder without an index could be meant to be.</summary>
     private static string WhatElse(string path)
     {
         if (File.Exists(System.IO.Path.Combine(path, "config.json"))) return " It holds a config.json, as one part of a model does.";
         var files = Directory.EnumerateFiles(path).Select(file => System.IO.Path.GetFileName(file)!)
-            .Where(name => System.IO.Path.GetExtension(name).ToUpperInvariant() is ".SAFETENSORS" or ".CKPT" or ".PT").Order(StringComparer.Ordinal).Take(3).ToArray();
+            .Where(name => System.IO.Path.GetExtension(name).ToUpperInvariant() is ".SAFETENSORS" or ".CKPT" or ".PT")
+                .Order(StringComparer.Ordinal).Take(3).ToArray();
         return files.Length == 0 ? "" : $" It holds {string.Join(", ", files)}.";
     }
 }

@@ -4,7 +4,8 @@ using StableTune.Tensors;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>The parts of a model that are asked for, read from configurations and headers, with everything that is wrong with them. Owns the source.</summary>
+/// <summary>The parts of a model that are asked for, read from configurations and headers, with everything that is wrong with them. Owns
+/// the source.</summary>
 internal sealed class ModelDescription : IDisposable
 {
     private const string OneModel = "Take all parts from one model.";
@@ -39,15 +40,6 @@ internal sealed class ModelDescription : IDisposable
     /// <summary>The UNet's architecture, whether it was asked for or not; null when it cannot be read.</summary>
     public UNetOptions? UNet => _unet;
 
-    /// <summary>See <see cref="StableDiffusionModel.BaseModelVersion"/>.</summary>
-    public string BaseModelVersion => _details switch
-    {
-        { Version: ModelVersion.Sdxl } => "sdxl_base_v1-0",
-        { Version: ModelVersion.Sd2, Prediction: ModelPrediction.V } => "sd_v2_v",
-        { Version: ModelVersion.Sd2 } => "sd_v2",
-        _ => "sd_v1",
-    };
-
     /// <summary>Reads the configurations of the parts; what is wrong is collected in <see cref="Faults"/>.</summary>
     /// <param name="source">The model; this object's from now on, also when this throws.</param>
     /// <param name="options">Parts and what else is asked for.</param>
@@ -67,7 +59,8 @@ internal sealed class ModelDescription : IDisposable
         }
     }
 
-    /// <summary>Compares each part with the names and shapes in the header of its weights; adds to <see cref="Faults"/>. Reads no weights.</summary>
+    /// <summary>Compares each part with the names and shapes in the header of its weights; adds to <see cref="Faults"/>. Reads no
+    /// weights.</summary>
     public void CheckHeaders()
     {
         foreach (var part in _parts) Attempt(part.CheckHeader);
@@ -89,7 +82,7 @@ internal sealed class ModelDescription : IDisposable
         // The UNet's configuration is read in any case: it tells which model this is.
         Attempt(() => _unet = _source.ReadUNet());
         if (_unet is not null) Attempt(() => _details = _source.Identify(_unet, Scheduler));
-        if (_details is not null) Scheduler = Scheduler with { PredictionType = TypeOf(_details.Prediction) };
+        if (_details is not null) Scheduler = Scheduler with { Prediction = _details.Prediction };
 
         // A UNet that cannot be read has been told already.
         if (_options.Parts.HasFlag(ModelParts.UNet) && _unet is not null) Add(ModelPart.UNet);
@@ -113,7 +106,8 @@ internal sealed class ModelDescription : IDisposable
     private void AddVae(CancellationToken cancellationToken)
     {
         if (_options.VaePath is not { } name) Add(ModelPart.Vae);
-        else Attempt(() => _parts.Add(ReplacementVae.Open(ModelLocation.ResolveVae(name, _options, cancellationToken), _details?.Version ?? ModelVersion.Sd1, _options)));
+        else Attempt(() => _parts.Add(ReplacementVae.Open(
+            ModelLocation.ResolveVae(name, _options, cancellationToken), _details?.Version ?? ModelVersion.Sd1, _options)));
     }
 
     private ITextTokenizer ReadTokenizer(string textEncoder)
@@ -139,9 +133,12 @@ internal sealed class ModelDescription : IDisposable
     {
         // Noisy latents; with a depth map; with another image's latents; with these and a mask.
         var latent = vae.LatentChannels;
-        if (unet.OutChannels == latent && (unet.InChannels == latent || unet.InChannels == latent + 1 || unet.InChannels == 2 * latent || unet.InChannels == 2 * latent + 1)) return;
+        if (unet.OutChannels == latent && (
+            unet.InChannels == latent || unet.InChannels == latent + 1 || unet.InChannels == 2 * latent
+            || unet.InChannels == 2 * latent + 1)) return;
         var fault = $"the UNet takes {unet.InChannels} channels and gives {unet.OutChannels}, the VAE's latents have {latent}.";
-        if (_options.VaePath is { } path) _faults.Add(new InvalidFileException(path, fault, "Give a VAE that was made for such models as VaePath, or none."));
+        if (_options.VaePath is { } path)
+            _faults.Add(new InvalidFileException(path, fault, "Give a VAE that was made for such models as VaePath, or none."));
         else Fault(ModelPart.UNet, fault, OneModel);
     }
 
@@ -156,7 +153,8 @@ internal sealed class ModelDescription : IDisposable
         if (second.ProjectionDim == unet.PooledWidth) return;
         Fault(
             ModelPart.TextEncoder2,
-            $"the second text encoder's pooled output is {second.ProjectionDim?.ToString(CultureInfo.InvariantCulture) ?? "not projected"}, the UNet takes {unet.PooledWidth}.",
+            $"the second text encoder's pooled output is "
+                + $"{second.ProjectionDim?.ToString(CultureInfo.InvariantCulture) ?? "not projected"}, the UNet takes {unet.PooledWidth}.",
             OneModel);
     }
 
@@ -169,17 +167,12 @@ internal sealed class ModelDescription : IDisposable
                 $"the tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {text.VocabularySize}.",
                 _source is SingleFileModel ? "Give the model's own tokenizer as TokenizerPath." : OneModel));
         if (text.MaxPositions < ClipTokenizer.ChunkLength)
-            Fault(part, $"the text encoder takes {text.MaxPositions} tokens, prompts have {ClipTokenizer.ChunkLength}.", "Use a model whose text encoder takes that many.");
+            Fault(part, $"the text encoder takes {text.MaxPositions} tokens, prompts have {ClipTokenizer.ChunkLength}.",
+                "Use a model whose text encoder takes that many.");
     }
 
-    private static string TypeOf(ModelPrediction prediction) => prediction switch
-    {
-        ModelPrediction.V => "v_prediction",
-        ModelPrediction.Sample => "sample",
-        _ => "epsilon",
-    };
-
-    private void Fault(string part, string fault, string remedy) => _faults.Add(new InvalidFileException(_source.PlaceOf(part), fault, remedy));
+    private void Fault(string part, string fault, string remedy) =>
+        _faults.Add(new InvalidFileException(_source.PlaceOf(part), fault, remedy));
 
     private void Attempt(Action action)
     {

@@ -5,12 +5,14 @@ namespace StableTune.Checkpoints;
 /// <summary>Turns the names that users give models into files and folders on this disk: paths, and names on the hub.</summary>
 internal static class ModelLocation
 {
-    /// <summary>The file or folder that a name stands for. What exists here counts first; a name on the hub is taken from its cache, or downloaded into it.</summary>
+    /// <summary>The file or folder that a name stands for. What exists here counts first; a name on the hub is taken from its cache, or
+    /// downloaded into it.</summary>
     /// <param name="name">A path (links are followed) or a name on the hub, see <see cref="HubName"/>.</param>
     /// <param name="options">Hub, revision, variant, and whether anything may be downloaded.</param>
     /// <param name="cancellationToken">Ends downloads.</param>
     /// <exception cref="NotDownloadedException">Downloading is not allowed now, but would be tried otherwise.</exception>
-    /// <exception cref="InvalidFileException">There is neither such a file or folder nor such a model on the hub; the message says both.</exception>
+    /// <exception cref="InvalidFileException">There is neither such a file or folder nor such a model on the hub; the message says
+    /// both.</exception>
     /// <exception cref="InvalidOptionsException">The hub's options, or variables of the environment, cannot work.</exception>
     public static string Resolve(string name, ModelLoadOptions options, CancellationToken cancellationToken = default) =>
         Here(name) ? name : FromHub(name, NameOf(name, options), options, (client, hub) => Get(client, hub, options, cancellationToken));
@@ -40,10 +42,14 @@ internal static class ModelLocation
     private static HubName NameOf(string name, ModelLoadOptions options)
     {
         if (name.Length > 0 && HubName.LooksLikePath(name))
-            throw new InvalidFileException(name, "there is no such file or folder.", $"{Near(name)}Fix the path, which is relative to the current folder unless it is absolute; names on the hub are owner/name.");
+            throw new InvalidFileException(
+                name, "there is no such file or folder.",
+                $"{Near(name)}Fix the path, which is relative to the current folder unless it is absolute; names on the hub are "
+                    + $"owner/name.");
         if (!HubName.TryParse(name, out var hub, out var problem))
             throw new InvalidFileException(
-                name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.", $"{Near(name)}Fix the path, or give a name on the hub such as owner/name.");
+                name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.",
+                    $"{Near(name)}Fix the path, or give a name on the hub such as owner/name.");
         return hub.Revision is null ? hub.At(options.Revision) : hub;
     }
 
@@ -52,9 +58,12 @@ internal static class ModelLocation
     {
         try
         {
-            if (Path.GetDirectoryName(path.TrimEnd('/')) is not { } folder || !Directory.Exists(folder.Length == 0 ? "." : folder)) return "";
-            string[] entries = [.. Directory.EnumerateFileSystemEntries(folder.Length == 0 ? "." : folder).Take(10_000).Select(entry => Path.GetFileName(entry))];
-            return NearName.Of(Path.GetFileName(path.TrimEnd('/')), entries) is { } near ? $"Did you mean {Path.Combine(folder, near)}? " : "";
+            if (Path.GetDirectoryName(path.TrimEnd('/')) is not { } folder || !Directory.Exists(folder.Length == 0 ? "." : folder))
+                return "";
+            string[] entries = [.. Directory.EnumerateFileSystemEntries(folder.Length == 0 ? "." : folder).Take(10_000)
+                .Select(entry => Path.GetFileName(entry))];
+            return NearName.Of(Path.GetFileName(path.TrimEnd('/')), entries) is { } near ? $"Did you mean {Path.Combine(folder, near)}? "
+                : "";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -74,9 +83,11 @@ internal static class ModelLocation
             // Whether the hub has it is not known: a path with a slip is as likely.
             if (e.Fault == HubFault.Unreachable)
                 throw new InvalidFileException(
-                    name, $"there is no file or folder of this name, and the hub cannot be asked for it: {e.Reason}", $"{Near(name)}If a path is meant, fix it. Otherwise: {e.Remedy}", e);
+                    name, $"there is no file or folder of this name, and the hub cannot be asked for it: {e.Reason}",
+                        $"{Near(name)}If a path is meant, fix it. Otherwise: {e.Remedy}", e);
             throw new InvalidFileException(
-                name, $"there is no file or folder of this name, and the hub has no such model to give: {e.Name}: {e.Reason}", Near(name) + e.Remedy, e);
+                name, $"there is no file or folder of this name, and the hub has no such model to give: {e.Name}: {e.Reason}",
+                    Near(name) + e.Remedy, e);
         }
     }
 
@@ -91,4 +102,5 @@ internal static class ModelLocation
 
 /// <summary>A model on the hub is not in the cache, and nothing may be downloaded now: what is wrong with it cannot be known yet.</summary>
 /// <param name="name">The name on the hub.</param>
-internal sealed class NotDownloadedException(string name) : InvalidFileException(name, "the model is not in the hub's cache yet.", "It is downloaded when it is loaded.");
+internal sealed class NotDownloadedException(string name)
+    : InvalidFileException(name, "the model is not in the hub's cache yet.", "It is downloaded when it is loaded.");

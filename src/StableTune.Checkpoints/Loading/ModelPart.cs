@@ -5,7 +5,8 @@ using StableTune.Tensors;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// One part of a model, as a source has it: its architecture, its tensors under the names of diffusers, and how to build the module for them.
+/// One part of a model, as a source has it: its architecture, its tensors under the names of diffusers, and how to build the module for
+/// them.
 /// Nothing is read before <see cref="Weights"/> is asked for, and then the header only.
 /// </summary>
 /// <param name="name">See <see cref="Name"/>.</param>
@@ -15,7 +16,8 @@ namespace StableTune.Checkpoints;
 /// <param name="rename">See <see cref="Rename"/>.</param>
 /// <param name="owned">What is closed with the part beside its tensors; null for nothing.</param>
 internal sealed class ModelPart(
-    string name, object architecture, Func<nn.Module> build, Func<ITensorFile> open, Func<string, string?> rename, IDisposable? owned = null) : IDisposable
+    string name, object architecture, Func<nn.Module> build, Func<ITensorFile> open, Func<string, string?> rename,
+        IDisposable? owned = null) : IDisposable
 {
     /// <summary>The names of the parts, which are their folders in diffusers' layout.</summary>
     public const string UNet = "unet", Vae = "vae", TextEncoder = "text_encoder", TextEncoder2 = "text_encoder_2";
@@ -51,7 +53,8 @@ internal sealed class ModelPart(
             .OrderByDescending(group => group.Sum(tensor => tensor.ByteCount)).Select(group => group.Key),
     ];
 
-    /// <summary>Compares names and shapes with the module's. Neither reads weights nor takes memory for them, however large the architecture is.</summary>
+    /// <summary>Compares names and shapes with the module's. Neither reads weights nor takes memory for them, however large the
+    /// architecture is.</summary>
     /// <exception cref="InvalidFileException">The file cannot be read, or does not fit.</exception>
     public void CheckHeader()
     {

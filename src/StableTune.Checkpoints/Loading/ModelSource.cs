@@ -3,12 +3,15 @@ using StableTune.Models;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// Where a model comes from: a folder in diffusers' layout or a single file. Loading, checking, inspecting and converting go through it, so that each knows
+/// Where a model comes from: a folder in diffusers' layout or a single file. Loading, checking, inspecting and converting go through it,
+/// so that each knows
 /// all forms. Opening reads small files and headers; what is wrong with one part is told when that part is asked for.
 /// </summary>
 /// <remarks>
-/// To read a model without building modules: open the source, ask for <see cref="Part"/> by name, and take its tensors from <see cref="ModelPart.Weights"/>
-/// under the names that <see cref="ModelPart.Rename"/> gives. <see cref="ModelDescription"/> does this for several parts and adds the rules between them.
+/// To read a model without building modules: open the source, ask for <see cref="Part"/> by name, and take its tensors from
+/// <see cref="ModelPart.Weights"/>
+/// under the names that <see cref="ModelPart.Rename"/> gives. <see cref="ModelDescription"/> does this for several parts and adds the
+/// rules between them.
 /// </remarks>
 internal abstract class ModelSource(string path) : IDisposable
 {
@@ -59,7 +62,8 @@ internal abstract class ModelSource(string path) : IDisposable
         var path = ModelLocation.Resolve(name, options, cancellationToken);
         if (Directory.Exists(path)) return DiffusersFolder.Open(path, options);
         // Who names the index means its folder.
-        if (System.IO.Path.GetFileName(path) == DiffusersFolder.IndexName && System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder)
+        if (System.IO.Path.GetFileName(path) == DiffusersFolder.IndexName
+            && System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) is { } folder)
             return DiffusersFolder.Open(folder, options);
         return SingleFileModel.Open(path, options);
     }

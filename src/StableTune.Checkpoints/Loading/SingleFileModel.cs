@@ -9,7 +9,8 @@ internal sealed class SingleFileModel : ModelSource
     private readonly SingleFileCheckpoint _checkpoint;
     private readonly ModelLoadOptions _options;
 
-    private SingleFileModel(string path, SingleFileCheckpoint checkpoint, ModelLoadOptions options) : base(path) => (_checkpoint, _options) = (checkpoint, options);
+    private SingleFileModel(string path, SingleFileCheckpoint checkpoint, ModelLoadOptions options) : base(path) =>
+        (_checkpoint, _options) = (checkpoint, options);
 
     /// <summary>The file with all that is known of it.</summary>
     public SingleFileCheckpoint Checkpoint => _checkpoint;
@@ -42,7 +43,8 @@ internal sealed class SingleFileModel : ModelSource
     public override ModelPart Part(string name) => name switch
     {
         ModelPart.UNet => Whole(name, _checkpoint.UNet, options => new UNet2DConditionModel(options)),
-        ModelPart.Vae => Whole(name, _checkpoint.Vae ?? throw Lacks("VAE", "Give a VAE as VaePath, or use a file of a whole model."), options => new AutoencoderKL(options)),
+        ModelPart.Vae => Whole(name, _checkpoint.Vae ?? throw Lacks("VAE", "Give a VAE as VaePath, or use a file of a whole model."),
+            options => new AutoencoderKL(options)),
         _ => Text(name),
     };
 
@@ -51,7 +53,8 @@ internal sealed class SingleFileModel : ModelSource
     {
         var isSecond = textEncoder == ModelPart.TextEncoder2;
         // A folder of configurations may hold the tokenizers too; otherwise they are those that all published models have.
-        if (folder is null && _options.ConfigurationPath is { } configuration && Directory.Exists(System.IO.Path.Combine(configuration, TokenizerOf(textEncoder))))
+        if (folder is null && _options.ConfigurationPath is { } configuration
+            && Directory.Exists(System.IO.Path.Combine(configuration, TokenizerOf(textEncoder))))
             folder = System.IO.Path.Combine(configuration, TokenizerOf(textEncoder));
         if (folder is not null)
         {
@@ -78,7 +81,8 @@ internal sealed class SingleFileModel : ModelSource
         return new ModelPart(name, text, text.Build, () => part.Weights, Same);
     }
 
-    private static ModelPart Whole<TOptions>(string name, CheckpointPart<TOptions> part, Func<TOptions, nn.Module> build) where TOptions : OptionsBase =>
+    private static ModelPart Whole<TOptions>(string name, CheckpointPart<TOptions> part, Func<TOptions, nn.Module> build) where TOptions
+        : OptionsBase =>
         new(name, part.Options, () => build(part.Options), () => part.Weights, Same);
 
     // The views have the modules' names already, and only those that modules have a use for.

@@ -12,9 +12,11 @@ namespace StableTune.Checkpoints;
 /// <param name="Build">Makes the module.</param>
 /// <param name="Rename">The module's name for a name of the file; null for what it has no use for.</param>
 internal sealed record TextArchitecture(
-    OptionsBase Options, int Width, int Layers, int VocabularySize, int MaxPositions, int? ProjectionDim, Func<TextModel> Build, Func<string, string?> Rename)
+    OptionsBase Options, int Width, int Layers, int VocabularySize, int MaxPositions, int? ProjectionDim, Func<TextModel> Build,
+        Func<string, string?> Rename)
 {
-    /// <summary>Whether texts are one row however long, and padding can be hidden; CLIP's are cut into chunks of 77, and have no mask.</summary>
+    /// <summary>Whether texts are one row however long, and padding can be hidden; CLIP's are cut into chunks of 77, and have no
+    /// mask.</summary>
     public bool TakesLongRows => Options is not ClipTextOptions;
 
     /// <summary>A CLIP text encoder.</summary>
@@ -24,15 +26,18 @@ internal sealed record TextArchitecture(
 
     /// <summary>A BERT or RoBERTa text encoder.</summary>
     public static TextArchitecture Bert(BertTextOptions options) => new(
-        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () => new BertTextModel(options), BertWeightNames.Bert);
+        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () =>
+            new BertTextModel(options), BertWeightNames.Bert);
 
     /// <summary>An LDMBert text encoder.</summary>
     public static TextArchitecture LdmBert(LdmBertOptions options) => new(
-        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () => new LdmBertModel(options), BertWeightNames.LdmBert);
+        options, options.HiddenSize, options.Layers, options.VocabularySize, options.MaxPositions, null, () =>
+            new LdmBertModel(options), BertWeightNames.LdmBert);
 }
 
 /// <summary>A kind of text encoder in model folders: a row of a table.</summary>
-/// <param name="Classes">The classes of transformers, as <c>model_index.json</c> and <c>architectures</c> in <c>config.json</c> name them.</param>
+/// <param name="Classes">The classes of transformers, as <c>model_index.json</c> and <c>architectures</c> in <c>config.json</c> name
+/// them.</param>
 /// <param name="ModelTypes">The same as <c>model_type</c> in <c>config.json</c> says it.</param>
 /// <param name="Read">Reads <c>text_encoder/config.json</c>.</param>
 /// <param name="ReadTokenizer">Reads the tokenizer's folder.</param>
@@ -63,7 +68,8 @@ internal sealed record TextEncoderKind(
         return Known.FirstOrDefault(kind => classes.Any(kind.Classes.Contains))
             ?? Known.FirstOrDefault(kind => classes.Count == 0 && kind.ModelTypes.Contains(type))
             ?? throw new InvalidFileException(
-                config.Path, $"the text encoder is of class {(classes.Count > 0 ? string.Join(", ", classes) : type)}, which is not supported.",
+                config.Path,
+                    $"the text encoder is of class {(classes.Count > 0 ? string.Join(", ", classes) : type)}, which is not supported.",
                 "Use a model whose text encoder is one of: " + string.Join(", ", Known.SelectMany(kind => kind.Classes)) + ".");
     }
 }

@@ -5,7 +5,8 @@ using StableTune.Tensors;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// What a single file holds beyond the parts of a model: buffers of the noise schedule, layers that are not used, marks; its metadata and counters. Written to
+/// What a single file holds beyond the parts of a model: buffers of the noise schedule, layers that are not used, marks; its metadata and
+/// counters. Written to
 /// the next single file, and in a model folder to a file of its own, which other programs pass over.
 /// </summary>
 internal sealed class CarriedTensors : IDisposable
@@ -80,5 +81,6 @@ internal sealed class CarriedTensors : IDisposable
     public void Dispose() => _owner?.Dispose();
 
     private long Counter(string key) =>
-        Metadata.TryGetValue(key, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 0;
+        Metadata.TryGetValue(key, out var text)
+            && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 0;
 }

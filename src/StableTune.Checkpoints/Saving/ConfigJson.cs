@@ -12,7 +12,8 @@ internal static class ConfigJson
 
     /// <summary>A template of this assembly.</summary>
     /// <param name="name">Such as "unet".</param>
-    public static JsonObject Template(string name) => (JsonObject)JsonNode.Parse(string.Join('\n', EmbeddedResource.ReadLines($"templates/{name}.json")))!;
+    public static JsonObject Template(string name) =>
+        (JsonObject)JsonNode.Parse(string.Join('\n', EmbeddedResource.ReadLines($"templates/{name}.json", typeof(ConfigJson).Assembly)))!;
 
     /// <summary>A JSON object of a file.</summary>
     /// <exception cref="InvalidFileException">The file is missing, or no JSON object.</exception>
@@ -37,5 +38,6 @@ internal static class ConfigJson
     public static JsonArray List<T>(IEnumerable<T> values) => [.. values.Select(value => JsonValue.Create(value))];
 
     /// <summary>A list of one number for every level as that number, as published configurations have it.</summary>
-    public static JsonNode OneOrList(IReadOnlyList<int> values) => values.All(value => value == values[0]) ? JsonValue.Create(values[0]) : List(values);
+    public static JsonNode OneOrList(IReadOnlyList<int> values) =>
+        values.All(value => value == values[0]) ? JsonValue.Create(values[0]) : List(values);
 }

@@ -12,11 +12,13 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
     {
         // Before any gigabyte: configurations of the source may be damaged.
         var source = contents.SourceFolder;
-        var sourceIndex = source is not null && File.Exists(Path.Combine(source, "model_index.json")) ? ConfigJson.Read(Path.Combine(source, "model_index.json")) : null;
+        var sourceIndex = source is not null
+            && File.Exists(Path.Combine(source, "model_index.json")) ? ConfigJson.Read(Path.Combine(source, "model_index.json")) : null;
         var scheduler = Scheduler(source);
         var feature = FeatureExtractor(sourceIndex);
         var index = PipelineIndex.Make(contents, sourceIndex, scheduler.Text("_class_name") ?? "PNDMScheduler", feature is not null);
-        var parts = contents.Parts.Select(part => (Part: part, Tensors: progress.Over(part.Tensors(options.PrecisionOf(part.Part))))).ToList();
+        var parts = contents.Parts.Select(part => (Part: part, Tensors: progress.Over(part.Tensors(options.PrecisionOf(part.Part)))))
+            .ToList();
         var extra = contents.Carried.Writer(contents.Metadata, progress);
         var configs = parts.ToDictionary(part => part.Part, part => Config(part.Part, part.Tensors, source));
 
@@ -27,7 +29,8 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
             WeightFiles.Write(target, Stem(part), format, tensors, options);
         }
 
-        foreach (var (name, tokenizer) in contents.Tokenizers) TokenizerFolderWriter.Write(Create(folder, name), tokenizer, SourcePath(name));
+        foreach (var (name, tokenizer) in contents.Tokenizers)
+            TokenizerFolderWriter.Write(Create(folder, name), tokenizer, SourcePath(name));
         WriteBytes(Path.Combine(Create(folder, "scheduler"), "scheduler_config.json"), scheduler.Bytes());
         extra?.Invoke(folder);
         feature?.Invoke(Path.Combine(folder, "feature_extractor"));
@@ -42,14 +45,16 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
 
     private static KeptConfig Config(PartContents part, IReadOnlyList<TensorPayload> tensors, string? source)
     {
-        var config = KeptConfig.Of(part.Options, PartConfigs.TemplateOf(part.Options), source is null ? null : Path.Combine(source, part.Folder, "config.json"));
+        var config = KeptConfig.Of(part.Options, PartConfigs.TemplateOf(part.Options),
+            source is null ? null : Path.Combine(source, part.Folder, "config.json"));
         if (PayloadSizes.TypeName(tensors) is not { } type) return config;
         config.Replace("torch_dtype", type);
         config.Replace("dtype", type);      // its name since transformers 5
         return config;
     }
 
-    /// <summary>What writes the feature extractor: a copy of the source's, or the customary one where the source is no folder; null for none.</summary>
+    /// <summary>What writes the feature extractor: a copy of the source's, or the customary one where the source is no folder; null for
+    /// none.</summary>
     private Action<string>? FeatureExtractor(JsonObject? sourceIndex)
     {
         if (sourceIndex is not null)
@@ -59,7 +64,8 @@ internal sealed class DiffusersFolderWriter(ModelContents contents, ModelFormat 
         }
 
         return contents.IsSdxl ? null : target => AtomicFile.WriteText(
-            Path.Combine(Directory.CreateDirectory(target).FullName, "preprocessor_config.json"), ConfigJson.Text(ConfigJson.Template("feature-extractor")));
+            Path.Combine(Directory.CreateDirectory(target).FullName, "preprocessor_config.json"),
+                ConfigJson.Text(ConfigJson.Template("feature-extractor")));
     }
 
     private string? SourcePath(string part) =>

@@ -5,7 +5,8 @@ using StableTune.Models;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// A configuration to be written: the source's with all its keys, those changed that the model in memory says otherwise; or the template's, where there is
+/// A configuration to be written: the source's with all its keys, those changed that the model in memory says otherwise; or the
+/// template's, where there is
 /// no source.
 /// </summary>
 internal sealed class KeptConfig
@@ -26,8 +27,10 @@ internal sealed class KeptConfig
     {
         var original = source is not null && File.Exists(source) ? source : null;
         if (options is not null) return Of(options, template, original, PartConfigs.Of(options));
-        return original is not null ? new KeptConfig(ConfigJson.Read(original), TextFile.ReadAllBytes(original)) : throw new InvalidOperationException(
-            "A text encoder of a kind that is not known here can only be saved beside the configuration it was loaded with, and there is none.");
+        return original is not null ? new KeptConfig(ConfigJson.Read(original), TextFile.ReadAllBytes(original))
+            : throw new InvalidOperationException(
+            "A text encoder of a kind that is not known here can only be saved beside the configuration it was loaded with, and there is "
+                + "none.");
     }
 
     private static KeptConfig Of(OptionsBase options, string? template, string? source, JsonObject wanted)

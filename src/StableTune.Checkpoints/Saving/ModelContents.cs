@@ -7,20 +7,26 @@ namespace StableTune.Checkpoints;
 /// <summary>One part of a model that is to be written, wherever it comes from.</summary>
 /// <param name="Folder">The part's name in diffusers' layout, see <see cref="ModelPart"/>.</param>
 /// <param name="Part">Which of the parts with weights it is, or belongs to.</param>
-/// <param name="Options">The architecture as its options record; null for text encoders of a host's own kind, whose configuration is the source's.</param>
+/// <param name="Options">The architecture as its options record; null for text encoders of a host's own kind, whose configuration is the
+/// source's.</param>
 /// <param name="Tensors">Its tensors under diffusers' names, floating-point ones in the type given, or in their own for null.</param>
-internal sealed record PartContents(string Folder, ModelParts Part, OptionsBase? Options, Func<ScalarType?, IReadOnlyList<TensorPayload>> Tensors);
+internal sealed record PartContents(
+    string Folder, ModelParts Part, OptionsBase? Options, Func<ScalarType?, IReadOnlyList<TensorPayload>> Tensors);
 
 /// <summary>A tokenizer that is to be written.</summary>
 /// <param name="Folder">"tokenizer" or "tokenizer_2".</param>
 /// <param name="Tokenizer">The tokenizer.</param>
 internal sealed record TokenizerContents(string Folder, ITextTokenizer Tokenizer);
 
-/// <summary>A whole model that is to be written: from modules or from files, the writers do not care. Owns what it opened of the source.</summary>
+/// <summary>A whole model that is to be written: from modules or from files, the writers do not care. Owns what it opened of the
+/// source.</summary>
 internal sealed class ModelContents : IDisposable
 {
     /// <summary>What metadata call the model: "sd_v1", "sd_v2", "sd_v2_v", "sdxl_base_v1-0".</summary>
-    public required string BaseModelVersion { get; init; }
+    public string BaseModelVersion => Version.BaseName(Scheduler.Prediction);
+
+    /// <summary>The model's generation.</summary>
+    public required ModelVersion Version { get; init; }
 
     /// <summary>The parts, in the order UNet, VAE, text encoders.</summary>
     public required IReadOnlyList<PartContents> Parts { get; init; }
@@ -40,7 +46,8 @@ internal sealed class ModelContents : IDisposable
     /// <summary>What the source holds beyond the parts.</summary>
     public CarriedTensors Carried { get; private set; } = CarriedTensors.None;
 
-    /// <summary>What the source says of itself, where this is the same model still; empty for a model in memory, which may have been trained.</summary>
+    /// <summary>What the source says of itself, where this is the same model still; empty for a model in memory, which may have been
+    /// trained.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
 
     /// <summary>What the user should know.</summary>
@@ -50,17 +57,18 @@ internal sealed class ModelContents : IDisposable
     public string? SourceFolder => Source is not null && Directory.Exists(Source) ? Source : null;
 
     /// <summary>Whether it is SDXL.</summary>
-    public bool IsSdxl => BaseModelVersion.StartsWith("sdxl", StringComparison.Ordinal);
+    public bool IsSdxl => Version == ModelVersion.Sdxl;
 
     /// <summary>Whether it is SD 2.x.</summary>
-    public bool IsSd2 => BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal);
+    public bool IsSd2 => Version == ModelVersion.Sd2;
 
     /// <summary>Whether it predicts v.</summary>
-    public bool PredictsV => Scheduler.PredictionType == "v_prediction";
+    public bool PredictsV => Scheduler.Prediction == ModelPrediction.V;
 
     /// <summary>The parts that a whole model of this kind has.</summary>
     public IReadOnlyList<string> NeededParts => IsSdxl
-        ? [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder, ModelPart.TextEncoder2] : [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder];
+        ? [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder, ModelPart.TextEncoder2]
+            : [ModelPart.UNet, ModelPart.Vae, ModelPart.TextEncoder];
 
     /// <summary>The part of this folder's name; null without.</summary>
     public PartContents? Find(string folder) => Parts.FirstOrDefault(part => part.Folder == folder);
@@ -86,7 +94,7 @@ internal sealed class ModelContents : IDisposable
 
         var contents = new ModelContents
         {
-            BaseModelVersion = model.BaseModelVersion,
+            Version = model.Version,
             Parts = parts,
             Tokenizers = tokenizers,
             Scheduler = model.Scheduler,
@@ -106,11 +114,11 @@ internal sealed class ModelContents : IDisposable
         if (description.Tokenizer2 is { } second) tokenizers.Add(new TokenizerContents("tokenizer_2", second));
         var contents = new ModelContents
         {
-            BaseModelVersion = description.BaseModelVersion,
+            Version = description.Details!.Version,
             Parts = [.. description.Parts.Select(Part)],
             Tokenizers = tokenizers,
             Scheduler = description.Scheduler,
-            Source = description.Details!.Path,
+            Source = description.Details.Path,
             SourceFormat = description.Details.Format,
         };
         contents.OpenCarried(isModelInMemory: false);
@@ -127,7 +135,7 @@ internal sealed class ModelContents : IDisposable
         {
             Carried = CarriedTensors.Of(Source, new SingleFileOptions
             {
-                Version = IsSdxl ? ModelVersion.Sdxl : IsSd2 ? ModelVersion.Sd2 : ModelVersion.Sd1,
+                Version = Version,
                 Prediction = PredictsV ? ModelPrediction.V : ModelPrediction.Epsilon,
                 UNet = Find(ModelPart.UNet)?.Options as UNetOptions,
                 Vae = Find(ModelPart.Vae)?.Options as VaeOptions,

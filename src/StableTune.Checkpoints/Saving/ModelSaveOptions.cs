@@ -10,12 +10,14 @@ public sealed record ModelSaveOptions : OptionsBase
     private static readonly string[] OwnKeys = [ModelSpecification.KeyPrefix, "sshs_"];
 
     /// <summary>
-    /// The format. Null: what the path's extension says (<c>.safetensors</c>, <c>.ckpt</c>), otherwise the format that the model was loaded from, and
+    /// The format. Null: what the path's extension says (<c>.safetensors</c>, <c>.ckpt</c>), otherwise the format that the model was
+    /// loaded from, and
     /// diffusers with safetensors for a model that was put together.
     /// </summary>
     public ModelFormat? Format { get; init; }
 
-    /// <summary>The type of all floating-point tensors in the file: float32, float16 or bfloat16. Null: the type that each has in memory (or in the source).</summary>
+    /// <summary>The type of all floating-point tensors in the file: float32, float16 or bfloat16. Null: the type that each has in memory
+    /// (or in the source).</summary>
     public ScalarType? Precision { get; init; }
 
     /// <summary>Another type for the UNet; null for <see cref="Precision"/>.</summary>
@@ -27,14 +29,17 @@ public sealed record ModelSaveOptions : OptionsBase
     /// <summary>Another type for the VAE, as some VAEs overflow in float16; null for <see cref="Precision"/>.</summary>
     public ScalarType? VaePrecision { get; init; }
 
-    /// <summary>The variant in the names of a folder's weights files, such as "fp16" for <c>model.fp16.safetensors</c>; null for none.</summary>
+    /// <summary>The variant in the names of a folder's weights files, such as "fp16" for <c>model.fp16.safetensors</c>; null for
+    /// none.</summary>
     public string? Variant { get; init; }
 
-    /// <summary>The largest weights file of a folder in bytes; what is larger is split into shards with an index. Default 10 GB, as in diffusers.</summary>
+    /// <summary>The largest weights file of a folder in bytes; what is larger is split into shards with an index. Default 10 GB, as in
+    /// diffusers.</summary>
     public long MaxShardBytes { get; init; } = 10_000_000_000;
 
     /// <summary>
-    /// Whether a file, or a model folder, that stands at the path is replaced, once the new one is complete. Default true. A folder that is neither empty nor
+    /// Whether a file, or a model folder, that stands at the path is replaced, once the new one is complete. Default true. A folder that
+    /// is neither empty nor
     /// a model is never replaced.
     /// </summary>
     public bool Overwrite { get; init; } = true;
@@ -82,7 +87,8 @@ public sealed record ModelSaveOptions : OptionsBase
     public int Steps { get; init; }
 
     /// <summary>
-    /// Whether a <c>.yaml</c> with the architecture is written beside a single file. Null: where programs that read the file need it, that is for SD 2.x, and
+    /// Whether a <c>.yaml</c> with the architecture is written beside a single file. Null: where programs that read the file need it,
+    /// that is for SD 2.x, and
     /// for architectures that are not the usual ones.
     /// </summary>
     public bool? WriteYaml { get; init; }
@@ -100,23 +106,29 @@ public sealed record ModelSaveOptions : OptionsBase
             yield return Problem(Format, "the format is not known", "use one of: " + string.Join(", ", Enum.GetNames<ModelFormat>()));
         foreach (var (name, type) in new[]
         {
-            (nameof(Precision), Precision), (nameof(UNetPrecision), UNetPrecision), (nameof(TextEncoderPrecision), TextEncoderPrecision), (nameof(VaePrecision), VaePrecision),
+            (nameof(Precision), Precision), (nameof(UNetPrecision), UNetPrecision), (nameof(TextEncoderPrecision), TextEncoderPrecision),
+                (nameof(VaePrecision), VaePrecision),
         })
         {
             if (type is { } precision && !Types.Contains(precision))
-                yield return Problem(precision.ToString(), "models are saved as float32, float16 or bfloat16", "leave it unset to keep the types as they are", name);
+                yield return Problem(precision.ToString(), "models are saved as float32, float16 or bfloat16",
+                    "leave it unset to keep the types as they are", name);
         }
 
-        if (Variant is not null && (Variant.Length == 0 || !Variant.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-')))
+        if (Variant is not null && (Variant.Length == 0
+            || !Variant.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-')))
             yield return Problem(Variant, "a variant is a part of a file's name", "use \"fp16\", or null for none");
-        if (MaxShardBytes < 1) yield return Problem(MaxShardBytes, "a file must be allowed at least one byte", "10000000000 is diffusers' limit");
+        if (MaxShardBytes < 1)
+            yield return Problem(MaxShardBytes, "a file must be allowed at least one byte", "10000000000 is diffusers' limit");
         if (Epochs < 0) yield return Problem(Epochs, "the number of epochs cannot be negative", "use 0 for none");
         if (Steps < 0) yield return Problem(Steps, "the number of steps cannot be negative", "use 0 for none");
         if (Resolution is { } size && (size.Width < 1 || size.Height < 1)) yield return Problem(
-            $"{size.Width}x{size.Height}", "the size must be positive", "leave it unset for what is usual for the model", nameof(Resolution));
+            $"{size.Width}x{size.Height}", "the size must be positive", "leave it unset for what is usual for the model",
+                nameof(Resolution));
         foreach (var key in Metadata.Keys)
             if (Array.Exists(OwnKeys, own => key.StartsWith(own, StringComparison.Ordinal)))
-                yield return Problem(key, "these entries are computed", "use the properties of the same names, such as Title", $"{nameof(Metadata)}");
+                yield return Problem(key, "these entries are computed", "use the properties of the same names, such as Title",
+                    $"{nameof(Metadata)}");
         if (Thumbnail is { } thumbnail && !thumbnail.StartsWith(Thumbnails.UrlStart, StringComparison.Ordinal) && !File.Exists(thumbnail))
             yield return Problem(thumbnail, "there is no such picture", "give the path of a PNG, JPEG, WebP or GIF file, or a data URL");
     }

@@ -7,11 +7,13 @@ namespace StableTune.Checkpoints
     /// <param name="Path">The file or folder; with the extension that was added.</param>
     /// <param name="Format">The format.</param>
     /// <param name="Files">All files, full paths.</param>
-    /// <param name="Notes">What the user should know, such as parts that were left out, or numbers that became infinite in float16; usually empty.</param>
+    /// <param name="Notes">What the user should know, such as parts that were left out, or numbers that became infinite in float16;
+    /// usually empty.</param>
     public sealed record SavedModel(string Path, ModelFormat Format, IReadOnlyList<string> Files, IReadOnlyList<string> Notes);
 
     /// <summary>
-    /// Writes whole models: single files under the original names, or folders in diffusers' layout. Tensors are converted and written piece by piece, so that no
+    /// Writes whole models: single files under the original names, or folders in diffusers' layout. Tensors are converted and written
+    /// piece by piece, so that no
     /// memory is needed beyond the model's; what is written is complete or absent, and what stood there before stays until then.
     /// </summary>
     public static class ModelSaver
@@ -25,7 +27,8 @@ namespace StableTune.Checkpoints
         /// <exception cref="InvalidOperationException">The model lacks a part that the format needs.</exception>
         /// <exception cref="IOException">Something cannot be written.</exception>
         /// <exception cref="OperationCanceledException">The token was set.</exception>
-        public static SavedModel Save(StableDiffusionModel model, string path, ModelSaveOptions? options = null, CancellationToken cancellationToken = default)
+        public static SavedModel Save(StableDiffusionModel model, string path, ModelSaveOptions? options = null,
+            CancellationToken cancellationToken = default)
         {
             ArgumentNullException.ThrowIfNull(model);
             using var contents = ModelContents.Of(model);
@@ -52,7 +55,8 @@ namespace StableTune.Checkpoints
             var target = SaveTarget.Choose(path, options, contents.SourceFormat);
             var progress = new SaveProgress(options.Progress, cancellationToken);
             if (contents.Parts.Count == 0)
-                throw new InvalidOperationException("The model has no parts that could be saved: none was loaded, or all have been released.");
+                throw new InvalidOperationException(
+                    "The model has no parts that could be saved: none was loaded, or all have been released.");
             if (!target.Format.IsFolder())
             {
                 var written = new SingleFileWriter(contents, target.Format, options, progress).Write(target.Path);
@@ -68,7 +72,8 @@ namespace StableTune.Checkpoints
         {
             var absent = contents.NeededParts.Where(name => contents.Find(name) is null).ToList();
             return absent.Count == 0 ? []
-                : [$"The model was loaded without {string.Join(", ", absent)}, so the folder lacks them: pipelines load it only when they are given these parts from elsewhere."];
+                : [$"The model was loaded without {string.Join(", ", absent)}, so the folder lacks them: pipelines load it only when "
+                    + $"they are given these parts from elsewhere."];
         }
     }
 }
@@ -79,7 +84,9 @@ namespace StableTune
     public static class ModelSavingExtensions
     {
         /// <inheritdoc cref="ModelSaver.Save"/>
-        public static SavedModel SaveAs(this StableDiffusionModel model, string path, ModelSaveOptions? options = null, CancellationToken cancellationToken = default) =>
+        public static SavedModel SaveAs(
+            this StableDiffusionModel model, string path, ModelSaveOptions? options = null,
+            CancellationToken cancellationToken = default) =>
             ModelSaver.Save(model, path, options, cancellationToken);
     }
 }

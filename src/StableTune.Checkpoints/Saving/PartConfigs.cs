@@ -149,7 +149,7 @@ internal static class PartConfigs
             ["beta_start"] = ConfigJson.Real(options.BetaStart),
             ["clip_sample"] = options.ClipSample,
             ["num_train_timesteps"] = options.TrainTimesteps,
-            ["prediction_type"] = options.PredictionType,
+            ["prediction_type"] = options.Prediction.Name(),
             ["set_alpha_to_one"] = options.SetAlphaToOne,
             ["steps_offset"] = options.StepsOffset,
             ["trained_betas"] = options.TrainedBetas is { } betas ? new JsonArray([.. betas.Select(ConfigJson.Real)]) : null,
@@ -173,5 +173,6 @@ internal static class PartConfigs
         _ => "BertModel",      // of a host's own kind only where the source has no index, which such models always have
     };
 
-    private static JsonNode Whole(double value) => value.Equals(Math.Truncate(value)) ? JsonValue.Create((int)value) : ConfigJson.Real(value);
+    private static JsonNode Whole(double value) =>
+        value.Equals(Math.Truncate(value)) ? JsonValue.Create((int)value) : ConfigJson.Real(value);
 }

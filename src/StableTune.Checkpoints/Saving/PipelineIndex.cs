@@ -43,21 +43,25 @@ internal static class PipelineIndex
         }
 
         index[SafetyChecker] = Part(null, null);
-        index["feature_extractor"] = hasFeatureExtractor ? KeptPart(source, "feature_extractor", "transformers", "CLIPImageProcessor") : Part(null, null);
+        index["feature_extractor"] = hasFeatureExtractor ? KeptPart(source, "feature_extractor", "transformers", "CLIPImageProcessor")
+            : Part(null, null);
         index["requires_safety_checker"] = false;
         return index;
     }
 
-    /// <summary>The folders of parts that the source has beyond those of Stable Diffusion, such as a depth estimator: they are copied.</summary>
+    /// <summary>The folders of parts that the source has beyond those of Stable Diffusion, such as a depth estimator: they are
+    /// copied.</summary>
     /// <param name="source">The source's index; null for none.</param>
     public static IEnumerable<string> OtherParts(JsonObject? source) => source is null ? [] : source
-        .Where(entry => entry.Value is JsonArray { Count: 2 } part && part[1] is not null && !OwnParts.Contains(entry.Key) && IsPlainName(entry.Key))
+        .Where(entry => entry.Value is JsonArray { Count: 2 } part && part[1] is not null && !OwnParts.Contains(entry.Key)
+            && IsPlainName(entry.Key))
         .Select(entry => entry.Key);
 
     /// <summary>Whether the source names a class for this part.</summary>
     public static bool Has(JsonObject source, string part) => source[part] is JsonArray { Count: 2 } entry && entry[1] is not null;
 
-    private static bool IsPlainName(string name) => name.Length > 0 && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_');
+    private static bool IsPlainName(string name) =>
+        name.Length > 0 && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_');
 
     private static string ClassOf(ModelContents contents)
     {

@@ -4,7 +4,8 @@ using StableTune.Formats;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Tells how far writing is, lets it be cancelled, and looks for numbers that float16 has no room for: payloads pass through here on their way to a writer.</summary>
+/// <summary>Tells how far writing is, lets it be cancelled, and looks for numbers that float16 has no room for: payloads pass through
+/// here on their way to a writer.</summary>
 internal sealed class SaveProgress(IProgress<WorkProgress>? receiver, CancellationToken cancellationToken)
 {
     private const double Megabyte = 1e6;
@@ -22,7 +23,8 @@ internal sealed class SaveProgress(IProgress<WorkProgress>? receiver, Cancellati
         foreach (var tensor in tensors)
         {
             _total += tensor.ByteCount();
-            counted.Add(tensor with { Write = stream => tensor.Write(new Counting(this, stream, tensor.DType == TensorDType.F16 ? tensor.Name : null)) });
+            counted.Add(tensor with { Write = stream =>
+                tensor.Write(new Counting(this, stream, tensor.DType == TensorDType.F16 ? tensor.Name : null)) });
         }
 
         return counted;
@@ -32,10 +34,14 @@ internal sealed class SaveProgress(IProgress<WorkProgress>? receiver, Cancellati
     public IEnumerable<string> Notes()
     {
         if (_infinite.Count == 0) yield break;
-        var named = string.Join(", ", _infinite.Take(3).Select(entry => $"{entry.Key} ({entry.Value.ToString(CultureInfo.InvariantCulture)})"));
+        var named = string.Join(", ", _infinite.Take(3)
+            .Select(entry => $"{entry.Key} ({entry.Value.ToString(CultureInfo.InvariantCulture)})"));
         yield return string.Create(
-            CultureInfo.InvariantCulture, $"{_infinite.Values.Sum()} numbers in {_infinite.Count} float16 tensors are infinite, as float16 ends at 65504: {named}{(_infinite.Count > 3 ? ", ..." : "")}. "
-            + $"The model will not work as it did: save these parts as bfloat16 or float32 ({nameof(ModelSaveOptions.Precision)}, {nameof(ModelSaveOptions.VaePrecision)} ...).");
+            CultureInfo.InvariantCulture,
+                $"{_infinite.Values.Sum()} numbers in {_infinite.Count} float16 tensors are infinite, as float16 ends at 65504: "
+                    + $"{named}{(_infinite.Count > 3 ? ", ..." : "")}. "
+            + $"The model will not work as it did: save these parts as bfloat16 or float32 ({nameof(ModelSaveOptions.Precision)}, "
+                + $"{nameof(ModelSaveOptions.VaePrecision)} ...).");
     }
 
     private void Look(string tensor, ReadOnlySpan<ushort> halves)

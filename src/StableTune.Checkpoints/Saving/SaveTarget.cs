@@ -25,19 +25,23 @@ internal sealed record SaveTarget(string Path, ModelFormat Format)
     private OptionProblem? FileProblem(ModelSaveOptions options)
     {
         if (ModelFormats.Of(Path) is { } named && named != Format)
-            return Problem($"the extension does not fit the format {Format}", $"end the path with {Format.Extension()}, or leave the format unset");
+            return Problem($"the extension does not fit the format {Format}",
+                $"end the path with {Format.Extension()}, or leave the format unset");
         if (!AtomicFile.CanWrite(Path, out var reason)) return Problem(reason, "name a file in a folder that can be written to");
-        return File.Exists(Path) && !options.Overwrite ? Problem("there is such a file already", "give another path, or set Overwrite") : null;
+        return File.Exists(Path) && !options.Overwrite ? Problem("there is such a file already", "give another path, or set Overwrite")
+            : null;
     }
 
     private OptionProblem? FolderProblem(ModelSaveOptions options)
     {
         if (File.Exists(Path)) return Problem("a file stands where the folder shall be", "remove it, or give another path");
         if (ModelFormats.Of(Path) is { } named)
-            return Problem($"a folder with the extension of a single file ({named}) misleads", "leave the extension out, or choose the single-file format");
+            return Problem($"a folder with the extension of a single file ({named}) misleads",
+                "leave the extension out, or choose the single-file format");
         var parent = System.IO.Path.GetDirectoryName(Path);
         if (parent is null) return Problem("this is the root of a file system", "name a folder in it");
-        if (!AtomicFile.CanWriteInto(parent, out var reason)) return Problem($"the folder cannot be written to ({reason.TrimEnd('.')})", "give another path");
+        if (!AtomicFile.CanWriteInto(parent, out var reason))
+            return Problem($"the folder cannot be written to ({reason.TrimEnd('.')})", "give another path");
         if (!Directory.Exists(Path) || !Directory.EnumerateFileSystemEntries(Path).Any()) return null;
         if (!File.Exists(System.IO.Path.Combine(Path, Index)))
             return Problem($"the folder holds something else than a model (it has no {Index})", "give a new or an empty folder");

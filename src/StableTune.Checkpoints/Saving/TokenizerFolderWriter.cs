@@ -12,14 +12,17 @@ internal static class TokenizerFolderWriter
     /// <param name="folder">The folder to write.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="source">The source's folder; null, or one that is not there, for none.</param>
-    /// <exception cref="InvalidOperationException">There is no source, and the tokenizer is of a host's own kind, or has settings that these files have no place for.</exception>
+    /// <exception cref="InvalidOperationException">There is no source, and the tokenizer is of a host's own kind, or has settings that
+    /// these files have no place for.</exception>
     public static void Write(string folder, ITextTokenizer tokenizer, string? source)
     {
         if (source is not null && Directory.Exists(source)) FolderFiles.Copy(source, folder);
         else if (tokenizer is ClipTokenizer clip) WriteNew(folder, clip);
         else if (tokenizer is BertTokenizer bert && IsUsual(bert.Options)) WriteNew(folder, bert);
         else if (tokenizer is RobertaTokenizer roberta) WriteNew(folder, roberta);
-        else throw new InvalidOperationException($"This tokenizer of class {tokenizer.GetType().Name} can only be saved as a copy of the folder it was loaded from, and there is none.");
+        else throw new InvalidOperationException(
+            $"This tokenizer of class {tokenizer.GetType().Name} can only be saved as a copy of the folder it was loaded from, and there "
+                + $"is none.");
         if (tokenizer.AddedTokens.Count == 0) return;
         var added = new JsonObject();
         foreach (var (token, id) in tokenizer.AddedTokens.OrderBy(entry => entry.Value)) added.Add(token, id);
@@ -47,7 +50,8 @@ internal static class TokenizerFolderWriter
 
     // Longest word and prefix stand in tokenizer.json only.
     private static bool IsUsual(BertTokenizerOptions options) =>
-        new BertTokenizerOptions() is var usual && (options.MaxWordLength, options.ContinuationPrefix) == (usual.MaxWordLength, usual.ContinuationPrefix);
+        new BertTokenizerOptions() is var usual
+            && (options.MaxWordLength, options.ContinuationPrefix) == (usual.MaxWordLength, usual.ContinuationPrefix);
 
     private static void WriteNew(string folder, BertTokenizer tokenizer)
     {
@@ -58,8 +62,10 @@ internal static class TokenizerFolderWriter
         var options = tokenizer.Options;
         WriteConfig(folder, tokenizer, new JsonObject
         {
-            ["cls_token"] = options.StartToken, ["do_lower_case"] = options.LowerCase, ["mask_token"] = options.MaskToken, ["pad_token"] = options.PadToken,
-            ["sep_token"] = options.EndToken, ["strip_accents"] = options.StripAccents, ["tokenize_chinese_chars"] = options.SplitChineseCharacters,
+            ["cls_token"] = options.StartToken, ["do_lower_case"] = options.LowerCase, ["mask_token"] = options.MaskToken,
+            ["pad_token"] = options.PadToken,
+            ["sep_token"] = options.EndToken, ["strip_accents"] = options.StripAccents,
+            ["tokenize_chinese_chars"] = options.SplitChineseCharacters,
             ["unk_token"] = options.UnknownToken,
         });
     }
@@ -70,8 +76,10 @@ internal static class TokenizerFolderWriter
         var options = tokenizer.Options;
         WriteConfig(folder, tokenizer, new JsonObject
         {
-            ["add_prefix_space"] = options.AddPrefixSpace, ["bos_token"] = options.StartToken, ["cls_token"] = options.StartToken, ["eos_token"] = options.EndToken,
-            ["mask_token"] = options.MaskToken, ["pad_token"] = options.PadToken, ["sep_token"] = options.EndToken, ["unk_token"] = options.UnknownToken,
+            ["add_prefix_space"] = options.AddPrefixSpace, ["bos_token"] = options.StartToken, ["cls_token"] = options.StartToken,
+            ["eos_token"] = options.EndToken,
+            ["mask_token"] = options.MaskToken, ["pad_token"] = options.PadToken, ["sep_token"] = options.EndToken,
+            ["unk_token"] = options.UnknownToken,
         });
     }
 

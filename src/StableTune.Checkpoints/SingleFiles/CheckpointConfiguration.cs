@@ -24,5 +24,6 @@ internal sealed class CheckpointConfiguration(SingleFileOptions options)
     public const string SchedulerFile = "scheduler_config.json";
 
     private T? Read<T>(string part, string file, Func<ConfigFile, T> read) where T : class =>
-        options.ConfigurationPath is { } folder && Path.Combine(folder, part, file) is var path && File.Exists(path) ? read(new ConfigFile(path)) : null;
+        options.ConfigurationPath is { } folder && Path.Combine(folder, part, file) is var path
+            && File.Exists(path) ? read(new ConfigFile(path)) : null;
 }

@@ -11,7 +11,8 @@ internal delegate IEnumerable<TensorPayload> CheckpointFiller(string prefix, IRe
 /// <summary>The fillers.</summary>
 internal static class CheckpointFillers
 {
-    /// <summary>0, 1, 2, ... as int64, [1, positions]: a buffer that CLIP had until transformers 4.31, and that older programs want.</summary>
+    /// <summary>0, 1, 2, ... as int64, [1, positions]: a buffer that CLIP had until transformers 4.31, and that older programs
+    /// want.</summary>
     public static CheckpointFiller PositionIds(int positions) => (prefix, _) =>
     [
         new TensorPayload($"{prefix}text_model.embeddings.position_ids", TensorDType.I64, [1, positions], stream =>
@@ -35,13 +36,15 @@ internal static class CheckpointFillers
     };
 
     /// <summary>OpenCLIP's projection, which SD 2.x does not use: ones, [width, width].</summary>
-    public static CheckpointFiller Projection(int width) => (prefix, written) => [Ones($"{prefix}text_projection", [width, width], Type(prefix, written))];
+    public static CheckpointFiller Projection(int width) => (prefix, written) =>
+        [Ones($"{prefix}text_projection", [width, width], Type(prefix, written))];
 
     /// <summary>OpenCLIP's scale of similarities, which nobody uses: 1.</summary>
     public static CheckpointFiller LogitScale => (prefix, written) => [Ones($"{prefix}logit_scale", [], Type(prefix, written))];
 
     private static TensorDType Type(string prefix, IReadOnlyDictionary<string, TensorPayload> written) =>
-        written.TryGetValue($"{prefix}positional_embedding", out var embedding) && One(embedding.DType).Length > 0 ? embedding.DType : TensorDType.F32;
+        written.TryGetValue($"{prefix}positional_embedding", out var embedding)
+            && One(embedding.DType).Length > 0 ? embedding.DType : TensorDType.F32;
 
     private static TensorPayload Ones(string name, long[] shape, TensorDType type) => new(name, type, shape, stream =>
     {

@@ -18,7 +18,8 @@ internal sealed class CheckpointKeys
         {
             if (!tensor.Name.StartsWith(prefix, StringComparison.Ordinal)) continue;
             var name = tensor.Name[prefix.Length..];
-            for (var end = name.IndexOf('.', StringComparison.Ordinal); end >= 0; end = name.IndexOf('.', end + 1)) _modules.Add(name[..end]);
+            for (var end = name.IndexOf('.', StringComparison.Ordinal); end >= 0; end = name.IndexOf('.', end + 1)) _modules.Add(
+                name[..end]);
         }
     }
 
@@ -49,9 +50,11 @@ internal sealed class CheckpointKeys
     public void RequireExactly(string module, int count)
     {
         var start = module + ".";
-        var children = _modules.Where(name => name.StartsWith(start, StringComparison.Ordinal) && name.IndexOf('.', start.Length) < 0).ToHashSet(StringComparer.Ordinal);
+        var children = _modules.Where(name => name.StartsWith(start, StringComparison.Ordinal) && name.IndexOf('.', start.Length) < 0)
+            .ToHashSet(StringComparer.Ordinal);
         for (var i = 0; i < Math.Max(count, children.Count); i++)
-            if (string.Create(CultureInfo.InvariantCulture, $"{start}{i}") is var child && !children.Contains(child)) throw Unsupported($"'{_prefix}{child}' is missing.");
+            if (string.Create(CultureInfo.InvariantCulture, $"{start}{i}") is var child && !children.Contains(child))
+                throw Unsupported($"'{_prefix}{child}' is missing.");
         if (children.Count > count) throw Unsupported($"'{_prefix}{module}' has {children.Count} blocks, where {count} were expected.");
     }
 
@@ -70,11 +73,14 @@ internal sealed class CheckpointKeys
 
     /// <summary>A tensor's shape.</summary>
     /// <exception cref="InvalidFileException">The tensor is missing.</exception>
-    public IReadOnlyList<long> Shape(string name) => _file.TryGet(_prefix + name, out var info) ? info.Shape : throw new InvalidFileException(
-        _file.Path, $"the tensor '{_prefix}{name}' is missing.", "The file is incomplete, or is a model of another kind: take it from its source again.");
+    public IReadOnlyList<long> Shape(string name) =>
+        _file.TryGet(_prefix + name, out var info) ? info.Shape : throw new InvalidFileException(
+        _file.Path, $"the tensor '{_prefix}{name}' is missing.",
+            "The file is incomplete, or is a model of another kind: take it from its source again.");
 
     /// <summary>A fault of the architecture, with the prefix for orientation.</summary>
-    public InvalidFileException Unsupported(string fault) => new(_file.Path, fault, "Use a model of a supported architecture: Stable Diffusion 1.x, 2.x or XL.");
+    public InvalidFileException Unsupported(string fault) =>
+        new(_file.Path, fault, "Use a model of a supported architecture: Stable Diffusion 1.x, 2.x or XL.");
 
     /// <summary>No size of any model comes near: beyond it the file is damaged or hostile.</summary>
     private const int MaximumSize = 1 << 24;

@@ -6,5 +6,6 @@ namespace StableTune.Checkpoints;
 /// <typeparam name="TOptions">The architecture's record.</typeparam>
 /// <param name="Options">The architecture.</param>
 /// <param name="Layout">Its names in the file.</param>
-/// <param name="Weights">Its tensors under diffusers' names and shapes, read straight from the file; of use as long as the checkpoint is open.</param>
-public sealed record CheckpointPart<TOptions>(TOptions Options, PartLayout Layout, ITensorFile Weights) where TOptions : OptionsBase;
+/// <param name="Weights">Its tensors under diffusers' names and shapes, read straight from the file; of use as long as the checkpoint is
+/// open.</param>
+public sealed record CheckpointPart<TOptions>(TOptions Options, KeyMap Layout, ITensorFile Weights) where TOptions : OptionsBase;

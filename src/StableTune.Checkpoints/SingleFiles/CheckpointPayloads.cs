@@ -2,15 +2,17 @@ using StableTune.Formats;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Turns the tensors of a module into those of a checkpoint, as they are written: nothing is held whole but a transposed tensor.</summary>
+/// <summary>Turns the tensors of a module into those of a checkpoint, as they are written: nothing is held whole but a transposed
+/// tensor.</summary>
 internal static class CheckpointPayloads
 {
     /// <summary>The file's tensors for the module's.</summary>
     /// <param name="layout">The part's names.</param>
     /// <param name="module">The module's tensors, under today's or older names.</param>
     /// <param name="present">Whether the file gets a tensor of this name from elsewhere, so that no filler is needed.</param>
-    /// <exception cref="ArgumentException">A tensor has no place in a checkpoint, has an impossible shape, or its companions are missing.</exception>
-    public static IReadOnlyList<TensorPayload> ToFile(PartLayout layout, IEnumerable<TensorPayload> module, Func<string, bool> present)
+    /// <exception cref="ArgumentException">A tensor has no place in a checkpoint, has an impossible shape, or its companions are
+    /// missing.</exception>
+    public static IReadOnlyList<TensorPayload> ToFile(KeyMap layout, IEnumerable<TensorPayload> module, Func<string, bool> present)
     {
         var written = new OrderedDictionary<string, TensorPayload>(StringComparer.Ordinal);
         var thirds = new OrderedDictionary<string, TensorPayload?[]>(StringComparer.Ordinal);
@@ -18,41 +20,54 @@ internal static class CheckpointPayloads
         {
             if (layout.IsUnusedInModule(payload.Name)) continue;
             if (layout.ToFile(payload.Name) is not { } target)
-                throw new ArgumentException($"'{payload.Name}' has no place in a checkpoint: it is none of the {layout.Rows.Count} names of {Describe(layout)}.", nameof(module));
+                throw new ArgumentException(
+                    $"'{payload.Name}' has no place in a checkpoint: it is none of the {layout.Rows.Count} names of {Describe(layout)}.",
+                    nameof(module));
             var third = TensorForms.Thirds.IndexOf(target.Form);
             if (third >= 0) Gather(thirds, target.Name, third, payload);
             else if (!written.TryAdd(target.Name, Reshape(payload, target)))
-                throw new ArgumentException($"two tensors become '{target.Name}' of the checkpoint, one of them is '{payload.Name}'.", nameof(module));
+                throw new ArgumentException($"two tensors become '{target.Name}' of the checkpoint, one of them is '{payload.Name}'.",
+                    nameof(module));
         }
 
         foreach (var (name, parts) in thirds) written.Add(name, Join(name, parts));
         foreach (var filler in layout.Fillers)
-            foreach (var payload in filler(layout.Prefix, written).Where(payload => !present(payload.Name))) written.TryAdd(payload.Name, payload);
+            foreach (var payload in filler(layout.Prefix, written).Where(payload => !present(payload.Name)))
+                written.TryAdd(payload.Name, payload);
         return [.. written.Values];
     }
 
     private static void Gather(OrderedDictionary<string, TensorPayload?[]> thirds, string name, int third, TensorPayload payload)
     {
         if (!thirds.TryGetValue(name, out var parts)) thirds.Add(name, parts = new TensorPayload?[TensorForms.Thirds.Count]);
-        if (parts[third] is not null) throw new ArgumentException($"two tensors become the same part of '{name}' of the checkpoint, one of them is '{payload.Name}'.");
+        if (parts[third] is not null)
+            throw new ArgumentException(
+                $"two tensors become the same part of '{name}' of the checkpoint, one of them is '{payload.Name}'.");
         parts[third] = payload;
     }
 
     private static TensorPayload Reshape(TensorPayload payload, LayoutName target)
     {
         var shape = target.Form.FileShape(payload.Shape) ??
-            throw new ArgumentException($"'{payload.Name}' has the shape [{string.Join(", ", payload.Shape)}], which '{target.Name}' of a checkpoint cannot be made of.");
+            throw new ArgumentException(
+                $"'{payload.Name}' has the shape [{string.Join(", ", payload.Shape)}], which '{target.Name}' of a checkpoint cannot be "
+                    + $"made of.");
         var transposed = target.Form == TensorForm.Transposed;
-        return new TensorPayload(target.Name, payload.DType, shape, transposed ? stream => WriteTransposed(payload, stream) : payload.Write);
+        return new TensorPayload(target.Name, payload.DType, shape, transposed ? stream =>
+            WriteTransposed(payload, stream) : payload.Write);
     }
 
     private static TensorPayload Join(string name, TensorPayload?[] parts)
     {
         if (Array.IndexOf(parts, null) is var missing && missing >= 0)
-            throw new ArgumentException($"'{name}' of the checkpoint needs queries, keys and values together; the {TensorForms.Thirds[missing].ToString().ToLowerInvariant()} are missing.");
+            throw new ArgumentException(
+                $"'{name}' of the checkpoint needs queries, keys and values together; the "
+                    + $"{TensorForms.Thirds[missing].ToString().ToLowerInvariant()} are missing.");
         var (first, types) = (parts[0]!, parts.Select(part => part!.DType).Distinct().ToArray());
         if (types.Length > 1 || parts.Any(part => part!.Shape.Count == 0 || !part.Shape.SequenceEqual(first.Shape)))
-            throw new ArgumentException($"'{name}' of the checkpoint needs queries, keys and values of one type and shape, but they are {string.Join(", ", parts.Select(part => $"{part!.DType.Name()} [{string.Join(", ", part.Shape)}]"))}.");
+            throw new ArgumentException(
+                $"'{name}' of the checkpoint needs queries, keys and values of one type and shape, but they are "
+                    + $"{string.Join(", ", parts.Select(part => $"{part!.DType.Name()} [{string.Join(", ", part.Shape)}]"))}.");
         return new TensorPayload(name, first.DType, TensorForm.Queries.FileShape(first.Shape)!, stream =>
         {
             foreach (var part in parts) part!.Write(stream);
@@ -64,11 +79,12 @@ internal static class CheckpointPayloads
         using var memory = new MemoryStream();
         payload.Write(memory);
         var transposed = new byte[memory.Length];
-        Transposition.Copy(memory.GetBuffer().AsSpan(0, transposed.Length), transposed, payload.Shape[0], payload.Shape[1], payload.DType.Size());
+        Transposition.Copy(memory.GetBuffer().AsSpan(0, transposed.Length), transposed, payload.Shape[0], payload.Shape[1],
+            payload.DType.Size());
         stream.Write(transposed);
     }
 
-    private static string Describe(PartLayout layout) => layout.Prefix.Length == 0 ? "the VAE" : $"'{layout.Prefix}...'";
+    private static string Describe(KeyMap layout) => layout.Prefix.Length == 0 ? "the VAE" : $"'{layout.Prefix}...'";
 }
 
 /// <summary>Exchanges rows and columns of elements of any size.</summary>

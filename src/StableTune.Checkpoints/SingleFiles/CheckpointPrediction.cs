@@ -24,31 +24,37 @@ internal static class CheckpointPrediction
     public static (ModelPrediction Prediction, string Origin) Find(Evidence evidence, ModelPrediction wanted)
     {
         if (wanted != ModelPrediction.Auto) return (wanted, $"from the option {nameof(SingleFileOptions.Prediction)}");
-        if (evidence.Scheduler is { } scheduler) return (Of(scheduler), $"from {CheckpointConfiguration.SchedulerFile}");
+        if (evidence.Scheduler is { } scheduler) return (scheduler.Prediction, $"from {CheckpointConfiguration.SchedulerFile}");
         if (evidence.Yaml is { Prediction: { } said } named) return (said, $"from {Path.GetFileName(named.Path)}");
-        if (Marks.FirstOrDefault(mark => evidence.File.TryGet(mark, out _)) is { } found) return (ModelPrediction.V, $"from the mark '{found}' in the file");
-        if (evidence.Yaml is { } yaml) return (ModelPrediction.Epsilon, $"from {Path.GetFileName(yaml.Path)}, which names no parameterization");
+        if (Marks.FirstOrDefault(mark => evidence.File.TryGet(mark, out _)) is { } found)
+            return (ModelPrediction.V, $"from the mark '{found}' in the file");
+        if (evidence.Yaml is { } yaml)
+            return (ModelPrediction.Epsilon, $"from {Path.GetFileName(yaml.Path)}, which names no parameterization");
         if (FromMetadata(evidence.File.Metadata) is { } specified) return specified;
         if (evidence.Version != ModelVersion.Sd2) return (ModelPrediction.Epsilon, "as its generation does");
         // Both were made from the base model: 512-inpainting-ema and 512-depth-ema.
-        if (evidence.InChannels is 5 or 9) return (ModelPrediction.Epsilon, $"as its generation does with {evidence.InChannels} input channels");
+        if (evidence.InChannels is 5 or 9)
+            return (ModelPrediction.Epsilon, $"as its generation does with {evidence.InChannels} input channels");
         throw new InvalidFileException(
-            evidence.File.Path, "Stable Diffusion 2.x models predict noise (512 pixels) or velocity (768 pixels), and nothing tells which: there is no .yaml beside the file and no modelspec in its metadata.",
-            $"Set the option {nameof(SingleFileOptions.Prediction)} to {ModelPrediction.Epsilon} or {ModelPrediction.V}, or put the model's .yaml beside the file.");
+            evidence.File.Path,
+                "Stable Diffusion 2.x models predict noise (512 pixels) or velocity (768 pixels), and nothing tells which: there is no "
+                    + ".yaml beside the file and no modelspec in its metadata.",
+            $"Set the option {nameof(SingleFileOptions.Prediction)} to {ModelPrediction.Epsilon} or {ModelPrediction.V}, or put the "
+                + $"model's .yaml beside the file.");
     }
 
     /// <summary>The noise schedule: the configuration's, else that of the family with what yaml and marks say.</summary>
     /// <exception cref="InvalidFileException">The yaml's numbers make no schedule.</exception>
     public static SchedulerOptions Schedule(Evidence evidence, ModelPrediction prediction)
     {
-        var predicts = Names.First(name => name.Prediction == prediction).Name;
-        if (evidence.Scheduler is { } configured) return Of(configured) == prediction ? configured : configured with { PredictionType = predicts };
+        if (evidence.Scheduler is { } configured)
+            return configured with { Prediction = prediction };
         var (usual, yaml) = (evidence.Version == ModelVersion.Sd2 ? SchedulerOptions.Sd21 : SchedulerOptions.Sd15, evidence.Yaml);
         var toPureNoise = evidence.File.TryGet(ZeroSnrMark, out _);
         var options = usual with
         {
             ClassName = evidence.Version == ModelVersion.Sdxl ? "EulerDiscreteScheduler" : usual.ClassName,
-            PredictionType = predicts,
+            Prediction = prediction,
             BetaStart = yaml?.BetaStart ?? usual.BetaStart,
             BetaEnd = yaml?.BetaEnd ?? usual.BetaEnd,
             TrainTimesteps = yaml?.Timesteps ?? usual.TrainTimesteps,
@@ -58,20 +64,18 @@ internal static class CheckpointPrediction
         var problems = options.Validate().ToArray();
         if (problems.Length == 0) return options;
         throw new InvalidFileException(
-            yaml?.Path ?? evidence.File.Path, $"the noise schedule cannot work: {string.Join(" ", problems.Select(problem => problem.ToString()))}", "Correct 'linear_start', 'linear_end' and 'timesteps'.");
+            yaml?.Path ?? evidence.File.Path,
+                $"the noise schedule cannot work: {string.Join(" ", problems.Select(problem => problem.ToString()))}",
+                "Correct 'linear_start', 'linear_end' and 'timesteps'.");
     }
-
-    // As scheduler configurations name them.
-    private static readonly (ModelPrediction Prediction, string Name)[] Names =
-        [(ModelPrediction.Epsilon, "epsilon"), (ModelPrediction.V, "v_prediction"), (ModelPrediction.Sample, "sample")];
-
-    private static ModelPrediction Of(SchedulerOptions scheduler) => Names.First(name => name.Name == scheduler.PredictionType).Prediction;
 
     // Stability's model specification.
     private static (ModelPrediction, string)? FromMetadata(IReadOnlyDictionary<string, string> metadata)
     {
-        if (metadata.GetValueOrDefault("modelspec.prediction_type") is "v" or "v_prediction") return (ModelPrediction.V, "from modelspec.prediction_type");
-        if (metadata.GetValueOrDefault("modelspec.prediction_type") is "epsilon" or "eps") return (ModelPrediction.Epsilon, "from modelspec.prediction_type");
+        if (metadata.GetValueOrDefault("modelspec.prediction_type") is "v" or "v_prediction")
+            return (ModelPrediction.V, "from modelspec.prediction_type");
+        if (metadata.GetValueOrDefault("modelspec.prediction_type") is "epsilon" or "eps")
+            return (ModelPrediction.Epsilon, "from modelspec.prediction_type");
         if (metadata.GetValueOrDefault("modelspec.architecture") is not { } architecture) return null;
         if (architecture.Contains("-768-v", StringComparison.Ordinal)) return (ModelPrediction.V, "from modelspec.architecture");
         if (architecture.Contains("-v2-512", StringComparison.Ordinal)) return (ModelPrediction.Epsilon, "from modelspec.architecture");

@@ -7,11 +7,11 @@ namespace StableTune.Checkpoints;
 /// <summary>Finds out step by step what a checkpoint is.</summary>
 internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions options)
 {
-    private readonly CheckpointKeys _unetKeys = new(file, PartLayout.UNetPrefix);
+    private readonly CheckpointKeys _unetKeys = new(file, KeyMap.UNetPrefix);
     private readonly CheckpointConfiguration _configuration = new(options);
     private readonly EmaNames _ema = new(file);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
-    private readonly List<PartLayout> _layouts = [];
+    private readonly List<KeyMap> _layouts = [];
     private readonly OrderedDictionary<string, IReadOnlyList<TensorDType>> _types = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
     private (ModelVersion Version, string Origin) _version;
@@ -60,7 +60,9 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
     /// <summary>See <see cref="SingleFileCheckpoint.Carried"/>.</summary>
     public IReadOnlyList<TensorInfo> Carried() =>
     [
-        .. file.Tensors.Where(tensor => !_used.Contains(tensor.Name) && !EmaNames.Is(tensor.Name) && !tensor.Name.EndsWith("embeddings.position_ids", StringComparison.Ordinal)),
+        .. file.Tensors.Where(tensor =>
+            !_used.Contains(tensor.Name) && !EmaNames.Is(tensor.Name)
+            && !tensor.Name.EndsWith("embeddings.position_ids", StringComparison.Ordinal)),
     ];
 
     private void ReadYaml(string path)
@@ -69,28 +71,30 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
         var width = _unetKeys.Size("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1);
         if (_yaml.ContextWidth is { } expected && expected != width)
             throw new InvalidFileException(
-                path, $"'context_dim' is {expected}, but the UNet's context in {file.Path} is {width} wide.", "The two do not belong together: give the model's own .yaml, or remove this one.");
+                path, $"'context_dim' is {expected}, but the UNet's context in {file.Path} is {width} wide.",
+                    "The two do not belong together: give the model's own .yaml, or remove this one.");
     }
 
     private void ReadTextEncoders()
     {
         var (first, second) = _version.Version switch
         {
-            ModelVersion.Sd1 => (PartLayout.Sd1TextPrefix, null),
-            ModelVersion.Sd2 => (PartLayout.Sd2TextPrefix, null),
-            _ => (PartLayout.SdxlTextPrefix, (string?)PartLayout.SdxlText2Prefix),
+            ModelVersion.Sd1 => (KeyMap.Sd1TextPrefix, null),
+            ModelVersion.Sd2 => (KeyMap.Sd2TextPrefix, null),
+            _ => (KeyMap.SdxlTextPrefix, (string?)KeyMap.SdxlText2Prefix),
         };
         var isOpen = _version.Version == ModelVersion.Sd2;
         if (Keys(first) is { } keys)
         {
-            var found = Checked(_configuration.TextEncoder ?? (isOpen ? TextShapes.OpenClip(keys, projected: false) : TextShapes.Clip(keys)));
-            TextEncoder = Part("text_encoder", found, isOpen ? PartLayout.OpenClipText(found, first) : PartLayout.ClipText(found, first));
+            var found = Checked(_configuration.TextEncoder
+                ?? (isOpen ? TextShapes.OpenClip(keys, projected: false) : TextShapes.Clip(keys)));
+            TextEncoder = Part("text_encoder", found, isOpen ? KeyMap.OpenClipText(found, first) : KeyMap.ClipText(found, first));
         }
 
         if (second is not null && Keys(second) is { } keys2)
         {
             var found = Checked(_configuration.TextEncoder2 ?? TextShapes.OpenClip(keys2, projected: true));
-            TextEncoder2 = Part("text_encoder_2", found, PartLayout.OpenClipText(found, second));
+            TextEncoder2 = Part("text_encoder_2", found, KeyMap.OpenClipText(found, second));
         }
 
         if (TextEncoder is null || (second is not null && TextEncoder2 is null)) _notes.Add("The file lacks a text encoder.");
@@ -112,28 +116,29 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
             },
             UpcastAttention = _version.Version == ModelVersion.Sd2 && _prediction.Prediction == ModelPrediction.V,
         };
-        UNet = Part("unet", Checked(found), PartLayout.UNet(found));
+        UNet = Part("unet", Checked(found), KeyMap.UNet(found));
     }
 
     private void ReadVae()
     {
-        if (Keys(PartLayout.VaePrefix) is not { } keys)
+        if (Keys(KeyMap.VaePrefix) is not { } keys)
         {
             _notes.Add("The file lacks a VAE.");
             return;
         }
 
         var found = Checked(_configuration.Vae ?? VaeShapes.Read(keys, VaeNames.Ldm, _version.Version, _yaml));
-        Vae = Part("vae", found, PartLayout.Vae(found));
+        Vae = Part("vae", found, KeyMap.Vae(found));
     }
 
     private CheckpointKeys? Keys(string prefix) => new CheckpointKeys(file, prefix) is { Any: true } keys ? keys : null;
 
-    private CheckpointPart<TOptions> Part<TOptions>(string name, TOptions found, PartLayout layout) where TOptions : OptionsBase
+    private CheckpointPart<TOptions> Part<TOptions>(string name, TOptions found, KeyMap layout) where TOptions : OptionsBase
     {
         var view = CheckpointView.Of(file, layout, Source, _used);
         _layouts.Add(layout);
-        _types.Add(name, [.. view.Tensors.GroupBy(tensor => tensor.DType).OrderByDescending(group => group.Sum(tensor => tensor.ElementCount)).Select(group => group.Key)]);
+        _types.Add(name, [.. view.Tensors.GroupBy(tensor => tensor.DType)
+            .OrderByDescending(group => group.Sum(tensor => tensor.ElementCount)).Select(group => group.Key)]);
         return new CheckpointPart<TOptions>(found, layout, view);
     }
 
@@ -150,20 +155,27 @@ internal sealed class CheckpointReader(ITensorFile file, SingleFileOptions optio
         if (problems.Length == 0) return found;
         throw new InvalidFileException(
             file.Path, $"its shapes make no model that could work: {string.Join(" ", problems.Select(problem => problem.ToString()))}",
-            $"Tell heads and norm groups by the option {nameof(SingleFileOptions.ConfigurationPath)} or by a .yaml beside the file, or use another file if this one is damaged.");
+            $"Tell heads and norm groups by the option {nameof(SingleFileOptions.ConfigurationPath)} or by a .yaml beside the file, or "
+                + $"use another file if this one is damaged.");
     }
 
     private void NoteWhatIsLeftOut()
     {
-        if (_ema.Count > 0 && options.Ema == EmaWeights.Ignore) _notes.Add($"{_ema.Count} tensors of averaged weights (model_ema) are left out; EmaWeights.Prefer takes them.");
+        if (_ema.Count > 0 && options.Ema == EmaWeights.Ignore)
+            _notes.Add($"{_ema.Count} tensors of averaged weights (model_ema) are left out; EmaWeights.Prefer takes them.");
         if (options.Ema == EmaWeights.Prefer)
         {
-            var weights = file.Tensors.Count(tensor => tensor.Name.StartsWith(PartLayout.UNetPrefix, StringComparison.Ordinal));
-            _notes.Add(_averages == 0 ? "The file has no averaged weights (model_ema); its plain weights are taken." : $"Averaged weights (model_ema) are taken for {_averages} of the UNet's {weights} tensors.");
+            var weights = file.Tensors.Count(tensor => tensor.Name.StartsWith(KeyMap.UNetPrefix, StringComparison.Ordinal));
+            _notes.Add(_averages == 0 ? "The file has no averaged weights (model_ema); its plain weights are taken."
+                : $"Averaged weights (model_ema) are taken for {_averages} of the UNet's {weights} tensors.");
         }
 
         var extra = file.Tensors.Select(tensor => tensor.Name)
-            .Where(name => !_used.Contains(name) && !EmaNames.Is(name) && !CheckpointPrediction.Marks.Contains(name) && !_layouts.Exists(layout => layout.IsUnused(name))).ToList();
-        if (extra.Count > 0) _notes.Add($"{extra.Count} tensors belong to no part and are left out: {string.Join(", ", extra.Take(5).Select(name => $"'{name}'"))}{(extra.Count > 5 ? " and so on" : "")}.");
+            .Where(name => !_used.Contains(name) && !EmaNames.Is(name) && !CheckpointPrediction.Marks.Contains(name)
+                && !_layouts.Exists(layout => layout.IsUnused(name))).ToList();
+        if (extra.Count > 0)
+            _notes.Add(
+            $"{extra.Count} tensors belong to no part and are left out: "
+                + $"{string.Join(", ", extra.Take(5).Select(name => $"'{name}'"))}{(extra.Count > 5 ? " and so on" : "")}.");
     }
 }

@@ -9,13 +9,14 @@ internal static class CheckpointVersion
     // Names that only one family has.
     private static readonly (string Name, ModelVersion Version)[] TextEncoders =
     [
-        (PartLayout.SdxlText2Prefix + "ln_final.weight", ModelVersion.Sdxl),
-        (PartLayout.Sd2TextPrefix + "transformer.resblocks.0.ln_1.weight", ModelVersion.Sd2),
-        (PartLayout.Sd1TextPrefix + "text_model.embeddings.token_embedding.weight", ModelVersion.Sd1),
-        (PartLayout.Sd1TextPrefix + "embeddings.token_embedding.weight", ModelVersion.Sd1),
+        (KeyMap.SdxlText2Prefix + "ln_final.weight", ModelVersion.Sdxl),
+        (KeyMap.Sd2TextPrefix + "transformer.resblocks.0.ln_1.weight", ModelVersion.Sd2),
+        (KeyMap.Sd1TextPrefix + "text_model.embeddings.token_embedding.weight", ModelVersion.Sd1),
+        (KeyMap.Sd1TextPrefix + "embeddings.token_embedding.weight", ModelVersion.Sd1),
     ];
 
-    private static readonly (int Width, ModelVersion Version)[] ContextWidths = [(768, ModelVersion.Sd1), (1024, ModelVersion.Sd2), (2048, ModelVersion.Sdxl)];
+    private static readonly (int Width, ModelVersion Version)[] ContextWidths = [(768, ModelVersion.Sd1), (1024, ModelVersion.Sd2),
+        (2048, ModelVersion.Sdxl)];
 
     /// <summary>The family, and what told it.</summary>
     /// <param name="file">The checkpoint.</param>
@@ -29,7 +30,9 @@ internal static class CheckpointVersion
             if (!file.TryGet(name, out _)) continue;
             if (wanted == ModelVersion.Auto || wanted == version) return (version, "from the names of its text encoder");
             throw new InvalidFileException(
-                file.Path, $"its text encoder is that of {version.Words()} (it holds '{name}'), but the option {nameof(SingleFileOptions.Version)} is {wanted}.",
+                file.Path,
+                    $"its text encoder is that of {version.Words()} (it holds '{name}'), but the option "
+                        + $"{nameof(SingleFileOptions.Version)} is {wanted}.",
                 $"Set it to {version} or {ModelVersion.Auto}.");
         }
 
@@ -39,7 +42,9 @@ internal static class CheckpointVersion
         foreach (var (usual, version) in ContextWidths)
             if (width == usual) return (version, $"from the width of the UNet's context, {width}");
         throw new InvalidFileException(
-            file.Path, $"the family is unknown: there is no text encoder, and the UNet's context is {width} wide (768 in SD 1.x, 1024 in SD 2.x, 2048 in SDXL).",
+            file.Path,
+                $"the family is unknown: there is no text encoder, and the UNet's context is {width} wide (768 in SD 1.x, 1024 in SD "
+                    + $"2.x, 2048 in SDXL).",
             $"Set the option {nameof(SingleFileOptions.Version)}.");
     }
 }

@@ -9,7 +9,8 @@ namespace StableTune.Checkpoints;
 internal readonly record struct ViewSource(TensorInfo Stored, TensorForm Form);
 
 /// <summary>One part of a checkpoint under diffusers' names and shapes, read straight from the file.</summary>
-/// <remarks>Queries, keys and values are contiguous rows of a joint projection, so only a transposed tensor is ever held in memory as a whole.</remarks>
+/// <remarks>Queries, keys and values are contiguous rows of a joint projection, so only a transposed tensor is ever held in memory as a
+/// whole.</remarks>
 internal sealed class CheckpointView : ITensorFile
 {
     private readonly ITensorFile _file;
@@ -25,7 +26,7 @@ internal sealed class CheckpointView : ITensorFile
     /// <param name="source">The tensor to read instead of one of the part, as its average; the same for none.</param>
     /// <param name="used">Gets the names that are read.</param>
     /// <exception cref="InvalidFileException">Two tensors become the same, or one has an impossible shape.</exception>
-    public static CheckpointView Of(ITensorFile file, PartLayout layout, Func<TensorInfo, TensorInfo> source, ISet<string> used)
+    public static CheckpointView Of(ITensorFile file, KeyMap layout, Func<TensorInfo, TensorInfo> source, ISet<string> used)
     {
         var view = new CheckpointView(file);
         foreach (var tensor in file.Tensors)
@@ -76,14 +77,17 @@ internal sealed class CheckpointView : ITensorFile
     private void Add(LayoutName name, TensorInfo tensor, TensorInfo stored)
     {
         var shape = name.Form.ModuleShape(stored.Shape) ?? throw new InvalidFileException(
-            Path, $"the tensor '{stored.Name}' is {stored}, which '{name.Name}' cannot be made of.", "The file is damaged, or is a model of another kind.");
+            Path, $"the tensor '{stored.Name}' is {stored}, which '{name.Name}' cannot be made of.",
+                "The file is damaged, or is a model of another kind.");
         if (name.Form == TensorForm.Transposed && stored.ByteCount > Array.MaxLength) throw new InvalidFileException(
             Path, $"the tensor '{stored.Name}' is {stored}, far too large.", "The file is damaged, or is a model of another kind.");
         var third = TensorForms.Thirds.IndexOf(name.Form);
-        var (count, begin) = third < 0 ? (stored.ByteCount, stored.Begin) : (stored.ByteCount / 3, stored.Begin + (third * (stored.ByteCount / 3)));
+        var (count, begin) = third < 0 ? (stored.ByteCount, stored.Begin)
+            : (stored.ByteCount / 3, stored.Begin + (third * (stored.ByteCount / 3)));
         var info = new TensorInfo(name.Name, stored.DType, shape, begin, begin + count);
         if (!_tensors.TryAdd(name.Name, (info, new ViewSource(stored, name.Form)))) throw new InvalidFileException(
-            Path, $"the tensors '{_tensors[name.Name].Source.Stored.Name}' and '{tensor.Name}' are both '{name.Name}' of the model.", "Remove one of them from the file.");
+            Path, $"the tensors '{_tensors[name.Name].Source.Stored.Name}' and '{tensor.Name}' are both '{name.Name}' of the model.",
+                "Remove one of them from the file.");
     }
 
     private static long Begin(TensorInfo info, ViewSource source) => Math.Max(0, TensorForms.Thirds.IndexOf(source.Form)) * info.ByteCount;

@@ -1,6 +1,7 @@
 namespace StableTune;
 
-/// <summary>Whether a checkpoint's averaged weights are taken. Some hold an exponential moving average (EMA) beside the weights of the last step.</summary>
+/// <summary>Whether a checkpoint's averaged weights are taken. Some hold an exponential moving average (EMA) beside the weights of the
+/// last step.</summary>
 public enum EmaWeights
 {
     /// <summary>The weights of the last step are taken.</summary>

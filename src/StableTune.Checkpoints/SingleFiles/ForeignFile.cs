@@ -22,7 +22,8 @@ internal static partial class ForeignFile
         new("a LoRA or another adapter", "Name the base model here, and give the adapter to the methods for adapters.", Adapter()),
         new("a ControlNet-LLLite adapter", NoModel, Lllite()),
         new("a ControlNet", NoModel, ControlNet()),
-        new("a textual inversion embedding", "Name the base model here, and give the embedding to the methods for embeddings.", Embedding()),
+        new("a textual inversion embedding", "Name the base model here, and give the embedding to the methods for embeddings.",
+            Embedding()),
         new("an optimizer's state", NoModel, Optimizer()),
         new("a model of the Stable Diffusion 3 family", NotSupported, Sd3()),
         new("a model of the Flux family", NotSupported, Flux()),
@@ -39,14 +40,20 @@ internal static partial class ForeignFile
     /// <param name="file">A file without the UNet of a checkpoint.</param>
     public static InvalidFileException Describe(ITensorFile file)
     {
-        if (file.Tensors.Count == 0) return new InvalidFileException(file.Path, "the file holds no tensors.", "Something went wrong when it was written: take it from its source again.");
+        if (file.Tensors.Count == 0)
+            return new InvalidFileException(
+            file.Path, "the file holds no tensors.", "Something went wrong when it was written: take it from its source again.");
         if (file.Metadata.ContainsKey("ss_network_module")) return Fault(file, Kinds[0], "its metadata has 'ss_network_module'");
         foreach (var kind in Kinds)
-            if (file.Tensors.FirstOrDefault(tensor => kind.Name.IsMatch(tensor.Name)) is { } tensor) return Fault(file, kind, $"it holds '{tensor.Name}'");
+            if (file.Tensors.FirstOrDefault(tensor => kind.Name.IsMatch(tensor.Name)) is { } tensor)
+                return Fault(file, kind, $"it holds '{tensor.Name}'");
         // An embedding in diffusers' form has its word as the only name.
-        if (file.Tensors is [{ Shape.Count: 1 or 2 } only] && only.Name.IndexOf('.', StringComparison.Ordinal) < 0) return Fault(file, Kinds[3], $"'{only.Name}' is its only tensor");
+        if (file.Tensors is [{ Shape.Count: 1 or 2 } only] && only.Name.IndexOf('.', StringComparison.Ordinal) < 0)
+            return Fault(file, Kinds[3], $"'{only.Name}' is its only tensor");
         return new InvalidFileException(
-            file.Path, $"it is no Stable Diffusion model: 'model.diffusion_model.input_blocks.0.0.weight' is missing among its {file.Tensors.Count} tensors, which are {Examples(file)}.",
+            file.Path,
+                $"it is no Stable Diffusion model: 'model.diffusion_model.input_blocks.0.0.weight' is missing among its "
+                    + $"{file.Tensors.Count} tensors, which are {Examples(file)}.",
             "Name the file of a whole model under LDM names, or a folder in diffusers' layout.");
     }
 
@@ -54,20 +61,27 @@ internal static partial class ForeignFile
     public static InvalidFileException WithoutVae(ITensorFile file)
     {
         var what = file.Tensors.Count == 0 ? "the file holds no tensors"
-            : Kinds.FirstOrDefault(kind => kind.Is != VaeAlone && file.Tensors.Any(tensor => kind.Name.IsMatch(tensor.Name))) is { } kind ? $"it is {kind.Is}"
+            : Kinds.FirstOrDefault(kind => kind.Is != VaeAlone && file.Tensors.Any(tensor => kind.Name.IsMatch(tensor.Name))) is { } kind
+                ? $"it is {kind.Is}"
             : $"its {file.Tensors.Count} tensors are {Examples(file)}";
-        return new InvalidFileException(file.Path, $"the file holds no VAE: {what}.", "Name a file with a VAE under LDM or diffusers' names, or a whole checkpoint with one.");
+        return new InvalidFileException(
+            file.Path, $"the file holds no VAE: {what}.",
+            "Name a file with a VAE under LDM or diffusers' names, or a whole checkpoint with one.");
     }
 
     /// <summary>Throws for models whose UNet has the place of Stable Diffusion's, but which are of another family.</summary>
     /// <exception cref="InvalidFileException">It is one.</exception>
     public static void ThrowIfOtherFamily(ITensorFile file)
     {
-        if (!file.Tensors.Any(tensor => tensor.Name.StartsWith(PartLayout.SdxlText2Prefix, StringComparison.Ordinal))
-            && file.Tensors.FirstOrDefault(tensor => tensor.Name.StartsWith("conditioner.embedders.0.model.", StringComparison.Ordinal)) is { } refiner)
-            throw new InvalidFileException(file.Path, $"it is the refiner of Stable Diffusion XL: it holds '{refiner.Name}'.", "Use the base model; a refiner cannot be trained.");
+        if (!file.Tensors.Any(tensor => tensor.Name.StartsWith(KeyMap.SdxlText2Prefix, StringComparison.Ordinal))
+            && file.Tensors.FirstOrDefault(tensor =>
+                tensor.Name.StartsWith("conditioner.embedders.0.model.", StringComparison.Ordinal)) is { } refiner)
+            throw new InvalidFileException(
+                file.Path, $"it is the refiner of Stable Diffusion XL: it holds '{refiner.Name}'.",
+                "Use the base model; a refiner cannot be trained.");
         foreach (var kind in Kinds.Where(kind => kind.Remedy == NotSupported))
-            if (file.Tensors.FirstOrDefault(tensor => tensor.Name.StartsWith(PartLayout.UNetPrefix, StringComparison.Ordinal) && kind.Name.IsMatch(tensor.Name)) is { } tensor)
+            if (file.Tensors.FirstOrDefault(tensor =>
+                tensor.Name.StartsWith(KeyMap.UNetPrefix, StringComparison.Ordinal) && kind.Name.IsMatch(tensor.Name)) is { } tensor)
                 throw Fault(file, kind, $"it holds '{tensor.Name}'");
     }
 
@@ -77,7 +91,9 @@ internal static partial class ForeignFile
     private static string Examples(ITensorFile file) =>
         string.Join(", ", file.Tensors.Take(3).Select(tensor => $"'{tensor.Name}'")) + (file.Tensors.Count > 3 ? " and so on" : "");
 
-    [GeneratedRegex(@"^(lora|lycoris|oft|boft)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\.|\.lora_linear_layer\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|dora_scale)$")]
+    [GeneratedRegex(
+        @"^(lora|lycoris|oft|boft)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\.|\.lora_linear_layer\."
+            + @"|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|dora_scale)$")]
     private static partial Regex Adapter();
 
     [GeneratedRegex("^lllite_")]
@@ -107,13 +123,19 @@ internal static partial class ForeignFile
     [GeneratedRegex(@"^(unet\.)?(down_blocks\.\d+\.(resnets|attentions)|conv_in\.|time_embedding\.)")]
     private static partial Regex DiffusersUNet();
 
-    [GeneratedRegex(@"^(first_stage_model\.|vae\.)?(encoder\.(down|down_blocks|mid|mid_block|conv_in)\b|decoder\.(up|up_blocks|mid|mid_block|conv_in)\b|post_quant_conv\.|quant_conv\.)")]
+    [GeneratedRegex(
+        @"^(first_stage_model\.|vae\.)?(encoder\.(down|down_blocks|mid|mid_block|conv_in)\b|decoder\.(up|up_blocks|mid|mid_block"
+            + @"|conv_in)\b|post_quant_conv\.|quant_conv\.)")]
     private static partial Regex Vae();
 
-    [GeneratedRegex(@"^(cond_stage_model|conditioner)\.|^(text_model\.|embeddings\.|text_encoder\.)|^(model\.)?transformer\.resblocks\.|^encoder\.(block|layers?)\.\d+\.")]
+    [GeneratedRegex(
+        @"^(cond_stage_model|conditioner)\.|^(text_model\.|embeddings\.|text_encoder\.)|^(model\.)?transformer\.resblocks\."
+            + @"|^encoder\.(block|layers?)\.\d+\.")]
     private static partial Regex TextEncoder();
 
-    [GeneratedRegex(@"^(transformer\.)?(h|model\.layers|layers|wte|wpe|bert|roberta|gpt_neox|decoder\.layers|model\.decoder|model\.embed_tokens|lm_head|visual)\b")]
+    [GeneratedRegex(
+        @"^(transformer\.)?(h|model\.layers|layers|wte|wpe|bert|roberta|gpt_neox|decoder\.layers|model\.decoder"
+            + @"|model\.embed_tokens|lm_head|visual)\b")]
     private static partial Regex Transformer();
 
     [GeneratedRegex(@"^(conv_first\.|model\.\d+\.(sub\.)?|body\.\d+\.rdb)")]

@@ -14,7 +14,8 @@ public enum LayoutUse
 }
 
 /// <summary>One row of a layout: a module, layer or tensor, under its name in diffusers and in single-file checkpoints.</summary>
-/// <param name="Module">The name in the module, such as <c>mid_block.resnets.0.norm1</c>; stands for itself and for all that lies below it.</param>
+/// <param name="Module">The name in the module, such as <c>mid_block.resnets.0.norm1</c>; stands for itself and for all that lies below
+/// it.</param>
 /// <param name="File">The name in the file, such as <c>model.diffusion_model.middle_block.0.in_layers.0</c>.</param>
 /// <param name="Form">How the shapes differ.</param>
 /// <param name="Use">In which direction the row is used.</param>

@@ -4,7 +4,8 @@ using StableTune.Models;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// The <c>.yaml</c> beside a checkpoint, in the form of CompVis' and Stability's inference configurations: what of it matters here. Names in this
+/// The <c>.yaml</c> beside a checkpoint, in the form of CompVis' and Stability's inference configurations: what of it matters here. Names
+/// in this
 /// class' documentation are those of <c>model.params</c>.
 /// </summary>
 internal sealed record SidecarYaml
@@ -43,7 +44,8 @@ internal sealed record SidecarYaml
     public int? Timesteps { get; init; }
 
     /// <summary>The file that belongs to a checkpoint; null where there is none.</summary>
-    public static string? Beside(string checkpoint) => System.IO.Path.ChangeExtension(checkpoint, ".yaml") is var path && File.Exists(path) ? path : null;
+    public static string? Beside(string checkpoint) =>
+        System.IO.Path.ChangeExtension(checkpoint, ".yaml") is var path && File.Exists(path) ? path : null;
 
     /// <summary>Reads the file.</summary>
     /// <exception cref="InvalidFileException">The file is missing, not yaml, not such a configuration, or says what cannot be.</exception>
@@ -82,7 +84,8 @@ internal sealed record SidecarYaml
     private static int? Whole(string path, string name, YamlValue? value, int? unset = null)
     {
         if (value is null) return null;
-        if (!int.TryParse(value.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) throw Wrong(path, name, value, "a whole number");
+        if (!int.TryParse(value.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+            throw Wrong(path, name, value, "a whole number");
         if (number == unset) return null;
         return number > 0 ? number : throw Wrong(path, name, value, "a positive number");
     }
@@ -90,13 +93,16 @@ internal sealed record SidecarYaml
     private static double? Number(string path, string name, YamlValue? value)
     {
         if (value is null) return null;
-        return double.TryParse(value.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) && number > 0
+        return double.TryParse(value.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            && number > 0
             ? number : throw Wrong(path, name, value, "a positive number");
     }
 
     private static InvalidFileException Wrong(string path, string name, YamlValue value, string expected)
     {
         var found = value.Text is not { } text ? "a list or mapping" : text.Length > 40 ? $"\"{text[..40]}...\"" : $"\"{text}\"";
-        return new InvalidFileException(path, $"line {value.Line}: '{name}' is {found}, not {expected}.", "Correct it, or take the file from the model's source again.");
+        return new InvalidFileException(
+            path, $"line {value.Line}: '{name}' is {found}, not {expected}.",
+            "Correct it, or take the file from the model's source again.");
     }
 }

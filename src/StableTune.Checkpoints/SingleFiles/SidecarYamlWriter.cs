@@ -3,17 +3,20 @@ using StableTune.Models;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Writes the <c>.yaml</c> that programs want beside SD 2.x checkpoints (SD 1.x is what they assume without), with the names of Stability's inference configurations.</summary>
+/// <summary>Writes the <c>.yaml</c> that programs want beside SD 2.x checkpoints (SD 1.x is what they assume without), with the names of
+/// Stability's inference configurations.</summary>
 public static class SidecarYamlWriter
 {
     /// <summary>The text of the file.</summary>
-    /// <param name="prediction">What the UNet predicts; <see cref="ModelPrediction.V"/> is said in the file, anything else by leaving it out.</param>
+    /// <param name="prediction">What the UNet predicts; <see cref="ModelPrediction.V"/> is said in the file, anything else by leaving it
+    /// out.</param>
     /// <param name="unet">The UNet's architecture.</param>
     /// <param name="vae">The VAE's architecture.</param>
     /// <param name="scheduler">The noise schedule; null for the published models'.</param>
     /// <param name="version">The family, which tells the text encoder: SD 1.x or 2.x.</param>
     public static string Text(
-        ModelPrediction prediction, UNetOptions unet, VaeOptions vae, SchedulerOptions? scheduler = null, ModelVersion version = ModelVersion.Sd2)
+        ModelPrediction prediction, UNetOptions unet, VaeOptions vae, SchedulerOptions? scheduler = null,
+            ModelVersion version = ModelVersion.Sd2)
     {
         ArgumentNullException.ThrowIfNull(unet);
         ArgumentNullException.ThrowIfNull(vae);
@@ -99,7 +102,8 @@ public static class SidecarYamlWriter
 
     // How much smaller than the latents the levels with attention are.
     private static IEnumerable<int> AttentionResolutions(UNetOptions unet) =>
-        Enumerable.Range(0, unet.BlockOutChannels.Count).Reverse().Where(level => unet.DownBlockTypes[level] == UNetOptions.CrossAttentionDown).Select(level => 1 << level);
+        Enumerable.Range(0, unet.BlockOutChannels.Count).Reverse()
+            .Where(level => unet.DownBlockTypes[level] == UNetOptions.CrossAttentionDown).Select(level => 1 << level);
 
     // An addition to the format, which has 32 in its code.
     private static IEnumerable<string> NormGroups(string indent, int groups) => groups == 32 ? [] : [$"{indent}norm_num_groups: {groups}"];

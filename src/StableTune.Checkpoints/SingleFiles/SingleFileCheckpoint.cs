@@ -4,7 +4,8 @@ using StableTune.Models;
 namespace StableTune.Checkpoints;
 
 /// <summary>
-/// A model in one file under the original names (LDM, CompVis, Stability), <c>.safetensors</c> or <c>.ckpt</c>: what it is, found out from names and
+/// A model in one file under the original names (LDM, CompVis, Stability), <c>.safetensors</c> or <c>.ckpt</c>: what it is, found out
+/// from names and
 /// shapes, and its parts under diffusers' names. Opening reads headers only. See <c>docs/checkpoints.md</c>.
 /// </summary>
 public sealed class SingleFileCheckpoint : IDisposable
@@ -36,7 +37,8 @@ public sealed class SingleFileCheckpoint : IDisposable
     public CheckpointPart<ClipTextOptions>? TextEncoder2 { get; init; }
 
     /// <summary>
-    /// The tensors of the file that belong to no part, as buffers of the noise schedule and the layer that SD 2.x's text encoder does not use: a file that
+    /// The tensors of the file that belong to no part, as buffers of the noise schedule and the layer that SD 2.x's text encoder does not
+    /// use: a file that
     /// is saved from this one carries them along. Averaged weights are not among them, they would be out of date.
     /// </summary>
     public required IReadOnlyList<TensorInfo> Carried { get; init; }
@@ -45,7 +47,8 @@ public sealed class SingleFileCheckpoint : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="options">What is known beforehand; null for nothing.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="InvalidFileException">The file is missing, damaged, of another kind (the message says which), incomplete, or does not tell what it is.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, damaged, of another kind (the message says which), incomplete, or does
+    /// not tell what it is.</exception>
     public static SingleFileCheckpoint Open(string path, SingleFileOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

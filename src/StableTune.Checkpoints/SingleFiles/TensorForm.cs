@@ -6,7 +6,8 @@ public enum TensorForm
     /// <summary>Not at all: same shape, same bytes.</summary>
     Same,
 
-    /// <summary>A weight [out, in] on both sides. Files that hold a 1x1 convolution [out, in, 1, 1] are taken too: the bytes are the same.</summary>
+    /// <summary>A weight [out, in] on both sides. Files that hold a 1x1 convolution [out, in, 1, 1] are taken too: the bytes are the
+    /// same.</summary>
     Linear,
 
     /// <summary>A 1x1 convolution's weight [out, in, 1, 1] on both sides. Files that hold [out, in] are taken too.</summary>
@@ -39,7 +40,8 @@ internal static class TensorForms
     {
         TensorForm.Linear or TensorForm.LinearInModule => Squeeze(shape),
         TensorForm.Convolution => Unsqueeze(shape),
-        TensorForm.Queries or TensorForm.Keys or TensorForm.Values => shape.Count > 0 && shape[0] % 3 == 0 ? [shape[0] / 3, .. shape.Skip(1)] : null,
+        TensorForm.Queries or TensorForm.Keys or TensorForm.Values =>
+            shape.Count > 0 && shape[0] % 3 == 0 ? [shape[0] / 3, .. shape.Skip(1)] : null,
         TensorForm.Transposed => shape.Count == 2 ? [shape[1], shape[0]] : null,
         _ => shape,
     };
@@ -54,8 +56,11 @@ internal static class TensorForms
         _ => shape,
     };
 
-    // Biases have one dimension and stay as they are; so does what is no 1x1 convolution, which then does not fit the module and is reported.
-    private static IReadOnlyList<long> Squeeze(IReadOnlyList<long> shape) => shape is [var rows, var columns, 1, 1] ? [rows, columns] : shape;
+    // Biases have one dimension and stay as they are; so does what is no 1x1 convolution, which then does not fit the module and is
+    // reported.
+    private static IReadOnlyList<long> Squeeze(IReadOnlyList<long> shape) =>
+        shape is [var rows, var columns, 1, 1] ? [rows, columns] : shape;
 
-    private static IReadOnlyList<long> Unsqueeze(IReadOnlyList<long> shape) => shape is [var rows, var columns] ? [rows, columns, 1, 1] : shape;
+    private static IReadOnlyList<long> Unsqueeze(IReadOnlyList<long> shape) =>
+        shape is [var rows, var columns] ? [rows, columns, 1, 1] : shape;
 }

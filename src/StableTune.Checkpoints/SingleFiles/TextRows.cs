@@ -62,5 +62,6 @@ internal static class TextRows
 
     /// <summary>What text encoders hold in diffusers' files and checkpoints have no use for, or make anew.</summary>
     public static string[] UnusedInModule(ClipTextOptions options) =>
-        ["text_model.embeddings.position_ids", "embeddings.position_ids", "logit_scale", .. options.ProjectionDim is null ? ["text_projection.weight"] : Array.Empty<string>()];
+        ["text_model.embeddings.position_ids", "embeddings.position_ids", "logit_scale",
+            .. options.ProjectionDim is null ? ["text_projection.weight"] : Array.Empty<string>()];
 }

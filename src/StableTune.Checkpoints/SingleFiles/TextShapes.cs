@@ -51,7 +51,8 @@ internal static class TextShapes
         };
     }
 
-    private static int Heads(CheckpointKeys keys, int width) => width % HeadChannels == 0 ? width / HeadChannels : throw new InvalidFileException(
+    private static int Heads(CheckpointKeys keys, int width) =>
+        width % HeadChannels == 0 ? width / HeadChannels : throw new InvalidFileException(
         keys.Path, $"the text encoder is {width} wide, which makes no heads of {HeadChannels}.",
         "Tell its heads by the option ConfigurationPath: a folder with text_encoder/config.json.");
 }

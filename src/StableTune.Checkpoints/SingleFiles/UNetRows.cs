@@ -64,10 +64,12 @@ internal static class UNetRows
             {
                 foreach (var row in Within($"down_blocks.{level}.resnets.{layer}", $"input_blocks.{place}.0", Resnet)) yield return row;
                 if (options.DownBlockTypes[level] != UNetOptions.CrossAttentionDown) continue;
-                foreach (var row in Within($"down_blocks.{level}.attentions.{layer}", $"input_blocks.{place}.1", transformer)) yield return row;
+                foreach (var row in Within($"down_blocks.{level}.attentions.{layer}", $"input_blocks.{place}.1", transformer))
+                    yield return row;
             }
 
-            if (level < options.Levels - 1) yield return new LayoutRow($"down_blocks.{level}.downsamplers.0.conv", $"input_blocks.{place++}.0.op");
+            if (level < options.Levels - 1)
+                yield return new LayoutRow($"down_blocks.{level}.downsamplers.0.conv", $"input_blocks.{place++}.0.op");
         }
     }
 
@@ -82,10 +84,12 @@ internal static class UNetRows
             {
                 foreach (var row in Within($"up_blocks.{level}.resnets.{layer}", $"output_blocks.{place}.0", Resnet)) yield return row;
                 if (!attends) continue;
-                foreach (var row in Within($"up_blocks.{level}.attentions.{layer}", $"output_blocks.{place}.1", transformer)) yield return row;
+                foreach (var row in Within($"up_blocks.{level}.attentions.{layer}", $"output_blocks.{place}.1", transformer))
+                    yield return row;
             }
 
-            if (level < options.Levels - 1) yield return new LayoutRow($"up_blocks.{level}.upsamplers.0.conv", $"output_blocks.{place - 1}.{(attends ? 2 : 1)}.conv");
+            if (level < options.Levels - 1)
+                yield return new LayoutRow($"up_blocks.{level}.upsamplers.0.conv", $"output_blocks.{place - 1}.{(attends ? 2 : 1)}.conv");
         }
     }
 

@@ -3,7 +3,8 @@ using StableTune.Models;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Finds out a UNet's architecture from the shapes in a checkpoint. What shapes do not tell, heads and norm groups, comes from outside.</summary>
+/// <summary>Finds out a UNet's architecture from the shapes in a checkpoint. What shapes do not tell, heads and norm groups, comes from
+/// outside.</summary>
 internal static class UNetShapes
 {
     /// <summary>Reads the architecture.</summary>
@@ -18,12 +19,15 @@ internal static class UNetShapes
         var layers = levels[0].Layers;
         keys.RequireExactly("input_blocks", levels.Sum(level => level.Layers + 1));
         if (levels.Any(level => level.Layers != layers))
-            throw keys.Unsupported($"the UNet's levels have {string.Join(", ", levels.Select(level => level.Layers))} resnets; they must have the same number.");
+            throw keys.Unsupported(
+                $"the UNet's levels have {string.Join(", ", levels.Select(level => level.Layers))} resnets; they must have the same "
+                    + $"number.");
         keys.RequireExactly("output_blocks", levels.Count * (layers + 1));
         if (!keys.HasModule("middle_block.1.transformer_blocks")) throw keys.Unsupported("the UNet has no transformer in its middle.");
         var middle = keys.Count("middle_block.1.transformer_blocks");
         if (levels[^1].Depth is > 0 and var last && last != middle)
-            throw keys.Unsupported($"the UNet's middle has {middle} transformer blocks, its last level {last}; they must have the same number.");
+            throw keys.Unsupported(
+                $"the UNet's middle has {middle} transformer blocks, its last level {last}; they must have the same number.");
 
         var added = keys.Has("label_emb.0.0.weight") ? keys.Size("label_emb.0.0.weight", 1) : 0;
         var depths = levels.Select(level => Math.Max(level.Depth, 1)).ToArray();
@@ -39,7 +43,8 @@ internal static class UNetShapes
             TransformerLayersPerBlock = depths,
             CrossAttentionDim = keys.Size("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1),
             DownBlockTypes = [.. levels.Select(level => level.Depth > 0 ? UNetOptions.CrossAttentionDown : UNetOptions.PlainDown)],
-            UpBlockTypes = [.. levels.Select((level, i) => UpBlock(keys, levels.Count - 1 - i, i * (layers + 1), layers, levels)).ToArray()],
+            UpBlockTypes = [.. levels.Select((level, i) => UpBlock(keys, levels.Count - 1 - i, i * (layers + 1), layers, levels))
+                .ToArray()],
             UseLinearProjection = keys.Shape("middle_block.1.proj_in.weight").Count == 2,
             NormNumGroups = yaml?.UNetNormGroups ?? UNetOptions.Sd15.NormNumGroups,
             AdditionEmbedType = added > 0 ? UNetOptions.TextTime : null,
@@ -53,7 +58,8 @@ internal static class UNetShapes
     {
         if (pooledWidth is not { } pooled) return UNetOptions.Sdxl.AdditionTimeEmbedDim;
         return added > pooled && (added - pooled) % 6 == 0 ? (added - pooled) / 6
-            : throw keys.Unsupported($"the UNet's added condition is {added} wide, which is not the {pooled} of the pooled text and six sizes.");
+            : throw keys.Unsupported(
+                $"the UNet's added condition is {added} wide, which is not the {pooled} of the pooled text and six sizes.");
     }
 
     private readonly record struct Level(int Channels, int Layers, int Depth);
@@ -75,7 +81,10 @@ internal static class UNetShapes
 
             var found = keys.Count($"{block}.1.transformer_blocks");
             if (found == 0 && keys.HasModule($"{block}.1")) throw keys.Unsupported($"the UNet's '{block}.1' is no transformer.");
-            if (layers > 0 && found != depth) throw keys.Unsupported($"the UNet's '{block}' has {found} transformer blocks, the layer before it in the same level {depth}; they must have the same number.");
+            if (layers > 0 && found != depth)
+                throw keys.Unsupported(
+                $"the UNet's '{block}' has {found} transformer blocks, the layer before it in the same level {depth}; they must have the "
+                    + $"same number.");
             (channels, depth, layers) = (keys.Size($"{block}.0.in_layers.2.weight", 0), found, layers + 1);
         }
 
@@ -89,7 +98,9 @@ internal static class UNetShapes
         for (var layer = 0; layer <= layers; layer++)
         {
             if (keys.Count($"output_blocks.{place + layer}.1.transformer_blocks") is var found && found != levels[level].Depth)
-                throw keys.Unsupported($"the UNet's 'output_blocks.{place + layer}' has {found} transformer blocks, the same level downwards {levels[level].Depth}; they must have the same number.");
+                throw keys.Unsupported(
+                    $"the UNet's 'output_blocks.{place + layer}' has {found} transformer blocks, the same level downwards "
+                        + $"{levels[level].Depth}; they must have the same number.");
         }
 
         return depth > 0 ? UNetOptions.CrossAttentionUp : UNetOptions.PlainUp;

@@ -40,7 +40,8 @@ internal static class VaeRows
             var up = levels - 1 - level;
             for (var layer = 0; layer <= options.LayersPerBlock; layer++)
                 rows.AddRange(Resnet($"decoder.up_blocks.{up}.resnets.{layer}", $"decoder.up.{level}.block.{layer}"));
-            if (level < levels - 1) rows.Add(new($"encoder.down_blocks.{level}.downsamplers.0.conv", $"encoder.down.{level}.downsample.conv"));
+            if (level < levels - 1)
+                rows.Add(new($"encoder.down_blocks.{level}.downsamplers.0.conv", $"encoder.down.{level}.downsample.conv"));
             if (level > 0) rows.Add(new($"decoder.up_blocks.{up}.upsamplers.0.conv", $"decoder.up.{level}.upsample.conv"));
         }
 

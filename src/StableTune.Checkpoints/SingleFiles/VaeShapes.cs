@@ -31,12 +31,14 @@ internal static class VaeShapes
     {
         var levels = keys.Count(names.Down);
         if (levels == 0) throw keys.Unsupported("the VAE's encoder is missing.");
-        if (keys.Count(names.Up) != levels) throw keys.Unsupported($"the VAE's encoder has {levels} levels, its decoder {keys.Count(names.Up)}.");
+        if (keys.Count(names.Up) != levels)
+            throw keys.Unsupported($"the VAE's encoder has {levels} levels, its decoder {keys.Count(names.Up)}.");
         int[] layers = [.. Enumerable.Range(0, levels).Select(level => keys.Count($"{names.Down}.{level}.{names.Resnets}"))];
         if (layers[0] == 0 || layers.Any(count => count != layers[0]))
             throw keys.Unsupported($"the VAE's levels have {string.Join(", ", layers)} resnets; they must have the same number.");
         for (var level = 0; level < levels; level++)
-            if (keys.HasModule($"{names.Down}.{level}.attn")) throw keys.Unsupported($"the VAE has attention in its level {level}; only its middle may have.");
+            if (keys.HasModule($"{names.Down}.{level}.attn"))
+                throw keys.Unsupported($"the VAE has attention in its level {level}; only its middle may have.");
 
         var usual = Usual(version);
         return new VaeOptions
@@ -44,7 +46,8 @@ internal static class VaeShapes
             InChannels = keys.Size("encoder.conv_in.weight", 1),
             OutChannels = keys.Size("decoder.conv_out.weight", 0),
             LatentChannels = keys.Size("post_quant_conv.weight", 1),
-            BlockOutChannels = [.. Enumerable.Range(0, levels).Select(level => keys.Size($"{names.Down}.{level}.{names.Resnets}.0.conv1.weight", 0))],
+            BlockOutChannels = [.. Enumerable.Range(0, levels)
+                .Select(level => keys.Size($"{names.Down}.{level}.{names.Resnets}.0.conv1.weight", 0))],
             LayersPerBlock = layers[0],
             NormNumGroups = yaml?.VaeNormGroups ?? usual.NormNumGroups,
             ScalingFactor = yaml?.ScaleFactor ?? usual.ScalingFactor,

@@ -24,7 +24,8 @@ internal sealed record YamlValue(string? Text, long Line)
 }
 
 /// <summary>
-/// Reads yaml as a tree of names and texts, from the parser's events: no type is created, no tag is looked at, and an alias is the value that it
+/// Reads yaml as a tree of names and texts, from the parser's events: no type is created, no tag is looked at, and an alias is the value
+/// that it
 /// names, not a copy, so that a file cannot grow in memory.
 /// </summary>
 internal sealed class YamlTree
@@ -45,7 +46,9 @@ internal sealed class YamlTree
     {
         var length = new FileInfo(path) is { Exists: true } file ? file.Length : 0;
         if (length > MaximumBytes)
-            throw new InvalidFileException(path, $"the file has {length} bytes, a model's configuration at most {MaximumBytes}.", "Is it the right file? Otherwise remove it.");
+            throw new InvalidFileException(
+                path, $"the file has {length} bytes, a model's configuration at most {MaximumBytes}.",
+                "Is it the right file? Otherwise remove it.");
         var bytes = TextFile.ReadAllBytes(path);
         using var reader = new StreamReader(new MemoryStream(bytes), detectEncodingFromByteOrderMarks: true);
         try
@@ -57,12 +60,14 @@ internal sealed class YamlTree
         }
         catch (YamlException e)
         {
-            throw new InvalidFileException(path, $"not yaml: line {e.Start.Line}: {e.Message}", "Correct the file, or take it from the model's source again.", e);
+            throw new InvalidFileException(
+                path, $"not yaml: line {e.Start.Line}: {e.Message}", "Correct the file, or take it from the model's source again.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or ArgumentException)
         {
             // What YamlDotNet's scanner throws for some broken texts, as "[x:" at the end of one.
-            throw new InvalidFileException(path, "not yaml: its notation is broken.", "Correct the file, or take it from the model's source again.", e);
+            throw new InvalidFileException(
+                path, "not yaml: its notation is broken.", "Correct the file, or take it from the model's source again.", e);
         }
     }
 
@@ -71,7 +76,8 @@ internal sealed class YamlTree
         if (depth > MaximumDepth) throw Fault($"values lie in each other more than {MaximumDepth} deep.");
         if (++_values > MaximumValues) throw Fault($"there are more than {MaximumValues} values.");
         if (_parser.TryConsume<AnchorAlias>(out var alias))
-            return _anchors.TryGetValue(alias.Value.Value, out var named) ? named : throw Fault($"line {alias.Start.Line}: the alias '*{alias.Value.Value}' names no value above it.");
+            return _anchors.TryGetValue(alias.Value.Value, out var named) ? named
+                : throw Fault($"line {alias.Start.Line}: the alias '*{alias.Value.Value}' names no value above it.");
         if (_parser.TryConsume<ScalarEvent>(out var scalar)) return Named(scalar, new YamlValue(scalar.Value, scalar.Start.Line));
         if (_parser.TryConsume<SequenceStart>(out var list))
         {
@@ -85,7 +91,8 @@ internal sealed class YamlTree
         {
             var key = Value(depth + 1);
             var value = Value(depth + 1);
-            if (key.Text is { } name && !mapping.Entries.TryAdd(name, value)) throw Fault($"line {key.Line}: the name '{name}' occurs twice.");
+            if (key.Text is { } name && !mapping.Entries.TryAdd(name, value))
+                throw Fault($"line {key.Line}: the name '{name}' occurs twice.");
         }
 
         return Named(start, mapping);

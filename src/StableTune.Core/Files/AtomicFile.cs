@@ -38,7 +38,8 @@ public static class AtomicFile
         catch (Exception e) when (!isWriting && e is (IOException or UnauthorizedAccessException))
         {
             Discard(temporary);
-            var message = $"{full} cannot be written: {e.Message.TrimEnd('.')}. Check that no folder stands there, that it may be written to and that no other program holds it, or give another path.";
+            var message = $"{full} cannot be written: {e.Message.TrimEnd('.')}. Check that no folder stands there, that it may be "
+                + $"written to and that no other program holds it, or give another path.";
             throw e is UnauthorizedAccessException ? new UnauthorizedAccessException(message, e) : new IOException(message, e);
         }
         catch

@@ -82,6 +82,7 @@ public static class JsonFile
     }
 
     /// <summary>Without the parser's own place, and without its advice to programmers.</summary>
-    private static string Reason(Exception e) => e.Message.Split(" LineNumber:")[0].Replace(" Change the reader options.", "", StringComparison.Ordinal)
+    private static string Reason(Exception e) =>
+        e.Message.Split(" LineNumber:")[0].Replace(" Change the reader options.", "", StringComparison.Ordinal)
         .Replace(" encountered during deserialization", ", which may be there once", StringComparison.Ordinal).TrimEnd('.');
 }

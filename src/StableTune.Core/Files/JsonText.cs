@@ -15,7 +15,8 @@ public static class JsonText
     public static JsonSerializerOptions Indented { get; } = Frozen(new(OneLine) { WriteIndented = true, IndentSize = 2, NewLine = "\n" });
 
     /// <summary><see cref="Indented"/> for writers of single values.</summary>
-    public static JsonWriterOptions IndentedWriting { get; } = new() { Encoder = OneLine.Encoder, Indented = true, IndentSize = 2, NewLine = "\n" };
+    public static JsonWriterOptions IndentedWriting { get; } = new() { Encoder = OneLine.Encoder, Indented = true, IndentSize = 2,
+        NewLine = "\n" };
 
     /// <summary>
     /// Appends a text in quotes, with only the escapes that must be, as Python's and the reference library's writers do: .NET's own writer

@@ -6,7 +6,8 @@ public static class NearName
     /// <summary>Longer names are not compared: it takes time in proportion to the product of the lengths.</summary>
     private const int LongestOption = 100, LongestPath = 200;
 
-    /// <summary>The known name that differs in the fewest letters, else the shortest of which it is one or more words, as "flip" of "flip_aug"; null when none is near.</summary>
+    /// <summary>The known name that differs in the fewest letters, else the shortest of which it is one or more words, as "flip" of
+    /// "flip_aug"; null when none is near.</summary>
     /// <param name="wrong">The name that is not known.</param>
     /// <param name="known">The names that are.</param>
     public static string? Of(string wrong, IEnumerable<string> known)
@@ -36,10 +37,12 @@ public static class NearName
             let distance = Distance(Stem(wrong), Stem(name)) + (Distance(wrong, name) / 4.0)
             where distance <= Math.Max(3, wrong.Length * 0.5)
             select (Name: name, Distance: distance);
-        return [.. near.OrderBy(candidate => candidate.Distance).ThenBy(candidate => candidate.Name, StringComparer.Ordinal).Take(4).Select(candidate => candidate.Name)];
+        return [.. near.OrderBy(candidate => candidate.Distance).ThenBy(candidate => candidate.Name, StringComparer.Ordinal).Take(4)
+            .Select(candidate => candidate.Name)];
     }
 
-    private static bool IsPart(string words, string name) => words.Length >= 3 && $"_{name}_".Contains($"_{words}_", StringComparison.OrdinalIgnoreCase);
+    private static bool IsPart(string words, string name) =>
+        words.Length >= 3 && $"_{name}_".Contains($"_{words}_", StringComparison.OrdinalIgnoreCase);
 
     private static string Stem(string path)
     {

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace StableTune;
 
 /// <summary>The base of all option records: immutable, with working defaults, and able to say what is wrong with them.</summary>
-public abstract record OptionsBase
+public abstract record OptionsBase : IValidated
 {
     /// <summary>What is wrong with these options; empty when they can work. Reports, never throws, and never repairs.</summary>
     public virtual IEnumerable<OptionProblem> Validate() => [];

@@ -11,7 +11,8 @@ public enum ColorAugmentation
     /// <summary>The hue turned by up to 16 degrees, or each value, as a share of 255, raised to a power within 0.95 and 1.05.</summary>
     Weak,
 
-    /// <summary>As <see cref="Weak"/>, but the power is taken of 0..255 as in sd-scripts, which changes brightness strongly: 255 becomes 193 or is cut off.</summary>
+    /// <summary>As <see cref="Weak"/>, but the power is taken of 0..255 as in sd-scripts, which changes brightness strongly: 255 becomes
+    /// 193 or is cut off.</summary>
     Reference,
 }
 
@@ -42,7 +43,8 @@ public sealed record AugmentationOptions : OptionsBase
     /// <summary>The distance of colours from their grey is multiplied by a number within 1 ± this, 0 to 1. Default 0.</summary>
     public double Saturation { get; init; }
 
-    /// <summary>The image is turned by up to this many degrees to either side; what comes in from outside is mirrored. 0 to 180, default 0.</summary>
+    /// <summary>The image is turned by up to this many degrees to either side; what comes in from outside is mirrored. 0 to 180, default
+    /// 0.</summary>
     public double Rotation { get; init; }
 
     /// <summary>
@@ -72,9 +74,12 @@ public sealed record AugmentationOptions : OptionsBase
         if (!Enum.IsDefined(Color)) yield return Problem(Color, "there is no such way", "use ColorAugmentation.Weak");
         if (FaceCrop is { } face && !(face.From > 0 && face.To >= face.From && double.IsFinite(face.To)))
             yield return Problem(face, "the range must be positive and rise", "2 to 4 is customary", nameof(FaceCrop));
-        foreach (var (name, share) in new[] { (nameof(Brightness), Brightness), (nameof(Contrast), Contrast), (nameof(Saturation), Saturation) })
-            if (share is not (>= 0 and <= 1)) yield return Problem(share, "the share must be within 0 and 1", "0.1 changes little, 0 nothing", name);
-        if (Rotation is not (>= 0 and <= 180)) yield return Problem(Rotation, "the angle must be within 0 and 180 degrees", "5 changes little, 0 nothing");
+        foreach (var (name, share) in new[] { (nameof(Brightness), Brightness), (nameof(Contrast), Contrast),
+            (nameof(Saturation), Saturation) })
+            if (share is not (>= 0 and <= 1))
+                yield return Problem(share, "the share must be within 0 and 1", "0.1 changes little, 0 nothing", name);
+        if (Rotation is not (>= 0 and <= 180))
+            yield return Problem(Rotation, "the angle must be within 0 and 180 degrees", "5 changes little, 0 nothing");
         if (CircularMask is { } disc && !(disc.From > 0 && disc.To >= disc.From && disc.To <= 1))
             yield return Problem(disc, "the range must lie within 0 and 1 and rise", "0.6 to 1 is customary", nameof(CircularMask));
     }

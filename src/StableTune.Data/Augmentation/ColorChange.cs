@@ -32,9 +32,11 @@ internal static class ColorChange
     private static Func<PixelImage, PixelImage>? Weak(ColorAugmentation how, RandomStream random)
     {
         if (random.NextDouble() > WeakShare) return null;
-        if (ImageDraw.Half(random) && ImageDraw.Around(0, WeakHue, random) is var degrees) return image => ImageColors.ShiftHue(image, degrees);
+        if (ImageDraw.Half(random) && ImageDraw.Around(0, WeakHue, random) is var degrees)
+            return image => ImageColors.ShiftHue(image, degrees);
         var exponent = ImageDraw.Around(1, WeakGamma, random);
-        return how == ColorAugmentation.Reference ? image => ImageColors.Map(image, value => Math.Pow(value, exponent)) : image => ImageColors.Gamma(image, exponent);
+        return how == ColorAugmentation.Reference ? image => ImageColors.Map(image, value => Math.Pow(value, exponent)) : image =>
+            ImageColors.Gamma(image, exponent);
     }
 
     private static double Mean(PixelImage image)

@@ -12,7 +12,8 @@ internal static class FaceCrop
     /// <param name="range">The training size as a multiple of the face.</param>
     /// <param name="anywhere">Whether the place varies widely about the face (<c>random_crop</c>), otherwise slightly.</param>
     /// <param name="random">Where chance comes from.</param>
-    internal static Framing Frame(PixelSize image, PixelSize target, FacePlace face, (double From, double To) range, bool anywhere, RandomStream random)
+    internal static Framing Frame(PixelSize image, PixelSize target, FacePlace face, (double From, double To) range, bool anywhere,
+        RandomStream random)
     {
         double size = Math.Min(target.Width, target.Height), length = face.Size;
         var cover = Math.Max((double)target.Height / image.Height, (double)target.Width / image.Width);
@@ -21,7 +22,8 @@ internal static class FaceCrop
         var scale = least >= most ? least : least + (random.NextDouble() * (most - least));
         // An image smaller than the training size is enlarged until it covers it; the reference then fails to cut.
         scale = Math.Max(scale, cover);
-        var resized = new PixelSize(Math.Max(target.Width, Round(image.Width * scale)), Math.Max(target.Height, Round(image.Height * scale)));
+        var resized = new PixelSize(Math.Max(target.Width, Round(image.Width * scale)),
+            Math.Max(target.Height, Round(image.Height * scale)));
         return new(resized, Start(face.X, resized.Width, target.Width), Start(face.Y, resized.Height, target.Height), target);
 
         int Start(int middle, int whole, int part)

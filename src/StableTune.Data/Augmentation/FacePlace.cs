@@ -22,18 +22,21 @@ public readonly record struct FacePlace(int X, int Y, int Width, int Height)
     public static FacePlace? Parse(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return Split(Path.GetFileNameWithoutExtension(path)) is (_, [var x, var y, > 0 and var width, > 0 and var height]) ? new(x, y, width, height) : null;
+        return Split(Path.GetFileNameWithoutExtension(path)) is (_, [var x, var y, > 0 and var width, > 0 and var height])
+            ? new(x, y, width, height) : null;
     }
 
     /// <summary>The name of an image that shows the face here, with at least four digits to a number.</summary>
     /// <param name="stem">What the name begins with: the original's name without extension.</param>
     /// <param name="number">Which of several faces of an image it is, from 1; null where there is one.</param>
     /// <returns>For instance <c>anna_0150_0090_0040_0050.png</c>, or <c>anna_02_0150_0090_0040_0050.png</c>.</returns>
-    /// <exception cref="InvalidOperationException">The middle is at a negative place, or the face has no area: no name tells that.</exception>
+    /// <exception cref="InvalidOperationException">The middle is at a negative place, or the face has no area: no name tells
+    /// that.</exception>
     public string FileName(string stem, int? number = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(stem);
-        if (X < 0 || Y < 0 || Width < 1 || Height < 1) throw new InvalidOperationException($"a file name cannot tell of a face of {Width}x{Height} around ({X}, {Y})");
+        if (X < 0 || Y < 0 || Width < 1 || Height < 1)
+            throw new InvalidOperationException($"a file name cannot tell of a face of {Width}x{Height} around ({X}, {Y})");
         var which = number is { } count ? string.Create(CultureInfo.InvariantCulture, $"_{count:D2}") : "";
         return string.Create(CultureInfo.InvariantCulture, $"{stem}{which}_{X:D4}_{Y:D4}_{Width:D4}_{Height:D4}.png");
     }
@@ -47,7 +50,8 @@ public readonly record struct FacePlace(int X, int Y, int Width, int Height)
         if (parts.Length <= Numbers) return null;
         var places = new int[Numbers];
         for (var i = 0; i < Numbers; i++)
-            if (!int.TryParse(parts[i - Numbers + parts.Length], NumberStyles.None, CultureInfo.InvariantCulture, out places[i])) return null;
+            if (!int.TryParse(parts[i - Numbers + parts.Length], NumberStyles.None, CultureInfo.InvariantCulture, out places[i]))
+                return null;
         return (string.Join('_', parts[..^Numbers]), places);
     }
 }

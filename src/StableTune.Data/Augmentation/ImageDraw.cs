@@ -29,14 +29,16 @@ internal sealed record ImageDraw(Framing Framing, bool Flip)
     /// <param name="sample">The image.</param>
     /// <param name="epoch">The epoch.</param>
     /// <param name="draw">The draw's number in it.</param>
-    internal static ImageDraw Choose(TrainingSample sample, EpochPlan epoch, int draw)
+    /// <param name="mirrors">Whether it is mirrored at random whatever the options say.</param>
+    internal static ImageDraw Choose(TrainingSample sample, EpochPlan epoch, int draw, bool mirrors = false)
     {
         var options = sample.Subset.Augmentation;
-        return new(Place(sample, epoch, draw), options.Flip && Half(epoch.RandomFor("flip", draw)))
+        return new(Place(sample, epoch, draw), (options.Flip || mirrors) && Half(epoch.RandomFor("flip", draw)))
         {
             Rotation = options.Rotation > 0 ? Around(0, options.Rotation, epoch.RandomFor("rotation", draw)) : 0,
             Color = ColorChange.Choose(options, purpose => epoch.RandomFor(purpose, draw)),
-            Disc = options.CircularMask is { } radius && epoch.RandomFor("disc", draw) is var random && Half(random) ? AnyDisc(radius, random) : null,
+            Disc = options.CircularMask is { } radius && epoch.RandomFor("disc", draw) is var random && Half(random)
+                ? AnyDisc(radius, random) : null,
         };
     }
 
@@ -52,9 +54,11 @@ internal sealed record ImageDraw(Framing Framing, bool Flip)
             return FaceCrop.Frame(sample.ImageSize, framing.Size, face, range, options.RandomCrop, epoch.RandomFor("crop", draw));
         if (!options.RandomCrop) return framing;
         var random = epoch.RandomFor("crop", draw);
-        return framing with { Left = random.Next(framing.Resized.Width - framing.Size.Width + 1), Top = random.Next(framing.Resized.Height - framing.Size.Height + 1) };
+        return framing with { Left = random.Next(framing.Resized.Width - framing.Size.Width + 1),
+            Top = random.Next(framing.Resized.Height - framing.Size.Height + 1) };
     }
 
     private static Disc AnyDisc((double From, double To) radius, RandomStream random) =>
-        new(0.25 + (0.5 * random.NextDouble()), 0.25 + (0.5 * random.NextDouble()), radius.From + (random.NextDouble() * (radius.To - radius.From)));
+        new(0.25 + (0.5 * random.NextDouble()), 0.25 + (0.5 * random.NextDouble()), radius.From
+            + (random.NextDouble() * (radius.To - radius.From)));
 }

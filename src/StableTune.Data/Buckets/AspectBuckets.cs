@@ -36,16 +36,20 @@ public sealed record AspectBuckets : IBucketing
     {
         if (Step < 8 || Step % 8 != 0)
         {
-            yield return Problem(nameof(Step), Step, "the step must be a multiple of 8, the scale of latents", "64 is customary, 32 for SDXL");
+            yield return Problem(nameof(Step), Step, "the step must be a multiple of 8, the scale of latents",
+                "64 is customary, 32 for SDXL");
             yield break;
         }
 
         if (NoUpscale) yield break;
-        if (MinSide < Step) yield return Problem(nameof(MinSide), MinSide, $"the shortest side must be at least one step ({Step})", "256 is customary");
+        if (MinSide < Step)
+            yield return Problem(nameof(MinSide), MinSide, $"the shortest side must be at least one step ({Step})", "256 is customary");
         else if (Shortest > Math.Min(resolution.Width, resolution.Height))
-            yield return Problem(nameof(MinSide), MinSide, $"the shortest side must not be above those of the resolution ({resolution})", "lower it, or raise the resolution");
+            yield return Problem(nameof(MinSide), MinSide, $"the shortest side must not be above those of the resolution ({resolution})",
+                "lower it, or raise the resolution");
         if (MaxSide > 1 << 20 || Longest < Math.Max(resolution.Width, resolution.Height))
-            yield return Problem(nameof(MaxSide), MaxSide, $"the longest side must not be below those of the resolution ({resolution})", "raise it, or lower the resolution");
+            yield return Problem(nameof(MaxSide), MaxSide, $"the longest side must not be below those of the resolution ({resolution})",
+                "raise it, or lower the resolution");
     }
 
     /// <inheritdoc/>
@@ -63,12 +67,14 @@ public sealed record AspectBuckets : IBucketing
         if (Longest != MaxSide) yield return $"AspectBuckets.MaxSide is {MaxSide}, no multiple of {Step}: {Longest} is used.";
     }
 
-    /// <summary>The sizes for a resolution, smallest width first; those of images where <see cref="NoUpscale"/> is set are not among them.</summary>
+    /// <summary>The sizes for a resolution, smallest width first; those of images where <see cref="NoUpscale"/> is set are not among
+    /// them.</summary>
     /// <param name="resolution">The training resolution; its area is the limit.</param>
     public IReadOnlyList<PixelSize> Sizes(PixelSize resolution) => Sizes(resolution, Shortest, Longest, Step);
 
     /// <inheritdoc/>
-    public Framing Frame(PixelSize image, PixelSize resolution) => NoUpscale ? Shrunk(image, resolution) : Nearest(image, Sizes(resolution));
+    public Framing Frame(PixelSize image, PixelSize resolution) =>
+        NoUpscale ? Shrunk(image, resolution) : Nearest(image, Sizes(resolution));
 
     /// <summary>As <see cref="Sizes(PixelSize)"/>, for sides that need not be multiples of the step.</summary>
     internal static IReadOnlyList<PixelSize> Sizes(PixelSize resolution, int shortest, int longest, int step)
@@ -108,7 +114,8 @@ public sealed record AspectBuckets : IBucketing
         var resized = WithinArea(image, (long)resolution.Width * resolution.Height);
         PixelSize size = new(Whole(resized.Width), Whole(resized.Height));
         if (size.Width == 0 || size.Height == 0)
-            throw new ArgumentException($"the image, {image}, is smaller than one step of {Step} pixels, and images are not to be enlarged");
+            throw new ArgumentException(
+                $"the image, {image}, is smaller than one step of {Step} pixels, and images are not to be enlarged");
         return FixedResolution.Middle(resized, size);
     }
 
@@ -130,5 +137,6 @@ public sealed record AspectBuckets : IBucketing
 
     private int Whole(int length) => length / Step * Step;
 
-    private static OptionProblem Problem(string option, object value, string rule, string remedy) => new($"{nameof(AspectBuckets)}.{option}", value, rule, remedy);
+    private static OptionProblem Problem(string option, object value, string rule, string remedy) =>
+        new($"{nameof(AspectBuckets)}.{option}", value, rule, remedy);
 }

@@ -12,7 +12,8 @@ public enum ResizeMode
     /// <summary>Scaled to exactly this size, whatever that does to its shape: what ppdiffusers does.</summary>
     Squash,
 
-    /// <summary>The shorter side is scaled to the shorter side of the size, the longer rounded down, and cut: what diffusers' scripts do.</summary>
+    /// <summary>The shorter side is scaled to the shorter side of the size, the longer rounded down, and cut: what diffusers' scripts
+    /// do.</summary>
     ShortSide,
 }
 
@@ -29,8 +30,10 @@ public sealed record FixedResolution : IBucketing
     public bool HasBuckets => false;
 
     /// <inheritdoc/>
-    public IEnumerable<OptionProblem> Validate(PixelSize resolution) => Mode == ResizeMode.ShortSide && resolution.Width != resolution.Height
-        ? [new OptionProblem("FixedResolution.Mode", Mode, "scaling by the shorter side fits square sizes only", "use ResizeMode.Cover, or a square resolution")]
+    public IEnumerable<OptionProblem> Validate(PixelSize resolution) =>
+        Mode == ResizeMode.ShortSide && resolution.Width != resolution.Height
+        ? [new OptionProblem("FixedResolution.Mode", Mode, "scaling by the shorter side fits square sizes only",
+            "use ResizeMode.Cover, or a square resolution")]
         : [];
 
     /// <inheritdoc/>

@@ -3,7 +3,8 @@ using StableTune.Imaging;
 
 namespace StableTune;
 
-/// <summary>The sizes of sd-trainer's preprocessing: of about the area of the resolution, none longer than <see cref="MaxAspect"/> times its width.</summary>
+/// <summary>The sizes of sd-trainer's preprocessing: of about the area of the resolution, none longer than <see cref="MaxAspect"/> times
+/// its width.</summary>
 public sealed record SdTrainerBuckets : IBucketing
 {
     private const int Step = 64;
@@ -24,8 +25,10 @@ public sealed record SdTrainerBuckets : IBucketing
     public IEnumerable<OptionProblem> Validate(PixelSize resolution)
     {
         if (resolution.Width != resolution.Height)
-            yield return new("DatasetOptions.Resolution", resolution, "sd-trainer's sizes are made from a square", "use a square resolution, or AspectBuckets");
-        if (MinSide < Step || MinSide % 8 != 0) yield return Problem(nameof(MinSide), MinSide, "the side must be a multiple of 8 and at least 64", "512 is customary");
+            yield return new("DatasetOptions.Resolution", resolution, "sd-trainer's sizes are made from a square",
+                "use a square resolution, or AspectBuckets");
+        if (MinSide < Step || MinSide % 8 != 0)
+            yield return Problem(nameof(MinSide), MinSide, "the side must be a multiple of 8 and at least 64", "512 is customary");
         if (MaxSide < MinSide || MaxSide % 8 != 0 || MaxSide > 1 << 20)
             yield return Problem(nameof(MaxSide), MaxSide, "the side must be a multiple of 8 and at least MinSide", "1024 is customary");
         if (!(MaxAspect >= 1)) yield return Problem(nameof(MaxAspect), MaxAspect, "the ratio must be at least 1", "2 is customary");
@@ -57,8 +60,10 @@ public sealed record SdTrainerBuckets : IBucketing
             ? new PixelSize((int)((long)image.Width * size.Height / (double)image.Height), size.Height)
             : new PixelSize(size.Width, (int)((long)image.Height * size.Width / (double)image.Width));
         // Pillow rounds an edge between two pixels to the even one.
-        return new(resized, (int)Math.Round((resized.Width - size.Width) / 2.0), (int)Math.Round((resized.Height - size.Height) / 2.0), size);
+        return new(resized, (int)Math.Round((resized.Width - size.Width) / 2.0), (int)Math.Round((resized.Height - size.Height) / 2.0),
+            size);
     }
 
-    private static OptionProblem Problem(string option, object value, string rule, string remedy) => new($"{nameof(SdTrainerBuckets)}.{option}", value, rule, remedy);
+    private static OptionProblem Problem(string option, object value, string rule, string remedy) =>
+        new($"{nameof(SdTrainerBuckets)}.{option}", value, rule, remedy);
 }

@@ -32,14 +32,18 @@ public sealed record CacheReport(int Found, int Missing)
             Stale = Count(CacheState.Stale),
             Damaged = Count(CacheState.Damaged),
             Notes = [.. Note(CacheState.Stale, "no longer fit"), .. Note(CacheState.Damaged, "cannot be read"),
-                .. findings.Where(finding => finding.Note is not null).GroupBy(finding => finding.Note!).Select(group => $"{group.Count()} file(s) with {what}: {group.Key}")],
+                .. findings.Where(finding => finding.Note is not null).GroupBy(finding => finding.Note!)
+                    .Select(group => $"{group.Count()} file(s) with {what}: {group.Key}")],
         };
 
         IEnumerable<string> Note(CacheState state, string fault)
         {
             const int shown = 3;
-            var some = findings.Where(finding => finding.State == state).Take(shown + 1).Select(finding => $"{finding.Path}: {finding.Reason}").ToList();
-            if (some.Count > 0) yield return $"{Count(state)} file(s) with {what} {fault} and are made again: {string.Join("; ", some.Take(shown))}{(some.Count > shown ? " ..." : "")}.";
+            var some = findings.Where(finding => finding.State == state).Take(shown + 1)
+                .Select(finding => $"{finding.Path}: {finding.Reason}").ToList();
+            if (some.Count > 0)
+                yield return $"{Count(state)} file(s) with {what} {fault} and are made again: "
+                    + $"{string.Join("; ", some.Take(shown))}{(some.Count > shown ? " ..." : "")}.";
         }
     }
 }
@@ -76,10 +80,12 @@ internal sealed record CacheFinding(CacheState State, string Path, string? Reaso
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            return e is InvalidFileException file ? new(CacheState.Damaged, file.Path, file.Fault.TrimEnd('.')) : new(CacheState.Damaged, path, e.Message.TrimEnd('.'));
+            return e is InvalidFileException file ? new(CacheState.Damaged, file.Path, file.Fault.TrimEnd('.'))
+                : new(CacheState.Damaged, path, e.Message.TrimEnd('.'));
         }
     }
 
     /// <summary>A file that serves, or one that does not for this reason.</summary>
-    internal static CacheFinding Of(string path, string? fault) => fault is null ? new(CacheState.Present, path) : new(CacheState.Stale, path, fault);
+    internal static CacheFinding Of(string path, string? fault) =>
+        fault is null ? new(CacheState.Present, path) : new(CacheState.Stale, path, fault);
 }

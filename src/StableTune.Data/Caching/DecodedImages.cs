@@ -4,7 +4,8 @@ namespace StableTune.Data;
 internal sealed class DecodedImages : IDisposable
 {
     private DecodedImages(IReadOnlyList<TrainingSample> samples, PreparedImages? images, IReadOnlyList<OptionProblem> problems) =>
-        (Samples, Pixels, Masks, Problems) = (samples, images?.Pixels?.DetachFromDisposeScope(), images?.Masks?.DetachFromDisposeScope(), problems);
+        (Samples, Pixels, Masks, Problems) = (
+            samples, images?.Pixels?.DetachFromDisposeScope(), images?.Masks?.DetachFromDisposeScope(), problems);
 
     internal IReadOnlyList<TrainingSample> Samples { get; }
 
@@ -28,7 +29,8 @@ internal sealed class DecodedImages : IDisposable
         }
         catch (InvalidFileException)
         {
-            return new(samples, null, [.. samples.Select(sample => SampleFiles.Read(sample).Fault).OfType<OptionProblem>()]);      // all of them, not only the first
+            // all of them, not only the first
+            return new(samples, null, [.. samples.Select(sample => SampleFiles.Read(sample).Fault).OfType<OptionProblem>()]);
         }
     }
 

@@ -13,7 +13,8 @@ internal sealed class FileLock : IDisposable
     /// <summary>Waits for the file. To be disposed by the same thread.</summary>
     internal static FileLock Take(string path)
     {
-        var mutex = new Mutex(false, "StableTune." + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..32]);
+        var mutex = new Mutex(false, "StableTune."
+            + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..32]);
         try
         {
             mutex.WaitOne();

@@ -25,7 +25,8 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
     {
         if (PathOf(sample, options.Validation == CacheValidation.Content, out var previous) is not { } path)
             return new(CacheState.Missing, Path.Combine(folder, Path.GetFileName(sample.Path)));
-        if (!File.Exists(path)) return previous is null ? new(CacheState.Missing, path) : new(CacheState.Stale, sample.Path, "the image has changed");
+        if (!File.Exists(path))
+            return previous is null ? new(CacheState.Missing, path) : new(CacheState.Stale, sample.Path, "the image has changed");
         if (options.SkipCheck) return new(CacheState.Present, path);
         using var file = SafetensorsFile.Open(path);
         return CacheFinding.Of(path, Fault(file, sample));
@@ -33,13 +34,16 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
 
     internal override CachedLatents Read(TrainingSample sample)
     {
-        var path = PathOf(sample, anew: false, out _) ?? throw new InvalidFileException(sample.Path, "the image is gone, and the cache does not know it.", "Put it back, or leave it out.");
+        var path = PathOf(sample, anew: false, out _)
+            ?? throw new InvalidFileException(sample.Path, "the image is gone, and the cache does not know it.",
+            "Put it back, or leave it out.");
         using var file = SafetensorsFile.Open(path);
         var shape = ShapeOf(sample, vae.Channels);
         return new CachedLatents(Tensor(file, First, shape), KeepsDistribution ? Tensor(file, LogVariance, shape) : null)
         {
             Flipped = !sample.Subset.Augmentation.Flip ? null
-                : new(Tensor(file, First + FlippedEnding, shape), KeepsDistribution ? Tensor(file, LogVariance + FlippedEnding, shape) : null),
+                : new(Tensor(file, First + FlippedEnding, shape), KeepsDistribution ? Tensor(file, LogVariance + FlippedEnding, shape)
+                    : null),
             Mask = sample.Subset.Mask == LossMask.None ? null : Values(file, MaskName, shape[1..]),
         };
     }
@@ -57,7 +61,8 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
             [ImageKey] = _hashes.Of(sample.Path, anew: false, out _)!,
             [VaeKey] = vae.Hash,
             [SizeKey] = string.Create(CultureInfo.InvariantCulture, $"{sample.ImageSize.Width}x{sample.ImageSize.Height}"),
-            [ChecksumKey] = Checksum(tensors.OrderBy(entry => entry.Name, StringComparer.Ordinal).Select(entry => entry.Tensor.contiguous().bytes.ToArray())),
+            [ChecksumKey] = Checksum(tensors.OrderBy(entry => entry.Name, StringComparer.Ordinal)
+                .Select(entry => entry.Tensor.contiguous().bytes.ToArray())),
         };
         SafetensorsWriter.Write(path, StatePayloads.Of(tensors, ScalarType.Float32), metadata);
 
@@ -77,14 +82,19 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
         var shape = ShapeOf(sample, vae.Channels);
         if (vae.Hash.Length > 0 && file.Metadata.GetValueOrDefault(VaeKey) != vae.Hash) return "another VAE made it";
         string[] wanted = KeepsDistribution ? [Mean, LogVariance] : [Sample];
-        if (!wanted.All(name => Has(name))) return KeepsDistribution ? "it holds a sample, and mean and variance are wanted" : "it holds mean and variance, and a sample is wanted";
+        if (!wanted.All(name => Has(name)))
+            return KeepsDistribution ? "it holds a sample, and mean and variance are wanted"
+                : "it holds mean and variance, and a sample is wanted";
         if (sample.Subset.Augmentation.Flip && !wanted.All(name => Has(name + FlippedEnding))) return "it lacks the mirrored latents";
-        if (sample.Subset.Mask != LossMask.None && !(file.TryGet(MaskName, out var mask) && mask.DType == TensorDType.F32 && mask.Shape.SequenceEqual(shape[1..]))) return "it lacks the mask";
+        if (sample.Subset.Mask != LossMask.None && !(file.TryGet(MaskName, out var mask) && mask.DType == TensorDType.F32
+            && mask.Shape.SequenceEqual(shape[1..]))) return "it lacks the mask";
         // The file's name tells the options, so there is nothing else in it; what is may be of any size, and is not read.
         var written = (wanted.Length * (sample.Subset.Augmentation.Flip ? 2 : 1)) + (sample.Subset.Mask != LossMask.None ? 1 : 0);
-        if (file.Tensors.Count != written) throw new InvalidFileException(file.Path, $"it holds {file.Tensors.Count} tensors instead of {written}.", "Delete it.");
+        if (file.Tensors.Count != written)
+            throw new InvalidFileException(file.Path, $"it holds {file.Tensors.Count} tensors instead of {written}.", "Delete it.");
         var checksum = Checksum(file.Tensors.OrderBy(info => info.Name, StringComparer.Ordinal).Select(info => Bytes(file, info)));
-        if (file.Metadata.GetValueOrDefault(ChecksumKey) != checksum) throw new InvalidFileException(file.Path, "its bytes do not give the checksum that it tells.", "Delete it.");
+        if (file.Metadata.GetValueOrDefault(ChecksumKey) != checksum)
+            throw new InvalidFileException(file.Path, "its bytes do not give the checksum that it tells.", "Delete it.");
         return null;
 
         bool Has(string name) => file.TryGet(name, out var info) && info.DType == TensorDType.F32 && info.Shape.SequenceEqual(shape);
@@ -94,16 +104,12 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
     private string? PathOf(TrainingSample sample, bool anew, out string? previous)
     {
         if (_hashes.Of(sample.Path, anew, out previous) is not { } image) return null;
-        var (resized, left, top, size) = sample.Framing;
-        var mask = sample.Subset.Mask == LossMask.Conditioning && sample.ConditioningPath is { } second ? _hashes.Of(second, anew, out _) : "";
-        var key = string.Create(CultureInfo.InvariantCulture,
-            $"{image}|{resized.Width}x{resized.Height}|{left},{top}|{size.Width}x{size.Height}|{sample.Interpolation}|{sample.Dataset.ApplyExifOrientation}|{sample.Dataset.FastDecoding}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}{Codec(sample.Dataset)}");
+        var mask = sample.Subset.Mask == LossMask.Conditioning && sample.Item.ConditioningPath is { } second
+            ? _hashes.Of(second, anew, out _) : "";
+        var key = $"{image}|{PreparationOf(sample)}|{sample.Subset.Mask}|{mask}|{sample.Subset.Augmentation.Flip}|{options.Posterior}";
         var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32];
         return Path.Combine(folder, name[..2], name + ".safetensors");
     }
-
-    // Codecs differ in pixels.
-    private static string Codec(DatasetOptions options) => options.Codec is null or Imaging.SkiaCodec ? "" : $"|{options.Codec.GetType().FullName}";
 
     private static Tensor Tensor(SafetensorsFile file, string name, long[] shape) => ToTensor(Values(file, name, shape), shape);
 
@@ -111,7 +117,8 @@ internal sealed class FolderLatentStore(string folder, VaeIdentity vae, CacheOpt
     {
         var info = file[name];
         if (info.DType != TensorDType.F32 || !info.Shape.SequenceEqual(shape))
-            throw new InvalidFileException(file.Path, $"{name} is {info}, not F32 [{string.Join(", ", shape)}].", "It changed since the run began, or its check was skipped: start again, without SkipCheck.");
+            throw new InvalidFileException(file.Path, $"{name} is {info}, not F32 [{string.Join(", ", shape)}].",
+                "It changed since the run began, or its check was skipped: start again, without SkipCheck.");
         var values = new float[info.ElementCount];
         file.Read(info, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
         return values;

@@ -51,7 +51,8 @@ internal sealed class ImageHashes(string folder)
         {
             var all = Load(path);
             foreach (var (file, entry) in _changed) all[file] = entry;
-            AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, new SortedDictionary<string, Entry>(all, StringComparer.Ordinal), JsonText.Indented));
+            AtomicFile.Write(path, stream =>
+                JsonSerializer.Serialize(stream, new SortedDictionary<string, Entry>(all, StringComparer.Ordinal), JsonText.Indented));
         }
 
         foreach (var (file, entry) in _changed) _known[file] = entry;
@@ -64,7 +65,8 @@ internal sealed class ImageHashes(string folder)
         {
             if (!File.Exists(path)) return new(StringComparer.Ordinal);
             var read = JsonSerializer.Deserialize<Dictionary<string, Entry?>>(File.ReadAllBytes(path)) ?? [];
-            return new(read.Where(entry => entry.Value?.Hash is { Length: 64 }).Select(entry => KeyValuePair.Create(entry.Key, entry.Value!)), StringComparer.Ordinal);
+            return new(read.Where(entry => entry.Value?.Hash is { Length: 64 })
+                .Select(entry => KeyValuePair.Create(entry.Key, entry.Value!)), StringComparer.Ordinal);
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {

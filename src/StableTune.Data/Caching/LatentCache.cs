@@ -1,10 +1,13 @@
 namespace StableTune.Data;
 
-/// <summary>The latents of all images of a data set, in memory or in files: the VAE runs once, or not at all where files are left from an earlier run.</summary>
+/// <summary>
+/// The latents of all images of a data set, in memory or in files: the VAE runs once, or not at all where files are left from an earlier
+/// run.
+/// </summary>
 /// <remarks>
-/// As in the reference systems, each image has one random sample of its distribution, drawn once and kept unscaled, and another of its mirror
-/// image where that is trained too; <see cref="LatentPosterior.MeanStd"/> keeps the distribution instead. Masks are kept along. Latents in
-/// files are read when they are used: a data set may be larger than the memory.
+/// As in the reference systems, each image has one random sample of its distribution, drawn once and kept unscaled, and another of its
+/// mirror image where that is trained too; <see cref="LatentPosterior.MeanStd"/> keeps the distribution instead. Masks are kept along.
+/// Latents in files are read when they are used: a data set may be larger than the memory.
 /// </remarks>
 public sealed class LatentCache : IDisposable
 {
@@ -13,7 +16,7 @@ public sealed class LatentCache : IDisposable
     private readonly VaeIdentity _vae;
     private readonly TrainingDataset _dataset;
     private readonly LatentStore? _store;
-    private readonly GivenLatents _given;
+    private readonly PrecomputedLatents _given;
     private List<TrainingSample> _missing = [];
     private bool _disposed;
 
@@ -21,7 +24,9 @@ public sealed class LatentCache : IDisposable
     {
         (_dataset, _vae, _options, _kept) = (dataset, vae, options, new CachedLatents?[dataset.Samples.Count]);
         _given = new(vae);
-        if (options.LatentsToDisk) _store = options.Directory is { } folder ? new FolderLatentStore(Path.Combine(folder, "latents"), vae, options) : new NpzLatentStore(vae, options);
+        if (options.LatentsToDisk)
+            _store = options.Directory is { } folder ? new FolderLatentStore(Path.Combine(folder, "latents"), vae, options)
+                : new NpzLatentStore(dataset.Samples, vae, options);
     }
 
     /// <summary>Memory that the latents and masks take, bytes; those in files take none.</summary>
@@ -33,31 +38,40 @@ public sealed class LatentCache : IDisposable
     /// <summary>What was found when the cache was opened.</summary>
     public CacheReport Report { get; private set; } = new(0, 0);
 
-    /// <summary>Whether batches read files.</summary>
-    internal bool ReadsFiles => _store is not null || _dataset.Samples.Any(sample => sample.LatentsPath is not null);
+    /// <summary>Whether an image is mirrored at random without an option, because mirrored latents came with it.</summary>
+    internal bool MirrorsAtRandom(TrainingSample sample) => sample.Item.LatentsPath is null
+        && StoreOf(sample)?.MirrorsAtRandom(sample) == true;
 
-    /// <summary>What prevents caching: one problem for each augmentation that changes pixels in more than mirroring them. Empty when it is possible.</summary>
+    /// <summary>Whether batches read files.</summary>
+    internal bool ReadsFiles => _store is not null || _dataset.Samples.Any(sample => sample.Item.LatentsPath is not null);
+
+    /// <summary>
+    /// What prevents caching: one problem for each augmentation that changes pixels in more than mirroring them. Empty when it is possible.
+    /// </summary>
     public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        var augmented = dataset.Samples.Select(sample => sample.Subset.Augmentation).Distinct().SelectMany(options => options.Uncacheable).Distinct()
+        var augmented = dataset.Samples.Select(sample => sample.Subset.Augmentation).Distinct().SelectMany(options => options.Uncacheable)
+            .Distinct()
             .Select(option => new OptionProblem($"AugmentationOptions.{option.Option}", option.Value,
                 "images that differ from draw to draw cannot be encoded once", "turn it off, or do not cache latents"));
-        return dataset.Samples.Any(sample => sample.LatentsPath is not null && sample.Subset.Augmentation.Flip)
-            ? augmented.Append(new("AugmentationOptions.Flip", true, "latents that came with the data set have no mirrored form", "turn it off, or do not cache latents"))
+        return dataset.Samples.Any(sample => sample.Item.LatentsPath is not null && sample.Subset.Augmentation.Flip)
+            ? augmented.Append(new("AugmentationOptions.Flip", true, "latents that came with the data set have no mirrored form",
+                "turn it off, or do not cache latents"))
             : augmented;
     }
 
     /// <summary>
-    /// Looks for the latents of all images, before a VAE is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise <see cref="Fill"/>
-    /// completes the cache. What no longer fits, or cannot be read, counts as missing.
+    /// Looks for the latents of all images, before a VAE is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise
+    /// <see cref="Fill"/> completes the cache. What no longer fits, or cannot be read, counts as missing.
     /// </summary>
     /// <param name="dataset">The data set.</param>
     /// <param name="vae">Which VAE the latents must be from.</param>
     /// <param name="options">Where files are, and how they are looked at; null takes the defaults: none, all in memory.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents or masks that came with the data set are damaged.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work; or latents are missing whose images are gone; or latents or masks
+    /// that came with the data set are damaged.</exception>
     public static LatentCache Open(TrainingDataset dataset, VaeIdentity vae, CacheOptions? options = null,
         IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -77,7 +91,8 @@ public sealed class LatentCache : IDisposable
     /// <param name="options">Null takes the defaults.</param>
     /// <param name="progress">Told after each call of the VAE; counts images.</param>
     /// <param name="cancellationToken">Ends the work; what was cached in memory is freed.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work, or images cannot be decoded: then all of them are listed.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or images cannot be decoded: then all of them are
+    /// listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
     public static LatentCache Build(TrainingDataset dataset, ILatentEncoder encoder, NamedSeeds seeds, CacheOptions? options = null,
         IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -97,8 +112,9 @@ public sealed class LatentCache : IDisposable
     }
 
     /// <summary>
-    /// Encodes what is missing. Each image's sample depends on the seed and the image's place in the data set alone, neither on the batch size nor
-    /// on the order of encoding. What was encoded stays when the work is ended: another call, or the next run where it is in files, goes on from there.
+    /// Encodes what is missing. Each image's sample depends on the seed and the image's place in the data set alone, neither on the batch
+    /// size nor on the order of encoding. What was encoded stays when the work is ended: another call, or the next run where it is in
+    /// files, goes on from there.
     /// </summary>
     /// <param name="encoder">As for <see cref="Build"/>.</param>
     /// <param name="seeds">As for <see cref="Build"/>.</param>
@@ -106,7 +122,8 @@ public sealed class LatentCache : IDisposable
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-    public void Fill(ILatentEncoder encoder, NamedSeeds seeds, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public void Fill(ILatentEncoder encoder, NamedSeeds seeds, IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -137,11 +154,16 @@ public sealed class LatentCache : IDisposable
     {
         ArgumentNullException.ThrowIfNull(samples);
         using var scope = NewDisposeScope();
-        return stack([.. samples.Select(index => Use(_dataset.Samples[index], latents => latents.Draw(null)))]).mul_(_vae.ScalingFactor).MoveToOuterDisposeScope();
+        return stack([.. samples.Select(index => Use(_dataset.Samples[index], latents => latents.Draw(null)))]).mul_(_vae.ScalingFactor)
+            .MoveToOuterDisposeScope();
     }
 
-    /// <summary>As <see cref="Collate(IReadOnlyList{int})"/>, mirrored where chance decided so, with masks: [B, 1, H/8, W/8], or null when no image has one.</summary>
-    internal (Tensor Latents, Tensor? Masks) Collate(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws, Func<int, long> seed)
+    /// <summary>
+    /// As <see cref="Collate(IReadOnlyList{int})"/>, mirrored where chance decided so, with masks: [B, 1, H/8, W/8], or null when no image
+    /// has one.
+    /// </summary>
+    internal (Tensor Latents, Tensor? Masks) Collate(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws, Func<int,
+        long> seed)
     {
         using var scope = NewDisposeScope();
         var size = samples[0].Framing.Size;
@@ -178,19 +200,20 @@ public sealed class LatentCache : IDisposable
         if (mask is null) values.Fill(1);
         else mask.CopyTo(values);
         if (draw.Flip) MaskValues.Flip(values, width);
-        if (sample.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
+        if (sample.Item.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
         if (draw.Disc is { } disc) MaskValues.Limit(values, width, height, disc);
     }
 
     /// <summary>Files of latents go with files of images: those of other pictures stay in memory.</summary>
-    private LatentStore? StoreOf(TrainingSample sample) => sample.Image is null ? _store : null;
+    private LatentStore? StoreOf(TrainingSample sample) => sample.Item.Image is null ? _store : null;
 
     /// <summary>Hands one image's latents to a function; those from files live only so long.</summary>
     private Tensor Use(TrainingSample sample, Func<CachedLatents, Tensor> use)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_kept[sample.Index] is { } kept) return use(kept);
-        var store = (sample.LatentsPath is null ? StoreOf(sample) : _given) ?? throw new InvalidOperationException("The cache was opened, but not filled.");
+        var store = (sample.Item.LatentsPath is null ? StoreOf(sample) : _given)
+            ?? throw new InvalidOperationException("The cache was opened, but not filled.");
         using var latents = store.Read(sample);
         return use(latents);
     }
@@ -217,9 +240,11 @@ public sealed class LatentCache : IDisposable
         Parallel.For(0, findings.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
             var sample = _dataset.Samples[i];
-            findings[i] = (sample.LatentsPath is null ? StoreOf(sample) : _given)?.Find(sample);
+            findings[i] = (sample.Item.LatentsPath is null ? StoreOf(sample) : _given)?.Find(sample);
             masks[i] = MaskFault(sample);
-            if (_store is not null) progress?.Report(new() { Stage = "looking for cached latents", Done = Interlocked.Increment(ref done), Total = findings.Length });
+            if (_store is not null)
+                progress?.Report(new() { Stage = "looking for cached latents", Done = Interlocked.Increment(ref done),
+                    Total = findings.Length });
         });
         _store?.Settle();
         InvalidOptionsException.ThrowIfAny([.. Problems(findings), .. masks.OfType<OptionProblem>()]);
@@ -227,10 +252,13 @@ public sealed class LatentCache : IDisposable
         if (ReadsFiles) Report = CacheReport.Of([.. findings.OfType<CacheFinding>()], "cached latents");
     }
 
-    /// <summary>Masks that came with the data set are read at each use: it is better said now than in the middle of an epoch that one does not serve.</summary>
+    /// <summary>
+    /// Masks that came with the data set are read at each use: it is better said now than in the middle of an epoch that one does not
+    /// serve.
+    /// </summary>
     private static OptionProblem? MaskFault(TrainingSample sample)
     {
-        if (sample.MaskPath is null) return null;
+        if (sample.Item.MaskPath is null) return null;
         try
         {
             SampleMask.Check(sample);
@@ -247,10 +275,11 @@ public sealed class LatentCache : IDisposable
         foreach (var sample in _dataset.Samples)
         {
             if (findings[sample.Index] is { State: CacheState.Present }) continue;
-            if (sample.LatentsPath is not null) yield return GivenLatents.Problem(findings[sample.Index]!);
-            else if (sample.IsCachedOnly)
+            if (sample.Item.LatentsPath is not null) yield return PrecomputedLatents.Problem(findings[sample.Index]!);
+            else if (sample.Item.IsCachedOnly)
                 yield return new("DatasetItem.Path", sample.Path, findings[sample.Index] is { } finding
-                    ? $"the image is gone, and its latents do not serve ({finding.Path}: {finding.Reason ?? "not there"})" : "the image is gone, and latents in files are not used",
+                    ? $"the image is gone, and its latents do not serve ({finding.Path}: {finding.Reason ?? "not there"})"
+                        : "the image is gone, and latents in files are not used",
                     "put the image back, take it out of the data set, or set CacheOptions.LatentsToDisk");
         }
     }

@@ -8,7 +8,8 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
     /// <summary>Encodes images and hands each one's latents, unscaled, to a receiver that owns them from then on.</summary>
     /// <exception cref="InvalidOptionsException">Images cannot be decoded; all of them are listed.</exception>
     /// <exception cref="InvalidFileException">The latents of an image are not finite.</exception>
-    internal void Run(IReadOnlyList<TrainingSample> samples, Action<TrainingSample, CachedLatents> keep, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    internal void Run(IReadOnlyList<TrainingSample> samples, Action<TrainingSample, CachedLatents> keep, IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
     {
         TrainingSample[][] calls = [.. samples.GroupBy(sample => sample.Framing.Size).SelectMany(same => same.Chunk(options.VaeBatchSize))];
         var problems = new List<OptionProblem>();
@@ -40,13 +41,15 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
             Encode(pixels, samples, [.. Enumerable.Range(0, samples.Count)], "vae", plain);
             int[] mirrored = [.. Enumerable.Range(0, samples.Count).Where(i => samples[i].Subset.Augmentation.Flip)];
             if (mirrored.Length == samples.Count) Encode(pixels.flip(3), samples, mirrored, "vae flipped", flipped);
-            else if (mirrored.Length > 0) Encode(stack([.. mirrored.Select(i => pixels[i])]).flip(3), samples, mirrored, "vae flipped", flipped);
+            else if (mirrored.Length > 0)
+                Encode(stack([.. mirrored.Select(i => pixels[i])]).flip(3), samples, mirrored, "vae flipped", flipped);
             for (; handed < samples.Count; handed++)
             {
                 var one = new CachedLatents(plain[handed]!.Latents, plain[handed]!.LogVariance)
                 {
                     Flipped = flipped[handed],
-                    Mask = images.Masks is { } masks && samples[handed].Subset.Mask != LossMask.None ? PreparedImages.Slice(masks, handed).ToArray() : null,
+                    Mask = images.Masks is { } masks
+                        && samples[handed].Subset.Mask != LossMask.None ? PreparedImages.Slice(masks, handed).ToArray() : null,
                 };
                 keep(samples[handed], one);
             }
@@ -79,7 +82,8 @@ internal sealed class LatentEncoding(ILatentEncoder encoder, NamedSeeds seeds, C
             using var random = new Generator((ulong)seeds.For(stream, sample.Index));
             var drawn = new LatentDistribution(mean[row], logVariance[row]).Sample(random);           // [4, h, w]
             if (!drawn.isfinite().all().ToBoolean()) throw NotFinite(sample);
-            encoded[rows[row]] = options.Posterior == LatentPosterior.Sample ? new(drawn) : new(mean[row].clone(), logVariance[row].clone());
+            encoded[rows[row]] = options.Posterior == LatentPosterior.Sample ? new(drawn)
+                : new(mean[row].clone(), logVariance[row].clone());
         }
     }
 

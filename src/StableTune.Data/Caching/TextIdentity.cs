@@ -1,12 +1,15 @@
 namespace StableTune.Data;
 
-/// <summary>What cached text encoder outputs depend on. Known without the text encoder's weights, so that a run that finds all outputs never loads it.</summary>
+/// <summary>What cached text encoder outputs depend on. Known without the text encoder's weights, so that a run that finds all outputs
+/// never loads it.</summary>
 public sealed record TextIdentity
 {
-    /// <summary>Names the encoder's weights and whatever else decides what it makes of a caption; empty where that is not known, so that another encoder is not noticed.</summary>
+    /// <summary>Names the encoder's weights and whatever else decides what it makes of a caption; empty where that is not known, so that
+    /// another encoder is not noticed.</summary>
     public string Hash { get; init; } = "";
 
-    /// <summary>Whether there are two encoders and a pooled output: the states then are in files <c>hidden_state1</c>, <c>hidden_state2</c> and <c>pool2</c>.</summary>
+    /// <summary>Whether there are two encoders and a pooled output: the states then are in files <c>hidden_state1</c>,
+    /// <c>hidden_state2</c> and <c>pool2</c>.</summary>
     public bool IsSdxl { get; init; }
 
     /// <summary>Channels of the first encoder's states; needed where there are two.</summary>

@@ -15,9 +15,9 @@ public interface ITextEncoder
 }
 
 /// <summary>
-/// The text encoder's output for every caption of a data set, in memory or in files: the encoder runs once for each different caption, or not at
-/// all where files are left from an earlier run. Possible only where no option makes captions differ from use to use. Images whose outputs came with
-/// the data set (<see cref="TrainingSample.TextOutputsPath"/>) have no part in it.
+/// The text encoder's output for every caption of a data set, in memory or in files: the encoder runs once for each different caption, or
+/// not at all where files are left from an earlier run. Possible only where no option makes captions differ from use to use. Images whose
+/// outputs came with the data set (<see cref="DatasetItem.TextOutputsPath"/>) have no part in it.
 /// </summary>
 public sealed class TextOutputCache : IDisposable
 {
@@ -45,6 +45,8 @@ public sealed class TextOutputCache : IDisposable
 
             images.Add(sample.Path);
         }
+
+        _store?.Settle(_images.Select(entry => (entry.Key, entry.Value.AsEnumerable())));
     }
 
     /// <summary>Different captions that are cached.</summary>
@@ -56,7 +58,9 @@ public sealed class TextOutputCache : IDisposable
     /// <summary>What was found when the cache was opened.</summary>
     public CacheReport Report { get; private set; } = new(0, 0);
 
-    /// <summary>What prevents caching: one problem for each option that makes captions differ from use to use. Empty when it is possible.</summary>
+    /// <summary>
+    /// What prevents caching: one problem for each option that makes captions differ from use to use. Empty when it is possible.
+    /// </summary>
     public static IEnumerable<OptionProblem> Validate(TrainingDataset dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -66,35 +70,39 @@ public sealed class TextOutputCache : IDisposable
     }
 
     /// <summary>
-    /// What of the outputs that came with the data set (<see cref="TrainingSample.TextOutputsPath"/>) does not fit a model. Reads the header of one file: those of a data set
-    /// are alike. Empty where all fit, and where there are none.
+    /// What of the outputs that came with the data set (<see cref="DatasetItem.TextOutputsPath"/>) does not fit a model. Reads the
+    /// header of one file: those of a data set are alike. Empty where all fit, and where there are none.
     /// </summary>
     /// <param name="dataset">The data set; of several each is looked at.</param>
     /// <param name="width">Channels of the text that the model attends to, C.</param>
     /// <param name="pooledWidth">Channels of the pooled text that it takes, D; null where it takes none, as all but SDXL.</param>
-    public static IEnumerable<OptionProblem> ValidateGiven(TrainingDataset dataset, int width, int? pooledWidth)
+    public static IEnumerable<OptionProblem> ValidatePrecomputed(TrainingDataset dataset, int width, int? pooledWidth)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        return dataset.Parts.SelectMany(part => GivenTextOutputs.Misfits(part.Samples[0].TextOutputsPath, width, pooledWidth));
+        return dataset.Parts.SelectMany(part => PrecomputedTextOutputs.Misfits(part.Samples[0].Item.TextOutputsPath, width, pooledWidth));
     }
 
-    private static IEnumerable<TrainingSample> Encoded(TrainingDataset dataset) => dataset.Samples.Where(sample => sample.TextOutputsPath is null);
+    private static IEnumerable<TrainingSample> Encoded(TrainingDataset dataset) =>
+        dataset.Samples.Where(sample => sample.Item.TextOutputsPath is null);
 
     /// <summary>Outputs beside images need images that are files.</summary>
     private static IEnumerable<OptionProblem> WithoutPlace(TrainingDataset dataset, CacheOptions options)
     {
-        if (options is { TextEncoderOutputsToDisk: true, Directory: null } && Encoded(dataset).FirstOrDefault(sample => sample.Image is not null) is { } image)
-            yield return new("CacheOptions.TextEncoderOutputsToDisk", true, $"the image \"{image.Path}\" is no file, beside which its text could be kept", "set Directory, or keep them in memory");
+        if (options is { TextEncoderOutputsToDisk: true, Directory: null }
+            && Encoded(dataset).FirstOrDefault(sample => sample.Item.Image is not null) is { } image)
+            yield return new("CacheOptions.TextEncoderOutputsToDisk", true,
+                $"the image \"{image.Path}\" is no file, beside which its text could be kept", "set Directory, or keep them in memory");
     }
 
     /// <summary>
-    /// Looks for the outputs of all captions, before a text encoder is there: when <see cref="Missing"/> is empty it need not be loaded, otherwise
-    /// <see cref="Fill"/> completes the cache. What no longer fits, or cannot be read, counts as missing.
+    /// Looks for the outputs of all captions, before a text encoder is there: when <see cref="Missing"/> is empty it need not be loaded,
+    /// otherwise <see cref="Fill"/> completes the cache. What no longer fits, or cannot be read, counts as missing.
     /// </summary>
     /// <param name="dataset">The data set.</param>
     /// <param name="encoder">Which encoder the outputs must be from.</param>
     /// <param name="options">Where files are, and how they are looked at; null takes the defaults: none, all in memory.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work, or one makes captions differ from use to use; see <see cref="Validate"/>.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or one makes captions differ from use to use; see
+    /// <see cref="Validate"/>.</exception>
     public static TextOutputCache Open(TrainingDataset dataset, TextIdentity encoder, CacheOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -130,7 +138,10 @@ public sealed class TextOutputCache : IDisposable
         }
     }
 
-    /// <summary>Encodes what is missing. What was encoded stays when the work is ended: another call, or the next run where it is in files, goes on from there.</summary>
+    /// <summary>
+    /// Encodes what is missing. What was encoded stays when the work is ended: another call, or the next run where it is in files, goes on
+    /// from there.
+    /// </summary>
     /// <param name="encoder">As for <see cref="Build"/>.</param>
     /// <param name="progress">As for <see cref="Build"/>.</param>
     /// <param name="cancellationToken">Ends the work.</param>
@@ -165,7 +176,8 @@ public sealed class TextOutputCache : IDisposable
         try
         {
             TextConditions[] found = [.. captions.Select(caption => Find(caption, read))];
-            return new(stack([.. found.Select(one => one.Context)]), found[0].Pooled is null ? null : stack([.. found.Select(one => one.Pooled!)]));
+            return new(stack([.. found.Select(one => one.Context)]), found[0].Pooled is null ? null
+                : stack([.. found.Select(one => one.Pooled!)]));
         }
         finally
         {
@@ -185,7 +197,8 @@ public sealed class TextOutputCache : IDisposable
     {
         if (_features.TryGetValue(caption, out var features) || read.TryGetValue(caption, out features)) return features;
         if (!_paths.TryGetValue(caption, out var path))
-            throw new KeyNotFoundException($"The caption \"{caption}\" was not cached: the cache belongs to another data set, or it was freed.");
+            throw new KeyNotFoundException(
+                $"The caption \"{caption}\" was not cached: the cache belongs to another data set, or it was freed.");
         return read[caption] = _store!.Read(path);
     }
 
@@ -224,7 +237,8 @@ public sealed class TextOutputCache : IDisposable
         {
             if (_store is null)
             {
-                _features.Add(captions[i], new(hiddenStates[i].clone().DetachFromDisposeScope(), pooled?[i].clone().DetachFromDisposeScope()));
+                _features.Add(captions[i],
+                    new(hiddenStates[i].clone().DetachFromDisposeScope(), pooled?[i].clone().DetachFromDisposeScope()));
                 continue;
             }
 

@@ -5,8 +5,14 @@ namespace StableTune;
 /// <summary>What is done to the captions of a subset each time an image is drawn. Nothing, unless set.</summary>
 public sealed record CaptionOptions : OptionsBase
 {
-    /// <summary>Put before every caption, with one blank between; null is none.</summary>
+    /// <summary>Put before every caption; null is none.</summary>
     public string? Prefix { get; init; }
+
+    /// <summary>
+    /// What stands between <see cref="Prefix"/> and caption. Null, the default, is one blank; in data sets of sd-trainer
+    /// (<see cref="DatasetBuilder.AddSdTrainer"/>), as there, nothing.
+    /// </summary>
+    public string? PrefixSeparator { get; init; }
 
     /// <summary>Put after every caption, with one blank between; null is none.</summary>
     public string? Suffix { get; init; }
@@ -17,19 +23,33 @@ public sealed record CaptionOptions : OptionsBase
     /// <summary>In every epoch whose number (from 1) is a multiple of this, all captions are empty; 0, the default, is never.</summary>
     public int DropoutEveryNEpochs { get; init; }
 
-    /// <summary>One random line of the caption is used (otherwise the first), and <c>{a|b|c}</c> becomes one of its parts; <c>{{</c> and <c>}}</c> stand for braces.</summary>
+    /// <summary>
+    /// One random line of the caption is used (otherwise the first that is not empty), and <c>{a|b|c}</c> becomes one of its parts;
+    /// <c>{{</c> and <c>}}</c> stand for braces.
+    /// </summary>
     public bool Wildcard { get; init; }
+
+    /// <summary>
+    /// Whether an empty first line of a caption file is the caption, as in sd-scripts, and the image then trained without text. Default
+    /// false.
+    /// </summary>
+    public bool TakeEmptyFirstLine { get; init; }
 
     /// <summary>Shuffle the parts of the caption that are not kept in place.</summary>
     public bool Shuffle { get; init; }
 
-    /// <summary>What divides a caption into parts. Processed parts are joined with a comma and a blank, whatever divided them. Default a comma.</summary>
+    /// <summary>
+    /// What divides a caption into parts. Processed parts are joined with a comma and a blank, whatever divided them. Default a comma.
+    /// </summary>
     public string Separator { get; init; } = ",";
 
     /// <summary>Number of leading parts that stay in place, the prefix included. Default 0.</summary>
     public int KeepTokens { get; init; }
 
-    /// <summary>Text before it stays in place, and so does text after a second occurrence; where it occurs it replaces <see cref="KeepTokens"/>. For instance <c>|||</c>.</summary>
+    /// <summary>
+    /// Text before it stays in place, and so does text after a second occurrence; where it occurs it replaces <see cref="KeepTokens"/>. For
+    /// instance <c>|||</c>.
+    /// </summary>
     public string? KeepTokensSeparator { get; init; }
 
     /// <summary>Parts joined by it stay together; it becomes the <see cref="Separator"/> in the end. For instance <c>;;;</c>.</summary>

@@ -4,7 +4,8 @@ namespace StableTune.Data;
 /// <param name="Epoch">The epoch, from 1.</param>
 /// <param name="Step">Optimizer steps done before the batch that the caption belongs to.</param>
 /// <param name="TotalSteps">Optimizer steps of the whole run; 0 where it is not known.</param>
-/// <param name="Random">The random numbers of this very use: independent of other images, of workers, and of where a run was resumed.</param>
+/// <param name="Random">The random numbers of this very use: independent of other images, of workers, and of where a run was
+/// resumed.</param>
 public readonly record struct CaptionUse(int Epoch, int Step, int TotalSteps, RandomStream Random);
 
 /// <summary>An option because of which captions differ from use to use.</summary>
@@ -37,7 +38,9 @@ public sealed class CaptionPipeline
     /// <summary>The steps, in order.</summary>
     public IReadOnlyList<ICaptionStep> Steps { get; }
 
-    /// <summary>The options that make a caption differ from use to use; empty when captions never change, so that they can be encoded once.</summary>
+    /// <summary>
+    /// The options that make a caption differ from use to use; empty when captions never change, so that they can be encoded once.
+    /// </summary>
     public IEnumerable<VaryingOption> VaryingOptions => Steps.Select(step => step.VariesBecauseOf).OfType<VaryingOption>().Distinct();
 
     /// <summary>The pipeline that the options ask for; steps that would do nothing are left out.</summary>
@@ -45,7 +48,8 @@ public sealed class CaptionPipeline
     {
         ArgumentNullException.ThrowIfNull(options);
         var steps = new List<ICaptionStep>();
-        if (!string.IsNullOrEmpty(options.Prefix) || !string.IsNullOrEmpty(options.Suffix)) steps.Add(new AffixStep(options.Prefix, options.Suffix));
+        if (!string.IsNullOrEmpty(options.Prefix) || !string.IsNullOrEmpty(options.Suffix))
+            steps.Add(new AffixStep(options.Prefix, options.PrefixSeparator ?? " ", options.Suffix));
         if (options.DropoutRate > 0) steps.Add(new DropoutStep(options.DropoutRate));
         if (options.DropoutEveryNEpochs > 0) steps.Add(new EpochDropoutStep(options.DropoutEveryNEpochs));
         steps.Add(options.Wildcard ? new WildcardStep() : new FirstLineStep());

@@ -1,13 +1,13 @@
 namespace StableTune.Data;
 
-/// <summary>Puts a prefix before and a suffix behind, with one blank between.</summary>
-internal sealed class AffixStep(string? prefix, string? suffix) : ICaptionStep
+/// <summary>Puts a prefix before, and a suffix behind with one blank between.</summary>
+internal sealed class AffixStep(string? prefix, string separator, string? suffix) : ICaptionStep
 {
     public VaryingOption? VariesBecauseOf => null;
 
     public string Apply(string caption, in CaptionUse use)
     {
-        if (!string.IsNullOrEmpty(prefix)) caption = prefix + " " + caption;
+        if (!string.IsNullOrEmpty(prefix)) caption = prefix + separator + caption;
         return string.IsNullOrEmpty(suffix) ? caption : caption + " " + suffix;
     }
 }

@@ -1,6 +1,7 @@
 namespace StableTune.Data;
 
-/// <summary>Divides a caption into parts, of which some stay in place; of the others warm-up takes the first few, shuffling mixes them, and dropout leaves some out.</summary>
+/// <summary>Divides a caption into parts, of which some stay in place; of the others warm-up takes the first few, shuffling mixes them,
+/// and dropout leaves some out.</summary>
 internal sealed class TagStep(CaptionOptions options) : ICaptionStep
 {
     public VaryingOption? VariesBecauseOf { get; } =
@@ -35,7 +36,8 @@ internal sealed class TagStep(CaptionOptions options) : ICaptionStep
         return (all[..kept], all[kept..], []);
     }
 
-    private string[] Filled(string text) => text.Split(options.Separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    private string[] Filled(string text) =>
+        text.Split(options.Separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     private string[] WarmUp(string[] movable, in CaptionUse use)
     {

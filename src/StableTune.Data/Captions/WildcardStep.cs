@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace StableTune.Data;
 
 /// <summary>Takes a random line, and in it replaces each <c>{a|b|c}</c> by one of its parts.</summary>
-/// <remarks>As in sd-scripts, <c>}}</c> is protected before the choices are looked for, so that of <c>{{{a|b}}}</c> the inner brace is cut: "{a" or "{b}".</remarks>
+/// <remarks>As in sd-scripts, <c>}}</c> is protected before the choices are looked for, so that of <c>{{{a|b}}}</c> the inner brace is
+/// cut: "{a" or "{b}".</remarks>
 internal sealed partial class WildcardStep : ICaptionStep
 {
     // Stand-ins for protected braces: Unicode noncharacters, which no text holds.

@@ -15,10 +15,12 @@ public enum FindingSeverity
 /// <summary>What was found.</summary>
 public enum FindingKind
 {
-    /// <summary>The file, its second image, its mask or its features are damaged or cut short; or the image changed since the data set was built.</summary>
+    /// <summary>
+    /// The file, its second image, its mask or its features are damaged or cut short; or the image changed since the data set was built.
+    /// </summary>
     Unreadable,
 
-    /// <summary>The image is smaller than its training size.</summary>
+    /// <summary>The image is smaller than its training size, or has less than a fourth of the pixels of the resolution.</summary>
     TooSmall,
 
     /// <summary>The image is very long or very tall.</summary>
@@ -38,6 +40,18 @@ public enum FindingKind
 
     /// <summary>The same file, or one that looks the same, is there twice.</summary>
     Duplicate,
+
+    /// <summary>The image is far larger than anything that is trained: reading it takes time and memory in every epoch.</summary>
+    TooLarge,
+
+    /// <summary>Parts of the image are transparent, and the colours that are stored there unseen are trained.</summary>
+    Transparent,
+
+    /// <summary>The image has 16 bits a channel, of which 8 are trained; or grey values that are clipped.</summary>
+    SixteenBit,
+
+    /// <summary>The file is an animation or has several pages, of which the first is trained.</summary>
+    SeveralPictures,
 }
 
 /// <summary>Something that is wrong or odd about an image of a data set.</summary>
@@ -70,7 +84,8 @@ public sealed record DatasetCheckReport(int ImageCount, IReadOnlyList<DatasetFin
     public DatasetCheckReport ThrowIfErrors()
     {
         InvalidOptionsException.ThrowIfAny(Findings.Where(finding => finding.Severity == FindingSeverity.Error)
-            .Select(finding => new OptionProblem("DatasetItem.Path", finding.Path, finding.Message, "mend or remove the file, or let OnBadImage skip it")));
+            .Select(finding => new OptionProblem("DatasetItem.Path", finding.Path, finding.Message,
+                "mend or remove the file, or let OnBadImage skip it")));
         return this;
     }
 

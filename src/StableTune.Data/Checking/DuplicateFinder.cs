@@ -21,14 +21,16 @@ public static class DuplicateFinder
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    public static IReadOnlyList<DuplicateGroup> Find(string folder, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public static IReadOnlyList<DuplicateGroup> Find(
+        string folder, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Find(ImageFiles.In(folder), progress, cancellationToken);
 
     /// <summary>Looks through these images; files that cannot be read have no duplicates.</summary>
     /// <param name="paths">The images.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    public static IReadOnlyList<DuplicateGroup> Find(IReadOnlyList<string> paths, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static IReadOnlyList<DuplicateGroup> Find(
+        IReadOnlyList<string> paths, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);
@@ -106,7 +108,8 @@ internal readonly record struct Fingerprint(string Hash, ulong Look, double Aspe
     }
 
     internal bool LooksLike(Fingerprint other, int nearBits) =>
-        BitOperations.PopCount(Look ^ other.Look) <= nearBits && !other.IsFlat && Math.Abs(Math.Log(Aspect / other.Aspect)) < 0.02;    // the cheapest first: it is asked of all pairs
+        // the cheapest first: it is asked of all pairs
+        BitOperations.PopCount(Look ^ other.Look) <= nearBits && !other.IsFlat && Math.Abs(Math.Log(Aspect / other.Aspect)) < 0.02;
 
     private static double Gray(PixelImage image, int x, int y) =>
         image.Row(y).Slice(3 * x, 3) is [var red, var green, var blue] ? (0.299 * red) + (0.587 * green) + (0.114 * blue) : 0;

@@ -17,11 +17,11 @@ internal sealed record SampleFiles(TrainingSample Sample, PixelImage? Image, Pix
     {
         try
         {
-            if (sample.MaskPath is not null) SampleMask.Check(sample);
-            if (sample.PromptFreePath is not null) PromptFreeFeatures.Read(sample.PromptFreePath);
-            if (sample.TextOutputsPath is not null) GivenTextOutputs.Read(sample.TextOutputsPath);
-            var second = sample.ConditioningPath is null ? null : ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
-            return new(sample, sample.IsCachedOnly ? null : ImagePreparation.Load(sample), second, null);
+            if (sample.Item.MaskPath is not null) SampleMask.Check(sample);
+            if (sample.Item.PromptFreePath is not null) PromptFreeFeatures.Read(sample.Item.PromptFreePath);
+            if (sample.Item.TextOutputsPath is not null) PrecomputedTextOutputs.Read(sample.Item.TextOutputsPath);
+            var second = sample.Item.ConditioningPath is null ? null : ImagePreparation.LoadConditioning(sample, ImageDraw.Plain(sample));
+            return new(sample, sample.Item.IsCachedOnly ? null : ImagePreparation.Load(sample), second, null);
         }
         catch (InvalidFileException e)
         {
@@ -29,13 +29,19 @@ internal sealed record SampleFiles(TrainingSample Sample, PixelImage? Image, Pix
         }
     }
 
-    /// <summary>Reads the files of many images, several at once, and keeps of each what <paramref name="keep"/> makes of it, in their order.</summary>
-    internal static List<T> ReadAll<T>(IReadOnlyList<TrainingSample> samples, string stage, Func<SampleFiles, T> keep, IProgress<WorkProgress>? progress, CancellationToken cancellationToken) where T : class =>
-        OrderedWork.Run(samples.Count, new BatchLoaderOptions().Workers, stage, index => keep(Read(samples[index])), progress, cancellationToken);
+    /// <summary>
+    /// Reads the files of many images, several at once, and keeps of each what <paramref name="keep"/> makes of it, in their order.
+    /// </summary>
+    internal static List<T> ReadAll<T>(IReadOnlyList<TrainingSample> samples, string stage, Func<SampleFiles, T> keep,
+        IProgress<WorkProgress>? progress, CancellationToken cancellationToken) where T : class =>
+        OrderedWork.Run(samples.Count, new BatchLoaderOptions().Workers, stage, index => keep(Read(samples[index])), progress,
+            cancellationToken);
 
     /// <summary>The images that training could not read, with what is wrong.</summary>
-    internal static List<(TrainingSample Sample, OptionProblem Fault)> Bad(IReadOnlyList<TrainingSample> samples, IProgress<WorkProgress>? progress, CancellationToken cancellationToken) =>
-        [.. from files in ReadAll(samples, "checking images", files => files with { Image = null, Second = null }, progress, cancellationToken)
+    internal static List<(TrainingSample Sample, OptionProblem Fault)> Bad(IReadOnlyList<TrainingSample> samples,
+        IProgress<WorkProgress>? progress, CancellationToken cancellationToken) =>
+        [.. from files in ReadAll(samples, "checking images", files => files with { Image = null, Second = null }, progress,
+            cancellationToken)
             where files.Fault is not null
             select (files.Sample, files.Fault)];
 }

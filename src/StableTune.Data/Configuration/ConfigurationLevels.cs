@@ -1,4 +1,6 @@
+using System.Globalization;
 using StableTune.Formats;
+using StableTune.Imaging;
 
 namespace StableTune.Data;
 
@@ -11,18 +13,31 @@ internal sealed class ConfigurationLevels(TomlDocument document, List<Exception>
     /// <summary>A text; null where no level has it.</summary>
     public string? Text(string key) => Read<string>(key, "a text in quotes", value => value.AsText);
 
+    /// <summary>A text, or several.</summary>
+    public IReadOnlyList<string>? Texts(string key) => Read<string[]>(key, "a text in quotes, or a list of them", value =>
+        value.AsText is { } one ? [one] : value.AsArray is { } list && list.All(item => item.AsText is not null)
+            ? [.. list.Select(item => item.AsText!)] : null);
+
+    /// <summary>A colour.</summary>
+    public PixelColor? Color(string key) => Read<PixelColor>(key, "a colour such as \"#ffffff\"", value =>
+        value.AsText is { Length: 7 } text && text[0] == '#'
+            && int.TryParse(text.AsSpan(1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var rgb)
+            ? PixelColor.FromRgb(rgb) : null);
+
     /// <summary>True or false.</summary>
     public bool? Flag(string key) => Read<bool>(key, "true or false", value => value.AsBoolean);
 
     /// <summary>A whole number; as in the reference, true and false count as 1 and 0.</summary>
-    public long? Whole(string key) => Read<long>(key, "a whole number", value => value.AsInteger ?? (value.AsBoolean is { } flag ? flag ? 1 : 0 : null));
+    public long? Whole(string key) =>
+        Read<long>(key, "a whole number", value => value.AsInteger ?? (value.AsBoolean is { } flag ? flag ? 1 : 0 : null));
 
     /// <summary>As <see cref="Whole"/>, where it must fit into 32 bits.</summary>
     public int? Int(string key) => Read<int>(key, "a whole number of at most 32 bits", value =>
         value.AsBoolean is { } flag ? flag ? 1 : 0 : SideOf(value));
 
     /// <summary>A number with a point; the reference refuses whole ones here.</summary>
-    public double? Fraction(string key) => Read<double>(key, "a number with a point, such as 1.0", value => value.AsInteger is null ? value.AsNumber : null);
+    public double? Fraction(string key) => Read<double>(key, "a number with a point, such as 1.0", value => value.AsInteger is null
+        ? value.AsNumber : null);
 
     /// <summary>Any number.</summary>
     public double? Number(string key) => Read<double>(key, "a number", value => value.AsNumber);
@@ -33,10 +48,12 @@ internal sealed class ConfigurationLevels(TomlDocument document, List<Exception>
 
     /// <summary>One whole number, or two.</summary>
     public (int, int)? Size(string key) => Read<(int, int)>(key, "a whole number, or [width, height]", value =>
-        SideOf(value) is { } side ? (side, side) : value.AsArray is [var width, var height] && SideOf(width) is { } w && SideOf(height) is { } h ? (w, h) : null);
+        SideOf(value) is { } side ? (side, side) : value.AsArray is [var width, var height] && SideOf(width) is { } w
+            && SideOf(height) is { } h ? (w, h) : null);
 
     /// <summary>One of a few words.</summary>
-    public T? Choice<T>(string key) where T : struct, Enum => Read<T>(key, $"one of {string.Join(", ", Enum.GetValues<T>().Select(value => $"\"{ConfigurationKeys.NameOf(value)}\""))}", value =>
+    public T? Choice<T>(string key) where T : struct, Enum =>
+        Read<T>(key, $"one of {string.Join(", ", Enum.GetValues<T>().Select(value => $"\"{ConfigurationKeys.NameOf(value)}\""))}", value =>
         Enum.GetValues<T>().Cast<T?>().FirstOrDefault(choice => ConfigurationKeys.NameOf(choice!.Value) == value.AsText));
 
     /// <summary>A table of any values.</summary>

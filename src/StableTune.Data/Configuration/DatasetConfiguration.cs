@@ -13,11 +13,13 @@ public static class DatasetConfiguration
     private static readonly string[] s_topLevel = ["general", "datasets"];
 
     /// <summary>Reads a file. Reads no images yet: <see cref="DatasetPlan.Inspect"/> does.</summary>
-    /// <param name="path">The file, <c>.toml</c> or <c>.json</c>. Relative paths in it are looked for beside it, then in the current folder.</param>
+    /// <param name="path">The file, <c>.toml</c> or <c>.json</c>. Relative paths in it are looked for beside it, then in the current
+    /// folder.</param>
     /// <param name="datasets">What data sets have where the file says nothing; null for the defaults.</param>
     /// <param name="subsets">What subsets have where the file says nothing; null for the defaults.</param>
     /// <returns>The first data set, with the others in <see cref="DatasetPlan.Others"/>.</returns>
-    /// <exception cref="InvalidFileException">The file is missing, of another kind, or something in it is wrong: with line and column, all faults at once.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, of another kind, or something in it is wrong: with line and column,
+    /// all faults at once.</exception>
     public static DatasetPlan Read(string path, DatasetOptions? datasets = null, SubsetOptions? subsets = null) =>
         Read(TomlDocument.Read(path), datasets, subsets);
 
@@ -36,7 +38,8 @@ public static class DatasetConfiguration
         var reader = new DatasetReader(document, general, datasets ?? new(), subsets ?? new(), faults);
         var plans = Tables(document, document.Root, "datasets", faults).Select(reader.Read).ToList();
         if (plans.Count == 0 && faults.Count == 0)
-            faults.Add(new InvalidFileException(document.Path, "it describes no data set.", "Add a [[datasets]] with a [[datasets.subsets]] that names an image_dir."));
+            faults.Add(new InvalidFileException(
+                document.Path, "it describes no data set.", "Add a [[datasets]] with a [[datasets.subsets]] that names an image_dir."));
         Throw(document.Path, faults);
         return plans[0] with { Others = [.. plans.Skip(1)] };
     }
@@ -49,11 +52,13 @@ public static class DatasetConfiguration
     public static void Write(string path, DatasetPlan plan) => AtomicFile.WriteText(path, ToToml(plan));
 
     /// <summary>
-    /// The text of a configuration file that <see cref="Read(string, DatasetOptions, SubsetOptions)"/> reads as this plan. What has its default is left out;
+    /// The text of a configuration file that <see cref="Read(string, DatasetOptions, SubsetOptions)"/> reads as this plan. What has its
+    /// default is left out;
     /// folders of DreamBooth become subsets with the repeats and class tokens that their names say.
     /// </summary>
     /// <param name="plan">What the builder made, or what was read.</param>
-    /// <exception cref="InvalidOptionsException">The plan has something that such a file cannot say: a host's own source, bucketing, codec or caption steps, the weight of regularisation images.</exception>
+    /// <exception cref="InvalidOptionsException">The plan has something that such a file cannot say: a host's own source, bucketing,
+    /// codec or caption steps, the weight of regularisation images.</exception>
     public static string ToToml(DatasetPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -68,8 +73,10 @@ public static class DatasetConfiguration
     {
         if (!table.TryGet(key, out var entry) || entry.Value.Kind == TomlKind.Null) return [];
         if (single && entry.Value.AsTable is { } one) return [one];
-        if (!single && entry.Value.AsArray is { } list && list.All(value => value.Kind == TomlKind.Table)) return [.. list.Select(value => value.AsTable!)];
-        faults.Add(document.Fault(entry.Value.Position, $"\"{key}\" is {entry.Value.Describe()}, not {(single ? "a table" : "a list of tables")}.",
+        if (!single && entry.Value.AsArray is { } list && list.All(value => value.Kind == TomlKind.Table))
+            return [.. list.Select(value => value.AsTable!)];
+        faults.Add(document.Fault(entry.Value.Position,
+            $"\"{key}\" is {entry.Value.Describe()}, not {(single ? "a table" : "a list of tables")}.",
             single ? $"Begin it with [{key}]." : $"Begin each with [[{(key == "subsets" ? "datasets.subsets" : key)}]]."));
         return [];
     }
@@ -79,6 +86,7 @@ public static class DatasetConfiguration
         faults = [.. faults.DistinctBy(fault => fault.Message)];                // what stands in [general] is read for every subset
         if (faults.Count == 0) return;
         if (faults.Count == 1) throw faults[0];
-        throw new InvalidFileException(path, $"{faults.Count} faults:{string.Concat(faults.Select(fault => $"\n  - {fault.Message}"))}\n", "Correct them.", faults[0]);
+        throw new InvalidFileException(
+            path, $"{faults.Count} faults:{string.Concat(faults.Select(fault => $"\n  - {fault.Message}"))}\n", "Correct them.", faults[0]);
     }
 }

@@ -4,16 +4,19 @@ using StableTune.Imaging;
 namespace StableTune.Data;
 
 /// <summary>Makes plans of the tables of a data set configuration.</summary>
-internal sealed class DatasetReader(TomlDocument document, TomlTable general, DatasetOptions datasetDefaults, SubsetOptions subsetDefaults, List<Exception> faults)
+internal sealed class DatasetReader(TomlDocument document, TomlTable general, DatasetOptions datasetDefaults, SubsetOptions subsetDefaults,
+    List<Exception> faults)
 {
-    private static readonly string[] s_limits = ["min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale", "max_ratio"];
+    private static readonly string[] s_limits = ["min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale",
+        "max_ratio"];
 
     /// <summary>One data set with its subsets.</summary>
     public DatasetPlan Read(TomlTable dataset)
     {
         var subsets = DatasetConfiguration.Tables(document, dataset, "subsets", faults);
         var metadata = subsets.Count > 0 && subsets.All(ConfigurationKeys.IsMetadata);
-        ConfigurationKeys.Check(document, dataset, ConfigurationKeys.Dataset(metadata), metadata ? "a data set of metadata files" : "a data set", faults);
+        ConfigurationKeys.Check(document, dataset, ConfigurationKeys.Dataset(metadata), metadata ? "a data set of metadata files"
+            : "a data set", faults);
         if (subsets.Count == 0) Fault(dataset, "the data set has no subsets.", "Add a [[datasets.subsets]] below it.");
         if (!metadata && subsets.Any(ConfigurationKeys.IsMetadata))
             Fault(dataset, "the data set mixes metadata files and folders.", "Give each kind a [[datasets]] of its own.");
@@ -48,6 +51,9 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             ApplyExifOrientation = levels.Flag("apply_exif_orientation") ?? defaults.ApplyExifOrientation,
             DropLast = levels.Flag("drop_last") ?? defaults.DropLast,
             FastDecoding = levels.Flag("fast_decoding") ?? defaults.FastDecoding,
+            Background = levels.Color("background") ?? defaults.Background,
+            ClipSixteenBitGray = levels.Flag("clip_sixteen_bit_gray") ?? defaults.ClipSixteenBitGray,
+            MaxImagePixels = levels.Whole("max_image_pixels") ?? defaults.MaxImagePixels,
         };
     }
 
@@ -66,7 +72,8 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Step = levels.Int("bucket_reso_steps") ?? defaults.Step,
             NoUpscale = levels.Flag("bucket_no_upscale") ?? defaults.NoUpscale,
         };
-        var (limits, mode, ratio) = (s_limits.Select(levels.Find).OfType<TomlEntry>().ToList(), levels.Choice<ResizeMode>("resize_mode"), levels.Number("max_ratio"));
+        var (limits, mode, ratio) = (s_limits.Select(levels.Find).OfType<TomlEntry>().ToList(), levels.Choice<ResizeMode>("resize_mode"),
+            levels.Number("max_ratio"));
         if (levels.Flag("enable_bucket") ?? given is { HasBuckets: true })
         {
             if (mode is not null) notes.Add(WithoutEffect("with enable_bucket", [levels.Find("resize_mode")!]));
@@ -82,8 +89,11 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
     private SdTrainerBuckets TheirBuckets(ConfigurationLevels levels, SdTrainerBuckets defaults, double aspect)
     {
         foreach (var entry in new[] { "bucket_reso_steps", "bucket_no_upscale" }.Select(levels.Find).OfType<TomlEntry>())
-            faults.Add(document.Fault(entry.Position, $"\"{entry.Key}\" does not go together with max_ratio: those buckets have steps of 64 and enlarge.", "Leave one of them out."));
-        return new() { MinSide = levels.Int("min_bucket_reso") ?? defaults.MinSide, MaxSide = levels.Int("max_bucket_reso") ?? defaults.MaxSide, MaxAspect = aspect };
+            faults.Add(document.Fault(entry.Position,
+                $"\"{entry.Key}\" does not go together with max_ratio: those buckets have steps of 64 and enlarge.",
+                "Leave one of them out."));
+        return new() { MinSide = levels.Int("min_bucket_reso") ?? defaults.MinSide, MaxSide = levels.Int("max_bucket_reso")
+            ?? defaults.MaxSide, MaxAspect = aspect };
     }
 
     private string WithoutEffect(string why, List<TomlEntry> entries) =>
@@ -93,15 +103,18 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
     {
         if (levels.Text("resize_interpolation") is not { } name) return null;
         if (Imaging.Interpolation.Names.Contains(name)) return Imaging.Interpolation.Parse(name);
-        faults.Add(document.Fault(levels.Find("resize_interpolation")!.Value.Position, $"the interpolation \"{name}\" is unknown.", $"Use one of: {string.Join(", ", Imaging.Interpolation.Names)}."));
+        faults.Add(document.Fault(levels.Find("resize_interpolation")!.Value.Position, $"the interpolation \"{name}\" is unknown.",
+            $"Use one of: {string.Join(", ", Imaging.Interpolation.Names)}."));
         return null;
     }
 
     private SubsetPlan? Subset(TomlTable subset, TomlTable dataset, List<string> notes)
     {
         var metadata = ConfigurationKeys.IsMetadata(subset);
-        ConfigurationKeys.Check(document, subset, ConfigurationKeys.Subset(metadata), metadata ? "a subset with a metadata file" : "a subset", faults);
-        var (own, levels) = (new ConfigurationLevels(document, faults, subset), new ConfigurationLevels(document, faults, subset, dataset, general));
+        ConfigurationKeys.Check(document, subset, ConfigurationKeys.Subset(metadata), metadata ? "a subset with a metadata file"
+            : "a subset", faults);
+        var (own, levels) = (new ConfigurationLevels(document, faults, subset),
+            new ConfigurationLevels(document, faults, subset, dataset, general));
         var options = SubsetOptions(own, levels, metadata, notes);
         if (options.Repeats < 1)
         {
@@ -112,15 +125,26 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         var folder = own.Text("image_dir");
         var file = own.Text("metadata_file");
         if (file is not null)
-            return new(new MetadataSource(Resolve(file), folder is null ? null : Resolve(folder)) { Separator = options.Captions.Separator, Wildcard = options.Captions.Wildcard }, options);
+            return new(new MetadataSource(Resolve(file), folder is null ? null : Resolve(folder))
+            {
+                Separator = options.Captions.Separator, Wildcard = options.Captions.Wildcard,
+            }, options);
         if (folder is null)
         {
-            if (own.Find("image_dir") is null && !metadata) Fault(subset, "the subset names no images.", "Add image_dir, the folder of the images.");
+            if (own.Find("image_dir") is null && !metadata)
+                Fault(subset, "the subset names no images.", "Add image_dir, the folder of the images.");
             return null;
         }
 
         // Beside a configuration a folder's name means nothing: the file says repeats and class tokens.
-        return new(new FolderSource(Resolve(folder)) { CaptionExtension = options.CaptionExtension, ReadFolderName = false, CacheInfo = levels.Flag("cache_info") == true, TakeCached = own.Flag("take_cached") == true }, options);
+        return new(new FolderSource(Resolve(folder))
+        {
+            CaptionExtensions = options.CaptionExtensions ?? CaptionFiles.Default,
+            CaptionsByFullName = options.CaptionsByFullName,
+            ReadFolderName = false,
+            CacheInfo = levels.Flag("cache_info") == true,
+            TakeCached = own.Flag("take_cached") == true,
+        }, options);
     }
 
     private SubsetOptions SubsetOptions(ConfigurationLevels own, ConfigurationLevels levels, bool metadata, List<string> notes)
@@ -134,7 +158,10 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Weight = own.Number("weight") ?? defaults.Weight,
             // These are of folders; further out they may stand for the folders of other data sets.
             ClassTokens = metadata ? defaults.ClassTokens : levels.Text("class_tokens") ?? defaults.ClassTokens,
-            CaptionExtension = metadata ? defaults.CaptionExtension : levels.Text("caption_extension") ?? levels.Text("caption_extention") ?? defaults.CaptionExtension,
+            CaptionExtensions = metadata ? defaults.CaptionExtensions
+                : levels.Texts("caption_extension") ?? levels.Texts("caption_extention") ?? defaults.CaptionExtensions,
+            CaptionsByFullName = metadata ? defaults.CaptionsByFullName : levels.Flag("captions_by_full_name")
+                ?? defaults.CaptionsByFullName,
             IsRegularization = own.Flag("is_reg") ?? defaults.IsRegularization,
             Mask = Mask(own, conditioning is not null || defaults.ConditioningFolder is not null, notes),
             Interpolation = Interpolation(own) ?? defaults.Interpolation,
@@ -145,14 +172,18 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         };
     }
 
-    /// <summary>The mask: where the caller wants those of the second images (<c>masked_loss</c>), they go before the alpha channel.</summary>
+    /// <summary>
+    /// The mask: where the caller wants those of the second images (<c>masked_loss</c>), they go before the alpha channel.
+    /// </summary>
     private LossMask Mask(ConfigurationLevels own, bool hasSecondImages, List<string> notes)
     {
         var (alpha, second) = (own.Flag("alpha_mask"), own.Flag("masked_loss"));
         var usual = subsetDefaults.Mask;
         if (!(second ?? (usual == LossMask.Conditioning && (hasSecondImages || alpha is null))))
             return alpha is null ? usual == LossMask.Conditioning ? LossMask.None : usual : alpha == true ? LossMask.Alpha : LossMask.None;
-        if (alpha == true) notes.Add($"{document.Path}: {own.Find("alpha_mask")!.Position}: alpha_mask has no effect, the conditioning images are the masks.");
+        if (alpha == true)
+            notes.Add($"{document.Path}: {own.Find("alpha_mask")!.Position}: alpha_mask has no effect, the conditioning images are the "
+                + $"masks.");
         return LossMask.Conditioning;
     }
 
@@ -179,10 +210,12 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         return defaults with
         {
             Prefix = levels.Text("caption_prefix") ?? defaults.Prefix,
+            PrefixSeparator = levels.Text("caption_prefix_separator") ?? defaults.PrefixSeparator,
             Suffix = levels.Text("caption_suffix") ?? defaults.Suffix,
             DropoutRate = levels.Number("caption_dropout_rate") ?? defaults.DropoutRate,
             DropoutEveryNEpochs = levels.Int("caption_dropout_every_n_epochs") ?? defaults.DropoutEveryNEpochs,
             Wildcard = levels.Flag("enable_wildcard") ?? defaults.Wildcard,
+            TakeEmptyFirstLine = levels.Flag("take_empty_first_line") ?? defaults.TakeEmptyFirstLine,
             Shuffle = levels.Flag("shuffle_caption") ?? defaults.Shuffle,
             Separator = levels.Text("caption_separator") ?? defaults.Separator,
             KeepTokens = levels.Int("keep_tokens") ?? defaults.KeepTokens,
@@ -205,7 +238,8 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         return Path.Exists(beside) || !Path.Exists(path) ? beside : path;
     }
 
-    private static OrderedDictionary<string, object?> Values(TomlTable table) => new(table.Select(entry => KeyValuePair.Create(entry.Key, Value(entry.Value))));
+    private static OrderedDictionary<string, object?> Values(TomlTable table) =>
+        new(table.Select(entry => KeyValuePair.Create(entry.Key, Value(entry.Value))));
 
     private static object? Value(TomlValue value) => value switch
     {

@@ -17,7 +17,8 @@ internal sealed class DatasetWriter
     public TomlTable Write(DatasetPlan plan)
     {
         var (options, table) = (plan.Options, new TomlTable());
-        if (options.Resolution is { } size) table["resolution"] = size.Width == size.Height ? (TomlValue)size.Width : new TomlArray([size.Width, size.Height]);
+        if (options.Resolution is { } size)
+            table["resolution"] = size.Width == size.Height ? (TomlValue)size.Width : new TomlArray([size.Width, size.Height]);
         Set(table, "batch_size", options.BatchSize, s_dataset.BatchSize);
         Set(table, "network_multiplier", options.NetworkMultiplier, s_dataset.NetworkMultiplier);
         Set(table, "validation_split", options.ValidationSplit, s_dataset.ValidationSplit);
@@ -33,10 +34,14 @@ internal sealed class DatasetWriter
         Set(table, "apply_exif_orientation", options.ApplyExifOrientation, s_dataset.ApplyExifOrientation);
         Set(table, "drop_last", options.DropLast, s_dataset.DropLast);
         Set(table, "fast_decoding", options.FastDecoding, s_dataset.FastDecoding);
+        if (options.Background is var (red, green, blue)) table["background"] = $"#{red:x2}{green:x2}{blue:x2}";
+        Set(table, "clip_sixteen_bit_gray", options.ClipSixteenBitGray, s_dataset.ClipSixteenBitGray);
+        Set(table, "max_image_pixels", options.MaxImagePixels, s_dataset.MaxImagePixels);
         Refuse("DatasetOptions.PriorLossWeight", options.PriorLossWeight, options.PriorLossWeight != s_dataset.PriorLossWeight);
         Refuse("DatasetOptions.Codec", options.Codec, options.Codec is not null);
         if (plan.Subsets.Any(subset => subset.Source is MetadataSource) && !plan.Subsets.All(subset => subset.Source is MetadataSource))
-            _problems.Add(new("DatasetPlan.Subsets", null, "such a file keeps metadata files and folders in data sets of their own", "split them with AddDataset"));
+            _problems.Add(new("DatasetPlan.Subsets", null, "such a file keeps metadata files and folders in data sets of their own",
+                "split them with AddDataset"));
         table["subsets"] = new TomlArray(plan.Subsets.SelectMany(Subsets));
         return table;
     }
@@ -82,7 +87,8 @@ internal sealed class DatasetWriter
                 Options(table, subset.Options, subset.Options.Repeats, classTokens: null);
                 return [table];
             default:
-                _problems.Add(new("SubsetPlan.Source", subset.Source.Name, "such a file knows folders and metadata files only", "add the source in code"));
+                _problems.Add(new("SubsetPlan.Source", subset.Source.Name, "such a file knows folders and metadata files only",
+                    "add the source in code"));
                 Options([], subset.Options, null, null);                        // for what else it cannot say
                 return [];
         }
@@ -92,7 +98,10 @@ internal sealed class DatasetWriter
     {
         var table = new TomlTable { ["image_dir"] = folder.Folder };
         Options(table, options, options.Repeats ?? folder.Said?.Repeats, options.ClassTokens ?? folder.Said?.ClassTokens);
-        if (folder.CaptionExtension is { } extension) table["caption_extension"] = extension;
+        if (!folder.CaptionExtensions.SequenceEqual(CaptionFiles.Default))
+            table["caption_extension"] = folder.CaptionExtensions is [var only] ? only
+                : new TomlArray(folder.CaptionExtensions.Select(extension => (TomlValue)extension));
+        Set(table, "captions_by_full_name", folder.CaptionsByFullName, false);
         Set(table, "cache_info", folder.CacheInfo, false);
         Set(table, "take_cached", folder.TakeCached, false);
         return table;
@@ -127,6 +136,8 @@ internal sealed class DatasetWriter
     private void Captions(TomlTable table, CaptionOptions captions)
     {
         if (captions.Prefix is { } prefix) table["caption_prefix"] = prefix;
+        if (captions.PrefixSeparator is { } separator) table["caption_prefix_separator"] = separator;
+        Set(table, "take_empty_first_line", captions.TakeEmptyFirstLine, false);
         if (captions.Suffix is { } suffix) table["caption_suffix"] = suffix;
         Set(table, "shuffle_caption", captions.Shuffle, s_captions.Shuffle);
         Set(table, "caption_separator", captions.Separator, s_captions.Separator);
@@ -169,11 +180,15 @@ internal sealed class DatasetWriter
 
     private static void Set<T>(TomlTable table, string key, T value, T usual) where T : notnull
     {
-        if (!value.Equals(usual)) table[key] = value switch { bool flag => flag, int number => number, double number => number, _ => (TomlValue)$"{value}" };
+        if (!value.Equals(usual))
+            table[key] = value switch { bool flag => flag, int number => number, long number => number, double number => number, _ =>
+                (TomlValue)$"{value}" };
     }
 
     private void Refuse(string option, object? value, bool wrong)
     {
-        if (wrong) _problems.Add(new(option, value, "a configuration file cannot say this", "leave it at its default, or keep the data set in code"));
+        if (wrong)
+            _problems.Add(new(option, value, "a configuration file cannot say this",
+                "leave it at its default, or keep the data set in code"));
     }
 }

@@ -39,12 +39,14 @@ internal static class BatchOrder
     }
 
     /// <summary>
-    /// Where an epoch is shorter than a pass over all images, passes follow each other in one row, and the epoch is its next piece: in the long run no image
+    /// Where an epoch is shorter than a pass over all images, passes follow each other in one row, and the epoch is its next piece: in
+    /// the long run no image
     /// is lost, and an epoch can be planned without the ones before.
     /// </summary>
     private static List<BatchPiece> Window(TrainingDataset part, Bucket[] buckets, NamedSeeds seeds, int epoch)
     {
-        var (pieces, position, end) = (new List<BatchPiece>(part.BatchesPerEpoch), (epoch - 1L) * part.BatchesPerEpoch, (long)epoch * part.BatchesPerEpoch);
+        var (pieces, position, end) = (
+            new List<BatchPiece>(part.BatchesPerEpoch), (epoch - 1L) * part.BatchesPerEpoch, (long)epoch * part.BatchesPerEpoch);
         while (position < end)
         {
             var (number, start) = (position / part.BatchesPerPass, (int)(position % part.BatchesPerPass));
@@ -69,9 +71,12 @@ internal static class BatchOrder
         {
             if (bucket.DropLast && chunk.Length < bucket.EntriesPerBatch) continue;
             if (bucket.Pairs is not { } pairs) yield return new(bucket.Size, Repeat(chunk, bucket.MinibatchRepeat));
-            else yield return new(bucket.Size, [.. Repeat([.. chunk.Select(i => bucket.Entries[i])], bucket.MinibatchRepeat), .. Repeat([.. chunk.Select(i => pairs[i])], bucket.MinibatchRepeat)]);
+            else yield return new(bucket.Size,
+                [.. Repeat([.. chunk.Select(i => bucket.Entries[i])], bucket.MinibatchRepeat),
+                .. Repeat([.. chunk.Select(i => pairs[i])], bucket.MinibatchRepeat)]);
         }
     }
 
-    private static int[] Repeat(int[] samples, int times) => times == 1 ? samples : [.. Enumerable.Repeat(samples, times).SelectMany(all => all)];
+    private static int[] Repeat(int[] samples, int times) =>
+        times == 1 ? samples : [.. Enumerable.Repeat(samples, times).SelectMany(all => all)];
 }

@@ -6,7 +6,8 @@ namespace StableTune.Data;
 /// Random numbers for orders, captions and crops: the same for one seed on every machine and in every version, which the
 /// runtime's own generator does not promise. Not for several threads at once, and not for secrets.
 /// </summary>
-/// <remarks>xoshiro256** (Blackman, Vigna: Scrambled linear pseudorandom number generators, 2021, arXiv:1805.01407), seeded by SplitMix64.</remarks>
+/// <remarks>xoshiro256** (Blackman, Vigna: Scrambled linear pseudorandom number generators, 2021, arXiv:1805.01407), seeded by
+/// SplitMix64.</remarks>
 public sealed class RandomStream
 {
     private ulong _s0, _s1, _s2, _s3;

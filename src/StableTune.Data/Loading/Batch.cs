@@ -48,7 +48,8 @@ public sealed class Batch : IDisposable
     /// <summary>How each image was cut and whether it was mirrored this time, [B]; empty in a batch of a host's own making.</summary>
     public IReadOnlyList<SampleDraw> Draws { get; init; } = [];
 
-    /// <summary>What a model that is conditioned on sizes (SDXL) is told of each image, [B]; empty in a host's own batch that gives none.</summary>
+    /// <summary>What a model that is conditioned on sizes (SDXL) is told of each image, [B]; empty in a host's own batch that gives
+    /// none.</summary>
     public IReadOnlyList<MicroConditioning> Sizes { get; init; } = [];
 
     /// <summary>The captions as they are used this time, [B]; empty ones were dropped or never there.</summary>
@@ -63,17 +64,20 @@ public sealed class Batch : IDisposable
     /// <summary>Cached latents times the scaling factor, [B, 4, H/8, W/8], float32; null without a latent cache.</summary>
     public Tensor? Latents { get; init; }
 
-    /// <summary>How much each place of the latents counts in the loss, [B, 1, H/8, W/8], float32 in [0, 1]; null when all count alike.</summary>
+    /// <summary>How much each place of the latents counts in the loss, [B, 1, H/8, W/8], float32 in [0, 1]; null when all count
+    /// alike.</summary>
     public Tensor? Masks { get; init; }
 
     /// <summary>The second images, [B, 3, H, W], float32 in [0, 1]: what a ControlNet is shown; null when there are none.</summary>
     public Tensor? Conditioning { get; init; }
 
-    /// <summary>Outputs of the text encoders, float32, that came with the images or are cached; null where the captions are yet to be encoded.</summary>
+    /// <summary>Outputs of the text encoders, float32, that came with the images or are cached; null where the captions are yet to be
+    /// encoded.</summary>
     public TextConditions? Text { get; init; }
 
     /// <summary>
-    /// What a tagger saw in each image, [B, D], float32, D as prepared (768 of sd-trainer's): the input of a network that trains on it instead of text
+    /// What a tagger saw in each image, [B, D], float32, D as prepared (768 of sd-trainer's): the input of a network that trains on it
+    /// instead of text
     /// (sd-trainer's PFG). Mirroring does not change it. Null where the images have none.
     /// </summary>
     public Tensor? PromptFreeFeatures { get; init; }

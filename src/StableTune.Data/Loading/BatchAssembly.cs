@@ -11,19 +11,21 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         TrainingSample[] items = [.. plan.Samples.Select(index => epoch.Dataset.Samples[index])];
         string[] captions = [.. items.Select((item, i) => Caption(item, plan, i))];
 
-        ImageDraw[] draws = [.. items.Select((item, i) => ImageDraw.Choose(item, epoch, plan.FirstDraw + i))];
+        ImageDraw[] draws =
+            [.. items.Select((item, i) => ImageDraw.Choose(item, epoch, plan.FirstDraw + i, latents?.MirrorsAtRandom(item) == true))];
         // The scope frees whatever was made when something fails half-way; all is detached together at the end.
         using var scope = NewDisposeScope();
         var weights = tensor(Weights(items));
         var prepared = PreparedImages.Load(items, draws, cancellationToken, hintsOnly: latents is not null);
         var cached = latents?.Collate(items, draws, i => (long)epoch.RandomFor("posterior", plan.FirstDraw + i).NextBits());
         var masks = prepared.Masks ?? cached?.Masks;
-        var text = GivenTextOutputs.Collate(items) ?? textOutputs?.Collate(captions);
+        var text = PrecomputedTextOutputs.Collate(items) ?? textOutputs?.Collate(captions);
         var features = PromptFreeFeatures.Collate(items);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
-            Sizes = [.. items.Select((item, i) => MicroConditioning.Of(item.OriginalSize ?? item.ImageSize, draws[i].Framing.Size, draws[i].Flip))],
+            Sizes = [.. items.Select((item, i) => MicroConditioning.Of(item.Item.PreparedFrom ?? item.ImageSize, draws[i].Framing.Size,
+                draws[i].Flip))],
             Pixels = prepared.Pixels?.DetachFromDisposeScope(),
             Masks = masks?.DetachFromDisposeScope(),
             Conditioning = prepared.Conditioning?.DetachFromDisposeScope(),

@@ -5,10 +5,12 @@ namespace StableTune
     /// <summary>Options of the loader. None of them changes what is trained, only when it is ready.</summary>
     public sealed record BatchLoaderOptions : OptionsBase
     {
-        /// <summary>Threads that read and prepare images ahead; 0 does it in the training thread. Default: one less than there are processors, 1 to 8.</summary>
+        /// <summary>Threads that read and prepare images ahead; 0 does it in the training thread. Default: one less than there are
+        /// processors, 1 to 8.</summary>
         public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount - 1, 1, 8);
 
-        /// <summary>Batches prepared or under preparation at most, which bounds the memory; null, the default, is twice the workers.</summary>
+        /// <summary>Batches prepared or under preparation at most, which bounds the memory; null, the default, is twice the
+        /// workers.</summary>
         public int? BatchesAhead { get; init; }
 
         /// <summary>Batches to one optimizer step (gradient accumulation); only token warm-up counts in steps. Default 1.</summary>
@@ -20,8 +22,10 @@ namespace StableTune
         /// <inheritdoc/>
         public override IEnumerable<OptionProblem> Validate()
         {
-            if (Workers < 0) yield return Problem(Workers, "the number of threads must not be negative", "0 prepares images in the training thread");
-            if (BatchesAhead < 1) yield return Problem(BatchesAhead, "at least 1 batch must be allowed", "leave it unset for twice the workers");
+            if (Workers < 0)
+                yield return Problem(Workers, "the number of threads must not be negative", "0 prepares images in the training thread");
+            if (BatchesAhead < 1)
+                yield return Problem(BatchesAhead, "at least 1 batch must be allowed", "leave it unset for twice the workers");
             if (MicroSteps < 1) yield return Problem(MicroSteps, "a step takes at least 1 batch", "1 is no accumulation");
             if (TotalSteps < 0) yield return Problem(TotalSteps, "it must not be negative", "0 means not known");
         }

@@ -11,7 +11,8 @@ internal static class ImagePreparation
 
     /// <summary>Reads, resizes, cuts and changes one image.</summary>
     /// <returns>A picture of the sample's training size; with alpha where that is its mask.</returns>
-    /// <exception cref="InvalidFileException">The file cannot be decoded, or it is not the one that the data set was built from.</exception>
+    /// <exception cref="InvalidFileException">The file cannot be decoded, or it is not the one that the data set was built
+    /// from.</exception>
     internal static PixelImage Load(TrainingSample sample, ImageDraw draw)
     {
         var image = Read(sample, sample.Path, draw, keepAlpha: sample.Subset.Mask == LossMask.Alpha);
@@ -20,10 +21,11 @@ internal static class ImagePreparation
     }
 
     /// <summary>Reads the sample's second image, resized, cut, turned and mirrored with the first.</summary>
-    /// <exception cref="InvalidFileException">As for <see cref="Load(TrainingSample, ImageDraw)"/>; or it has another size than the image.</exception>
+    /// <exception cref="InvalidFileException">As for <see cref="Load(TrainingSample, ImageDraw)"/>; or it has another size than the
+    /// image.</exception>
     internal static PixelImage LoadConditioning(TrainingSample sample, ImageDraw draw)
     {
-        var image = Read(sample, sample.ConditioningPath!, draw, keepAlpha: false);
+        var image = Read(sample, sample.Item.ConditioningPath!, draw, keepAlpha: false);
         return draw.Flip ? image.FlipHorizontal() : image;
     }
 
@@ -31,13 +33,12 @@ internal static class ImagePreparation
     {
         try
         {
-            var options = sample.Dataset;
-            var how = new ImageLoadOptions
-            {
-                ApplyExifOrientation = options.ApplyExifOrientation, Codec = options.Codec, KeepAlpha = keepAlpha, FastDecoding = options.FastDecoding,
-            };
-            var image = sample.Image is { } source && path == sample.Path ? Resized(sample, source.Load(how), draw.Framing)
-                : ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, sample.Interpolation) : throw OfAnotherSize(sample, path, size), how);
+            // Second images mean what they hold, and are not put on a background.
+            var how = sample.Dataset.Loading with { KeepAlpha = keepAlpha, Background = path == sample.Path ? sample.Dataset.Background
+                : null };
+            var image = sample.Item.Image is { } source && path == sample.Path ? Resized(sample, source.Load(how), draw.Framing)
+                : ImageFile.LoadResized(path, size => size == sample.ImageSize ? Fit(draw.Framing, sample.Interpolation)
+                    : throw OfAnotherSize(sample, path, size), how);
             return draw.Rotation == 0 ? image : ImageRotation.Rotate(image, draw.Rotation);
         }
         catch (Exception e) when (e is not InvalidFileException)
@@ -54,9 +55,11 @@ internal static class ImagePreparation
         return ImageResize.Resize(image, resized.Width, resized.Height, sample.Interpolation).Crop(left, top, size.Width, size.Height);
     }
 
-    private static ImageFit Fit(Framing framing, Interpolation? interpolation) => new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);
+    private static ImageFit Fit(Framing framing, Interpolation? interpolation) =>
+        new(framing.Resized, framing.Left, framing.Top, framing.Size, interpolation);
 
     private static InvalidFileException OfAnotherSize(TrainingSample sample, string path, PixelSize size) => path == sample.Path
-        ? new(path, $"the image is {size}, but {sample.ImageSize} was expected.", "It changed since the data set was built, or its source gave a wrong size: build the data set again.")
+        ? new(path, $"the image is {size}, but {sample.ImageSize} was expected.",
+            "It changed since the data set was built, or its source gave a wrong size: build the data set again.")
         : new(path, $"the image is {size}, but {sample.Path}, to which it belongs, is {sample.ImageSize}.", "Give both the same size.");
 }

@@ -1,6 +1,7 @@
 namespace StableTune.Data;
 
-/// <summary>The same work on many items with several threads. Results, progress and the first exception come in the order of the items.</summary>
+/// <summary>The same work on many items with several threads. Results, progress and the first exception come in the order of the
+/// items.</summary>
 internal static class OrderedWork
 {
     /// <summary>Does the work.</summary>
@@ -10,7 +11,8 @@ internal static class OrderedWork
     /// <param name="work">Done for each item, on any thread; what it throws ends the work.</param>
     /// <param name="progress">Counts items, on the calling thread.</param>
     /// <param name="cancellationToken">Ends the work between items.</param>
-    internal static List<T> Run<T>(int count, int workers, string stage, Func<int, T> work, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    internal static List<T> Run<T>(
+        int count, int workers, string stage, Func<int, T> work, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
         where T : class
     {
         var results = new List<T>(count);

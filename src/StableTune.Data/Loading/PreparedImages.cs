@@ -14,7 +14,8 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
     /// <param name="draws">What chance decided about each.</param>
     /// <param name="cancellationToken">Looked at between images.</param>
     /// <param name="hintsOnly">Whether pixels and masks are at hand already, so that only second images are read.</param>
-    internal static PreparedImages Load(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws, CancellationToken cancellationToken, bool hintsOnly = false)
+    internal static PreparedImages Load(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws,
+        CancellationToken cancellationToken, bool hintsOnly = false)
     {
         var (size, count) = (samples[0].Framing.Size, samples.Count);
         using var scope = NewDisposeScope();
@@ -25,7 +26,8 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
         {
             cancellationToken.ThrowIfCancellationRequested();
             var image = hintsOnly ? null : ImagePreparation.Load(samples[i], draws[i]);
-            var hint = hints is not null || (shares is not null && samples[i].ConditioningPath is not null) ? ImagePreparation.LoadConditioning(samples[i], draws[i]) : null;
+            var hint = hints is not null || (shares is not null && samples[i].Item.ConditioningPath is not null)
+                ? ImagePreparation.LoadConditioning(samples[i], draws[i]) : null;
             if (colors is not null) image!.ToFloats(Slice(colors, i));
             if (hints is not null) ToShares(hint!, Slice(hints, i));
             if (shares is not null) Mask(samples[i], draws[i], image, hint, Slice(shares, i));
@@ -38,15 +40,17 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
     internal static bool HaveMasks(IReadOnlyList<TrainingSample> samples, IReadOnlyList<ImageDraw> draws)
     {
         for (var i = 0; i < samples.Count; i++)
-            if (samples[i].Subset.Mask != LossMask.None || samples[i].MaskPath is not null || draws[i].Disc is not null) return true;
+            if (samples[i].Subset.Mask != LossMask.None || samples[i].Item.MaskPath is not null || draws[i].Disc is not null) return true;
         return false;
     }
 
     /// <summary>[B, 1, H/8, W/8], not yet filled.</summary>
-    internal static Tensor NewMasks(int count, PixelSize size) => empty([count, 1, size.Height / MaskValues.Scale, size.Width / MaskValues.Scale], dtype: ScalarType.Float32);
+    internal static Tensor NewMasks(int count, PixelSize size) =>
+        empty([count, 1, size.Height / MaskValues.Scale, size.Width / MaskValues.Scale], dtype: ScalarType.Float32);
 
     /// <summary>Whether the sample's second image is to be shown to the model, and no mask.</summary>
-    private static bool HasHint(TrainingSample sample) => sample.ConditioningPath is not null && sample.Subset.Mask != LossMask.Conditioning;
+    private static bool HasHint(TrainingSample sample) => sample.Item.ConditioningPath is not null
+        && sample.Subset.Mask != LossMask.Conditioning;
 
     /// <summary>One sample's part of a batch.</summary>
     internal static Span<float> Slice(Tensor batch, int index)
@@ -62,7 +66,7 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
         if (sample.Subset.Mask == LossMask.Alpha) MaskValues.Fill(image!, 3, values);
         else if (sample.Subset.Mask == LossMask.Conditioning && hint is not null) MaskValues.Fill(hint, 0, values);
         else values.Fill(1);
-        if (sample.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
+        if (sample.Item.MaskPath is not null) SampleMask.Given(sample, draw.Flip, values);
         if (draw.Disc is { } disc) MaskValues.Limit(values, size.Width / MaskValues.Scale, size.Height / MaskValues.Scale, disc);
     }
 
@@ -71,6 +75,7 @@ internal sealed record PreparedImages(Tensor? Pixels, Tensor? Masks, Tensor? Con
     {
         var plane = image.Width * image.Height;
         for (var i = 0; i < plane; i++)
-            for (var channel = 0; channel < 3; channel++) values[(channel * plane) + i] = image.Pixels[(i * image.Channels) + channel] / 255f;
+            for (var channel = 0; channel < 3; channel++)
+                values[(channel * plane) + i] = image.Pixels[(i * image.Channels) + channel] / 255f;
     }
 }

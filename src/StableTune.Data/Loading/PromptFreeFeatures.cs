@@ -2,29 +2,35 @@ using StableTune.Formats;
 
 namespace StableTune.Data;
 
-/// <summary>What a tagger saw in images, in files of sd-trainer: one <c>.npz</c> for each image, with the numbers under <c>controll</c>.</summary>
+/// <summary>
+/// What a tagger saw in images, in files of sd-trainer: one <c>.npz</c> for each image, with the numbers under <c>controll</c>.
+/// </summary>
 internal static class PromptFreeFeatures
 {
     /// <summary>The array's name in files, with two l as sd-trainer writes it.</summary>
     private const string Name = "controll";
 
-    private const string Option = "DatasetItem.PromptFreePath", Remedy = "Make it again, with one number for each feature under the name controll.";
+    private const string Option = "DatasetItem.PromptFreePath",
+        Remedy = "Make it again, with one number for each feature under the name controll.";
     private const int MostFeatures = 1 << 20;
 
-    private static readonly PreparedFiles<int> s_files = new(Option, "a tagger's features", item => item.PromptFreePath, path => Read(path).Length, count => $"{count} features",
+    private static readonly PreparedFiles<int> s_files = new(Option, "a tagger's features", item => item.PromptFreePath, path =>
+        Read(path).Length, count => $"{count} features",
         "make them for all images, or take those away that are there", "make all with the same tagger");
 
     /// <summary>The features of one batch, [B, D], float32, in the current dispose scope; null when the images have none.</summary>
     /// <exception cref="InvalidFileException">A file was removed or changed since the data set was built.</exception>
     internal static Tensor? Collate(IReadOnlyList<TrainingSample> samples)
     {
-        if (samples[0].PromptFreePath is null) return null;
+        if (samples[0].Item.PromptFreePath is null) return null;
         var values = new List<float>();
         var width = 0;
         foreach (var sample in samples)
         {
-            var one = Read(sample.PromptFreePath!);
-            if (width > 0 && one.Length != width) throw new InvalidFileException(sample.PromptFreePath!, $"it holds {one.Length} features, that of {samples[0].Path} {width}.", Remedy);
+            var one = Read(sample.Item.PromptFreePath!);
+            if (width > 0 && one.Length != width)
+                throw new InvalidFileException(sample.Item.PromptFreePath!,
+                    $"it holds {one.Length} features, that of {samples[0].Path} {width}.", Remedy);
             width = one.Length;
             values.AddRange(one);
         }
@@ -38,10 +44,14 @@ internal static class PromptFreeFeatures
     {
         using var file = NpzFile.Open(path);
         if (!file.TryGet(Name, out var info)) throw new InvalidFileException(path, $"it holds no array \"{Name}\".", Remedy);
-        if (info.Shape is not [> 0 and <= MostFeatures]) throw new InvalidFileException(path, $"the features are {info}, but one row of at most {MostFeatures} numbers is wanted.", Remedy);
-        return LatentStore.Floats(file.ReadArray(Name)) ?? throw new InvalidFileException(path, "the features are no finite floating-point numbers.", Remedy);
+        if (info.Shape is not [> 0 and <= MostFeatures])
+            throw new InvalidFileException(path, $"the features are {info}, but one row of at most {MostFeatures} numbers is wanted.",
+                Remedy);
+        return LatentStore.Floats(file.ReadArray(Name))
+            ?? throw new InvalidFileException(path, "the features are no finite floating-point numbers.", Remedy);
     }
 
     /// <summary>What is wrong with the features of a data set.</summary>
-    internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetAssembly.Found> found) => s_files.Problems([.. found.Select(item => item.Item)]);
+    internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetAssembly.Found> found) =>
+        s_files.Problems([.. found.Select(item => item.Item)]);
 }

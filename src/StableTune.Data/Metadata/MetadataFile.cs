@@ -5,39 +5,71 @@ using StableTune.Imaging;
 namespace StableTune.Data;
 
 /// <summary>
-/// A metadata file of fine-tuning: captions, tags and sizes of images by key, as sd-scripts' tools write it (JSON), or one object with
-/// an <c>image_path</c> a line (<c>.jsonl</c>). A key is a path, or a file's name without extension.
+/// A metadata file of fine-tuning: captions, tags and sizes of images by key, as sd-scripts' tools write it (JSON), or one object with an
+/// <c>image_path</c> a line (<c>.jsonl</c>). Lists with <c>file_name</c> and <c>text</c>, as other tools lay them beside images
+/// (<c>metadata.jsonl</c>, <c>metadata.csv</c>), are read too. A key is a path, or a file's name without extension.
 /// </summary>
 public static class MetadataFile
 {
-    private const string Remedy = "Correct the file, or write it again with the tool that made it.";
+    internal const string TheirName = "file_name", TheirText = "text";
+
+    internal static readonly string[] ImageNames = ["image_path", TheirName];
+
+    internal const string Remedy = "Correct the file, or write it again with the tool that made it.";
 
     /// <summary>Reads a file.</summary>
-    /// <param name="path">A <c>.json</c> or <c>.jsonl</c> file, UTF-8.</param>
+    /// <param name="path">
+    /// A file, UTF-8: <c>.json</c> with an object of images by key or a list of objects that name their images; <c>.jsonl</c> with such an
+    /// object a
+    /// line; <c>.csv</c> or <c>.tsv</c> with a line of names (<c>file_name</c>, <c>text</c>) at the top.
+    /// </param>
     /// <returns>The images by key, in the order of the file.</returns>
-    /// <exception cref="InvalidFileException">It is missing, not JSON, or says something that cannot be.</exception>
+    /// <exception cref="InvalidFileException">It is missing, of another form, or says something that cannot be.</exception>
     public static OrderedDictionary<string, ImageMetadata> Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path))
-            throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a metadata file." : "the metadata file is missing.", "Name the .json file that lists the images.");
-        return IsLines(path) ? Lines(path) : Whole(path);
+            throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a metadata file."
+                : "the metadata file is missing.",
+                "Name the file that lists the images.");
+        return IsLines(path) ? Lines(path) : IsTable(path) ? MetadataTable.Read(path) : Whole(path);
     }
 
-    /// <summary>Writes a file, complete or not at all, UTF-8: JSON indented by two, or one object a line where the extension is <c>.jsonl</c>.</summary>
+    /// <summary>
+    /// Writes a file, complete or not at all, UTF-8: JSON indented by two, or one object a line where the extension is <c>.jsonl</c>.
+    /// </summary>
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="images">The images by key, written in this order.</param>
+    /// <exception cref="ArgumentException">The extension is <c>.csv</c> or <c>.tsv</c>, which are only read.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, ImageMetadata> images)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(images);
+        if (IsTable(path)) throw new ArgumentException($"{path}: tables are only read. Write a .json or .jsonl file.", nameof(path));
         AtomicFile.Write(path, stream =>
         {
             if (IsLines(path)) WriteLines(stream, images);
             else WriteWhole(stream, images);
         });
     }
+
+    /// <summary>What is wrong with an option that names a metadata file to write.</summary>
+    /// <param name="option">The option as code names it.</param>
+    /// <param name="output">Its value.</param>
+    /// <param name="input">The file whose content goes into it; null where there is none.</param>
+    /// <param name="overwrite">Whether a file that is there may be written over.</param>
+    internal static IEnumerable<OptionProblem> OfOutput(string option, string output, string? input, bool overwrite)
+    {
+        if (!AtomicFile.CanWrite(output, out var reason)) yield return new(option, output, reason.TrimEnd('.'), "name another file");
+        else if (IsTable(output)) yield return new(option, output, "tables are only read", "name a .json or .jsonl file");
+        else if (!overwrite && File.Exists(output) && !(input is not null && Path.GetFullPath(input) == Path.GetFullPath(output)))
+            yield return new(option, output, "the file is there already, and would be written over",
+                "set Overwrite, name another file, or name it as the input to add to it");
+    }
+
+    private static bool IsTable(string path) =>
+        MetadataTable.Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     private static bool IsLines(string path) => path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
 
@@ -72,11 +104,20 @@ public static class MetadataFile
     private static OrderedDictionary<string, ImageMetadata> Whole(string path)
     {
         using var document = JsonFile.Parse(path, JsonFile.ReadText(path), Remedy);
-        if (document.RootElement.ValueKind != JsonValueKind.Object)
-            throw new InvalidFileException(path, "the metadata is no JSON object of images by key.", Remedy);
         var images = new OrderedDictionary<string, ImageMetadata>(StringComparer.Ordinal);
         var faults = new List<InvalidFileException>();
-        foreach (var entry in document.RootElement.EnumerateObject()) Try(faults, () => images[entry.Name] = Read(path, $"\"{entry.Name}\"", entry.Value));
+        if (document.RootElement.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var (number, entry) in document.RootElement.EnumerateArray().Index())
+                Try(faults, () => Add(path, $"entry {number + 1}", entry, images));
+            Throw(path, faults);
+            return images;
+        }
+
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            throw new InvalidFileException(path, "the metadata is no JSON object of images by key, and no list of objects.", Remedy);
+        foreach (var entry in document.RootElement.EnumerateObject())
+            Try(faults, () => images[entry.Name] = Read(path, $"\"{entry.Name}\"", entry.Value));
         Throw(path, faults);
         return images;
     }
@@ -88,21 +129,42 @@ public static class MetadataFile
         foreach (var line in JsonFile.ReadText(path).Split('\n'))
         {
             number++;
-            if (!string.IsNullOrWhiteSpace(line)) Try(faults, () => Add(line));
+            if (string.IsNullOrWhiteSpace(line)) continue;
+            Try(faults, () =>
+            {
+                using var document = JsonFile.Parse(path, line, Remedy, number);
+                Add(path, $"line {number}", document.RootElement, images);
+            });
         }
 
         Throw(path, faults);
         return images;
+    }
 
-        void Add(string line)
+    /// <summary>
+    /// Adds an image that an object names by itself: our <c>image_path</c>, or the <c>file_name</c> of other tools, whose caption is a
+    /// <c>text</c>.
+    /// </summary>
+    private static void Add(string path, string place, JsonElement entry, OrderedDictionary<string, ImageMetadata> images)
+    {
+        var name = ImageNames.FirstOrDefault(name => entry.ValueKind == JsonValueKind.Object && entry.TryGetProperty(name, out var key)
+            && key.ValueKind == JsonValueKind.String);
+        if (name is null) throw new InvalidFileException(path, $"{place} is no object with an \"image_path\" or a \"file_name\".", Remedy);
+        var (key, image) = (entry.GetProperty(name).GetString()!, Read(path, place, entry, name));
+        if (name == TheirName) image = WithText(image);
+        if (!images.TryAdd(key, image)) throw new InvalidFileException(path, $"{place}: the image \"{key}\" is there twice.", Remedy);
+    }
+
+    /// <summary>What other tools call the text of an image is its caption, where it has none under that name.</summary>
+    internal static ImageMetadata WithText(ImageMetadata image)
+    {
+        if (image.Caption is not null || image.Others.GetValueOrDefault(TheirText) is not JsonValue value
+            || !value.TryGetValue(out string? text)) return image;
+        return image with
         {
-            using var document = JsonFile.Parse(path, line, Remedy, number);
-            var place = $"line {number}";
-            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("image_path", out var key) || key.ValueKind != JsonValueKind.String)
-                throw new InvalidFileException(path, $"{place} is no object with an \"image_path\".", Remedy);
-            if (!images.TryAdd(key.GetString()!, Read(path, place, document.RootElement, "image_path")))
-                throw new InvalidFileException(path, $"{place}: the image \"{key.GetString()}\" is there twice.", Remedy);
-        }
+            Caption = text,
+            Others = new OrderedDictionary<string, JsonNode?>(image.Others.Where(other => other.Key != TheirText), StringComparer.Ordinal),
+        };
     }
 
     private static void Try(List<InvalidFileException> faults, Action read)
@@ -118,17 +180,19 @@ public static class MetadataFile
     }
 
     /// <summary>Tells all faults at once, as far as anybody reads them.</summary>
-    private static void Throw(string path, List<InvalidFileException> faults)
+    internal static void Throw(string path, List<InvalidFileException> faults)
     {
         const int shown = 20;
         if (faults.Count == 1) throw faults[0];
-        if (faults.Count > 1)
-            throw new InvalidFileException(path, $"{faults.Count} faults: {string.Join(" ", faults.Take(shown).Select(fault => fault.Fault))}{(faults.Count > shown ? " ..." : "")}", Remedy, faults[0]);
+        if (faults.Count < 2) return;
+        var told = string.Join(" ", faults.Take(shown).Select(fault => fault.Fault)) + (faults.Count > shown ? " ..." : "");
+        throw new InvalidFileException(path, $"{faults.Count} faults: {told}", Remedy, faults[0]);
     }
 
     private static ImageMetadata Read(string path, string place, JsonElement entry, string? besides = null)
     {
-        if (entry.ValueKind != JsonValueKind.Object) throw new InvalidFileException(path, $"{place} is no object with a caption and tags.", Remedy);
+        if (entry.ValueKind != JsonValueKind.Object)
+            throw new InvalidFileException(path, $"{place} is no object with a caption and tags.", Remedy);
         var others = new OrderedDictionary<string, JsonNode?>(StringComparer.Ordinal);
         var image = new ImageMetadata { Others = others };
         foreach (var property in entry.EnumerateObject())
@@ -158,7 +222,8 @@ public static class MetadataFile
         {
             if (property.Value.ValueKind == JsonValueKind.Null) return null;
             if (property.Value.ValueKind == JsonValueKind.Array && property.Value.GetArrayLength() == 2
-                && property.Value.EnumerateArray().All(side => side.ValueKind == JsonValueKind.Number) && property.Value[0].TryGetInt32(out var width) && property.Value[1].TryGetInt32(out var height) && width > 0 && height > 0)
+                && property.Value.EnumerateArray().All(side => side.ValueKind == JsonValueKind.Number) && property.Value[0]
+                    .TryGetInt32(out var width) && property.Value[1].TryGetInt32(out var height) && width > 0 && height > 0)
                 return new(width, height);
             throw Wrong(property, "[width, height] in whole pixels");
         }

@@ -6,7 +6,8 @@ namespace StableTune.Data;
 /// <param name="Size">The training size.</param>
 /// <param name="BatchSize">Images in a batch; the last batch of an epoch may have fewer.</param>
 /// <param name="Entries">
-/// Indices of samples, each as often as it is repeated. Of images that share a number of draws (<see cref="SubsetOptions.SamplesPerEpoch"/>)
+/// Indices of samples, each as often as it is repeated. Of images that share a number of draws
+/// (<see cref="SubsetOptions.SamplesPerEpoch"/>)
 /// another choice is drawn in each epoch, of the same length.
 /// </param>
 public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> Entries)
@@ -17,7 +18,8 @@ public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> En
     /// <summary>Whether a batch that is not full is left out (<see cref="DatasetOptions.DropLast"/>).</summary>
     public bool DropLast { get; init; }
 
-    /// <summary>For each entry the regularisation image that is trained beside it (<see cref="PriorStyle.Paired"/>); null without pairs.</summary>
+    /// <summary>For each entry the regularisation image that is trained beside it (<see cref="PriorStyle.Paired"/>); null without
+    /// pairs.</summary>
     public IReadOnlyList<int>? Pairs { get; init; }
 
     /// <summary>Entries at the end of <see cref="Entries"/> that are drawn anew in each epoch.</summary>
@@ -34,8 +36,10 @@ public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> En
     {
         var bucket = new Bucket(size, options.BatchSize, []) { MinibatchRepeat = options.MinibatchRepeat, DropLast = options.DropLast };
         if (options.PriorStyle == PriorStyle.Paired)
-            return bucket with { Entries = Rounds(samples, regularization: false), Pairs = Rounds(samples, regularization: true) is { Count: > 0 } pairs ? pairs : null };
-        List<int> entries = [.. samples.Where(sample => sample.CountedGroup == 0).SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))];
+            return bucket with { Entries = Rounds(samples, regularization: false),
+                Pairs = Rounds(samples, regularization: true) is { Count: > 0 } pairs ? pairs : null };
+        List<int> entries = [.. samples.Where(sample => sample.CountedGroup == 0)
+            .SelectMany(sample => Enumerable.Repeat(sample.Index, sample.Repeats))];
         var counted = new List<CountedEntries>();
         foreach (var group in samples.Where(sample => sample.CountedGroup > 0).GroupBy(sample => sample.CountedGroup))
         {
@@ -61,7 +65,8 @@ public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> En
         for (var round = 0; ; round++)
         {
             var before = entries.Count;
-            entries.AddRange(samples.Where(sample => sample.Subset.IsRegularization == regularization && sample.Repeats > round).Select(sample => sample.Index));
+            entries.AddRange(samples.Where(sample => sample.Subset.IsRegularization == regularization && sample.Repeats > round)
+                .Select(sample => sample.Index));
             if (entries.Count == before) return entries;
         }
     }
@@ -73,7 +78,8 @@ public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> En
 /// <param name="Samples">Indices of the images.</param>
 internal sealed record CountedEntries(int First, int Draws, IReadOnlyList<int> Samples)
 {
-    /// <summary>The draws of one epoch: the images in random order, again and again in another, of which each epoch takes the next few.</summary>
+    /// <summary>The draws of one epoch: the images in random order, again and again in another, of which each epoch takes the next
+    /// few.</summary>
     /// <param name="entries">Receives them, at their place.</param>
     /// <param name="seeds">The seeds of these images alone.</param>
     /// <param name="epoch">The epoch, from 1.</param>

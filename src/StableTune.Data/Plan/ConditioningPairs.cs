@@ -10,7 +10,8 @@ internal static class ConditioningPairs
     /// <param name="folder">The folder of the second images.</param>
     /// <param name="extensions">The extensions that are taken, in lower case.</param>
     /// <param name="problems">Receives images without one, and second images without image, each kind in one problem.</param>
-    internal static List<DatasetItem> Find(List<DatasetItem> items, string folder, IReadOnlyList<string> extensions, List<OptionProblem> problems)
+    internal static List<DatasetItem> Find(
+        List<DatasetItem> items, string folder, IReadOnlyList<string> extensions, List<OptionProblem> problems)
     {
         const string option = "SubsetOptions.ConditioningFolder";
         // Of two with the same name the first in the order of names is taken, as in the reference.
@@ -20,10 +21,12 @@ internal static class ConditioningPairs
         var paired = items.ConvertAll(item => item.ConditioningPath is not null ? item : item with { ConditioningPath = Of(item) });
         var missing = paired.Where(item => item.ConditioningPath is null).Select(item => item.Path).ToList();
         if (missing.Count > 0)
-            problems.Add(new(option, folder, $"{missing.Count} image(s) have no image of the same name in it: {List(missing)}", "add them, or take the images out"));
+            problems.Add(new(option, folder, $"{missing.Count} image(s) have no image of the same name in it: {List(missing)}",
+                "add them, or take the images out"));
         var extra = second.Where(entry => !used.Contains(entry.Key)).Select(entry => entry.Value).ToList();
         if (extra.Count > 0)
-            problems.Add(new(option, folder, $"{extra.Count} image(s) in it belong to no image: {List(extra)}", "take them out, or add the images they belong to"));
+            problems.Add(new(option, folder, $"{extra.Count} image(s) in it belong to no image: {List(extra)}",
+                "take them out, or add the images they belong to"));
         return paired;
 
         string? Of(DatasetItem item)

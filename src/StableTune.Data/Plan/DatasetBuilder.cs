@@ -43,7 +43,11 @@ public sealed class DatasetBuilder
     /// <param name="folder">The folder. A name like <c>20_sls frog</c> also gives repeats and class tokens.</param>
     /// <param name="options">How they are trained; what is set here goes before the folder's name.</param>
     public DatasetBuilder AddFolder(string folder, SubsetOptions? options = null) =>
-        Add(new FolderSource(folder) { CaptionExtension = options?.CaptionExtension }, options);
+        Add(new FolderSource(folder)
+        {
+            CaptionExtensions = options?.CaptionExtensions ?? CaptionFiles.Default, CaptionsByFullName = options?.CaptionsByFullName
+                ?? false,
+        }, options);
 
     /// <summary>Adds the images of a folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -56,14 +60,19 @@ public sealed class DatasetBuilder
     /// <param name="root">The parent folder.</param>
     /// <param name="options">How they are trained; what is set here holds for all of them.</param>
     public DatasetBuilder AddDreamBoothRoot(string root, SubsetOptions? options = null) =>
-        Add(new DreamBoothRootSource(root) { CaptionExtension = options?.CaptionExtension }, options);
+        Add(new DreamBoothRootSource(root)
+        {
+            CaptionExtensions = options?.CaptionExtensions ?? CaptionFiles.Default, CaptionsByFullName = options?.CaptionsByFullName
+                ?? false,
+        }, options);
 
     /// <summary>Adds regularisation images: all folders named as in <c>1_frog</c> inside a folder.</summary>
     /// <param name="root">The parent folder, what sd-scripts calls <c>reg_data_dir</c>.</param>
     public DatasetBuilder AddRegularizationRoot(string root) => AddDreamBoothRoot(root, new SubsetOptions { IsRegularization = true });
 
     /// <summary>Adds the images that a metadata file lists with captions and tags; see <see cref="MetadataSource"/>.</summary>
-    /// <param name="file">The metadata file of fine-tuning, <c>.json</c> or <c>.jsonl</c>.</param>
+    /// <param name="file">The metadata file of fine-tuning, <c>.json</c> or <c>.jsonl</c>, or a list with <c>file_name</c> and <c>text</c>
+    /// (also <c>.csv</c>).</param>
     /// <param name="imageFolder">Where relative paths and bare names start from; null for the folder of the file.</param>
     /// <param name="options">How they are trained.</param>
     public DatasetBuilder AddMetadata(string file, string? imageFolder = null, SubsetOptions? options = null)
@@ -72,12 +81,23 @@ public sealed class DatasetBuilder
         return Add(new MetadataSource(file, imageFolder) { Separator = captions.Separator, Wildcard = captions.Wildcard }, options);
     }
 
-    /// <summary>Adds a data set in the layout of sd-trainer, with latents, captions, control pictures, masks, tagger's features and text encoder outputs as they were prepared; see <see cref="SdTrainerSource"/>.</summary>
-    /// <param name="folder">The folder with <c>buckets.json</c>, whose sizes count; the resolution does not.</param>
-    /// <param name="options">How the images are trained.</param>
-    public DatasetBuilder AddSdTrainer(string folder, SubsetOptions? options = null) => Add(new SdTrainerSource(folder), options);
+    /// <summary>
+    /// Adds a data set in the layout of sd-trainer, with latents, captions, control pictures, masks, tagger's features and text encoder
+    /// outputs as they were prepared; see <see cref="SdTrainerSource"/>.
+    /// </summary>
+    /// <param name="folder">The folder with <c>buckets.json</c>, whose sizes count: a resolution is not needed.</param>
+    /// <param name="options">How the images are trained. A prefix of captions is put before them without a blank, unless they say
+    /// otherwise.</param>
+    public DatasetBuilder AddSdTrainer(string folder, SubsetOptions? options = null)
+    {
+        options ??= new();
+        var captions = options.Captions with { PrefixSeparator = options.Captions.PrefixSeparator ?? "" };
+        return Add(new SdTrainerSource(folder), options with { Captions = captions });
+    }
 
-    /// <summary>Trains another data set in the same run, with its own resolution, batch size and buckets: an epoch holds the batches of both.</summary>
+    /// <summary>
+    /// Trains another data set in the same run, with its own resolution, batch size and buckets: an epoch holds the batches of both.
+    /// </summary>
     /// <param name="another">The other one; what is said to it later does not count here.</param>
     public DatasetBuilder AddDataset(DatasetBuilder another)
     {
@@ -101,7 +121,9 @@ public sealed class DatasetBuilder
     /// <summary>Chooses each image's size in another way than one size for all.</summary>
     public DatasetBuilder WithBucketing(IBucketing bucketing) => WithOptions(Plan.Options with { Bucketing = bucketing });
 
-    /// <summary>Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an area.</summary>
+    /// <summary>
+    /// Trains each image in about its own shape, as <see cref="AspectBuckets"/> does; the resolution then stands for an area.
+    /// </summary>
     /// <param name="buckets">Limits and step; null for the usual ones.</param>
     public DatasetBuilder WithBuckets(AspectBuckets? buckets = null) => WithBucketing(buckets ?? new());
 

@@ -17,7 +17,8 @@ public sealed record DatasetPlan : OptionsBase
     /// <summary>The subsets, in the order in which they were added.</summary>
     public ImmutableArray<SubsetPlan> Subsets { get; init; } = [];
 
-    /// <summary>Data sets trained in the same run, each with its own resolution, batch size and buckets: an epoch holds the batches of all.</summary>
+    /// <summary>Data sets trained in the same run, each with its own resolution, batch size and buckets: an epoch holds the batches of
+    /// all.</summary>
     public ImmutableArray<DatasetPlan> Others { get; init; } = [];
 
     /// <summary>What the user should know of how the plan came about; becomes part of the data set's warnings.</summary>
@@ -33,7 +34,8 @@ public sealed record DatasetPlan : OptionsBase
     public DatasetInspection Inspect() => DatasetAssembly.Inspect(this);
 
     /// <summary>Makes the data set.</summary>
-    /// <exception cref="InvalidOptionsException">Options, folders, captions or image headers are wrong; the message lists every fault.</exception>
+    /// <exception cref="InvalidOptionsException">Options, folders, captions or image headers are wrong; the message lists every
+    /// fault.</exception>
     public TrainingDataset Build()
     {
         var inspection = Inspect();

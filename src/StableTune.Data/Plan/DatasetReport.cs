@@ -20,7 +20,13 @@ internal static class DatasetReport
             Line($"  {folder.Name}: {folder.ImageCount} images x {folder.Repeats}{role}{tokens}");
         }
 
-        foreach (var bucket in dataset.Buckets) Line($"  size {bucket.Size}: {bucket.Entries.Count} with repeats, {bucket.BatchCount} batches");
+        foreach (var bucket in dataset.Buckets)
+        {
+            var images = bucket.Entries.Distinct().Count();
+            Line($"  size {bucket.Size}: {images} images, {bucket.Entries.Count} with repeats, {bucket.BatchCount} batches");
+        }
+
+        Line($"  mean aspect error: {dataset.MeanAspectRatioError:0.####} (width / height of the training size against that of the image)");
         foreach (var warning in dataset.Notes) Line($"  note: {warning}");
         return text.ToString();
     }
@@ -29,8 +35,10 @@ internal static class DatasetReport
     private static string Batches(TrainingDataset dataset)
     {
         var sizes = dataset.Parts.GroupBy(part => part.Options.BatchSize, part => part.BatchesPerEpoch).ToList();
-        return sizes is [var only] ? Of(only) : string.Create(CultureInfo.InvariantCulture, $"{dataset.BatchesPerEpoch} batches ({string.Join(", ", sizes.Select(Of))})");
+        return sizes is [var only] ? Of(only)
+            : string.Create(CultureInfo.InvariantCulture, $"{dataset.BatchesPerEpoch} batches ({string.Join(", ", sizes.Select(Of))})");
 
-        string Of(IGrouping<int, int> batches) => string.Create(CultureInfo.InvariantCulture, $"{batches.Sum()}{(sizes.Count == 1 ? " batches" : "")} of {batches.Key}");
+        string Of(IGrouping<int, int> batches) =>
+            string.Create(CultureInfo.InvariantCulture, $"{batches.Sum()}{(sizes.Count == 1 ? " batches" : "")} of {batches.Key}");
     }
 }

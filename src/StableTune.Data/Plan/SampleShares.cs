@@ -3,7 +3,8 @@ namespace StableTune.Data;
 /// <summary>Divides a number of draws.</summary>
 internal static class SampleShares
 {
-    /// <summary>Whole shares of at least 1 that are as near to the weights as they can be, and together the total (largest remainders).</summary>
+    /// <summary>Whole shares of at least 1 that are as near to the weights as they can be, and together the total (largest
+    /// remainders).</summary>
     /// <param name="weights">Positive numbers.</param>
     /// <param name="total">What is divided; at least as much as there are weights.</param>
     internal static int[] Of(IReadOnlyList<double> weights, int total)
@@ -18,7 +19,8 @@ internal static class SampleShares
             for (var i = 0; i < shares.Length; i++)
             {
                 if (given > total && shares[i] == 1) continue;
-                if (place < 0 || (given < total ? exact[i] - shares[i] > exact[place] - shares[place] : exact[i] - shares[i] < exact[place] - shares[place])) place = i;
+                if (place < 0 || (given < total ? exact[i] - shares[i] > exact[place] - shares[place]
+                    : exact[i] - shares[i] < exact[place] - shares[place])) place = i;
             }
 
             shares[place] += given < total ? 1 : -1;

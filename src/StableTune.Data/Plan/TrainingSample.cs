@@ -2,70 +2,60 @@ using StableTune.Imaging;
 
 namespace StableTune.Data;
 
-/// <summary>One image of a built data set, with all that was decided about it.</summary>
+/// <summary>One image of a built data set: what its source said of it, and what building decided about it.</summary>
 public sealed record TrainingSample
 {
-    /// <summary>Its place in <see cref="TrainingDataset.Samples"/>.</summary>
+    /// <summary>Its place in <see cref="TrainingDataset.Samples"/>, from 0.</summary>
     public required int Index { get; init; }
 
-    /// <summary>The image file.</summary>
-    public required string Path { get; init; }
+    /// <summary>
+    /// The image as its source described it, with its size: file or picture, second image, and whatever files came with it.
+    /// </summary>
+    public required DatasetItem Item { get; init; }
 
-    /// <summary>The picture where it is no file, so that <see cref="Path"/> is only its name; null for files.</summary>
-    public IImageSource? Image { get; init; }
+    /// <summary>The image file; only a name where the picture is no file (<see cref="DatasetItem.Image"/>).</summary>
+    public string Path => Item.Path;
 
-    /// <summary>Its second image, what a ControlNet is shown or a mask; null where the subset has none.</summary>
-    public string? ConditioningPath { get; init; }
+    /// <summary>Width and height of the picture in pixels, turned as it will be trained.</summary>
+    public PixelSize ImageSize => Item.Size!.Value;
 
     /// <summary>The folder that it is counted under in reports and metadata: the bare name.</summary>
     public required string Folder { get; init; }
 
-    /// <summary>Width and height of the picture, turned as it will be trained.</summary>
-    public required PixelSize ImageSize { get; init; }
-
-    /// <summary>The size of the picture before it was prepared for training, which SDXL is told; null where <see cref="ImageSize"/> is that size.</summary>
-    public PixelSize? OriginalSize { get; init; }
-
-    /// <summary>Whether the image is gone and only its cached latents are left.</summary>
-    public bool IsCachedOnly { get; init; }
-
-    /// <summary>A file with its latents that came with the data set (<c>.npy</c>, unscaled, [4, H/8, W/8]); null where there is none.</summary>
-    public string? LatentsPath { get; init; }
-
-    /// <summary>A file that says how much each place of its latents counts (<c>.npz</c>, <c>arr_0</c>, [H/8, W/8]); null where there is none.</summary>
-    public string? MaskPath { get; init; }
-
-    /// <summary>A file with what a tagger saw in it (<c>.npz</c>, <c>controll</c>, [D]); null where there is none.</summary>
-    public string? PromptFreePath { get; init; }
-
-    /// <summary>A file with the text encoder's outputs that came with the data set (<c>.npz</c>, <c>encoder_hidden_state</c> [L, C], <c>pooled_output</c> [D]); null where the caption is encoded.</summary>
-    public string? TextOutputsPath { get; init; }
-
-    /// <summary>How it comes to its training size.</summary>
+    /// <summary>How the picture comes to its training size.</summary>
     public required Framing Framing { get; init; }
 
-    /// <summary>The caption before the pipeline: from its file, else the class tokens, else empty. Several lines only with wildcards.</summary>
+    /// <summary>
+    /// The caption before it is changed from use to use: from its file, else the class tokens, else empty. It has several lines only where
+    /// <see cref="CaptionOptions.Wildcard"/> chooses one of them.
+    /// </summary>
     public required string Caption { get; init; }
 
-    /// <summary>What is done to the caption at each use.</summary>
+    /// <summary>What is done to the caption each time the image is drawn.</summary>
     public required CaptionPipeline Captions { get; init; }
 
-    /// <summary>The subset's options.</summary>
+    /// <summary>The options of the subset that it belongs to.</summary>
     public required SubsetOptions Subset { get; init; }
 
-    /// <summary>Options of the data set that it belongs to.</summary>
+    /// <summary>The options of the data set that it belongs to.</summary>
     public required DatasetOptions Dataset { get; init; }
 
-    /// <summary>Times it occurs in an epoch. Of a regularisation image: after balancing.</summary>
+    /// <summary>Times it occurs in an epoch, at least 1. Of a regularisation image: after balancing.</summary>
     public required int Repeats { get; init; }
 
-    /// <summary>The group of images that share a number of draws (<see cref="SubsetOptions.SamplesPerEpoch"/>), from 1; 0 where repeats decide.</summary>
+    /// <summary>Factor of its loss: 1, or <see cref="DatasetOptions.PriorLossWeight"/> for a regularisation image.</summary>
+    public float LossWeight => Subset.IsRegularization ? (float)Dataset.PriorLossWeight : 1f;
+
+    /// <summary>
+    /// Whether its training size is that of a metadata file, so that nobody knows how the picture was cut when its latents were made.
+    /// </summary>
+    internal bool IsSizedByMetadata { get; init; }
+
+    /// <summary>
+    /// The group of images that share a number of draws (<see cref="SubsetOptions.SamplesPerEpoch"/>), from 1; 0 where repeats decide.
+    /// </summary>
     internal int CountedGroup { get; init; }
 
     /// <summary>How it is resized; null takes the usual way for its size.</summary>
     internal Interpolation? Interpolation => Subset.Interpolation ?? Dataset.Interpolation;
-
-    /// <summary>Factor of its loss: 1, or the prior loss weight of a regularisation image.</summary>
-    public float LossWeight => Subset.IsRegularization ? (float)Dataset.PriorLossWeight : 1f;
 }
-

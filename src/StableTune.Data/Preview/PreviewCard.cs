@@ -15,7 +15,8 @@ internal sealed record PreviewUse(int Epoch, string Caption, bool Flipped);
 /// <param name="Mask">Its mask, as JPEG; null without.</param>
 /// <param name="Second">Its second image, as JPEG; null without.</param>
 /// <param name="Fault">Why it cannot be read; null when it can.</param>
-internal sealed record PreviewCard(TrainingSample Sample, IReadOnlyList<PreviewUse> Uses, byte[]? Picture, byte[]? Mask, byte[]? Second, string? Fault)
+internal sealed record PreviewCard(
+    TrainingSample Sample, IReadOnlyList<PreviewUse> Uses, byte[]? Picture, byte[]? Mask, byte[]? Second, string? Fault)
 {
     private const int Quality = 80;
 
@@ -23,12 +24,16 @@ internal sealed record PreviewCard(TrainingSample Sample, IReadOnlyList<PreviewU
     internal static PreviewCard Make(SampleFiles files, IReadOnlyList<PreviewUse> uses, ImageDraw draw, int side)
     {
         var sample = files.Sample;
-        if (files.Image is not { } image) return new(sample, uses, null, null, null, files.FaultText ?? "the image is gone, its cached latents are trained");
+        if (files.Image is not { } image)
+            return new(sample, uses, null, null, null, files.FaultText ?? "the image is gone, its cached latents are trained");
         try
         {
-            if (!draw.IsPlainOrMirrored(sample)) (image, files) = (ImagePreparation.Load(sample, draw), files with { Second = files.Second is null ? null : ImagePreparation.LoadConditioning(sample, draw) });
+            if (!draw.IsPlainOrMirrored(sample))
+                (image, files) = (ImagePreparation.Load(sample, draw),
+                files with { Second = files.Second is null ? null : ImagePreparation.LoadConditioning(sample, draw) });
             else if (draw.Flip) (image, files) = (image.FlipHorizontal(), files with { Second = files.Second?.FlipHorizontal() });
-            return new(sample, uses, Small(image.WithoutAlpha(), side), MaskPicture(sample, draw, image, files.Second) is { } mask ? Small(mask, side) : null,
+            return new(sample, uses, Small(image.WithoutAlpha(), side),
+                MaskPicture(sample, draw, image, files.Second) is { } mask ? Small(mask, side) : null,
                 files.Second is { } second ? Small(second, side) : null, null);
         }
         catch (InvalidFileException e)
@@ -51,6 +56,7 @@ internal sealed record PreviewCard(TrainingSample Sample, IReadOnlyList<PreviewU
     private static byte[] Small(PixelImage image, int side)
     {
         var scale = Math.Min(1.0, (double)side / Math.Max(image.Width, image.Height));
-        return ImageFile.EncodeJpeg(ImageResize.Resize(image, Math.Max(1, (int)(image.Width * scale)), Math.Max(1, (int)(image.Height * scale))), Quality);
+        return ImageFile.EncodeJpeg(ImageResize.Resize(
+            image, Math.Max(1, (int)(image.Width * scale)), Math.Max(1, (int)(image.Height * scale))), Quality);
     }
 }

@@ -15,11 +15,15 @@ public sealed record PreviewOptions : OptionsBase
     /// <summary>Images shown at most; the tables count all. Default 400.</summary>
     public int MaxImages { get; init; } = 400;
 
-    /// <summary>The seed of the run that is to be shown. Default 42, as a run's.</summary>
-    public long Seed { get; init; } = 42;
+    /// <summary>The seed of the run that is to be shown. Null, the default, for the run's where one is previewed, else 42.</summary>
+    public long? Seed { get; init; }
 
-    /// <summary>Optimizer steps of the run, where token warm-up is a share of them; 0 where it is not known.</summary>
-    public int TotalSteps { get; init; }
+    /// <summary>Optimizer steps of the run, where token warm-up is a share of them. Null, the default, for the run's where one is
+    /// previewed,
+    /// else not known.</summary>
+    public int? TotalSteps { get; init; }
+
+    internal long EffectiveSeed => Seed ?? 42;
 
     /// <summary>What counts as odd, and how tokens are counted.</summary>
     public DatasetCheckOptions Check { get; init; } = new();
@@ -28,7 +32,8 @@ public sealed record PreviewOptions : OptionsBase
     public override IEnumerable<OptionProblem> Validate()
     {
         if (Epochs is < 1 or > 100) yield return Problem(Epochs, "the number of epochs must be within 1 and 100", "3 shows what varies");
-        if (ThumbnailSide is < 16 or > 2048) yield return Problem(ThumbnailSide, "the side must be within 16 and 2048 pixels", "224 is customary");
+        if (ThumbnailSide is < 16 or > 2048)
+            yield return Problem(ThumbnailSide, "the side must be within 16 and 2048 pixels", "224 is customary");
         if (MaxImages < 1) yield return Problem(MaxImages, "at least 1 image is to be shown", "400 keeps the page small");
         foreach (var problem in Check.Validate()) yield return problem;
     }

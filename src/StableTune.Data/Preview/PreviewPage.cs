@@ -25,10 +25,13 @@ internal static class PreviewPage
         .bad { color: var(--bad); } .odd { color: var(--odd); }
         """;
 
-    internal static string Write(TrainingDataset dataset, PreviewOptions options, IReadOnlyList<PreviewCard> cards, DatasetCheckReport findings)
+    internal static string Write(TrainingDataset dataset, PreviewOptions options, IReadOnlyList<PreviewCard> cards,
+        DatasetCheckReport findings)
     {
         var page = new StringBuilder();
-        page.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>")
+        page.Append(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+                + "content=\"width=device-width\">\n<title>")
             .Append(Text(options.Title)).Append("</title>\n<style>\n").Append(Style).Append("\n</style>\n</head>\n<body>\n");
         Head(page, dataset, options, cards.Count);
         Folders(page, dataset);
@@ -37,8 +40,10 @@ internal static class PreviewPage
         var oddities = findings.Findings.ToLookup(finding => finding.Path, StringComparer.Ordinal);
         foreach (var size in cards.GroupBy(card => (card.Sample.Framing.Size, card.Sample.Dataset)))
         {
-            page.Append(Invariant($"<h2>{size.Key.Size}</h2>\n<div class=\"cards\">\n"));
-            foreach (var card in size) Card(page, card, options, oddities[card.Sample.Path].Where(finding => finding.Size is not { } at || at == card.Sample.Framing.Size));
+            page.Append(string.Create(CultureInfo.InvariantCulture, $"<h2>{size.Key.Size}</h2>\n<div class=\"cards\">\n"));
+            foreach (var card in size)
+                Card(page, card, options, oddities[card.Sample.Path]
+                    .Where(finding => finding.Size is not { } at || at == card.Sample.Framing.Size));
             page.Append("</div>\n");
         }
 
@@ -48,46 +53,67 @@ internal static class PreviewPage
     private static void Head(StringBuilder page, TrainingDataset dataset, PreviewOptions options, int shown)
     {
         var drawn = dataset.Buckets.Sum(bucket => bucket.Entries.Count);
-        page.Append(Invariant($"<h1>{Text(options.Title)}</h1>\n<p class=\"lead\">{dataset.Samples.Count} images, {drawn} with repeats, {dataset.BatchesPerEpoch} batches in an epoch. "))
-            .Append(shown < dataset.Samples.Count ? Invariant($"{shown} images are shown. ") : "")
-            .Append(Invariant($"Pictures, captions and mirror images are those of a run with seed {options.Seed}.</p>\n"));
+        page.Append(
+            string.Create(CultureInfo.InvariantCulture,
+            $"<h1>{Text(options.Title)}</h1>\n<p class=\"lead\">{dataset.Samples.Count} images, {drawn} with repeats, "
+                + $"{dataset.BatchesPerEpoch} batches in an epoch. "))
+            .Append(shown < dataset.Samples.Count ? string.Create(CultureInfo.InvariantCulture, $"{shown} images are shown. ") : "")
+            .Append(string.Create(CultureInfo.InvariantCulture,
+                $"Pictures, captions and mirror images are those of a run with seed {options.EffectiveSeed}.</p>\n"));
     }
 
     private static void Folders(StringBuilder page, TrainingDataset dataset)
     {
-        page.Append("<h2>Folders</h2>\n<table class=\"text\"><tr><th>folder</th><th>images</th><th>repeats</th><th>role</th><th>class tokens</th></tr>\n");
+        page.Append(
+            "<h2>Folders</h2>\n<table class=\"text\"><tr><th>folder</th><th>images</th><th>repeats</th><th>role</th><th>class "
+                + "tokens</th></tr>\n");
         foreach (var folder in dataset.Folders)
-            page.Append(Invariant($"<tr><td>{Text(folder.Name)}</td><td>{folder.ImageCount}</td><td>{folder.Repeats}</td>"))
-                .Append(Invariant($"<td>{(folder.Options.IsRegularization ? "regularisation" : "training")}</td><td>{Text(folder.ClassTokens ?? "")}</td></tr>\n"));
+            page.Append(string.Create(CultureInfo.InvariantCulture,
+                $"<tr><td>{Text(folder.Name)}</td><td>{folder.ImageCount}</td><td>{folder.Repeats}</td>"))
+                .Append(string.Create(CultureInfo.InvariantCulture,
+                    $"<td>{(folder.Options.IsRegularization ? "regularisation" : "training")}</td>"
+                    + $"<td>{Text(folder.ClassTokens ?? "")}</td></tr>\n"));
         page.Append("</table>\n");
     }
 
     private static void Buckets(StringBuilder page, TrainingDataset dataset)
     {
-        page.Append("<h2>Sizes</h2>\n<table><tr><th>size</th><th>images</th><th>with repeats</th><th>batches</th><th>batch size</th><th>cut away</th><th>enlarged</th><th>shape error</th></tr>\n");
+        page.Append(
+            "<h2>Sizes</h2>\n<table><tr><th>size</th><th>images</th><th>with repeats</th><th>batches</th><th>batch size</th><th>cut "
+                + "away</th><th>enlarged</th><th>shape error</th></tr>\n");
         foreach (var bucket in dataset.Buckets)
         {
             TrainingSample[] samples = [.. bucket.Entries.Distinct().Select(index => dataset.Samples[index])];
             var lost = samples.Average(sample => 1 - ((double)sample.Framing.Size.Area / sample.Framing.Resized.Area));
             var enlarged = samples.Count(sample => sample.Framing.Resized.Width > sample.ImageSize.Width);
             var error = samples.Average(sample => Math.Abs(sample.Framing.Size.AspectRatio - sample.ImageSize.AspectRatio));
-            page.Append(Invariant($"<tr><td>{bucket.Size}</td><td>{samples.Length}</td><td>{bucket.Entries.Count}</td><td>{bucket.BatchCount}</td><td>{bucket.BatchSize}</td>"))
-                .Append(Invariant($"<td>{lost:P1}</td><td>{enlarged}</td><td>{error:0.000}</td></tr>\n"));
+            page.Append(
+                string.Create(CultureInfo.InvariantCulture,
+                $"<tr><td>{bucket.Size}</td><td>{samples.Length}</td><td>{bucket.Entries.Count}</td>"
+                    + $"<td>{bucket.BatchCount}</td><td>{bucket.BatchSize}</td>"))
+                .Append(string.Create(CultureInfo.InvariantCulture, $"<td>{lost:P1}</td><td>{enlarged}</td><td>{error:0.000}</td></tr>\n"));
         }
 
-        page.Append(Invariant($"</table>\n<p class=\"lead\">Mean shape error {dataset.MeanAspectRatioError:0.0000}.</p>\n"));
+        page.Append(string.Create(CultureInfo.InvariantCulture,
+            $"</table>\n<p class=\"lead\">Mean shape error {dataset.MeanAspectRatioError:0.0000}.</p>\n"));
     }
 
     private static void Findings(StringBuilder page, TrainingDataset dataset, DatasetCheckReport findings)
     {
         if (findings.Findings.Count == 0 && !dataset.Notes.Any()) return;
-        page.Append(Invariant($"<h2>Notes</h2>\n<p>{findings.ErrorCount} errors, {findings.WarningCount} warnings.</p>\n<ul>\n"));
-        foreach (var warning in dataset.Notes) page.Append(Invariant($"<li>{Text(warning)}</li>\n"));
+        page.Append(string.Create(CultureInfo.InvariantCulture,
+            $"<h2>Notes</h2>\n<p>{findings.ErrorCount} errors, {findings.WarningCount} warnings.</p>\n<ul>\n"));
+        foreach (var warning in dataset.Notes) page.Append(string.Create(CultureInfo.InvariantCulture, $"<li>{Text(warning)}</li>\n"));
         page.Append("</ul>\n");
         foreach (var kind in findings.Findings.GroupBy(finding => (finding.Severity, finding.Kind)))
         {
-            page.Append(Invariant($"<details{(kind.Key.Severity == FindingSeverity.Error ? " open" : "")}><summary class=\"{Color(kind.Key.Severity)}\">{kind.Key.Kind}: {kind.Count()}</summary>\n<table class=\"text\">\n"));
-            foreach (var finding in kind) page.Append(Invariant($"<tr><td>{Text(finding.Path)}</td><td>{Text(finding.Message)}</td></tr>\n"));
+            page.Append(
+                string.Create(CultureInfo.InvariantCulture,
+                $"<details{(kind.Key.Severity == FindingSeverity.Error ? " open" : "")}><summary "
+                    + $"class=\"{Color(kind.Key.Severity)}\">{kind.Key.Kind}: {kind.Count()}</summary>\n<table class=\"text\">\n"));
+            foreach (var finding in kind)
+                page.Append(string.Create(CultureInfo.InvariantCulture,
+                    $"<tr><td>{Text(finding.Path)}</td><td>{Text(finding.Message)}</td></tr>\n"));
             page.Append("</table></details>\n");
         }
     }
@@ -99,29 +125,38 @@ internal static class PreviewPage
         Picture(page, card.Picture, "as the model sees it");
         Picture(page, card.Mask, "mask");
         Picture(page, card.Second, "second image");
-        if (card.Fault is { } fault) page.Append(Invariant($"<span class=\"bad\">{Text(fault)}</span>"));
-        page.Append(Invariant($"</div><b>{Text(Path.GetFileName(sample.Path))}</b><small>{Text(sample.Folder)} · {sample.ImageSize} → {framing.Resized}, cut at {framing.Left},{framing.Top}</small><br>"));
-        Tag(page, Invariant($"× {sample.Repeats}"));
-        if (sample.Subset.IsRegularization) Tag(page, Invariant($"regularisation, weight {sample.LossWeight}"));
-        if (options.Check.CountTokens is { } count) Tag(page, Invariant($"{count(sample.Caption)} tokens"));
+        if (card.Fault is { } fault) page.Append(string.Create(CultureInfo.InvariantCulture, $"<span class=\"bad\">{Text(fault)}</span>"));
+        page.Append(
+            string.Create(CultureInfo.InvariantCulture,
+            $"</div><b>{Text(Path.GetFileName(sample.Path))}</b><small>{Text(sample.Folder)} · {sample.ImageSize} → {framing.Resized}, "
+                + $"cut at {framing.Left},{framing.Top}</small><br>"));
+        Tag(page, string.Create(CultureInfo.InvariantCulture, $"× {sample.Repeats}"));
+        if (sample.Subset.IsRegularization)
+            Tag(page, string.Create(CultureInfo.InvariantCulture, $"regularisation, weight {sample.LossWeight}"));
+        if (options.Check.CountTokens is { } count)
+            Tag(page, string.Create(CultureInfo.InvariantCulture, $"{count(sample.Caption)} tokens"));
         foreach (var finding in findings) Tag(page, finding.Kind.ToString(), Color(finding.Severity), finding.Message);
         page.Append("<ol>");
         foreach (var use in card.Uses)
-            page.Append(Invariant($"<li>{(use.Caption.Length == 0 ? "<i>no text</i>" : Text(use.Caption))}{(use.Flipped ? " <span class=\"tag\">mirrored</span>" : "")}</li>"));
+            page.Append(
+                string.Create(CultureInfo.InvariantCulture,
+                $"<li>{(use.Caption.Length == 0 ? "<i>no text</i>" : Text(use.Caption))}"
+                    + $"{(use.Flipped ? " <span class=\"tag\">mirrored</span>" : "")}</li>"));
         page.Append("</ol></div>\n");
     }
 
     private static void Picture(StringBuilder page, byte[]? jpeg, string title)
     {
-        if (jpeg is not null) page.Append(Invariant($"<img title=\"{title}\" alt=\"{title}\" loading=\"lazy\" src=\"data:image/jpeg;base64,{Convert.ToBase64String(jpeg)}\">"));
+        if (jpeg is not null)
+            page.Append(
+            string.Create(CultureInfo.InvariantCulture,
+            $"<img title=\"{title}\" alt=\"{title}\" loading=\"lazy\" src=\"data:image/jpeg;base64,{Convert.ToBase64String(jpeg)}\">"));
     }
 
     private static void Tag(StringBuilder page, string text, string kind = "", string title = "") =>
-        page.Append(Invariant($"<span class=\"tag {kind}\" title=\"{Text(title)}\">{Text(text)}</span>"));
+        page.Append(string.Create(CultureInfo.InvariantCulture, $"<span class=\"tag {kind}\" title=\"{Text(title)}\">{Text(text)}</span>"));
 
     private static string Color(FindingSeverity severity) => severity == FindingSeverity.Error ? "bad" : "odd";
 
     private static string Text(string text) => WebUtility.HtmlEncode(text);
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -10,9 +10,11 @@ internal static class FolderWork
     /// <param name="progress">Counts files.</param>
     /// <param name="cancellationToken">Ends the work between files.</param>
     internal static PreparationReport Run(
-        IReadOnlyList<string> files, string stage, Func<string, IEnumerable<SkippedFile>> work, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+        IReadOnlyList<string> files, string stage, Func<string, IEnumerable<SkippedFile>> work, IProgress<WorkProgress>? progress,
+            CancellationToken cancellationToken)
     {
-        var skipped = OrderedWork.Run(files.Count, Environment.ProcessorCount, stage, i => Attempt(files[i], work), progress, cancellationToken);
+        var skipped = OrderedWork.Run(files.Count, Environment.ProcessorCount, stage, i =>
+            Attempt(files[i], work), progress, cancellationToken);
         return new PreparationReport(skipped.Count(list => list.Count == 0), [.. skipped.SelectMany(list => list)]);
     }
 

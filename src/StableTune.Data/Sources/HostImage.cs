@@ -3,7 +3,9 @@ using StableTune.Imaging;
 
 namespace StableTune;
 
-/// <summary>Pictures of a host for <see cref="DatasetBuilder.AddImages"/>: pixels, the bytes of a file, or whatever opens a stream.</summary>
+/// <summary>
+/// Pictures of a host for <see cref="DatasetBuilder.AddImages"/>: pixels, the bytes of a file, or whatever opens a stream.
+/// </summary>
 public static class HostImage
 {
     /// <summary>Pixels.</summary>
@@ -29,7 +31,8 @@ public static class HostImage
 
     /// <summary>A file of one of these kinds that is read anew each time.</summary>
     /// <param name="name">What messages call it.</param>
-    /// <param name="open">Opens a stream that begins with the file and ends with it; called by several threads, each disposes what it got.</param>
+    /// <param name="open">Opens a stream that begins with the file and ends with it; called by several threads, each disposes what it
+    /// got.</param>
     /// <exception cref="ArgumentException">The name is blank.</exception>
     public static IImageSource FromStream(string name, Func<Stream> open)
     {
@@ -50,7 +53,15 @@ public static class HostImage
 
         public PixelSize ReadSize(ImageLoadOptions options) => image.Size;
 
-        public PixelImage Load(ImageLoadOptions options) => options.KeepAlpha ? WithAlpha() : image.WithoutAlpha();
+        public PixelImage Load(ImageLoadOptions options)
+        {
+            if (!options.KeepAlpha) return options.Background is { } color ? image.Over(color) : image.WithoutAlpha();
+            if (options.Background is not { } behind || image.Channels == 3) return WithAlpha();
+            var (colors, result) = (image.Over(behind), new PixelImage(image.Width, image.Height, channels: 4, [.. image.Pixels]));
+            for (int from = 0, to = 0; from < colors.Pixels.Length; from += 3, to += 4)
+                colors.Pixels.AsSpan(from, 3).CopyTo(result.Pixels.AsSpan(to));
+            return result;
+        }
 
         private PixelImage WithAlpha()
         {

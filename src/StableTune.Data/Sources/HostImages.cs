@@ -7,8 +7,12 @@ internal sealed class HostImages(IReadOnlyList<DatasetItem> items) : IDatasetSou
 
     public IEnumerable<DatasetItem> Items()
     {
-        var twice = items.GroupBy(item => item.Path, StringComparer.Ordinal).Where(same => same.Count() > 1).Select(same => same.Key).ToList();
-        InvalidOptionsException.ThrowIfAny(twice.Select(name => new OptionProblem("DatasetItem.Path", name, "two images have this name, so that messages and caches could not tell them apart", "give each a name of its own")));
+        var twice = items.GroupBy(item => item.Path, StringComparer.Ordinal).Where(same => same.Count() > 1).Select(same => same.Key)
+            .ToList();
+        InvalidOptionsException.ThrowIfAny(
+            twice.Select(name => new OptionProblem(
+            "DatasetItem.Path", name, "two images have this name, so that messages and caches could not tell them apart",
+            "give each a name of its own")));
         return items;
     }
 }

@@ -16,6 +16,7 @@ public interface IDatasetSource
     /// <summary>What reports call this source, for instance its folder.</summary>
     string Name => GetType().Name;
 
-    /// <summary>What the user should know though training can begin, for instance folders that were passed over. One sentence each.</summary>
+    /// <summary>What the user should know though training can begin, for instance folders that were passed over. One sentence
+    /// each.</summary>
     IEnumerable<string> Warnings() => [];
 }

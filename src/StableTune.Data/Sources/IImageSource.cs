@@ -2,10 +2,12 @@ using StableTune.Imaging;
 
 namespace StableTune.Data;
 
-/// <summary>A picture that is no file: in memory, in a database, behind a stream. Read again whenever it is needed, by several threads at once.</summary>
+/// <summary>A picture that is no file: in memory, in a database, behind a stream. Read again whenever it is needed, by several threads at
+/// once.</summary>
 public interface IImageSource
 {
-    /// <summary>What messages and reports call it; one name for each picture of a data set. Names like <c>anna_150_90_40_50</c> tell where a face is.</summary>
+    /// <summary>What messages and reports call it; one name for each picture of a data set. Names like <c>anna_150_90_40_50</c> tell
+    /// where a face is.</summary>
     string Name { get; }
 
     /// <summary>Width and height as <see cref="Load"/> gives them; cheap, without decoding where that is possible.</summary>

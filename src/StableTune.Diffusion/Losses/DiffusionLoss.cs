@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune.Losses;
 
 /// <summary>What one batch gives to the loss.</summary>
 public sealed record LossInputs

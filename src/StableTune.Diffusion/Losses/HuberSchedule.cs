@@ -1,9 +1,11 @@
 using StableTune.Diffusion;
 
-namespace StableTune;
+namespace StableTune.Losses;
 
 /// <summary>How the threshold of a Huber loss, below which the error counts squared, depends on the timestep.</summary>
-/// <remarks>Khrapov et al., Improving diffusion models' data-corruption resistance using scheduled pseudo-Huber loss, arXiv:2403.16728.</remarks>
+/// <remarks>
+/// Khrapov et al., Improving diffusion models' data-corruption resistance using scheduled pseudo-Huber loss, arXiv:2403.16728.
+/// </remarks>
 public abstract class HuberSchedule
 {
     /// <summary>For another schedule.</summary>
@@ -29,7 +31,8 @@ public abstract class HuberSchedule
     /// <exception cref="ArgumentException">No schedule has this name; the message lists the known ones.</exception>
     public static HuberSchedule Parse(string name) =>
         Known.FirstOrDefault(schedule => schedule.Name == name)
-        ?? throw new ArgumentException($"\"{name}\" is no Huber schedule; known are {string.Join(", ", Known.Select(schedule => schedule.Name))}.", nameof(name));
+        ?? throw new ArgumentException(
+            $"\"{name}\" is no Huber schedule; known are {string.Join(", ", Known.Select(schedule => schedule.Name))}.", nameof(name));
 
     /// <summary>The threshold of each sample.</summary>
     /// <param name="schedule">The forward process.</param>

@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune.Losses;
 
 /// <summary>Turns a prediction and its target into an error per element; masks, weights and means come after.</summary>
 public interface ILoss

@@ -1,17 +1,26 @@
 namespace StableTune.Diffusion;
 
 /// <summary>Draws the noise that training adds to latents. Further kinds (offset, multi-resolution) wrap another source.</summary>
-public interface INoiseSource
+public interface INoiseSource : IValidated
 {
     /// <summary>Noise for one batch.</summary>
     /// <param name="latents">Scaled latents, [B, C, h, w]; their values matter to adaptive kinds only.</param>
     /// <param name="generator">The only source of randomness.</param>
     /// <returns>A fresh tensor of the latents' shape, dtype and device.</returns>
     Tensor Draw(Tensor latents, Generator generator);
+
+    /// <summary>
+    /// The noise that is added to the latents, where it differs from the noise that the prediction is compared with (input perturbation).
+    /// By default it is the same.
+    /// </summary>
+    /// <param name="noise">What <see cref="Draw"/> gave.</param>
+    /// <param name="generator">The only source of randomness.</param>
+    /// <returns><paramref name="noise"/> itself, or a fresh tensor of the open dispose scope.</returns>
+    Tensor Added(Tensor noise, Generator generator) => noise;
 }
 
 /// <summary>Draws the timesteps at which a batch is trained.</summary>
-public interface ITimestepSource
+public interface ITimestepSource : IValidated
 {
     /// <summary>One timestep per sample.</summary>
     /// <param name="count">The number of samples, B.</param>

@@ -16,7 +16,9 @@ public sealed record UniformTimesteps : OptionsBase, ITimestepSource
     public override IEnumerable<OptionProblem> Validate()
     {
         if (Min < 0) yield return Problem(Min, "timesteps start at 0", "give 0 or more");
-        if (Max <= Min) yield return Problem(Max, $"the end of the range, which is excluded, must lie above Min ({Min})", "give 1000 for all timesteps");
+        if (Max <= Min)
+            yield return Problem(Max, $"the end of the range, which is excluded, must lie above Min ({Min})",
+                "give 1000 for all timesteps");
     }
 
     /// <inheritdoc/>

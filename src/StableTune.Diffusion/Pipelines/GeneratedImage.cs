@@ -18,7 +18,7 @@ public sealed record GeneratedImage(PixelImage Image, long Seed, string Paramete
     public void SavePng(string path) => ImageFile.SavePng(path, Image, new Dictionary<string, string> { [ParametersKey] = Parameters });
 
     /// <summary>Prompt, negative prompt and settings, as the web interfaces write them into their pictures.</summary>
-    /// <param name="options">How the picture was drawn.</param>
+    /// <param name="options">How the picture was drawn, the sampler set.</param>
     /// <param name="seed">The seed of this picture.</param>
     /// <param name="modelName">The model's name; null leaves it out.</param>
     internal static string Describe(TextToImageOptions options, long seed, string? modelName)
@@ -26,7 +26,8 @@ public sealed record GeneratedImage(PixelImage Image, long Seed, string Paramete
         var culture = CultureInfo.InvariantCulture;
         var text = new StringBuilder(options.Prompt).Append('\n');
         if (options.NegativePrompt.Length > 0) text.Append("Negative prompt: ").Append(options.NegativePrompt).Append('\n');
-        text.Append(culture, $"Steps: {options.Steps}, Sampler: {options.Sampler.Name}, CFG scale: {options.GuidanceScale}, Seed: {seed}, Size: {options.Width}x{options.Height}");
+        text.Append(culture, $"Steps: {options.Steps}, Sampler: {options.Sampler!.Name}, CFG scale: {options.GuidanceScale}, ");
+        text.Append(culture, $"Seed: {seed}, Size: {options.Width}x{options.Height}");
         if (modelName is not null) text.Append(culture, $", Model: {modelName}");
         if (options.ClipSkip > 1) text.Append(culture, $", Clip skip: {options.ClipSkip}");
         return text.ToString();

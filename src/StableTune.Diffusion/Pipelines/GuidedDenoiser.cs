@@ -28,7 +28,8 @@ internal sealed class GuidedDenoiser(ITextToImageModel model, UNetConditions con
     private UNetConditions Each(long count) => conditions with
     {
         Context = conditions.Context.repeat_interleave(count, 0),
-        Added = conditions.Added is var (pooled, sizes) ? new AddedConditions(pooled.repeat_interleave(count, 0), sizes.repeat_interleave(count, 0)) : null,
+        Added = conditions.Added is var (pooled, sizes)
+            ? new AddedConditions(pooled.repeat_interleave(count, 0), sizes.repeat_interleave(count, 0)) : null,
     };
 
     /// <summary>The time of every sample, [B]: int64 as in training where it is whole, else float32.</summary>

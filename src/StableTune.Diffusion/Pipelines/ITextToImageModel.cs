@@ -1,4 +1,5 @@
 using StableTune.Models;
+using StableTune.Samplers;
 
 namespace StableTune.Diffusion;
 
@@ -10,6 +11,9 @@ internal interface ITextToImageModel
 
     /// <summary>What the model predicts.</summary>
     PredictionType Prediction { get; }
+
+    /// <summary>The sampler that the model was published with.</summary>
+    ModelSampler Sampler { get; }
 
     /// <summary>Channels of the latents, C.</summary>
     int LatentChannels { get; }
@@ -41,10 +45,12 @@ internal interface ITextToImageModel
     /// <summary>Puts all parts into evaluation mode; disposing puts them back.</summary>
     IDisposable Evaluating();
 
-    /// <summary>What the model is told of each prompt, all contexts of the same length: [P, L, C]. The picture to paint into is one for all.</summary>
+    /// <summary>What the model is told of each prompt, all contexts of the same length: [P, L, C]. The picture to paint into is one for
+    /// all.</summary>
     UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options);
 
-    /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and conditions [B, ...]; float32, as the latents.</summary>
+    /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and conditions [B, ...]; float32, as the
+    /// latents.</summary>
     Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions);
 
     /// <summary>Pixels [B, 3, H, W] around [-1, 1] for scaled latents [B, C, h, w]; float32, on the CPU.</summary>

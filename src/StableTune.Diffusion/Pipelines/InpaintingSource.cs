@@ -4,7 +4,8 @@ namespace StableTune;
 
 /// <summary>What an inpainting model paints into.</summary>
 /// <param name="Image">The picture, of the size that is drawn.</param>
-/// <param name="Mask">White (128 and above) where the model paints, black where the picture stays; of the same size, its red channel counts.</param>
+/// <param name="Mask">White (128 and above) where the model paints, black where the picture stays; of the same size, its red channel
+/// counts.</param>
 public sealed record InpaintingSource(PixelImage Image, PixelImage Mask)
 {
     /// <summary>The picture in -1 ... 1, [1, 3, H, W], and the mask in 0 ... 1, [1, 1, H, W]; float32.</summary>

@@ -1,6 +1,7 @@
 namespace StableTune.Diffusion;
 
-/// <summary>Noise for a batch of pictures, each from a CPU generator of its own, so that a picture does not depend on its neighbours or on the device.</summary>
+/// <summary>Noise for a batch of pictures, each from a CPU generator of its own, so that a picture does not depend on its neighbours or
+/// on the device.</summary>
 internal sealed class SeededNoise : IDisposable
 {
     private readonly Generator[] _generators;
@@ -16,8 +17,8 @@ internal sealed class SeededNoise : IDisposable
         return cat(parts, 0).to(device).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Standard normal noise of a tensor's shape, dtype and device.</summary>
-    internal Tensor DrawLike(Tensor like)
+    /// <summary>Standard normal noise of a tensor's shape, dtype and device, the same for every interval of noise levels.</summary>
+    internal Tensor DrawLike(Tensor like, double from, double to)
     {
         using var scope = NewDisposeScope();
         return Draw(like.shape, like.device).to(like.dtype).MoveToOuterDisposeScope();

@@ -1,5 +1,6 @@
 using StableTune.Models;
 using StableTune.Tensors;
+using StableTune.Samplers;
 
 namespace StableTune.Diffusion;
 
@@ -15,12 +16,15 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         _model = model;
         _prompts = PromptEncoder.For(model);
         Schedule = NoiseSchedule.From(model.Scheduler);
-        Prediction = PredictionType.Parse(model.Scheduler.PredictionType);
+        Prediction = PredictionType.Of(model.Scheduler.Prediction);
+        Sampler = SamplerCatalog.Default.For(model.Scheduler);
     }
 
     public NoiseSchedule Schedule { get; }
 
     public PredictionType Prediction { get; }
+
+    public ModelSampler Sampler { get; }
 
     public int LatentChannels => _model.Vae.Options.LatentChannels;
 
@@ -50,7 +54,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         return new UNetConditions(text.Context)
         {
             // The negative prompt is drawn at the same sizes, as in diffusers.
-            Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device)) : null,
+            Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device))
+                : null,
             Inpainting = options.Inpainting is { } source ? Masked(source) : null,
         };
     }

@@ -2,6 +2,7 @@ using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Tensors;
+using StableTune.Samplers;
 
 namespace StableTune;
 
@@ -17,24 +18,30 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into, else the size that the model was made for: 512, 768 or 1024.</summary>
+    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into, else the size that the model was made
+    /// for: 512, 768 or 1024.</summary>
     public int? Width { get; init; }
 
-    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into, else the size that the model was made for: 512, 768 or 1024.</summary>
+    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into, else the size that the model was made
+    /// for: 512, 768 or 1024.</summary>
     public int? Height { get; init; }
 
     /// <summary>Steps of the sampler, 1 to 1000. Default 30.</summary>
     public int Steps { get; init; } = 30;
 
-    /// <summary>How strongly the prompt is followed (classifier-free guidance). 1 or less: not guided, half the work. Default 7.5.</summary>
+    /// <summary>How strongly the prompt is followed (classifier-free guidance). 1 or less: not guided, half the work. Default
+    /// 7.5.</summary>
     /// <remarks>Ho and Salimans, Classifier-free diffusion guidance, arXiv:2207.12598.</remarks>
     public double GuidanceScale { get; init; } = 7.5;
 
     /// <summary>The seed of the first picture; each further one takes the next number. Default 0.</summary>
     public long Seed { get; init; }
 
-    /// <summary>The sampler. Default <see cref="DdimSampler"/>, not clipping.</summary>
-    public ISampler Sampler { get; init; } = new DdimSampler();
+    /// <summary>
+    /// The sampler. Null for the one that the model was published with (<see cref="TextToImagePipeline.ModelSampler"/>): PLMS for most of
+    /// Stable Diffusion 1.x, DDIM for 2.x, Euler for SDXL.
+    /// </summary>
+    public ISampler? Sampler { get; init; }
 
     /// <summary>
     /// Which of the text encoder's last layers is used: 1 the last, 2 the last but one ... Not set: the last; for the samples of a
@@ -42,7 +49,8 @@ public sealed record TextToImageOptions : OptionsBase
     /// </summary>
     public int? ClipSkip { get; init; }
 
-    /// <summary>SDXL only: the size that the model is told the picture had once; a small one makes it draw as from small pictures. Null for the size that is drawn.</summary>
+    /// <summary>SDXL only: the size that the model is told the picture had once; a small one makes it draw as from small pictures. Null
+    /// for the size that is drawn.</summary>
     public PixelSize? OriginalSize { get; init; }
 
     /// <summary>SDXL only: what the model is told was cut off the picture, in pixels. Default (0, 0), a centred subject.</summary>
@@ -67,7 +75,8 @@ public sealed record TextToImageOptions : OptionsBase
     internal MicroConditioning Sizes => new(OriginalSize ?? Size, CropTopLeft.Left, CropTopLeft.Top, TargetSize ?? Size);
 
     /// <summary>These options with sizes, those of the picture to paint into or else the model's.</summary>
-    internal TextToImageOptions Sized(int usual) => this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };
+    internal TextToImageOptions Sized(int usual) =>
+        this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -76,19 +85,23 @@ public sealed record TextToImageOptions : OptionsBase
         else if (Fault(Prompt) is { } fault) yield return Problem(Prompt, fault, "write weights as (text:1.2)");
         if (NegativePrompt is null) yield return Problem(NegativePrompt, "a negative prompt is required", "give an empty text for none");
         else if (Fault(NegativePrompt) is { } fault) yield return Problem(NegativePrompt, fault, "write weights as (text:1.2)");
-        if (Width is { } width && (width < SizeMultiple || width % SizeMultiple != 0)) yield return Problem(Width, $"the width must be a positive multiple of {SizeMultiple}", Nearest(width));
-        if (Height is { } height && (height < SizeMultiple || height % SizeMultiple != 0)) yield return Problem(Height, $"the height must be a positive multiple of {SizeMultiple}", Nearest(height));
+        if (Width is { } width && (width < SizeMultiple || width % SizeMultiple != 0))
+            yield return Problem(Width, $"the width must be a positive multiple of {SizeMultiple}", Nearest(width));
+        if (Height is { } height && (height < SizeMultiple || height % SizeMultiple != 0))
+            yield return Problem(Height, $"the height must be a positive multiple of {SizeMultiple}", Nearest(height));
         if (Steps is < 1 or > 1000) yield return Problem(Steps, "there must be 1 to 1000 steps", "20 to 50 are customary");
-        if (!double.IsFinite(GuidanceScale)) yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
-        if (Sampler is null) yield return Problem(Sampler, "a sampler is required", "give new DdimSampler() or new EulerSampler()");
+        if (!double.IsFinite(GuidanceScale))
+            yield return Problem(GuidanceScale, "the guidance must be a finite number", "7.5 is customary, 1 switches it off");
         if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the last one, which is 1", "1 or 2 is customary");
         if (OriginalSize is { } original && (original.Width < 1 || original.Height < 1))
             yield return Problem(OriginalSize, "both sides must be at least 1 pixel", "leave it unset for the size that is drawn");
         if (TargetSize is { } target && (target.Width < 1 || target.Height < 1))
             yield return Problem(TargetSize, "both sides must be at least 1 pixel", "leave it unset for the size that is drawn");
-        if (CropTopLeft.Top < 0 || CropTopLeft.Left < 0) yield return Problem(CropTopLeft, "what was cut off must not be negative", "(0, 0) is customary");
+        if (CropTopLeft.Top < 0 || CropTopLeft.Left < 0)
+            yield return Problem(CropTopLeft, "what was cut off must not be negative", "(0, 0) is customary");
         if (Inpainting is { } source && (source.Image.Size != Size || source.Mask.Size != source.Image.Size))
-            yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}", $"both must have the size that is drawn, {Size}",
+            yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}",
+                $"both must have the size that is drawn, {Size}",
                 "resize them, or draw another size", nameof(Inpainting));
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");

@@ -1,5 +1,6 @@
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Samplers;
 
 namespace StableTune.Diffusion;
 
@@ -19,28 +20,37 @@ public sealed class TextToImagePipeline
 
     internal TextToImagePipeline(ITextToImageModel model) => _model = model;
 
+    /// <summary>
+    /// The sampler that the model was published with, which draws when <see cref="TextToImageOptions.Sampler"/> is null; and a note when
+    /// its configuration asks for one that is not known.
+    /// </summary>
+    public ModelSampler ModelSampler => _model.Sampler;
+
     /// <summary>Draws one picture, whatever <see cref="TextToImageOptions.ImageCount"/> says.</summary>
     /// <param name="options">What to draw, and how.</param>
     /// <param name="progress">Told after every step, on this thread.</param>
     /// <param name="cancellationToken">Looked at between steps.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public PixelImage Generate(TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public PixelImage Generate(TextToImageOptions options, IProgress<SamplingProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         return GenerateMany(options with { ImageCount = 1 }, progress, cancellationToken)[0].Image;
     }
 
-    /// <summary>Draws <see cref="TextToImageOptions.ImageCount"/> pictures, each from a seed of its own: picture i of seed s is the first of seed s + i.</summary>
+    /// <summary>Draws <see cref="TextToImageOptions.ImageCount"/> pictures, each from a seed of its own: picture i of seed s is the first
+    /// of seed s + i.</summary>
     /// <param name="options">What to draw, and how.</param>
     /// <param name="progress">Told after every step, on this thread.</param>
     /// <param name="cancellationToken">Looked at between steps.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public IReadOnlyList<GeneratedImage> GenerateMany(TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public IReadOnlyList<GeneratedImage> GenerateMany(
+        TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options = options.Sized(_model.UsualSize);
+        options = options.Sized(_model.UsualSize) with { Sampler = SamplerOf(options) };
         InvalidOptionsException.ThrowIfAny(Problems(options));
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -52,14 +62,16 @@ public sealed class TextToImagePipeline
         while (images.Count < options.ImageCount)
         {
             var first = images.Count;
-            var seeds = Enumerable.Range(first, Math.Min(options.BatchSize, options.ImageCount - first)).Select(index => options.Seed + index).ToArray();
+            var seeds = Enumerable.Range(first, Math.Min(options.BatchSize, options.ImageCount - first))
+                .Select(index => options.Seed + index).ToArray();
             images.AddRange(Draw(options, conditions, seeds, step => progress?.Report(
                 new SamplingProgress(first, options.ImageCount, step.Step, step.TotalSteps)), cancellationToken));
         }
         return images;
     }
 
-    /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not guided.</summary>
+    /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not
+    /// guided.</summary>
     internal UNetConditions Encode(TextToImageOptions options) => _model.Encode(
         GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
 
@@ -69,7 +81,8 @@ public sealed class TextToImagePipeline
     {
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var times = options.Sampler.Times(_model.Schedule, options.Steps);
+        var sampler = SamplerOf(options);
+        var times = sampler.Times(_model.Schedule, options.Steps);
         var denoiser = new GuidedDenoiser(_model, conditions, options.GuidanceScale);
         var context = new SamplingContext
         {
@@ -79,18 +92,22 @@ public sealed class TextToImagePipeline
             StepDone = stepDone,
             CancellationToken = cancellationToken,
         };
-        return options.Sampler.Sample(denoiser.Predict, initialNoise * times.InitialSigma, times, context).MoveToOuterDisposeScope();
+        return sampler.Sample(denoiser.Predict, initialNoise * times.InitialSigma, times, context).MoveToOuterDisposeScope();
     }
 
-    private List<GeneratedImage> Draw(TextToImageOptions options, UNetConditions conditions, long[] seeds, Action<SamplingStep> stepDone, CancellationToken cancellationToken)
+    private List<GeneratedImage> Draw(
+        TextToImageOptions options, UNetConditions conditions, long[] seeds, Action<SamplingStep> stepDone,
+        CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         using var noise = new SeededNoise(seeds);
-        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Size.Height / _model.Downscale, options.Size.Width / _model.Downscale };
+        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Size.Height / _model.Downscale,
+            options.Size.Width / _model.Downscale };
         var initialNoise = noise.Draw(shape, _model.Device);
         var latents = Sample(options, conditions, initialNoise, noise.DrawLike, stepDone, cancellationToken);
         return [.. seeds.Select((seed, index) =>
-            new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed, GeneratedImage.Describe(_model.LargestClipSkip is null ? options with { ClipSkip = null } : options, seed, _model.Name)))];
+            new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed,
+                GeneratedImage.Describe(_model.LargestClipSkip is null ? options with { ClipSkip = null } : options, seed, _model.Name)))];
     }
 
     /// <summary>The picture of scaled latents [1, C, h, w].</summary>
@@ -113,24 +130,32 @@ public sealed class TextToImagePipeline
         var own = options.Validate().ToList();
         foreach (var problem in own) yield return problem;
         if (options.Steps > _model.Schedule.Count)
-            yield return Problem(nameof(options.Steps), options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps", "take at most as many steps");
+            yield return Problem(nameof(options.Steps), options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps",
+                "take at most as many steps");
         else if (own.Count == 0 && TimesFault(options) is { } fault)
-            yield return Problem(nameof(options.Steps), options.Steps, $"the sampler cannot place so many steps ({fault})", "take fewer steps, or another sampler");
+            yield return Problem(nameof(options.Steps), options.Steps, $"the sampler cannot place so many steps ({fault})",
+                "take fewer steps, or another sampler");
         if (options.ClipSkip > _model.LargestClipSkip)
-            yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.LargestClipSkip} layers", "1 or 2 is customary");
+            yield return Problem(nameof(options.ClipSkip), options.ClipSkip, $"the text encoder has {_model.LargestClipSkip} layers",
+                "1 or 2 is customary");
         if (!_model.TakesSizes && (options.OriginalSize is not null || options.TargetSize is not null || options.CropTopLeft != (0, 0)))
-            yield return Problem(nameof(options.OriginalSize), options.Sizes, "only SDXL is told the sizes of pictures", "leave OriginalSize, CropTopLeft and TargetSize unset");
+            yield return Problem(nameof(options.OriginalSize), options.Sizes, "only SDXL is told the sizes of pictures",
+                "leave OriginalSize, CropTopLeft and TargetSize unset");
         if (_model.UnknownChannels != 0)
             yield return new OptionProblem("StableDiffusionModel.UNet", $"for {_model.LatentChannels + _model.UnknownChannels} channels",
                 "pictures are drawn with models for text alone (4 channels) and for inpainting (9)", "use another model");
         if (_model.TakesMask && options.Inpainting is null)
-            yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture", "give a picture and a mask");
+            yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture",
+                "give a picture and a mask");
         if (!_model.TakesMask && options.Inpainting is not null)
-            yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one", "use an inpainting model, or leave it unset");
+            yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one",
+                "use an inpainting model, or leave it unset");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Size.Width), (nameof(options.Height), options.Size.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
                 yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");
     }
+
+    private ISampler SamplerOf(TextToImageOptions options) => options.Sampler ?? _model.Sampler.Sampler;
 
     private static OptionProblem Problem(string option, object? value, string rule, string remedy) =>
         new($"{nameof(TextToImageOptions)}.{option}", value, rule, remedy);
@@ -140,7 +165,7 @@ public sealed class TextToImagePipeline
     {
         try
         {
-            options.Sampler.Times(_model.Schedule, options.Steps);
+            SamplerOf(options).Times(_model.Schedule, options.Steps);
             return null;
         }
         catch (ArgumentOutOfRangeException error)

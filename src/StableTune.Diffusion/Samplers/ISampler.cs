@@ -1,9 +1,11 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune.Samplers;
 
 /// <summary>A way from noise to an image: a function of a denoiser, a start and times. It knows no model and no prompt.</summary>
 /// <remarks>
-/// Samplers hold no state between calls: what a multi-step method remembers lives within one call of <see cref="Sample"/>.
-/// One step may ask the denoiser any number of times, and draw noise from the context.
+/// A sampler keeps no state between calls of <see cref="Sample"/>. Most samplers derive from <see cref="SigmaSampler"/> (noise levels) or
+/// <see cref="AlphaSampler"/> (ᾱ), which leave them one method to write: a step.
 /// </remarks>
 public interface ISampler
 {
@@ -32,7 +34,12 @@ public interface ISampler
 /// <returns>The model's prediction, a fresh tensor, as the input.</returns>
 public delegate Tensor Denoiser(Tensor input, double timestep);
 
-/// <summary>Draws standard normal noise for samplers that add some on the way.</summary>
+/// <summary>
+/// Draws the standard normal noise that a sampler adds between two noise levels. Plain noise needs no levels; a Brownian tree takes them,
+/// and gives the same path for any number of steps.
+/// </summary>
 /// <param name="like">A tensor whose shape, dtype and device the noise takes.</param>
-/// <returns>A fresh tensor.</returns>
-public delegate Tensor NoiseDraw(Tensor like);
+/// <param name="from">The noise level σ where the interval begins.</param>
+/// <param name="to">The noise level σ where the interval ends: lower, 0 at the image.</param>
+/// <returns>A fresh tensor of variance 1, whatever the interval.</returns>
+public delegate Tensor NoiseDraw(Tensor like, double from, double to);

@@ -1,9 +1,14 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune.Samplers;
 
 /// <summary>One step done.</summary>
 /// <param name="Step">Steps done, from 1.</param>
 /// <param name="TotalSteps">Steps in all.</param>
-/// <param name="Latents">Latents after the step, [B, C, h, w]; valid during the call only. Samplers that work with sigmas hold them unscaled.</param>
+/// <param name="Latents">
+/// Latents after the step, [B, C, h, w]; valid during the call only. Samplers that work with noise levels hold x₀ + σ ε, not divided by
+/// √(σ² + 1).
+/// </param>
 public readonly record struct SamplingStep(int Step, int TotalSteps, Tensor Latents);
 
 /// <summary>What surrounds a walk: the forward process, the kind of prediction, noise, progress and cancellation.</summary>
@@ -15,7 +20,7 @@ public sealed record SamplingContext
     /// <summary>What the model predicts. Default ε.</summary>
     public PredictionType Prediction { get; init; } = PredictionType.Epsilon;
 
-    /// <summary>Draws the noise that ancestral samplers add; null is enough for deterministic ones.</summary>
+    /// <summary>Draws the noise that ancestral and other stochastic samplers add; null is enough for deterministic ones.</summary>
     public NoiseDraw? Noise { get; init; }
 
     /// <summary>Called after each step on the sampling thread; null for nobody.</summary>
@@ -24,19 +29,26 @@ public sealed record SamplingContext
     /// <summary>Ends the walk before the next step.</summary>
     public CancellationToken CancellationToken { get; init; }
 
-    /// <summary>Standard normal noise from a generator.</summary>
+    /// <summary>Standard normal noise from a generator, the same for every interval.</summary>
+    /// <param name="generator">Stays the caller's; lives on the device of the latents.</param>
     public static NoiseDraw NoiseFrom(Generator generator)
     {
+        ArgumentNullException.ThrowIfNull(generator);
         var source = new NormalNoise();
-        return like => source.Draw(like, generator);
+        return (like, _, _) => source.Draw(like, generator);
     }
 
-    /// <summary>Draws noise.</summary>
+    /// <summary>Draws noise for an interval of noise levels.</summary>
     /// <param name="like">A tensor whose shape, dtype and device the noise takes.</param>
+    /// <param name="from">The noise level σ where the interval begins.</param>
+    /// <param name="to">The noise level σ where the interval ends.</param>
+    /// <returns>A fresh tensor of variance 1.</returns>
     /// <exception cref="InvalidOperationException">This context brings no noise.</exception>
-    public Tensor DrawNoise(Tensor like) => Noise is { } draw
-        ? draw(like)
-        : throw new InvalidOperationException($"This sampler adds noise on the way, but {nameof(SamplingContext)}.{nameof(Noise)} is not set. Set it, for instance to {nameof(NoiseFrom)}(generator).");
+    public Tensor DrawNoise(Tensor like, double from, double to) => Noise is { } draw
+        ? draw(like, from, to)
+        : throw new InvalidOperationException(
+            $"This sampler adds noise on the way, but {nameof(SamplingContext)}.{nameof(Noise)} is not set. "
+            + $"Set it, for instance to {nameof(SamplingContext)}.{nameof(NoiseFrom)}(generator).");
 
     /// <summary>
     /// The loop of every sampler: without gradients, with a scope for each step, telling progress and looking at the
@@ -44,8 +56,8 @@ public sealed record SamplingContext
     /// </summary>
     /// <param name="latents">The start, [B, C, h, w]; stays the caller's.</param>
     /// <param name="steps">The number of steps.</param>
-    /// <param name="step">From the latents and the step's index (from 0) to the next latents, a fresh tensor. What it keeps for later
-    /// steps it must detach from the scope, and dispose.</param>
+    /// <param name="step">From the latents and the step's index (from 0) to the next latents. It runs in a scope of its own; what it keeps
+    /// for later steps goes into a <see cref="TensorHistory"/>.</param>
     /// <returns>Latents after the last step, a fresh tensor.</returns>
     public Tensor Walk(Tensor latents, int steps, Func<Tensor, int, Tensor> step)
     {
@@ -59,7 +71,7 @@ public sealed record SamplingContext
             {
                 CancellationToken.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
-                var next = step(current, index).MoveToOuterDisposeScope();
+                var next = step(current, index).alias().MoveToOuterDisposeScope();   // an alias, should a step give back what it was given
                 current.Dispose();
                 current = next;
                 StepDone?.Invoke(new SamplingStep(index + 1, steps, current));

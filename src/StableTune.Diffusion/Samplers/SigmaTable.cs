@@ -1,4 +1,6 @@
-namespace StableTune.Diffusion;
+using StableTune.Diffusion;
+
+namespace StableTune.Samplers;
 
 /// <summary>The noise levels σ = √((1 - ᾱ) / ᾱ) of a schedule, and the ways between times and levels.</summary>
 public sealed class SigmaTable
@@ -12,7 +14,21 @@ public sealed class SigmaTable
     public SigmaTable(NoiseSchedule schedule)
     {
         ArgumentNullException.ThrowIfNull(schedule);
-        _sigmas = [.. schedule.AlphasCumprod.Select(alpha => Math.Max(alpha, LeastAlpha)).Select(alpha => MathF.Sqrt((1 - alpha) / alpha))];
+        _sigmas = [.. schedule.AlphasCumprod.Select(SigmaOf)];
+    }
+
+    /// <summary>The level of time 0, the least.</summary>
+    public double Least => _sigmas[0];
+
+    /// <summary>The level of the last time, the greatest.</summary>
+    public double Greatest => _sigmas[^1];
+
+    /// <summary>The level √((1 - ᾱ) / ᾱ), in float32 as in the reference; at most 4096, also where ᾱ is 0.</summary>
+    /// <param name="alphaCumprod">ᾱ, 0 to 1.</param>
+    public static float SigmaOf(float alphaCumprod)
+    {
+        var alpha = Math.Max(alphaCumprod, LeastAlpha);
+        return MathF.Sqrt((1 - alpha) / alpha);
     }
 
     /// <summary>The level at a time, by linear interpolation of the levels.</summary>
@@ -37,7 +53,9 @@ public sealed class SigmaTable
     }
 
     /// <summary>Levels between two given ones, spaced so that steps shorten towards the image.</summary>
-    /// <remarks>Karras et al., Elucidating the design space of diffusion-based generative models, arXiv:2206.00364, equation 5, ρ = 7.</remarks>
+    /// <remarks>
+    /// Karras et al., Elucidating the design space of diffusion-based generative models, arXiv:2206.00364, equation 5, ρ = 7.
+    /// </remarks>
     /// <param name="greatest">The first level.</param>
     /// <param name="least">The last level.</param>
     /// <param name="steps">The number of levels, at least 1.</param>

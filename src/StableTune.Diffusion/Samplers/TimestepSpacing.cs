@@ -1,6 +1,4 @@
-using StableTune.Diffusion;
-
-namespace StableTune;
+namespace StableTune.Samplers;
 
 /// <summary>How the steps of a sampler are spread over the training timesteps.</summary>
 /// <remarks>Lin et al., Common diffusion noise schedules and sample steps are flawed, arXiv:2305.08891, table 2.</remarks>
@@ -19,6 +17,9 @@ public abstract class TimestepSpacing
     /// <summary>round(T - i · T / steps) - 1: begins at T - 1 and stops short of 0.</summary>
     public static TimestepSpacing Trailing { get; } = new TrailingSpacing();
 
+    /// <summary>The spacings that <see cref="Parse"/> knows.</summary>
+    public static IReadOnlyList<TimestepSpacing> Known { get; } = [Leading, Linspace, Trailing];
+
     /// <summary>The name that scheduler configurations use: <c>leading</c>, <c>linspace</c>, <c>trailing</c>.</summary>
     public string Name { get; }
 
@@ -27,6 +28,19 @@ public abstract class TimestepSpacing
     /// √(σ² + 1), as the reference does.
     /// </summary>
     public abstract bool StartsAtGreatestSigma { get; }
+
+    /// <summary>
+    /// Whether the last time is where the process ends. Solvers that go from their last time to the image place one time more and leave
+    /// that one out.
+    /// </summary>
+    protected virtual bool ReachesTheEnd => true;
+
+    /// <summary>The spacing with this name.</summary>
+    /// <exception cref="ArgumentException">No spacing has this name; the message lists the known ones.</exception>
+    public static TimestepSpacing Parse(string name) =>
+        Known.FirstOrDefault(spacing => spacing.Name == name)
+        ?? throw new ArgumentException(
+            $"\"{name}\" is no spacing of timesteps; known are {string.Join(", ", Known.Select(spacing => spacing.Name))}.", nameof(name));
 
     /// <summary>The times, decreasing, [steps].</summary>
     /// <param name="steps">The number of steps, 1 to <paramref name="count"/>.</param>
@@ -37,14 +51,30 @@ public abstract class TimestepSpacing
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, count);
-        var times = Spread(steps, count, offset);
-        if (times[0] > count - 1 || times[^1] < 0)
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{steps} steps with this offset reach from {times[0]} to {times[^1]}, outside 0 to {count - 1}. Take fewer steps or an offset of 0.");
-        return times;
+        return Checked(Spread(steps, count, offset), steps, count, offset);
+    }
+
+    /// <summary>Whole times, the end of the process left out, as DPM-Solver and UniPC place them: decreasing, [steps].</summary>
+    /// <param name="steps">The number of steps, at least 1; at most T, or T - 1 where the end is one of the times.</param>
+    /// <param name="count">The number of training timesteps, T.</param>
+    /// <param name="offset">As for <see cref="Timesteps"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are too few or too many steps, or a time is not in [0, T).</exception>
+    public double[] WholeTimesteps(int steps, int count, int offset = 0)
+    {
+        var more = ReachesTheEnd ? 1 : 0;
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, count - more);
+        return Checked([.. Spread(steps + more, count, offset).Take(steps).Select(time => Math.Round(time))], steps, count, offset);
     }
 
     /// <inheritdoc/>
     public sealed override string ToString() => Name;
+
+    private static double[] Checked(double[] times, int steps, int count, int offset) => times[0] <= count - 1 && times[^1] >= 0
+        ? times
+        : throw new ArgumentOutOfRangeException(nameof(offset), offset,
+            $"{steps} steps with this offset reach from {times[0]} to {times[^1]}, outside 0 to {count - 1}. "
+            + "Take fewer steps or an offset of 0.");
 
     /// <summary>The times, not yet checked, decreasing, [steps].</summary>
     protected abstract double[] Spread(int steps, int count, int offset);
@@ -78,6 +108,8 @@ public abstract class TimestepSpacing
     private sealed class TrailingSpacing() : TimestepSpacing("trailing")
     {
         public override bool StartsAtGreatestSigma => true;
+
+        protected override bool ReachesTheEnd => false;
 
         protected override double[] Spread(int steps, int count, int offset)
         {

@@ -140,7 +140,8 @@ public sealed class NoiseSchedule
         var step = count > 1 ? (end - start) / (count - 1) : 0;
         var values = new float[count];
         for (var i = 0; i < count; i++)
-            values[i] = i < count / 2 || count == 1 ? MathF.FusedMultiplyAdd(step, i, start) : MathF.FusedMultiplyAdd(-step, count - 1 - i, end);
+            values[i] = i < count / 2 || count == 1 ? MathF.FusedMultiplyAdd(step, i, start)
+                : MathF.FusedMultiplyAdd(-step, count - 1 - i, end);
         return values;
     }
 
@@ -159,13 +160,15 @@ public sealed class NoiseSchedule
     private static Tensor Gather(float[] table, Tensor timesteps)
     {
         using var scope = NewDisposeScope();
-        return tensor(table, [table.Length], dtype: ScalarType.Float32).to(timesteps.device).index_select(0, timesteps).MoveToOuterDisposeScope();
+        return tensor(table, [table.Length], dtype: ScalarType.Float32).to(timesteps.device).index_select(0, timesteps)
+            .MoveToOuterDisposeScope();
     }
 
     private static void ThrowIfUnusable(double betaStart, double betaEnd, int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         foreach (var (beta, name) in new[] { (betaStart, nameof(betaStart)), (betaEnd, nameof(betaEnd)) })
-            if (!(beta > 0 && beta < 1)) throw new ArgumentOutOfRangeException(name, beta, "A beta lies between 0 and 1; Stable Diffusion has 0.00085 to 0.012.");
+            if (!(beta > 0 && beta < 1))
+                throw new ArgumentOutOfRangeException(name, beta, "A beta lies between 0 and 1; Stable Diffusion has 0.00085 to 0.012.");
     }
 }

@@ -1,3 +1,5 @@
+using StableTune.Models;
+
 namespace StableTune.Diffusion;
 
 /// <summary>
@@ -25,6 +27,10 @@ public abstract class PredictionType
     /// <summary>The name that scheduler configurations use: <c>epsilon</c>, <c>v_prediction</c>, <c>sample</c>.</summary>
     public string Name { get; }
 
+    /// <summary>The kind that a model's configuration says.</summary>
+    /// <param name="prediction">What the model predicts; not <see cref="ModelPrediction.Auto"/>.</param>
+    public static PredictionType Of(ModelPrediction prediction) => Parse(prediction.Name());
+
     /// <summary>The kind with this name; <c>v</c> is accepted for <c>v_prediction</c>.</summary>
     /// <exception cref="ArgumentException">No kind has this name; the message lists the known ones.</exception>
     public static PredictionType Parse(string name)
@@ -32,7 +38,8 @@ public abstract class PredictionType
         ArgumentNullException.ThrowIfNull(name);
         var wanted = name == "v" ? V.Name : name;
         return Known.FirstOrDefault(kind => kind.Name == wanted)
-            ?? throw new ArgumentException($"\"{name}\" is no prediction type; known are {string.Join(", ", Known.Select(kind => kind.Name))}.", nameof(name));
+            ?? throw new ArgumentException(
+                $"\"{name}\" is no prediction type; known are {string.Join(", ", Known.Select(kind => kind.Name))}.", nameof(name));
     }
 
     /// <summary>What the model should answer in training.</summary>

@@ -16,7 +16,8 @@ public sealed class NpyArray
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(shape);
         if (TensorInfo.SizeOf(dtype, shape) != bytes.Length)
-            throw new ArgumentException($"Array '{name}' is {dtype.Name()} [{string.Join(", ", shape)}], which does not take {bytes.Length} bytes.", nameof(bytes));
+            throw new ArgumentException(
+                $"Array '{name}' is {dtype.Name()} [{string.Join(", ", shape)}], which does not take {bytes.Length} bytes.", nameof(bytes));
         (Name, DType, Shape, Bytes) = (name, dtype, [.. shape], bytes);
     }
 

@@ -39,7 +39,8 @@ internal sealed class NpyDictionary(string text, NpyFaults faults)
     private string ReadType()
     {
         SkipBlanks();
-        return _at < text.Length && text[_at] == '[' ? throw faults.Type(text.Contains("O'", StringComparison.Ordinal) ? "|O" : "[") : ReadText();
+        return _at < text.Length && text[_at] == '[' ? throw faults.Type(text.Contains("O'", StringComparison.Ordinal) ? "|O" : "[")
+            : ReadText();
     }
 
     private bool ReadBoolean()
@@ -64,7 +65,8 @@ internal sealed class NpyDictionary(string text, NpyFaults faults)
             SkipBlanks();
             var start = _at;
             while (_at < text.Length && char.IsAsciiDigit(text[_at])) _at++;
-            if (!long.TryParse(text.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var size)) throw Unexpected("a size of at most 63 bits");
+            if (!long.TryParse(text.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var size))
+                throw Unexpected("a size of at most 63 bits");
             TryTake('L');                                   // Python 2 wrote its long numbers so
             if (shape.Count == MaximumDimensions) throw faults.Fault($"it has more than {MaximumDimensions} dimensions.");
             shape.Add(size);

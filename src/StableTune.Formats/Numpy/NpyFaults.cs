@@ -18,9 +18,11 @@ internal sealed class NpyFaults(string path, string? name)
     {
         var (what, remedy) = descr switch
         {
-            _ when descr.Contains('O', StringComparison.Ordinal) => ("it holds Python objects, which only Python can read, by running what is in them",
+            _ when descr.Contains('O', StringComparison.Ordinal) =>
+                ("it holds Python objects, which only Python can read, by running what is in them",
                 "Save plain numbers instead; do not trust files with objects."),
-            _ when descr.StartsWith('>') => ("its numbers are big-endian", "Save it with little-endian numbers: array.astype(array.dtype.newbyteorder('<'))."),
+            _ when descr.StartsWith('>') =>
+                ("its numbers are big-endian", "Save it with little-endian numbers: array.astype(array.dtype.newbyteorder('<'))."),
             _ when descr.StartsWith('[') => ("its elements are records of several fields", "Save each field as an array of its own."),
             _ => ($"its element type '{ShortText.Of(descr, 40)}' is not known", $"Known are {NpyTypes.Known}: convert it with astype."),
         };

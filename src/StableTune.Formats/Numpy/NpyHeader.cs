@@ -32,10 +32,13 @@ internal sealed record NpyHeader(TensorDType DType, bool Columnwise, IReadOnlyLi
             throw faults.Fault("it does not begin as NumPy arrays do (\\x93NUMPY).");
         if (start.Length < 10) throw faults.Truncated(available);
         var (major, minor) = (start[6], start[7]);
-        if (major is < 1 or > 3 || minor != 0) throw faults.Fault($"its format has version {major}.{minor}, and 1.0, 2.0 and 3.0 are known.");
+        if (major is < 1 or > 3 || minor != 0)
+            throw faults.Fault($"its format has version {major}.{minor}, and 1.0, 2.0 and 3.0 are known.");
         if (major > 1 && start.Length < StartLength) throw faults.Truncated(available);
-        var length = major == 1 ? 10L + BinaryPrimitives.ReadUInt16LittleEndian(start[8..]) : 12L + BinaryPrimitives.ReadUInt32LittleEndian(start[8..]);
-        if (length > MaximumLength + StartLength) throw faults.Fault($"its header takes {length} bytes, and at most {MaximumLength} are read.");
+        var length = major == 1 ? 10L + BinaryPrimitives.ReadUInt16LittleEndian(start[8..])
+            : 12L + BinaryPrimitives.ReadUInt32LittleEndian(start[8..]);
+        if (length > MaximumLength + StartLength)
+            throw faults.Fault($"its header takes {length} bytes, and at most {MaximumLength} are read.");
         return length <= available ? (int)length : throw faults.Truncated(available);
     }
 
@@ -46,9 +49,11 @@ internal sealed record NpyHeader(TensorDType DType, bool Columnwise, IReadOnlyLi
         // Version 3 is UTF-8, before it Latin-1; what is known here is ASCII in either.
         var (descr, columnwise, shape) = new NpyDictionary(Encoding.Latin1.GetString(text), faults).Read();
         var type = NpyTypes.Parse(descr) ?? throw faults.Type(descr);
-        if (TensorInfo.SizeOf(type, shape) is not { } size) throw faults.Fault($"its shape ({string.Join(", ", shape)}) is impossible: the number of bytes overflows.");
+        if (TensorInfo.SizeOf(type, shape) is not { } size)
+            throw faults.Fault($"its shape ({string.Join(", ", shape)}) is impossible: the number of bytes overflows.");
         if (size != available - header.Length)
-            throw faults.Fault($"{type.Name()} ({string.Join(", ", shape)}) takes {size} bytes, but {available - header.Length} follow the header.");
+            throw faults.Fault(
+                $"{type.Name()} ({string.Join(", ", shape)}) takes {size} bytes, but {available - header.Length} follow the header.");
         return new NpyHeader(type, columnwise, shape, header.Length, size);
     }
 
@@ -56,8 +61,12 @@ internal sealed record NpyHeader(TensorDType DType, bool Columnwise, IReadOnlyLi
     /// <exception cref="ArgumentException">NumPy has no such type, or the size is impossible.</exception>
     public static byte[] Write(string name, TensorDType type, IReadOnlyList<long> shape)
     {
-        var descr = NpyTypes.Descr(type) ?? throw new ArgumentException($"Array '{name}' is {type.Name()}, which NumPy has no type for: convert it to F32.", nameof(type));
-        if (shape.Count > NpyDictionary.MaximumDimensions) throw new ArgumentException($"Array '{name}' has {shape.Count} dimensions, and at most {NpyDictionary.MaximumDimensions} can be.", nameof(shape));
+        var descr = NpyTypes.Descr(type)
+            ?? throw new ArgumentException(
+            $"Array '{name}' is {type.Name()}, which NumPy has no type for: convert it to F32.", nameof(type));
+        if (shape.Count > NpyDictionary.MaximumDimensions)
+            throw new ArgumentException(
+            $"Array '{name}' has {shape.Count} dimensions, and at most {NpyDictionary.MaximumDimensions} can be.", nameof(shape));
         var sizes = shape.Count == 1 ? $"{shape[0]}," : string.Join(", ", shape);
         var text = new StringBuilder($"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
         if (shape.Count > 0) text.Append(' ', GrowthDigits - shape[0].ToString(System.Globalization.CultureInfo.InvariantCulture).Length);

@@ -17,7 +17,8 @@ internal static class NpyTypes
     public static TensorDType? Parse(string descr)
     {
         foreach (var (type, known) in Rows)
-            if (descr == known || (known[0] == '|' && descr.Length == 3 && descr[0] is '<' or '=' && descr.AsSpan(1).SequenceEqual(known.AsSpan(1)))) return type;
+            if (descr == known || (known[0] == '|' && descr.Length == 3 && descr[0] is '<' or '='
+                && descr.AsSpan(1).SequenceEqual(known.AsSpan(1)))) return type;
         return null;
     }
 

@@ -4,13 +4,16 @@ using System.Diagnostics.CodeAnalysis;
 namespace StableTune.Formats;
 
 /// <summary>
-/// An <c>.npz</c> file, open for reading: a zip archive of NumPy arrays, stored or deflated. All headers were checked when it was opened, so
-/// no array can lie outside the file or have another size than its shape says; entries that are no arrays (not <c>.npy</c>) are passed over.
+/// An <c>.npz</c> file, open for reading: a zip archive of NumPy arrays, stored or deflated. All headers were checked when it was opened,
+/// so
+/// no array can lie outside the file or have another size than its shape says; entries that are no arrays (not <c>.npy</c>) are passed
+/// over.
 /// </summary>
 /// <remarks>
 /// Arrays that are stored as they are, row by row, are read from their place in the file, any part of them. Deflated arrays and those
 /// with columns first are unpacked whole on first use and kept. Whole reads are checked against the archive's checksum.
-/// <see cref="TensorInfo.Begin"/> and <see cref="TensorInfo.End"/> count from where the array's data (deflated: its entry) begins in the file.
+/// <see cref="TensorInfo.Begin"/> and <see cref="TensorInfo.End"/> count from where the array's data (deflated: its entry) begins in the
+/// file.
 /// </remarks>
 public sealed class NpzFile : ITensorFile
 {
@@ -37,7 +40,8 @@ public sealed class NpzFile : ITensorFile
 
     /// <summary>Opens the file and checks the headers of all arrays. Reads no array.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidFileException">The file is missing, no such archive, truncated, or an array holds what is no number.</exception>
+    /// <exception cref="InvalidFileException">The file is missing, no such archive, truncated, or an array holds what is no
+    /// number.</exception>
     public static NpzFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -79,7 +83,8 @@ public sealed class NpzFile : ITensorFile
     {
         var info = this[name];
         if (info.ByteCount > Array.MaxLength)
-            throw new InvalidFileException(Path, $"array '{name}' has {info.ByteCount} bytes, more than one array in memory can hold.", "Read it in parts.");
+            throw new InvalidFileException(
+                Path, $"array '{name}' has {info.ByteCount} bytes, more than one array in memory can hold.", "Read it in parts.");
         var bytes = new byte[info.ByteCount];
         Read(info, bytes);
         return new NpyArray(name, info.DType, info.Shape, bytes);

@@ -25,14 +25,17 @@ internal sealed record NpzMember(TensorInfo Info, ZipEntry Entry, long EntryOffs
     {
         var name = entry.Name[..^".npy".Length];
         var faults = new NpyFaults(path, name);
-        if (entry.Method is not (Stored or Deflated)) throw faults.Fault($"it is compressed by method {entry.Method}, and 0 (stored) and 8 (deflated) are known.", "Save it with numpy.savez.");
+        if (entry.Method is not (Stored or Deflated))
+            throw faults.Fault($"it is compressed by method {entry.Method}, and 0 (stored) and 8 (deflated) are known.",
+            "Save it with numpy.savez.");
         if (entry.Method == Deflated && entry.Length / MaximumRatio > entry.StoredLength + 64)
             throw faults.Fault($"its {entry.StoredLength} bytes cannot unpack to {entry.Length}.");
         var offset = zip.DataOffset(entry);
         var header = ReadHeader(entry, offset, file, path, faults);
         var parsed = NpyHeader.Parse(header, entry.Length, faults);
         if (parsed.ByteCount > Array.MaxLength && (entry.Method != Stored || parsed.Columnwise))
-            throw faults.Fault($"its {parsed.ByteCount} bytes would have to be unpacked, more than one array in memory can hold.", "Save it with numpy.savez, in several parts.");
+            throw faults.Fault($"its {parsed.ByteCount} bytes would have to be unpacked, more than one array in memory can hold.",
+                "Save it with numpy.savez, in several parts.");
         var begin = entry.Method == Stored ? offset + header.Length : offset;
         var info = new TensorInfo(name, parsed.DType, parsed.Shape, begin, begin + parsed.ByteCount);
         var checksum = new Crc32();
@@ -101,5 +104,6 @@ internal sealed record NpzMember(TensorInfo Info, ZipEntry Entry, long EntryOffs
     private static InvalidFileException Undeflatable(NpyFaults faults, Exception cause) =>
         faults.Fault($"its bytes cannot be unpacked ({cause.Message.TrimEnd('.')}).");
 
-    private static DeflateStream Inflate(SafeFileHandle file, long offset, long length) => new(new FilePart(file, offset, length), CompressionMode.Decompress);
+    private static DeflateStream Inflate(SafeFileHandle file, long offset, long length) =>
+        new(new FilePart(file, offset, length), CompressionMode.Decompress);
 }

@@ -18,8 +18,11 @@ public static class NpzWriter
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var array in arrays)
         {
-            if (array.Name.Length == 0 || !names.Add(array.Name)) throw new ArgumentException($"The name '{array.Name}' is empty or not unique.", nameof(arrays));
-            var size = TensorInfo.SizeOf(array.DType, array.Shape) ?? throw new ArgumentException($"Array '{array.Name}' has the impossible shape [{string.Join(", ", array.Shape)}].", nameof(arrays));
+            if (array.Name.Length == 0 || !names.Add(array.Name))
+                throw new ArgumentException($"The name '{array.Name}' is empty or not unique.", nameof(arrays));
+            var size = TensorInfo.SizeOf(array.DType, array.Shape)
+                ?? throw new ArgumentException(
+                $"Array '{array.Name}' has the impossible shape [{string.Join(", ", array.Shape)}].", nameof(arrays));
             planned.Add((array, NpyHeader.Write(array.Name, array.DType, array.Shape), size));
         }
 

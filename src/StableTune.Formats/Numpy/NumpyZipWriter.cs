@@ -3,7 +3,8 @@ using System.Text;
 namespace StableTune.Formats;
 
 /// <summary>
-/// Writes a zip archive as Python's zipfile does when it does not know sizes beforehand (every entry announces 64-bit sizes). The stream must be able to seek,
+/// Writes a zip archive as Python's zipfile does when it does not know sizes beforehand (every entry announces 64-bit sizes). The stream
+/// must be able to seek,
 /// and be at its beginning: checksums are put in afterwards.
 /// </summary>
 internal sealed class NumpyZipWriter(Stream stream) : ZipWriter(stream, int.MaxValue, ushort.MaxValue)
@@ -36,8 +37,10 @@ internal sealed class NumpyZipWriter(Stream stream) : ZipWriter(stream, int.MaxV
         var extra = (largeLength ? 16 : 0) + (largeOffset ? 8 : 0);
         var length = largeLength ? uint.MaxValue : (uint)entry.Length;
         var fields = new Fields()
-            .Four(0x02014B50).Two(Version | Unix).Two(Version).Two(FlagsOf(entry.Name)).Two(0).Two(0).Two(Date1980).Four(entry.Checksum).Four(length).Four(length)
-            .Two(entry.Name.Length).Two(extra > 0 ? extra + 4 : 0).Two(0).Two(0).Two(0).Four(Attributes).Four(largeOffset ? uint.MaxValue : (uint)entry.Offset).Bytes(entry.Name);
+            .Four(0x02014B50).Two(Version | Unix).Two(Version).Two(FlagsOf(entry.Name)).Two(0).Two(0).Two(Date1980).Four(entry.Checksum)
+                .Four(length).Four(length)
+            .Two(entry.Name.Length).Two(extra > 0 ? extra + 4 : 0).Two(0).Two(0).Two(0).Four(Attributes)
+                .Four(largeOffset ? uint.MaxValue : (uint)entry.Offset).Bytes(entry.Name);
         if (extra > 0) fields.Two(1).Two(extra);
         if (largeLength) fields.Eight(entry.Length).Eight(entry.Length);
         if (largeOffset) fields.Eight(entry.Offset);

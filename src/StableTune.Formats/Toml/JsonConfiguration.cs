@@ -24,7 +24,8 @@ internal static class JsonConfiguration
         {
             var line = (int)(e.LineNumber ?? 0);
             var position = new TomlPosition(line + 1, Utf8Positions.ColumnInLine(json, line, (int)(e.BytePositionInLine ?? 0)));
-            throw new InvalidConfigurationException(path, position, "the file is not valid JSON here, or nested more than 100 deep.", Remedy, e);
+            throw new InvalidConfigurationException(
+                path, position, "the file is not valid JSON here, or nested more than 100 deep.", Remedy, e);
         }
         catch (InvalidOperationException e)
         {
@@ -41,7 +42,8 @@ internal static class JsonConfiguration
             var position = positions.At(reader.TokenStartIndex);
             var key = reader.GetString()!;
             if (table.TryGet(key, out var first))
-                throw new InvalidConfigurationException(path, position, $"'{key}' is given a second time; first at {first.Position}.", "Keep one of the two.");
+                throw new InvalidConfigurationException(
+                    path, position, $"'{key}' is given a second time; first at {first.Position}.", "Keep one of the two.");
             reader.Read();
             table.Add(new TomlEntry(key, ReadValue(ref reader, ref positions, path), position));
         }

@@ -34,7 +34,8 @@ internal static class TomlNotation
     public static void Append(StringBuilder text, TomlValue value, bool strict, int depth = 0)
     {
         if (depth > TomlDocument.MaximumDepth)
-            throw new ArgumentException($"Lists and tables are nested more than {TomlDocument.MaximumDepth} deep: no reader would take that.", nameof(value));
+            throw new ArgumentException(
+                $"Lists and tables are nested more than {TomlDocument.MaximumDepth} deep: no reader would take that.", nameof(value));
         switch (value)
         {
             case TomlArray list: AppendList(text, list, strict, depth + 1); break;
@@ -152,7 +153,8 @@ internal static class TomlNotation
         {
             if (!char.IsSurrogate(value[i])) continue;
             if (i + 1 >= value.Length || !char.IsSurrogatePair(value[i], value[i + 1]))
-                throw new ArgumentException($"A text holds half of a surrogate pair, at {i}: it cannot be written as UTF-8.", nameof(value));
+                throw new ArgumentException($"A text holds half of a surrogate pair, at {i}: it cannot be written as UTF-8.",
+                    nameof(value));
             i++;
         }
     }

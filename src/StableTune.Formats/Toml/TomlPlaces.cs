@@ -2,7 +2,8 @@ using Tomlyn.Syntax;
 
 namespace StableTune.Formats;
 
-/// <summary>Turns offsets in a text into lines and columns. Tomlyn's own columns count characters, ours UTF-16 units, as editors do.</summary>
+/// <summary>Turns offsets in a text into lines and columns. Tomlyn's own columns count characters, ours UTF-16 units, as editors
+/// do.</summary>
 internal sealed class TomlPlaces
 {
     private readonly List<int> _lineStarts = [0];

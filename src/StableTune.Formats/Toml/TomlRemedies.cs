@@ -5,14 +5,18 @@ namespace StableTune.Formats;
 /// <summary>What to do about the faults of notation that Tomlyn finds.</summary>
 internal static partial class TomlRemedies
 {
-    public const string Escapes = "Known escapes are \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX; in single quotes a backslash is an ordinary character.";
+    public const string Escapes = "Known escapes are \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX; in single quotes a backslash is "
+        + "an ordinary character.";
 
-    public const string Numbers = "Whole numbers have 64 bits, floats reach 1.8e308 and have digits on both sides of the point; underscores stand between digits.";
+    public const string Numbers = "Whole numbers have 64 bits, floats reach 1.8e308 and have digits on both sides of the point; "
+        + "underscores stand between digits.";
 
     public const string Dates =
-        "Dates read 2024-05-27, times 07:32:00 or 07:32:00.5 with up to seven digits, both together 2024-05-27T07:32:00, with an offset Z or +01:00 behind.";
+        "Dates read 2024-05-27, times 07:32:00 or 07:32:00.5 with up to seven digits, both together 2024-05-27T07:32:00, with an offset "
+            + "Z or +01:00 behind.";
 
-    public const string Braces = "A table in braces stands on one line, its keys separated by commas, without one at the end: { a = 1, b = 2 }.";
+    public const string Braces = "A table in braces stands on one line, its keys separated by commas, without one at the end: { a = 1, b "
+        + "= 2 }.";
 
     private const string Headers = "Headers are written as [name], those of tables in a list as [[name]].";
 
@@ -74,7 +78,8 @@ internal static partial class TomlRemedies
     public static string For(string message, ReadOnlySpan<char> found)
     {
         foreach (var (word, remedy) in s_bareWords)
-            if (found.StartsWith(word, StringComparison.Ordinal) && message.Contains("for a value", StringComparison.Ordinal)) return remedy;
+            if (found.StartsWith(word, StringComparison.Ordinal) && message.Contains("for a value", StringComparison.Ordinal))
+                return remedy;
         foreach (var (words, remedy) in s_remedies)
             if (message.Contains(words, StringComparison.Ordinal)) return remedy;
         return "Correct the notation at this place.";

@@ -54,7 +54,8 @@ internal static class TomlScalarReader
         {
             TomlDateTimeKind.LocalDate => new TomlScalar(TomlKind.LocalDate, DateOnly.FromDateTime(value.DateTime), position),
             TomlDateTimeKind.LocalTime => new TomlScalar(TomlKind.LocalTime, TimeOnly.FromDateTime(value.DateTime), position),
-            TomlDateTimeKind.LocalDateTime => new TomlScalar(TomlKind.LocalDateTime, DateTime.SpecifyKind(value.DateTime, DateTimeKind.Unspecified), position),
+            TomlDateTimeKind.LocalDateTime =>
+                new TomlScalar(TomlKind.LocalDateTime, DateTime.SpecifyKind(value.DateTime, DateTimeKind.Unspecified), position),
             _ => new TomlScalar(TomlKind.OffsetDateTime, value, position),
         };
     }

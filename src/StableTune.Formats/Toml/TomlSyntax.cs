@@ -32,7 +32,8 @@ internal static class TomlSyntax
         catch (ArgumentOutOfRangeException e)
         {
             // What Tomlyn 2.10 throws for a text that ends behind a backslash.
-            throw new InvalidConfigurationException(places.Path, places.At(text.Length), "the file ends behind a backslash.", TomlRemedies.Escapes, e);
+            throw new InvalidConfigurationException(
+                places.Path, places.At(text.Length), "the file ends behind a backslash.", TomlRemedies.Escapes, e);
         }
 
         if (!document.HasErrors) return document;
@@ -45,6 +46,7 @@ internal static class TomlSyntax
     private static int Offset(DiagnosticMessage message, string text)
     {
         var offset = message.Span.Offset;
-        return offset == 0 && message.Message.Contains("<eof>", StringComparison.Ordinal) ? text.Length : Math.Clamp(offset, 0, text.Length);
+        return offset == 0 && message.Message.Contains("<eof>", StringComparison.Ordinal) ? text.Length
+            : Math.Clamp(offset, 0, text.Length);
     }
 }

@@ -150,7 +150,8 @@ internal sealed class TomlTableReader(TomlPlaces places)
         $"'{first.Key}' is given a second time; first it was {first.Value.Describe()} at {first.Position}.", "Keep one of the two.");
 
     private InvalidConfigurationException Closed(TomlEntry first, TomlPosition position) => places.Fault(position,
-        $"'{first.Key}' cannot be added to: it is {first.Value.Describe()}, given whole at {first.Position}.", "Write all of it there, or choose another key.");
+        $"'{first.Key}' cannot be added to: it is {first.Value.Describe()}, given whole at {first.Position}.",
+            "Write all of it there, or choose another key.");
 
     private readonly record struct Key(string Name, TomlPosition Position);
 }

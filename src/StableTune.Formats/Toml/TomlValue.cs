@@ -76,7 +76,8 @@ public abstract class TomlValue
     public override string ToString() => TomlWriter.Inline(this);
 
     /// <summary>A text.</summary>
-    public static implicit operator TomlValue(string value) => new TomlScalar(TomlKind.Text, value ?? throw new ArgumentNullException(nameof(value)));
+    public static implicit operator TomlValue(string value) =>
+        new TomlScalar(TomlKind.Text, value ?? throw new ArgumentNullException(nameof(value)));
 
     /// <summary>A whole number.</summary>
     public static implicit operator TomlValue(long value) => new TomlScalar(TomlKind.Integer, value);

@@ -44,7 +44,8 @@ public static class TomlWriter
     private static void WriteBody(StringBuilder text, TomlTable table, string prefix, int indent, int depth)
     {
         if (depth > TomlDocument.MaximumDepth)
-            throw new ArgumentException($"Tables are nested more than {TomlDocument.MaximumDepth} deep: no reader would take that.", nameof(table));
+            throw new ArgumentException($"Tables are nested more than {TomlDocument.MaximumDepth} deep: no reader would take that.",
+                nameof(table));
         foreach (var entry in table)
             if (!IsSection(entry.Value)) WriteValue(text, entry, indent);
         foreach (var entry in table)
@@ -88,11 +89,13 @@ public static class TomlWriter
         WriteComment(text, entry.Comment, indent);
         var key = TomlNotation.Key(entry.Key);
         text.Append(' ', indent).Append(key).Append(" = ");
-        if (entry.Value is TomlScalar { Value: string several } && several.Contains('\n', StringComparison.Ordinal)) TomlNotation.AppendLines(text, several);
+        if (entry.Value is TomlScalar { Value: string several } && several.Contains('\n', StringComparison.Ordinal))
+            TomlNotation.AppendLines(text, several);
         else
         {
             var line = Inline(entry.Value, strict: true);
-            if (entry.Value is TomlArray { Count: > 1 } list && indent + key.Length + 3 + line.Length > LineLength) WriteLongList(text, list, indent);
+            if (entry.Value is TomlArray { Count: > 1 } list && indent + key.Length + 3 + line.Length > LineLength)
+                WriteLongList(text, list, indent);
             else text.Append(line);
         }
 

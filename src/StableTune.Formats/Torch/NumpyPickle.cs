@@ -34,7 +34,8 @@ internal static class NumpyPickle
     /// <summary>numpy.dtype('f4', ...).</summary>
     public static PickleValue Type(PickleMachine machine, PickleGlobal global, PickleSequence arguments)
     {
-        if (arguments.Count == 0 || arguments[0] is not PickleText text) throw machine.Fault($"the pickle calls {global} without the name of a type");
+        if (arguments.Count == 0 || arguments[0] is not PickleText text)
+            throw machine.Fault($"the pickle calls {global} without the name of a type");
         var name = text.Value;
         if (name.Length == 3 && name[0] is '<' or '|' or '=') name = name[1..];
         return Types.TryGetValue(name, out var type) ? new NumpyType(type)
@@ -44,7 +45,8 @@ internal static class NumpyPickle
     /// <summary>A single number: scalar(dtype, bytes).</summary>
     public static PickleValue Scalar(PickleMachine machine, PickleGlobal global, PickleSequence arguments)
     {
-        if (arguments is not [NumpyType type, var value] || Bytes(machine, value) is not { InFile: false } stored || stored.Length != type.Type.Size())
+        if (arguments is not [NumpyType type, var value] || Bytes(machine, value) is not { InFile: false } stored
+            || stored.Length != type.Type.Size())
             throw machine.Fault($"the pickle calls {global} without a type and as many bytes as it has");
         var bytes = stored.Memory.Span;
         return type.Type switch
@@ -53,7 +55,8 @@ internal static class NumpyPickle
             TensorDType.F32 => new PickleFloat(BinaryPrimitives.ReadSingleLittleEndian(bytes)),
             TensorDType.F16 => new PickleFloat((double)BinaryPrimitives.ReadHalfLittleEndian(bytes)),
             TensorDType.Bool => PickleBoolean.Of(bytes[0] != 0),
-            TensorDType.U8 or TensorDType.U16 or TensorDType.U32 or TensorDType.U64 => new PickleInteger(new BigInteger(bytes, isUnsigned: true)),
+            TensorDType.U8 or TensorDType.U16 or TensorDType.U32 or TensorDType.U64 =>
+                new PickleInteger(new BigInteger(bytes, isUnsigned: true)),
             _ => new PickleInteger(new BigInteger(bytes)),
         };
     }
@@ -69,7 +72,8 @@ internal static class NumpyPickle
     /// <summary>The state of an array: (version, shape, dtype, whether columns come first, bytes).</summary>
     public static void SetState(PickleMachine machine, PickleTensor array, PickleValue state)
     {
-        if (state is not PickleSequence { Count: >= 4 } tuple || TorchTensors.Numbers(tuple[^4]) is not { } shape || tuple[^3] is not NumpyType type ||
+        if (state is not PickleSequence { Count: >= 4 } tuple || TorchTensors.Numbers(tuple[^4]) is not { } shape
+            || tuple[^3] is not NumpyType type ||
             tuple[^2] is not PickleBoolean columnsFirst || Bytes(machine, tuple[^1]) is not { } stored)
             throw machine.Fault("a NumPy array has no state of shape, type, order and bytes");
         if (TensorInfo.SizeOf(type.Type, shape) is not { } size || size != stored.Length)

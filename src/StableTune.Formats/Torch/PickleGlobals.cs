@@ -61,7 +61,8 @@ internal static class PickleGlobals
         foreach (var module in new[] { "builtins", "__builtin__" })
         {
             known.Add($"{module}.set", new GlobalRule(Set));
-            foreach (var name in new[] { "dict", "list", "tuple", "int", "float", "str", "bool", "object" }) known.Add($"{module}.{name}", new GlobalRule());
+            foreach (var name in new[] { "dict", "list", "tuple", "int", "float", "str", "bool", "object" })
+                known.Add($"{module}.{name}", new GlobalRule());
         }
 
         foreach (var (name, type) in TorchTensors.StorageTypes) known.Add($"torch.{name}", new GlobalRule(Element: type, IsStorage: true));
@@ -69,12 +70,14 @@ internal static class PickleGlobals
         return known;
     }
 
-    /// <summary>State that is set on a dictionary: the entries of a ParameterDict, and of an OrderedDict notes of a module that nobody needs.</summary>
+    /// <summary>State that is set on a dictionary: the entries of a ParameterDict, and of an OrderedDict notes of a module that nobody
+    /// needs.</summary>
     public static void SetState(PickleMachine machine, PickleDictionary dictionary, PickleValue state)
     {
         if (!dictionary.IsOrdered) throw machine.Fault($"the pickle sets the state of a {dictionary.TypeName}, which has none");
         if (state is not PickleDictionary entries || !entries.TryGet("_parameters", out var parameters)) return;
-        if (parameters is not PickleDictionary named) throw machine.Fault("the pickle has a ParameterDict whose parameters are no dictionary");
+        if (parameters is not PickleDictionary named)
+            throw machine.Fault("the pickle has a ParameterDict whose parameters are no dictionary");
         machine.Charge(32L * named.Count);
         foreach (var (key, value) in named) machine.SetItem(dictionary, key, value);
     }
@@ -83,11 +86,13 @@ internal static class PickleGlobals
     {
         var dictionary = new PickleDictionary(ordered: true);
         if (arguments.Count == 0) return dictionary;
-        if (arguments is not [PickleSequence pairs]) throw machine.Fault($"the pickle calls {global} with other arguments than a list of pairs");
+        if (arguments is not [PickleSequence pairs])
+            throw machine.Fault($"the pickle calls {global} with other arguments than a list of pairs");
         machine.Charge(32L * pairs.Count);
         foreach (var pair in pairs)
         {
-            if (pair is not PickleSequence { Count: 2 } entry) throw machine.Fault($"the pickle calls {global} with a list of other things than pairs");
+            if (pair is not PickleSequence { Count: 2 } entry)
+                throw machine.Fault($"the pickle calls {global} with a list of other things than pairs");
             machine.SetItem(dictionary, entry[0], entry[1]);
         }
 
@@ -96,7 +101,8 @@ internal static class PickleGlobals
 
     /// <summary>A parameter is its tensor; whether it wants a gradient is of no meaning in a file.</summary>
     private static PickleValue First(PickleMachine machine, PickleGlobal global, PickleSequence arguments) =>
-        arguments.Count > 0 && arguments[0] is PickleTensor tensor ? tensor : throw machine.Fault($"the pickle calls {global} without a tensor");
+        arguments.Count > 0 && arguments[0] is PickleTensor tensor ? tensor
+            : throw machine.Fault($"the pickle calls {global} without a tensor");
 
     private static PickleValue Size(PickleMachine machine, PickleGlobal global, PickleSequence arguments) =>
         arguments is [PickleSequence sizes] ? sizes : throw machine.Fault($"the pickle calls {global} with other arguments than sizes");
@@ -115,7 +121,8 @@ internal static class PickleGlobals
         if (arguments is not [PickleText text, PickleText { Value: "latin1" or "latin-1" }])
             throw machine.Fault($"the pickle calls {global} with other arguments than a text and 'latin1'");
         machine.Charge(text.Value.Length);
-        if (text.Value.AsSpan().ContainsAnyExceptInRange('\0', '\u00FF')) throw machine.Fault("a text that stands for bytes has characters beyond Latin-1");
+        if (text.Value.AsSpan().ContainsAnyExceptInRange('\0', '\u00FF'))
+            throw machine.Fault("a text that stands for bytes has characters beyond Latin-1");
         return new PickleBytes(StoredBytes.Of(Encoding.Latin1.GetBytes(text.Value)));
     }
 }

@@ -39,7 +39,8 @@ internal sealed class PickleKeys : IEqualityComparer<PickleValue>
         {
             case PickleText text: return text.Value.GetHashCode(StringComparison.Ordinal);
             case PickleInteger integer when integer.TryGetInt64(out var number): return HashCode.Combine((int)number, (int)(number >> 32));
-            case PickleFloat f: return HashCode.Combine((int)BitConverter.DoubleToInt64Bits(f.Value), (int)(BitConverter.DoubleToInt64Bits(f.Value) >> 32));
+            case PickleFloat f: return HashCode.Combine(
+                (int)BitConverter.DoubleToInt64Bits(f.Value), (int)(BitConverter.DoubleToInt64Bits(f.Value) >> 32));
             case PickleGlobal global: return HashCode.Combine(global.Module, global.Name);
             case PickleSequence tuple:
                 var hash = new HashCode();

@@ -13,7 +13,8 @@ namespace StableTune.Formats;
 /// <param name="source">The pickle's bytes.</param>
 /// <param name="persistent">Turns persistent ids (the storages of tensors) into values.</param>
 /// <param name="largeBytesStay">Whether bytes of more than 4 KB stay in the file (NumPy arrays), instead of being read into memory.</param>
-internal sealed partial class PickleMachine(PickleSource source, Func<PickleMachine, PickleValue, PickleValue> persistent, bool largeBytesStay = false)
+internal sealed partial class PickleMachine(
+    PickleSource source, Func<PickleMachine, PickleValue, PickleValue> persistent, bool largeBytesStay = false)
 {
     /// <summary>How deep containers may be nested.</summary>
     public const int MaximumNesting = 1000;
@@ -61,12 +62,14 @@ internal sealed partial class PickleMachine(PickleSource source, Func<PickleMach
     {
         _work += cost;
         if (_work > (1 << 20) + (16 * Source.Consumed))
-            throw Source.Fault($"the pickle repeats itself without end: up to {Source.Place(_at)} it makes {_work} bytes out of {Source.Consumed}.",
+            throw Source.Fault(
+                $"the pickle repeats itself without end: up to {Source.Place(_at)} it makes {_work} bytes out of {Source.Consumed}.",
                 "Do not trust the file: no program writes such ones by accident.");
     }
 
     private InvalidFileException Refused(int code) => Source.Fault(
-        $"the pickle uses the instruction {Codes[code].Name ?? "of no name"} (0x{code:X2}) at {Source.Place(_at)}, which weights do not need; it was not run.",
+        $"the pickle uses the instruction {Codes[code].Name ?? "of no name"} (0x{code:X2}) at {Source.Place(_at)}, which weights do not "
+            + $"need; it was not run.",
         $"If the file is whole, it holds more than weights. {TorchFaults.Convert}");
 
     private void Push(PickleValue value) => _stack.Add(value);
@@ -161,7 +164,8 @@ internal sealed partial class PickleMachine(PickleSource source, Func<PickleMach
         if (!_globals.TryGetValue((module, name), out var global))
         {
             if (PickleGlobals.Find(module, name) is not { } rule)
-                throw Source.Fault($"the pickle asks at {Source.Place(_at)} for {PickleNames.Quote($"{module}.{name}")}, which weights do not need.",
+                throw Source.Fault(
+                    $"the pickle asks at {Source.Place(_at)} for {PickleNames.Quote($"{module}.{name}")}, which weights do not need.",
                     TorchFaults.Untrusted);
             _globals.Add((module, name), global = new PickleGlobal(module, name, rule));
         }
@@ -178,7 +182,8 @@ internal sealed partial class PickleMachine(PickleSource source, Func<PickleMach
         if (arguments is not { Kind: PickleSequenceKind.Tuple }) throw Fault($"the pickle calls {global} without a tuple of arguments");
         if (global.Rule.Call is { } call) Push(call(this, global, arguments));
         else if (isNew && global.Rule.IsInertClass) Push(new PickleRecord(global, arguments));
-        else throw Source.Fault($"the pickle calls '{global}' at {Source.Place(_at)}, which may be named but not called.", TorchFaults.Untrusted);
+        else throw Source.Fault($"the pickle calls '{global}' at {Source.Place(_at)}, which may be named but not called.",
+            TorchFaults.Untrusted);
     }
 
     private void Build()

@@ -16,7 +16,8 @@ internal static class PickleNames
     {
         var builder = new StringBuilder();
         foreach (var c in text.Length <= Longest ? text : text[..Longest])
-            if (char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029') builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            if (char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029')
+                builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
             else builder.Append(c);
         return text.Length <= Longest ? builder.ToString() : builder.Append("...").ToString();
     }

@@ -114,7 +114,8 @@ internal sealed partial class PickleMachine
     private PickleInteger LongInteger(uint length)
     {
         if (length > MaximumInteger) throw Fault($"an integer has {length} bytes, and at most {MaximumInteger} are read");
-        return length <= 8 ? PickleInteger.Of(SmallInteger(Source.Take((int)length))) : new PickleInteger(new BigInteger(Source.Take((int)length)));
+        return length <= 8 ? PickleInteger.Of(SmallInteger(Source.Take((int)length)))
+            : new PickleInteger(new BigInteger(Source.Take((int)length)));
     }
 
     private static long SmallInteger(ReadOnlySpan<byte> bytes)
@@ -130,7 +131,8 @@ internal sealed partial class PickleMachine
         var text = LineText();
         if (text is "00" or "01") return PickleBoolean.Of(text == "01");
         var digits = text.EndsWith('L') ? text[..^1] : text;
-        if (digits.Length <= MaximumInteger && BigInteger.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value))
+        if (digits.Length <= MaximumInteger
+            && BigInteger.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value))
             return new PickleInteger(value);
         throw Fault($"the pickle has {PickleNames.Quote(text)} where an integer should stand");
     }
@@ -160,7 +162,8 @@ internal sealed partial class PickleMachine
             }
 
             var hex = line.AsSpan(i + 2)[..Math.Min(digits, line.Length - i - 2)];
-            if (hex.Length < digits || !uint.TryParse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number) || !Rune.IsValid(number))
+            if (hex.Length < digits || !uint.TryParse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)
+                || !Rune.IsValid(number))
                 throw Fault("a text has a broken \\u escape");
             text.Append(new Rune(number).ToString());
             i += 1 + digits;
@@ -205,7 +208,8 @@ internal sealed partial class PickleMachine
     {
         var name = Pop();
         var module = Pop();
-        if (module is not PickleText moduleText || name is not PickleText nameText) throw Fault("the pickle asks for a name that is no text");
+        if (module is not PickleText moduleText || name is not PickleText nameText)
+            throw Fault("the pickle asks for a name that is no text");
         Charge((long)moduleText.Value.Length + nameText.Value.Length);
         Global(moduleText.Value, nameText.Value);
     }

@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace StableTune.Formats;
 
-/// <summary>The bytes of a pickle in a file, read in order through a small buffer. Every length is compared with what is left first.</summary>
+/// <summary>The bytes of a pickle in a file, read in order through a small buffer. Every length is compared with what is left
+/// first.</summary>
 /// <param name="file">The file.</param>
 /// <param name="path">The file, as the caller named it.</param>
 /// <param name="start">Where the pickle begins.</param>

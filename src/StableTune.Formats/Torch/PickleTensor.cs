@@ -2,7 +2,8 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// A tensor of a torch file (or an array of NumPy): where its elements lie, not the elements. Read it with
-/// <see cref="TorchFile.Read(PickleTensor, Span{byte}, long)"/>. Made from a <see cref="TensorPayload"/> it stands for a tensor to be written.
+/// <see cref="TorchFile.Read(PickleTensor, Span{byte}, long)"/>. Made from a <see cref="TensorPayload"/> it stands for a tensor to be
+/// written.
 /// </summary>
 public sealed class PickleTensor : PickleValue
 {
@@ -32,7 +33,8 @@ public sealed class PickleTensor : PickleValue
     {
         ArgumentNullException.ThrowIfNull(payload);
         var size = TensorInfo.SizeOf(payload.DType, payload.Shape) ??
-            throw new ArgumentException($"Tensor '{payload.Name}' has the impossible shape [{string.Join(", ", payload.Shape)}].", nameof(payload));
+            throw new ArgumentException($"Tensor '{payload.Name}' has the impossible shape [{string.Join(", ", payload.Shape)}].",
+                nameof(payload));
         var shape = payload.Shape.ToArray();
         return new PickleTensor(payload, new TensorPlace(payload.DType, shape, TensorPlace.RowMajor(shape), 0, TensorStorage.None, size));
     }

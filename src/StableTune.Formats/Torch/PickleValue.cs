@@ -90,7 +90,8 @@ public sealed class PickleInteger(BigInteger value) : PickleValue
     }
 
     /// <inheritdoc/>
-    public override string ToString() => TryGetInt64(out var value) ? value.ToString(CultureInfo.InvariantCulture) : "an integer of more than 63 bits";
+    public override string ToString() =>
+        TryGetInt64(out var value) ? value.ToString(CultureInfo.InvariantCulture) : "an integer of more than 63 bits";
 
     internal static PickleInteger Of(long value) => value is >= 0 and <= 256 ? Small[value] : new PickleInteger(value);
 }
@@ -144,7 +145,8 @@ public sealed class PickleBytes : PickleValue
     internal StoredBytes Stored { get; }
 }
 
-/// <summary>The name of a Python function or class, and no more than the name. Old checkpoints have such names as dictionary keys.</summary>
+/// <summary>The name of a Python function or class, and no more than the name. Old checkpoints have such names as dictionary
+/// keys.</summary>
 public sealed class PickleGlobal : PickleValue
 {
     internal PickleGlobal(string module, string name, GlobalRule rule) => (Module, Name, Rule) = (module, name, rule);
@@ -252,7 +254,8 @@ public sealed class PickleDictionary : PickleValue, IReadOnlyCollection<KeyValue
 
     /// <summary>Holds the entries.</summary>
     /// <param name="entries">Names and values, in this order; of two with the same name the last counts.</param>
-    /// <param name="ordered">Whether Python shall have a <c>collections.OrderedDict</c>, as state dictionaries are, instead of a <c>dict</c>.</param>
+    /// <param name="ordered">Whether Python shall have a <c>collections.OrderedDict</c>, as state dictionaries are, instead of a
+    /// <c>dict</c>.</param>
     public PickleDictionary(IEnumerable<KeyValuePair<string, PickleValue>> entries, bool ordered = false) : this(ordered)
     {
         ArgumentNullException.ThrowIfNull(entries);

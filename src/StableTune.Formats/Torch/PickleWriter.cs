@@ -41,7 +41,8 @@ internal sealed class PickleWriter
             case PickleBytes bytes: Bytes(bytes.Value.Span); break;
             case PickleTensor tensor: Once(tensor, () => Tensor(tensor)); break;
             case PickleDictionary dictionary: Nested(dictionary, () => Dictionary(dictionary)); break;
-            case PickleSequence { Kind: PickleSequenceKind.List or PickleSequenceKind.Tuple } sequence: Nested(sequence, () => Sequence(sequence)); break;
+            case PickleSequence { Kind: PickleSequenceKind.List or PickleSequenceKind.Tuple } sequence: Nested(sequence, () =>
+                Sequence(sequence)); break;
             default: throw new ArgumentException(
                 $"{value} of type {value.TypeName} cannot be written: only None, booleans, numbers, texts, bytes, lists, tuples, " +
                 "dictionaries and tensors are.");
@@ -50,7 +51,8 @@ internal sealed class PickleWriter
 
     private void Nested(PickleValue value, Action write)
     {
-        if (++_depth > PickleMachine.MaximumNesting) throw new ArgumentException($"The value is nested more than {PickleMachine.MaximumNesting} deep.");
+        if (++_depth > PickleMachine.MaximumNesting)
+            throw new ArgumentException($"The value is nested more than {PickleMachine.MaximumNesting} deep.");
         Once(value, write);
         _depth--;
     }
@@ -112,7 +114,8 @@ internal sealed class PickleWriter
     private void Tensor(PickleTensor tensor)
     {
         var payload = tensor.Payload ??
-            throw new ArgumentException($"The tensor {tensor} lies in a file: make a TensorPayload of it, which reads it when it is written.");
+            throw new ArgumentException(
+                $"The tensor {tensor} lies in a file: make a TensorPayload of it, which reads it when it is written.");
         var storage = TorchTensors.StorageTypes.FirstOrDefault(row => row.Type == tensor.DType).Name;
         Name("torch._utils", storage is null ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2");
         Put('(', '(');
@@ -148,7 +151,8 @@ internal sealed class PickleWriter
         if (!integer.TryGetInt64(out var value) || value is < int.MinValue or > int.MaxValue)
         {
             var all = integer.Value.ToByteArray();
-            if (all.Length > byte.MaxValue) throw new ArgumentException($"An integer of {all.Length} bytes cannot be written; 255 is the most.");
+            if (all.Length > byte.MaxValue)
+                throw new ArgumentException($"An integer of {all.Length} bytes cannot be written; 255 is the most.");
             Put(0x8A, all.Length);
             _bytes.Write(all);
         }

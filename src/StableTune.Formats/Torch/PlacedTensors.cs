@@ -12,7 +12,8 @@ internal sealed class PlacedTensors : IDisposable
     private readonly Dictionary<string, (TensorInfo Info, TensorPlace Place)> _byName = new(StringComparer.Ordinal);
     private volatile bool _disposed;
 
-    /// <exception cref="InvalidFileException">The tensors together have many times the file's size, because they repeat elements.</exception>
+    /// <exception cref="InvalidFileException">The tensors together have many times the file's size, because they repeat
+    /// elements.</exception>
     public PlacedTensors(string path, FileStream file, IEnumerable<KeyValuePair<string, PickleTensor>> tensors)
     {
         (_path, _file) = (path, file);
@@ -28,7 +29,8 @@ internal sealed class PlacedTensors : IDisposable
         }
 
         if (total > ((Int128)file.Length * 8) + (64 << 20))
-            throw new InvalidFileException(path, $"its tensors have {total} bytes together, but the file has {file.Length}: they repeat the same elements.",
+            throw new InvalidFileException(
+                path, $"its tensors have {total} bytes together, but the file has {file.Length}: they repeat the same elements.",
                 "Do not trust the file, or save it again with tensors that share less.");
         _map = new FileMap(file, path, file.Length);
     }
@@ -44,7 +46,8 @@ internal sealed class PlacedTensors : IDisposable
 
     public void Read(TensorInfo info, Span<byte> destination, long offset) => Read(Find(info), destination, offset);
 
-    /// <summary>Copies bytes of the row-major form. What lies in the file row by row is read from it, everything else is gathered from the map.</summary>
+    /// <summary>Copies bytes of the row-major form. What lies in the file row by row is read from it, everything else is gathered from
+    /// the map.</summary>
     public void Read(TensorPlace place, Span<byte> destination, long offset)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

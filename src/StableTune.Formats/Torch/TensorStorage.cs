@@ -7,7 +7,8 @@ internal sealed class TensorStorage : PickleValue
         (Key, Type, IsUntyped, Count, ByteCount) = (key, type, untyped, count, byteCount);
 
     /// <summary>Bytes in memory, or at a place that is known already.</summary>
-    public TensorStorage(StoredBytes stored, TensorDType type) : this("", type, false, stored.Length / type.Size(), stored.Length) => Stored = stored;
+    public TensorStorage(StoredBytes stored, TensorDType type) : this("", type, false, stored.Length / type.Size(), stored.Length) =>
+        Stored = stored;
 
     /// <summary>The storage of tensors that do not come from a file.</summary>
     public static TensorStorage None { get; } = new(StoredBytes.Of(default), TensorDType.U8);

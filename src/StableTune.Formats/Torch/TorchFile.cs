@@ -3,12 +3,15 @@ using System.Diagnostics.CodeAnalysis;
 namespace StableTune.Formats;
 
 /// <summary>
-/// A file of torch.save (.ckpt, .pt, .bin), open for reading: the zip form of today and the older form of consecutive pickles. Nothing of it
+/// A file of torch.save (.ckpt, .pt, .bin), open for reading: the zip form of today and the older form of consecutive pickles. Nothing of
+/// it
 /// is run: the pickle is read as data, and one that asks for more than weights need is refused by name.
 /// </summary>
 /// <remarks>
-/// Every tensor's place was checked against the file when it was opened. <see cref="Read(TensorInfo, Span{byte}, long)"/> may be called from several
-/// threads at once. Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A mapped file must not be
+/// Every tensor's place was checked against the file when it was opened. <see cref="Read(TensorInfo, Span{byte}, long)"/> may be called
+/// from several
+/// threads at once. Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A mapped
+/// file must not be
 /// shortened by another program while it is in use, the system ends the process then.
 /// </remarks>
 public sealed class TorchFile : ITensorFile
@@ -26,7 +29,8 @@ public sealed class TorchFile : ITensorFile
             : IsPickle(start) ? TorchLegacy.Read(file.SafeFileHandle, path, storages)
             : throw NotTorch(path, file, start);
         _storages = [.. storages];
-        StateDictionary = Root is PickleDictionary dictionary && dictionary.TryGet("state_dict", out var inner) && inner is PickleDictionary wrapped
+        StateDictionary = Root is PickleDictionary dictionary && dictionary.TryGet("state_dict", out var inner)
+            && inner is PickleDictionary wrapped
             ? wrapped : Root as PickleDictionary;
         _tensors = new PlacedTensors(path, file, TensorsOf(StateDictionary));
         Metadata = ReferenceEquals(Root, StateDictionary) ? Texts(null) : Texts(Root as PickleDictionary);
@@ -54,16 +58,19 @@ public sealed class TorchFile : ITensorFile
     public string Path { get; }
 
     /// <summary>
-    /// The value that was saved, whole: what is beside the tensors as well, and files that are no state dictionaries (embeddings, optimizers).
+    /// The value that was saved, whole: what is beside the tensors as well, and files that are no state dictionaries (embeddings,
+    /// optimizers).
     /// Tensors in it are read with <see cref="Read(PickleTensor, Span{byte}, long)"/>.
     /// </summary>
     public PickleValue Root { get; }
 
-    /// <summary>The dictionary that <see cref="Tensors"/> come from: the entry <c>state_dict</c> if there is one, else the saved dictionary; null if
+    /// <summary>The dictionary that <see cref="Tensors"/> come from: the entry <c>state_dict</c> if there is one, else the saved
+    /// dictionary; null if
     /// something else than a dictionary was saved.</summary>
     public PickleDictionary? StateDictionary { get; }
 
-    /// <summary>The texts, numbers and booleans beside <c>state_dict</c>, such as <c>epoch</c> and <c>global_step</c>; empty without such a wrapper.</summary>
+    /// <summary>The texts, numbers and booleans beside <c>state_dict</c>, such as <c>epoch</c> and <c>global_step</c>; empty without such
+    /// a wrapper.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The entry <c>epoch</c> of the saved dictionary; null without one.</summary>
@@ -88,7 +95,8 @@ public sealed class TorchFile : ITensorFile
     /// <inheritdoc/>
     public void Read(TensorInfo info, Span<byte> destination, long offset = 0) => _tensors.Read(info, destination, offset);
 
-    /// <summary>Copies bytes of a tensor that is anywhere in <see cref="Root"/>, row by row. Safe to call from several threads at once.</summary>
+    /// <summary>Copies bytes of a tensor that is anywhere in <see cref="Root"/>, row by row. Safe to call from several threads at
+    /// once.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Is filled completely.</param>
     /// <param name="offset">The first byte to copy, counted from the tensor's begin.</param>
@@ -171,6 +179,7 @@ public sealed class TorchFile : ITensorFile
     }
 
     private long? Number(string name) =>
-        Root is PickleDictionary dictionary && dictionary.TryGet(name, out var value) && value is PickleInteger integer && integer.TryGetInt64(out var number)
+        Root is PickleDictionary dictionary && dictionary.TryGet(name, out var value) && value is PickleInteger integer
+            && integer.TryGetInt64(out var number)
             ? number : null;
 }

@@ -56,7 +56,8 @@ internal static class TorchLegacy
     /// <summary>Behind the pickles the storages follow in the order of the list: a 64-bit number of elements, and the elements.</summary>
     private static long Locate(PickleValue keys, List<TensorStorage> storages, SafeFileHandle file, string path, long position, long length)
     {
-        if (keys is not PickleSequence { Kind: PickleSequenceKind.List } list) throw Fault(path, $"its fifth value is {keys} instead of the list of storages");
+        if (keys is not PickleSequence { Kind: PickleSequenceKind.List } list)
+            throw Fault(path, $"its fifth value is {keys} instead of the list of storages");
         var byKey = storages.GroupBy(storage => storage.Key, StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.ToList(), StringComparer.Ordinal);
         Span<byte> number = stackalloc byte[8];
@@ -65,7 +66,8 @@ internal static class TorchLegacy
             if (key is not PickleText text || !byKey.Remove(text.Value, out var users))
                 throw Fault(path, $"storage {key} is listed twice, or no tensor lies in it");
             var (count, size) = (users[0].Count, users[0].Type.Size());
-            if (users.Exists(user => user.Count != count || user.Type.Size() != size)) throw Fault(path, $"storage {key} is described in two ways");
+            if (users.Exists(user => user.Count != count || user.Type.Size() != size))
+                throw Fault(path, $"storage {key} is described in two ways");
             if (position > length - 8) throw Missing(path, text, position, length);
             FileBytes.Read(file, number, position, path);
             position += 8;
@@ -76,11 +78,13 @@ internal static class TorchLegacy
             position += count * size;
         }
 
-        return byKey.Count == 0 ? position : throw Fault(path, $"storage '{PickleNames.Plain(byKey.Keys.First())}' is not in the list of storages");
+        return byKey.Count == 0 ? position
+            : throw Fault(path, $"storage '{PickleNames.Plain(byKey.Keys.First())}' is not in the list of storages");
     }
 
     private static InvalidFileException Missing(string path, PickleText key, long position, long length) => new(path,
         $"the file is truncated: storage {key} at byte {position} does not fit into its {length} bytes.", TorchFaults.Damaged);
 
-    private static InvalidFileException Fault(string path, string what) => new(path, $"the torch file is damaged: {what}.", TorchFaults.Damaged);
+    private static InvalidFileException Fault(string path, string what) =>
+        new(path, $"the torch file is damaged: {what}.", TorchFaults.Damaged);
 }

@@ -6,7 +6,8 @@ public enum TorchLayout
     /// <summary>A plain dictionary of tensors: what adapters and embeddings are (.pt).</summary>
     Dictionary,
 
-    /// <summary>A <c>collections.OrderedDict</c> of tensors: the state dictionary of a module (.bin of diffusers and transformers).</summary>
+    /// <summary>A <c>collections.OrderedDict</c> of tensors: the state dictionary of a module (.bin of diffusers and
+    /// transformers).</summary>
     OrderedDictionary,
 
     /// <summary>A dictionary with the entry <c>state_dict</c>, a plain dictionary of tensors: single-file models (.ckpt).</summary>
@@ -14,8 +15,10 @@ public enum TorchLayout
 }
 
 /// <summary>
-/// Writes files that torch.load reads (.ckpt, .pt, .bin), in the zip form. Each tensor has a storage of its own. Tensors are streamed one after
-/// another; equal content gives equal files. Types for which torch has no storage class (8-bit floats, U16, U32, U64) need torch 2.3 or newer to be read.
+/// Writes files that torch.load reads (.ckpt, .pt, .bin), in the zip form. Each tensor has a storage of its own. Tensors are streamed one
+/// after
+/// another; equal content gives equal files. Types for which torch has no storage class (8-bit floats, U16, U32, U64) need torch 2.3 or
+/// newer to be read.
 /// </summary>
 public static class TorchWriter
 {
@@ -23,7 +26,8 @@ public static class TorchWriter
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="tensors">The tensors, in the order that the dictionary shall have.</param>
     /// <param name="layout">The dictionary they stand in.</param>
-    /// <param name="entries">What else the outermost dictionary shall hold, behind the tensors: for instance <c>epoch</c> and <c>global_step</c>.</param>
+    /// <param name="entries">What else the outermost dictionary shall hold, behind the tensors: for instance <c>epoch</c> and
+    /// <c>global_step</c>.</param>
     /// <exception cref="ArgumentException">A name occurs twice, a shape is impossible, or an entry cannot be written.</exception>
     /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -34,14 +38,17 @@ public static class TorchWriter
         var names = new HashSet<string>(StringComparer.Ordinal);
         IEnumerable<KeyValuePair<string, PickleValue>> named = tensors
             .Select(tensor => KeyValuePair.Create<string, PickleValue>(tensor.Name, PickleTensor.From(tensor)));
-        if (layout == TorchLayout.Checkpoint) named = [KeyValuePair.Create<string, PickleValue>("state_dict", new PickleDictionary(Unique(named, [])))];
+        if (layout == TorchLayout.Checkpoint)
+            named = [KeyValuePair.Create<string, PickleValue>("state_dict", new PickleDictionary(Unique(named, [])))];
         Write(path, new PickleDictionary(Unique(named.Concat(entries ?? []), names), ordered: layout == TorchLayout.OrderedDictionary));
     }
 
-    /// <summary>Writes any value: nested dictionaries, lists, texts, numbers, and tensors made with <see cref="PickleTensor.From"/>.</summary>
+    /// <summary>Writes any value: nested dictionaries, lists, texts, numbers, and tensors made with
+    /// <see cref="PickleTensor.From"/>.</summary>
     /// <param name="path">The file; its folder is created when missing.</param>
     /// <param name="root">The value.</param>
-    /// <exception cref="ArgumentException">The value holds what cannot be written: records, sets, names, or tensors of another file.</exception>
+    /// <exception cref="ArgumentException">The value holds what cannot be written: records, sets, names, or tensors of another
+    /// file.</exception>
     /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, PickleValue root)
@@ -78,7 +85,8 @@ public static class TorchWriter
         zip.Add($"archive/{name}", bytes.Length, stream => stream.Write(bytes));
     }
 
-    private static IEnumerable<KeyValuePair<string, PickleValue>> Unique(IEnumerable<KeyValuePair<string, PickleValue>> entries, HashSet<string> names)
+    private static IEnumerable<KeyValuePair<string,
+        PickleValue>> Unique(IEnumerable<KeyValuePair<string, PickleValue>> entries, HashSet<string> names)
     {
         foreach (var entry in entries)
             yield return names.Add(entry.Key) ? entry

@@ -1,7 +1,8 @@
 namespace StableTune.Formats;
 
 /// <summary>
-/// Writes a zip archive as torch does, from the first byte to the last without going back: the bytes of each entry at a multiple of 64, checksum and sizes
+/// Writes a zip archive as torch does, from the first byte to the last without going back: the bytes of each entry at a multiple of 64,
+/// checksum and sizes
 /// behind them. Numbers of 64 bits are used where 32 do not suffice.
 /// </summary>
 internal sealed class TorchZipWriter(Stream stream) : ZipWriter(stream, uint.MaxValue - 1L, ushort.MaxValue - 1)
@@ -26,7 +27,8 @@ internal sealed class TorchZipWriter(Stream stream) : ZipWriter(stream, uint.Max
         var largeField = large ? 20 : 0;
         var padding = (int)(-(Position + 30 + name.Length + largeField + 4) & (Alignment - 1));
         var fields = new Fields()
-            .Four(0x04034B50).Two(large ? 45 : 20).Two(Flags).Two(0).Four(DosTime).Four(0).Four(large ? uint.MaxValue : 0).Four(large ? uint.MaxValue : 0)
+            .Four(0x04034B50).Two(large ? 45 : 20).Two(Flags).Two(0).Four(DosTime).Four(0).Four(large ? uint.MaxValue : 0)
+                .Four(large ? uint.MaxValue : 0)
             .Two(name.Length).Two(largeField + 4 + padding).Bytes(name);
         if (large) fields.Two(1).Two(16).Eight(0).Eight(0);
         return fields.Two(PaddingId).Two(padding).Bytes(Padding.AsSpan(0, padding));
@@ -36,7 +38,8 @@ internal sealed class TorchZipWriter(Stream stream) : ZipWriter(stream, uint.Max
     protected override void WriteChecksum(Entry entry)
     {
         var fields = new Fields().Four(0x08074B50).Four(entry.Checksum);
-        Emit(IsLarge(entry.Length) ? fields.Eight(entry.Length).Eight(entry.Length) : fields.Four((uint)entry.Length).Four((uint)entry.Length));
+        Emit(IsLarge(entry.Length) ? fields.Eight(entry.Length).Eight(entry.Length)
+            : fields.Four((uint)entry.Length).Four((uint)entry.Length));
     }
 
     /// <inheritdoc/>
@@ -46,8 +49,10 @@ internal sealed class TorchZipWriter(Stream stream) : ZipWriter(stream, uint.Max
         var extra = (largeLength ? 16 : 0) + (largeOffset ? 8 : 0);
         var length = largeLength ? uint.MaxValue : (uint)entry.Length;
         var fields = new Fields()
-            .Four(0x02014B50).Two(extra > 0 ? 45 : 20).Two(extra > 0 ? 45 : 20).Two(Flags).Two(0).Four(DosTime).Four(entry.Checksum).Four(length).Four(length)
-            .Two(entry.Name.Length).Two(extra > 0 ? extra + 4 : 0).Two(0).Two(0).Two(0).Four(0).Four(largeOffset ? uint.MaxValue : (uint)entry.Offset).Bytes(entry.Name);
+            .Four(0x02014B50).Two(extra > 0 ? 45 : 20).Two(extra > 0 ? 45 : 20).Two(Flags).Two(0).Four(DosTime).Four(entry.Checksum)
+                .Four(length).Four(length)
+            .Two(entry.Name.Length).Two(extra > 0 ? extra + 4 : 0).Two(0).Two(0).Two(0).Four(0)
+                .Four(largeOffset ? uint.MaxValue : (uint)entry.Offset).Bytes(entry.Name);
         if (extra > 0) fields.Two(1).Two(extra);
         if (largeLength) fields.Eight(entry.Length).Eight(entry.Length);
         if (largeOffset) fields.Eight(entry.Offset);

@@ -12,7 +12,8 @@ namespace StableTune.Formats;
 /// <param name="Length">The number of bytes when unpacked.</param>
 /// <param name="Checksum">The CRC-32 of the unpacked bytes.</param>
 /// <param name="HeaderOffset">Where in the file its own header begins.</param>
-internal readonly record struct ZipEntry(string Name, int Method, int Flags, long StoredLength, long Length, uint Checksum, long HeaderOffset);
+internal readonly record struct ZipEntry(
+    string Name, int Method, int Flags, long StoredLength, long Length, uint Checksum, long HeaderOffset);
 
 /// <summary>
 /// The directory of a zip archive, which stands at its end. Only this is read: weights are read from where their entries lie in the
@@ -61,11 +62,13 @@ internal sealed class ZipDirectory
         var name = Quote(entry.Name);
         if ((entry.Flags & 1) != 0) throw Fault($"its entry {name} is encrypted", "Decrypt the file first.");
         Span<byte> header = stackalloc byte[HeaderLength];
-        if (entry.HeaderOffset > _fileLength - HeaderLength) throw Fault($"its entry {name} should begin at {entry.HeaderOffset}, but the file has {_fileLength} bytes");
+        if (entry.HeaderOffset > _fileLength - HeaderLength)
+            throw Fault($"its entry {name} should begin at {entry.HeaderOffset}, but the file has {_fileLength} bytes");
         FileBytes.Read(_file, header, entry.HeaderOffset, _path);
         var offset = entry.HeaderOffset + HeaderLength + Number2(header[26..]) + Number2(header[28..]);
         if (Number4(header) != 0x04034B50) throw Fault($"its entry {name} has no header at byte {entry.HeaderOffset}");
-        if ((Int128)offset + entry.StoredLength > _fileLength) throw Fault($"its entry {name} of {entry.StoredLength} bytes at {offset} reaches beyond the file's {_fileLength}");
+        if ((Int128)offset + entry.StoredLength > _fileLength)
+            throw Fault($"its entry {name} of {entry.StoredLength} bytes at {offset} reaches beyond the file's {_fileLength}");
         return offset;
     }
 
@@ -77,8 +80,10 @@ internal sealed class ZipDirectory
         {
             var end = tail.AsSpan(at);
             if (Number4(end) != 0x06054B50 || Number2(end[20..]) != end.Length - EndLength) continue;
-            if (at >= LocatorLength && Number4(tail.AsSpan(at - LocatorLength)) == 0x07064B50) return FindLarge(tail.AsSpan(at - LocatorLength));
-            if (Number2(end[4..]) != 0 || Number2(end[6..]) != 0) throw Fault("it is one of several parts of an archive", "Join the parts first.");
+            if (at >= LocatorLength && Number4(tail.AsSpan(at - LocatorLength)) == 0x07064B50)
+                return FindLarge(tail.AsSpan(at - LocatorLength));
+            if (Number2(end[4..]) != 0 || Number2(end[6..]) != 0)
+                throw Fault("it is one of several parts of an archive", "Join the parts first.");
             return (Number2(end[10..]), Number4(end[12..]), Number4(end[16..]));
         }
 
@@ -90,18 +95,22 @@ internal sealed class ZipDirectory
     {
         var position = Number8(locator[8..]);
         Span<byte> end = stackalloc byte[End64Length];
-        if (position > _fileLength - End64Length || position < 0) throw Fault($"its directory's end should lie at {position}, but the file has {_fileLength} bytes");
+        if (position > _fileLength - End64Length || position < 0)
+            throw Fault($"its directory's end should lie at {position}, but the file has {_fileLength} bytes");
         FileBytes.Read(_file, end, position, _path);
-        return Number4(end) == 0x06064B50 ? (Number8(end[32..]), Number8(end[40..]), Number8(end[48..])) : throw Fault($"its directory's end at {position} is damaged");
+        return Number4(end) == 0x06064B50 ? (Number8(end[32..]), Number8(end[40..]), Number8(end[48..]))
+            : throw Fault($"its directory's end at {position} is damaged");
     }
 
     private void ReadEntries(ReadOnlySpan<byte> bytes, long count)
     {
         while (bytes.Length > 0)
         {
-            if (bytes.Length < EntryLength || Number4(bytes) != 0x02014B50) throw Fault($"its directory is damaged behind entry {Entries.Count}");
+            if (bytes.Length < EntryLength || Number4(bytes) != 0x02014B50)
+                throw Fault($"its directory is damaged behind entry {Entries.Count}");
             var (nameLength, extraLength, commentLength) = (Number2(bytes[28..]), Number2(bytes[30..]), Number2(bytes[32..]));
-            if (bytes.Length < EntryLength + nameLength + extraLength + commentLength) throw Fault($"its directory ends within entry {Entries.Count}");
+            if (bytes.Length < EntryLength + nameLength + extraLength + commentLength)
+                throw Fault($"its directory ends within entry {Entries.Count}");
             Add(bytes[..EntryLength], bytes.Slice(EntryLength, nameLength), bytes.Slice(EntryLength + nameLength, extraLength));
             bytes = bytes[(EntryLength + nameLength + extraLength + commentLength)..];
         }
@@ -113,7 +122,8 @@ internal sealed class ZipDirectory
     {
         var name = Encoding.UTF8.GetString(nameBytes);
         long stored = Number4(fixedPart[20..]), length = Number4(fixedPart[24..]), offset = Number4(fixedPart[42..]);
-        if (length == uint.MaxValue || stored == uint.MaxValue || offset == uint.MaxValue) ReadLarge(extra, name, ref length, ref stored, ref offset);
+        if (length == uint.MaxValue || stored == uint.MaxValue || offset == uint.MaxValue)
+            ReadLarge(extra, name, ref length, ref stored, ref offset);
         var method = Number2(fixedPart[10..]);
         if (length < 0 || stored < 0 || offset < 0 || (method == 0 && stored != length))
             throw Fault($"its entry {Quote(name)} has the impossible sizes {stored} and {length} at {offset}");

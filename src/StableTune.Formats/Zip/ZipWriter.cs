@@ -4,7 +4,8 @@ using System.Text;
 
 namespace StableTune.Formats;
 
-/// <summary>Writes a zip archive of entries stored as they are. Which of the format's liberties are taken, so that files are byte by byte those of another program, derived classes say.</summary>
+/// <summary>Writes a zip archive of entries stored as they are. Which of the format's liberties are taken, so that files are byte by byte
+/// those of another program, derived classes say.</summary>
 /// <param name="stream">Gets the archive.</param>
 /// <param name="limit">The largest size and place that is written as a number of 32 bits.</param>
 /// <param name="mostEntries">The largest number of entries that is written as one of 16 bits.</param>
@@ -27,7 +28,8 @@ internal abstract class ZipWriter(Stream stream, long limit, int mostEntries)
     public void Add(string name, long length, Action<Stream> write)
     {
         var bytes = Encoding.UTF8.GetBytes(name);
-        if (bytes.Length > ushort.MaxValue) throw new ArgumentException($"The name '{name[..40]}...' is too long for an archive.", nameof(name));
+        if (bytes.Length > ushort.MaxValue)
+            throw new ArgumentException($"The name '{name[..40]}...' is too long for an archive.", nameof(name));
         var offset = Position;
         Emit(Header(bytes, length));
         var body = new BodyStream(stream);

@@ -1,7 +1,8 @@
 namespace StableTune.Hub;
 
 /// <summary>
-/// The right to write one file of the cache, held by one thread of one process at a time. The file is the one that other programs for the hub lock,
+/// The right to write one file of the cache, held by one thread of one process at a time. The file is the one that other programs for the
+/// hub lock,
 /// and is left behind as they leave it: removing it would let two others in.
 /// </summary>
 internal sealed class BlobLock : IDisposable
@@ -37,7 +38,8 @@ internal sealed class BlobLock : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    /// <summary>The only failure worth waiting for; a folder that is gone or a full disk are not. Windows: sharing or lock violation; Unix: EWOULDBLOCK.</summary>
+    /// <summary>The only failure worth waiting for; a folder that is gone or a full disk are not. Windows: sharing or lock violation;
+    /// Unix: EWOULDBLOCK.</summary>
     private static bool IsHeld(IOException e) => OperatingSystem.IsWindows()
         ? (e.HResult & 0xFFFF) is 32 or 33
         : e.GetType() == typeof(IOException) && e.HResult is 11 or 35;

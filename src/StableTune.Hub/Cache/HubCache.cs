@@ -2,7 +2,8 @@ namespace StableTune.Hub;
 
 /// <summary>
 /// The cache on disk as all programs for the hub share it:
-/// <c>models--owner--name/{refs/&lt;revision&gt;, blobs/&lt;id&gt;, snapshots/&lt;commit&gt;/&lt;path&gt;}</c> and <c>.locks</c> beside the repositories.
+/// <c>models--owner--name/{refs/&lt;revision&gt;, blobs/&lt;id&gt;, snapshots/&lt;commit&gt;/&lt;path&gt;}</c> and <c>.locks</c> beside
+/// the repositories.
 /// </summary>
 internal sealed class HubCache(string folder)
 {
@@ -38,7 +39,8 @@ internal sealed class HubCache(string folder)
         if (!File.Exists(path) || File.ReadAllText(path).Trim() != commit) AtomicFile.WriteText(path, commit);
     }
 
-    /// <summary>The files of a snapshot that can be read, with '/' between the pieces of their paths, in order. A link without its file is none.</summary>
+    /// <summary>The files of a snapshot that can be read, with '/' between the pieces of their paths, in order. A link without its file
+    /// is none.</summary>
     public IReadOnlyList<string> Files(HubName name, string commit)
     {
         var snapshot = Snapshot(name, commit);
@@ -53,7 +55,8 @@ internal sealed class HubCache(string folder)
     /// <exception cref="InvalidFileException">The file is far too large for one.</exception>
     public static string ReadIndex(string path) => new FileInfo(path).Length <= MaxIndexBytes
         ? File.ReadAllText(path)
-        : throw new InvalidFileException(path, "the file has more than 16 MiB, an index has some hundred bytes.", "Delete it, and resolve the name again.");
+        : throw new InvalidFileException(
+            path, "the file has more than 16 MiB, an index has some hundred bytes.", "Delete it, and resolve the name again.");
 
     /// <summary>Whether a file is known not to exist in a commit: programs for the hub leave an empty file as the mark.</summary>
     public bool IsKnownAbsent(HubName name, string commit, string path) => File.Exists(AbsenceMark(name, commit, path));
@@ -65,7 +68,8 @@ internal sealed class HubCache(string folder)
         if (!File.Exists(mark)) AtomicFile.WriteText(mark, "");
     }
 
-    private string AbsenceMark(HubName name, string commit, string path) => HubPath.Below(Path.Combine(Repository(name), ".no_exist", commit), path);
+    private string AbsenceMark(HubName name, string commit, string path) =>
+        HubPath.Below(Path.Combine(Repository(name), ".no_exist", commit), path);
 
     private static bool IsTemporary(string path) => Path.GetFileName(path.AsSpan()) is ['.', .., '.', 't', 'm', 'p'];
 
@@ -81,11 +85,13 @@ internal sealed class HubCache(string folder)
     private string RefPath(HubName name, string revision) => HubPath.Below(Path.Combine(Repository(name), "refs"), revision);
 
     /// <summary>Other programs may have left a snapshot without saying which branch it was: the newest has to do.</summary>
-    private string? Newest(HubName name) => Snapshots(name).OrderByDescending(Directory.GetLastWriteTimeUtc).Select(Path.GetFileName).FirstOrDefault();
+    private string? Newest(HubName name) =>
+        Snapshots(name).OrderByDescending(Directory.GetLastWriteTimeUtc).Select(Path.GetFileName).FirstOrDefault();
 
     private string? ByPrefix(HubName name, string digits)
     {
-        var found = Snapshots(name).Select(Path.GetFileName).Where(commit => commit!.StartsWith(digits, StringComparison.Ordinal)).Take(2).ToArray();
+        var found = Snapshots(name).Select(Path.GetFileName).Where(commit => commit!.StartsWith(digits, StringComparison.Ordinal)).Take(2)
+            .ToArray();
         return found.Length == 1 ? found[0] : null;
     }
 
@@ -100,5 +106,6 @@ internal sealed class HubCache(string folder)
     private static string FolderName(HubName name) => $"{HubNameParser.Word(name.Type)}s--{name.Owner}--{name.Name}";
 
     private static InvalidFileException NoCommit(string path, string found) =>
-        new(path, $"the file should hold a commit of 40 hexadecimal digits, and holds {found}.", "Delete it; it is written again with the next download.");
+        new(path, $"the file should hold a commit of 40 hexadecimal digits, and holds {found}.",
+            "Delete it; it is written again with the next download.");
 }

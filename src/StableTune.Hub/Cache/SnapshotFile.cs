@@ -1,6 +1,7 @@
 namespace StableTune.Hub;
 
-/// <summary>A file of a snapshot: a relative link to its blob, so that the cache can be moved; where links are impossible, the file itself.</summary>
+/// <summary>A file of a snapshot: a relative link to its blob, so that the cache can be moved; where links are impossible, the file
+/// itself.</summary>
 internal static class SnapshotFile
 {
     /// <summary>The bytes of a file, behind links; null when it is not there, or a link leads nowhere.</summary>
@@ -26,7 +27,8 @@ internal static class SnapshotFile
     /// <param name="blob">The blob.</param>
     /// <param name="path">The file of the snapshot.</param>
     /// <param name="isNew">
-    /// Whether the blob has just been downloaded: where links are impossible it is then moved, since a second copy of a model is dear, and copied otherwise,
+    /// Whether the blob has just been downloaded: where links are impossible it is then moved, since a second copy of a model is dear,
+    /// and copied otherwise,
     /// since other snapshots may need it. Other programs for the hub do the same.
     /// </param>
     /// <param name="links">Whether links may be tried.</param>

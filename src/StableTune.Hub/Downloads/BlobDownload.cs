@@ -20,31 +20,37 @@ internal sealed partial class BlobDownload(
     /// <param name="place">Called with the blob's path, and whether it is new, while nobody else may touch it.</param>
     /// <param name="cancellationToken">Ends the download; what came so far is kept.</param>
     public async Task FetchAsync(
-        HubName name, string commit, HubFile file, DownloadProgress progress, Action<string, bool> place, CancellationToken cancellationToken)
+        HubName name, string commit, HubFile file, DownloadProgress progress, Action<string, bool> place,
+            CancellationToken cancellationToken)
     {
         var blob = cache.Blob(name, file.Id);
-        using var held = await BlobLock.AcquireAsync(cache.Lock(name, file.Id), clock, () => LogWaiting(logger, file.Path), cancellationToken).ConfigureAwait(false);
+        using var held = await BlobLock.AcquireAsync(cache.Lock(name, file.Id), clock, () =>
+            LogWaiting(logger, file.Path), cancellationToken).ConfigureAwait(false);
         var isNew = !(File.Exists(blob) && new FileInfo(blob).Length == file.Size);
         if (isNew) await DownloadAsync(name, commit, file, blob, progress, cancellationToken).ConfigureAwait(false);
         else progress.Add(file, file.Size, fetched: false);
         place(blob, isNew);
     }
 
-    private async Task DownloadAsync(HubName name, string commit, HubFile file, string blob, DownloadProgress progress, CancellationToken cancellationToken)
+    private async Task DownloadAsync(
+        HubName name, string commit, HubFile file, string blob, DownloadProgress progress, CancellationToken cancellationToken)
     {
         using var partial = await PartialFile.OpenAsync(file, blob, cancellationToken).ConfigureAwait(false);
         progress.Add(file, partial.Length, fetched: false);
         var run = new Run(name, api.FileAddress(name, commit, file.Path), commit, file, partial, progress);
         for (var wrong = 0; ; wrong++)
         {
-            while (partial.Length < file.Size) await retry.RunAsync(name, token => AttemptAsync(run, token), cancellationToken).ConfigureAwait(false);
+            while (partial.Length < file.Size)
+                await retry.RunAsync(name, token => AttemptAsync(run, token), cancellationToken).ConfigureAwait(false);
             var found = partial.Checksum();
             if (found == file.Id) break;
             run.Restart();
             LogWrongChecksum(logger, file.Path, found, file.Id);
             if (wrong > 0 || file.Size == 0)
-                throw Bad(run, $"What the server sends for it has the checksum {found}, and should have {file.Id}; it was downloaded twice.",
-                    "Something on the way changes files (a proxy, a mirror), or the server's file is damaged: try another network or endpoint.");
+                throw Bad(
+                    run, $"What the server sends for it has the checksum {found}, and should have {file.Id}; it was downloaded twice.",
+                    "Something on the way changes files (a proxy, a mirror), or the server's file is damaged: try another network or "
+                        + "endpoint.");
         }
 
         partial.Complete();
@@ -75,16 +81,19 @@ internal sealed partial class BlobDownload(
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             run.Restart();
-            throw new TransientFault($"{answer.Address.Authority} has no byte {from:N0} of {run.File.Path} (416); starting again.", fault: HubFault.BadAnswer);
+            throw new TransientFault($"{answer.Address.Authority} has no byte {from:N0} of {run.File.Path} (416); starting again.",
+                fault: HubFault.BadAnswer);
         }
 
         HubErrors.ThrowIfFailed(answer, run.Name, settings, clock);
         if (response.StatusCode == HttpStatusCode.PartialContent)
         {
             var range = response.Content.Headers.ContentRange;
-            if (range is { Unit: "bytes" } && range.From == from && (range.Length ?? run.File.Size) == run.File.Size && !answer.IsEncoded) return;
+            if (range is { Unit: "bytes" } && range.From == from && (range.Length ?? run.File.Size) == run.File.Size && !answer.IsEncoded)
+                return;
             run.Restart();
-            throw new TransientFault($"{answer.Address.Authority} was asked for {run.File.Path} from byte {from:N0} on and sends \"{range}\"; starting again.",
+            throw new TransientFault(
+                $"{answer.Address.Authority} was asked for {run.File.Path} from byte {from:N0} on and sends \"{range}\"; starting again.",
                 fault: HubFault.BadAnswer);
         }
 
@@ -95,20 +104,24 @@ internal sealed partial class BlobDownload(
     private static void CheckHeaders(Run run, HubAnswer answer)
     {
         var (headers, file, host) = (answer.Headers, run.File, answer.Address.Authority);
-        if (answer.IsWebPage && !file.Path.EndsWith(".html", StringComparison.OrdinalIgnoreCase) && !file.Path.EndsWith(".htm", StringComparison.OrdinalIgnoreCase))
+        if (answer.IsWebPage && !file.Path.EndsWith(".html", StringComparison.OrdinalIgnoreCase)
+            && !file.Path.EndsWith(".htm", StringComparison.OrdinalIgnoreCase))
             throw Bad(run, $"{host} sends a web page instead of the file.",
                 "Perhaps a log-in or a proxy's notice: open the address in a browser, or check the endpoint.");
         if (headers.Commit is { } commit && commit != run.Commit)
             throw Bad(run, $"The server sends it from commit {commit}, and {run.Commit} was asked for.", Again);
-        if (headers.LinkedId is { } id && id != file.Id) throw Bad(run, $"The server announces the checksum {id}, and its list says {file.Id}.", Again);
-        if (headers.LinkedSize is { } size && size != file.Size) throw Bad(run, $"The server announces {size:N0} bytes, and its list says {file.Size:N0}.", Again);
+        if (headers.LinkedId is { } id && id != file.Id)
+            throw Bad(run, $"The server announces the checksum {id}, and its list says {file.Id}.", Again);
+        if (headers.LinkedSize is { } size && size != file.Size)
+            throw Bad(run, $"The server announces {size:N0} bytes, and its list says {file.Size:N0}.", Again);
         var length = answer.IsEncoded ? null : run.Partial.Length + answer.Response.Content.Headers.ContentLength;
         if (length > file.Size) throw TooLong(run, length);
     }
 
     private async Task ReadAsync(Run run, HubAnswer answer, CancellationToken cancellationToken)
     {
-        var reader = new PatientStream(await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
+        var reader = new PatientStream(
+            await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
         var buffer = new byte[1 << 18];
         for (int count; (count = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
         {
@@ -118,7 +131,8 @@ internal sealed partial class BlobDownload(
         }
 
         if (run.Partial.Length < run.File.Size)
-            throw new TransientFault($"{answer.Address.Authority} ended {run.File.Path} after {run.Partial.Length:N0} of {run.File.Size:N0} bytes.");
+            throw new TransientFault(
+                $"{answer.Address.Authority} ended {run.File.Path} after {run.Partial.Length:N0} of {run.File.Size:N0} bytes.");
     }
 
     /// <summary>More than the list says: none of it can be trusted.</summary>
@@ -126,7 +140,8 @@ internal sealed partial class BlobDownload(
     {
         run.Restart();
         var sent = length is { } bytes ? $"{bytes:N0}" : "more";
-        return new TransientFault($"The server sends {sent} bytes for {run.File.Path}, and its list says {run.File.Size:N0}.", fault: HubFault.BadAnswer);
+        return new TransientFault($"The server sends {sent} bytes for {run.File.Path}, and its list says {run.File.Size:N0}.",
+            fault: HubFault.BadAnswer);
     }
 
     private static HubException Bad(Run run, string reason, string remedy) => new(HubFault.BadAnswer, run.Subject, reason, remedy);

@@ -20,5 +20,6 @@ internal static class DiskSpace
     }
 
     /// <summary>Whether writing failed because the disk is full.</summary>
-    public static bool IsFull(IOException e) => OperatingSystem.IsWindows() ? (e.HResult & 0xFFFF) is 0x70 or 0x27 : e.HResult is 28 or 122;   // ENOSPC, EDQUOT
+    // ENOSPC, EDQUOT
+    public static bool IsFull(IOException e) => OperatingSystem.IsWindows() ? (e.HResult & 0xFFFF) is 0x70 or 0x27 : e.HResult is 28 or 122;
 }

@@ -1,6 +1,7 @@
 namespace StableTune.Hub;
 
-/// <summary>Adds up what several downloads have done, and reports it: in megabytes (10^6 bytes), at most ten times a second, in order.</summary>
+/// <summary>Adds up what several downloads have done, and reports it: in megabytes (10^6 bytes), at most ten times a second, in
+/// order.</summary>
 internal sealed class DownloadProgress(IProgress<WorkProgress>? progress, long totalBytes, TimeProvider clock)
 {
     private const double Megabyte = 1e6;

@@ -2,8 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace StableTune.Hub;
 
-/// <summary>Brings what a name stands for from the server into the cache: which commit, which files, all of them, and then the note where they are.</summary>
-internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, ILogger logger)
+/// <summary>Brings what a name stands for from the server into the cache: which commit, which files, all of them, and then the note where
+/// they are.</summary>
+internal sealed partial class HubDownloads(
+    HubApi api, BlobDownload blobs, HubCache cache, HubSettings settings, TimeProvider clock, ILogger logger)
 {
     /// <summary>Left free on the disk, so that others can go on.</summary>
     private const long Reserve = 64 << 20;
@@ -34,7 +36,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
         HubName name, string revision, HubSelection selection, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var commit = await CommitAsync(name, revision, cancellationToken).ConfigureAwait(false);
-        var files = (await api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false)).ToDictionary(file => file.Path, StringComparer.Ordinal);
+        var files = (await api.FilesAsync(name, commit, cancellationToken).ConfigureAwait(false))
+            .ToDictionary(file => file.Path, StringComparer.Ordinal);
         var paths = files.Keys.ToArray();
         var target = HubTarget.Of(name, paths, selection, path => !files.ContainsKey(path)) ?? throw NoSuchFile(name, revision, paths);
         var index = await IndexAsync(name, commit, target, files, cancellationToken).ConfigureAwait(false);
@@ -74,7 +77,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
         }
     }
 
-    private async Task<string?> IndexAsync(HubName name, string commit, HubTarget target, Dictionary<string, HubFile> files, CancellationToken cancellationToken)
+    private async Task<string?> IndexAsync(
+        HubName name, string commit, HubTarget target, Dictionary<string, HubFile> files, CancellationToken cancellationToken)
     {
         if (target.FirstFile is not { } first || !files.TryGetValue(first, out var file)) return null;
         await FetchAllAsync(name, commit, [file], null, cancellationToken).ConfigureAwait(false);
@@ -111,7 +115,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
     private long Present(HubName name, HubFile file)
     {
         var blob = cache.Blob(name, file.Id);
-        return new[] { blob, PartialFile.PathFor(blob) }.Where(File.Exists).Select(path => Math.Min(file.Size, new FileInfo(path).Length)).FirstOrDefault();
+        return new[] { blob, PartialFile.PathFor(blob) }.Where(File.Exists).Select(path => Math.Min(file.Size, new FileInfo(path).Length))
+            .FirstOrDefault();
     }
 
     private async Task FetchAllAsync(
@@ -119,11 +124,14 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
     {
         var missing = files.Where(file => !IsPlaced(name, commit, file)).OrderBy(file => file.Size).ToArray();
         var told = new DownloadProgress(progress, missing.Sum(file => file.Size), clock);
-        var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Options.ParallelDownloads, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(missing, options, (file, token) => new ValueTask(FetchOneAsync(name, commit, file, told, token))).ConfigureAwait(false);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Options.ParallelDownloads,
+            CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(missing, options, (file, token) => new ValueTask(FetchOneAsync(name, commit, file, told, token)))
+            .ConfigureAwait(false);
     }
 
-    private async Task FetchOneAsync(HubName name, string commit, HubFile file, DownloadProgress progress, CancellationToken cancellationToken)
+    private async Task FetchOneAsync(
+        HubName name, string commit, HubFile file, DownloadProgress progress, CancellationToken cancellationToken)
     {
         var path = HubPath.Below(cache.Snapshot(name, commit), file.Path);
         try
@@ -133,19 +141,23 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
         }
         catch (IOException e) when (e is not HubException && DiskSpace.IsFull(e))
         {
-            throw new HubException(HubFault.DiskFull, name.ToString(), $"The disk of {cache.Folder} is full; {file.Path} could not be written.",
+            throw new HubException(HubFault.DiskFull, name.ToString(),
+                $"The disk of {cache.Folder} is full; {file.Path} could not be written.",
                 "Make room and start again: what was downloaded so far is kept.", e);
         }
     }
 
-    /// <summary>Whether a file is in its place. One of another length is not it: links are made last, but copies of other programs may be torn.</summary>
+    /// <summary>Whether a file is in its place. One of another length is not it: links are made last, but copies of other programs may be
+    /// torn.</summary>
     private bool IsPlaced(HubName name, string commit, HubFile file) =>
         SnapshotFile.Length(HubPath.Below(cache.Snapshot(name, commit), file.Path)) == file.Size;
 
     private static HubException NoSuchFile(HubName name, string revision, IReadOnlyList<string> paths) => name.Path is { } path
         ? new HubException(HubFault.NotFound, name.ToString(),
-            $"{name.Repository} has no file or folder \"{path}\" in its revision \"{revision}\".{Near("Near it", path, paths.Concat(Folders(paths)))}", "Check the spelling.")
-        : new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds no files in its revision \"{revision}\".", "Check the revision.");
+            $"{name.Repository} has no file or folder \"{path}\" in its revision "
+                + $"\"{revision}\".{Near("Near it", path, paths.Concat(Folders(paths)))}", "Check the spelling.")
+        : new HubException(HubFault.NothingToSelect, name.ToString(), $"The repository holds no files in its revision \"{revision}\".",
+            "Check the revision.");
 
     /// <summary>A sentence with the names that may have been meant, with a space before it; empty when none is near.</summary>
     private static string Near(string lead, string wrong, IEnumerable<string> names)
@@ -159,7 +171,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
 
     private static HubException Nothing(HubName name, IReadOnlyList<string> paths, CachedState state)
     {
-        var checkpoints = paths.Where(path => !path.Contains('/', StringComparison.Ordinal) && Path.GetExtension(path) is ".safetensors" or ".ckpt").Take(6).ToArray();
+        var checkpoints = paths.Where(path =>
+            !path.Contains('/', StringComparison.Ordinal) && Path.GetExtension(path) is ".safetensors" or ".ckpt").Take(6).ToArray();
         var remedy = checkpoints.Length == 0 ? "Name another repository, or a file in this one: owner/name/file.safetensors."
             : $"Name one of its files: {string.Join(", ", checkpoints.Select(file => $"{name.Repository}/{file}"))}.";
         var reason = $"The repository holds nothing of the kind that was asked for; it lacks {string.Join("; ", state.Missing.Take(8))}.";
@@ -167,7 +180,8 @@ internal sealed partial class HubDownloads(HubApi api, BlobDownload blobs, HubCa
     }
 
     private static HubException Unwritable(HubName name, string path) => new(HubFault.BadAnswer, name.ToString(),
-        $"The repository holds a file that cannot be written here, \"{Printable(path)}\": {HubPath.Problem(path)}.", "Leave it out with another selection.");
+        $"The repository holds a file that cannot be written here, \"{Printable(path)}\": {HubPath.Problem(path)}.",
+            "Leave it out with another selection.");
 
     private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
 

@@ -4,7 +4,8 @@ using System.Text;
 namespace StableTune.Hub;
 
 /// <summary>
-/// A file on its way into the cache, <c>blobs/&lt;id&gt;.incomplete</c>: survives interruptions, is hashed while it grows, and gets its name only when
+/// A file on its way into the cache, <c>blobs/&lt;id&gt;.incomplete</c>: survives interruptions, is hashed while it grows, and gets its
+/// name only when
 /// length and checksum are right.
 /// </summary>
 internal sealed class PartialFile : IDisposable
@@ -30,7 +31,8 @@ internal sealed class PartialFile : IDisposable
     public static async Task<PartialFile> OpenAsync(HubFile file, string blob, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
-        var stream = new FileStream(PathFor(blob), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, 1, FileOptions.Asynchronous);
+        var stream = new FileStream(PathFor(blob), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, 1,
+            FileOptions.Asynchronous);
         var partial = new PartialFile(file, blob, stream);
         try
         {
@@ -84,7 +86,8 @@ internal sealed class PartialFile : IDisposable
     {
         if (_stream.Length > _file.Size) _stream.SetLength(0);   // not this file's
         var buffer = new byte[1 << 20];
-        for (int count; (count = await _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0; Length += count) _hash.AppendData(buffer, 0, count);
+        for (int count; (count = await _stream.ReadAsync(buffer, cancellationToken)
+            .ConfigureAwait(false)) > 0; Length += count) _hash.AppendData(buffer, 0, count);
     }
 
     /// <summary>Large files are known by their SHA-256; the others as git knows them, by the SHA-1 of a header and the content.</summary>

@@ -13,10 +13,12 @@ internal sealed class HubAnswer(HttpResponseMessage response, Uri address, HubHe
     public HubHeaders Headers { get; } = headers;
 
     /// <summary>Whether the content is compressed: then its length on the wire says nothing.</summary>
-    public bool IsEncoded => Response.Content.Headers.ContentEncoding.Any(e => !string.Equals(e, "identity", StringComparison.OrdinalIgnoreCase));
+    public bool IsEncoded => Response.Content.Headers.ContentEncoding.Any(e =>
+        !string.Equals(e, "identity", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Whether the content is a web page: a log-in, a proxy's notice.</summary>
-    public bool IsWebPage => Response.Content.Headers.ContentType?.MediaType is { } type && type.Equals("text/html", StringComparison.OrdinalIgnoreCase);
+    public bool IsWebPage => Response.Content.Headers.ContentType?.MediaType is { } type
+        && type.Equals("text/html", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The content, decompressed. Some proxies compress although we ask them not to.</summary>
     public async Task<Stream> OpenAsync(CancellationToken cancellationToken)
@@ -54,7 +56,8 @@ internal sealed record HubHeaders(string? Commit = null, string? LinkedId = null
     public HubHeaders And(HttpResponseMessage response) => new(
         First(response, "X-Repo-Commit") ?? Commit,
         First(response, "X-Linked-ETag") is { } tag ? Unquoted(tag) : LinkedId,
-        long.TryParse(First(response, "X-Linked-Size"), System.Globalization.CultureInfo.InvariantCulture, out var size) ? size : LinkedSize);
+        long.TryParse(First(response, "X-Linked-Size"), System.Globalization.CultureInfo.InvariantCulture, out var size) ? size
+            : LinkedSize);
 
     public static string? First(HttpResponseMessage response, string header) =>
         response.Headers.TryGetValues(header, out var values) ? values.FirstOrDefault() : null;

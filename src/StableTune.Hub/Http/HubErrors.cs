@@ -23,7 +23,8 @@ internal static class HubErrors
         {
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => Denied(name, status, code, settings, Said(response)),
             HttpStatusCode.NotFound or HttpStatusCode.Gone => NotFound(name, code, settings),
-            HttpStatusCode.ProxyAuthenticationRequired => new HubException(HubFault.Unreachable, name.ToString(), "The proxy asks for a log-in (407).",
+            HttpStatusCode.ProxyAuthenticationRequired =>
+                new HubException(HubFault.Unreachable, name.ToString(), "The proxy asks for a log-in (407).",
                 "Put user and password into HTTPS_PROXY, or give an HttpClient that knows them."),
             _ => new HubException(HubFault.BadAnswer, name.ToString(), $"{host} answered {status} {response.ReasonPhrase}{Said(response)}.",
                 "Check the name, the revision and the endpoint."),
@@ -32,16 +33,19 @@ internal static class HubErrors
 
     private static bool IsTransient(HttpStatusCode status) =>
         status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or (HttpStatusCode)425
-            or HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
+            or HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+            or HttpStatusCode.GatewayTimeout
             or (HttpStatusCode)520;
 
     private static Exception Busy(HttpResponseMessage response, HubName name, string host, HubSettings settings, TimeProvider clock)
     {
-        var asked = response.Headers.RetryAfter is { } after ? after.Delta ?? (after.Date is { } date ? date - clock.GetUtcNow() : null) : null;
+        var asked = response.Headers.RetryAfter is { } after ? after.Delta
+            ?? (after.Date is { } date ? date - clock.GetUtcNow() : null) : null;
         var pause = asked < TimeSpan.Zero ? TimeSpan.Zero : asked;
         var reason = $"{host} answered {(int)response.StatusCode} {response.ReasonPhrase}{Said(response)}.";
         return pause > settings.Options.LongestRetryDelay
-            ? new HubException(HubFault.Unreachable, name.ToString(), $"{reason[..^1]} and asks for a pause of {pause.Value.TotalSeconds:0} s.",
+            ? new HubException(HubFault.Unreachable, name.ToString(),
+                $"{reason[..^1]} and asks for a pause of {pause.Value.TotalSeconds:0} s.",
                 "Try again later, set a token (its limits are wider), or raise HubOptions.LongestRetryDelay.")
             : new TransientFault(reason, retryAfter: pause);
     }
@@ -49,15 +53,19 @@ internal static class HubErrors
     private static HubException Denied(HubName name, int status, string code, HubSettings settings, string said)
     {
         var page = $"{settings.Endpoint}{HubApi.Prefix(name)}{name.Repository}";
-        var token = settings.Token is null ? "set a token (HF_TOKEN, or HubOptions.Token)" : "check that the token is valid and may read gated repositories";
+        var token = settings.Token is null ? "set a token (HF_TOKEN, or HubOptions.Token)"
+            : "check that the token is valid and may read gated repositories";
         if (code == "GatedRepo" || said.Contains("gated", StringComparison.OrdinalIgnoreCase))
         {
             var asks = $"The repository is gated: its owner asks to accept a licence first ({status}{said}).";
-            return new HubException(HubFault.AccessDenied, name.ToString(), asks, $"Accept it on {page} and {token}.") { Code = "GatedRepo" };
+            return new HubException(HubFault.AccessDenied, name.ToString(), asks,
+                $"Accept it on {page} and {token}.") { Code = "GatedRepo" };
         }
 
-        var reason = settings.Token is null ? "There is no such repository, or it is private" : "There is no such repository, or the token may not see it";
-        return new HubException(HubFault.AccessDenied, name.ToString(), $"{reason} ({status}{said}).", $"Check the name on {page}; for a private one, {token}.");
+        var reason = settings.Token is null ? "There is no such repository, or it is private"
+            : "There is no such repository, or the token may not see it";
+        return new HubException(HubFault.AccessDenied, name.ToString(), $"{reason} ({status}{said}).",
+            $"Check the name on {page}; for a private one, {token}.");
     }
 
     private static HubException NotFound(HubName name, string code, HubSettings settings)

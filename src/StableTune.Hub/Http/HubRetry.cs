@@ -4,7 +4,8 @@ using Polly.Retry;
 
 namespace StableTune.Hub;
 
-/// <summary>Repeats what failed for a reason that may pass: with growing pauses that vary by chance, or as long as the server asks.</summary>
+/// <summary>Repeats what failed for a reason that may pass: with growing pauses that vary by chance, or as long as the server
+/// asks.</summary>
 internal sealed partial class HubRetry
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
@@ -26,7 +27,8 @@ internal sealed partial class HubRetry
     {
         try
         {
-            return await _pipeline.ExecuteAsync(async token => await attempt(token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            return await _pipeline.ExecuteAsync(async token => await attempt(token).ConfigureAwait(false), cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (TransientFault e)
         {

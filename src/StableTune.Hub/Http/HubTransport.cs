@@ -8,8 +8,10 @@ namespace StableTune.Hub;
 internal sealed class HubTransport(HttpClient http, HubSettings settings, TimeProvider clock)
 {
     private const int MaxRedirections = 10;
-    private const string Unconnected = "Check this computer's connection, the proxy (HTTPS_PROXY) and the endpoint (HubOptions.Endpoint, HF_ENDPOINT).";
-    private static readonly ProductInfoHeaderValue s_agent = new("StableTune", typeof(HubTransport).Assembly.GetName().Version!.ToString(3));
+    private const string Unconnected = "Check this computer's connection, the proxy (HTTPS_PROXY) and the endpoint (HubOptions.Endpoint, "
+        + "HF_ENDPOINT).";
+    private static readonly ProductInfoHeaderValue s_agent = new(
+        "StableTune", typeof(HubTransport).Assembly.GetName().Version!.ToString(3));
 
     // Set by any thread, once.
     private volatile bool _wasAnswered;
@@ -33,7 +35,8 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         for (var at = address; ;)
         {
             if (!visited.Add(at.AbsoluteUri)) throw Lost(subject, $"The redirections run in a circle, back to {Shown(at)}.");
-            if (visited.Count > MaxRedirections + 1) throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
+            if (visited.Count > MaxRedirections + 1)
+                throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
             var response = await SendAsync(subject, Request(at, from), cancellationToken).ConfigureAwait(false);
             var answered = response.RequestMessage?.RequestUri ?? at;   // a client of the host's may follow redirections by itself
             if (IsEndpoint(answered)) headers = headers.And(response);
@@ -48,7 +51,8 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         request.Headers.UserAgent.Add(s_agent);
         request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));   // lengths and ranges must be the file's
         if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
-        if (settings.Token is { } token && IsEndpoint(address)) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        if (settings.Token is { } token && IsEndpoint(address))
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return request;
     }
 
@@ -71,12 +75,14 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
             }
             catch (HttpRequestException e) when (e.InnerException is AuthenticationException)
             {
-                throw new HubException(HubFault.Unreachable, subject, $"The connection to {host} is not secure: {e.InnerException.Message.TrimEnd('.')}.",
+                throw new HubException(HubFault.Unreachable, subject,
+                    $"The connection to {host} is not secure: {e.InnerException.Message.TrimEnd('.')}.",
                     "Where a company's proxy opens connections, its certificate must be installed on this system.", e);
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
             {
-                throw new HubException(HubFault.BadAnswer, subject, $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.",
+                throw new HubException(HubFault.BadAnswer, subject,
+                    $"The headers of the answer from {host} are too large: {e.Message.TrimEnd('.')}.",
                     "Is the endpoint a hub?", e);
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.NameResolutionError && !_wasAnswered)
@@ -104,9 +110,11 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
     }
 
     private bool IsEndpoint(Uri address) =>
-        Uri.Compare(address, settings.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+        Uri.Compare(address, settings.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped,
+            StringComparison.OrdinalIgnoreCase) == 0;
 
-    private static bool IsRedirection(HttpStatusCode status) => status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+    private static bool IsRedirection(HttpStatusCode status) =>
+        status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
         or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
 
     /// <summary>An address without its query: those of storage servers carry signatures.</summary>

@@ -42,7 +42,8 @@ public abstract class HubSelection
     {
         internal override string FirstFile => ModelFiles.IndexName;
 
-        internal override IReadOnlyList<string> Choose(IReadOnlyList<string> paths, string? first) => ModelFiles.Select(paths, first, variant);
+        internal override IReadOnlyList<string> Choose(IReadOnlyList<string> paths, string? first) =>
+            ModelFiles.Select(paths, first, variant);
 
         internal override CachedState Judge(IReadOnlyList<string> present, string? first)
         {

@@ -3,8 +3,10 @@ using System.Text.Json;
 namespace StableTune.Hub;
 
 /// <summary>
-/// Which files of a repository or folder a diffusers model needs: its index, the configuration of its parts, and for each part one form of its weights.
-/// Pure: knows names only. What stays out: single-file checkpoints beside the parts, weights for flax, ONNX, OpenVINO and TensorFlow, other variants,
+/// Which files of a repository or folder a diffusers model needs: its index, the configuration of its parts, and for each part one form
+/// of its weights.
+/// Pure: knows names only. What stays out: single-file checkpoints beside the parts, weights for flax, ONNX, OpenVINO and TensorFlow,
+/// other variants,
 /// folders that the index does not name, and the safety checker's weights.
 /// </summary>
 public static class ModelFiles
@@ -44,14 +46,16 @@ public static class ModelFiles
         return [.. paths.Where(path => path == IndexName), .. configurations, .. weights];
     }
 
-    /// <summary>What a folder lacks to be a complete diffusers model, one line for each part: "unet: weights"; empty when nothing is missing.</summary>
+    /// <summary>What a folder lacks to be a complete diffusers model, one line for each part: "unet: weights"; empty when nothing is
+    /// missing.</summary>
     /// <param name="paths">The files that are there, relative to the model's folder.</param>
     /// <param name="modelIndex">The text of <see cref="IndexName"/>; null where there is none.</param>
     /// <exception cref="FormatException">The index is no JSON object.</exception>
     public static IReadOnlyList<string> Missing(IReadOnlyList<string> paths, string? modelIndex)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        if (modelIndex is not null) return Parts(modelIndex).SelectMany(part => MissingOf(part, Directly(paths, part.Name + "/"))).ToArray();
+        if (modelIndex is not null)
+            return Parts(modelIndex).SelectMany(part => MissingOf(part, Directly(paths, part.Name + "/"))).ToArray();
         var here = Directly(paths, "");
         return IsPart(here) ? MissingWeights("", here) : [$"{IndexName} (or config.json with weights beside it)"];
     }
@@ -69,7 +73,8 @@ public static class ModelFiles
         var names = files.Select(path => path[(path.LastIndexOf('/') + 1)..]).ToHashSet();
         if (part.IsTokenizer)
         {
-            var known = names.Contains("tokenizer.json") || names.Contains("vocab.txt") || names.Any(n => n.EndsWith(".model", StringComparison.Ordinal))
+            var known = names.Contains("tokenizer.json") || names.Contains("vocab.txt")
+                || names.Any(n => n.EndsWith(".model", StringComparison.Ordinal))
                 || (names.Contains("vocab.json") && names.Contains("merges.txt"));
             return known ? [] : [$"{part.Name}: vocabulary"];
         }
@@ -89,7 +94,8 @@ public static class ModelFiles
 
     private static bool IsPart(IReadOnlyList<string> files) => files.Contains("config.json") && WeightForm.In(files).Count > 0;
 
-    private static bool NeedsWeights(Part part) => part.Name != SafetyChecker && !part.IsTokenizer && !part.IsScheduler && !part.IsProcessor;
+    private static bool NeedsWeights(Part part) =>
+        part.Name != SafetyChecker && !part.IsTokenizer && !part.IsScheduler && !part.IsProcessor;
 
     private static IEnumerable<string> Weights(IReadOnlyList<string> files, string? variant) =>
         WeightForm.Best(WeightForm.In(files), variant)?.Files.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>();
@@ -104,7 +110,8 @@ public static class ModelFiles
     private static string[] Directly(IReadOnlyList<string> paths, string folder) => paths
         .Where(path => path.StartsWith(folder, StringComparison.Ordinal) && path.IndexOf('/', folder.Length) < 0).ToArray();
 
-    /// <summary>The parts that an index names: <c>"unet": ["diffusers", "UNet2DConditionModel"]</c>; parts of <c>[null, null]</c> are left out.</summary>
+    /// <summary>The parts that an index names: <c>"unet": ["diffusers", "UNet2DConditionModel"]</c>; parts of <c>[null, null]</c> are
+    /// left out.</summary>
     private static List<Part> Parts(string modelIndex)
     {
         try
@@ -128,6 +135,7 @@ public static class ModelFiles
 
         public bool IsScheduler => Class.EndsWith("Scheduler", StringComparison.Ordinal);
 
-        public bool IsProcessor => Class.EndsWith("Processor", StringComparison.Ordinal) || Class.EndsWith("FeatureExtractor", StringComparison.Ordinal);
+        public bool IsProcessor => Class.EndsWith("Processor", StringComparison.Ordinal)
+            || Class.EndsWith("FeatureExtractor", StringComparison.Ordinal);
     }
 }

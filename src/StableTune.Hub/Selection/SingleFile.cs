@@ -1,7 +1,8 @@
 namespace StableTune.Hub;
 
 /// <summary>
-/// A single file with what it is of no use without: <c>v2-1.yaml</c> beside <c>v2-1.safetensors</c>, <c>config.json</c> beside a part's weights, and the shards
+/// A single file with what it is of no use without: <c>v2-1.yaml</c> beside <c>v2-1.safetensors</c>, <c>config.json</c> beside a part's
+/// weights, and the shards
 /// that an index stands for.
 /// </summary>
 internal sealed class SingleFile : HubSelection
@@ -17,7 +18,8 @@ internal sealed class SingleFile : HubSelection
         (_path, _folder, _knownAbsent) = (path, path[..(path.LastIndexOf('/') + 1)], knownAbsent);
         _isIndex = WeightForm.IsIndex(path[_folder.Length..]);
         List<string> sidecars = [];
-        if (Checkpoints.Any(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase))) sidecars.Add(path[..path.LastIndexOf('.')] + ".yaml");
+        if (Checkpoints.Any(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase)))
+            sidecars.Add(path[..path.LastIndexOf('.')] + ".yaml");
         if (WeightForm.IsWeights(path[_folder.Length..])) sidecars.Add(_folder + "config.json");
         Sidecars = sidecars;
     }
@@ -40,7 +42,8 @@ internal sealed class SingleFile : HubSelection
 
     private WeightForm? Form(IReadOnlyList<string> paths)
     {
-        var beside = paths.Where(path => path.StartsWith(_folder, StringComparison.Ordinal) && path.IndexOf('/', _folder.Length) < 0).ToArray();
+        var beside = paths.Where(path => path.StartsWith(_folder, StringComparison.Ordinal) && path.IndexOf('/', _folder.Length) < 0)
+            .ToArray();
         return WeightForm.In(beside).FirstOrDefault(form => form.Files.Contains(_path));
     }
 }

@@ -36,7 +36,8 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
                 var key = Key(shard);
                 var known = sharded.GetValueOrDefault(key, ([], 0, false));
                 known.Item1.Add(path);
-                sharded[key] = (known.Item1, int.Parse(shard.Groups["of"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture), known.Item3);
+                sharded[key] = (known.Item1, int.Parse(shard.Groups["of"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture),
+                    known.Item3);
             }
             else if (Index().Match(file) is { Success: true } index)
             {
@@ -54,12 +55,14 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
         // An index alone promises one shard at least; shards without an index cannot be put together.
         forms.AddRange(from form in sharded
                        where form.Value.HasIndex
-                       select new WeightForm(form.Key.Stem, form.Key.Variant, form.Key.Safetensors, form.Value.Files, Math.Max(1, form.Value.Shards)));
+                       select new WeightForm(form.Key.Stem, form.Key.Variant, form.Key.Safetensors, form.Value.Files,
+                           Math.Max(1, form.Value.Shards)));
         return forms;
     }
 
     /// <summary>
-    /// The form to take: the wanted variant before none, safetensors before torch's, complete before incomplete, one file before shards. A variant that was
+    /// The form to take: the wanted variant before none, safetensors before torch's, complete before incomplete, one file before shards.
+    /// A variant that was
     /// not wanted is never taken.
     /// </summary>
     public static WeightForm? Best(IEnumerable<WeightForm> forms, string? variant) => forms
@@ -76,7 +79,8 @@ internal sealed partial record WeightForm(string Stem, string? Variant, bool Saf
         return (match.Groups["stem"].Value, variant, match.Groups["kind"].Value == "safetensors");
     }
 
-    // diffusers and transformers have put the variant in several places over the years: before the number, behind it, before and behind ".index".
+    // diffusers and transformers have put the variant in several places over the years: before the number, behind it, before and behind
+    // ".index".
     private const string Stems = "^(?<stem>diffusion_pytorch_model|pytorch_model|model)";
     private const string Between = @"(\.(?<variant>(?!safetensors|bin|index|json)[A-Za-z0-9_]+))?";
 

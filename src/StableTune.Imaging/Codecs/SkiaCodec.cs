@@ -79,15 +79,11 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
 
     private static void DecodeWhole(ReadOnlySpan<byte> file, ImageHeader header, bool keepAlpha, Span<byte> pixels)
     {
-        // Skia would keep the high byte of such grey.
-        var isWideGray = header is { Format: ImageFormat.Png, IsGray: true, BitsPerChannel: 16 };
-        if (isWideGray) file = PngFile.GrayWithLowByteAsAlpha(file);
         fixed (byte* bytes = file)
         {
             using var decoder = new SkiaDecoder(bytes, file.Length, header, denominator: 1);
             decoder.ReadAll(pixels);
-            if (isWideGray) PixelOrder.ClipGray(pixels);
-            else if (keepAlpha && !header.HasAlpha && !decoder.IsOpaque) PixelOrder.MakeOpaque(pixels);
+            if (keepAlpha && !header.HasAlpha && !decoder.IsOpaque) PixelOrder.MakeOpaque(pixels);
         }
     }
 
@@ -113,7 +109,8 @@ public sealed unsafe class SkiaCodec : IStreamingImageCodec
                 : pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420,
                     SKJpegEncoderAlphaOption.Ignore));
             return encoded?.ToArray()
-                ?? throw new InvalidOperationException($"a picture of {image.Size} with {image.Channels} channels could not be encoded as {format}");
+                ?? throw new InvalidOperationException(
+                    $"a picture of {image.Size} with {image.Channels} channels could not be encoded as {format}");
         }
     }
 }

@@ -10,7 +10,8 @@ public sealed class Canvas
     /// <param name="width">Columns.</param>
     /// <param name="height">Rows.</param>
     /// <param name="background">Its colour.</param>
-    public Canvas(int width, int height, PixelColor background) : this(new PixelImage(width, height)) => Fill(0, 0, width, height, background);
+    public Canvas(int width, int height, PixelColor background) : this(new PixelImage(width, height)) =>
+        Fill(0, 0, width, height, background);
 
     /// <summary>Draws on a picture, which is changed.</summary>
     /// <param name="image">An RGB picture.</param>
@@ -18,7 +19,8 @@ public sealed class Canvas
     public Canvas(PixelImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (image.Channels != 3) throw new ArgumentException("a canvas draws on RGB pictures; remove the alpha channel first (WithoutAlpha)", nameof(image));
+        if (image.Channels != 3)
+            throw new ArgumentException("a canvas draws on RGB pictures; remove the alpha channel first (WithoutAlpha)", nameof(image));
         Image = image;
     }
 
@@ -41,7 +43,8 @@ public sealed class Canvas
     public void DrawImage(PixelImage image, int x, int y)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (image.Channels != 3) throw new ArgumentException("only RGB pictures are drawn; remove the alpha channel first (WithoutAlpha)", nameof(image));
+        if (image.Channels != 3)
+            throw new ArgumentException("only RGB pictures are drawn; remove the alpha channel first (WithoutAlpha)", nameof(image));
         var (left, right) = (Math.Max(x, 0), Math.Min(x + image.Width, Image.Width));
         if (left >= right) return;
         for (var row = Math.Max(y, 0); row < Math.Min(y + image.Height, Image.Height); row++)
@@ -125,8 +128,10 @@ public sealed class Canvas
     {
         var (dx, dy) = (to.X - from.X, to.Y - from.Y);
         var squared = (dx * dx) + (dy * dy);
-        var (left, right) = (Math.Max((int)Math.Floor(Math.Min(from.X, to.X) - half - 1), 0), Math.Min((int)Math.Ceiling(Math.Max(from.X, to.X) + half + 1), Image.Width));
-        var (top, bottom) = (Math.Max((int)Math.Floor(Math.Min(from.Y, to.Y) - half - 1), 0), Math.Min((int)Math.Ceiling(Math.Max(from.Y, to.Y) + half + 1), Image.Height));
+        var (left, right) = (Math.Max((int)Math.Floor(Math.Min(from.X, to.X) - half - 1), 0),
+            Math.Min((int)Math.Ceiling(Math.Max(from.X, to.X) + half + 1), Image.Width));
+        var (top, bottom) = (Math.Max((int)Math.Floor(Math.Min(from.Y, to.Y) - half - 1), 0),
+            Math.Min((int)Math.Ceiling(Math.Max(from.Y, to.Y) + half + 1), Image.Height));
         for (var y = top; y < bottom; y++)
             for (var x = left; x < right; x++)
             {

@@ -44,7 +44,8 @@ public sealed record ContactSheetOptions : OptionsBase
 /// <summary>Many pictures on one: a grid with headings and captions, for comparing samples.</summary>
 public static class ContactSheet
 {
-    private static readonly PixelColor s_paper = PixelColor.FromRgb(0xF7F7F5), s_frame = PixelColor.FromRgb(0xD8D8D4), s_ink = PixelColor.FromRgb(0x22252A);
+    private static readonly PixelColor s_paper = PixelColor.FromRgb(0xF7F7F5), s_frame = PixelColor.FromRgb(0xD8D8D4),
+        s_ink = PixelColor.FromRgb(0x22252A);
     private static readonly PixelColor s_soft = PixelColor.FromRgb(0x5B6068), s_accent = PixelColor.FromRgb(0x2E7D5B);
 
     /// <summary>Draws a contact sheet.</summary>
@@ -65,7 +66,8 @@ public static class ContactSheet
         var margin = 2 * options.GapPixels;
         var width = (2 * margin) + (columns * options.CellPixels) + ((columns - 1) * options.GapPixels);
         var title = BitmapFont.Wrap(options.Title, (width - (2 * margin)) / (BitmapFont.CellWidth * layout.TitleScale), 2);
-        var height = (2 * margin) + (title.Count * layout.TitleLine) + prepared.Sum(row => row.Height) + ((prepared.Length - 1) * options.GapPixels);
+        var height = (2 * margin) + (title.Count * layout.TitleLine) + prepared.Sum(row => row.Height)
+            + ((prepared.Length - 1) * options.GapPixels);
         var canvas = new Canvas(width, height, s_paper);
         var y = margin;
         foreach (var line in title)
@@ -91,7 +93,8 @@ public static class ContactSheet
         var tallest = cells.Length == 0 ? 0 : cells.Max(cell => cell.Picture.Height);
         var lines = cells.Length == 0 ? 0 : cells.Max(cell => cell.Lines.Count);
         var heading = row.Heading.Length == 0 ? 0 : layout.Line + (options.GapPixels / 2);
-        return new(row.Heading, heading, cells, tallest, heading + tallest + (lines == 0 ? 0 : (options.GapPixels / 2) + (lines * layout.Line)));
+        return new(row.Heading, heading, cells, tallest,
+            heading + tallest + (lines == 0 ? 0 : (options.GapPixels / 2) + (lines * layout.Line)));
     }
 
     private static void DrawRow(Canvas canvas, Row row, int x, int y, Layout layout)
@@ -111,7 +114,8 @@ public static class ContactSheet
             canvas.DrawImage(picture, left, top);
             var below = y + row.PictureHeight + (options.GapPixels / 2);
             for (var i = 0; i < lines.Count; i++)
-                canvas.DrawText(x + Math.Max(0, (options.CellPixels - Canvas.TextWidth(lines[i], scale)) / 2), below + (i * layout.Line), lines[i], scale, s_soft);
+                canvas.DrawText(x + Math.Max(0, (options.CellPixels - Canvas.TextWidth(lines[i], scale)) / 2), below + (i * layout.Line),
+                    lines[i], scale, s_soft);
             x += options.CellPixels + options.GapPixels;
         }
     }
@@ -120,7 +124,8 @@ public static class ContactSheet
     {
         image = image.WithoutAlpha();
         var longer = Math.Max(image.Width, image.Height);
-        if (longer <= cell) return ImageResize.Resize(image, image.Width * (cell / longer), image.Height * (cell / longer), Interpolation.Nearest);
+        if (longer <= cell)
+            return ImageResize.Resize(image, image.Width * (cell / longer), image.Height * (cell / longer), Interpolation.Nearest);
         return ImageResize.Resize(image, Math.Max(1, image.Width * cell / longer), Math.Max(1, image.Height * cell / longer));
     }
 

@@ -26,7 +26,8 @@ internal static class AvifFile
         foreach (var box in new Boxes(meta[4..]))
             if (box.Is("pitm"u8)) primary = Primary(box.Content);
             else if (box.Is("iprp"u8)) properties = box.Content;
-        return Header(properties, primary);
+        Span<byte> brand = stackalloc byte[4];
+        return Header(properties, primary) with { HasFurtherPictures = source.TryRead(8, brand) && brand.SequenceEqual("avis"u8) };
     }
 
     private static byte[] Meta(ByteSource source)

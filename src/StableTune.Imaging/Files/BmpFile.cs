@@ -21,7 +21,9 @@ internal static class BmpFile
         var stride = ((((long)layout.Size.Width * layout.BitsPerPixel) + 31) / 32) * 4;
         var needed = layout.PixelOffset + (stride * layout.Size.Height);
         if (!layout.RunLength && needed > file.Length)
-            throw new InvalidDataException($"the BMP is truncated: {layout.Size} with {layout.BitsPerPixel} bits per pixel needs {needed} bytes, the file has {file.Length}");
+            throw new InvalidDataException(
+                $"the BMP is truncated: {layout.Size} with {layout.BitsPerPixel} bits per pixel needs {needed} bytes, the file has "
+                    + $"{file.Length}");
     }
 
     private static Layout ReadLayout(ByteSource source)
@@ -33,16 +35,20 @@ internal static class BmpFile
         if (headerSize == CoreHeader)
             return new(new(BinaryPrimitives.ReadUInt16LittleEndian(start[18..]), BinaryPrimitives.ReadUInt16LittleEndian(start[20..])),
                 Bits(BinaryPrimitives.ReadUInt16LittleEndian(start[24..])), offset, HasAlpha: false, RunLength: false);
-        if (headerSize is < InfoHeader or > LargestHeader) throw new InvalidDataException($"the BMP has an unknown header of {headerSize} bytes");
+        if (headerSize is < InfoHeader or > LargestHeader)
+            throw new InvalidDataException($"the BMP has an unknown header of {headerSize} bytes");
         Span<byte> info = stackalloc byte[LargestHeader];
         info = info[..(int)headerSize];
         source.Read(14, info);
         var (width, height) = (BinaryPrimitives.ReadInt32LittleEndian(info[4..]), BinaryPrimitives.ReadInt32LittleEndian(info[8..]));
-        if (width <= 0 || height is 0 or int.MinValue) throw new InvalidDataException($"the header gives the impossible size {width}x{height}");
+        if (width <= 0 || height is 0 or int.MinValue)
+            throw new InvalidDataException($"the header gives the impossible size {width}x{height}");
         int bits = BinaryPrimitives.ReadUInt16LittleEndian(info[14..]), compression = BinaryPrimitives.ReadInt32LittleEndian(info[16..]);
-        if (compression is not (0 or 1 or 2 or 3)) throw new InvalidDataException($"the BMP's compression {compression} is not supported: 0 to 3 are");
+        if (compression is not (0 or 1 or 2 or 3))
+            throw new InvalidDataException($"the BMP's compression {compression} is not supported: 0 to 3 are");
         // Without masks the fourth byte of a pixel means nothing, and is mostly 0.
-        var hasAlpha = bits == 32 && compression == 3 && headerSize >= HeaderWithAlphaMask && BinaryPrimitives.ReadUInt32LittleEndian(info[52..]) != 0;
+        var hasAlpha = bits == 32 && compression == 3 && headerSize >= HeaderWithAlphaMask
+            && BinaryPrimitives.ReadUInt32LittleEndian(info[52..]) != 0;
         return new(new(width, Math.Abs(height)), Bits(bits), offset, hasAlpha, compression is 1 or 2);
     }
 

@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace StableTune.Imaging;
 
-/// <summary>Positional reading for header parsers: from memory, or from a file by small windows, so that metadata is skipped and not read.</summary>
+/// <summary>Positional reading for header parsers: from memory, or from a file by small windows, so that metadata is skipped and not
+/// read.</summary>
 internal sealed class ByteSource : IDisposable
 {
     private readonly SafeFileHandle? _handle;
@@ -58,7 +59,8 @@ internal sealed class ByteSource : IDisposable
     /// <exception cref="InvalidDataException">The bytes do not reach that far.</exception>
     internal void Read(long offset, Span<byte> destination)
     {
-        if (!TryRead(offset, destination)) throw new InvalidDataException($"the file ends after {Length} bytes, in the middle of its header: it is truncated");
+        if (!TryRead(offset, destination))
+            throw new InvalidDataException($"the file ends after {Length} bytes, in the middle of its header: it is truncated");
     }
 
     public void Dispose() => _handle?.Dispose();

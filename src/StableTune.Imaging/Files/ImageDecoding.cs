@@ -36,7 +36,8 @@ internal static class ImageDecoding
         {
             var shrinks = Interpolation.For(size, fit.Resized) == Interpolation.Area;
             var averages = shrinks && (fit.Interpolation is null || fit.Interpolation == Interpolation.Area || size == fit.Resized);
-            return averages && options.UsedCodec is IStreamingImageCodec codec && StreamedDecoding.Decode(codec, file, header, options, fit, clean) is { } done
+            return averages && !options.Changes(header) && options.UsedCodec is IStreamingImageCodec codec
+                && StreamedDecoding.Decode(codec, file, header, options, fit, clean) is { } done
                 ? done
                 : ImageResize.ResizePart(DecodeWhole(file, header, options, clean), fit);
         }
@@ -56,10 +57,31 @@ internal static class ImageDecoding
 
     private static PixelImage DecodeWhole(ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options, byte[] clean)
     {
-        var (codec, keepAlpha) = (options.UsedCodec, options.KeepAlpha);
+        var stored = options.Clips(header) ? ClippedGray(file, header, options) : Stored(file, header, options, clean);
+        return options.ApplyExifOrientation && header.Orientation != 1 ? stored.Oriented(header.Orientation) : stored;
+    }
+
+    private static PixelImage Stored(ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options, byte[] clean)
+    {
+        var (codec, background) = (options.UsedCodec, header.HasAlpha ? options.Background : null);
+        var keepAlpha = options.KeepAlpha || background is not null;
         var decoded = DecodeStored(file, header, keepAlpha, clean, (bytes, part) => codec.Decode(bytes, part, keepAlpha), out var frame);
         var stored = OnCanvas(decoded, frame, header.StoredSize);
-        return options.ApplyExifOrientation && header.Orientation != 1 ? stored.Oriented(header.Orientation) : stored;
+        if (background is not { } color) return stored;
+        return options.KeepAlpha ? stored.OnBackground(color) : stored.Over(color);
+    }
+
+    /// <summary>Grey of 16 bits goes to the decoder as grey and alpha of 8, so that both bytes of each value come back.</summary>
+    private static PixelImage ClippedGray(ReadOnlyMemory<byte> file, ImageHeader header, ImageLoadOptions options)
+    {
+        var twoBytes = PngFile.GrayWithLowByteAsAlpha(file.Span);
+        var clean = new byte[twoBytes.Length];
+        var length = PngFile.CopyPixels(twoBytes, keepAlpha: false, clean);
+        var asAlpha = header with { BitsPerChannel = 8, IsGray = false, HasAlpha = true };
+        var picture = DecodePng((bytes, part) => options.UsedCodec.Decode(bytes, part, keepAlpha: true), file.Span,
+            clean.AsSpan(0, length), asAlpha);
+        PixelOrder.ClipGray(picture.Pixels);
+        return options.KeepAlpha ? picture : picture.WithoutAlpha();
     }
 
     /// <summary>Turns a file's bytes into pixels; the header is that of the part of the file that is given.</summary>
@@ -72,7 +94,8 @@ internal static class ImageDecoding
     /// <param name="clean">Memory for a copy without metadata, 64 bytes longer than the file.</param>
     /// <param name="decode">The decoder.</param>
     /// <param name="frame">Where on the picture the decoded pixels belong: less than all of it in some animations only.</param>
-    internal static T DecodeStored<T>(ReadOnlyMemory<byte> memory, ImageHeader header, bool keepAlpha, byte[] clean, Decoder<T> decode, out WebPFile.Frame frame)
+    internal static T DecodeStored<T>(ReadOnlyMemory<byte> memory, ImageHeader header, bool keepAlpha, byte[] clean, Decoder<T> decode,
+        out WebPFile.Frame frame)
     {
         var file = memory.Span;
         frame = new(0, 0, header.StoredSize);

@@ -25,7 +25,8 @@ internal static class JpegFile
             if (marker is EndOfImage or StartOfScan) throw new InvalidDataException("the JPEG has no frame header before its pixels");
             source.Read(at, bytes[..4]);
             var length = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
-            if (length < 2) throw new InvalidDataException($"the JPEG's segment FF{marker:X2} at byte {at} has the impossible length {length}");
+            if (length < 2)
+                throw new InvalidDataException($"the JPEG's segment FF{marker:X2} at byte {at} has the impossible length {length}");
             if (IsFrame(marker))
             {
                 source.Read(at, bytes);
@@ -96,8 +97,10 @@ internal static class JpegFile
         var (bits, components) = (segment[4], segment[9]);
         var size = new PixelSize(BinaryPrimitives.ReadUInt16BigEndian(segment[7..]), BinaryPrimitives.ReadUInt16BigEndian(segment[5..]));
         if (bits != 8) throw new InvalidDataException($"the JPEG has {bits} bits per value; only 8 are supported");
-        if (components is not (1 or 3 or 4)) throw new InvalidDataException($"the JPEG has {components} components; 1 (grey), 3 (colour) and 4 (CMYK) are supported");
-        return new() { Format = ImageFormat.Jpeg, StoredSize = size, Orientation = orientation, IsGray = components == 1, IsCmyk = components == 4 };
+        if (components is not (1 or 3 or 4))
+            throw new InvalidDataException($"the JPEG has {components} components; 1 (grey), 3 (colour) and 4 (CMYK) are supported");
+        return new() { Format = ImageFormat.Jpeg, StoredSize = size, Orientation = orientation, IsGray = components == 1,
+            IsCmyk = components == 4 };
     }
 
     private static int ReadOrientation(ByteSource source, long at, int length)

@@ -37,7 +37,7 @@ internal static class PngFile
     // What matters beside IHDR stands before the pixels: walk to the first IDAT.
     private static ImageHeader WithAncillary(ByteSource source, ImageHeader header, int color)
     {
-        Span<byte> chunk = stackalloc byte[8];
+        Span<byte> chunk = stackalloc byte[8], frames = stackalloc byte[4];
         for (var at = 33L; source.TryRead(at, chunk); at += 12L + BinaryPrimitives.ReadUInt32BigEndian(chunk))
         {
             var length = BinaryPrimitives.ReadUInt32BigEndian(chunk);
@@ -49,7 +49,13 @@ internal static class PngFile
                 source.Read(at + 8, block);
                 header = header with { Orientation = Exif.Orientation(block) };
             }
-            else if (type.SequenceEqual("tRNS"u8) && (color != 0 || (length == 2 && header.BitsPerChannel <= 8))) header = header with { HasAlpha = true };
+            else if (type.SequenceEqual("acTL"u8) && length >= 4)
+            {
+                header = header with { HasFurtherPictures = source.TryRead(at + 8, frames)
+                    && BinaryPrimitives.ReadUInt32BigEndian(frames) > 1 };
+            }
+            else if (type.SequenceEqual("tRNS"u8) && (color != 0 || (length == 2 && header.BitsPerChannel <= 8)))
+                header = header with { HasAlpha = true };
         }
 
         return header;
@@ -88,7 +94,9 @@ internal static class PngFile
         }
     }
 
-    /// <summary>Of grey with 16 bits, the file of grey and alpha with 8 that has the same bytes, filters and order: the low byte arrives as alpha.</summary>
+    /// <summary>
+    /// Of grey with 16 bits, the file of grey and alpha with 8 that has the same bytes, filters and order: the low byte arrives as alpha.
+    /// </summary>
     /// <param name="file">The whole file.</param>
     internal static byte[] GrayWithLowByteAsAlpha(ReadOnlySpan<byte> file)
     {

@@ -28,7 +28,8 @@ internal static class TiffFile
             if (Value(source, entry, little) is { } value) values.TryAdd(UInt16(entry, little), value);
         }
 
-        return Header(values);
+        var hasNext = source.TryRead(at + 2 + (12L * count), entry[..4]) && UInt32(entry, little) != 0;
+        return Header(values) with { HasFurtherPictures = hasNext };
     }
 
     private static ImageHeader Header(Dictionary<int, long> values)

@@ -13,20 +13,27 @@ internal static class WebPFile
         source.Read(12, chunk);
         var data = chunk[8..];
         if (chunk.StartsWith("VP8X"u8))
+        {
+            var (orientation, frames) = ReadChunks(source);
             return new()
             {
                 Format = ImageFormat.WebP,
                 StoredSize = new(1 + UInt24(data[4..]), 1 + UInt24(data[7..])),
                 HasAlpha = (data[0] & AlphaFlag) != 0,
-                Orientation = ReadOrientation(source),
+                Orientation = orientation,
+                HasFurtherPictures = (data[0] & AnimationFlag) != 0 && frames > 1,
             };
+        }
+
         if (chunk.StartsWith("VP8L"u8)) return Lossless(data);
         if (!chunk.StartsWith("VP8 "u8)) throw new InvalidDataException("the WebP begins with no chunk VP8, VP8L or VP8X");
-        if (!data[3..].StartsWith((ReadOnlySpan<byte>)[0x9D, 0x01, 0x2A])) throw new InvalidDataException("the WebP's VP8 frame has no start code");
+        if (!data[3..].StartsWith((ReadOnlySpan<byte>)[0x9D, 0x01, 0x2A]))
+            throw new InvalidDataException("the WebP's VP8 frame has no start code");
         return new()
         {
             Format = ImageFormat.WebP,
-            StoredSize = new(BinaryPrimitives.ReadUInt16LittleEndian(data[6..]) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(data[8..]) & 0x3FFF),
+            StoredSize = new(BinaryPrimitives.ReadUInt16LittleEndian(data[6..]) & 0x3FFF,
+                BinaryPrimitives.ReadUInt16LittleEndian(data[8..]) & 0x3FFF),
         };
     }
 
@@ -40,7 +47,8 @@ internal static class WebPFile
     internal static int CopyPixels(ReadOnlySpan<byte> file, PixelSize canvas, Span<byte> destination, out Frame frame)
     {
         var end = 8L + BinaryPrimitives.ReadUInt32LittleEndian(file[4..]);
-        if (end > file.Length) throw new InvalidDataException($"the WebP is truncated: it says it has {end} bytes, the file has {file.Length}");
+        if (end > file.Length)
+            throw new InvalidDataException($"the WebP is truncated: it says it has {end} bytes, the file has {file.Length}");
         file = file[..(int)end];
         frame = new(0, 0, canvas);
         if (file.Length < 30) throw new InvalidDataException("the WebP's RIFF header says that it has no room for a picture");
@@ -59,7 +67,8 @@ internal static class WebPFile
             {
                 frame = new(2 * UInt24(body), 2 * UInt24(body[3..]), new(1 + UInt24(body[6..]), 1 + UInt24(body[9..])));
                 if (frame.X + frame.Size.Width > canvas.Width || frame.Y + frame.Size.Height > canvas.Height)
-                    throw new InvalidDataException($"the WebP's first frame, {frame.Size} at ({frame.X}, {frame.Y}), does not lie within the canvas of {canvas}");
+                    throw new InvalidDataException(
+                        $"the WebP's first frame, {frame.Size} at ({frame.X}, {frame.Y}), does not lie within the canvas of {canvas}");
                 return WriteStill(frame.Size, body[16..], destination);
             }
 
@@ -97,25 +106,29 @@ internal static class WebPFile
         };
     }
 
-    private static int ReadOrientation(ByteSource source)
+    /// <summary>The orientation that an EXIF chunk tells, and the number of an animation's frames.</summary>
+    private static (int Orientation, int Frames) ReadChunks(ByteSource source)
     {
         Span<byte> chunk = stackalloc byte[8];
+        var (orientation, frames) = (1, 0);
         for (var at = 12L; source.TryRead(at, chunk);)
         {
             var length = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
+            if (chunk.StartsWith("ANMF"u8)) frames++;
             if (chunk.StartsWith("EXIF"u8))
             {
                 var block = new byte[Math.Min(length, Exif.MaxBytes)];
-                return source.TryRead(at + 8, block) ? Exif.Orientation(block) : 1;
+                if (source.TryRead(at + 8, block)) orientation = Exif.Orientation(block);
             }
 
             at += 8L + length + (length & 1);
         }
 
-        return 1;
+        return (orientation, frames);
     }
 
     private static int UInt24(ReadOnlySpan<byte> bytes) => bytes[0] | (bytes[1] << 8) | (bytes[2] << 16);
 
-    private static void WriteUInt24(Span<byte> bytes, int value) => (bytes[0], bytes[1], bytes[2]) = ((byte)value, (byte)(value >> 8), (byte)(value >> 16));
+    private static void WriteUInt24(Span<byte> bytes, int value) => (bytes[0], bytes[1], bytes[2]) =
+        ((byte)value, (byte)(value >> 8), (byte)(value >> 16));
 }

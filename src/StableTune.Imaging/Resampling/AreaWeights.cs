@@ -9,7 +9,8 @@ internal sealed class AreaWeights
     /// <summary>OpenCV leaves out shares below this part of a source place.</summary>
     private const double Least = 1e-3;
 
-    /// <param name="extent">The length that the source stands for, in source places: their number, or a little less where the last is half filled.</param>
+    /// <param name="extent">The length that the source stands for, in source places: their number, or a little less where the last is
+    /// half filled.</param>
     /// <param name="places">Number of source places.</param>
     /// <param name="to">Number of places of the whole result.</param>
     /// <param name="first">The first place of the result that is wanted.</param>
@@ -36,7 +37,8 @@ internal sealed class AreaWeights
     /// <summary>[count, Taps].</summary>
     internal float[] Shares { get; }
 
-    /// <summary>Source places to one of the result; by way of its inverse, as OpenCV computes it, because the last bit decides at edges.</summary>
+    /// <summary>Source places to one of the result; by way of its inverse, as OpenCV computes it, because the last bit decides at
+    /// edges.</summary>
     internal static double Scale(double extent, int to) => 1 / (to / extent);
 
     /// <summary>The shares of the source places that the stretch from <paramref name="start"/> on covers.</summary>

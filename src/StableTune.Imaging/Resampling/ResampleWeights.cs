@@ -9,7 +9,8 @@ internal sealed class ResampleWeights
     private readonly int[] _weights;
     private readonly int _most;
 
-    /// <summary>Pillow's rule: a filter stretched by the reduction, sampled at pixel centres, normalised, rounded half away from 0.</summary>
+    /// <summary>Pillow's rule: a filter stretched by the reduction, sampled at pixel centres, normalised, rounded half away from
+    /// 0.</summary>
     internal ResampleWeights(int from, int to, ResampleKernel kernel)
     {
         var scale = (double)from / to;

@@ -63,14 +63,16 @@ internal static class Resampler
     private static void Widen(ReadOnlySpan<byte> row, int channels, Span<int> wide)
     {
         for (int from = 0, to = 0; from < row.Length; from += channels, to += 4)
-            (wide[to], wide[to + 1], wide[to + 2], wide[to + 3]) = (row[from], row[from + 1], row[from + 2], channels == 4 ? row[from + 3] : 0);
+            (wide[to], wide[to + 1], wide[to + 2], wide[to + 3]) = (
+                row[from], row[from + 1], row[from + 2], channels == 4 ? row[from + 3] : 0);
     }
 
     private static PixelImage Vertical(PixelImage image, ResampleWeights weights)
     {
         var height = weights.First.Length;
         var result = PixelImage.Uninitialized(image.Width, height, image.Channels);
-        for (var y = 0; y < height; y++) Blend(image.Pixels.AsSpan(weights.First[y] * image.Stride), image.Stride, weights[y], result.Row(y));
+        for (var y = 0; y < height; y++) Blend(
+            image.Pixels.AsSpan(weights.First[y] * image.Stride), image.Stride, weights[y], result.Row(y));
         return result;
     }
 
@@ -92,7 +94,8 @@ internal static class Resampler
                 d += s.AsInt32() * weights[k];
             }
 
-            var narrow = Vector128.Narrow(Vector128.Narrow(Clamped(a), Clamped(b)).AsUInt16(), Vector128.Narrow(Clamped(c), Clamped(d)).AsUInt16());
+            var narrow = Vector128.Narrow(Vector128.Narrow(Clamped(a), Clamped(b)).AsUInt16(),
+                Vector128.Narrow(Clamped(c), Clamped(d)).AsUInt16());
             narrow.CopyTo(result[x..]);
         }
 
@@ -114,7 +117,8 @@ internal static class Resampler
         for (var i = 0; i < to.Length; i += 4)
         {
             var alpha = from[i + 3];
-            (to[i], to[i + 1], to[i + 2], to[i + 3]) = (Multiply(from[i], alpha), Multiply(from[i + 1], alpha), Multiply(from[i + 2], alpha), alpha);
+            (to[i], to[i + 1], to[i + 2], to[i + 3]) = (
+                Multiply(from[i], alpha), Multiply(from[i + 1], alpha), Multiply(from[i + 2], alpha), alpha);
         }
 
         return result;

@@ -40,7 +40,7 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor>
 internal static class Heads
 {
     /// <summary>Splits the channels into heads, attends, and joins them: [B, N, C], [B, M, C], [B, M, C] to [B, N, C].</summary>
-    internal static Tensor Attend(AttentionForm form, Tensor query, Tensor key, Tensor value, int heads, bool upcast)
+    internal static Tensor Attend(AttentionBackend form, Tensor query, Tensor key, Tensor value, int heads, bool upcast)
     {
         using var scope = NewDisposeScope();
         var (batch, queries, channels) = (query.size(0), query.size(1), query.size(2));

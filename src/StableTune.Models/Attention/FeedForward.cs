@@ -35,7 +35,8 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>The feed-forward part of a transformer block, four times as wide inside.</summary>
-/// <remarks>diffusers' <c>FeedForward</c>: <c>net.0</c> is the gated layer, <c>net.1</c> a dropout that never drops, <c>net.2</c> the way back.</remarks>
+/// <remarks>diffusers' <c>FeedForward</c>: <c>net.0</c> is the gated layer, <c>net.1</c> a dropout that never drops, <c>net.2</c> the way
+/// back.</remarks>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly ModuleList<nn.Module<Tensor, Tensor>> net;

@@ -46,7 +46,8 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
 }
 
 /// <summary>Treats every place of a feature map as a token: norm, projection, transformer blocks, projection back, residual.</summary>
-/// <remarks>diffusers' <c>Transformer2DModel</c>. Projections are 1x1 convolutions or linear, see <see cref="UNetOptions.UseLinearProjection"/>.</remarks>
+/// <remarks>diffusers' <c>Transformer2DModel</c>. Projections are 1x1 convolutions or linear, see
+/// <see cref="UNetOptions.UseLinearProjection"/>.</remarks>
 internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly GroupNorm norm;

@@ -3,7 +3,8 @@ namespace StableTune.Models;
 /// <summary>Steps between layers that keep as few tensors alive as possible.</summary>
 internal static class Flow
 {
-    /// <summary>Calls a layer and lets its input go at once, instead of at the end of the scope. Autograd keeps what it needs by itself.</summary>
+    /// <summary>Calls a layer and lets its input go at once, instead of at the end of the scope. Autograd keeps what it needs by
+    /// itself.</summary>
     /// <param name="input">A tensor of the caller's own, not needed afterwards.</param>
     /// <param name="layer">Any layer; it returns a fresh tensor.</param>
     internal static Tensor Into(this Tensor input, nn.Module<Tensor, Tensor> layer)
@@ -29,7 +30,8 @@ internal static class Flow
     }
 
     /// <summary>silu(norm(x)) computed in float32, of x's shape and dtype.</summary>
-    /// <remarks>With gradients only x is kept (see <see cref="ForwardSettings.RecomputeActivations"/>); without, the activation is done in place.</remarks>
+    /// <remarks>With gradients only x is kept (see <see cref="ForwardSettings.RecomputeActivations"/>); without, the activation is done
+    /// in place.</remarks>
     internal static Tensor NormSilu(this ForwardSettings settings, GroupNorm norm, Tensor x) =>
         settings.Elementwise(inputs =>
         {

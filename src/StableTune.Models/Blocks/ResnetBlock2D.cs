@@ -1,6 +1,7 @@
 namespace StableTune.Models;
 
-/// <summary>A residual block: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 shortcut where the channels change.</summary>
+/// <summary>A residual block: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 shortcut where the channels
+/// change.</summary>
 /// <remarks>diffusers' <c>ResnetBlock2D</c>. Without a time embedding (VAE) it has no <c>time_emb_proj</c>.</remarks>
 internal sealed class ResnetBlock2D : nn.Module<Tensor, Tensor?, Tensor>
 {

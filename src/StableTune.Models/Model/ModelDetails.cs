@@ -3,7 +3,8 @@ using StableTune.Tensors;
 
 namespace StableTune.Models;
 
-/// <summary>What a model is, and how that was known: from its configuration, from the names and shapes in its file, or from an option.</summary>
+/// <summary>What a model is, and how that was known: from its configuration, from the names and shapes in its file, or from an
+/// option.</summary>
 public sealed record ModelDetails
 {
     /// <summary>The file or folder on this disk that the model was read from; null where that is not known.</summary>
@@ -37,13 +38,16 @@ public sealed record ModelDetails
         _ => ModelKind.Other,
     };
 
-    /// <summary>The types in which the floating-point weights of each part are stored, by the part's name in diffusers ("unet", "vae", "text_encoder", "text_encoder_2").</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<TensorDType>> StoredTypes { get; init; } = new Dictionary<string, IReadOnlyList<TensorDType>>();
+    /// <summary>The types in which the floating-point weights of each part are stored, by the part's name in diffusers ("unet", "vae",
+    /// "text_encoder", "text_encoder_2").</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<TensorDType>> StoredTypes { get; init; } = new Dictionary<string,
+        IReadOnlyList<TensorDType>>();
 
     /// <summary>What else is worth knowing, a sentence each: keys that were passed over, guesses that could be wrong.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
-    /// <summary>One line for logs: "Stable Diffusion 2.x (from unet/config.json), v prediction (from ...), diffusers folder with safetensors, unet F16 ...".</summary>
+    /// <summary>One line for logs: "Stable Diffusion 2.x (from unet/config.json), v prediction (from ...), diffusers folder with
+    /// safetensors, unet F16 ...".</summary>
     public override string ToString()
     {
         var kind = Kind switch
@@ -55,7 +59,8 @@ public sealed record ModelDetails
             _ => $" with {InChannels} input channels",
         };
         var types = string.Join(", ", StoredTypes.Select(part => $"{part.Key} {string.Join("/", part.Value.Select(type => type.Name()))}"));
-        return $"{Version.Words()}{kind} ({VersionOrigin}), {Prediction.Words()} ({PredictionOrigin}), {Format.Words()}{(types.Length > 0 ? ": " : "")}{types}";
+        return $"{Version.Words()}{kind} ({VersionOrigin}), {Prediction.Words()} ({PredictionOrigin}), "
+            + $"{Format.Words()}{(types.Length > 0 ? ": " : "")}{types}";
     }
 }
 

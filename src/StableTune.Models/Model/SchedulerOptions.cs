@@ -1,10 +1,11 @@
 namespace StableTune;
 
 /// <summary>A model's noise schedule and prediction type: <c>scheduler/scheduler_config.json</c> of a model folder as a record.</summary>
-/// <remarks>The numbers of the sampler that the model was published with stand here too; training uses betas and prediction type only.</remarks>
+/// <remarks>The numbers of the sampler that the model was published with stand here too; training uses betas and prediction type
+/// only.</remarks>
 public sealed record SchedulerOptions : OptionsBase
 {
-    private static readonly string[] Schedules = ["linear", "scaled_linear", "squaredcos_cap_v2"], Predictions = ["epsilon", "v_prediction", "sample"];
+    private static readonly string[] Schedules = ["linear", "scaled_linear", "squaredcos_cap_v2"];
 
     /// <summary>The sampler that the model was published with, such as "PNDMScheduler"; empty when unknown.</summary>
     public string ClassName { get; init; } = "";
@@ -24,8 +25,8 @@ public sealed record SchedulerOptions : OptionsBase
     /// <summary>The betas themselves, [T], instead of a schedule; null for the schedule.</summary>
     public IReadOnlyList<double>? TrainedBetas { get; init; }
 
-    /// <summary>What the UNet predicts: "epsilon", "v_prediction" or "sample".</summary>
-    public string PredictionType { get; init; } = "epsilon";
+    /// <summary>What the UNet predicts; never <see cref="ModelPrediction.Auto"/>.</summary>
+    public ModelPrediction Prediction { get; init; } = ModelPrediction.Epsilon;
 
     /// <summary>Whether the model's sampler clamps predicted originals to -1..1. False for latents.</summary>
     public bool ClipSample { get; init; }
@@ -46,20 +47,21 @@ public sealed record SchedulerOptions : OptionsBase
     public static SchedulerOptions Sd15 { get; } = new() { ClassName = "PNDMScheduler" };
 
     /// <summary>Stable Diffusion 2.x at 768 pixels: as 1.x with v prediction.</summary>
-    public static SchedulerOptions Sd21 { get; } = new() { ClassName = "DDIMScheduler", PredictionType = "v_prediction" };
+    public static SchedulerOptions Sd21 { get; } = new() { ClassName = "DDIMScheduler", Prediction = ModelPrediction.V };
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
         if (TrainTimesteps is < 1 or > 100_000) yield return Problem(
             TrainTimesteps, "the number of timesteps must be within 1 and 100000", "1000 in all published models");
-        if (!(BetaStart > 0 && BetaStart < 1)) yield return Problem(BetaStart, "betas lie between 0 and 1", "0.00085 in all published models");
+        if (!(BetaStart > 0 && BetaStart < 1))
+            yield return Problem(BetaStart, "betas lie between 0 and 1", "0.00085 in all published models");
         if (!(BetaEnd >= BetaStart && BetaEnd < 1)) yield return Problem(
             BetaEnd, "the last beta must lie between the first and 1", "0.012 in all published models");
         if (!Schedules.Contains(BetaSchedule)) yield return Problem(
             BetaSchedule, "the schedule is not known", "use one of: " + string.Join(", ", Schedules));
-        if (!Predictions.Contains(PredictionType)) yield return Problem(
-            PredictionType, "the prediction type is not known", "use one of: " + string.Join(", ", Predictions));
+        if (Prediction == ModelPrediction.Auto || !Enum.IsDefined(Prediction)) yield return Problem(
+            Prediction, "this is nothing that a model predicts", "use ModelPrediction.Epsilon, V or Sample");
         if (TrainedBetas is { } betas && (betas.Count != TrainTimesteps || betas.Any(beta => !(beta > 0 && beta < 1))))
             yield return Problem(
                 $"a list of {betas.Count}", $"there must be {TrainTimesteps} betas between 0 and 1", "use null for the schedule",

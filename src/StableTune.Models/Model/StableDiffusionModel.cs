@@ -1,7 +1,8 @@
 namespace StableTune.Models;
 
 /// <summary>A Stable Diffusion model (1.x, 2.x or XL): its parts, and what its configuration says. Owns the parts.</summary>
-/// <remarks>Loaded parts are frozen and in evaluation mode; whoever trains one changes that. Parts can be released one by one when they are done with.</remarks>
+/// <remarks>Loaded parts are frozen and in evaluation mode; whoever trains one changes that. Parts can be released one by one when they
+/// are done with.</remarks>
 public sealed class StableDiffusionModel : IDisposable
 {
     private UNet2DConditionModel? _unet;
@@ -9,6 +10,7 @@ public sealed class StableDiffusionModel : IDisposable
     private TextModel? _textEncoder;
     private ClipTextModel? _textEncoder2;
     private ITextTokenizer? _tokenizer, _tokenizer2;
+    private readonly ModelVersion _version;
 
     /// <summary>Puts a model together; takes over the parts.</summary>
     public StableDiffusionModel(ModelComponents components)
@@ -16,6 +18,8 @@ public sealed class StableDiffusionModel : IDisposable
         ArgumentNullException.ThrowIfNull(components);
         (_unet, _vae, _textEncoder, _textEncoder2) = (components.UNet, components.Vae, components.TextEncoder, components.TextEncoder2);
         (_tokenizer, _tokenizer2, Scheduler) = (components.Tokenizer, components.Tokenizer2, components.Scheduler);
+        _version = _textEncoder2 is not null || _unet is { Options.TakesAddedConditions: true } ? ModelVersion.Sdxl
+            : _unet is { Options.UseLinearProjection: true } ? ModelVersion.Sd2 : ModelVersion.Sd1;
     }
 
     /// <summary>The denoiser.</summary>
@@ -40,7 +44,8 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>The text encoders that are there now: none, one, or SDXL's two in their order.</summary>
     public IReadOnlyList<TextModel> TextEncoders => [.. new[] { _textEncoder, _textEncoder2 }.OfType<TextModel>()];
 
-    /// <summary>The text encoder's tokenizer; stays when the text encoder is released. Can be replaced by one that knows more words.</summary>
+    /// <summary>The text encoder's tokenizer; stays when the text encoder is released. Can be replaced by one that knows more
+    /// words.</summary>
     /// <exception cref="InvalidOperationException">The text encoder was not loaded.</exception>
     public ITextTokenizer Tokenizer
     {
@@ -64,13 +69,18 @@ public sealed class StableDiffusionModel : IDisposable
         (_unet is null ? 0 : ModelParts.UNet) | (_vae is null ? 0 : ModelParts.Vae) | (_textEncoder is null ? 0 : ModelParts.TextEncoder);
 
     /// <summary>Where the parts' weights lie; the CPU when there are no parts.</summary>
-    public Device Device => (new nn.Module?[] { _unet, _textEncoder, _vae }).OfType<nn.Module>().FirstOrDefault()?.parameters().First().device ?? CPU;
+    public Device Device => (new nn.Module?[] { _unet, _textEncoder, _vae }).OfType<nn.Module>().FirstOrDefault()?.parameters()
+        .First().device ?? CPU;
 
     /// <summary>Where the model was loaded from; null when it was put together.</summary>
     public string? Path { get; init; }
 
-    /// <summary>What <c>ss_base_model_version</c> says of adapters trained on this model: "sd_v1", "sd_v2", "sd_v2_v" or "sdxl_base_v1-0".</summary>
-    public string BaseModelVersion { get; init; } = "sd_v1";
+    /// <summary>What <c>ss_base_model_version</c> says of adapters trained on this model: "sd_v1", "sd_v2", "sd_v2_v" or
+    /// "sdxl_base_v1-0".</summary>
+    public string BaseModelVersion => Version.BaseName(Scheduler.Prediction);
+
+    /// <summary>The model's generation: what <see cref="Details"/> says; for a model that was put together what its parts tell.</summary>
+    public ModelVersion Version => Details?.Version ?? _version;
 
     /// <summary>What the model is and how that was known; null when it was put together.</summary>
     public ModelDetails? Details { get; init; }
@@ -103,5 +113,6 @@ public sealed class StableDiffusionModel : IDisposable
     }
 
     private static InvalidOperationException Absent(string what, string part) =>
-        new($"The model's {what} was not loaded, or has been released. Load with ModelParts.{part}, and release it when it is no longer needed.");
+        new($"The model's {what} was not loaded, or has been released. Load with ModelParts.{part}, and release it when it is no longer "
+            + $"needed.");
 }

@@ -10,7 +10,8 @@ public sealed class ClipPromptEncoder : IPromptEncoder
     private readonly ClipTextModel _textModel;
 
     /// <summary>Creates the encoder. Owns neither of the two.</summary>
-    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer than 77 tokens.</exception>
+    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer
+    /// than 77 tokens.</exception>
     public ClipPromptEncoder(ITextTokenizer tokenizer, ClipTextModel textModel)
     {
         PromptChunks.CheckFit(tokenizer, textModel);
@@ -20,7 +21,8 @@ public sealed class ClipPromptEncoder : IPromptEncoder
     /// <inheritdoc/>
     public int? LargestClipSkip => _textModel.Layers;
 
-    /// <summary>The hidden states of captions. Chunks are encoded one by one and joined without their inner start and end; the final norm follows in any case.</summary>
+    /// <summary>The hidden states of captions. Chunks are encoded one by one and joined without their inner start and end; the final norm
+    /// follows in any case.</summary>
     /// <inheritdoc/>
     public TextConditions Encode(IReadOnlyList<string> captions, int? clipSkip = null, int maxTokenLength = ClipTokenizer.ChunkBodyLength)
     {
@@ -41,7 +43,8 @@ public sealed class ClipPromptEncoder : IPromptEncoder
     }
 
     /// <summary>
-    /// The hidden states of prompts for sampling, as sd-scripts' pipeline computes them: weighted, scaled back to the mean they had without weights, as many
+    /// The hidden states of prompts for sampling, as sd-scripts' pipeline computes them: weighted, scaled back to the mean they had
+    /// without weights, as many
     /// chunks of 77 as the longest prompt needs, each chunk with its own start and end, and filled with the end token (in SD 2 too).
     /// </summary>
     /// <inheritdoc/>
@@ -51,8 +54,10 @@ public sealed class ClipPromptEncoder : IPromptEncoder
         var length = PromptChunks.CountForSampling(prompts, _tokenizer) * ClipTokenizer.ChunkBodyLength;
         // The reference's sampling fills with the end token in SD 2 too, where its training fills with "!".
         var tokens = prompts.Select(prompt => _tokenizer.EncodeWeighted(prompt, length, _tokenizer.EndId)).ToArray();
-        var states = PromptChunks.Row(Run(PromptChunks.Ids([.. tokens.Select(sample => sample.Ids)], _textModel), clipSkip));             // [B, n · 77, C]
-        var weights = PromptChunks.Row(PromptChunks.Weights([.. tokens.Select(sample => sample.Weights)], states.device));   // [B, n · 77, 1]
+        // [B, n · 77, C]
+        var states = PromptChunks.Row(Run(PromptChunks.Ids([.. tokens.Select(sample => sample.Ids)], _textModel), clipSkip));
+        // [B, n · 77, 1]
+        var weights = PromptChunks.Row(PromptChunks.Weights([.. tokens.Select(sample => sample.Weights)], states.device));
         return new TextConditions(PromptChunks.Weigh(states, weights, rescale: true)).MoveToOuterDisposeScope();
     }
 

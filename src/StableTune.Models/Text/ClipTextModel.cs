@@ -1,8 +1,10 @@
 namespace StableTune.Models;
 
-/// <summary>CLIP's text encoder, with the parameter names of <c>transformers</c>' <c>CLIPTextModel</c> (and <c>CLIPTextModelWithProjection</c>).</summary>
+/// <summary>CLIP's text encoder, with the parameter names of <c>transformers</c>' <c>CLIPTextModel</c> (and
+/// <c>CLIPTextModelWithProjection</c>).</summary>
 /// <remarks>
-/// Radford et al. 2021, arXiv:2103.00020. SD 1.x, SD 2.x and both encoders of SDXL are options of this class. The causal mask is the only mask; padding
+/// Radford et al. 2021, arXiv:2103.00020. SD 1.x, SD 2.x and both encoders of SDXL are options of this class. The causal mask is the only
+/// mask; padding
 /// is attended, as in the reference. It computes in the type of its weights; norms and softmax sum in float32 inside libtorch's kernels.
 /// </remarks>
 public sealed class ClipTextModel : TextModel
@@ -37,7 +39,7 @@ public sealed class ClipTextModel : TextModel
     public override int MaxPositions => Options.MaxPositions;
 
     /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
-    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
+    public override int VocabularySize => (int)(TokenEmbedding.num_embeddings + TokenEmbedding.AddedRows);
 
     /// <inheritdoc/>
     public override Embedding TokenEmbedding => text_model.Embeddings.Tokens;
@@ -56,10 +58,12 @@ public sealed class ClipTextModel : TextModel
     public override Tensor forward(Tensor inputIds)
     {
         CheckShape(inputIds);
-        return text_model.call(inputIds);
+        using var scope = NewDisposeScope();
+        return text_model.FinalNorm.call(text_model.Encoder.call(Embed(inputIds))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The hidden state after layer <see cref="ClipTextOptions.Layers"/> + 1 - <paramref name="clipSkip"/>; the layers above it are not run.</summary>
+    /// <summary>The hidden state after layer <see cref="ClipTextOptions.Layers"/> + 1 - <paramref name="clipSkip"/>; the layers above it
+    /// are not run.</summary>
     /// <param name="inputIds">[B, L], int64.</param>
     /// <param name="clipSkip">1 for the last layer, 2 for the last but one, and so on to the number of layers.</param>
     /// <param name="finalNorm">Whether the final norm follows; SD 1.x and 2.x have it, SDXL has not.</param>
@@ -72,12 +76,13 @@ public sealed class ClipTextModel : TextModel
         ArgumentOutOfRangeException.ThrowIfLessThan(clipSkip, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(clipSkip, Options.Layers);
         using var scope = NewDisposeScope();
-        var state = text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Options.Layers + 1 - clipSkip);
+        var state = text_model.Encoder.Run(Embed(inputIds), Options.Layers + 1 - clipSkip);
         if (finalNorm) state = text_model.FinalNorm.call(state);
         return state.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Everything that the encoder computes: all hidden states, the last one after the final norm, and the pooled output.</summary>
+    /// <summary>Everything that the encoder computes: all hidden states, the last one after the final norm, and the pooled
+    /// output.</summary>
     /// <param name="inputIds">[B, L], int64.</param>
     /// <exception cref="ArgumentException">The ids have another shape.</exception>
     public ClipTextOutput Outputs(Tensor inputIds)
@@ -85,7 +90,7 @@ public sealed class ClipTextModel : TextModel
         CheckShape(inputIds);
         using var scope = NewDisposeScope();
         var states = new List<Tensor>();
-        text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Options.Layers, state => states.Add(state.alias().MoveToOuterDisposeScope()));
+        text_model.Encoder.Run(Embed(inputIds), Options.Layers, state => states.Add(state.alias().MoveToOuterDisposeScope()));
         var last = text_model.FinalNorm.call(states[^1]);
         var pooled = Pool(last, inputIds, Options.EndTokenId);
         if (text_projection is not null) pooled = text_projection.call(pooled);
@@ -93,7 +98,8 @@ public sealed class ClipTextModel : TextModel
         return new ClipTextOutput(last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), states);
     }
 
-    /// <summary>The input of the last layer, without the final norm, and the pooled output: what SDXL takes of its second encoder.</summary>
+    /// <summary>The input of the last layer, without the final norm, and the pooled output: what SDXL takes of its second
+    /// encoder.</summary>
     /// <param name="inputIds">[B, L], int64.</param>
     /// <param name="endId">The token whose first place is pooled, whatever larger ids textual inversion has added.</param>
     /// <returns>[B, L, C] and [B, D].</returns>
@@ -103,13 +109,20 @@ public sealed class ClipTextModel : TextModel
         using var scope = NewDisposeScope();
         Tensor? penultimate = null;
         var place = 0;
-        var last = text_model.Encoder.Run(text_model.Embeddings.call(inputIds), Layers, state =>
+        var last = text_model.Encoder.Run(Embed(inputIds), Layers, state =>
         {
             if (place++ == Layers - 1) penultimate = state.alias().MoveToOuterDisposeScope();
         });
         var pooled = Pool(text_model.FinalNorm.call(last), inputIds, endId);
         if (text_projection is not null) pooled = text_projection.call(pooled);
         return (penultimate!.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The embeddings in the type that is computed in, [B, L, C].</summary>
+    private Tensor Embed(Tensor inputIds)
+    {
+        using var scope = NewDisposeScope();
+        return text_model.Embeddings.call(inputIds).As(ComputeType ?? text_model.FinalNorm.weight.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>The state at the first place of a token, [B, C].</summary>
@@ -126,7 +139,8 @@ public sealed class ClipTextModel : TextModel
     {
         if (inputIds.dim() != 2 || inputIds.shape[1] < 1 || inputIds.shape[1] > Options.MaxPositions)
             throw new ArgumentException(
-                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to {Options.MaxPositions}.",
+                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to "
+                    + $"{Options.MaxPositions}.",
                 nameof(inputIds));
     }
 }

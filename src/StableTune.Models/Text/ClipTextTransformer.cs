@@ -58,7 +58,8 @@ public sealed class ClipEncoder : nn.Module<Tensor, Tensor>
         for (var i = 0; i < count; i++)
         {
             var layer = layers[i];
-            current = checkpointed ? ActivationCheckpoint.Run(inputs => layer.call(inputs[0], inputs[1]), current, mask) : layer.call(current, mask);
+            current = checkpointed ? ActivationCheckpoint.Run(inputs => layer.call(inputs[0], inputs[1]), current, mask)
+                : layer.call(current, mask);
             visit?.Invoke(current);
         }
 

@@ -2,7 +2,8 @@ namespace StableTune.Models;
 
 /// <summary>CLIP's tokenizer: text to token ids, with start and end, padded and cut into chunks of 77.</summary>
 /// <remarks>
-/// The ids are those of <c>transformers</c>' <c>CLIPTokenizer</c>: form C, white space to single blanks, lower case, CLIP's word pattern, byte-pair
+/// The ids are those of <c>transformers</c>' <c>CLIPTokenizer</c>: form C, white space to single blanks, lower case, CLIP's word pattern,
+/// byte-pair
 /// encoding. OpenAI's own tokenizer also repairs broken encodings and HTML entities; this one does not. Threads may share one tokenizer.
 /// </remarks>
 public sealed class ClipTokenizer : ITextTokenizer
@@ -22,10 +23,12 @@ public sealed class ClipTokenizer : ITextTokenizer
 
     /// <summary>Creates a tokenizer.</summary>
     /// <param name="vocabulary">Tokens and merges.</param>
-    /// <param name="padToken">The token that fills chunks. Like start and end it is a special word: it is cut out wherever it stands in a text.</param>
+    /// <param name="padToken">The token that fills chunks. Like start and end it is a special word: it is cut out wherever it stands in a
+    /// text.</param>
     /// <param name="addedTokens">Further whole words with ids of their own, as textual inversion adds; the longest match wins.</param>
     /// <exception cref="ArgumentException">The pad token is not in the vocabulary.</exception>
-    public ClipTokenizer(ClipVocabulary vocabulary, string padToken = ClipVocabulary.EndToken, IReadOnlyDictionary<string, int>? addedTokens = null)
+    public ClipTokenizer(ClipVocabulary vocabulary, string padToken = ClipVocabulary.EndToken, IReadOnlyDictionary<string,
+        int>? addedTokens = null)
     {
         Vocabulary = vocabulary;
         AddedTokens = addedTokens ?? new Dictionary<string, int>();
@@ -40,7 +43,8 @@ public sealed class ClipTokenizer : ITextTokenizer
         _special = new SpecialWords([.. AddedTokens, .. _fixedWords]);
     }
 
-    private ClipTokenizer(ClipTokenizer original, int padId, IReadOnlyDictionary<string, int> addedTokens, KeyValuePair<string, int>[] fixedWords)
+    private ClipTokenizer(ClipTokenizer original, int padId, IReadOnlyDictionary<string, int> addedTokens, KeyValuePair<string,
+        int>[] fixedWords)
     {
         (Vocabulary, StartId, EndId) = (original.Vocabulary, original.StartId, original.EndId);
         (_encoder, PadId, AddedTokens, _fixedWords) = (original._encoder, padId, addedTokens, fixedWords);
@@ -73,7 +77,8 @@ public sealed class ClipTokenizer : ITextTokenizer
     public static ClipTokenizer Sd2() => SharedSd2.Value;
 
     /// <summary>Reads a model's tokenizer folder.</summary>
-    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>, or else a <c>tokenizer.json</c> of kind BPE; <c>special_tokens_map.json</c>, <c>tokenizer_config.json</c> and <c>added_tokens.json</c> are read when present.</param>
+    /// <param name="folder">Holds <c>vocab.json</c> and <c>merges.txt</c>, or else a <c>tokenizer.json</c> of kind BPE;
+    /// <c>special_tokens_map.json</c>, <c>tokenizer_config.json</c> and <c>added_tokens.json</c> are read when present.</param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
     public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
 
@@ -121,9 +126,11 @@ public sealed class ClipTokenizer : ITextTokenizer
     /// <param name="maxTokenLength">Tokens of text: 75, 150 or 225 (any multiple of 75).</param>
     /// <returns>maxTokenLength / 75 rows of 77 ids; rows beyond the text hold padding.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokenLength"/> is not a positive multiple of 75.</exception>
-    public long[][] EncodePadded(string text, int maxTokenLength = ChunkBodyLength) => TokenChunks.Cut(this, EncodeBody(text), maxTokenLength);
+    public long[][] EncodePadded(string text, int maxTokenLength = ChunkBodyLength) =>
+        TokenChunks.Cut(this, EncodeBody(text), maxTokenLength);
 
-    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each id.</summary>
+    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each
+    /// id.</summary>
     /// <param name="text">Such as "a (red:1.3) [blurry] cat". Each part of one weight is tokenized on its own.</param>
     /// <param name="maxTokenLength">Tokens of text: 75, 150 or 225 (any multiple of 75).</param>
     /// <param name="padId">What fills the rows; null for <see cref="PadId"/>.</param>

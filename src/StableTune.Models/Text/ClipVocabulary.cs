@@ -5,7 +5,8 @@ namespace StableTune.Models;
 
 /// <summary>The tokens of a CLIP tokenizer with their ids, and its byte-pair merges in order of rank.</summary>
 /// <remarks>
-/// Ids as in OpenAI's CLIP (Radford et al. 2021, arXiv:2103.00020): 256 byte symbols, the same 256 with <c>&lt;/w&gt;</c>, one token a merge, start, end.
+/// Ids as in OpenAI's CLIP (Radford et al. 2021, arXiv:2103.00020): 256 byte symbols, the same 256 with <c>&lt;/w&gt;</c>, one token a
+/// merge, start, end.
 /// </remarks>
 public sealed class ClipVocabulary
 {
@@ -64,7 +65,8 @@ public sealed class ClipVocabulary
         return new ClipVocabulary(ids, merges);
     }
 
-    /// <summary>Writes <c>vocab.json</c> and <c>merges.txt</c> of the first merges of the full vocabulary, in the Hugging Face layout.</summary>
+    /// <summary>Writes <c>vocab.json</c> and <c>merges.txt</c> of the first merges of the full vocabulary, in the Hugging Face
+    /// layout.</summary>
     /// <param name="folder">Created when missing.</param>
     /// <param name="mergeCount">See <see cref="Embedded"/>; 486 gives the thousand tokens of a tiny test model.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are not so many merges.</exception>
@@ -87,7 +89,9 @@ public sealed class ClipVocabulary
     private static ClipVocabulary Checked(string path, TokenizerFiles files)
     {
         if (files.FastKind is not (null or "BPE"))
-            throw new InvalidFileException(path, $"the tokenizer is of kind {files.FastKind}, not byte-pair encoding.", "Take the tokenizer folder of the model; CLIP's is of kind BPE.");
+            throw new InvalidFileException(
+                path, $"the tokenizer is of kind {files.FastKind}, not byte-pair encoding.",
+                "Take the tokenizer folder of the model; CLIP's is of kind BPE.");
         var (ids, merges) = (files.FastVocabulary(), files.FastMerges());
         return RobertaTokenizer.MissingIn(ids, merges) is { } fault
             ? throw new InvalidFileException(path, fault, "Take the file from the model's repository again.") : Checked(path, ids, merges);
@@ -132,7 +136,8 @@ public sealed class ClipVocabulary
             var taken = new HashSet<int>();
             foreach (var entry in document.RootElement.EnumerateObject())
             {
-                if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or > LargestId || !taken.Add(id))
+                if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or > LargestId
+                    || !taken.Add(id))
                     throw new InvalidFileException(
                         path,
                         $"the id of token \"{entry.Name}\" is {entry.Value.GetRawText()}; ids are whole numbers from 0, each used once.",

@@ -17,23 +17,28 @@ public interface IPromptEncoder
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     TextConditions Encode(IReadOnlyList<string> captions, int? clipSkip = null, int maxTokenLength = ClipTokenizer.ChunkBodyLength);
 
-    /// <summary>As <see cref="Encode"/>, with brackets that weigh parts of the captions: each hidden vector is multiplied by its token's weight.</summary>
+    /// <summary>As <see cref="Encode"/>, with brackets that weigh parts of the captions: each hidden vector is multiplied by its token's
+    /// weight.</summary>
     /// <param name="captions">Such as "a (red:1.3) cat"; see <see cref="PromptAttention"/>.</param>
     /// <param name="clipSkip">See <see cref="Encode"/>.</param>
     /// <param name="maxTokenLength">See <see cref="Encode"/>.</param>
-    /// <param name="rescale">Whether each sample is scaled back to the mean it had without weights, as samplers do. Training does not.</param>
+    /// <param name="rescale">Whether each sample is scaled back to the mean it had without weights, as samplers do. Training does
+    /// not.</param>
     /// <returns>[B, maxTokenLength + 2, C]. The pooled output has no weights.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     /// <exception cref="FormatException">A weight is not a number.</exception>
-    TextConditions EncodeWeighted(IReadOnlyList<string> captions, int? clipSkip = null, int maxTokenLength = ClipTokenizer.ChunkBodyLength, bool rescale = false);
+    TextConditions EncodeWeighted(IReadOnlyList<string> captions, int? clipSkip = null, int maxTokenLength = ClipTokenizer.ChunkBodyLength,
+        bool rescale = false);
 
     /// <summary>
-    /// The conditions of prompts for sampling, as sd-scripts' pipelines compute them: weighted, scaled back to the mean they had without weights, as many
+    /// The conditions of prompts for sampling, as sd-scripts' pipelines compute them: weighted, scaled back to the mean they had without
+    /// weights, as many
     /// chunks of 77 as the longest prompt needs, each chunk with its own start and end.
     /// </summary>
     /// <param name="prompts">All prompts of one batch, the negative ones too, so that they become equally long.</param>
     /// <param name="clipSkip">See <see cref="Encode"/>.</param>
-    /// <returns>[B, 77 · chunks, C], chunks from 1 to <see cref="PromptEncoder.MaxSamplingChunks"/>. Note: 154 places, where training with 150 tokens has 152.</returns>
+    /// <returns>[B, 77 · chunks, C], chunks from 1 to <see cref="PromptEncoder.MaxSamplingChunks"/>. Note: 154 places, where training
+    /// with 150 tokens has 152.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is outside its range.</exception>
     /// <exception cref="FormatException">A weight is not a number.</exception>
     TextConditions EncodeForSampling(IReadOnlyList<string> prompts, int? clipSkip = null);
@@ -45,7 +50,8 @@ public static class PromptEncoder
     /// <summary>Chunks of 77 tokens that a prompt for sampling may have, as in the reference.</summary>
     public const int MaxSamplingChunks = 3;
 
-    /// <summary>The prompt encoder of a model: with one CLIP text encoder (SD 1.x, SD 2.x) or two (SDXL), or one like BERT's. Owns none of them.</summary>
+    /// <summary>The prompt encoder of a model: with one CLIP text encoder (SD 1.x, SD 2.x) or two (SDXL), or one like BERT's. Owns none
+    /// of them.</summary>
     /// <exception cref="InvalidOperationException">The model's text encoders were not loaded, or have been released.</exception>
     /// <exception cref="ArgumentException">A tokenizer has ids that its text encoder has no embedding for.</exception>
     /// <exception cref="NotSupportedException">There is no prompt encoder for this kind of text encoder.</exception>
@@ -54,7 +60,8 @@ public static class PromptEncoder
         ArgumentNullException.ThrowIfNull(model);
         return model.TextEncoder switch
         {
-            ClipTextModel first when model.HasTextEncoder2 => new SdxlPromptEncoder(model.Tokenizer, first, model.Tokenizer2, model.TextEncoder2),
+            ClipTextModel first when model.HasTextEncoder2 =>
+                new SdxlPromptEncoder(model.Tokenizer, first, model.Tokenizer2, model.TextEncoder2),
             ClipTextModel clip => new ClipPromptEncoder(model.Tokenizer, clip),
             MaskedTextModel masked when !model.HasTextEncoder2 => new SequencePromptEncoder(model.Tokenizer, masked),
             var other => throw new NotSupportedException($"There is no prompt encoder for text encoders of class {other.GetType().Name}."),

@@ -31,7 +31,8 @@ public interface ITextTokenizer
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokenLength"/> is not a positive multiple of 75.</exception>
     long[][] EncodePadded(string text, int maxTokenLength = ClipTokenizer.ChunkBodyLength);
 
-    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each id.</summary>
+    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each
+    /// id.</summary>
     /// <param name="text">Such as "a (red:1.3) [blurry] cat". Each part of one weight is tokenized on its own.</param>
     /// <param name="maxTokenLength">Tokens of text: 75, 150 or 225 (any multiple of 75).</param>
     /// <param name="padId">What fills the rows; null for <see cref="PadId"/>.</param>

@@ -9,7 +9,8 @@ namespace StableTune.Models;
 public readonly record struct PromptPart(string Text, double Weight);
 
 /// <summary>
-/// The brackets of AUTOMATIC1111's prompts: <c>(x)</c> weighs 1.1, <c>[x]</c> 1/1.1, <c>(x:1.5)</c> 1.5; nesting multiplies; a backslash makes a bracket
+/// The brackets of AUTOMATIC1111's prompts: <c>(x)</c> weighs 1.1, <c>[x]</c> 1/1.1, <c>(x:1.5)</c> 1.5; nesting multiplies; a backslash
+/// makes a bracket
 /// literal; an open bracket reaches to the end.
 /// </summary>
 public static class PromptAttention
@@ -20,7 +21,8 @@ public static class PromptAttention
     private const double RoundFactor = 1.1, SquareFactor = 1 / 1.1;
 
     /// <summary>The parts of a prompt, neighbours of equal weight joined; one empty part for an empty prompt.</summary>
-    /// <exception cref="FormatException">A weight such as 1.1.1 is not a number or too large for one, or brackets are nested deeper than <see cref="DeepestNesting"/>.</exception>
+    /// <exception cref="FormatException">A weight such as 1.1.1 is not a number or too large for one, or brackets are nested deeper than
+    /// <see cref="DeepestNesting"/>.</exception>
     public static IReadOnlyList<PromptPart> Parse(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
@@ -41,7 +43,8 @@ public static class PromptAttention
         foreach (var start in round.Reverse()) Weigh(start, RoundFactor);
         foreach (var start in square.Reverse()) Weigh(start, SquareFactor);
         if (parts.Find(part => !float.IsFinite((float)part.Weight)) is { Text: { } heaviest })
-            throw new FormatException($"The weight of \"{heaviest}\" in the prompt is beyond the range of numbers. Write it as in (word:1.2).");
+            throw new FormatException(
+                $"The weight of \"{heaviest}\" in the prompt is beyond the range of numbers. Write it as in (word:1.2).");
         return parts.Count == 0 ? [new PromptPart("", 1)] : Join(parts);
 
         void Open(Stack<int> brackets)

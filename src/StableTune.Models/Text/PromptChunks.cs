@@ -4,14 +4,16 @@ namespace StableTune.Models;
 internal static class PromptChunks
 {
     /// <summary>Refuses a tokenizer and a text encoder that cannot work together.</summary>
-    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer than 77 tokens.</exception>
+    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer
+    /// than 77 tokens.</exception>
     public static void CheckFit(ITextTokenizer tokenizer, TextModel textModel)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(textModel);
         if (tokenizer.LargestId >= textModel.VocabularySize)
             throw new ArgumentException(
-                $"The tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {textModel.VocabularySize}. Take both from one model.",
+                $"The tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {textModel.VocabularySize}. Take "
+                    + $"both from one model.",
                 nameof(tokenizer));
         if (textModel.MaxPositions < ClipTokenizer.ChunkLength)
             throw new ArgumentException(
@@ -33,13 +35,15 @@ internal static class PromptChunks
     public static Tensor Ids(IReadOnlyList<long[][]> ids, TextModel textModel)
     {
         if (ids.Count == 0) throw new ArgumentException("There are no captions to encode.");
-        return tensor(ids.SelectMany(chunks => chunks).SelectMany(row => row).ToArray(), [ids.Count, ids[0].Length, ClipTokenizer.ChunkLength],
+        return tensor(ids.SelectMany(chunks => chunks).SelectMany(row => row).ToArray(),
+            [ids.Count, ids[0].Length, ClipTokenizer.ChunkLength],
             dtype: ScalarType.Int64, device: textModel.TokenEmbedding.weight.device);
     }
 
     /// <summary>[B, n, 77, 1], float32.</summary>
     public static Tensor Weights(IReadOnlyList<float[][]> weights, Device device) =>
-        tensor(weights.SelectMany(chunks => chunks).SelectMany(row => row).ToArray(), [weights.Count, weights[0].Length, ClipTokenizer.ChunkLength, 1],
+        tensor(weights.SelectMany(chunks => chunks).SelectMany(row => row).ToArray(),
+            [weights.Count, weights[0].Length, ClipTokenizer.ChunkLength, 1],
             dtype: ScalarType.Float32, device: device);
 
     /// <summary>[B, n, 77, C] to [B, n · 75 + 2, C]: the start of the first chunk, the text of each, the end of the last.</summary>
@@ -76,6 +80,7 @@ internal static class PromptChunks
     {
         if (prompts.Count == 0) throw new ArgumentException("There are no prompts to encode.", nameof(prompts));
         var longest = prompts.Max(prompt => PromptAttention.Parse(prompt).Sum(part => tokenizer.EncodeBody(part.Text).Count));
-        return Math.Clamp((longest + ClipTokenizer.ChunkBodyLength - 1) / ClipTokenizer.ChunkBodyLength, 1, PromptEncoder.MaxSamplingChunks);
+        return Math.Clamp((longest + ClipTokenizer.ChunkBodyLength - 1) / ClipTokenizer.ChunkBodyLength, 1,
+            PromptEncoder.MaxSamplingChunks);
     }
 }

@@ -2,9 +2,11 @@ using StableTune.Tensors;
 
 namespace StableTune.Models;
 
-/// <summary>Captions and prompts to what SDXL's UNet is told of them: the hidden states of both text encoders and the second one's pooled output.</summary>
+/// <summary>Captions and prompts to what SDXL's UNet is told of them: the hidden states of both text encoders and the second one's pooled
+/// output.</summary>
 /// <remarks>
-/// Podell et al., SDXL, arXiv:2307.01952. Both encoders give the input of their last layer, without the final norm; the pooled output is that of the first
+/// Podell et al., SDXL, arXiv:2307.01952. Both encoders give the input of their last layer, without the final norm; the pooled output is
+/// that of the first
 /// chunk, at its first end token. Clip skip is not looked at.
 /// </remarks>
 public sealed class SdxlPromptEncoder : IPromptEncoder
@@ -17,13 +19,15 @@ public sealed class SdxlPromptEncoder : IPromptEncoder
     /// <param name="textModel">The first encoder, CLIP ViT-L.</param>
     /// <param name="tokenizer2">The second encoder's tokenizer, which pads with id 0.</param>
     /// <param name="textModel2">The second encoder, OpenCLIP ViT-bigG; it has a projection.</param>
-    /// <exception cref="ArgumentException">A tokenizer has ids that its text encoder has no embedding for, or the second encoder has no projection.</exception>
+    /// <exception cref="ArgumentException">A tokenizer has ids that its text encoder has no embedding for, or the second encoder has no
+    /// projection.</exception>
     public SdxlPromptEncoder(ITextTokenizer tokenizer, ClipTextModel textModel, ITextTokenizer tokenizer2, ClipTextModel textModel2)
     {
         PromptChunks.CheckFit(tokenizer, textModel);
         PromptChunks.CheckFit(tokenizer2, textModel2);
         if (textModel2.Options.ProjectionDim is null)
-            throw new ArgumentException("The second text encoder has no projection: SDXL needs its pooled output projected.", nameof(textModel2));
+            throw new ArgumentException("The second text encoder has no projection: SDXL needs its pooled output projected.",
+                nameof(textModel2));
         (_first, _second, _endId) = (new Half(tokenizer, textModel), new Half(tokenizer2, textModel2), tokenizer2.EndId);
     }
 
@@ -34,7 +38,8 @@ public sealed class SdxlPromptEncoder : IPromptEncoder
     public TextConditions Encode(IReadOnlyList<string> captions, int? clipSkip = null, int maxTokenLength = ClipTokenizer.ChunkBodyLength)
     {
         using var scope = NewDisposeScope();
-        Tensor Ids(Half half) => PromptChunks.Ids([.. captions.Select(caption => half.Tokenizer.EncodePadded(caption, maxTokenLength))], half.Model);
+        Tensor Ids(Half half) => PromptChunks.Ids(
+            [.. captions.Select(caption => half.Tokenizer.EncodePadded(caption, maxTokenLength))], half.Model);
         return EncodeIds(Ids(_first), Ids(_second)).MoveToOuterDisposeScope();
     }
 

@@ -1,7 +1,9 @@
 namespace StableTune.Models;
 
-/// <summary>A text encoder: token ids to the hidden states that a UNet attends to. What prompts and training need of one, whatever its kind.</summary>
-/// <remarks>The module call gives the last hidden state, [B, L] to [B, L, C]. Whoever derives a kind of their own computes in the type of its weights.</remarks>
+/// <summary>A text encoder: token ids to the hidden states that a UNet attends to. What prompts and training need of one, whatever its
+/// kind.</summary>
+/// <remarks>The module call gives the last hidden state, [B, L] to [B, L, C]. Whoever derives a kind of their own computes in the type of
+/// its weights.</remarks>
 public abstract class TextModel : nn.Module<Tensor, Tensor>
 {
     /// <summary>Names the module.</summary>
@@ -23,8 +25,16 @@ public abstract class TextModel : nn.Module<Tensor, Tensor>
     /// <summary>The embedding of each token, [vocabulary, C]: what textual inversion trains rows of.</summary>
     public abstract Embedding TokenEmbedding { get; }
 
-    /// <summary>Whether each layer's activations are dropped after the forward pass and computed again in the backward pass: less memory, a third more time.</summary>
+    /// <summary>Whether each layer's activations are dropped after the forward pass and computed again in the backward pass: less memory,
+    /// a third more time.</summary>
     public abstract bool GradientCheckpointing { get; set; }
+
+    /// <summary>
+    /// The type that products are computed in; null, the default, for the type of the weights. Weights of another type, such as trained
+    /// ones that are held in float32, are
+    /// cast where they are used.
+    /// </summary>
+    public ScalarType? ComputeType { get; set; }
 
     /// <summary>A hidden state; the layers above it are not run.</summary>
     /// <param name="inputIds">[B, L], int64.</param>

@@ -4,13 +4,15 @@ using System.Text;
 namespace StableTune.Models;
 
 /// <summary>Normalisation forms C and D (Unicode Standard Annex 15) from a table of our own.</summary>
-/// <remarks><see cref="string.Normalize()"/> returns its text unchanged in .NET's invariant globalization mode, and token ids must not depend on that.</remarks>
+/// <remarks><see cref="string.Normalize()"/> returns its text unchanged in .NET's invariant globalization mode, and token ids must not
+/// depend on that.</remarks>
 internal sealed class UnicodeNormalizer
 {
     private const int HangulS = 0xAC00, HangulL = 0x1100, HangulV = 0x1161, HangulT = 0x11A7;
     private const int HangulLCount = 19, HangulVCount = 21, HangulTCount = 28;
 
-    private static readonly Lazy<UnicodeNormalizer> Shared = new(() => new UnicodeNormalizer(EmbeddedResource.ReadLines("unicode-nfc.txt")));
+    private static readonly Lazy<UnicodeNormalizer> Shared = new(() =>
+        new UnicodeNormalizer(EmbeddedResource.ReadLines("unicode-nfc.txt")));
 
     private readonly Dictionary<int, (int First, int Second)> _decompositions = [];
     private readonly Dictionary<(int First, int Second), int> _compositions = [];
@@ -148,7 +150,8 @@ internal sealed class UnicodeNormalizer
         }
 
         var (syllable, t) = (first - HangulS, second - HangulT);
-        if (syllable is >= 0 and < HangulLCount * HangulVCount * HangulTCount && syllable % HangulTCount == 0 && t is > 0 and < HangulTCount)
+        if (syllable is >= 0 and < HangulLCount * HangulVCount * HangulTCount && syllable % HangulTCount == 0
+            && t is > 0 and < HangulTCount)
         {
             composed = first + t;
             return true;

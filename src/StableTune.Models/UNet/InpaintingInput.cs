@@ -1,9 +1,11 @@
 namespace StableTune.Models;
 
-/// <summary>What an inpainting model's UNet sees beside the noisy latents: where to paint, and the picture with that part left out.</summary>
+/// <summary>What an inpainting model's UNet sees beside the noisy latents: where to paint, and the picture with that part left
+/// out.</summary>
 /// <remarks>The UNet's 9 channels are the noisy latents (4), the mask (1) and these latents (4), in this order.</remarks>
 /// <param name="Mask">1 where the model paints, 0 where the picture stays, [B, 1, h, w]; one for all samples with B = 1.</param>
-/// <param name="MaskedLatents">Latents of the picture with the masked part grey, times the VAE's scaling factor, [B, 4, h, w] or [1, 4, h, w].</param>
+/// <param name="MaskedLatents">Latents of the picture with the masked part grey, times the VAE's scaling factor, [B, 4, h, w] or [1, 4,
+/// h, w].</param>
 public sealed record InpaintingInput(Tensor Mask, Tensor MaskedLatents)
 {
     /// <summary>Makes the input from a picture and a mask.</summary>
@@ -18,12 +20,15 @@ public sealed record InpaintingInput(Tensor Mask, Tensor MaskedLatents)
         ArgumentNullException.ThrowIfNull(vae);
         if (mask.dim() != 4 || mask.shape[1] != 1 || !mask.shape[2..].SequenceEqual(pixels.shape[2..]))
             throw new ArgumentException(
-                $"The mask is of shape [{string.Join(", ", mask.shape)}], the picture of [{string.Join(", ", pixels.shape)}]: the mask must be [B, 1, height, width] of the same size.",
+                $"The mask is of shape [{string.Join(", ", mask.shape)}], the picture of [{string.Join(", ", pixels.shape)}]: the mask "
+                    + $"must be [B, 1, height, width] of the same size.",
                 nameof(mask));
         using var scope = NewDisposeScope();
         var kept = pixels * mask.lt(0.5).to(pixels.dtype);
         var distribution = vae.Encode(kept);
-        var noise = random is null ? null : randn(distribution.Mean.shape, dtype: ScalarType.Float32, generator: random).to(distribution.Mean.device).to(distribution.Mean.dtype);
+        var noise = random is null ? null
+            : randn(distribution.Mean.shape, dtype: ScalarType.Float32, generator: random).to(distribution.Mean.device)
+            .to(distribution.Mean.dtype);
         var latents = (noise is null ? distribution.Mean : distribution.Sample(noise)) * vae.Options.ScalingFactor;
         var small = nn.functional.interpolate(mask, size: [latents.shape[2], latents.shape[3]], mode: InterpolationMode.Nearest);
         return new InpaintingInput(small.ge(0.5).to(latents.dtype).MoveToOuterDisposeScope(), latents.MoveToOuterDisposeScope());

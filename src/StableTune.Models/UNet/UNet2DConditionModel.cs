@@ -6,9 +6,10 @@ namespace StableTune.Models;
 /// <remarks>
 /// Rombach et al., High-resolution image synthesis with latent diffusion models, arXiv:2112.10752. Module and parameter names are
 /// those of diffusers' <c>UNet2DConditionModel</c>; modules are registered in the order in which sd-scripts creates adapters.
-/// It computes in the dtype of its weights, norms and softmax in float32, and answers in the dtype of the sample.
+/// It computes in the dtype of its weights (or <see cref="ComputeType"/>), norms and softmax in float32, and answers in the dtype of the
+/// sample.
 /// </remarks>
-public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, AddedConditions?, Tensor>
+public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, AddedConditions?, Tensor>, IDenoisingNetwork
 {
     private readonly Conv2d conv_in;
     private readonly TimestepEmbedding time_embedding;
@@ -62,12 +63,28 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         set => _settings.RecomputeActivations = value;
     }
 
-    /// <summary>How attention is computed. <see cref="AttentionForm.Automatic"/> by default.</summary>
-    public AttentionForm Attention
+    /// <summary>How attention is computed. <see cref="AttentionBackend.Automatic"/> by default.</summary>
+    public AttentionBackend Attention
     {
         get => _settings.Attention;
         set => _settings.Attention = value;
     }
+
+    /// <summary>
+    /// The type that products are computed in; null, the default, for the type of the weights. Weights of another type, such as trained
+    /// ones that are held in float32, are
+    /// cast where they are used.
+    /// </summary>
+    public ScalarType? ComputeType { get; set; }
+
+    /// <inheritdoc/>
+    public bool TakesAddedConditions => Options.TakesAddedConditions;
+
+    /// <inheritdoc/>
+    public bool TakesMask => Options.TakesMask;
+
+    /// <inheritdoc/>
+    public Tensor Predict(Tensor noisyLatents, Tensor timesteps, UNetConditions conditions) => call(noisyLatents, timesteps, conditions);
 
     /// <summary>Predicts for a batch, without added conditions. See the four-argument form.</summary>
     /// <param name="sample">Noisy latents, [B, InChannels, h, w].</param>
@@ -102,7 +119,7 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     {
         CheckShapes(sample, timesteps, encoderHiddenStates, added);
         using var scope = NewDisposeScope();
-        var dtype = conv_in.weight.dtype;
+        var dtype = ComputeType ?? conv_in.weight.dtype;
         var timeEmbedding = EmbedTime(timesteps.expand(sample.size(0)), added, dtype);   // [B, 4 · channels]
         var context = encoderHiddenStates.to(dtype);
         var hidden = conv_in.call(sample.to(dtype));
@@ -153,12 +170,15 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         }
 
         if (added is not null && (added.TimeIds.dim() != 2 || added.PooledEmbeds.dim() != 2
-            || added.PooledEmbeds.size(1) + added.TimeIds.size(1) * Options.AdditionTimeEmbedDim != Options.ProjectionClassEmbeddingsInputDim))
+            || added.PooledEmbeds.size(1) + added.TimeIds.size(
+                1) * Options.AdditionTimeEmbedDim != Options.ProjectionClassEmbeddingsInputDim))
         {
-            throw Misfit(nameof(added), added.PooledEmbeds, $"[{batch}, {Options.ProjectionClassEmbeddingsInputDim - 6 * Options.AdditionTimeEmbedDim}] with time ids [{batch}, 6]");
+            throw Misfit(nameof(added), added.PooledEmbeds,
+                $"[{batch}, {Options.ProjectionClassEmbeddingsInputDim - 6 * Options.AdditionTimeEmbedDim}] with time ids [{batch}, 6]");
         }
     }
 
     private static ArgumentException Misfit(string name, Tensor tensor, string wanted) =>
-        new($"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes {wanted}. Check that model and input belong together.", name);
+        new($"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes {wanted}. Check that model and input belong "
+            + $"together.", name);
 }

@@ -79,7 +79,8 @@ internal sealed class UNetMidBlock2DCrossAttn : nn.Module<Tensor, Tensor, Tensor
     }
 }
 
-/// <summary>Resnets of one level, each taking a skip connection, each followed by a transformer if the level has them, then the way up.</summary>
+/// <summary>Resnets of one level, each taking a skip connection, each followed by a transformer if the level has them, then the way
+/// up.</summary>
 /// <remarks>diffusers' <c>CrossAttnUpBlock2D</c> and <c>UpBlock2D</c>.</remarks>
 internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tensor>, Tensor>
 {

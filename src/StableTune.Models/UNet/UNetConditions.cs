@@ -15,5 +15,6 @@ public sealed record UNetConditions(Tensor Context)
 
 /// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>
 /// <param name="PooledEmbeds">Pooled text embedding, [B, 1280].</param>
-/// <param name="TimeIds">Original height and width, crop top and left, target height and width in pixels, [B, 6]; see <see cref="MicroConditioning"/>.</param>
+/// <param name="TimeIds">Original height and width, crop top and left, target height and width in pixels, [B, 6]; see
+/// <see cref="MicroConditioning"/>.</param>
 public sealed record AddedConditions(Tensor PooledEmbeds, Tensor TimeIds);

@@ -1,7 +1,8 @@
 namespace StableTune.Models;
 
 /// <summary>The architecture of a <c>UNet2DConditionModel</c>: diffusers' <c>unet/config.json</c> as a record.</summary>
-/// <remarks>SD 1.x, SD 2.x and SDXL are presets of the same blocks. Lists have one entry per level, from the largest resolution down.</remarks>
+/// <remarks>SD 1.x, SD 2.x and SDXL are presets of the same blocks. Lists have one entry per level, from the largest resolution
+/// down.</remarks>
 public sealed record UNetOptions : OptionsBase
 {
     /// <summary>The down block with transformers, as <see cref="DownBlockTypes"/> names it.</summary>
@@ -34,7 +35,8 @@ public sealed record UNetOptions : OptionsBase
     /// <summary>Resnets of each down block; up blocks have one more.</summary>
     public int LayersPerBlock { get; init; } = 2;
 
-    /// <summary>Attention heads of each level. The configuration's <c>attention_head_dim</c> holds this number, a historical misnomer.</summary>
+    /// <summary>Attention heads of each level. The configuration's <c>attention_head_dim</c> holds this number, a historical
+    /// misnomer.</summary>
     public IReadOnlyList<int> AttentionHeads { get; init; } = [8, 8, 8, 8];
 
     /// <summary>Transformer blocks in each transformer, per level; the middle has as many as the last level.</summary>
@@ -47,7 +49,8 @@ public sealed record UNetOptions : OptionsBase
     public IReadOnlyList<string> DownBlockTypes { get; init; } =
         [CrossAttentionDown, CrossAttentionDown, CrossAttentionDown, PlainDown];
 
-    /// <summary>The kind of each up block, from the smallest resolution up: <see cref="CrossAttentionUp"/> or <see cref="PlainUp"/>.</summary>
+    /// <summary>The kind of each up block, from the smallest resolution up: <see cref="CrossAttentionUp"/> or
+    /// <see cref="PlainUp"/>.</summary>
     public IReadOnlyList<string> UpBlockTypes { get; init; } = [PlainUp, CrossAttentionUp, CrossAttentionUp, CrossAttentionUp];
 
     /// <summary>Whether <c>proj_in</c> and <c>proj_out</c> of the transformers are linear; else they are 1x1 convolutions.</summary>
@@ -120,7 +123,8 @@ public sealed record UNetOptions : OptionsBase
     /// <summary>Width of the pooled text that it takes; null where it takes none.</summary>
     internal int? PooledWidth => TakesAddedConditions ? ProjectionClassEmbeddingsInputDim - (6 * AdditionTimeEmbedDim) : null;
 
-    /// <summary>Whether the model paints into pictures: it takes a mask and the masked picture's latents beside the noisy latents.</summary>
+    /// <summary>Whether the model paints into pictures: it takes a mask and the masked picture's latents beside the noisy
+    /// latents.</summary>
     public bool TakesMask => InChannels == 2 * OutChannels + 1;
 
     /// <summary>Levels of resolution.</summary>
@@ -134,21 +138,25 @@ public sealed record UNetOptions : OptionsBase
     {
         if (BlockOutChannels.Count == 0)
         {
-            yield return Problem(BlockOutChannels.Count, "at least one level is needed", "give the channels of each level", nameof(BlockOutChannels));
+            yield return Problem(BlockOutChannels.Count, "at least one level is needed", "give the channels of each level",
+                nameof(BlockOutChannels));
             yield break;
         }
 
         if (InChannels < 1) yield return Problem(InChannels, "there must be at least one channel", "latents have 4");
         if (OutChannels < 1) yield return Problem(OutChannels, "there must be at least one channel", "latents have 4");
-        if (LayersPerBlock < 1) yield return Problem(LayersPerBlock, "there must be at least one resnet in a block", "published models have 2");
+        if (LayersPerBlock < 1)
+            yield return Problem(LayersPerBlock, "there must be at least one resnet in a block", "published models have 2");
         if (NormNumGroups < 1) yield return Problem(NormNumGroups, "there must be at least one group", "published models have 32");
-        if (CrossAttentionDim < 1) yield return Problem(CrossAttentionDim, "the context width must be positive", "768 for SD 1.x, 1024 for SD 2.x, 2048 for SDXL");
+        if (CrossAttentionDim < 1)
+            yield return Problem(CrossAttentionDim, "the context width must be positive", "768 for SD 1.x, 1024 for SD 2.x, 2048 for SDXL");
         foreach (var problem in LevelProblems()) yield return problem;
         foreach (var problem in BlockTypeProblems()) yield return problem;
         if (AdditionEmbedType is not (null or TextTime))
             yield return Problem(AdditionEmbedType, $"the added condition is not known", $"use null or \"{TextTime}\"");
         if (AdditionEmbedType == TextTime && ProjectionClassEmbeddingsInputDim <= 6 * AdditionTimeEmbedDim)
-            yield return Problem(ProjectionClassEmbeddingsInputDim, "it must exceed the width of the six size conditions", "use pooled text width + 6 * AdditionTimeEmbedDim");
+            yield return Problem(ProjectionClassEmbeddingsInputDim, "it must exceed the width of the six size conditions",
+                "use pooled text width + 6 * AdditionTimeEmbedDim");
     }
 
     private IEnumerable<OptionProblem> LevelProblems()
@@ -159,18 +167,23 @@ public sealed record UNetOptions : OptionsBase
             (nameof(DownBlockTypes), DownBlockTypes.Count), (nameof(UpBlockTypes), UpBlockTypes.Count),
         })
         {
-            if (count != Levels) yield return Problem($"a list of {count}", $"there must be one entry for each of the {Levels} levels", "give one per level", name);
+            if (count != Levels)
+                yield return Problem($"a list of {count}", $"there must be one entry for each of the {Levels} levels",
+                    "give one per level", name);
         }
 
         for (var level = 0; level < Levels; level++)
         {
             var channels = BlockOutChannels[level];
             if (NormNumGroups > 0 && (channels < 1 || channels % NormNumGroups != 0))
-                yield return Problem(channels, $"the channels must be a positive multiple of the {NormNumGroups} norm groups", "change the channels or NormNumGroups", $"{nameof(BlockOutChannels)}[{level}]");
+                yield return Problem(channels, $"the channels must be a positive multiple of the {NormNumGroups} norm groups",
+                    "change the channels or NormNumGroups", $"{nameof(BlockOutChannels)}[{level}]");
             if (level < AttentionHeads.Count && (AttentionHeads[level] < 1 || channels % AttentionHeads[level] != 0))
-                yield return Problem(AttentionHeads[level], $"the heads must divide the {channels} channels of the level", "change the number of heads", $"{nameof(AttentionHeads)}[{level}]");
+                yield return Problem(AttentionHeads[level], $"the heads must divide the {channels} channels of the level",
+                    "change the number of heads", $"{nameof(AttentionHeads)}[{level}]");
             if (level < TransformerLayersPerBlock.Count && TransformerLayersPerBlock[level] < 1)
-                yield return Problem(TransformerLayersPerBlock[level], "a transformer has at least one block", "use a block type without transformers instead", $"{nameof(TransformerLayersPerBlock)}[{level}]");
+                yield return Problem(TransformerLayersPerBlock[level], "a transformer has at least one block",
+                    "use a block type without transformers instead", $"{nameof(TransformerLayersPerBlock)}[{level}]");
         }
     }
 
@@ -179,13 +192,15 @@ public sealed record UNetOptions : OptionsBase
         for (var i = 0; i < DownBlockTypes.Count; i++)
         {
             if (DownBlockTypes[i] is not (CrossAttentionDown or PlainDown))
-                yield return Problem(DownBlockTypes[i], "the block is not known", $"use {CrossAttentionDown} or {PlainDown}", $"{nameof(DownBlockTypes)}[{i}]");
+                yield return Problem(DownBlockTypes[i], "the block is not known", $"use {CrossAttentionDown} or {PlainDown}",
+                    $"{nameof(DownBlockTypes)}[{i}]");
         }
 
         for (var i = 0; i < UpBlockTypes.Count; i++)
         {
             if (UpBlockTypes[i] is not (CrossAttentionUp or PlainUp))
-                yield return Problem(UpBlockTypes[i], "the block is not known", $"use {CrossAttentionUp} or {PlainUp}", $"{nameof(UpBlockTypes)}[{i}]");
+                yield return Problem(UpBlockTypes[i], "the block is not known", $"use {CrossAttentionUp} or {PlainUp}",
+                    $"{nameof(UpBlockTypes)}[{i}]");
         }
     }
 }

@@ -35,7 +35,8 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     /// <summary>Whether a batch is encoded and decoded one sample at a time: the memory of a batch of one. Off by default.</summary>
     public bool UseSlicing { get; set; }
 
-    /// <summary>Whether each resnet keeps only its input for the backward pass. See <see cref="UNet2DConditionModel.GradientCheckpointing"/>.</summary>
+    /// <summary>Whether each resnet keeps only its input for the backward pass. See
+    /// <see cref="UNet2DConditionModel.GradientCheckpointing"/>.</summary>
     public bool GradientCheckpointing
     {
         get => _settings.GradientCheckpointing;
@@ -49,15 +50,16 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         set => _settings.RecomputeActivations = value;
     }
 
-    /// <summary>How attention is computed. <see cref="AttentionForm.Automatic"/> by default.</summary>
-    public AttentionForm Attention
+    /// <summary>How attention is computed. <see cref="AttentionBackend.Automatic"/> by default.</summary>
+    public AttentionBackend Attention
     {
         get => _settings.Attention;
         set => _settings.Attention = value;
     }
 
     /// <summary>Encodes images.</summary>
-    /// <param name="pixels">Images in -1 ... 1, [B, 3, H, W]. H and W should be multiples of 8; what is over is cut off by the levels.</param>
+    /// <param name="pixels">Images in -1 ... 1, [B, 3, H, W]. H and W should be multiples of 8; what is over is cut off by the
+    /// levels.</param>
     /// <returns>The distribution of the unscaled latents, each tensor [B, 4, H/8, W/8].</returns>
     /// <exception cref="ArgumentException">The tensor does not have the shape of images.</exception>
     public LatentDistribution Encode(Tensor pixels)
@@ -106,7 +108,8 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         if (tensor.dim() != 4 || tensor.size(1) != channels)
         {
             throw new ArgumentException(
-                $"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes [B, {channels}, height, width]. Check the order of the dimensions.", name);
+                $"{name} is of shape [{string.Join(", ", tensor.shape)}]: this model takes [B, {channels}, height, width]. Check the "
+                    + $"order of the dimensions.", name);
         }
     }
 }

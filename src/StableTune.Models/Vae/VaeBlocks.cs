@@ -122,7 +122,8 @@ internal sealed class UpDecoderBlock2D : nn.Module<Tensor, Tensor>
         var last = options.BlockOutChannels.Count - 1;
         var channels = options.BlockOutChannels[last - index];
         resnets = VaeBlock.Resnets(
-            options.LayersPerBlock + 1, options.BlockOutChannels[Math.Min(last, last - index + 1)], channels, options.NormNumGroups, settings);
+            options.LayersPerBlock + 1, options.BlockOutChannels[Math.Min(last, last - index + 1)], channels, options.NormNumGroups,
+                settings);
         if (index < last) upsamplers = new ModuleList<Upsample2D>(new Upsample2D(channels));
         RegisterComponents();
     }

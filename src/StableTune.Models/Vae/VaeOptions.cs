@@ -45,16 +45,19 @@ public sealed record VaeOptions : OptionsBase
         if (InChannels < 1) yield return Problem(InChannels, "there must be at least one channel", "images have 3");
         if (OutChannels < 1) yield return Problem(OutChannels, "there must be at least one channel", "images have 3");
         if (LatentChannels < 1) yield return Problem(LatentChannels, "there must be at least one channel", "latents have 4");
-        if (LayersPerBlock < 1) yield return Problem(LayersPerBlock, "there must be at least one resnet in a block", "published models have 2");
+        if (LayersPerBlock < 1)
+            yield return Problem(LayersPerBlock, "there must be at least one resnet in a block", "published models have 2");
         if (NormNumGroups < 1) yield return Problem(NormNumGroups, "there must be at least one group", "published models have 32");
         if (!(ScalingFactor > 0)) yield return Problem(ScalingFactor, "the scaling factor must be positive", "0.18215, for SDXL 0.13025");
         if (BlockOutChannels.Count == 0)
-            yield return Problem(BlockOutChannels.Count, "at least one level is needed", "give the channels of each level", nameof(BlockOutChannels));
+            yield return Problem(BlockOutChannels.Count, "at least one level is needed", "give the channels of each level",
+                nameof(BlockOutChannels));
         for (var level = 0; level < BlockOutChannels.Count; level++)
         {
             var channels = BlockOutChannels[level];
             if (NormNumGroups > 0 && (channels < 1 || channels % NormNumGroups != 0))
-                yield return Problem(channels, $"the channels must be a positive multiple of the {NormNumGroups} norm groups", "change the channels or NormNumGroups", $"{nameof(BlockOutChannels)}[{level}]");
+                yield return Problem(channels, $"the channels must be a positive multiple of the {NormNumGroups} norm groups",
+                    "change the channels or NormNumGroups", $"{nameof(BlockOutChannels)}[{level}]");
         }
     }
 }

@@ -15,7 +15,8 @@ public static class ImageCaptioning
     /// <exception cref="InvalidFileException">The metadata file that is there cannot be read, or the folder cannot be listed.</exception>
     /// <exception cref="InvalidOperationException">The captioner does not answer once for each image.</exception>
     public static PreparationReport Run(
-        CaptioningOptions options, ICaptioner captioner, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+        CaptioningOptions options, ICaptioner captioner, IProgress<WorkProgress>? progress = null,
+            CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(captioner);
@@ -24,7 +25,8 @@ public static class ImageCaptioning
 
         string? Text(string present, string caption)
         {
-            var line = string.Join(' ', (caption ?? "").Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+            var line = string.Join(' ', (caption ?? "")
+                .Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
             return line.Length == 0 ? null : present.Length == 0 ? line : present + options.Separator + line;
         }
     }

@@ -10,10 +10,12 @@ internal static class ImageDescribing
     /// <param name="options">Which images, and where the texts go; valid.</param>
     /// <param name="stage">What progress calls it.</param>
     /// <param name="ask">Asks the model.</param>
-    /// <param name="text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null leaves the image out.</param>
+    /// <param name="text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null
+    /// leaves the image out.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; texts that were made stay.</param>
-    internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> ask,
+    internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken,
+        IReadOnlyList<T>> ask,
         Func<string, T, string?> text, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var places = ImageTexts.Open(options);
@@ -21,8 +23,10 @@ internal static class ImageDescribing
         var images = search.Images.Select(image => new ImageToDescribe(image.Path, image.Key)).ToList();
         var byPath = images.ToDictionary(image => image.Path, StringComparer.Ordinal);
         var doubles = options.Output is null ? ImageFiles.Doubles(images.Select(image => image.Path)) : new HashSet<string>();
+        if (options.Existing == ExistingText.Refuse) ThrowIfAny(options, [.. images.Where(image => places.WhatIsThere(image) is not null)]);
         var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
-        var work = new PictureWork<T>([.. images.Select(image => image.Path).Except(leftOut.Select(file => file.Path), StringComparer.Ordinal)], stage)
+        var work = new PictureWork<T>(
+            [.. images.Select(image => image.Path).Except(leftOut.Select(file => file.Path), StringComparer.Ordinal)], stage)
         {
             BatchSize = options.BatchSize,
             Workers = options.Workers,
@@ -32,7 +36,7 @@ internal static class ImageDescribing
         };
         try
         {
-            return work.Run(progress, cancellationToken).And([.. search.LeftOut, .. leftOut]);
+            return work.Run(progress, cancellationToken).And([.. search.LeftOut, .. ImageFiles.LeftOut(options.ImageFolder!), .. leftOut]);
         }
         finally
         {
@@ -45,9 +49,18 @@ internal static class ImageDescribing
         IEnumerable<SkippedFile> Keep(string path, PixelImage picture, T answer)
         {
             var image = byPath[path];
-            if (text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept) return [new(path, "nothing was said about it")];
+            if (text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept)
+                return [new(path, "nothing was said about it")];
             places.Write(image, picture.Size, kept);
             return [];
         }
+    }
+
+    private static void ThrowIfAny(ImageTextOptions options, List<ImageToDescribe> there)
+    {
+        if (there.Count == 0) return;
+        throw new InvalidOptionsException([new($"{options.GetType().Name}.{nameof(options.Existing)}", options.Existing,
+            $"{there.Count} image(s) have a text already: {ImageFiles.Names([.. there.Select(image => image.Path)])}",
+            "set ExistingText.Overwrite to replace the texts, Append to add to them, or Skip to leave the images out")]);
     }
 }

@@ -8,7 +8,8 @@ internal abstract class ImageTexts
 {
     /// <summary>The place that options name.</summary>
     /// <exception cref="InvalidFileException">The metadata file that is there cannot be read.</exception>
-    internal static ImageTexts Open(ImageTextOptions options) => options.Output is { } output ? new InOneFile(output, options.Kind) : new BesideImages(options.TextExtension);
+    internal static ImageTexts Open(ImageTextOptions options) => options.Output is { } output ? new InOneFile(output, options.Kind)
+        : new BesideImages(options.TextExtension);
 
     /// <summary>Why an image is left out where texts that are there stay; null where it has none.</summary>
     internal abstract string? WhatIsThere(ImageToDescribe image);
@@ -26,12 +27,13 @@ internal abstract class ImageTexts
 
     private sealed class BesideImages(string extension) : ImageTexts
     {
-        internal override string? WhatIsThere(ImageToDescribe image) => File.Exists(Of(image)) ? $"it has a text file {Path.GetFileName(Of(image))} already; set Existing to overwrite it or to add to it" : null;
+        internal override string? WhatIsThere(ImageToDescribe image) => File.Exists(Of(image))
+            ? $"it has a text file {Path.GetFileName(Of(image))} already; set Existing to overwrite it or to add to it" : null;
 
         internal override string Read(ImageToDescribe image)
         {
             var file = new FileInfo(Of(image));
-            return file is { Exists: true, Length: > 0 } ? CaptionFiles.Read(file.FullName).Trim('\r', '\n') : "";
+            return file is { Exists: true, Length: > 0 } ? CaptionFinder.Read(file.FullName).Trim('\r', '\n') : "";
         }
 
         internal override void Write(ImageToDescribe image, PixelSize size, string text) => AtomicFile.WriteText(Of(image), text + "\n");
@@ -44,10 +46,12 @@ internal abstract class ImageTexts
         /// <summary>New texts between two writings of the file: what a killed process loses at most.</summary>
         private const int SaveEvery = 256;
 
-        private readonly OrderedDictionary<string, ImageMetadata> _images = File.Exists(path) ? MetadataFile.Load(path) : new(StringComparer.Ordinal);
+        private readonly OrderedDictionary<string, ImageMetadata> _images = File.Exists(path) ? MetadataFile.Load(path)
+            : new(StringComparer.Ordinal);
         private int _unsaved;
 
-        internal override string? WhatIsThere(ImageToDescribe image) => Text(image) is null ? null : $"{path} has its {kind.ToString().ToLowerInvariant()} already; set Existing to overwrite them or to add to them";
+        internal override string? WhatIsThere(ImageToDescribe image) => Text(image) is null ? null
+            : $"{path} has its {kind.ToString().ToLowerInvariant()} already; set Existing to overwrite them or to add to them";
 
         internal override string Read(ImageToDescribe image) => Text(image) ?? "";
 
@@ -64,7 +68,8 @@ internal abstract class ImageTexts
             _unsaved = 0;
         }
 
-        private string? Text(ImageToDescribe image) => _images.GetValueOrDefault(image.Key) is { } known ? kind == MergedText.Captions ? known.Caption : known.Tags : null;
+        private string? Text(ImageToDescribe image) => _images.GetValueOrDefault(image.Key) is { } known ? kind == MergedText.Captions
+            ? known.Caption : known.Tags : null;
     }
 }
 

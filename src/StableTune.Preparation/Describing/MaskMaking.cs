@@ -4,8 +4,8 @@ using StableTune.Imaging;
 namespace StableTune.Preparation;
 
 /// <summary>
-/// Makes masks of the images of a folder with a model: for <c>cat.jpg</c> a <c>cat.png</c> of the same size, white where the image counts. The folder serves as
-/// <see cref="SubsetOptions.ConditioningFolder"/> with <see cref="LossMask.Conditioning"/>.
+/// Makes masks of the images of a folder with a model: for <c>cat.jpg</c> a <c>cat.png</c> of the same size, white where the image counts.
+/// The folder serves as <see cref="SubsetOptions.ConditioningFolder"/> with <see cref="LossMask.Conditioning"/>.
 /// </summary>
 public static class MaskMaking
 {
@@ -17,13 +17,16 @@ public static class MaskMaking
     /// <returns>How many images have a new mask, and those that were left out.</returns>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidOperationException">The source of masks does not answer once for each image.</exception>
-    public static PreparationReport Run(MaskMakingOptions options, IMaskSource masks, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static PreparationReport Run(MaskMakingOptions options, IMaskSource masks, IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(masks);
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var images = ImageFiles.In(options.Source!);
         var doubles = ImageFiles.Doubles(images);
+        ExistingResults.ThrowIfAny("MaskMakingOptions.Destination", options.Destination!, images.Select(Target), options.Overwrite,
+            options.KeepExisting);
         var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
         return new PictureWork<PixelImage?>([.. images.Where(path => LeftOut(path) is null)], "making masks")
         {
@@ -32,11 +35,12 @@ public static class MaskMaking
             ApplyExifOrientation = options.ApplyExifOrientation,
             Ask = masks.Masks,
             Keep = Keep,
-        }.Run(progress, cancellationToken).And(leftOut);
+        }.Run(progress, cancellationToken).And([.. ImageFiles.LeftOut(options.Source!), .. leftOut]);
 
         string Target(string path) => Path.Combine(options.Destination!, Path.GetFileNameWithoutExtension(path) + ".png");
 
-        SkippedFile? LeftOut(string path) => doubles.Contains(path) ? ImageFiles.Double(path) : !options.Overwrite && File.Exists(Target(path)) ? SkippedFile.There(Target(path)) : null;
+        SkippedFile? LeftOut(string path) => doubles.Contains(path) ? ImageFiles.Double(path) : !options.Overwrite
+            && File.Exists(Target(path)) ? SkippedFile.There(Target(path)) : null;
 
         IEnumerable<SkippedFile> Keep(string path, PixelImage image, PixelImage? mask)
         {

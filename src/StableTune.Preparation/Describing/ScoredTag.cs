@@ -1,6 +1,7 @@
 namespace StableTune.Preparation;
 
-/// <summary>What a tag speaks of. The numbers are those of Danbooru and of <c>selected_tags.csv</c>; those that have none there begin at 100.</summary>
+/// <summary>What a tag speaks of. The numbers are those of Danbooru and of <c>selected_tags.csv</c>; those that have none there begin at
+/// 100.</summary>
 public enum TagCategory
 {
     /// <summary>What is seen.</summary>

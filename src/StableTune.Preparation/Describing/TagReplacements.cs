@@ -2,7 +2,8 @@ using System.Text;
 
 namespace StableTune.Preparation;
 
-/// <summary>sd-scripts' text of tags that are written as others: <c>from,to;from,to</c>, where <c>\,</c> and <c>\;</c> are part of a tag.</summary>
+/// <summary>sd-scripts' text of tags that are written as others: <c>from,to;from,to</c>, where <c>\,</c> and <c>\;</c> are part of a
+/// tag.</summary>
 public static class TagReplacements
 {
     /// <summary>Reads such a text.</summary>
@@ -18,8 +19,12 @@ public static class TagReplacements
             if (string.IsNullOrWhiteSpace(pair)) continue;
             string[] tags = [.. Split(pair, ',').Select(tag => Unescaped(tag.Trim()))];
             if (tags is not [{ Length: > 0 } from, { Length: > 0 } to])
-                throw new FormatException($"\"{pair}\" does not say which tag becomes which. Write \"old,new\", pairs apart by \";\", and \"\\,\" or \"\\;\" for such a sign in a tag.");
-            if (!replacements.TryAdd(from, to)) throw new FormatException($"The tag \"{from}\" is replaced by \"{replacements[from]}\" and by \"{to}\". Leave one of them out.");
+                throw new FormatException(
+                    $"\"{pair}\" does not say which tag becomes which. Write \"old,new\", pairs apart by \";\", and \"\\,\" or \"\\;\" "
+                        + $"for such a sign in a tag.");
+            if (!replacements.TryAdd(from, to))
+                throw new FormatException(
+                    $"The tag \"{from}\" is replaced by \"{replacements[from]}\" and by \"{to}\". Leave one of them out.");
         }
 
         return replacements;

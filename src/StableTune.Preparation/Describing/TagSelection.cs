@@ -15,19 +15,23 @@ public enum TagPosition
     Last,
 }
 
-/// <summary>Which of the tags that a tagger scores are written, how they are spelled, and in which order: the options of sd-scripts' <c>tag_images_by_wd14_tagger</c>.</summary>
+/// <summary>Which of the tags that a tagger scores are written, how they are spelled, and in which order: the options of sd-scripts'
+/// <c>tag_images_by_wd14_tagger</c>.</summary>
 /// <remarks>
-/// Tags are spelled first: characters are expanded, underscores removed, tags replaced. <see cref="UndesiredTags"/> and <see cref="FirstTags"/> mean tags as they are then.
+/// Tags are spelled first: characters are expanded, underscores removed, tags replaced. <see cref="UndesiredTags"/> and
+/// <see cref="FirstTags"/> mean tags as they are then.
 /// The order is general tags, characters, series, artists, meta tags, models; within each, that of the tagger. No tag is written twice.
 /// </remarks>
 public sealed record TagSelection : OptionsBase
 {
     private const int LongestFace = 3;
 
-    /// <summary>The score that a tag needs where its category has no threshold of its own. Lower gives more tags. Default 0.35. (<c>thresh</c>)</summary>
+    /// <summary>The score that a tag needs where its category has no threshold of its own. Lower gives more tags. Default 0.35.
+    /// (<c>thresh</c>)</summary>
     public float Threshold { get; init; } = 0.35f;
 
-    /// <summary>The score that a general tag needs; null takes <see cref="Threshold"/>, above 1 leaves them all out. (<c>general_threshold</c>)</summary>
+    /// <summary>The score that a general tag needs; null takes <see cref="Threshold"/>, above 1 leaves them all out.
+    /// (<c>general_threshold</c>)</summary>
     public float? GeneralThreshold { get; init; }
 
     /// <summary>As <see cref="GeneralThreshold"/>, for characters. (<c>character_threshold</c>)</summary>
@@ -51,22 +55,26 @@ public sealed record TagSelection : OptionsBase
     /// <summary>Whether <c>name_(series)</c> becomes <c>name</c> and <c>series</c>, for characters. (<c>character_tag_expand</c>)</summary>
     public bool ExpandCharacters { get; init; }
 
-    /// <summary>Tags that are written as others; <see cref="TagReplacements.Parse"/> reads sd-scripts' text of them. (<c>tag_replacement</c>)</summary>
+    /// <summary>Tags that are written as others; <see cref="TagReplacements.Parse"/> reads sd-scripts' text of them.
+    /// (<c>tag_replacement</c>)</summary>
     public IReadOnlyDictionary<string, string> Replacements { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Tags that are not written. (<c>undesired_tags</c>)</summary>
     public IReadOnlyList<string> UndesiredTags { get; init; } = [];
 
-    /// <summary>Where the likeliest rating is written. It needs no score. Default nowhere. (<c>use_rating_tags</c>, <c>use_rating_tags_as_last_tag</c>)</summary>
+    /// <summary>Where the likeliest rating is written. It needs no score. Default nowhere. (<c>use_rating_tags</c>,
+    /// <c>use_rating_tags_as_last_tag</c>)</summary>
     public TagPosition Rating { get; init; }
 
-    /// <summary>Where the likeliest quality is written, after the rating. It needs no score. Default nowhere. (<c>use_quality_tags</c>, <c>use_quality_tags_as_last_tag</c>)</summary>
+    /// <summary>Where the likeliest quality is written, after the rating. It needs no score. Default nowhere. (<c>use_quality_tags</c>,
+    /// <c>use_quality_tags_as_last_tag</c>)</summary>
     public TagPosition Quality { get; init; }
 
     /// <summary>Whether characters come before general tags. (<c>character_tags_first</c>)</summary>
     public bool CharactersFirst { get; init; }
 
-    /// <summary>Tags that are moved to the very front where an image has them, in the order given here. (<c>always_first_tags</c>, which the reference reverses.)</summary>
+    /// <summary>Tags that are moved to the very front where an image has them, in the order given here. (<c>always_first_tags</c>, which
+    /// the reference reverses.)</summary>
     public IReadOnlyList<string> FirstTags { get; init; } = [];
 
     /// <summary>What stands between tags. Default a comma and a blank. (<c>caption_separator</c>)</summary>
@@ -100,15 +108,19 @@ public sealed record TagSelection : OptionsBase
     public IReadOnlyList<string> Apply(IReadOnlyList<ScoredTag> tags)
     {
         ArgumentNullException.ThrowIfNull(tags);
-        if (tags.FirstOrDefault(tag => float.IsNaN(tag.Score)) is { Name: { } broken }) throw new ArgumentException($"the score of \"{broken}\" is no number: the tagger is broken", nameof(tags));
+        if (tags.FirstOrDefault(tag => float.IsNaN(tag.Score)) is { Name: { } broken })
+            throw new ArgumentException($"the score of \"{broken}\" is no number: the tagger is broken", nameof(tags));
         TagCategory[] order = CharactersFirst
             ? [TagCategory.Character, TagCategory.General, TagCategory.Copyright, TagCategory.Artist, TagCategory.Meta, TagCategory.Model]
             : [TagCategory.General, TagCategory.Character, TagCategory.Copyright, TagCategory.Artist, TagCategory.Meta, TagCategory.Model];
         var passed = order.SelectMany(category => tags.Where(tag => tag.Category == category && tag.Score >= ThresholdOf(category)));
-        List<ScoredTag> before = [.. Best(tags, TagCategory.Rating, Rating, TagPosition.First), .. Best(tags, TagCategory.Quality, Quality, TagPosition.First)];
-        List<ScoredTag> after = [.. Best(tags, TagCategory.Rating, Rating, TagPosition.Last), .. Best(tags, TagCategory.Quality, Quality, TagPosition.Last)];
+        List<ScoredTag> before = [.. Best(tags, TagCategory.Rating, Rating, TagPosition.First),
+            .. Best(tags, TagCategory.Quality, Quality, TagPosition.First)];
+        List<ScoredTag> after = [.. Best(tags, TagCategory.Rating, Rating, TagPosition.Last),
+            .. Best(tags, TagCategory.Quality, Quality, TagPosition.Last)];
         var undesired = UndesiredTags.ToHashSet(StringComparer.Ordinal);
-        var written = before.Concat(passed).Concat(after).SelectMany(Spelled).Where(tag => !undesired.Contains(tag)).Distinct(StringComparer.Ordinal).ToList();
+        var written = before.Concat(passed).Concat(after).SelectMany(Spelled).Where(tag => !undesired.Contains(tag))
+            .Distinct(StringComparer.Ordinal).ToList();
         var first = FirstTags.Where(written.Contains).Distinct(StringComparer.Ordinal).ToList();
         return first.Count == 0 ? written : [.. first, .. written.Where(tag => !first.Contains(tag))];
     }

@@ -28,9 +28,11 @@ public sealed class TagVocabulary
     /// <summary>The tags, in the order of the tagger's outputs.</summary>
     public IReadOnlyList<KnownTag> Tags { get; }
 
-    /// <summary>Reads a CSV file whose first line names the columns: <c>name</c> and <c>category</c>, and <c>count</c> where it is known; others do not matter.</summary>
+    /// <summary>Reads a CSV file whose first line names the columns: <c>name</c> and <c>category</c>, and <c>count</c> where it is known;
+    /// others do not matter.</summary>
     /// <param name="path">The file, UTF-8, of at most 64 MiB.</param>
-    /// <exception cref="InvalidFileException">It is missing, too large, not UTF-8, or not such a table; the message names the line.</exception>
+    /// <exception cref="InvalidFileException">It is missing, too large, not UTF-8, or not such a table; the message names the
+    /// line.</exception>
     public static TagVocabulary Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -38,14 +40,17 @@ public sealed class TagVocabulary
         var columns = Fields(path, lines[0].TrimEnd('\r'), 1);
         var (name, category, count) = (columns.IndexOf("name"), columns.IndexOf("category"), columns.IndexOf("count"));
         if (name < 0 || category < 0)
-            throw new InvalidFileException(path, $"its first line names no columns \"name\" and \"category\", but \"{ShortText.Of(lines[0].TrimEnd('\r'), 40)}\".", Remedy);
+            throw new InvalidFileException(
+                path, $"its first line names no columns \"name\" and \"category\", but \"{ShortText.Of(lines[0].TrimEnd('\r'), 40)}\".",
+                Remedy);
         var tags = new List<KnownTag>(lines.Length);
         for (var i = 1; i < lines.Length; i++)
         {
             var line = lines[i].TrimEnd('\r');
             if (line.Length == 0) continue;
             var fields = Fields(path, line, i + 1);
-            if (fields.Count != columns.Count) throw new InvalidFileException(path, $"line {i + 1} has {fields.Count} columns, the first line {columns.Count}.", Remedy);
+            if (fields.Count != columns.Count)
+                throw new InvalidFileException(path, $"line {i + 1} has {fields.Count} columns, the first line {columns.Count}.", Remedy);
             tags.Add(Tag(path, i + 1, fields[name], fields[category], count < 0 ? null : fields[count]));
         }
 
@@ -58,7 +63,10 @@ public sealed class TagVocabulary
     /// <exception cref="ArgumentException">There are not as many scores as tags.</exception>
     public IReadOnlyList<ScoredTag> Scored(ReadOnlySpan<float> scores)
     {
-        if (scores.Length != Tags.Count) throw new ArgumentException($"the tagger gave {scores.Length} scores, but the vocabulary has {Tags.Count} tags: they do not belong together", nameof(scores));
+        if (scores.Length != Tags.Count)
+            throw new ArgumentException(
+            $"the tagger gave {scores.Length} scores, but the vocabulary has {Tags.Count} tags: they do not belong together",
+            nameof(scores));
         var scored = new ScoredTag[scores.Length];
         for (var i = 0; i < scored.Length; i++) scored[i] = new(Tags[i].Name, scores[i], Tags[i].Category);
         return scored;
@@ -66,8 +74,11 @@ public sealed class TagVocabulary
 
     private static string Text(string path)
     {
-        if (!File.Exists(path)) throw new InvalidFileException(path, Directory.Exists(path) ? "this is a folder, not a table of tags." : "the table of tags is missing.", Remedy);
-        if (new FileInfo(path).Length is > LargestFile and var length) throw new InvalidFileException(path, $"a table of tags has at most {LargestFile} bytes, this file {length}.", Remedy);
+        if (!File.Exists(path))
+            throw new InvalidFileException(
+            path, Directory.Exists(path) ? "this is a folder, not a table of tags." : "the table of tags is missing.", Remedy);
+        if (new FileInfo(path).Length is > LargestFile and var length)
+            throw new InvalidFileException(path, $"a table of tags has at most {LargestFile} bytes, this file {length}.", Remedy);
         try
         {
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(path)).TrimStart('\uFEFF');
@@ -82,7 +93,9 @@ public sealed class TagVocabulary
     {
         if (string.IsNullOrWhiteSpace(name)) throw new InvalidFileException(path, $"line {line} has no tag.", Remedy);
         if (!Enum.TryParse<TagCategory>(category, ignoreCase: true, out var known) || !Enum.IsDefined(known))
-            throw new InvalidFileException(path, $"line {line}: the category \"{ShortText.Of(category, 40)}\" is not known; there are {string.Join(", ", Enum.GetValues<TagCategory>().Select(value => $"{(int)value} ({value})"))}.", Remedy);
+            throw new InvalidFileException(
+                path, $"line {line}: the category \"{ShortText.Of(category, 40)}\" is not known; there are "
+                    + $"{string.Join(", ", Enum.GetValues<TagCategory>().Select(value => $"{(int)value} ({value})"))}.", Remedy);
         if (count is null) return new(name, known);
         return long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var images) ? new(name, known, images)
             : throw new InvalidFileException(path, $"line {line}: the count \"{ShortText.Of(count, 40)}\" is no number.", Remedy);

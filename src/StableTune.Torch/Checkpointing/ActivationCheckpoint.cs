@@ -4,15 +4,19 @@ namespace StableTune.Torch;
 /// Runs a segment of a network without keeping its activations; the backward pass runs it again. Trades time for memory.
 /// </summary>
 /// <remarks>
-/// Chen et al., Training deep nets with sublinear memory cost, arXiv:1604.06174; as <c>torch.utils.checkpoint</c>. Gradients of parameters inside
-/// the segment accumulate in their <c>grad</c>, also when no input wants a gradient; <c>autograd.grad</c> with respect to such a parameter does
+/// Chen et al., Training deep nets with sublinear memory cost, arXiv:1604.06174; as <c>torch.utils.checkpoint</c>. Gradients of
+/// parameters inside
+/// the segment accumulate in their <c>grad</c>, also when no input wants a gradient; <c>autograd.grad</c> with respect to such a
+/// parameter does
 /// not see through a checkpoint, and there is no second derivative. Checkpoints may be nested, and used on several threads.
 /// </remarks>
 public static class ActivationCheckpoint
 {
-    /// <summary>Runs a segment that may draw from the default random stream of the CPU, which is set back for the second pass: dropout falls the same way.</summary>
+    /// <summary>Runs a segment that may draw from the default random stream of the CPU, which is set back for the second pass: dropout
+    /// falls the same way.</summary>
     /// <param name="segment">
-    /// A function of its inputs alone (and of parameters): it runs a second time later, maybe on another thread, so it must not depend on what
+    /// A function of its inputs alone (and of parameters): it runs a second time later, maybe on another thread, so it must not depend on
+    /// what
     /// changes in between. A <see cref="torch.Generator"/> of the caller's own is not set back, nor is the default stream of a GPU, which
     /// TorchSharp does not give access to.
     /// </param>
@@ -20,7 +24,8 @@ public static class ActivationCheckpoint
     /// <returns>What the segment returns, as a tensor of its own.</returns>
     /// <exception cref="ArgumentException">An input is null.</exception>
     /// <exception cref="Exception">
-    /// Whatever the segment throws. In the backward pass it is thrown by <see cref="Gradients.Backward"/>, when libtorch's frames have been left.
+    /// Whatever the segment throws. In the backward pass it is thrown by <see cref="Gradients.Backward"/>, when libtorch's frames have
+    /// been left.
     /// </exception>
     public static Tensor Run(Func<Tensor[], Tensor> segment, params Tensor[] inputs) => Run(segment, inputs, drawsRandomNumbers: true);
 
@@ -28,7 +33,8 @@ public static class ActivationCheckpoint
     /// <param name="segment">As for <see cref="Run(Func{Tensor[], Tensor}, Tensor[])"/>.</param>
     /// <param name="inputs">What the segment is computed from; those that want gradients get them.</param>
     /// <returns>What the segment returns, as a tensor of its own.</returns>
-    public static Tensor RunDeterministic(Func<Tensor[], Tensor> segment, params Tensor[] inputs) => Run(segment, inputs, drawsRandomNumbers: false);
+    public static Tensor RunDeterministic(Func<Tensor[], Tensor> segment, params Tensor[] inputs) =>
+        Run(segment, inputs, drawsRandomNumbers: false);
 
     private static Tensor Run(Func<Tensor[], Tensor> segment, Tensor[] inputs, bool drawsRandomNumbers)
     {

@@ -33,6 +33,7 @@ internal sealed class GradientFaults
     /// <summary>Throws what this thread's backward pass left behind, once.</summary>
     internal static void ThrowPending()
     {
-        if (s_ofThisThread is { } faults && Interlocked.Exchange(ref faults._first, null) is { } exception) ExceptionDispatchInfo.Throw(exception);
+        if (s_ofThisThread is { } faults && Interlocked.Exchange(ref faults._first, null) is { } exception)
+            ExceptionDispatchInfo.Throw(exception);
     }
 }

@@ -9,7 +9,8 @@ public static class Gradients
     /// </summary>
     /// <param name="loss">A scalar tensor, [].</param>
     /// <exception cref="TorchException">libtorch cannot differentiate, such as where nothing wants a gradient.</exception>
-    /// <exception cref="Exception">What a segment of an <see cref="ActivationCheckpoint"/> threw in its second pass; gradients are incomplete then.</exception>
+    /// <exception cref="Exception">What a segment of an <see cref="ActivationCheckpoint"/> threw in its second pass; gradients are
+    /// incomplete then.</exception>
     public static void Backward(Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);

@@ -79,7 +79,8 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
     private static void Differentiate(Segment segment, List<Tensor> saved, Tensor gradient, Tensor?[] gradients)
     {
         if (is_grad_enabled())
-            throw new NotSupportedException("a checkpoint has no second derivative: run the segment without ActivationCheckpoint where create_graph is asked for");
+            throw new NotSupportedException(
+                "a checkpoint has no second derivative: run the segment without ActivationCheckpoint where create_graph is asked for");
         using var scope = NewDisposeScope();
         using var enabled = enable_grad();
         Tensor[] inputs = [.. saved.Skip(1).Select(input => input.detach().requires_grad_(input.requires_grad))];

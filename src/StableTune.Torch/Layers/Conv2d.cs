@@ -22,11 +22,14 @@ public sealed class Conv2d : Layer
     /// <param name="groups">Blocks of channels that do not see each other.</param>
     /// <param name="hasBias">Whether a bias is added.</param>
     /// <exception cref="ArgumentException">Channels are no multiple of the groups.</exception>
-    public Conv2d(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0, long dilation = 1, long groups = 1, bool hasBias = true)
+    public Conv2d(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0, long dilation = 1,
+        long groups = 1, bool hasBias = true)
         : base(nameof(Conv2d))
     {
         if (groups < 1 || inChannels % groups != 0 || outChannels % groups != 0)
-            throw new ArgumentException($"Conv2d: {inChannels} input and {outChannels} output channels cannot be split into {groups} groups: both must be multiples of it.",
+            throw new ArgumentException(
+                $"Conv2d: {inChannels} input and {outChannels} output channels cannot be split into {groups} groups: both must be "
+                    + $"multiples of it.",
                 nameof(groups));
         (in_channels, out_channels, this.groups) = (inChannels, outChannels, groups);
         kernel_size = [kernelSize, kernelSize];
@@ -69,9 +72,12 @@ public sealed class Conv2d : Layer
 
     /// <summary>Convolves.</summary>
     /// <param name="input">[B, in, H, W] or [in, H, W].</param>
-    /// <returns>[B, out, H', W'] of the input's type, H' = ⌊(H + 2·padding - dilation·(kernel - 1) - 1) / stride⌋ + 1, W' likewise.</returns>
+    /// <returns>[B, out, H', W'] of the input's type, H' = ⌊(H + 2·padding - dilation·(kernel - 1) - 1) / stride⌋ + 1, W'
+    /// likewise.</returns>
     /// <exception cref="TorchException">The input has other channels, or is smaller than the kernel.</exception>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => IsWrapped ? Wrapped(input, Compute) : Compute(input);
+
+    private Tensor Compute(Tensor input)
     {
         try
         {

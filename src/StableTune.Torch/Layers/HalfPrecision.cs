@@ -37,7 +37,8 @@ public static class HalfPrecision
     /// <summary>oneDNN can be told not to use instructions that are there; then they must not be counted on.</summary>
     internal static bool HasBFloat16Products(string? limit)
     {
-        if (limit is { Length: > 0 } && !(limit.Contains("BF16", StringComparison.OrdinalIgnoreCase) || limit.Contains("AMX", StringComparison.OrdinalIgnoreCase)
+        if (limit is { Length: > 0 } && !(
+            limit.Contains("BF16", StringComparison.OrdinalIgnoreCase) || limit.Contains("AMX", StringComparison.OrdinalIgnoreCase)
             || limit.Contains("AVX10", StringComparison.OrdinalIgnoreCase)
             || limit.Equals("ALL", StringComparison.OrdinalIgnoreCase) || limit.Equals("DEFAULT", StringComparison.OrdinalIgnoreCase)))
             return false;

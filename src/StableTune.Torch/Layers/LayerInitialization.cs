@@ -1,23 +1,27 @@
 namespace StableTune.Torch;
 
-/// <summary>How the parameters of new layers come to be: drawn as PyTorch draws them, or left uninitialised for weights that are loaded right after.</summary>
+/// <summary>How the parameters of new layers come to be: drawn as PyTorch draws them, or left uninitialised for weights that are loaded
+/// right after.</summary>
 public static class LayerInitialization
 {
     [ThreadStatic] private static Skipped? s_skipped;
 
     /// <summary>
-    /// Until disposed, layers that this thread creates leave their parameters uninitialised: drawing random weights takes longer than reading
+    /// Until disposed, layers that this thread creates leave their parameters uninitialised: drawing random weights takes longer than
+    /// reading
     /// the real ones.
     /// </summary>
     /// <param name="device">
-    /// Where parameters lie; null for the CPU. On <c>META</c> they have names, types and shapes but take no memory: enough to compare a module
+    /// Where parameters lie; null for the CPU. On <c>META</c> they have names, types and shapes but take no memory: enough to compare a
+    /// module
     /// with a file.
     /// </param>
     /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
     public static IDisposable Skip(Device? device = null, ScalarType? dtype = null) => new Skipped(device, dtype, hasMemory: true);
 
     /// <summary>
-    /// Until disposed, layers that this thread creates have parameters of their names, types and shapes on the CPU that take no memory: they are given some by
+    /// Until disposed, layers that this thread creates have parameters of their names, types and shapes on the CPU that take no memory:
+    /// they are given some by
     /// <see cref="LayerParameters.SetData"/> before they are used.
     /// </summary>
     /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
@@ -51,7 +55,8 @@ public static class LayerInitialization
         return parameter;
     }
 
-    /// <summary>PyTorch's default for linear layers and convolutions: weight and bias uniform within ±1/√fan-in, drawn in this order.</summary>
+    /// <summary>PyTorch's default for linear layers and convolutions: weight and bias uniform within ±1/√fan-in, drawn in this
+    /// order.</summary>
     internal static void Draw(Parameter weight, Parameter? bias)
     {
         if (s_skipped is not null) return;

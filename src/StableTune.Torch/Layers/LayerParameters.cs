@@ -23,7 +23,22 @@ public static class LayerParameters
         return module;
     }
 
-    /// <summary>Puts another tensor's memory, type and device under the same tensor object, so that whoever holds it sees the new values.</summary>
+    /// <summary>Moves parameters and buffers of a module and of its children to another device; whoever holds them sees them
+    /// there.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="device">Where to.</param>
+    /// <returns>The module.</returns>
+    public static T MoveTo<T>(this T module, Device device) where T : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var tensor in module.parameters().Concat(module.buffers())) tensor.SetData(tensor.to(device));
+        return module;
+    }
+
+    /// <summary>Puts another tensor's memory, type and device under the same tensor object, so that whoever holds it sees the new
+    /// values.</summary>
     /// <param name="target">A parameter or buffer; its gradient is dropped, as it may not fit any more.</param>
     /// <param name="data">The new values, of the same shape.</param>
     /// <exception cref="TorchException">The shapes differ, or one of the tensors is on <c>META</c> and the other is not.</exception>

@@ -5,7 +5,8 @@ namespace StableTune.Torch;
 /// <summary>y = x · weightᵀ + bias, computed in the type of x.</summary>
 /// <remarks>
 /// As <c>torch.nn.Linear</c>, with two differences: a frozen weight keeps no input for the backward pass, and a weight of another type than
-/// the input is cast where it is used, as autocast does, so that a trained weight may be held in float32 while the network computes in bfloat16.
+/// the input is cast where it is used, as autocast does, so that a trained weight may be held in float32 while the network computes in
+/// bfloat16.
 /// </remarks>
 public sealed class Linear : Layer
 {
@@ -42,7 +43,9 @@ public sealed class Linear : Layer
     /// <param name="input">[..., in].</param>
     /// <returns>[..., out], of the input's type.</returns>
     /// <exception cref="TorchException">The input has another width.</exception>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => IsWrapped ? Wrapped(input, Compute) : Compute(input);
+
+    private Tensor Compute(Tensor input)
     {
         try
         {

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace StableTune.Torch;
 
-/// <summary>Normalises each sample's groups of channels to mean 0 and variance 1, then scales and shifts per channel. Computes in float32.</summary>
+/// <summary>Normalises each sample's groups of channels to mean 0 and variance 1, then scales and shifts per channel. Computes in
+/// float32.</summary>
 /// <remarks>Wu and He, Group normalization, arXiv:1803.08494; as <c>torch.nn.GroupNorm</c> under autocast.</remarks>
 public sealed class GroupNorm : Layer
 {
@@ -41,13 +42,17 @@ public sealed class GroupNorm : Layer
     /// <param name="input">[B, C, ...].</param>
     /// <returns>As the input.</returns>
     /// <exception cref="TorchException">The input has other channels or another width.</exception>
-    public override Tensor forward(Tensor input) => Precise.Rounded(Float32(input), input.dtype);
+    public override Tensor forward(Tensor input) => IsWrapped ? Wrapped(input, Compute) : Compute(input);
 
     /// <summary>Normalises, and leaves the result in the type that it was computed in.</summary>
     /// <param name="input">[B, C, ...].</param>
     /// <returns>As the input, in float32 (float64 for an input in float64).</returns>
     /// <exception cref="TorchException">The input has other channels.</exception>
-    public Tensor Float32(Tensor input)
+    public Tensor Float32(Tensor input) => IsWrapped ? Wrapped(input, ComputeFloat32) : ComputeFloat32(input);
+
+    private Tensor Compute(Tensor input) => Precise.Rounded(ComputeFloat32(input), input.dtype);
+
+    private Tensor ComputeFloat32(Tensor input)
     {
         using var scope = NewDisposeScope();
         var (x, w, b) = Precise.Of(input, _weight, _bias);
@@ -98,7 +103,9 @@ public sealed class LayerNorm : Layer
     /// <param name="input">[..., width].</param>
     /// <returns>As the input.</returns>
     /// <exception cref="TorchException">The input has other channels or another width.</exception>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => IsWrapped ? Wrapped(input, Compute) : Compute(input);
+
+    private Tensor Compute(Tensor input)
     {
         using var scope = NewDisposeScope();
         var (x, w, b) = Precise.Of(input, _weight, _bias);

@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace StableTune.Torch;
 
 /// <summary>
-/// float32 matrix products by oneDNN in place of MKL. On processors that are not Intel's MKL leaves out the wider instructions: there oneDNN, which libtorch uses for
+/// float32 matrix products by oneDNN in place of MKL. On processors that are not Intel's MKL leaves out the wider instructions: there
+/// oneDNN, which libtorch uses for
 /// convolutions alone, is two to four times as fast.
 /// </summary>
 internal static class OneDnn
@@ -13,15 +13,17 @@ internal static class OneDnn
     private const long FewestProducts = 1 << 20;
 
     private static readonly Operator s_linear = new("mkldnn::_linear_pointwise");
-    private static readonly Lazy<bool> s_outrunsBlas = new(() => LibTorch.HasMkl && !IsIntel() && Exists());
+    private static readonly Lazy<bool> s_outrunsBlas = new(() => LibTorch.HasMkl && !Processor.IsIntel && Exists());
 
     /// <summary>Whether a product of [rows, inner] and [inner, columns] is quicker here.</summary>
     internal static bool IsQuicker(Tensor like, long rows, long inner, long columns) =>
-        like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts && s_outrunsBlas.Value;
+        like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts
+            && s_outrunsBlas.Value;
 
     /// <summary>left · rightᵀ.</summary>
     /// <param name="left">[..., inner], contiguous.</param>
-    /// <param name="right">[columns, inner], or the transposed view of a contiguous [inner, columns], which is the quicker of the two.</param>
+    /// <param name="right">[columns, inner], or the transposed view of a contiguous [inner, columns], which is the quicker of the
+    /// two.</param>
     /// <returns>[..., columns]. No gradient is recorded.</returns>
     internal static Tensor Multiply(Tensor left, Tensor right) =>
         s_linear.Call(left, right, OperatorArgument.None, "none", Array.Empty<Tensor>(), OperatorArgument.None);
@@ -38,12 +40,5 @@ internal static class OneDnn
         {
             return false;
         }
-    }
-
-    private static bool IsIntel()
-    {
-        if (!X86Base.IsSupported) return false;
-        var (_, first, third, second) = X86Base.CpuId(0, 0);
-        return (first, second, third) == (0x756e6547, 0x49656e69, 0x6c65746e);   // "Genu", "ineI", "ntel"
     }
 }

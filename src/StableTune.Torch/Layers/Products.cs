@@ -1,6 +1,7 @@
 namespace StableTune.Torch;
 
-/// <summary>Linear layers and convolutions as functions, in the input's type, keeping for the backward pass no more than gradients need.</summary>
+/// <summary>Linear layers and convolutions as functions, in the input's type, keeping for the backward pass no more than gradients
+/// need.</summary>
 /// <remarks>
 /// libtorch's convolution keeps its input even when the weight is frozen and the input's values are never asked for again; these do not. A
 /// weight of another type than the input is cast where it is used, and cast again in the backward pass instead of being kept twice.
@@ -16,7 +17,8 @@ public static class Products
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
-        // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours to save memory.
+        // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours to save
+        // memory.
         var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input) && !LinearProduct.IsQuickerByOneDnn(input, weight);
         return !isPlain && FrozenProduct.Serves(input, weight, bias)
             ? FrozenProduct.Apply(LinearProduct.Instance, input, weight, bias)
@@ -34,7 +36,8 @@ public static class Products
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(geometry);
-        Product product = WindowProduct.IsQuicker(input, weight, bias, geometry) ? new WindowProduct(geometry) : new ConvolutionProduct(geometry);
+        Product product = WindowProduct.IsQuicker(input, weight, bias, geometry) ? new WindowProduct(geometry)
+            : new ConvolutionProduct(geometry);
         return input.dim() == 4 && FrozenProduct.Serves(input, weight, bias)
             ? FrozenProduct.Apply(product, input, weight, bias)
             : product.Compute(input, weight, bias);
@@ -106,7 +109,8 @@ internal sealed record LinearProduct : Product
     }
 
     private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
-        !is_grad_enabled() && weight.is_contiguous() && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
+        !is_grad_enabled() && weight.is_contiguous()
+            && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
             ? OneDnn.Multiply(gradient.contiguous(), weight.t())
             : gradient.reshape(-1, weight.size(0)).mm(weight).reshape([.. gradient.shape[..^1], weight.size(1)]);
 }
@@ -119,6 +123,7 @@ internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Produc
         nn.functional.conv2d(input, weight, bias, Geometry.Stride, Geometry.Padding, Geometry.Dilation, Geometry.Groups);
 
     private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
-        Backward.CallForMany(3, gradient, input.Stand(weight), weight, OperatorArgument.None, Geometry.Stride, Geometry.Padding, Geometry.Dilation,
+        Backward.CallForMany(3, gradient, input.Stand(weight), weight, OperatorArgument.None, Geometry.Stride, Geometry.Padding,
+            Geometry.Dilation,
             false, new long[] { 0, 0 }, Geometry.Groups, new[] { true, false, false })[0]!;
 }

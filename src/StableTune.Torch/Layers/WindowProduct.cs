@@ -23,17 +23,21 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1) return false;
         if (bias is not null && bias.numel() != kernel[0]) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
-        return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
+        return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap
+            && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
     }
 
     private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
         long[] shape = input.shape, kernel = weight.shape;
-        var windows = s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);   // [B, in · kh · kw, places]
+        // [B, in · kh · kw, places]
+        var windows = s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
         var kernels = weight.view(kernel[0], -1);
-        var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));                                          // [B, out, places]
+        // [B, out, places]
+        var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));
         // Not a view for autograd, which does not let the result of a node be changed in place where it is one.
-        var map = s_shaped.Call(products, new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
+        var map = s_shaped.Call(products,
+            new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
         return bias is null ? map : map.add_(bias.view(-1, 1, 1));
     }
 
@@ -41,14 +45,18 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     {
         var kernel = weight.shape;
         var kernels = weight.view(kernel[0], -1);
-        var places = gradient.reshape(gradient.size(0), kernel[0], -1);                                                            // [B, out, places]
-        var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));                          // [B, in · kh · kw, places]
-        return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
+        // [B, out, places]
+        var places = gradient.reshape(gradient.size(0), kernel[0], -1);
+        // [B, in · kh · kw, places]
+        var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));
+        return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding,
+            Geometry.Stride);
     }
 
     /// <summary>kernels [out, n] · windows [n, places].</summary>
     private static Tensor Multiply(Tensor kernels, Tensor windows) =>
-        OneDnn.IsQuicker(kernels, kernels.size(0), kernels.size(1), windows.size(1)) ? OneDnn.Multiply(kernels, windows.t()) : kernels.mm(windows);
+        OneDnn.IsQuicker(kernels, kernels.size(0), kernels.size(1), windows.size(1)) ? OneDnn.Multiply(kernels, windows.t())
+            : kernels.mm(windows);
 
     /// <summary>kernelsᵀ [n, out] · places [out, places].</summary>
     private static Tensor MultiplyTransposed(Tensor kernels, Tensor places) =>

@@ -86,7 +86,8 @@ public static class NativeBackend
         }
     }
 
-    /// <summary>libtorch says this only in C++; its packages are built with MKL on x64, with Accelerate on macOS, and with OpenBLAS on arm64 elsewhere.</summary>
+    /// <summary>libtorch says this only in C++; its packages are built with MKL on x64, with Accelerate on macOS, and with OpenBLAS on
+    /// arm64 elsewhere.</summary>
     private static string Blas() => LibTorch.HasMkl ? "MKL" : OperatingSystem.IsMacOS() ? "Accelerate" : "OpenBLAS";
 
     private static void Check(NativeFiles files)

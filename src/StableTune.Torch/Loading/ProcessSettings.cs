@@ -2,7 +2,8 @@ using TorchSharp;
 
 namespace StableTune.Torch.Loading;
 
-/// <summary>Settings of the process that the user has not made: how many threads compute and what the idle ones do, and how memory is fetched.</summary>
+/// <summary>Settings of the process that the user has not made: how many threads compute and what the idle ones do, and how memory is
+/// fetched.</summary>
 internal static class ProcessSettings
 {
     private const string Threads = "OMP_NUM_THREADS", Spinning = "GOMP_SPINCOUNT", Waiting = "OMP_WAIT_POLICY";
@@ -20,10 +21,22 @@ internal static class ProcessSettings
     }
 
     /// <summary>
-    /// Lets libtorch ask for huge pages for tensors of 2 MiB and more, where the user has not said otherwise: they are fetched in far fewer steps. To be called before
+    /// Lets libtorch ask for huge pages for tensors of 2 MiB and more, where the user has not said otherwise: they are fetched in far
+    /// fewer steps. To be called before
     /// libtorch is loaded.
     /// </summary>
     internal static void AskForHugePages() => SystemCalls.SetVariableWhereUnset("THP_MEM_ALLOC_ENABLE", "1");
+
+    /// <summary>
+    /// Lets MKL give the same bits for the same numbers, where the user has not said otherwise: on Intel's processors it else divides
+    /// products among its threads as they
+    /// happen to be free, and two runs of one seed differ. To be called before libtorch is loaded.
+    /// </summary>
+    /// <remarks>On other processors MKL has one way only, and this would choose a slow one.</remarks>
+    internal static void MakeMklRepeatable()
+    {
+        if (Processor.IsIntel) SystemCalls.SetVariableWhereUnset("MKL_CBWR", "AUTO");
+    }
 
     /// <summary>Lets libtorch compute on all processors, where the user has not said otherwise.</summary>
     /// <remarks>It would use one thread for two processors that share a core.</remarks>

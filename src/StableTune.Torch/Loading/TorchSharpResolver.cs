@@ -19,12 +19,14 @@ internal static class TorchSharpResolver
 
     /// <summary>Prepares the process for TorchSharp; runs before any other code of this assembly, and loads nothing native.</summary>
     [ModuleInitializer]
-    [SuppressMessage("Usage", "CA2255", Justification = "A program may touch TorchSharp before it calls anything of ours, and a load that failed stays failed.")]
+    [SuppressMessage("Usage", "CA2255",
+        Justification = "A program may touch TorchSharp before it calls anything of ours, and a load that failed stays failed.")]
     internal static void Prepare()
     {
         if (!OperatingSystem.IsLinux() || NativeFiles.Platform != Platform) return;
         ProcessSettings.SleepSoon();
         ProcessSettings.AskForHugePages();
+        ProcessSettings.MakeMklRepeatable();
         if (TorchSharpAssembly.Find() is not { } torchSharp) return;   // NativeBackend.Load says so: a module's initializer must not throw
         (AssemblyLoadContext.GetLoadContext(torchSharp) ?? AssemblyLoadContext.Default).ResolvingUnmanagedDll += Resolve;
     }

@@ -4,13 +4,15 @@ using StableTune.Torch.Loading;
 namespace StableTune.Torch;
 
 /// <summary>
-/// Keeps the memory of freed CPU tensors for the next ones, instead of handing it back to the system and fetching it anew page by page, which in a training
+/// Keeps the memory of freed CPU tensors for the next ones, instead of handing it back to the system and fetching it anew page by page,
+/// which in a training
 /// step costs up to a third of the time. glibc (Linux) only; elsewhere nothing happens.
 /// </summary>
 /// <remarks>The setting is the process': of several users at once the last to end switches it off.</remarks>
 public static class HostMemory
 {
-    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and more than the second glibc does not take from its heap.</summary>
+    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and more than the second glibc does not take from
+    /// its heap.</summary>
     private const int SmallestBound = 1 << 20, LargestBound = 32 << 20;
 
     private static readonly Lock s_gate = new();
@@ -24,7 +26,8 @@ public static class HostMemory
 
     /// <summary>Keeps freed memory until the result is disposed, which gives it back.</summary>
     /// <param name="bytes">
-    /// How much may lie idle at the end of a heap, at most 2 GiB; 0 keeps nothing. Blocks up to a 32nd of it (1 to 32 MiB) are kept: larger ones leave gaps among the small that
+    /// How much may lie idle at the end of a heap, at most 2 GiB; 0 keeps nothing. Blocks up to a 32nd of it (1 to 32 MiB) are kept:
+    /// larger ones leave gaps among the small that
     /// nothing fits into, so that more is faster and raises the peak.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
@@ -61,7 +64,8 @@ public static class HostMemory
         }
     }
 
-    private static bool HasMallopt() => NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "mallopt", out _);
+    private static bool HasMallopt() =>
+        NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "mallopt", out _);
 
     private sealed class Keeping(bool counts) : IDisposable
     {

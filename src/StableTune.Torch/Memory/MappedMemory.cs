@@ -15,7 +15,8 @@ public static unsafe class MappedMemory
     internal static int Addresses { get { lock (s_gate) return s_releases.Count; } }
 
     /// <summary>Makes a CPU tensor of memory without a copy.</summary>
-    /// <param name="data">Address of the first element, a multiple of the element's size; the memory must stay until <paramref name="release"/> is called.</param>
+    /// <param name="data">Address of the first element, a multiple of the element's size; the memory must stay until
+    /// <paramref name="release"/> is called.</param>
     /// <param name="shape">Sizes of all dimensions; the elements are contiguous, and there is at least one.</param>
     /// <param name="dtype">Type of the elements.</param>
     /// <param name="release">Called once, on any thread, when no tensor refers to the memory any more; also when this call fails.</param>

@@ -6,7 +6,8 @@ public static class TensorCount
     private static long s_parameters;
 
     /// <summary>
-    /// Tensor objects on all threads that were created and neither disposed nor collected. TorchSharp counts a parameter that is made from a tensor twice; those that
+    /// Tensor objects on all threads that were created and neither disposed nor collected. TorchSharp counts a parameter that is made
+    /// from a tensor twice; those that
     /// StableTune makes are taken off.
     /// </summary>
     public static long Live => Tensor.TotalCount - Interlocked.Read(ref s_parameters);

@@ -19,7 +19,8 @@ internal static unsafe partial class LibTorch
 
     /// <summary>Whether the loaded libtorch was built with Intel's MKL, whose functions it then exports.</summary>
     /// <remarks>On Windows its functions are not exported; the packages for x64 have it there too.</remarks>
-    internal static bool HasMkl => (OperatingSystem.IsWindows() && RuntimeInformation.ProcessArchitecture == Architecture.X64) || NativeLibrary.TryGetExport(LoadedLibrary.Handle(Library), "MKL_Get_Max_Threads", out _);
+    internal static bool HasMkl => (OperatingSystem.IsWindows() && RuntimeInformation.ProcessArchitecture == Architecture.X64)
+        || NativeLibrary.TryGetExport(LoadedLibrary.Handle(Library), "MKL_Get_Max_Threads", out _);
 
     [LibraryImport(Library)]
     internal static partial int torch_new_list_reserve_size(nuint size, out nint list);

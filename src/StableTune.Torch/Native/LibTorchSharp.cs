@@ -10,5 +10,6 @@ internal static unsafe partial class LibTorchSharp
     /// <summary>A flat tensor over memory; the deleter is called with the address when nothing refers to it any more.</summary>
     [LibraryImport(Library)]
     internal static partial nint THSTensor_frombuffer(
-        nint data, delegate* unmanaged[Cdecl]<nint, void> deleter, long count, nint offset, sbyte type, sbyte dtype, int deviceType, int deviceIndex, byte requiresGrad);
+        nint data, delegate* unmanaged[Cdecl]<nint, void> deleter, long count, nint offset, sbyte type, sbyte dtype, int deviceType,
+            int deviceIndex, byte requiresGrad);
 }

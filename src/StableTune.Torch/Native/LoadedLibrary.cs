@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 
 namespace StableTune.Torch;
 
-/// <summary>Finds the libraries that TorchSharp has loaded, for the functions of <see cref="LibTorch"/> and <see cref="LibTorchSharp"/>.</summary>
+/// <summary>Finds the libraries that TorchSharp has loaded, for the functions of <see cref="LibTorch"/> and
+/// <see cref="LibTorchSharp"/>.</summary>
 internal static class LoadedLibrary
 {
     [ModuleInitializer]
@@ -22,7 +23,8 @@ internal static class LoadedLibrary
         foreach (var file in Files(name))
         {
             // By its bare name first: that is the library in memory, wherever it was loaded from.
-            if (NativeLibrary.TryLoad(file, out var handle) || NativeLibrary.TryLoad(file, typeof(LoadedLibrary).Assembly, null, out handle)) return handle;
+            if (NativeLibrary.TryLoad(file, out var handle)
+                || NativeLibrary.TryLoad(file, typeof(LoadedLibrary).Assembly, null, out handle)) return handle;
         }
 
         return 0;

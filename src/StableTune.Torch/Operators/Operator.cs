@@ -71,7 +71,8 @@ public sealed unsafe class Operator(string name, string overload = "")
     /// <summary>The dispatcher reads the arguments from the stack, which it owns from then on, and writes the results over them.</summary>
     private void Invoke(ReadOnlySpan<OperatorArgument> arguments, Span<ulong> stack)
     {
-        if (arguments.Length > stack.Length) throw new ArgumentException($"{Name} cannot take {arguments.Length} arguments.", nameof(arguments));
+        if (arguments.Length > stack.Length)
+            throw new ArgumentException($"{Name} cannot take {arguments.Length} arguments.", nameof(arguments));
         // Before anything is handed over, which a failure later on would leave behind.
         foreach (var argument in arguments)
             if (!argument.IsUsable)

@@ -27,7 +27,8 @@ public readonly struct OperatorArgument
     public static implicit operator OperatorArgument(long[] numbers) => new(numbers ?? throw new ArgumentNullException(nameof(numbers)), 0);
 
     /// <summary>A list of floating-point numbers.</summary>
-    public static implicit operator OperatorArgument(double[] numbers) => new(numbers ?? throw new ArgumentNullException(nameof(numbers)), 0);
+    public static implicit operator OperatorArgument(double[] numbers) =>
+        new(numbers ?? throw new ArgumentNullException(nameof(numbers)), 0);
 
     /// <summary>A list of flags.</summary>
     public static implicit operator OperatorArgument(bool[] flags) => new(flags ?? throw new ArgumentNullException(nameof(flags)), 0);
@@ -36,7 +37,8 @@ public readonly struct OperatorArgument
     public static implicit operator OperatorArgument(string text) => new(text ?? throw new ArgumentNullException(nameof(text)), 0);
 
     /// <summary>A list of tensors.</summary>
-    public static implicit operator OperatorArgument(Tensor[] tensors) => new(tensors ?? throw new ArgumentNullException(nameof(tensors)), 0);
+    public static implicit operator OperatorArgument(Tensor[] tensors) =>
+        new(tensors ?? throw new ArgumentNullException(nameof(tensors)), 0);
 
     /// <summary>The tensors in this argument, for messages.</summary>
     internal IEnumerable<Tensor?> Tensors => _value switch { Tensor one => [one], Tensor[] many => many, _ => [] };
@@ -49,7 +51,8 @@ public readonly struct OperatorArgument
         _ => true,
     };
 
-    /// <summary>The 64 bits that stand for this argument on the dispatcher's stack. Handles and lists in it belong to the dispatcher.</summary>
+    /// <summary>The 64 bits that stand for this argument on the dispatcher's stack. Handles and lists in it belong to the
+    /// dispatcher.</summary>
     internal ulong ToStackValue() => _value switch
     {
         null => _bits,
@@ -100,6 +103,7 @@ public readonly struct OperatorArgument
 
     private static void Check(int status)
     {
-        if (status != 0) throw new InvalidOperationException("libtorch's C interface refused an argument list; its own words are on standard error");
+        if (status != 0)
+            throw new InvalidOperationException("libtorch's C interface refused an argument list; its own words are on standard error");
     }
 }

@@ -1,6 +1,7 @@
 namespace StableTune.Torch;
 
-/// <summary>One step of AdamW over lists of tensors in one operator: an adapter has hundreds of small tensors, each of which would cost a dozen calls.</summary>
+/// <summary>One step of AdamW over lists of tensors in one operator: an adapter has hundreds of small tensors, each of which would cost a
+/// dozen calls.</summary>
 public static class FusedAdamW
 {
     private static readonly Operator Kernel = new("aten::_fused_adamw_");
@@ -11,7 +12,8 @@ public static class FusedAdamW
     /// <exception cref="ArgumentException">The lists are of different lengths, or tensors at the same place of different sizes, types or
     /// strides (gradients may have any).</exception>
     /// <exception cref="TorchException">libtorch refuses the tensors, such as for their devices.</exception>
-    /// <remarks>Loshchilov and Hutter, Decoupled weight decay regularization, arXiv:1711.05101; as <c>torch.optim.AdamW</c> with <c>fused=True</c>.</remarks>
+    /// <remarks>Loshchilov and Hutter, Decoupled weight decay regularization, arXiv:1711.05101; as <c>torch.optim.AdamW</c> with
+    /// <c>fused=True</c>.</remarks>
     public static void Step(AdamWTensors tensors, AdamWRates rates)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -19,7 +21,8 @@ public static class FusedAdamW
         Check(tensors);
         using var scope = NewDisposeScope();
         Kernel.Do(
-            tensors.Parameters, tensors.Gradients.Zip(tensors.Parameters, LaidOutAs).ToArray(), tensors.Averages, tensors.Squares, tensors.LargestSquares ?? [], tensors.Steps,
+            tensors.Parameters, tensors.Gradients.Zip(tensors.Parameters, LaidOutAs).ToArray(), tensors.Averages, tensors.Squares,
+                tensors.LargestSquares ?? [], tensors.Steps,
             rates.LearningRate, rates.Beta1, rates.Beta2, rates.WeightDecay, rates.Epsilon,
             tensors.LargestSquares is not null, false, OperatorArgument.None, OperatorArgument.None);
     }
@@ -28,7 +31,8 @@ public static class FusedAdamW
     private static Tensor LaidOutAs(Tensor gradient, Tensor parameter) =>
         HaveOneLayout(gradient, parameter) ? gradient : empty_like(parameter).copy_(gradient);
 
-    private static bool HaveOneLayout(Tensor a, Tensor b) => (a.is_contiguous() && b.is_contiguous()) || a.stride().SequenceEqual(b.stride());
+    private static bool HaveOneLayout(Tensor a, Tensor b) =>
+        (a.is_contiguous() && b.is_contiguous()) || a.stride().SequenceEqual(b.stride());
 
     /// <summary>libtorch's kernel trusts the sizes: it would read and write past the end of a smaller tensor.</summary>
     private static void Check(AdamWTensors tensors)
@@ -46,7 +50,8 @@ public static class FusedAdamW
             for (var k = 0; k < list.Length; k++)
             {
                 if (list[k].numel() != parameters[k].numel() || list[k].dtype != parameters[k].dtype)
-                    throw Unfit($"{name}[{k}] is {TorchException.Describe(list[k])}, its parameter {TorchException.Describe(parameters[k])}");
+                    throw Unfit(
+                        $"{name}[{k}] is {TorchException.Describe(list[k])}, its parameter {TorchException.Describe(parameters[k])}");
                 if (!anyLayout && !HaveOneLayout(list[k], parameters[k])) throw Unfit($"{name}[{k}] has other strides than its parameter");
             }
         }
@@ -64,7 +69,8 @@ public static class FusedAdamW
 /// <param name="Squares">Running means of the squared gradients; changed in place.</param>
 /// <param name="LargestSquares">The largest of these so far (AMSGrad); changed in place. Null without AMSGrad.</param>
 /// <param name="Steps">The number of this step, counted from 1, for each tensor: float32 scalar tensors, [].</param>
-public sealed record AdamWTensors(Tensor[] Parameters, Tensor[] Gradients, Tensor[] Averages, Tensor[] Squares, Tensor[]? LargestSquares, Tensor[] Steps);
+public sealed record AdamWTensors(
+    Tensor[] Parameters, Tensor[] Gradients, Tensor[] Averages, Tensor[] Squares, Tensor[]? LargestSquares, Tensor[] Steps);
 
 /// <summary>Rates of one step of AdamW.</summary>
 /// <param name="LearningRate">Size of the step.</param>

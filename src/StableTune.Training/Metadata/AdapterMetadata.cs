@@ -8,10 +8,10 @@ namespace StableTune.Training;
 /// <c>modelspec.*</c> entries. Values are written as Python writes them. The hashes (<c>sshs_*</c>) are added when the file is
 /// saved.
 /// </summary>
-public sealed record AdapterMetadata
+internal sealed record AdapterMetadata
 {
     /// <summary>Kind, rank, alpha: <see cref="AdapterOptions.Describe"/>.</summary>
-    public required NetworkFacts Network { get; init; }
+    public required AdapterDescription Network { get; init; }
 
     /// <summary>The model trained on.</summary>
     public required ModelFacts Model { get; init; }

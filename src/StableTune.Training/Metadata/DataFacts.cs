@@ -5,16 +5,16 @@ namespace StableTune.Training;
 /// <summary>What files say about a folder of images.</summary>
 /// <param name="Repeats">Times each image occurs in an epoch.</param>
 /// <param name="Images">Number of images.</param>
-public sealed record FolderFacts(int Repeats, int Images);
+internal sealed record FolderFacts(int Repeats, int Images);
 
 /// <summary>What files say about one bucket.</summary>
 /// <param name="Width">Width in pixels.</param>
 /// <param name="Height">Height in pixels.</param>
 /// <param name="Count">Images in it, repeats counted.</param>
-public sealed record BucketFacts(int Width, int Height, int Count);
+internal sealed record BucketFacts(int Width, int Height, int Count);
 
 /// <summary>What files say about the images. The names of folders and the words of captions leave the machine with the file.</summary>
-public sealed record DataFacts
+internal sealed record DataFacts
 {
     /// <summary>Images in a batch on one device.</summary>
     public int BatchSize { get; init; } = 1;

@@ -3,7 +3,7 @@ namespace StableTune.Training;
 /// <summary>What files say about one data set of a run, and about its subsets: an element of <c>ss_datasets</c>.</summary>
 /// <param name="Data">Its batches, sizes, buckets and tags. Its folders are not written here.</param>
 /// <param name="Subsets">Its subsets in order.</param>
-public sealed record DatasetFacts(DataFacts Data, IReadOnlyList<SubsetFacts> Subsets)
+internal sealed record DatasetFacts(DataFacts Data, IReadOnlyList<SubsetFacts> Subsets)
 {
     /// <summary>Images times repeats, without regularisation images.</summary>
     public int TrainImages { get; init; }
@@ -32,7 +32,7 @@ public sealed record DatasetFacts(DataFacts Data, IReadOnlyList<SubsetFacts> Sub
 /// <summary>What files say about one subset of a data set.</summary>
 /// <param name="Folder">The folder's bare name.</param>
 /// <param name="Size">Its images and repeats.</param>
-public sealed record SubsetFacts(string Folder, FolderFacts Size)
+internal sealed record SubsetFacts(string Folder, FolderFacts Size)
 {
     /// <summary>Caption of images without one; null for none.</summary>
     public string? ClassTokens { get; init; }

@@ -2,7 +2,7 @@ namespace StableTune.Training;
 
 /// <summary>What files say about the model that was trained on.</summary>
 /// <param name="BaseModelVersion"><c>sd_v1</c>, <c>sd_v2</c>, <c>sd_v2_v</c> or <c>sdxl_base_v1-0</c>.</param>
-public sealed record ModelFacts(string BaseModelVersion)
+internal sealed record ModelFacts(string BaseModelVersion)
 {
     /// <summary>Whether it is a Stable Diffusion 2 model.</summary>
     public bool IsV2 => BaseModelVersion.StartsWith("sd_v2", StringComparison.Ordinal);

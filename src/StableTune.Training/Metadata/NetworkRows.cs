@@ -6,7 +6,7 @@ namespace StableTune.Training;
 internal static class NetworkRows
 {
     /// <summary>The entries that even a file without training metadata carries.</summary>
-    public static IEnumerable<(string Key, object? Value)> Minimum(this NetworkFacts network)
+    public static IEnumerable<(string Key, object? Value)> Minimum(this AdapterDescription network)
     {
         yield return ("ss_network_module", network.Module);
         yield return ("ss_network_dim", network.Dim);
@@ -15,6 +15,6 @@ internal static class NetworkRows
     }
 
     /// <summary>All entries.</summary>
-    public static IEnumerable<(string Key, object? Value)> Rows(this NetworkFacts network) =>
+    public static IEnumerable<(string Key, object? Value)> Rows(this AdapterDescription network) =>
         [.. network.Minimum(), ("ss_network_dropout", network.Dropout), ("ss_scale_weight_norms", network.ScaleWeightNorms)];
 }

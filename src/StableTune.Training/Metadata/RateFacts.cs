@@ -1,7 +1,7 @@
 namespace StableTune.Training;
 
 /// <summary>What files say about learning rates, optimizer and gradients.</summary>
-public sealed record RateFacts
+internal sealed record RateFacts
 {
     /// <summary>The run's learning rate.</summary>
     public double LearningRate { get; init; }

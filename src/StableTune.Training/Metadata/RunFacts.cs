@@ -1,7 +1,7 @@
 namespace StableTune.Training;
 
 /// <summary>What files say about the run: when, how long, on how much.</summary>
-public sealed record RunFacts
+internal sealed record RunFacts
 {
     /// <summary>A number of 32 bits that tells runs apart.</summary>
     public uint SessionId { get; init; }

@@ -1,7 +1,9 @@
+using StableTune.Losses;
+
 namespace StableTune.Training;
 
 /// <summary>What files say about number types and memory.</summary>
-public sealed record PrecisionFacts
+internal sealed record PrecisionFacts
 {
     /// <summary><c>no</c>, <c>fp16</c> or <c>bf16</c>.</summary>
     public string MixedPrecision { get; init; } = "no";
@@ -29,7 +31,7 @@ public sealed record PrecisionFacts
 }
 
 /// <summary>What files say about noise and loss. The defaults are those of a plain run.</summary>
-public sealed record LossFacts
+internal sealed record LossFacts
 {
     /// <summary>Offset added to the noise of each channel; null for none.</summary>
     public double? NoiseOffset { get; init; }
@@ -89,7 +91,7 @@ public sealed record LossFacts
 }
 
 /// <summary>What files say about what was left out of captions, and about validation.</summary>
-public sealed record CaptionFacts
+internal sealed record CaptionFacts
 {
     /// <summary>Part of the captions left out.</summary>
     public double DropoutRate { get; init; }

@@ -1,12 +1,10 @@
 namespace StableTune.Training;
 
 /// <summary>Is told what happens in a run; cannot change it. All members have an empty default. Called on the training thread.</summary>
-/// <remarks>An exception thrown by an observer ends the run as any other fault does: weights are saved first.</remarks>
-public interface ITrainingObserver
+/// <remarks>An observer that also is <see cref="IResumable"/> is saved with the state of a run, and goes on where it stood. An exception
+/// thrown by an observer ends the run as any other fault does: weights are saved first.</remarks>
+public interface ITrainingObserver : IValidated
 {
-    /// <summary>What is wrong with the observer's own options, asked before the run.</summary>
-    IEnumerable<OptionProblem> Validate() => [];
-
     /// <summary>The run is about to take its first step.</summary>
     void OnStart(TrainingStart start) { }
 
@@ -38,6 +36,9 @@ public sealed record TrainingStart(TrainingPlan Plan, int TotalSteps, int TotalE
 {
     /// <summary>What is odd about the run but works: of its images, caches, options, and of the machine. A sentence or two each.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Where the run goes on that is resumed; null for one that begins.</summary>
+    public RunPosition? ResumedAt { get; init; }
 }
 
 /// <summary>How a run ended.</summary>

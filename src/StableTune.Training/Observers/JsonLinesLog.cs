@@ -7,12 +7,13 @@ namespace StableTune;
 /// Writes one JSON object a line: "start", every "step", every "epoch", "validation", "save", "sample", "end". Each line is handed to the
 /// system before the next step begins, so the log of a run that was killed can be read up to its last step.
 /// </summary>
-/// <param name="path">The file; an older one is replaced when the run starts.</param>
+/// <param name="path">The file; an older one is replaced when a run starts; a run that is resumed continues it.</param>
 /// <param name="time">The clock for the "time" field; the run's when null.</param>
-public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrainingObserver
+public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrainingObserver, IResumable
 {
     private TimeProvider _time = TimeProvider.System;
     private StreamWriter? _writer;
+    private long _length;
 
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
@@ -27,9 +28,15 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         ArgumentNullException.ThrowIfNull(start);
         _time = time ?? start.Plan.Clock;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        _writer = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read));
-        Write("start", new JsonObject
+        var file = new FileStream(path, start.ResumedAt is null ? FileMode.Create : FileMode.OpenOrCreate, FileAccess.Write,
+            FileShare.Read);
+        // What was written after the state will be written again.
+        if (start.ResumedAt is not null) file.SetLength(Math.Min(_length, file.Length));
+        file.Seek(0, SeekOrigin.End);
+        _writer = new StreamWriter(file);
+        Write(start.ResumedAt is null ? "start" : "resume", new JsonObject
         {
+            ["step"] = start.ResumedAt?.Step ?? 0,
             ["total_steps"] = start.TotalSteps,
             ["total_epochs"] = start.TotalEpochs,
             ["trained_parameters"] = start.TrainedParameters,
@@ -101,4 +108,10 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         _writer.WriteLine(fields.ToJsonString(JsonText.OneLine));
         _writer.Flush();
     }
+
+    string IResumable.Name => nameof(JsonLinesLog);
+
+    void IResumable.Save(StateWriter writer) => writer.Number("length", _writer?.BaseStream.Length ?? 0);
+
+    void IResumable.Load(StateReader reader) => _length = reader.Long("length");
 }

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace StableTune.Training;
 
-/// <summary>Tells a host's <see cref="ILogger"/>: start, end, epochs and saves as information, steps as debug messages, faults as errors.</summary>
+/// <summary>Tells a host's <see cref="ILogger"/>: start, end, epochs and saves as information, steps as debug messages, faults as
+/// errors.</summary>
 internal sealed partial class LoggerObserver(ILogger logger) : ITrainingObserver
 {
     public void OnStart(TrainingStart start)
@@ -11,9 +12,11 @@ internal sealed partial class LoggerObserver(ILogger logger) : ITrainingObserver
         Started(logger, start.TotalSteps, start.TotalEpochs, start.TrainedParameters);
     }
 
-    public void OnStep(TrainingProgress progress) => Stepped(logger, progress.Step, progress.TotalSteps, progress.Loss, progress.AverageLoss);
+    public void OnStep(TrainingProgress progress) =>
+        Stepped(logger, progress.Step, progress.TotalSteps, progress.Loss, progress.AverageLoss);
 
-    public void OnEpoch(TrainingProgress progress) => EpochDone(logger, progress.Epoch, progress.TotalEpochs, progress.AverageLoss, progress.DataWait, progress.Elapsed);
+    public void OnEpoch(TrainingProgress progress) =>
+        EpochDone(logger, progress.Epoch, progress.TotalEpochs, progress.AverageLoss, progress.DataWait, progress.Elapsed);
 
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => Saved(logger, moment.Step, string.Join(", ", files));
 
@@ -34,7 +37,8 @@ internal sealed partial class LoggerObserver(ILogger logger) : ITrainingObserver
     [LoggerMessage(2, LogLevel.Debug, "Step {Step}/{Steps}: loss {Loss}, average {AverageLoss}")]
     private static partial void Stepped(ILogger logger, int step, int steps, double loss, double averageLoss);
 
-    [LoggerMessage(3, LogLevel.Information, "Epoch {Epoch}/{Epochs} done: average loss {AverageLoss}; so far steps waited {DataWait} of {Elapsed} for data")]
+    [LoggerMessage(3, LogLevel.Information,
+        "Epoch {Epoch}/{Epochs} done: average loss {AverageLoss}; so far steps waited {DataWait} of {Elapsed} for data")]
     private static partial void EpochDone(ILogger logger, int epoch, int epochs, double averageLoss, TimeSpan dataWait, TimeSpan elapsed);
 
     [LoggerMessage(4, LogLevel.Information, "Step {Step}: saved {Files}")]

@@ -7,7 +7,7 @@ namespace StableTune;
 /// ends, well or not.
 /// </summary>
 /// <param name="path">The picture.</param>
-public sealed class LossCurve(string path) : ITrainingObserver
+public sealed class LossCurve(string path) : ITrainingObserver, IResumable
 {
     private TrainingChart _chart = new();
 
@@ -19,7 +19,11 @@ public sealed class LossCurve(string path) : ITrainingObserver
     }
 
     /// <inheritdoc/>
-    public void OnStart(TrainingStart start) => _chart = new TrainingChart();
+    public void OnStart(TrainingStart start)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        if (start.ResumedAt is null) _chart = new TrainingChart();
+    }
 
     /// <inheritdoc/>
     public void OnStep(TrainingProgress progress)
@@ -33,5 +37,15 @@ public sealed class LossCurve(string path) : ITrainingObserver
     {
         var picture = _chart.ToPng();
         AtomicFile.Write(path, stream => stream.Write(picture));
+    }
+
+    string IResumable.Name => nameof(LossCurve);
+
+    void IResumable.Save(StateWriter writer) => _chart.Save(writer);
+
+    void IResumable.Load(StateReader reader)
+    {
+        _chart = new TrainingChart();
+        _chart.Load(reader);
     }
 }

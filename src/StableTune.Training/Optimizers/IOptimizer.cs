@@ -1,24 +1,44 @@
+using StableTune.Training;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Changes weights given their gradients.</summary>
-public interface IOptimizer : IDisposable
+public interface IOptimizer : IResumable, IDisposable
 {
     /// <summary>The groups it steps, in the order of the learning rates given to <see cref="Step"/>.</summary>
     IReadOnlyList<ParameterGroup> Groups { get; }
 
     /// <summary>One update of every parameter that has a gradient.</summary>
-    /// <param name="learningRates">The rate of each group in this step.</param>
-    void Step(IReadOnlyList<double> learningRates);
+    /// <param name="info">Rates, and what else is known of the step.</param>
+    void Step(in StepInfo info);
 
-    /// <summary>The state, by parameter name, for saving. The tensors stay the optimizer's: copy them, do not dispose of them.</summary>
-    OptimizerState State { get; }
+    /// <summary>
+    /// The rate at which each group was changed in the last step. Optimizers that find their own rates (D-Adaptation, Prodigy, AdaFactor)
+    /// report them here. Before the first step
+    /// the groups' initial rates.
+    /// </summary>
+    IReadOnlyList<double> EffectiveRates { get; }
 
-    /// <summary>Takes over a saved state.</summary>
-    /// <exception cref="ArgumentException">A parameter's state is missing or has another shape.</exception>
-    void LoadState(OptimizerState state);
+    /// <summary>
+    /// Puts the weights that are to be evaluated and saved in the place of those that are trained, until the result is disposed of; null,
+    /// the default, where they are the same.
+    /// Schedule-free optimizers and averages differ.
+    /// </summary>
+    IDisposable? UseEvaluationWeights() => null;
 }
 
-/// <summary>What an optimizer remembers between steps.</summary>
-/// <param name="Tensors">By "&lt;parameter&gt;.&lt;quantity&gt;", for instance "lora_unet_….lora_up.weight.m".</param>
-/// <param name="Scalars">By quantity, or by "&lt;parameter&gt;.&lt;quantity&gt;" where it belongs to one, for instance "lora_unet_….lora_up.weight.step".</param>
-public sealed record OptimizerState(IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyDictionary<string, double> Scalars);
+/// <summary>What an optimizer is told of a step.</summary>
+/// <param name="LearningRates">The rate of each group, the schedule's factor included.</param>
+/// <param name="Step">Optimizer steps done before this one.</param>
+public readonly record struct StepInfo(IReadOnlyList<double> LearningRates, int Step)
+{
+    /// <summary>The mean loss of the step's batches; NaN where it is read later.</summary>
+    public double Loss { get; init; } = double.NaN;
+
+    /// <summary>
+    /// Whether loss and gradients are finite, a scalar of bool on the parameters' device; null where that was looked at before. Where it
+    /// is false nothing may change:
+    /// <see cref="StatefulOptimizer"/> sees to that.
+    /// </summary>
+    public Tensor? IsFinite { get; init; }
+}

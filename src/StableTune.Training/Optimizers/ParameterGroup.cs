@@ -9,4 +9,8 @@ public readonly record struct NamedParameter(string Name, Tensor Value);
 /// <param name="Name">What the group is called in logs: "unet", "textencoder" ...</param>
 /// <param name="Parameters">The tensors.</param>
 /// <param name="LearningRate">The initial rate, which the schedule multiplies.</param>
-public sealed record ParameterGroup(string Name, IReadOnlyList<NamedParameter> Parameters, double LearningRate);
+public sealed record ParameterGroup(string Name, IReadOnlyList<NamedParameter> Parameters, double LearningRate)
+{
+    /// <summary>The group's weight decay; null, the default, for that of the optimizer's options.</summary>
+    public double? WeightDecay { get; init; }
+}

@@ -21,6 +21,9 @@ public abstract record TrainingLength
 
     internal abstract long ExactSteps(int stepsPerEpoch);
 
+    /// <summary>Whether steps were asked for.</summary>
+    internal virtual bool IsInSteps => false;
+
     /// <summary>Epochs in all; the last may be cut short when steps were asked for.</summary>
     /// <param name="stepsPerEpoch">Optimizer steps in one epoch, at least 1.</param>
     public int TotalEpochs(int stepsPerEpoch) => (int)((TotalSteps(stepsPerEpoch) + (long)stepsPerEpoch - 1) / stepsPerEpoch);
@@ -30,6 +33,8 @@ public abstract record TrainingLength
         public override int Count { get; init; } = Count;
 
         internal override long ExactSteps(int stepsPerEpoch) => Count;
+
+        internal override bool IsInSteps => true;
 
         public override string ToString() => $"{Count} steps";
     }

@@ -1,3 +1,5 @@
+using StableTune.Trainables;
+using StableTune.Training;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
@@ -10,56 +12,123 @@ public sealed partial record TrainingPlan
     public override IEnumerable<OptionProblem> Validate() => Inspect().Problems;
 
     /// <summary>Checks everything in one pass over the files, and keeps the data set that came of it.</summary>
-    internal (TrainingDataset? Dataset, IReadOnlyList<OptionProblem> Problems) Inspect()
+    internal PlanInspection Inspect()
     {
-        var data = Dataset.Inspect();
-        return (data.Dataset, [.. ModelProblems(), .. data.Problems, .. TargetProblems(), .. OutputProblems(), .. RateProblems(), .. LengthProblems(data.Dataset), .. TextProblems(data.Dataset), .. CacheProblems(data.Dataset), .. ValidationProblems(data.Dataset), .. PartProblems(), .. FitProblems(data.Dataset)]);
+        var (faults, model) = InspectModel();
+        var inspected = NeedsImages ? Dataset.Inspect() : default;
+        var (dataset, problems) = (inspected?.Dataset, inspected?.Problems ?? []);
+        return new PlanInspection(dataset, model,
+        [
+            .. faults, .. problems, .. TrainableProblems(), .. OutputProblems(), .. RateProblems(), .. GradientProblems(),
+                .. LengthProblems(dataset), .. TextProblems(dataset),
+            .. CacheProblems(dataset), .. ValidationProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
+        ]);
     }
 
-    private IEnumerable<OptionProblem> ModelProblems() => ModelPath is null
-        ? [Problem(ModelPath, "a base model is required", "call WithModel(path)")]
-        : ModelLoader.Check(ModelPath, Model, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
+    private bool NeedsImages => Method.Needs.HasFlag(MethodNeeds.Dataset);
+
+    private (IEnumerable<OptionProblem> Problems, ModelConfiguration? Model) InspectModel()
+    {
+        if (GivenModel is not null)
+            return (ModelPath is null ? GivenProblems(GivenModel)
+                : [Problem(ModelPath, "a model was given too", "call WithModel once, with a path or with a model")], null);
+        if (ModelPath is null) return ([Problem(ModelPath, "a base model is required", "call WithModel(path)")], null);
+        var (faults, model) = ModelLoader.Inspect(ModelPath, Model, option: $"{nameof(TrainingPlan)}.{nameof(ModelPath)}");
+        return ([.. LoadingProblems(), .. faults], model);
+    }
+
+    /// <summary>What the run decides is not taken in silence from options that would decide otherwise.</summary>
+    private IEnumerable<OptionProblem> LoadingProblems()
+    {
+        const string owner = nameof(ModelLoadOptions), rule = "a run decides this itself";
+        if (Model.Device is { } device)
+            yield return new OptionProblem(
+                $"{owner}.{nameof(Model.Device)}", device.ToString(), rule, "use TrainingPlan.Device, or On(device)");
+        if (Model.WeightType != new ModelLoadOptions().WeightType || Model.KeepStoredTypes)
+            yield return new OptionProblem(
+                $"{owner}.{(Model.KeepStoredTypes ? nameof(Model.KeepStoredTypes) : nameof(Model.WeightType))}",
+                Model.KeepStoredTypes ? true : Model.WeightType.ToString(), rule, "use TrainingPlan.Precision, or WithPrecision(policy)");
+        if (Model.Parts != ModelParts.All)
+            yield return new OptionProblem(
+                $"{owner}.{nameof(Model.Parts)}", Model.Parts.ToString(), "a run loads what it needs", "leave it unset");
+        if (Model.Progress is not null)
+            yield return new OptionProblem($"{owner}.{nameof(Model.Progress)}", null, "a run tells its own progress, of loading too",
+                "give Train(progress) one");
+    }
+
+    private IEnumerable<OptionProblem> GivenProblems(StableDiffusionModel model)
+    {
+        if (Method.Needs.HasFlag(MethodNeeds.UNet) && !model.Parts.HasFlag(ModelParts.UNet))
+            yield return Problem(GivenModel, "the model that was given has no UNet", "load it with ModelParts.UNet", nameof(GivenModel));
+        if (Device is { } device && !SameDevice(device, model.Device))
+            yield return Problem(Device, $"the model that was given lies on {model.Device}", "leave it unset, or load the model there");
+        var (parts, needed) = (model.Parts, TrainsTextEncoder || Samples is not null ? ModelParts.TextEncoder : ModelParts.None);
+        if (needed != ModelParts.None && !parts.HasFlag(ModelParts.TextEncoder))
+            yield return Problem(GivenModel, "the model that was given has no text encoder, which is trained or draws samples",
+                "load it with ModelParts.TextEncoder", nameof(GivenModel));
+    }
+
+    private static bool SameDevice(Device one, Device other) =>
+        one.type == other.type && Math.Max(0, one.index) == Math.Max(0, other.index);
 
     /// <summary>What depends on the model: told now, not when it has been loaded.</summary>
-    private IEnumerable<OptionProblem> FitProblems(TrainingDataset? dataset)
+    private IEnumerable<OptionProblem> FitProblems(ModelConfiguration? model, TrainingDataset? dataset)
     {
-        if (Device is { } device && !NativeBackend.HasDevice(device, out var missing)) yield return Problem(Device, missing.TrimEnd('.'), "leave it unset to run on what there is");
-        if (string.IsNullOrWhiteSpace(ModelPath) || ModelConfiguration.Find(ModelPath, Model) is not { } model) yield break;
-        foreach (var problem in FitProblems(model, dataset)) yield return problem;
+        if (Device is { } device && !NativeBackend.HasDevice(device, out var missing))
+            yield return Problem(Device, missing.TrimEnd('.'), "leave it unset to run on what there is");
+        if (model is null) yield break;
+        foreach (var problem in TextProblems(model, dataset)) yield return problem;
+        foreach (var problem in Trainables.SelectMany(trainable => trainable.Fits(this, model))) yield return problem;
         var layers = model.LargestClipSkip;
-        if (ClipSkip > layers) yield return Problem(ClipSkip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+        if (ClipSkip > layers)
+            yield return Problem(ClipSkip, $"the text encoder has {layers} layers",
+                $"give 1 to {layers}, or leave it unset for the last layer");
         if (MaxTokenLength > model.LargestTokenLength)
-            yield return Problem(MaxTokenLength, $"the model's text encoder takes {model.LargestTokenLength} tokens between start and end", $"give at most {model.LargestTokenLength / ClipTokenizer.ChunkBodyLength * ClipTokenizer.ChunkBodyLength}");
+            yield return Problem(MaxTokenLength, $"the model's text encoder takes {model.LargestTokenLength} tokens between start and end",
+                $"give at most {model.LargestTokenLength / ClipTokenizer.ChunkBodyLength * ClipTokenizer.ChunkBodyLength}");
         if (UseAttentionMask == true && !model.TakesAttentionMask)
             yield return Problem(UseAttentionMask, "the model's text encoder is CLIP's, which has no attention mask", "leave it unset");
         foreach (var skip in Samples?.Prompts.Select(prompt => prompt.ClipSkip).Where(skip => skip > layers).Distinct() ?? [])
-            yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers", $"give 1 to {layers}, or leave it unset for the last layer");
+            yield return new OptionProblem(
+                $"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers",
+                $"give 1 to {layers}, or leave it unset for the last layer");
         if (model.Details.Kind == ModelKind.Inpainting && AsksForLatents)
-            yield return new OptionProblem(LatentsOption, true, "an inpainting model is trained on pictures with parts masked, which differ in every step", "leave it unset");
+            yield return new OptionProblem(
+                LatentsOption, true, "an inpainting model is trained on pictures with parts masked, which differ in every step",
+                "leave it unset");
         if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting))
-            yield return Problem(ModelPath, $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained", "use another model");
-        if (model.Details.Version != ModelVersion.Sdxl && EffectiveAdapters.Select(adapter => adapter.SecondTextEncoderLearningRate).FirstOrDefault(rate => rate is not null) is { } second && IsRate(second))
-            yield return Problem(second, "only SDXL has a second text encoder", "leave it unset", nameof(SecondTextEncoderLearningRate));
+            yield return Problem(ModelPath,
+                $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained",
+                "use another model");
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
-            yield return new OptionProblem($"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last, $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
+            yield return new OptionProblem(
+                $"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last,
+                $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
     }
 
     /// <summary>Text encoder outputs that came with the data set and are not such as this model takes.</summary>
-    internal static IEnumerable<OptionProblem> FitProblems(ModelConfiguration model, TrainingDataset? dataset) =>
-        dataset is null ? [] : TextOutputCache.ValidateGiven(dataset, model.ContextWidth, model.PooledWidth);
+    internal static IEnumerable<OptionProblem> TextProblems(ModelConfiguration model, TrainingDataset? dataset) =>
+        dataset is null ? [] : TextOutputCache.ValidatePrecomputed(dataset, model.ContextWidth, model.PooledWidth);
 
     /// <summary>A saver that would write over the model: its weights may be views of that file.</summary>
     private IEnumerable<OptionProblem> OutputProblems()
     {
-        string[] inputs = [.. new[] { ModelPath, Model.VaePath }.Where(path => !string.IsNullOrWhiteSpace(path)).Select(path => RealPath(path!))];
+        string[] inputs = [.. new[] { ModelPath, Model.VaePath }.Where(path => !string.IsNullOrWhiteSpace(path))
+            .Select(path => RealPath(path!))];
         var comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
-        foreach (var saver in Savers.OfType<AdapterSaver>().Where(saver => !string.IsNullOrWhiteSpace(saver.Path)))
+        foreach (var (saver, output) in Savers.SelectMany(saver => saver.Outputs(this).Select(output => (saver, output))))
         {
-            var output = RealPath(saver.Path);
-            bool IsOf(string input) => output.Equals(input, comparison)
-                || (output.StartsWith(input + Path.DirectorySeparatorChar, comparison) && File.Exists(output));
+            var real = RealPath(output.Path);
+            bool IsOf(string input) => real.Equals(input, comparison)
+                || (real.StartsWith(input + Path.DirectorySeparatorChar, comparison) && File.Exists(real));
             if (inputs.Any(IsOf))
-                yield return new OptionProblem($"{nameof(AdapterSaver)}.{nameof(AdapterSaver.Path)}", saver.Path, "this is a file of the model that is trained", "give another path");
+                yield return new OptionProblem(
+                    output.Option, output.Path, "this is a file of the model that is trained", "give another path");
+            // A folder where a file is to be has been told by the saver.
+            else if (!Overwrite && Resume is null && Path.Exists(real) && !saver.Validate().Concat(saver.Fits(this)).Any())
+                yield return new OptionProblem(
+                    output.Option, output.Path, "it exists, and a run overwrites nothing unasked",
+                    "give another path, or call Overwrite()");
         }
     }
 
@@ -69,14 +138,20 @@ public sealed partial record TrainingPlan
         return File.Exists(full) && File.ResolveLinkTarget(full, returnFinalTarget: true) is { } target ? target.FullName : full;
     }
 
-    private IEnumerable<OptionProblem> TargetProblems()
+    private IEnumerable<OptionProblem> TrainableProblems()
     {
-        if (Adapters.Count == 0 && Targets.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", null, "there is nothing to train", "call WithLoRA(rank, alpha)");
-        if (Adapters.Count > 1) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Adapters)}", Adapters.Count, "adapters of one run would have the same names in the saved file", "train one adapter at a time");
-        if (Savers.Count == 0) yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path)");
-        if (Adapters.Count == 0 && Targets.Count > 0 && Savers.OfType<AdapterSaver>().FirstOrDefault() is { } idle)
-            yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Savers)}", idle.Path, "no adapters are trained that this saver could write", "give a saver for what is trained, or call WithLoRA(rank, alpha) too");
-        if (!Precision.IsSupported) yield return Problem(Precision, "this combination of number formats is not supported", "use PrecisionPolicy.Float32 or PrecisionPolicy.BFloat16");
+        const string option = $"{nameof(TrainingPlan)}.{nameof(Trainables)}";
+        if (!Trainables.Any(trainable => trainable.Trained))
+            yield return new OptionProblem(option, null, "there is nothing to train", "call WithLoRA(rank, alpha)");
+        foreach (var name in Trainables.GroupBy(trainable => trainable.EffectiveName, StringComparer.OrdinalIgnoreCase)
+            .Where(same => same.Count() > 1).Select(same => same.Key))
+            yield return new OptionProblem(
+                option, name, "two things have this name", "give each a name of its own (TrainableOptions.Name)");
+        if (Savers.Count == 0)
+            yield return new OptionProblem(
+                $"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path)");
+        if (!Precision.IsSupported)
+            yield return Problem(Precision, "this combination of number formats is not supported", PrecisionPolicy.Advice);
     }
 
     private IEnumerable<OptionProblem> RateProblems()
@@ -84,19 +159,32 @@ public sealed partial record TrainingPlan
         const string rule = "a learning rate must not be negative, and finite";
         if (!IsRate(LearningRate)) yield return Problem(LearningRate, rule, "1e-4 is customary for LoRA");
         if (UNetLearningRate is { } unet && !IsRate(unet)) yield return Problem(UNetLearningRate, rule, "1e-4 is customary for LoRA");
-        if (TextEncoderLearningRate is { } text && !IsRate(text)) yield return Problem(TextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
-        if (SecondTextEncoderLearningRate is { } second && !IsRate(second)) yield return Problem(SecondTextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
-        if (MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))) yield return Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off");
+        if (TextEncoderLearningRate is { } text && !IsRate(text))
+            yield return Problem(TextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
+        if (SecondTextEncoderLearningRate is { } second && !IsRate(second))
+            yield return Problem(SecondTextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
     }
+
+    private IEnumerable<OptionProblem> GradientProblems() =>
+        MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))
+            ? [Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off")] : [];
 
     private IEnumerable<OptionProblem> LengthProblems(TrainingDataset? dataset)
     {
-        if (Length.Count < 1) yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
-        if (TestSteps < 1) yield return Problem(TestSteps, "a trial run takes at least 1 step", "leave it unset to train for the whole length");
-        if (KeptMemoryBytes < 0) yield return Problem(KeptMemoryBytes, "the memory to keep must not be negative", "0 keeps none; leave it unset to have it chosen");
-        if (GradientAccumulation < 1) yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
+        if (Length.Count < 1)
+            yield return Problem(Length, "training must be at least one step or epoch long", "use For(TrainingLength.Steps(1600))");
+        if (TestSteps < 1)
+            yield return Problem(TestSteps, "a trial run takes at least 1 step", "leave it unset to train for the whole length");
+        if (KeptMemoryBytes < 0)
+            yield return Problem(KeptMemoryBytes, "the memory to keep must not be negative",
+                "0 keeps none; leave it unset to have it chosen");
+        if (!NeedsImages && EffectiveLength is not { IsInSteps: true })
+            yield return Problem(Length, "without images there are no epochs", "use For(TrainingLength.Steps(1000))");
+        if (GradientAccumulation < 1)
+            yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
         else if (dataset is not null && EffectiveLength.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
-            yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps", "train for fewer epochs, or use TrainingLength.Steps");
+            yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps",
+                "train for fewer epochs, or use TrainingLength.Steps");
     }
 
     private IEnumerable<OptionProblem> TextProblems(TrainingDataset? dataset)
@@ -105,15 +193,23 @@ public sealed partial record TrainingPlan
         if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
             yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
         foreach (var problem in WeightProblems(dataset)) yield return problem;
-        if (dataset?.Samples.FirstOrDefault(sample => sample.TextOutputsPath is not null) is { TextOutputsPath: { } given })
+        if (dataset?.Samples.FirstOrDefault(sample => sample.Item.TextOutputsPath is not null) is { Item.TextOutputsPath: { } given })
         {
             const string leaveOut = "leave the outputs out (SdTrainerSource.TakeTextOutputs = false)";
-            if (TrainsTextEncoder) yield return new OptionProblem("DatasetItem.TextOutputsPath", given, "outputs of a text encoder that is trained cannot come with the images", $"train the UNet only, or {leaveOut}");
-            if (WeightedCaptions) yield return Problem(WeightedCaptions, $"text encoder outputs came with the images, whose captions are not encoded ({given})", $"turn it off, or {leaveOut}");
+            if (TrainsTextEncoder)
+                yield return new OptionProblem(
+                "DatasetItem.TextOutputsPath", given, "outputs of a text encoder that is trained cannot come with the images",
+                $"train the UNet only, or {leaveOut}");
+            if (WeightedCaptions)
+                yield return Problem(WeightedCaptions,
+                $"text encoder outputs came with the images, whose captions are not encoded ({given})", $"turn it off, or {leaveOut}");
         }
 
         if (!AsksForTextOutputs) yield break;
-        if (TrainsTextEncoder) yield return new OptionProblem(Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true, "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        if (TrainsTextEncoder)
+            yield return new OptionProblem(
+            Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true,
+            "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
         if (dataset is null) yield break;
         foreach (var problem in TextOutputCache.Validate(dataset)) yield return problem;
     }
@@ -124,11 +220,16 @@ public sealed partial record TrainingPlan
     {
         foreach (var problem in Cache.Validate()) yield return problem;
         if (dataset is null) yield break;
-        var gone = dataset.Samples.FirstOrDefault(sample => sample.IsCachedOnly);
+        var gone = dataset.Samples.FirstOrDefault(sample => sample.Item.IsCachedOnly);
         if (gone is not null && Cache.Latents == false)
-            yield return new OptionProblem(LatentsOption, false, $"some images are gone and only their latents are left ({gone.Path})", "leave it unset, or put the images back");
-        else if (!Cache.LatentsToDisk && dataset.Samples.FirstOrDefault(sample => sample.IsCachedOnly && sample.LatentsPath is null) is { } kept)
-            yield return new OptionProblem("CacheOptions.LatentsToDisk", false, $"some images are gone and only their latents in files are left ({kept.Path})", "call WithCachedLatents(toDisk: true), or put the images back");
+            yield return new OptionProblem(
+                LatentsOption, false, $"some images are gone and only their latents are left ({gone.Path})",
+                "leave it unset, or put the images back");
+        else if (!Cache.LatentsToDisk && dataset.Samples.FirstOrDefault(sample =>
+            sample.Item.IsCachedOnly && sample.Item.LatentsPath is null) is { } kept)
+            yield return new OptionProblem(
+                "CacheOptions.LatentsToDisk", false, $"some images are gone and only their latents in files are left ({kept.Path})",
+                "call WithCachedLatents(toDisk: true), or put the images back");
         if (!AsksForLatents && gone is null) yield break;
         foreach (var problem in LatentCache.Validate(dataset)) yield return problem;
     }
@@ -140,7 +241,8 @@ public sealed partial record TrainingPlan
         foreach (var sample in dataset.Samples.Concat(dataset.Validation?.Samples ?? []).DistinctBy(sample => sample.Path))
         {
             if (BracketFault(sample.Caption) is { } fault)
-                yield return new OptionProblem("DatasetItem.Caption", sample.Path, fault.TrimEnd('.'), "mend the caption, or leave WeightedCaptions off");
+                yield return new OptionProblem(
+                    "DatasetItem.Caption", sample.Path, fault.TrimEnd('.'), "mend the caption, or leave WeightedCaptions off");
         }
     }
 
@@ -159,16 +261,17 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> ValidationProblems(TrainingDataset? dataset) =>
         Validation is not null && dataset is { Validation: null }
-            ? [Problem(Validation, "no images are held out to measure the loss on", "set DatasetOptions.ValidationSplit, or give more images"), .. Validation.Validate()]
+            ? [Problem(Validation, "no images are held out to measure the loss on",
+                "set DatasetOptions.ValidationSplit, or give more images"), .. Validation.Validate()]
             : Validation?.Validate() ?? [];
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [
-        // A bad rate of the plan is told once, not again for every adapter that would take it over.
-        .. Adapters.Zip(RateProblems().Any() ? Adapters : EffectiveAdapters, (own, effective) => own.Validate().Concat(effective.Validate()).Distinct()).SelectMany(p => p),
-        .. Targets.SelectMany(target => target.Validate()), .. Loader.Validate(), .. Optimizer.Validate(), .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
-        .. (Noise as OptionsBase)?.Validate() ?? [], .. (Timesteps as OptionsBase)?.Validate() ?? [], .. Samples?.Validate() ?? [],
-        .. Savers.SelectMany(s => s.Validate()), .. Observers.SelectMany(o => o.Validate()),
+        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(),
+            .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
+            .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+        .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],
+        .. Savers.SelectMany(saver => saver.Validate().Concat(saver.Fits(this))), .. Observers.SelectMany(o => o.Validate()),
     ];
 
     private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);

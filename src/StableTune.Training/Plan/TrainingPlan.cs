@@ -3,10 +3,12 @@ using Microsoft.Extensions.Logging;
 using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Diffusion;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Schedules;
 using StableTune.Tensors;
+using StableTune.Trainables;
 using StableTune.Training;
 
 namespace StableTune;
@@ -14,26 +16,36 @@ namespace StableTune;
 /// <summary>Everything that a run is to do: immutable, and checked as a whole before anything is loaded.</summary>
 public sealed partial record TrainingPlan : OptionsBase
 {
-    /// <summary>The base model: a single file, a diffusers folder, or a name on the hub, which is downloaded when it is not in the cache.</summary>
+    /// <summary>The base model: a single file, a diffusers folder, or a name on the hub, which is downloaded when it is not in the
+    /// cache.</summary>
     public string? ModelPath { get; init; }
 
-    /// <summary>How the model is loaded: another VAE, version, prediction, variant, hub ... Types, device, progress and parts are the run's to choose.</summary>
+    /// <summary>A model that the host has loaded, in the place of <see cref="ModelPath"/>; null, the default, for one that the run loads.
+    /// Stays the host's: the run trains it and leaves it loaded.</summary>
+    public StableDiffusionModel? GivenModel { get; init; }
+
+    /// <summary>How the model is loaded: another VAE, version, prediction, variant, hub ... Types, device, progress and parts are the
+    /// run's to choose: setting them here is refused.</summary>
     public ModelLoadOptions Model { get; init; } = new();
 
     /// <summary>The images and how they are used.</summary>
     public DatasetPlan Dataset { get; init; } = new();
 
-    /// <summary>How images are read ahead of the steps: threads, memory. What it says of steps is the run's to choose. Changes nothing that is learnt.</summary>
+    /// <summary>How images are read ahead of the steps: threads, memory. What it says of steps is the run's to choose. Changes nothing
+    /// that is learnt.</summary>
     public BatchLoaderOptions Loader { get; init; } = new();
 
-    /// <summary>Adapters to train, in the order of attaching.</summary>
-    public ImmutableList<AdapterOptions> Adapters { get; init; } = [];
+    /// <summary>What is trained, or applied without being trained, in the order of attaching.</summary>
+    public ImmutableList<TrainableOptions> Trainables { get; init; } = [];
 
-    /// <summary>What else is trained, in the order of attaching.</summary>
-    public ImmutableList<TargetOptions> Targets { get; init; } = [];
+    /// <summary>How a batch becomes a loss. Default: noise is added to latents, and the network predicts it.</summary>
+    public TrainingMethodOptions Method { get; init; } = new DenoisingOptions();
 
-    /// <summary>Which parts of the model may get adapters; an adapter's own options can leave out more. Default both.</summary>
-    public AdapterParts Parts { get; init; } = AdapterParts.Both;
+    /// <summary>A host's own stages of a step. Default none.</summary>
+    public StageOptions Stages { get; init; } = new();
+
+    /// <summary>Which parts of the model may get adapters; an adapter's own options can leave out more. Default all.</summary>
+    public AdapterParts Parts { get; init; } = AdapterParts.All;
 
     /// <summary>The optimizer. Default AdamW.</summary>
     public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
@@ -59,8 +71,16 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Batches whose gradients make one step. Default 1.</summary>
     public int GradientAccumulation { get; init; } = 1;
 
-    /// <summary>The norm to which the gradients of all trained parameters together are clipped; null turns clipping off. Default 1.</summary>
+    /// <summary>The norm to which the gradients of all trained parameters together are clipped; null turns clipping off. Default
+    /// 1.</summary>
     public double? MaxGradientNorm { get; init; } = 1.0;
+
+    /// <summary>A host's own way to treat gradients before the update; null, the default, clips them by
+    /// <see cref="MaxGradientNorm"/>.</summary>
+    public IGradientStage? Gradients { get; init; }
+
+    /// <summary>The state that the run goes on from; null, the default, begins anew.</summary>
+    public ResumeOptions? Resume { get; init; }
 
     /// <summary>Number formats. Default float32.</summary>
     public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
@@ -68,7 +88,8 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Whether activations are computed again in the backward pass instead of kept: less memory, more time.</summary>
     public bool GradientCheckpointing { get; init; }
 
-    /// <summary>What is computed once and kept: latents of images, text encoder outputs of captions. Default: in memory, whenever that is possible.</summary>
+    /// <summary>What is computed once and kept: latents of images, text encoder outputs of captions. Default: in memory, whenever that is
+    /// possible.</summary>
     public CacheOptions Cache { get; init; } = new();
 
     /// <summary>Which layer of the text encoder is used, counted from its end, from 1; null for the last.</summary>
@@ -77,19 +98,23 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public int MaxTokenLength { get; init; } = 75;
 
-    /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no. CLIP's has no mask.</summary>
+    /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no.
+    /// CLIP's has no mask.</summary>
     public bool? UseAttentionMask { get; init; }
 
     /// <summary>
-    /// Whether brackets weigh parts of captions, as in "a (red:1.3) cat" (sd-scripts: <c>weighted_captions</c>): each token's vector is multiplied by its
+    /// Whether brackets weigh parts of captions, as in "a (red:1.3) cat" (sd-scripts: <c>weighted_captions</c>): each token's vector is
+    /// multiplied by its
     /// weight. A comma inside brackets does not go together with shuffling. Default false: brackets are text.
     /// </summary>
     public bool WeightedCaptions { get; init; }
 
-    /// <summary>Steps of a trial run (sd-trainer: <c>test_steps</c>), whatever <see cref="Length"/> says; null, the default, trains for the whole length.</summary>
+    /// <summary>Steps of a trial run (sd-trainer: <c>test_steps</c>), whatever <see cref="Length"/> says; null, the default, trains for
+    /// the whole length.</summary>
     public int? TestSteps { get; init; }
 
-    /// <summary>When the loss on held-out images (<see cref="DatasetOptions.ValidationSplit"/>) is measured; null, the default, after each epoch where there are some.</summary>
+    /// <summary>When the loss on held-out images (<see cref="DatasetOptions.ValidationSplit"/>) is measured; null, the default, after
+    /// each epoch where there are some.</summary>
     public ValidationOptions? Validation { get; init; }
 
     /// <summary>Seeds every random stream of the run. Default 42.</summary>
@@ -107,6 +132,15 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>When results are saved besides at the end.</summary>
     public SaveOptions Save { get; init; } = new();
 
+    /// <summary>Whether results may take the place of files that exist. Default false: the run does not start then.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>
+    /// Whether the result hands back the model with what was trained on it (<see cref="TrainingResult.Model"/>), so that a program can
+    /// draw with it; it must then be disposed of. Default false.
+    /// </summary>
+    public bool KeepModel { get; init; }
+
     /// <summary>What writes results.</summary>
     public ImmutableList<ISaver> Savers { get; init; } = [];
 
@@ -123,13 +157,23 @@ public sealed partial record TrainingPlan : OptionsBase
     public Device? Device { get; init; }
 
     /// <summary>
-    /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster, because larger blocks are
-    /// kept too, and raises the peak; 0 keeps none. Null (the default) chooses: see <see cref="EffectiveKeptMemoryBytes"/> and <see cref="HostMemory"/>.
+    /// Whether GPUs may multiply float32 numbers in TensorFloat-32 during the run, in products and in convolutions: faster, with 10 bits
+    /// of precision in the factors. Default false, which leaves the process's own settings (libtorch's: convolutions may, products may
+    /// not).
+    /// </summary>
+    public bool AllowTf32 { get; init; }
+
+    /// <summary>
+    /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster,
+    /// because larger blocks are
+    /// kept too, and raises the peak; 0 keeps none. Null (the default) chooses: see <see cref="EffectiveKeptMemoryBytes"/> and
+    /// <see cref="HostMemory"/>.
     /// </summary>
     public long? KeptMemoryBytes { get; init; }
 
     /// <summary>
-    /// What <see cref="KeptMemoryBytes"/> comes to: 32 MiB where products are computed in float32; 1 GiB in half precision, where a step is short, so that fetching memory weighs
+    /// What <see cref="KeptMemoryBytes"/> comes to: 32 MiB where products are computed in float32; 1 GiB in half precision, where a step
+    /// is short, so that fetching memory weighs
     /// more, and activations are half as large.
     /// </summary>
     public long EffectiveKeptMemoryBytes => KeptMemoryBytes ?? (Precision.Compute == ScalarType.Float32 ? 32L << 20 : 1L << 30);
@@ -137,14 +181,15 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The clock of logs, progress and metadata.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
-    /// <summary>The adapters with what the plan says for all of them: parts, and rates where they have none of their own.</summary>
-    internal IEnumerable<AdapterOptions> EffectiveAdapters => Adapters.Select(adapter => adapter with
-    {
-        Parts = adapter.Parts & Parts,
-        UNetLearningRate = adapter.UNetLearningRate ?? UNetLearningRate ?? (LearningRate == 0 ? 0 : null),
-        SecondTextEncoderLearningRate = adapter.SecondTextEncoderLearningRate ?? SecondTextEncoderLearningRate,
-        TextEncoderLearningRate = adapter.TextEncoderLearningRate ?? TextEncoderLearningRate ?? (LearningRate == 0 ? 0 : null),
-    });
+    /// <summary>What happens to gradients before the update.</summary>
+    internal IGradientStage EffectiveGradients => Gradients ?? new ClipByNorm { MaxNorm = MaxGradientNorm };
+
+    /// <summary>
+    /// Whether losses are read a step late, so that the device is never waited for: progress then comes one step behind, and a loss that
+    /// is no number is told one step later, though
+    /// nothing is ever written of it. Null, the default, does so on devices other than the CPU.
+    /// </summary>
+    public bool? ReadsLossLate { get; init; }
 
     /// <summary>How long to train in fact.</summary>
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
@@ -155,11 +200,16 @@ public sealed partial record TrainingPlan : OptionsBase
         : encoder.Encode(captions, ClipSkip, MaxTokenLength);
 
     /// <summary>Optimizer steps in an epoch; its last step may have fewer batches.</summary>
-    internal int StepsPerEpoch(TrainingDataset dataset) => (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);
+    internal int StepsPerEpoch(TrainingDataset dataset) =>
+        (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);
 
     /// <summary>Whether the text encoder is trained, so that its outputs cannot be cached.</summary>
     internal bool TrainsTextEncoder =>
-        EffectiveAdapters.Any(adapter => adapter.TrainedParts.HasFlag(AdapterParts.TextEncoder)) || Targets.Any(target => target.TrainsTextEncoder);
+        Trainables.Any(trainable => trainable.TrainsTextEncoder(this));
+
+    /// <summary>Whether something that is trained or applied changes what the text encoder gives, so that outputs cached by other runs
+    /// are not its.</summary>
+    internal bool ChangesTextEncoder => Trainables.Any(trainable => trainable.ChangesTextEncoder(this));
 
     /// <summary>Whether caching latents was asked for in so many words.</summary>
     internal bool AsksForLatents => Cache.Latents == true || Cache.LatentsToDisk;
@@ -175,5 +225,5 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether this run encodes each caption once.</summary>
     internal bool CachesTextOutputs(TrainingDataset dataset) =>
-        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !TrainsTextEncoder && !TextOutputCache.Validate(dataset).Any());
+        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && !TextOutputCache.Validate(dataset).Any());
 }

@@ -1,6 +1,7 @@
 namespace StableTune;
 
-/// <summary>When the loss on held-out images (<see cref="DatasetOptions.ValidationSplit"/>) is measured. With neither number set: after each epoch.</summary>
+/// <summary>When the loss on held-out images (<see cref="DatasetOptions.ValidationSplit"/>) is measured. With neither number set: after
+/// each epoch.</summary>
 public sealed record ValidationOptions : OptionsBase
 {
     /// <summary>After every so many steps; null, the default, for never.</summary>
@@ -18,8 +19,12 @@ public sealed record ValidationOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (EveryNSteps < 1) yield return Problem(EveryNSteps, "the number of steps between measurements must be at least 1", "leave it unset to measure after epochs");
-        if (EveryNEpochs < 1) yield return Problem(EveryNEpochs, "the number of epochs between measurements must be at least 1", "leave it unset for every epoch");
+        if (EveryNSteps < 1)
+            yield return Problem(EveryNSteps, "the number of steps between measurements must be at least 1",
+            "leave it unset to measure after epochs");
+        if (EveryNEpochs < 1)
+            yield return Problem(EveryNEpochs, "the number of epochs between measurements must be at least 1",
+                "leave it unset for every epoch");
         if (MaxSteps < 1) yield return Problem(MaxSteps, "at least 1 batch is measured", "leave it unset for all");
     }
 

@@ -23,7 +23,8 @@ internal sealed class PlotFont : IFontResolver
 
     private PlotFont() { }
 
-    /// <summary>Makes all labels of a plot use the font. The first call tells ScottPlot of it, for the whole process; nothing else there is changed.</summary>
+    /// <summary>Makes all labels of a plot use the font. The first call tells ScottPlot of it, for the whole process; nothing else there
+    /// is changed.</summary>
     public static void Use(Plot plot)
     {
         _ = s_registered.Value;
@@ -32,7 +33,8 @@ internal sealed class PlotFont : IFontResolver
     }
 
     /// <inheritdoc/>
-    public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) => fontName == Name ? _typeface : null;
+    public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) =>
+        fontName == Name ? _typeface : null;
 
     /// <inheritdoc/>
     public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) => fontName == Name ? _typeface : null;

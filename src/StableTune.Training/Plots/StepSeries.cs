@@ -12,6 +12,19 @@ internal sealed class StepSeries
         _values.Add(value);
     }
 
+    public void Save(StateWriter writer, string name)
+    {
+        writer.Numbers(name + " steps", _steps);
+        writer.Numbers(name + " values", _values);
+    }
+
+    public void Load(StateReader reader, string name)
+    {
+        _steps.AddRange(reader.Doubles(name + " steps"));
+        _values.AddRange(reader.Doubles(name + " values"));
+        if (_steps.Count != _values.Count) throw reader.Fault($"\"{name}\" has {_values.Count} values at {_steps.Count} steps.");
+    }
+
     /// <summary>Whether the other has the same values at the same steps.</summary>
     public bool IsSame(StepSeries other) => _values.SequenceEqual(other._values) && _steps.SequenceEqual(other._steps);
 

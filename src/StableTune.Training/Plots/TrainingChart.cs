@@ -30,6 +30,23 @@ internal sealed class TrainingChart
         }
     }
 
+    public void Save(StateWriter writer)
+    {
+        _loss.Save(writer, "loss");
+        writer.Texts("rates", _rates.Keys);
+        foreach (var (name, series) in _rates) series.Save(writer, "rate " + name);
+    }
+
+    public void Load(StateReader reader)
+    {
+        _loss.Load(reader, "loss");
+        foreach (var name in reader.Texts("rates"))
+        {
+            _rates[name] = new StepSeries();
+            _rates[name].Load(reader, "rate " + name);
+        }
+    }
+
     /// <summary>The chart as a PNG file.</summary>
     public byte[] ToPng()
     {
@@ -69,5 +86,6 @@ internal sealed class TrainingChart
         return plot.Finish();
     }
 
-    private static string Name(List<string> names) => names.Count <= 3 ? string.Join(", ", names) : $"{names[0]}, {names[1]} and {names.Count - 2} more";
+    private static string Name(List<string> names) =>
+        names.Count <= 3 ? string.Join(", ", names) : $"{names[0]}, {names[1]} and {names.Count - 2} more";
 }

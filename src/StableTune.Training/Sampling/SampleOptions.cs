@@ -29,13 +29,19 @@ public sealed record SampleOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Prompts.Count == 0) yield return new OptionProblem($"{nameof(SampleOptions)}.{nameof(Prompts)}", null, "there is nothing to draw", "add a prompt or leave samples off");
-        if (EveryNSteps is < 1) yield return Problem(EveryNSteps, "the number of steps between samples must be at least 1", "leave it unset for none");
-        if (EveryNEpochs is < 1) yield return Problem(EveryNEpochs, "the number of epochs between samples must be at least 1", "leave it unset for none");
+        if (Prompts.Count == 0)
+            yield return new OptionProblem(
+            $"{nameof(SampleOptions)}.{nameof(Prompts)}", null, "there is nothing to draw", "add a prompt or leave samples off");
+        if (EveryNSteps is < 1)
+            yield return Problem(EveryNSteps, "the number of steps between samples must be at least 1", "leave it unset for none");
+        if (EveryNEpochs is < 1)
+            yield return Problem(EveryNEpochs, "the number of epochs between samples must be at least 1", "leave it unset for none");
         if (Name is { } name && name.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0)
             yield return Problem(Name, "it becomes a part of file names", "leave out path separators, or name the folder in Folder");
         if (Folder is null) yield return Problem(Folder, "the pictures need a folder", "name one in WithSamples(folder, prompts)");
-        else if (!AtomicFile.CanWriteInto(Folder, out var reason)) yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+        else if (!AtomicFile.CanWriteInto(Folder, out var reason))
+            yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})",
+            "choose another folder or mend its permissions");
         foreach (var problem in Prompts.SelectMany(p => p.Validate())) yield return problem;
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Trainables;
 
 namespace StableTune.Training;
 
@@ -12,9 +13,11 @@ internal sealed record SampleMoment(string Title, string Number)
 {
     public static SampleMoment Before { get; } = new("before", "000000");
 
-    public static SampleMoment AtStep(int step) => new(string.Create(CultureInfo.InvariantCulture, $"step {step}"), step.ToString("D6", CultureInfo.InvariantCulture));
+    public static SampleMoment AtStep(int step) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"step {step}"), step.ToString("D6", CultureInfo.InvariantCulture));
 
-    public static SampleMoment AtEpoch(int epoch) => new(string.Create(CultureInfo.InvariantCulture, $"epoch {epoch}"), "e" + epoch.ToString("D6", CultureInfo.InvariantCulture));
+    public static SampleMoment AtEpoch(int epoch) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"epoch {epoch}"), "e" + epoch.ToString("D6", CultureInfo.InvariantCulture));
 
     public static SampleMoment After(int step) => AtStep(step) with { Title = "after" };
 }
@@ -23,22 +26,31 @@ internal sealed record SampleMoment(string Title, string Number)
 /// Draws the sample prompts with the model as it is at that moment, and a contact sheet of all moments so far: a column for each prompt,
 /// a row for each moment. Uses generators of its own, so samples do not change what is learnt.
 /// </summary>
-internal sealed class TrainingSampler(SampleOptions options, StableDiffusionModel model, TrainingPlan plan, IReadOnlyList<ITrainingTarget> targets)
+internal sealed class TrainingSampler(
+    SampleOptions options, StableDiffusionModel model, TrainingPlan plan, IReadOnlyList<ITrainable> trainables) : IResumable
 {
     private readonly List<ContactSheetRow> _rows = [];
+    private readonly List<(string Title, string[] Files)> _drawn = [];
+
+    public string Name => "samples";
 
     /// <summary>Draws, and writes the pictures and the sheet.</summary>
     /// <returns>The files; the contact sheet last.</returns>
     public IReadOnlyList<string> Draw(SampleMoment moment)
     {
-        foreach (var target in targets) target.SetTraining(false);
+        foreach (var trainable in trainables) trainable.SetTraining(false);
+        // The VAE may wait in host memory while steps are taken.
+        var (vae, device) = (model.Vae, model.Device);
+        var waits = vae.parameters().First().device.type != device.type;
         try
         {
+            if (waits) vae.MoveTo(device);
             return Write(moment);
         }
         finally
         {
-            foreach (var target in targets) target.SetTraining(true);
+            if (waits) vae.MoveTo(CPU);
+            foreach (var trainable in trainables) trainable.SetTraining(true);
         }
     }
 
@@ -51,17 +63,39 @@ internal sealed class TrainingSampler(SampleOptions options, StableDiffusionMode
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)))
         {
             var drawn = pipeline.GenerateMany(prompt with { ImageCount = 1, ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })[0];
-            var file = Path.Combine(options.Folder!, Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
+            var file = Path.Combine(options.Folder!,
+                Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
             drawn.SavePng(file);
             items.Add(new ContactSheetItem(drawn.Image, prompt.Prompt));
             files.Add(file);
         }
 
         _rows.Add(new ContactSheetRow(moment.Title, items));
+        _drawn.Add((moment.Title, [.. files]));
         var sheet = Path.Combine(options.Folder!, Prefix + "contact-sheet.png");
         ImageFile.SavePng(sheet, ContactSheet.Draw(_rows, new ContactSheetOptions { Title = options.Name ?? "" }));
         return [.. files, sheet];
     }
 
     private string Prefix => options.Name is { Length: > 0 } name ? name + "_" : "";
+
+    public void Save(StateWriter writer)
+    {
+        writer.Texts("titles", _drawn.Select(row => row.Title));
+        for (var i = 0; i < _drawn.Count; i++) writer.Texts($"files {i}", _drawn[i].Files);
+    }
+
+    /// <summary>The rows of the contact sheet, from the pictures that were drawn; a row whose pictures are gone, or that was drawn from
+    /// other prompts, is left out.</summary>
+    public void Load(StateReader reader)
+    {
+        foreach (var (title, i) in reader.Texts("titles").Select((title, i) => (title, i)))
+        {
+            string[] files = [.. reader.Texts($"files {i}")];
+            if (files.Length != options.Prompts.Count || !files.All(File.Exists)) continue;
+            _rows.Add(new ContactSheetRow(title,
+                [.. files.Zip(options.Prompts, (file, prompt) => new ContactSheetItem(ImageFile.Load(file), prompt.Prompt))]));
+            _drawn.Add((title, files));
+        }
+    }
 }

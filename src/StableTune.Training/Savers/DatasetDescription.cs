@@ -10,17 +10,19 @@ internal static class DatasetDescription
     public static DataFacts Data(TrainingDataset dataset)
     {
         var (options, captions) = (dataset.Options, CaptionOptions(dataset));
-        var hasBuckets = options.Bucketing?.HasBuckets ?? false;
+        var hasBuckets = dataset.HasBuckets;
         return new DataFacts
         {
             BatchSize = options.BatchSize,
-            // A data set cannot be built without one.
-            Resolution = (options.Resolution!.Value.Width, options.Resolution.Value.Height),
+            Resolution = (dataset.Resolution.Width, dataset.Resolution.Height),
             EnableBucket = hasBuckets,
             BucketNoUpscale = options.Bucketing is AspectBuckets { NoUpscale: true },
-            MinBucketResolution = options.Bucketing is AspectBuckets { NoUpscale: false } least ? least.MinSide / least.Step * least.Step : null,
-            MaxBucketResolution = options.Bucketing is AspectBuckets { NoUpscale: false } most ? (most.MaxSide + most.Step - 1) / most.Step * most.Step : null,
-            Buckets = hasBuckets ? [.. dataset.Buckets.Select(bucket => new BucketFacts(bucket.Size.Width, bucket.Size.Height, bucket.Entries.Count))] : null,
+            MinBucketResolution = options.Bucketing is AspectBuckets { NoUpscale: false } least ? least.MinSide / least.Step * least.Step
+                : null,
+            MaxBucketResolution = options.Bucketing is AspectBuckets { NoUpscale: false } most
+                ? (most.MaxSide + most.Step - 1) / most.Step * most.Step : null,
+            Buckets = hasBuckets ? [.. dataset.Buckets.Select(bucket =>
+                new BucketFacts(bucket.Size.Width, bucket.Size.Height, bucket.Entries.Count))] : null,
             MeanAspectRatioError = dataset.MeanAspectRatioError,
             ShuffleCaption = captions.Shuffle,
             KeepTokens = captions.KeepTokens,

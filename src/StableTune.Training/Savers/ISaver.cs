@@ -1,15 +1,28 @@
+using StableTune.Trainables;
+
 namespace StableTune.Training;
 
 /// <summary>Decides where a result goes and writes it there, complete or not at all (see <see cref="AtomicFile"/>).</summary>
-public interface ISaver
+public interface ISaver : IValidated
 {
-    /// <summary>What is wrong with the saver's own options, asked before the run.</summary>
-    IEnumerable<OptionProblem> Validate() => [];
+    /// <summary>What is wrong with the saver in this plan, asked before the run.</summary>
+    /// <param name="plan">The options of the run.</param>
+    IEnumerable<OptionProblem> Fits(TrainingPlan plan) => [];
+
+    /// <summary>The files that it will have written at the end: the run does not start where one of them is a file of the model, or
+    /// exists and is not to be overwritten.</summary>
+    /// <param name="plan">The options of the run.</param>
+    IEnumerable<SaverOutput> Outputs(TrainingPlan plan) => [];
 
     /// <summary>Writes what there is to write at this moment. Called on the training thread, without gradients.</summary>
     /// <returns>The paths of the files written; empty when there was nothing to write.</returns>
     IReadOnlyList<string> Save(SaveMoment moment);
 }
+
+/// <summary>A file or folder that a saver will write.</summary>
+/// <param name="Option">The option that names it, for messages.</param>
+/// <param name="Path">The path.</param>
+public readonly record struct SaverOutput(string Option, string Path);
 
 /// <summary>Why something is saved.</summary>
 public enum SaveReason
@@ -27,6 +40,11 @@ public enum SaveReason
     Interrupted,
 }
 
+/// <summary>Something that is trained or applied, with its options.</summary>
+/// <param name="Options">The options.</param>
+/// <param name="Instance">The thing itself, attached.</param>
+public sealed record AttachedTrainable(TrainableOptions Options, ITrainable Instance);
+
 /// <summary>What a saver is given.</summary>
 public sealed record SaveMoment
 {
@@ -39,12 +57,19 @@ public sealed record SaveMoment
     /// <summary>The epoch, from 1.</summary>
     public required int Epoch { get; init; }
 
-    /// <summary>What was trained.</summary>
-    public required IReadOnlyList<ITrainingTarget> Targets { get; init; }
+    /// <summary>What is trained or applied.</summary>
+    public required IReadOnlyList<AttachedTrainable> Trainables { get; init; }
 
     /// <summary>The options of the run.</summary>
     public required TrainingPlan Plan { get; init; }
 
     /// <summary>What is known about the run for the file's metadata.</summary>
     public required RunDescription Run { get; init; }
+
+    /// <summary>
+    /// Writes the state of the run into a folder, from which <see cref="ResumeOptions"/> goes on; null where there is none to write: a
+    /// fault in the middle of a step has no state that
+    /// could be continued.
+    /// </summary>
+    public Func<string, string>? WriteState { get; init; }
 }

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace StableTune.Training;
 
-/// <summary>File names as sd-scripts gives them: <c>name-000002</c> for an epoch, <c>name-step00000100</c> for a step, <c>name</c> at the end.</summary>
+/// <summary>File names as sd-scripts gives them: <c>name-000002</c> for an epoch, <c>name-step00000100</c> for a step, <c>name</c> at the
+/// end.</summary>
 public static class OutputNames
 {
     /// <summary>The path for a moment, beside the final path.</summary>

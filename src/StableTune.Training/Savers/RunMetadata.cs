@@ -1,7 +1,9 @@
 using StableTune.Adapters;
 using StableTune.Diffusion;
 using StableTune.Formats;
+using StableTune.Losses;
 using StableTune.Models;
+using StableTune.Trainables;
 
 namespace StableTune.Training;
 
@@ -15,14 +17,14 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
     /// <summary>Folders stay on this machine; a name on the hub is whole.</summary>
     private static string ModelName(string path) => Path.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : path;
 
-    public static RunMetadata Describe(SaveMoment moment, AdapterOptions adapter, string outputName, bool includeDataNames)
+    public static RunMetadata Describe(SaveRequest request, AdapterTrainableOptions trainable)
     {
+        var (moment, outputName) = (request.Moment, Path.GetFileNameWithoutExtension(request.FinalPath));
         var dataset = moment.Run.Dataset;
-        var data = DatasetDescription.Data(dataset);
         var metadata = new AdapterMetadata
         {
-            Network = adapter.Describe(),
-            Model = new ModelFacts(moment.Run.BaseModelVersion)
+            Network = trainable.Adapter.Describe(),
+            Model = new ModelFacts(moment.Run.BaseModel.BaseName(moment.Run.Prediction))
             {
                 Name = ModelName(moment.Plan.ModelPath ?? ""),
                 OldHash = moment.Run.Sources?.Model?.Old,
@@ -34,19 +36,20 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
                 MaxTokenLength = moment.Plan.MaxTokenLength == ClipTokenizer.ChunkBodyLength ? null : moment.Plan.MaxTokenLength,
             },
             Run = Run(moment, outputName),
-            Rates = Rates(moment.Plan, adapter, moment.Run.TotalSteps),
-            Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName, CacheLatents = moment.Run.CachesLatents },
-            Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset.Options.PriorLossWeight },
-            Captions = DatasetDescription.Captions(dataset) with
+            Rates = Rates(moment.Plan, trainable, moment.Run.TotalSteps),
+            Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName,
+                CacheLatents = moment.Run.CachesLatents },
+            Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
+            Captions = (dataset is null ? new CaptionFacts() : DatasetDescription.Captions(dataset)) with
             {
                 ValidateEverySteps = moment.Plan.Validation?.EveryNSteps,
                 ValidateEveryEpochs = moment.Plan.Validation?.EveryNEpochs,
                 MaxValidationSteps = moment.Plan.Validation?.MaxSteps,
             },
-            Data = data,
-            Datasets = [.. dataset.Parts.Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part)))],
+            Data = dataset is null ? new DataFacts() : DatasetDescription.Data(dataset),
+            Datasets = [.. (dataset?.Parts ?? []).Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part)))],
             Specification = Specification(moment, outputName),
-            IncludeDataNames = includeDataNames,
+            IncludeDataNames = request.WriteDataNames,
         };
         return new RunMetadata(metadata.Build(), metadata.Minimum());
     }
@@ -57,10 +60,10 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         StartedAt = Seconds(moment.Run.StartedAt),
         FinishedAt = Seconds(moment.Plan.Clock.GetUtcNow()),
         OutputName = outputName,
-        TrainImages = moment.Run.Dataset.TrainingImageCount,
-        ValidationImages = moment.Run.Dataset.Validation?.Samples.Count ?? 0,
-        RegularizationImages = moment.Run.Dataset.RegularizationImageCount,
-        BatchesPerEpoch = moment.Run.Dataset.BatchesPerEpoch,
+        TrainImages = moment.Run.Dataset?.TrainingImageCount ?? 0,
+        ValidationImages = moment.Run.Dataset?.Validation?.Samples.Count ?? 0,
+        RegularizationImages = moment.Run.Dataset?.RegularizationImageCount ?? 0,
+        BatchesPerEpoch = moment.Run.Dataset?.BatchesPerEpoch ?? 0,
         Epochs = moment.Run.TotalEpochs,
         Epoch = moment.Epoch,
         Steps = moment.Step,
@@ -69,12 +72,12 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         Trainer = $"StableTune {Version}",
     };
 
-    private static RateFacts Rates(TrainingPlan plan, AdapterOptions adapter, int totalSteps) => new()
+    private static RateFacts Rates(TrainingPlan plan, AdapterTrainableOptions trainable, int totalSteps) => new()
     {
         LearningRate = plan.LearningRate,
-        UNetLearningRate = adapter.UNetLearningRate,
-        TextEncoderLearningRate = adapter.TextEncoderLearningRate,
-        SecondTextEncoderLearningRate = adapter.SecondTextEncoderLearningRate,
+        UNetLearningRate = trainable.UNetRate ?? plan.UNetLearningRate ?? Zero(plan),
+        TextEncoderLearningRate = trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan),
+        SecondTextEncoderLearningRate = trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate,
         WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
         Scheduler = plan.Schedule.Name,
         Optimizer = plan.Optimizer.ReferenceName,
@@ -83,10 +86,14 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         GradientAccumulationSteps = plan.GradientAccumulation,
     };
 
+    /// <summary>A rate of 0 for all is also that of the parts, as in the reference.</summary>
+    private static double? Zero(TrainingPlan plan) => plan.LearningRate == 0 ? 0 : null;
+
     private static LossFacts Loss(DiffusionLoss loss)
     {
         var facts = PlainLoss(loss);
-        return loss.Loss is PseudoHuberLoss huber ? facts with { HuberC = huber.C, HuberScale = huber.Scale, HuberSchedule = huber.Schedule.Name } : facts;
+        return loss.Loss is PseudoHuberLoss huber
+            ? facts with { HuberC = huber.C, HuberScale = huber.Scale, HuberSchedule = huber.Schedule.Name } : facts;
     }
 
     private static LossFacts PlainLoss(DiffusionLoss loss) => new()
@@ -101,10 +108,12 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         Title = outputName,
         Date = moment.Plan.Clock.GetLocalNow(),
         ImplementationVersion = $"StableTune/{Version}",
-        PredictsV = PredictionType.Parse(moment.Run.Prediction) == PredictionType.V,
+        PredictsV = moment.Run.Prediction == ModelPrediction.V,
         // Of several sizes, the one that the others were made from.
-        Resolution = (moment.Run.Dataset.CommonSize ?? moment.Run.Dataset.Options.Resolution) is { } size ? (size.Width, size.Height) : null,
-        TimestepRange = moment.Plan.Timesteps is UniformTimesteps { Min: var first, Max: var last } && (first, last) != (0, 1000) ? (first, last) : null,
+        Resolution = (moment.Run.Dataset?.CommonSize ?? moment.Run.Dataset?.Options.Resolution) is { } size ? (size.Width, size.Height)
+            : null,
+        TimestepRange = moment.Plan.Timesteps is UniformTimesteps { Min: var first, Max: var last }
+            && (first, last) != (0, 1000) ? (first, last) : null,
         EncoderLayer = moment.Plan.ClipSkip,
     };
 

@@ -12,8 +12,12 @@ public sealed record SaveOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (EveryNSteps is < 1) yield return Problem(EveryNSteps, "the number of steps between saves must be at least 1", "leave it unset to save at the end only");
-        if (EveryNEpochs is < 1) yield return Problem(EveryNEpochs, "the number of epochs between saves must be at least 1", "leave it unset to save at the end only");
+        if (EveryNSteps is < 1)
+            yield return Problem(EveryNSteps, "the number of steps between saves must be at least 1",
+                "leave it unset to save at the end only");
+        if (EveryNEpochs is < 1)
+            yield return Problem(EveryNEpochs, "the number of epochs between saves must be at least 1",
+                "leave it unset to save at the end only");
     }
 
     internal bool IsDueAfterStep(int step) => EveryNSteps is { } n && step % n == 0;

@@ -4,7 +4,8 @@ using StableTune.Formats;
 namespace StableTune.Training;
 
 /// <summary>
-/// The hashes of the files that a run begins with, by which metadata name them: of the model and of a VAE of its own, where these are single files. Computed once and
+/// The hashes of the files that a run begins with, by which metadata name them: of the model and of a VAE of its own, where these are
+/// single files. Computed once and
 /// on a thread of their own, as gigabytes take their time, and from the beginning on, as hours later the files may be others.
 /// </summary>
 internal sealed class SourceHashes : IDisposable
@@ -38,7 +39,8 @@ internal sealed class SourceHashes : IDisposable
         _ended.Dispose();
     }
 
-    private Task<FileHashes?> Begin(string? path) => path is null || !File.Exists(path) ? Task.FromResult<FileHashes?>(null) : Task.Run(() => Hash(path));
+    private Task<FileHashes?> Begin(string? path) =>
+        path is null || !File.Exists(path) ? Task.FromResult<FileHashes?>(null) : Task.Run(() => Hash(path));
 
     private FileHashes? Hash(string path)
     {

@@ -17,7 +17,9 @@ public sealed record ConstantWithWarmupScheduleOptions : LrScheduleOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (!Warmup.IsValid) yield return Problem(Warmup, "the warm-up must be 0 or more steps, or a ratio in [0, 1)", "use Warmup.Steps(100) or Warmup.Ratio(0.05)");
+        if (!Warmup.IsValid)
+            yield return Problem(Warmup, "the warm-up must be 0 or more steps, or a ratio in [0, 1)",
+                "use Warmup.Steps(100) or Warmup.Ratio(0.05)");
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using StableTune.Training;
+
 namespace StableTune.Schedules;
 
 /// <summary>A learning-rate schedule: a factor on each group's initial rate.</summary>
@@ -6,4 +8,21 @@ public interface ILrSchedule
     /// <summary>The factor for a step.</summary>
     /// <param name="step">The optimizer step, counted from 0: the first step uses <c>Factor(0)</c>.</param>
     double Factor(int step);
+
+    /// <summary>Told of what was measured after a step: schedules that wait for a plateau look at it. Default: not looked at.</summary>
+    /// <param name="metrics">The losses known after the step.</param>
+    void Observe(in ScheduleMetrics metrics) { }
+
+    /// <summary>Writes what the schedule remembers, where it is more than the number of the step. Default nothing.</summary>
+    void Save(StateWriter writer) { }
+
+    /// <summary>Takes over what <see cref="Save"/> wrote.</summary>
+    void Load(StateReader reader) { }
 }
+
+/// <summary>What a schedule may look at.</summary>
+/// <param name="Step">Optimizer steps done.</param>
+/// <param name="Loss">The loss of the last step.</param>
+/// <param name="AverageLoss">The mean over the last epoch's worth of batches.</param>
+/// <param name="ValidationLoss">The last loss on images that are held out; NaN before it was measured.</param>
+public readonly record struct ScheduleMetrics(int Step, double Loss, double AverageLoss, double ValidationLoss);

@@ -5,8 +5,9 @@ namespace StableTune.Schedules;
 /// <summary>Options of a learning-rate schedule; creates it once the length of the run is known.</summary>
 public abstract record LrScheduleOptions : OptionsBase
 {
-    /// <summary>The schedule's name in sd-scripts, written to metadata (<c>ss_lr_scheduler</c>).</summary>
-    public abstract string Name { get; }
+    /// <summary>The name in metadata (<c>ss_lr_scheduler</c>): that of sd-scripts where it has the schedule, else the type of the
+    /// options.</summary>
+    public virtual string Name => GetType().FullName ?? GetType().Name;
 
     /// <summary>Steps of warm-up in a run of this length; 0 for a schedule without.</summary>
     public virtual int WarmupSteps(int totalSteps) => 0;

@@ -1,4 +1,4 @@
-namespace StableTune.Schedules;
+namespace StableTune;
 
 /// <summary>How long the learning rate rises from 0: a number of optimizer steps, or a part of the run.</summary>
 public readonly record struct Warmup

@@ -14,7 +14,8 @@ public sealed class ModelInspectorTests : IDisposable
 
     public static TheoryData<string, bool> Models() => new()
     {
-        { "tiny-sd15", true }, { "tiny-sd21-v", true }, { "tiny-sdxl", true }, { "tiny-sd15", false }, { "tiny-sd21-v", false }, { "tiny-sdxl", false },
+        { "tiny-sd15", true }, { "tiny-sd21-v", true }, { "tiny-sdxl", true }, { "tiny-sd15", false }, { "tiny-sd21-v", false },
+            { "tiny-sdxl", false },
         { "tiny-sd15-ckpt", false },
     };
 
@@ -25,7 +26,8 @@ public sealed class ModelInspectorTests : IDisposable
         var path = Model(name, asFolder);
         var found = ModelInspector.Inspect(path, new InspectOptions { ConfigurationPath = asFolder ? null : Configuration(name) });
         var counts = JsonNode.Parse(File.ReadAllText(Fixtures.Path("models", "parameter_counts.json")))![name]!.AsObject();
-        Assert.Equal(counts.ToDictionary(c => c.Key, c => c.Value!.GetValue<long>()), found.Parts.ToDictionary(part => part.Name, part => part.Parameters));
+        Assert.Equal(counts.ToDictionary(c => c.Key, c => c.Value!.GetValue<long>()),
+            found.Parts.ToDictionary(part => part.Name, part => part.Parameters));
         Assert.Equal(counts.Sum(c => c.Value!.GetValue<long>()), found.Parameters);
         Assert.Equal((ContentKind.Model, path), (found.Kind, found.Path));
         Assert.Empty(found.Problems);
@@ -36,9 +38,11 @@ public sealed class ModelInspectorTests : IDisposable
             Assert.Equal(part.Parameters, part.Precisions[0].Elements);
             Assert.NotNull(part.Architecture);
         });
-        Assert.Equal(name switch { "tiny-sd21-v" => ModelVersion.Sd2, "tiny-sdxl" => ModelVersion.Sdxl, _ => ModelVersion.Sd1 }, found.Details!.Version);
+        Assert.Equal(name switch { "tiny-sd21-v" => ModelVersion.Sd2, "tiny-sdxl" => ModelVersion.Sdxl, _ => ModelVersion.Sd1 },
+            found.Details!.Version);
         Assert.Equal(name == "tiny-sd21-v" ? ModelPrediction.V : ModelPrediction.Epsilon, found.Details.Prediction);
-        Assert.Equal(asFolder ? ModelFormat.DiffusersSafetensors : name == "tiny-sd15-ckpt" ? ModelFormat.Ckpt : ModelFormat.Safetensors, found.Details.Format);
+        Assert.Equal(asFolder ? ModelFormat.DiffusersSafetensors : name == "tiny-sd15-ckpt" ? ModelFormat.Ckpt : ModelFormat.Safetensors,
+            found.Details.Format);
         Assert.Equal(asFolder ? found.Parts.Count : 1, found.Files.Count);
         Assert.All(found.Files, file => Assert.Equal(new FileInfo(file.Path).Length, file.Bytes));
         Assert.All(found.Files, file => Assert.Null(file.Hashes));
@@ -47,7 +51,9 @@ public sealed class ModelInspectorTests : IDisposable
     [Fact]
     public void Inspect_LegacyCheckpointWithAverages_TellsItsStepsAndWhatIsLeftOut()
     {
-        var found = ModelInspector.Inspect(Fixtures.Path("models", "tiny-sd15-ckpt-legacy-ema.ckpt"), new InspectOptions { ConfigurationPath = Configuration("tiny-sd15-ckpt") });
+        var found = ModelInspector.Inspect(
+            Fixtures.Path("models", "tiny-sd15-ckpt-legacy-ema.ckpt"),
+            new InspectOptions { ConfigurationPath = Configuration("tiny-sd15-ckpt") });
         Assert.Equal(431988, found.Parts.Single(part => part.Name == "unet").Parameters);
         Assert.Contains(found.Notes, note => note.Contains("averaged weights", StringComparison.Ordinal));
         Assert.Contains("global_step", found.Metadata.Keys);
@@ -78,7 +84,9 @@ public sealed class ModelInspectorTests : IDisposable
         var path = _folder.File("sd2.safetensors");
         File.Copy(FixtureModels.SingleFile("tiny-sd21-v"), path);
         var configuration = _folder.Folder("configuration");
-        foreach (var part in new[] { "unet", "vae", "text_encoder" }) File.Copy(Fixtures.Path("models", "tiny-sd21-v", part, "config.json"), Path.Combine(_folder.Folder("configuration", part), "config.json"));
+        foreach (var part in new[] { "unet", "vae", "text_encoder" })
+            File.Copy(Fixtures.Path("models", "tiny-sd21-v", part, "config.json"),
+            Path.Combine(_folder.Folder("configuration", part), "config.json"));
         var found = ModelInspector.Inspect(path, new InspectOptions { ConfigurationPath = configuration });
         Assert.Equal(ContentKind.Model, found.Kind);
         Assert.Null(found.Details);
@@ -106,7 +114,8 @@ public sealed class ModelInspectorTests : IDisposable
         });
         Assert.All(told.Reports, report => Assert.Equal("hashing", report.Stage));
         Assert.Equal(told.Reports[^1].Total, told.Reports[^1].Done);
-        Assert.Throws<OperationCanceledException>(() => ModelInspector.Inspect(folder, new InspectOptions { Hashes = true }, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() =>
+            ModelInspector.Inspect(folder, new InspectOptions { Hashes = true }, new CancellationToken(canceled: true)));
     }
 
     [Fact]
@@ -116,14 +125,16 @@ public sealed class ModelInspectorTests : IDisposable
         var found = ModelInspector.Inspect(path, new InspectOptions { Hashes = true, ConfigurationPath = Configuration("tiny-sd21-v") });
         var text = found.ToString();
         Assert.StartsWith(path + Environment.NewLine, text);
-        foreach (var expected in new[] { "Stable Diffusion 2.x", "v prediction", "unet", "827,476", "F16 (", "together", "context 32", "AutoV2", found.Files[0].Hashes!.Sha256, "Metadata: other (1)", "format" })
+        foreach (var expected in new[] { "Stable Diffusion 2.x", "v prediction", "unet", "827,476", "F16 (", "together", "context 32",
+            "AutoV2", found.Files[0].Hashes!.Sha256, "Metadata: other (1)", "format" })
             Assert.Contains(expected, text);
         using var json = JsonDocument.Parse(found.ToJson());
         Assert.Equal("Model", json.RootElement.GetProperty("kind").GetString());
         Assert.Equal("Sd2", json.RootElement.GetProperty("details").GetProperty("version").GetString());
         Assert.Equal(827476, json.RootElement.GetProperty("parts")[0].GetProperty("parameters").GetInt64());
         Assert.Equal("F16", json.RootElement.GetProperty("parts")[0].GetProperty("stored")[0].GetProperty("type").GetString());
-        Assert.Equal(found.Files[0].Hashes!.AutoV2, json.RootElement.GetProperty("files")[0].GetProperty("hashes").GetProperty("autov2").GetString());
+        Assert.Equal(found.Files[0].Hashes!.AutoV2,
+            json.RootElement.GetProperty("files")[0].GetProperty("hashes").GetProperty("autov2").GetString());
         Assert.Equal("pt", json.RootElement.GetProperty("metadata").GetProperty("format").GetString());
         Assert.Equal(0, json.RootElement.GetProperty("problems").GetArrayLength());
     }
@@ -131,10 +142,13 @@ public sealed class ModelInspectorTests : IDisposable
     [Fact]
     public void Inspect_WhatIsNotThereOrNoWeights_IsRefused()
     {
-        Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => ModelInspector.Inspect(_folder.File("none.safetensors"))).Message);
-        Assert.Contains("no model_index.json", Assert.Throws<InvalidFileException>(() => ModelInspector.Inspect(_folder.Folder("empty"))).Message);
+        Assert.Contains("does not exist",
+            Assert.Throws<InvalidFileException>(() => ModelInspector.Inspect(_folder.File("none.safetensors"))).Message);
+        Assert.Contains("no model_index.json",
+            Assert.Throws<InvalidFileException>(() => ModelInspector.Inspect(_folder.Folder("empty"))).Message);
         File.WriteAllText(_folder.File("page.safetensors"), "<!DOCTYPE html><html></html>");
-        Assert.Contains("web page", Assert.Throws<InvalidFileException>(() => ModelInspector.Inspect(_folder.File("page.safetensors"))).Message);
+        Assert.Contains("web page", Assert.Throws<InvalidFileException>(() =>
+            ModelInspector.Inspect(_folder.File("page.safetensors"))).Message);
         Assert.Throws<InvalidOptionsException>(() => ModelInspector.Inspect(_folder.Path, new InspectOptions { Variant = "../x" }));
     }
 
@@ -161,7 +175,8 @@ public sealed class ModelInspectorTests : IDisposable
     private static long Rewrite(string path, Func<IEnumerable<TensorInfo>, IEnumerable<TensorInfo>> choose)
     {
         using var file = SafetensorsFile.Open(path);
-        SafetensorsWriter.Write(path, choose(file.Tensors).Select(t => new TensorPayload(t.Name, t.DType, t.Shape, stream => stream.Write(file.Span(t.Name)))), file.Metadata);
+        SafetensorsWriter.Write(path, choose(file.Tensors)
+            .Select(t => new TensorPayload(t.Name, t.DType, t.Shape, stream => stream.Write(file.Span(t.Name)))), file.Metadata);
         return file.Tensors.Sum(t => t.ElementCount);
     }
 

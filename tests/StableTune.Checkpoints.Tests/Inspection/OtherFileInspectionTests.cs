@@ -56,9 +56,12 @@ public sealed class OtherFileInspectionTests : IDisposable
 
     public static TheoryData<string, long[], string, string> Adapters() => new()
     {
-        { "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight", [4, 1024], "LoRA for Stable Diffusion 2.x (from the width of the text context, 1024), rank 4", "unet" },
-        { "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", [8, 1280], "LoRA for Stable Diffusion XL (it has a second text encoder), rank 8", "text_encoder_2" },
-        { "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v.lora_A.weight", [2, 768], "LoRA for Stable Diffusion 1.x (from the width of the text context, 768), rank 2", "unet" },
+        { "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight", [4, 1024],
+            "LoRA for Stable Diffusion 2.x (from the width of the text context, 1024), rank 4", "unet" },
+        { "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", [8, 1280],
+            "LoRA for Stable Diffusion XL (it has a second text encoder), rank 8", "text_encoder_2" },
+        { "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v.lora_A.weight", [2, 768],
+            "LoRA for Stable Diffusion 1.x (from the width of the text context, 768), rank 2", "unet" },
         { "lora_unet_mid_block_attentions_0_proj_in.hada_w1_b", [3, 64], "LoHa, rank 3", "unet" },
         { "lora_unet_mid_block_attentions_0_proj_in.lokr_w1", [3, 64], "LoKr", "unet" },
         { "lora_unet_mid_block_attentions_0_proj_in.diff", [3, 64], "full differences", "unet" },
@@ -85,11 +88,13 @@ public sealed class OtherFileInspectionTests : IDisposable
             Assert.Equal("textual inversion embedding of 2 tokens, 48 wide", found.Summary);
             Assert.Equal(96, found.Parameters);
             Assert.NotNull(found.Files[0].Hashes);
-            if (file.Contains("webui", StringComparison.Ordinal)) Assert.Equal(("sksdog", "5"), (found.Metadata["name"], found.Metadata["step"]));
+            if (file.Contains("webui", StringComparison.Ordinal))
+                Assert.Equal(("sksdog", "5"), (found.Metadata["name"], found.Metadata["step"]));
         }
 
         Assert.Equal("textual inversion embedding of 1 token, 768 wide, for Stable Diffusion 1.x", Inspect(("<cat>", [768])).Summary);
-        Assert.Equal("textual inversion embedding of 3 tokens, 768 and 1280 wide, for Stable Diffusion XL", Inspect(("clip_l", [3, 768]), ("clip_g", [3, 1280])).Summary);
+        Assert.Equal("textual inversion embedding of 3 tokens, 768 and 1280 wide, for Stable Diffusion XL",
+            Inspect(("clip_l", [3, 768]), ("clip_g", [3, 1280])).Summary);
     }
 
     [Fact]
@@ -97,9 +102,12 @@ public sealed class OtherFileInspectionTests : IDisposable
     {
         var vae = ModelInspector.Inspect(Fixtures.Path("models", "tiny-sd15", "vae", "diffusion_pytorch_model.safetensors"));
         Assert.Equal((ContentKind.Vae, "vae", 212839L), (vae.Kind, Assert.Single(vae.Parts).Name, vae.Parameters));
-        Assert.Equal(ContentKind.UNet, ModelInspector.Inspect(Fixtures.Path("models", "tiny-sd15", "unet", "diffusion_pytorch_model.safetensors")).Kind);
-        Assert.Equal(ContentKind.TextEncoder, ModelInspector.Inspect(Fixtures.Path("models", "tiny-sd15", "text_encoder", "model.safetensors")).Kind);
-        Assert.Equal(ContentKind.ControlNet, Inspect(("controlnet_cond_embedding.conv_in.weight", [16, 3, 3, 3]), ("down_blocks.0.resnets.0.conv1.weight", [1])).Kind);
+        Assert.Equal(ContentKind.UNet, ModelInspector.Inspect(
+            Fixtures.Path("models", "tiny-sd15", "unet", "diffusion_pytorch_model.safetensors")).Kind);
+        Assert.Equal(ContentKind.TextEncoder,
+            ModelInspector.Inspect(Fixtures.Path("models", "tiny-sd15", "text_encoder", "model.safetensors")).Kind);
+        Assert.Equal(ContentKind.ControlNet,
+            Inspect(("controlnet_cond_embedding.conv_in.weight", [16, 3, 3, 3]), ("down_blocks.0.resnets.0.conv1.weight", [1])).Kind);
         Assert.Equal(ContentKind.ControlNet, Inspect(("control_model.input_hint_block.0.weight", [16, 3, 3, 3])).Kind);
         Assert.Equal(ContentKind.Vae, Inspect(("first_stage_model.decoder.up.0.block.0.conv1.weight", [1])).Kind);
 
@@ -129,7 +137,8 @@ public sealed class OtherFileInspectionTests : IDisposable
     public void ToString_HostileNamesAndTexts_HaveNoControlCharacters()
     {
         var path = _folder.File("x.safetensors");
-        SafetensorsWriter.Write(path, [Tensor("<cat>", [4])], new Dictionary<string, string> { ["ss_\u001b[2J"] = "a\nb\u001b]0;evil\u0007" });
+        SafetensorsWriter.Write(path, [Tensor("<cat>", [4])], new Dictionary<string,
+            string> { ["ss_\u001b[2J"] = "a\nb\u001b]0;evil\u0007" });
         var text = ModelInspector.Inspect(path).ToString();
         Assert.DoesNotContain('\u001b', text);
         Assert.DoesNotContain('\u0007', text);

@@ -19,7 +19,8 @@ public sealed class DiffusersFolderTests : IDisposable
     [Fact]
     public void Load_TorchWeights_AreTheSame()
     {
-        foreach (var (part, name) in new[] { ("unet", Diffusion), ("vae", Diffusion), ("text_encoder", "pytorch_model") }) ToTorch(part, name);
+        foreach (var (part, name) in new[] { ("unet", Diffusion), ("vae", Diffusion), ("text_encoder", "pytorch_model") })
+            ToTorch(part, name);
         Assert.Empty(ModelLoader.Check(_path));
         AssertIsTiny(ModelFormat.Diffusers);
     }
@@ -30,7 +31,8 @@ public sealed class DiffusersFolderTests : IDisposable
     public void Load_ShardedWeights_AreTheSame(string extension, ModelFormat format)
     {
         ModelStates.Shard(Weights("unet"), Diffusion, extension, shards: 3);
-        ModelStates.Shard(Path.Combine(_path, "text_encoder", "model.safetensors"), extension == "bin" ? "pytorch_model" : "model", extension, shards: 2);
+        ModelStates.Shard(Path.Combine(_path, "text_encoder", "model.safetensors"), extension == "bin" ? "pytorch_model" : "model",
+            extension, shards: 2);
         Assert.Empty(ModelLoader.Check(_path));
         AssertIsTiny(format);
     }
@@ -49,8 +51,10 @@ public sealed class DiffusersFolderTests : IDisposable
     public void Find_SeveralWeights_TakesThemInTheOrderOfDiffusers(string? variant, string there, string expected)
     {
         var folder = _folder.Folder("weights");
-        foreach (var file in there.Split(' ')) File.WriteAllText(Path.Combine(folder, file.Replace("a.", Diffusion + ".", StringComparison.Ordinal)), "x");
-        Assert.Equal(expected, Path.GetFileName(WeightLocation.Find(folder, isText: false, variant)).Replace(Diffusion, "a", StringComparison.Ordinal));
+        foreach (var file in there.Split(' '))
+            File.WriteAllText(Path.Combine(folder, file.Replace("a.", Diffusion + ".", StringComparison.Ordinal)), "x");
+        Assert.Equal(expected, Path.GetFileName(WeightLocation.Find(folder, isText: false, variant))
+            .Replace(Diffusion, "a", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -83,7 +87,8 @@ public sealed class DiffusersFolderTests : IDisposable
     {
         Edit("unet/config.json", "\"in_channels\": 4", $"\"in_channels\": {channels}");
         SafetensorsWriter.Write(Weights("unet"), ModelStates.Read(Weights("unet")).Select(tensor => tensor.Name == "conv_in.weight"
-            ? new TensorPayload(tensor.Name, tensor.DType, [32, channels, 3, 3], stream => stream.Write(new byte[32 * channels * 9 * 2])) : tensor).ToList());
+            ? new TensorPayload(tensor.Name, tensor.DType, [32, channels, 3, 3], stream => stream.Write(new byte[32 * channels * 9 * 2]))
+                : tensor).ToList());
         using var model = ModelLoader.Load(_path);
         Assert.Equal((kind, channels), (model.Details!.Kind, model.UNet.Options.InChannels));
     }
@@ -94,7 +99,8 @@ public sealed class DiffusersFolderTests : IDisposable
         var path = FixtureModels.TinySdxl(_folder);
         var index = Path.Combine(path, "model_index.json");
         var text = File.ReadAllText(index);
-        File.WriteAllText(index, System.Text.RegularExpressions.Regex.Replace(text, "\"text_encoder\": \\[[^\\]]*\\]", "\"text_encoder\": [null, null]"));
+        File.WriteAllText(index, System.Text.RegularExpressions.Regex.Replace(
+            text, "\"text_encoder\": \\[[^\\]]*\\]", "\"text_encoder\": [null, null]"));
         Assert.Contains("refiner", string.Join('\n', ModelLoader.Check(path)));
     }
 
@@ -108,7 +114,9 @@ public sealed class DiffusersFolderTests : IDisposable
     [Fact]
     public void Load_PartsOfOtherTypes_HaveThem()
     {
-        using var model = ModelLoader.Load(_path, new ModelLoadOptions { UNetType = ScalarType.BFloat16, TextEncoderType = ScalarType.Float16, VaeType = ScalarType.Float64 });
+        using var model = ModelLoader.Load(
+            _path, new ModelLoadOptions { UNetType = ScalarType.BFloat16, TextEncoderType = ScalarType.Float16,
+            VaeType = ScalarType.Float64 });
         Assert.All(model.UNet.parameters(), parameter => Assert.Equal(ScalarType.BFloat16, parameter.dtype));
         Assert.All(model.TextEncoder.parameters(), parameter => Assert.Equal(ScalarType.Float16, parameter.dtype));
         Assert.All(model.Vae.parameters(), parameter => Assert.Equal(ScalarType.Float64, parameter.dtype));
@@ -120,7 +128,8 @@ public sealed class DiffusersFolderTests : IDisposable
     public void Load_KeepStoredTypes_KeepsThem(WeightStorage storage)
     {
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { KeepStoredTypes = true, Storage = storage });
-        Assert.All(model.UNet.parameters().Concat(model.TextEncoder.parameters()), parameter => Assert.Equal(ScalarType.Float16, parameter.dtype));
+        Assert.All(model.UNet.parameters().Concat(model.TextEncoder.parameters()), parameter =>
+            Assert.Equal(ScalarType.Float16, parameter.dtype));
         using var expected = ModelLoader.Load(_path);
         ModelStates.AssertSame(expected, model);
     }

@@ -42,7 +42,8 @@ public sealed class ModelLifetimeTests : IDisposable
     public void Load_Cancelled_LeavesNoTensors()
     {
         var before = TensorCount.Live;
-        Assert.ThrowsAny<OperationCanceledException>(() => ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
         Assert.Equal(before, TensorCount.Live);
     }
 

@@ -66,6 +66,7 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     [InlineData("model_index.json", "StableDiffusionPipeline", "\\ud800", "not JSON")]
     [InlineData("unet/config.json", "\"DownBlock2D\"", "\"\\udc00\"", "not JSON")]
     [InlineData("scheduler/scheduler_config.json", "\"prediction_type\"", "\"\\ud800\"", "not JSON")]
+    [InlineData("scheduler/scheduler_config.json", "\"epsilon\"", "\"omega\"", "epsilon, v_prediction, sample")]
     [InlineData("unet/config.json", "\"UNet2DConditionModel\"", "\"SD3Transformer2DModel\"", "SD3Transformer2DModel")]
     [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": \"eight\"", "norm_num_groups")]
     [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": 7", "NormNumGroups")]
@@ -77,7 +78,8 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     [InlineData("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 1e300", "in_channels")]
     [InlineData("unet/config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 100000", "more than any model has")]
     [InlineData("unet/config.json", "\"cross_attention_dim\": 48", "\"cross_attention_dim\": 1000000", "width 1000000")]
-    [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": 8, \"transformer_layers_per_block\": 2000000000", "more than any model has")]
+    [InlineData("unet/config.json", "\"norm_num_groups\": 8", "\"norm_num_groups\": 8, \"transformer_layers_per_block\": 2000000000",
+        "more than any model has")]
     [InlineData("text_encoder/config.json", "\"num_hidden_layers\": 5", "\"num_hidden_layers\": 1000000", "more than any model has")]
     [InlineData("text_encoder/config.json", "\"intermediate_size\": 192", "\"intermediate_size\": 999999", "[999999, 48]")]
     [InlineData("scheduler/scheduler_config.json", "PNDMScheduler", "FlowMatchEulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler")]
@@ -107,7 +109,8 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     [Theory]
     [InlineData("vae/config.json", "\"latent_channels\": 4", "\"latent_channels\": 16", "unet", "latents have 16")]
     [InlineData("text_encoder/config.json", "\"vocab_size\": 1000", "\"vocab_size\": 999", "tokenizer", "ids up to 999")]
-    [InlineData("text_encoder/config.json", "\"max_position_embeddings\": 77", "\"max_position_embeddings\": 32", "text_encoder", "32 tokens")]
+    [InlineData("text_encoder/config.json", "\"max_position_embeddings\": 77", "\"max_position_embeddings\": 32", "text_encoder",
+        "32 tokens")]
     public void Load_PartsOfDifferentModels_NamesBothSizes(string file, string from, string to, string where, string expected)
     {
         Edit(file, from, to);
@@ -179,7 +182,8 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     {
         var folder = Path.Combine(_path, "unet");
         File.Move(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), Path.Combine(_path, "outside.safetensors"));
-        File.WriteAllText(Path.Combine(folder, "diffusion_pytorch_model.safetensors.index.json"), "{\"weight_map\": {\"conv_in.weight\": \"../outside.safetensors\"}}");
+        File.WriteAllText(Path.Combine(folder, "diffusion_pytorch_model.safetensors.index.json"),
+            "{\"weight_map\": {\"conv_in.weight\": \"../outside.safetensors\"}}");
         AssertFault(_path, "index.json", "../outside.safetensors");
     }
 
@@ -189,7 +193,8 @@ public sealed class ModelLoaderBadInputTests : IDisposable
         var path = Path.Combine(_path, "vae", "diffusion_pytorch_model.safetensors");
         using var scope = NewDisposeScope();
         using (var weights = WeightFile.Open(path))
-            StateDictWriter.Save(path + ".new", weights.LoadAll().Select(entry => (entry.Key.Replace("quant_conv", "odd_conv", StringComparison.Ordinal), entry.Value)));
+            StateDictWriter.Save(path + ".new",
+                weights.LoadAll().Select(entry => (entry.Key.Replace("quant_conv", "odd_conv", StringComparison.Ordinal), entry.Value)));
         File.Move(path + ".new", path, overwrite: true);
 
         var error = Assert.Throws<WeightsDoNotFitException>(() => ModelLoader.Load(_path));

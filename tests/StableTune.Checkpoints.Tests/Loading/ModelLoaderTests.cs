@@ -96,8 +96,10 @@ public sealed class ModelLoaderTests : IDisposable
     {
         Rename("unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors");
         using (var plain = ModelLoader.Load(_path)) AssertHolds(plain.UNet, "unet/diffusion_pytorch_model.fp16.safetensors");
-        using (var variant = ModelLoader.Load(_path, new ModelLoadOptions { Variant = "fp16" })) Assert.Equal(ModelParts.All, variant.Parts);
-        Assert.Contains(ModelLoader.Check(_path, new ModelLoadOptions { Variant = "ema" }), problem => problem.ToString().Contains("diffusion_pytorch_model.ema.safetensors", StringComparison.Ordinal));
+        using (var variant = ModelLoader.Load(_path, new ModelLoadOptions { Variant = "fp16" }))
+            Assert.Equal(ModelParts.All, variant.Parts);
+        Assert.Contains(ModelLoader.Check(_path, new ModelLoadOptions { Variant = "ema" }), problem =>
+            problem.ToString().Contains("diffusion_pytorch_model.ema.safetensors", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -110,7 +112,8 @@ public sealed class ModelLoaderTests : IDisposable
         Assert.Empty(ModelLoader.Check(_path));
         using var model = ModelLoader.Load(_path);
         using var expected = Golden.Open("models", "tiny-sd15", "vae", "diffusion_pytorch_model.safetensors");
-        expected.AssertEqual("encoder.mid_block.attentions.0.to_out.0.weight", model.Vae.state_dict()["encoder.mid_block.attentions.0.to_out.0.weight"]);
+        expected.AssertEqual("encoder.mid_block.attentions.0.to_out.0.weight",
+            model.Vae.state_dict()["encoder.mid_block.attentions.0.to_out.0.weight"]);
     }
 
     [Fact]
@@ -137,7 +140,8 @@ public sealed class ModelLoaderTests : IDisposable
     [Fact]
     public void Load_Cancelled_Throws()
     {
-        Assert.ThrowsAny<OperationCanceledException>(() => ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
     }
 
     [Theory]
@@ -159,7 +163,8 @@ public sealed class ModelLoaderTests : IDisposable
     {
         using var golden = Golden.OpenFile(System.IO.Path.Combine(_path, file));
         var state = module.state_dict();
-        foreach (var name in golden.Names.Where(name => !name.EndsWith("position_ids", StringComparison.Ordinal))) golden.AssertEqual(name, state[name]);
+        foreach (var name in golden.Names.Where(name => !name.EndsWith("position_ids", StringComparison.Ordinal)))
+            golden.AssertEqual(name, state[name]);
     }
 
     private void Rename(string from, string to) => File.Move(System.IO.Path.Combine(_path, from), System.IO.Path.Combine(_path, to));

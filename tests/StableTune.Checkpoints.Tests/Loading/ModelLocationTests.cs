@@ -38,7 +38,8 @@ public sealed class ModelLocationTests : IDisposable
     public void Load_VaeOfTheCache_IsTaken()
     {
         Cache("someone", "other", FixtureModels.TinySd21V(_folder));
-        using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Offline() with { Parts = ModelParts.Vae, VaePath = "someone/other" });
+        using var model = ModelLoader.Load(
+            FixtureModels.TinySd15(_folder), Offline() with { Parts = ModelParts.Vae, VaePath = "someone/other" });
         Assert.Equal([16, 16, 16, 16], model.Vae.Options.BlockOutChannels);
     }
 
@@ -57,10 +58,12 @@ public sealed class ModelLocationTests : IDisposable
     {
         var model = FixtureModels.TinySd15(_folder);
         var wrong = model[..^1] + "6";
-        Assert.Contains($"Did you mean {model}?", Assert.Throws<InvalidFileException>(() => ModelLoader.Load(wrong)).Remedy, StringComparison.Ordinal);
+        Assert.Contains($"Did you mean {model}?", Assert.Throws<InvalidFileException>(() => ModelLoader.Load(wrong)).Remedy,
+            StringComparison.Ordinal);
 
         // What could be a name on the hub as well, where the hub cannot be asked.
-        var unreached = new ModelLoadOptions { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = false, Endpoint = new Uri("http://127.0.0.1:9/"), Retries = 0 } };
+        var unreached = new ModelLoadOptions { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = false,
+            Endpoint = new Uri("http://127.0.0.1:9/"), Retries = 0 } };
         var error = Assert.Throws<InvalidFileException>(() => ModelLoader.Load("modells/tiny", unreached));
         Assert.Contains("the hub cannot be asked for it: 127.0.0.1:9 was not reached", error.Fault, StringComparison.Ordinal);
         Assert.StartsWith("If a path is meant, fix it.", error.Remedy, StringComparison.Ordinal);
@@ -70,7 +73,8 @@ public sealed class ModelLocationTests : IDisposable
     public void Check_NameThatIsYetToBeDownloaded_AsksNoServer()
     {
         // Nothing listens there, so that any question would be a fault.
-        var online = new ModelLoadOptions { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = false, Endpoint = new Uri("http://127.0.0.1:9/"), Retries = 0 } };
+        var online = new ModelLoadOptions { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = false,
+            Endpoint = new Uri("http://127.0.0.1:9/"), Retries = 0 } };
         Assert.Empty(ModelLoader.Check("someone/absent", online));
         Assert.Empty(ModelLoader.Check(FixtureModels.TinySd15(_folder), online with { VaePath = "someone/vae" }));
         Assert.Null(ModelConfiguration.Find("someone/absent", online));
@@ -79,7 +83,8 @@ public sealed class ModelLocationTests : IDisposable
 
     [Fact]
     public void Check_ImpossibleRevision_NamesTheOption() =>
-        Assert.Contains("ModelLoadOptions.Revision", Assert.Single(ModelLoader.Check("someone/tiny", Offline() with { Revision = "../x" })).ToString());
+        Assert.Contains("ModelLoadOptions.Revision",
+            Assert.Single(ModelLoader.Check("someone/tiny", Offline() with { Revision = "../x" })).ToString());
 
     private ModelLoadOptions Offline() => new() { Hub = new HubOptions { CacheFolder = _folder.Folder("cache"), Offline = true } };
 

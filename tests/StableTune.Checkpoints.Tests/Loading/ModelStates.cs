@@ -57,6 +57,7 @@ internal static class ModelStates
             map.AddRange(part.Select(tensor => $"\"{tensor.Name}\": \"{file}\""));
         }
 
-        File.WriteAllText(Path.Combine(folder, $"{name}.{extension}.index.json"), $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(", ", map)}}}}}");
+        File.WriteAllText(Path.Combine(folder, $"{name}.{extension}.index.json"),
+            $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(", ", map)}}}}}");
     }
 }

@@ -3,10 +3,12 @@ using StableTune.Testing;
 
 namespace StableTune.Checkpoints.Tests;
 
-/// <summary>Configurations as known base models publish them (the sizes are the tiny model's), from the first release of diffusers on.</summary>
+/// <summary>Configurations as known base models publish them (the sizes are the tiny model's), from the first release of diffusers
+/// on.</summary>
 public sealed class PublishedConfigurationTests : IDisposable
 {
-    private const string Betas = "\"beta_end\": 0.012, \"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"num_train_timesteps\": 1000";
+    private const string Betas = "\"beta_end\": 0.012, \"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, "
+        + "\"num_train_timesteps\": 1000";
 
     private readonly TemporaryFolder _folder = new();
     private readonly string _path;
@@ -17,16 +19,28 @@ public sealed class PublishedConfigurationTests : IDisposable
 
     public static TheoryData<string, string, string> Schedulers => new()
     {
-        { "Stable Diffusion 1.4", "PNDMScheduler", $"\"_diffusers_version\": \"0.2.2\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, \"trained_betas\": null, \"clip_sample\": false" },
-        { "Stable Diffusion 1.5", "PNDMScheduler", $"\"_diffusers_version\": \"0.6.0\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, \"trained_betas\": null, \"clip_sample\": false" },
-        { "waifu-diffusion", "DDIMScheduler", $"\"_diffusers_version\": \"0.10.2\", {Betas}, \"clip_sample\": false, \"prediction_type\": \"epsilon\", \"set_alpha_to_one\": false, \"steps_offset\": 1, \"trained_betas\": null" },
-        { "trinart", "PNDMScheduler", $"\"_diffusers_version\": \"0.3.0\", {Betas}, \"skip_prk_steps\": true, \"tensor_format\": \"pt\", \"trained_betas\": null" },
-        { "Hentai-Diffusion", "PNDMScheduler", $"\"_diffusers_version\": \"0.4.1\", {Betas}, \"skip_prk_steps\": true, \"trained_betas\": []" },
-        { "Taiyi", "PNDMScheduler", $"\"_diffusers_version\": \"0.7.1\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, \"trained_betas\": null, \"clip_sample\": false, \"num_inference_steps\": 50" },
+        { "Stable Diffusion 1.4", "PNDMScheduler",
+            $"\"_diffusers_version\": \"0.2.2\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, "
+                + $"\"trained_betas\": null, \"clip_sample\": false" },
+        { "Stable Diffusion 1.5", "PNDMScheduler",
+            $"\"_diffusers_version\": \"0.6.0\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, "
+                + $"\"trained_betas\": null, \"clip_sample\": false" },
+        { "waifu-diffusion", "DDIMScheduler",
+            $"\"_diffusers_version\": \"0.10.2\", {Betas}, \"clip_sample\": false, \"prediction_type\": \"epsilon\", "
+                + $"\"set_alpha_to_one\": false, \"steps_offset\": 1, \"trained_betas\": null" },
+        { "trinart", "PNDMScheduler",
+            $"\"_diffusers_version\": \"0.3.0\", {Betas}, \"skip_prk_steps\": true, \"tensor_format\": \"pt\", \"trained_betas\": null" },
+        { "Hentai-Diffusion", "PNDMScheduler",
+            $"\"_diffusers_version\": \"0.4.1\", {Betas}, \"skip_prk_steps\": true, \"trained_betas\": []" },
+        { "Taiyi", "PNDMScheduler",
+            $"\"_diffusers_version\": \"0.7.1\", {Betas}, \"set_alpha_to_one\": false, \"skip_prk_steps\": true, \"steps_offset\": 1, "
+                + $"\"trained_betas\": null, \"clip_sample\": false, \"num_inference_steps\": 50" },
         { "LMS", "LMSDiscreteScheduler", Betas },
-        { "Euler", "EulerDiscreteScheduler", $"{Betas}, \"interpolation_type\": \"linear\", \"use_karras_sigmas\": false, \"timestep_spacing\": \"leading\"" },
+        { "Euler", "EulerDiscreteScheduler",
+            $"{Betas}, \"interpolation_type\": \"linear\", \"use_karras_sigmas\": false, \"timestep_spacing\": \"leading\"" },
         { "Euler a", "EulerAncestralDiscreteScheduler", Betas },
-        { "DPM", "DPMSolverMultistepScheduler", $"{Betas}, \"predict_epsilon\": true, \"algorithm_type\": \"dpmsolver++\", \"lower_order_final\": true" },
+        { "DPM", "DPMSolverMultistepScheduler",
+            $"{Betas}, \"predict_epsilon\": true, \"algorithm_type\": \"dpmsolver++\", \"lower_order_final\": true" },
         { "UniPC", "UniPCMultistepScheduler", $"{Betas}, \"predict_x0\": true, \"solver_type\": \"bh2\"" },
         { "Heun", "HeunDiscreteScheduler", Betas },
         { "KDPM2", "KDPM2AncestralDiscreteScheduler", Betas },
@@ -41,24 +55,28 @@ public sealed class PublishedConfigurationTests : IDisposable
         File.WriteAllText(Path.Combine(_path, "scheduler", "scheduler_config.json"), $"{{\"_class_name\": \"{sampler}\", {entries}}}");
         using var loaded = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.Vae });
         Assert.NotEmpty(model);
-        Assert.Equal((sampler, 0.00085, 0.012, "scaled_linear", "epsilon"), (loaded.Scheduler.ClassName, loaded.Scheduler.BetaStart, loaded.Scheduler.BetaEnd, loaded.Scheduler.BetaSchedule, loaded.Scheduler.PredictionType));
+        Assert.Equal((sampler, 0.00085, 0.012, "scaled_linear", ModelPrediction.Epsilon),
+            (loaded.Scheduler.ClassName, loaded.Scheduler.BetaStart, loaded.Scheduler.BetaEnd, loaded.Scheduler.BetaSchedule,
+            loaded.Scheduler.Prediction));
         Assert.Null(loaded.Scheduler.TrainedBetas);
     }
 
     [Theory]
-    [InlineData("\"predict_epsilon\": false", "sample")]
-    [InlineData("\"prediction_type\": \"v_prediction\"", "v_prediction")]
-    public void Load_SchedulerThatSaysThePrediction_HasIt(string entry, string expected)
+    [InlineData("\"predict_epsilon\": false", ModelPrediction.Sample)]
+    [InlineData("\"prediction_type\": \"v_prediction\"", ModelPrediction.V)]
+    public void Load_SchedulerThatSaysThePrediction_HasIt(string entry, ModelPrediction expected)
     {
-        File.WriteAllText(Path.Combine(_path, "scheduler", "scheduler_config.json"), $"{{\"_class_name\": \"DPMSolverMultistepScheduler\", {Betas}, {entry}}}");
+        File.WriteAllText(Path.Combine(_path, "scheduler", "scheduler_config.json"),
+            $"{{\"_class_name\": \"DPMSolverMultistepScheduler\", {Betas}, {entry}}}");
         using var loaded = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.Vae });
-        Assert.Equal(expected, loaded.Scheduler.PredictionType);
+        Assert.Equal(expected, loaded.Scheduler.Prediction);
     }
 
     [Fact]
     public void Load_ConfigurationsOfTheFirstReleases_HaveTheirDefaults()
     {
-        // Stable Diffusion 1.4: no linear projections, scaling factor, prediction, or projection; the index names a safety checker that is not there.
+        // Stable Diffusion 1.4: no linear projections, scaling factor, prediction, or projection; the index names a safety checker that
+        // is not there.
         Write("unet/config.json", """
             {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.2.2", "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": [32, 32, 32, 64],
              "center_input_sample": false, "cross_attention_dim": 48, "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],

@@ -65,7 +65,8 @@ public sealed class ReplacementVaeTests : IDisposable
             case "whole model": return FixtureModels.SingleFile("tiny-sd21-v");
             case "VAE alone" or "VAE alone in a checkpoint":
                 var path = _folder.File(form == "VAE alone" ? "vae.safetensors" : "vae.pt");
-                var tensors = PartLayout.Vae(VaeOptions.Sd15, "").ToCheckpoint(ModelStates.Read(Path.Combine(folder, "diffusion_pytorch_model.safetensors")));
+                var tensors = KeyMap.Vae(VaeOptions.Sd15, "")
+                    .ToCheckpoint(ModelStates.Read(Path.Combine(folder, "diffusion_pytorch_model.safetensors")));
                 TensorPayload[] loss = [.. tensors, new("loss.logvar", TensorDType.F32, [], stream => stream.Write(new byte[4]))];
                 if (form == "VAE alone") SafetensorsWriter.Write(path, loss);
                 else TorchWriter.Write(path, loss, TorchLayout.Checkpoint);
@@ -75,7 +76,8 @@ public sealed class ReplacementVaeTests : IDisposable
             case "empty folder": return _folder.Folder("empty");
             case "other latents":
                 var config = Path.Combine(folder, "config.json");
-                File.WriteAllText(config, File.ReadAllText(config).Replace("\"latent_channels\": 4", "\"latent_channels\": 16", StringComparison.Ordinal));
+                File.WriteAllText(config, File.ReadAllText(config)
+                    .Replace("\"latent_channels\": 4", "\"latent_channels\": 16", StringComparison.Ordinal));
                 return folder;
             default: return _folder.File("missing.safetensors");
         }

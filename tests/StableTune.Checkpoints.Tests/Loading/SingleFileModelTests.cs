@@ -23,7 +23,7 @@ public sealed class SingleFileModelTests : IDisposable
         using var actual = ModelLoader.Load(file, options);
 
         ModelStates.AssertSame(expected, actual);
-        Assert.Equal(expected.Scheduler.PredictionType, actual.Scheduler.PredictionType);
+        Assert.Equal(expected.Scheduler.Prediction, actual.Scheduler.Prediction);
         Assert.Equal(expected.Vae.Options.ScalingFactor, actual.Vae.Options.ScalingFactor);
         Assert.Equal(expected.UNet.Options.AttentionHeads, actual.UNet.Options.AttentionHeads);
         Assert.Equal(expected.Tokenizer.PadId, actual.Tokenizer.PadId);
@@ -46,7 +46,8 @@ public sealed class SingleFileModelTests : IDisposable
     [InlineData(ModelParts.TextEncoder)]
     public void Load_OnePartOfAFile_LoadsNothingElse(ModelParts part)
     {
-        using var model = ModelLoader.Load(FixtureModels.SingleFile("tiny-sd15"), Options("tiny-sd15", Folder("tiny-sd15")) with { Parts = part });
+        using var model = ModelLoader.Load(
+            FixtureModels.SingleFile("tiny-sd15"), Options("tiny-sd15", Folder("tiny-sd15")) with { Parts = part });
         Assert.Equal(part, model.Parts);
     }
 
@@ -56,14 +57,16 @@ public sealed class SingleFileModelTests : IDisposable
         var options = Tiny();
         var config = Path.Combine(options.ConfigurationPath!, "text_encoder", "config.json");
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"hidden_size\": 48", "\"hidden_size\": 32", StringComparison.Ordinal)
-            .Replace("\"intermediate_size\": 192", "\"intermediate_size\": 128", StringComparison.Ordinal).Replace("\"num_hidden_layers\": 5", "\"num_hidden_layers\": 3", StringComparison.Ordinal));
+            .Replace("\"intermediate_size\": 192", "\"intermediate_size\": 128", StringComparison.Ordinal)
+                .Replace("\"num_hidden_layers\": 5", "\"num_hidden_layers\": 3", StringComparison.Ordinal));
         using var zip = ModelLoader.Load(Fixtures.Path("models", "tiny-sd15-ckpt.ckpt"), options);
         using var legacy = ModelLoader.Load(Fixtures.Path("models", "tiny-sd15-ckpt-legacy-ema.ckpt"), options);
         ModelStates.AssertSame(zip, legacy);
         Assert.Equal((ModelFormat.Ckpt, ModelVersion.Sd1), (legacy.Details!.Format, legacy.Details.Version));
         Assert.Contains(legacy.Details.Notes, note => note.Contains("model_ema", StringComparison.Ordinal));
 
-        using var averaged = ModelLoader.Load(Fixtures.Path("models", "tiny-sd15-ckpt-legacy-ema.ckpt"), options with { Ema = EmaWeights.Prefer });
+        using var averaged = ModelLoader.Load(
+            Fixtures.Path("models", "tiny-sd15-ckpt-legacy-ema.ckpt"), options with { Ema = EmaWeights.Prefer });
         using var scope = NewDisposeScope();
         var weights = legacy.UNet.state_dict();
         Assert.Contains(averaged.UNet.state_dict(), entry => (entry.Value - weights[entry.Key]).abs().max().item<float>() > 0);
@@ -98,7 +101,7 @@ public sealed class SingleFileModelTests : IDisposable
         foreach (var path in new[] { FixtureModels.SingleFile("tiny-sd15"), Folder("tiny-sd15") })
         {
             using var model = ModelLoader.Load(path, Tiny() with { Prediction = ModelPrediction.V, Parts = ModelParts.Vae });
-            Assert.Equal(("v_prediction", ModelPrediction.V), (model.Scheduler.PredictionType, model.Details!.Prediction));
+            Assert.Equal((ModelPrediction.V, ModelPrediction.V), (model.Scheduler.Prediction, model.Details!.Prediction));
             Assert.Contains("option", model.Details.PredictionOrigin);
         }
     }
@@ -118,7 +121,8 @@ public sealed class SingleFileModelTests : IDisposable
     public void Load_LoRA_SaysWhatItIs()
     {
         var path = _folder.File("lora.safetensors");
-        SafetensorsWriter.Write(path, [new TensorPayload("lora_unet_down_blocks_0.lora_up.weight", TensorDType.F32, [1], stream => stream.Write(new byte[4]))]);
+        SafetensorsWriter.Write(path, [new TensorPayload("lora_unet_down_blocks_0.lora_up.weight", TensorDType.F32, [1], stream =>
+            stream.Write(new byte[4]))]);
         Assert.Contains("LoRA", Assert.Throws<InvalidFileException>(() => ModelLoader.Load(path)).Message);
     }
 
@@ -126,7 +130,8 @@ public sealed class SingleFileModelTests : IDisposable
     public void Load_FileWithoutVae_AsksForOne()
     {
         var path = _folder.File("no-vae.safetensors");
-        SafetensorsWriter.Write(path, ModelStates.Read(FixtureModels.SingleFile("tiny-sd15")).Where(tensor => !tensor.Name.StartsWith("first_stage_model.", StringComparison.Ordinal)));
+        SafetensorsWriter.Write(path, ModelStates.Read(FixtureModels.SingleFile("tiny-sd15"))
+            .Where(tensor => !tensor.Name.StartsWith("first_stage_model.", StringComparison.Ordinal)));
         File.Copy(Fixtures.Path("models", "tiny-sd15.yaml"), _folder.File("no-vae.yaml"));
         Assert.Contains("VaePath", Assert.Single(ModelLoader.Check(path, Tiny())).ToString());
         using var model = ModelLoader.Load(path, Tiny() with { VaePath = FixtureModels.SingleFile("tiny-sd15") });
@@ -137,7 +142,8 @@ public sealed class SingleFileModelTests : IDisposable
     public void Load_MissingTensor_IsNamedAsTheModuleCallsIt()
     {
         var path = _folder.File("less.safetensors");
-        SafetensorsWriter.Write(path, ModelStates.Read(FixtureModels.SingleFile("tiny-sd15")).Where(tensor => tensor.Name != "model.diffusion_model.time_embed.2.bias"));
+        SafetensorsWriter.Write(path, ModelStates.Read(FixtureModels.SingleFile("tiny-sd15"))
+            .Where(tensor => tensor.Name != "model.diffusion_model.time_embed.2.bias"));
         File.Copy(Fixtures.Path("models", "tiny-sd15.yaml"), _folder.File("less.yaml"));
         Assert.Contains("time_embedding.linear_2.bias", Assert.Single(ModelLoader.Check(path, Tiny())).ToString());
     }
@@ -164,7 +170,8 @@ public sealed class SingleFileModelTests : IDisposable
         foreach (var part in name == "tiny-sd15" ? new[] { "text_encoder", "tokenizer" } : ["text_encoder", "tokenizer", "unet"])
         {
             Directory.CreateDirectory(Path.Combine(configuration, part));
-            foreach (var file in Directory.GetFiles(Path.Combine(folder, part)).Where(file => !file.EndsWith(".safetensors", StringComparison.Ordinal)))
+            foreach (var file in Directory.GetFiles(Path.Combine(folder, part))
+                .Where(file => !file.EndsWith(".safetensors", StringComparison.Ordinal)))
                 File.Copy(file, Path.Combine(configuration, part, Path.GetFileName(file)), overwrite: true);
         }
 

@@ -30,8 +30,10 @@ public sealed class BertSavingTests : IDisposable
         using var again = ModelLoader.Load(saved.Path);
         Assert.Equal(Architecture(model.TextEncoder), Architecture(again.TextEncoder));
         Assert.Equal(model.Tokenizer.EncodePadded(Caption, 75), again.Tokenizer.EncodePadded(Caption, 75));
-        Assert.Equal((model.Tokenizer.LargestId, ((SequenceTokenizer)model.Tokenizer).ModelMaxLength), (again.Tokenizer.LargestId, ((SequenceTokenizer)again.Tokenizer).ModelMaxLength));
-        GoldenComparison.AssertClose(name, PromptEncoder.For(model).Encode([Caption]).Context, PromptEncoder.For(again).Encode([Caption]).Context, 0);
+        Assert.Equal((model.Tokenizer.LargestId, ((SequenceTokenizer)model.Tokenizer).ModelMaxLength),
+            (again.Tokenizer.LargestId, ((SequenceTokenizer)again.Tokenizer).ModelMaxLength));
+        GoldenComparison.AssertClose(name, PromptEncoder.For(model).Encode([Caption]).Context,
+            PromptEncoder.For(again).Encode([Caption]).Context, 0);
 
         var index = JsonNode.Parse(File.ReadAllText(Path.Combine(saved.Path, "model_index.json")))!;
         Assert.Equal($"[\"{library}\",\"{encoder}\"]", index["text_encoder"]!.ToJsonString());
@@ -46,10 +48,13 @@ public sealed class BertSavingTests : IDisposable
         var saved = model.SaveAs(_folder.File("saved"), new ModelSaveOptions { Format = ModelFormat.DiffusersSafetensors });
         foreach (var file in (string[])["text_encoder/config.json", "tokenizer/vocab.txt", "tokenizer/tokenizer_config.json"])
             Assert.Equal(File.ReadAllBytes(Path.Combine(source, file)), File.ReadAllBytes(Path.Combine(saved.Path, file)));
-        Assert.Contains("single files have no form for", Assert.Throws<InvalidOperationException>(() => model.SaveAs(_folder.File("saved.safetensors"))).Message, StringComparison.Ordinal);
+        Assert.Contains("single files have no form for",
+            Assert.Throws<InvalidOperationException>(() => model.SaveAs(_folder.File("saved.safetensors"))).Message,
+            StringComparison.Ordinal);
     }
 
-    private static OptionsBase Architecture(TextModel encoder) => encoder is BertTextModel bert ? bert.Options : ((LdmBertModel)encoder).Options;
+    private static OptionsBase Architecture(TextModel encoder) =>
+        encoder is BertTextModel bert ? bert.Options : ((LdmBertModel)encoder).Options;
 
     private string Model(string name) => name switch
     {

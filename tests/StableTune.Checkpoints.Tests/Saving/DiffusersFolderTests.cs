@@ -29,15 +29,18 @@ public sealed class DiffusersFolderTests : IDisposable
         var target = _folder.File("out");
         using (var model = ModelLoader.Load(source, Half)) Assert.Empty(model.SaveAs(target).Notes);
 
-        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(source, path)))
+        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(source, path)))
         {
             if (file.EndsWith(".safetensors", StringComparison.Ordinal)) AssertSameWeights(source, target, file);
-            else if (file == "model_index.json") Assert.True(JsonNode.DeepEquals(Json(source, file), Json(target, file)), File.ReadAllText(Path.Combine(target, file)));
+            else if (file == "model_index.json")
+                Assert.True(JsonNode.DeepEquals(Json(source, file), Json(target, file)), File.ReadAllText(Path.Combine(target, file)));
             else Assert.Equal(File.ReadAllBytes(Path.Combine(source, file)), File.ReadAllBytes(Path.Combine(target, file)));
         }
 
         Assert.Equal(Files(source), Files(target));
-        Assert.Equal(["out", name], Directory.EnumerateFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["out", name], Directory.EnumerateFileSystemEntries(_folder.Path).Select(Path.GetFileName)
+            .Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -48,26 +51,32 @@ public sealed class DiffusersFolderTests : IDisposable
         using (var loaded = ModelLoader.Load(Complete(name), Half))
         using (var model = new StableDiffusionModel(new ModelComponents
         {
-            UNet = loaded.UNet, Vae = loaded.Vae, TextEncoder = loaded.TextEncoder, TextEncoder2 = loaded.HasTextEncoder2 ? loaded.TextEncoder2 : null,
+            UNet = loaded.UNet, Vae = loaded.Vae, TextEncoder = loaded.TextEncoder,
+            TextEncoder2 = loaded.HasTextEncoder2 ? loaded.TextEncoder2 : null,
             Tokenizer = loaded.Tokenizer, Tokenizer2 = loaded.HasTextEncoder2 ? loaded.Tokenizer2 : null, Scheduler = loaded.Scheduler,
-        })
-        { BaseModelVersion = loaded.BaseModelVersion }) model.SaveAs(target);
+        })) model.SaveAs(target);
 
         // Every key that the fixture's configurations have, with the same value; further keys are those of published models.
-        foreach (var file in Directory.EnumerateFiles(_folder.File(name), "*config.json", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(_folder.File(name), path)))
+        foreach (var file in Directory.EnumerateFiles(_folder.File(name), "*config.json", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(_folder.File(name), path)))
         {
             var (expected, actual) = (Json(_folder.File(name), file), Json(target, file));
             foreach (var (key, value) in expected.Where(entry => entry.Key is not ("_diffusers_version" or "projection_dim")))
-                Assert.True(JsonNode.DeepEquals(value, actual[key]), $"{file}: {key} is {actual[key]?.ToJsonString()}, expected {value?.ToJsonString()}");
+                Assert.True(JsonNode.DeepEquals(value, actual[key]),
+                    $"{file}: {key} is {actual[key]?.ToJsonString()}, expected {value?.ToJsonString()}");
         }
 
-        Assert.Equal(!name.EndsWith("xl", StringComparison.Ordinal), File.Exists(Path.Combine(target, "feature_extractor", "preprocessor_config.json")));
+        Assert.Equal(!name.EndsWith("xl", StringComparison.Ordinal),
+            File.Exists(Path.Combine(target, "feature_extractor", "preprocessor_config.json")));
         var index = Json(target, "model_index.json");
-        Assert.Equal(Json(_folder.File(name), "model_index.json")["_class_name"]!.GetValue<string>(), index["_class_name"]!.GetValue<string>());
-        foreach (var part in Directory.EnumerateDirectories(target).Select(path => Path.GetFileName(path)!)) Assert.NotNull(index[part]![1]);
+        Assert.Equal(Json(_folder.File(name), "model_index.json")["_class_name"]!.GetValue<string>(),
+            index["_class_name"]!.GetValue<string>());
+        foreach (var part in Directory.EnumerateDirectories(target).Select(path => Path.GetFileName(path)!))
+            Assert.NotNull(index[part]![1]);
 
         using var again = ModelLoader.Load(target, Half);
-        Assert.Equal(again.Tokenizer.EncodePadded("a red cat!"), ModelLoader.Load(_folder.File(name), Half with { Parts = ModelParts.TextEncoder }).Tokenizer.EncodePadded("a red cat!"));
+        Assert.Equal(again.Tokenizer.EncodePadded("a red cat!"),
+            ModelLoader.Load(_folder.File(name), Half with { Parts = ModelParts.TextEncoder }).Tokenizer.EncodePadded("a red cat!"));
         foreach (var file in Directory.EnumerateFiles(_folder.File(name), "*.safetensors", SearchOption.AllDirectories))
             AssertSameWeights(_folder.File(name), target, Path.GetRelativePath(_folder.File(name), file));
     }
@@ -160,11 +169,14 @@ public sealed class DiffusersFolderTests : IDisposable
     public void SaveAs_TorchWeights_LoadAgain()
     {
         var source = Complete("tiny-sd15");
-        using (var model = ModelLoader.Load(source, Half)) model.SaveAs(_folder.File("out"), new ModelSaveOptions { Format = ModelFormat.Diffusers });
+        using (var model = ModelLoader.Load(source, Half))
+            model.SaveAs(_folder.File("out"), new ModelSaveOptions { Format = ModelFormat.Diffusers });
         Assert.Equal(
-            StoredTensors.Of(Path.Combine(source, "unet/diffusion_pytorch_model.safetensors")), StoredTensors.Of(_folder.File("out", "unet", "diffusion_pytorch_model.bin")));
+            StoredTensors.Of(Path.Combine(source, "unet/diffusion_pytorch_model.safetensors")),
+                StoredTensors.Of(_folder.File("out", "unet", "diffusion_pytorch_model.bin")));
         Assert.True(File.Exists(_folder.File("out", "text_encoder", "pytorch_model.bin")));
-        using (var again = ModelLoader.Load(_folder.File("out"), Half)) again.SaveAs(_folder.File("third"), new ModelSaveOptions { MaxShardBytes = 1_500_000 });
+        using (var again = ModelLoader.Load(_folder.File("out"), Half))
+            again.SaveAs(_folder.File("third"), new ModelSaveOptions { MaxShardBytes = 1_500_000 });
 
         // As the input is, so is the output.
         Assert.Equal(3, Directory.EnumerateFiles(_folder.File("third", "unet"), "*-of-00003.bin").Count());
@@ -217,5 +229,6 @@ public sealed class DiffusersFolderTests : IDisposable
     }
 
     private static IEnumerable<string> Files(string folder) =>
-        Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)).Order(StringComparer.Ordinal);
+        Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path))
+            .Order(StringComparer.Ordinal);
 }

@@ -129,7 +129,8 @@ public sealed class ModelSaverFaultTests : IDisposable
         _model.SaveAs(_target);
         var weights = Path.Combine(_target, "unet", "diffusion_pytorch_model.safetensors");
         var before = StoredTensors.Of(weights);
-        using (var mapped = ModelLoader.Load(_target, new ModelLoadOptions { WeightType = ScalarType.Float16, Storage = Tensors.WeightStorage.Mapped }))
+        using (var mapped = ModelLoader.Load(
+            _target, new ModelLoadOptions { WeightType = ScalarType.Float16, Storage = Tensors.WeightStorage.Mapped }))
         {
             mapped.SaveAs(_target);
             mapped.SaveAs(_target);
@@ -142,9 +143,13 @@ public sealed class ModelSaverFaultTests : IDisposable
     public void Check_ReportsWithoutWriting()
     {
         Assert.Empty(ModelSaver.Check(_target));
-        Assert.Contains("a file stands", Assert.Single(ModelSaver.Check(Path.Combine(_folder.File("tiny-sd15"), "model_index.json"), sourceFormat: ModelFormat.Diffusers)).Rule);
-        Assert.Contains("does not fit", Assert.Single(ModelSaver.Check(_target + ".ckpt", new ModelSaveOptions { Format = ModelFormat.Safetensors })).Rule);
-        Assert.Contains("misleads", Assert.Single(ModelSaver.Check(_target + ".ckpt", new ModelSaveOptions { Format = ModelFormat.Diffusers })).Rule);
+        Assert.Contains("a file stands",
+            Assert.Single(ModelSaver.Check(
+            Path.Combine(_folder.File("tiny-sd15"), "model_index.json"), sourceFormat: ModelFormat.Diffusers)).Rule);
+        Assert.Contains("does not fit",
+            Assert.Single(ModelSaver.Check(_target + ".ckpt", new ModelSaveOptions { Format = ModelFormat.Safetensors })).Rule);
+        Assert.Contains("misleads", Assert.Single(
+            ModelSaver.Check(_target + ".ckpt", new ModelSaveOptions { Format = ModelFormat.Diffusers })).Rule);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.File("target")));
     }
 

@@ -47,8 +47,10 @@ public sealed class SingleFileSavingTests : IDisposable
         {
             model.SaveAs(path, new ModelSaveOptions
             {
-                Author = "A. Painter", Description = "frogs", License = "CC0", Tags = "frog, green", UsageHint = "say frog", TriggerPhrase = "sls frog", MergedFrom = "a, b",
-                Thumbnail = picture, Resolution = (640, 448), Metadata = new Dictionary<string, string> { ["ss_steps"] = "100" }, VaePrecision = ScalarType.Float32,
+                Author = "A. Painter", Description = "frogs", License = "CC0", Tags = "frog, green", UsageHint = "say frog",
+                TriggerPhrase = "sls frog", MergedFrom = "a, b",
+                Thumbnail = picture, Resolution = (640, 448), Metadata = new Dictionary<string, string> { ["ss_steps"] = "100" },
+                VaePrecision = ScalarType.Float32,
                 Clock = new FixedClock(),
             });
         }
@@ -58,9 +60,12 @@ public sealed class SingleFileSavingTests : IDisposable
         {
             ["format"] = "pt", ["ss_steps"] = "100",
             ["modelspec.sai_model_spec"] = "1.0.1", ["modelspec.architecture"] = "stable-diffusion-v2-768-v",
-            ["modelspec.implementation"] = "https://github.com/Stability-AI/generative-models", ["modelspec.title"] = "frog", ["modelspec.author"] = "A. Painter",
-            ["modelspec.description"] = "frogs", ["modelspec.license"] = "CC0", ["modelspec.tags"] = "frog, green", ["modelspec.usage_hint"] = "say frog",
-            ["modelspec.trigger_phrase"] = "sls frog", ["modelspec.merged_from"] = "a, b", ["modelspec.thumbnail"] = "data:image/png;base64,iVBORw==",
+            ["modelspec.implementation"] = "https://github.com/Stability-AI/generative-models", ["modelspec.title"] = "frog",
+            ["modelspec.author"] = "A. Painter",
+            ["modelspec.description"] = "frogs", ["modelspec.license"] = "CC0", ["modelspec.tags"] = "frog, green",
+            ["modelspec.usage_hint"] = "say frog",
+            ["modelspec.trigger_phrase"] = "sls frog", ["modelspec.merged_from"] = "a, b",
+            ["modelspec.thumbnail"] = "data:image/png;base64,iVBORw==",
             ["modelspec.resolution"] = "640x448", ["modelspec.date"] = "2026-01-02T03:04:05", ["modelspec.prediction_type"] = "v",
             ["modelspec.unet_dtype"] = "float16", ["modelspec.vae_dtype"] = "float32",
         };
@@ -78,7 +83,8 @@ public sealed class SingleFileSavingTests : IDisposable
     public void SaveAs_NumbersBeyondFloat16_AreCountedInANote(string path, string name)
     {
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder));
-        Assert.Empty(model.SaveAs(_folder.File("plain" + Path.GetExtension(path)), new ModelSaveOptions { Precision = ScalarType.Float16 }).Notes);
+        Assert.Empty(model.SaveAs(_folder.File("plain" + Path.GetExtension(path)),
+            new ModelSaveOptions { Precision = ScalarType.Float16 }).Notes);
         using (no_grad())
         {
             var weight = model.Vae.state_dict()["post_quant_conv.weight"];
@@ -87,16 +93,19 @@ public sealed class SingleFileSavingTests : IDisposable
         }
 
         var note = Assert.Single(model.SaveAs(_folder.File(path), new ModelSaveOptions { Precision = ScalarType.Float16 }).Notes);
-        Assert.StartsWith($"3 numbers in 1 float16 tensors are infinite, as float16 ends at 65504: {name} (3).", note, StringComparison.Ordinal);
+        Assert.StartsWith($"3 numbers in 1 float16 tensors are infinite, as float16 ends at 65504: {name} (3).", note,
+            StringComparison.Ordinal);
         Assert.Contains(nameof(ModelSaveOptions.VaePrecision), note, StringComparison.Ordinal);
-        Assert.Empty(model.SaveAs(_folder.File("b" + path), new ModelSaveOptions { Precision = ScalarType.Float16, VaePrecision = ScalarType.BFloat16 }).Notes);
+        Assert.Empty(model.SaveAs(_folder.File("b" + path),
+            new ModelSaveOptions { Precision = ScalarType.Float16, VaePrecision = ScalarType.BFloat16 }).Notes);
     }
 
     [Fact]
     public void SaveAs_WithoutMetadata_HasNone()
     {
         var path = _folder.File("model.safetensors");
-        using (var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half)) model.SaveAs(path, new ModelSaveOptions { WriteMetadata = false });
+        using (var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half))
+            model.SaveAs(path, new ModelSaveOptions { WriteMetadata = false });
         using var file = SafetensorsFile.Open(path);
         Assert.Equal(["format"], file.Metadata.Keys);
     }
@@ -111,7 +120,7 @@ public sealed class SingleFileSavingTests : IDisposable
         foreach (var info in file.Tensors)
         {
             var expected = info.Name.EndsWith("position_ids", StringComparison.Ordinal) ? TensorDType.I64
-                : info.Name.StartsWith(PartLayout.Sd1TextPrefix, StringComparison.Ordinal) ? TensorDType.F32 : TensorDType.BF16;
+                : info.Name.StartsWith(KeyMap.Sd1TextPrefix, StringComparison.Ordinal) ? TensorDType.F32 : TensorDType.BF16;
             Assert.Equal((info.Name, expected), (info.Name, info.DType));
         }
     }
@@ -120,7 +129,8 @@ public sealed class SingleFileSavingTests : IDisposable
     public void SaveAs_Ckpt_CountsEpochsAndSteps()
     {
         var path = _folder.File("model.ckpt");
-        using (var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half)) model.SaveAs(path, new ModelSaveOptions { Epochs = 3, Steps = 120 });
+        using (var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half))
+            model.SaveAs(path, new ModelSaveOptions { Epochs = 3, Steps = 120 });
         using var file = TorchFile.Open(path);
         Assert.Equal((3L, 120L), (file.Epoch, file.GlobalStep));
         Assert.NotSame(file.Root, file.StateDictionary);
@@ -136,8 +146,10 @@ public sealed class SingleFileSavingTests : IDisposable
         var saved = model.SaveAs(path);
         Assert.Equal([path, _folder.File("model.yaml")], saved.Files);
 
-        using var checkpoint = SingleFileCheckpoint.Open(path, new SingleFileOptions { TextEncoder = ((ClipTextModel)model.TextEncoder).Options });
-        Assert.Equal((ModelVersion.Sd2, prediction, 8), (checkpoint.Version, checkpoint.Details.Prediction, checkpoint.UNet.Options.NormNumGroups));
+        using var checkpoint = SingleFileCheckpoint.Open(
+            path, new SingleFileOptions { TextEncoder = ((ClipTextModel)model.TextEncoder).Options });
+        Assert.Equal((ModelVersion.Sd2, prediction, 8),
+            (checkpoint.Version, checkpoint.Details.Prediction, checkpoint.UNet.Options.NormNumGroups));
     }
 
     [Theory]
@@ -207,20 +219,26 @@ public sealed class SingleFileSavingTests : IDisposable
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half);
         Assert.Contains("this is a folder", Assert.Throws<InvalidOptionsException>(() => model.SaveAs(_folder.Folder("x.ckpt"))).Message);
         File.WriteAllText(_folder.File("model.safetensors"), "old");
-        var fault = Assert.Throws<InvalidOptionsException>(() => model.SaveAs(_folder.File("model.safetensors"), new ModelSaveOptions { Overwrite = false }));
+        var fault = Assert.Throws<InvalidOptionsException>(() =>
+            model.SaveAs(_folder.File("model.safetensors"), new ModelSaveOptions { Overwrite = false }));
         Assert.Contains("such a file already", fault.Message);
         Assert.Equal("old", File.ReadAllText(_folder.File("model.safetensors")));
     }
 
     private static bool IsUnused(string name) =>
-        name.Contains(".resblocks.23.", StringComparison.Ordinal) || name is "cond_stage_model.model.text_projection" || name.EndsWith(".logit_scale", StringComparison.Ordinal);
+        name.Contains(".resblocks.23.", StringComparison.Ordinal) || name is "cond_stage_model.model.text_projection"
+            || name.EndsWith(".logit_scale", StringComparison.Ordinal);
 
-    /// <summary>The tensors of the reference's file, but for the buffers of the noise schedule, which come with a single file only.</summary>
+    /// <summary>The tensors of the reference's file, but for the buffers of the noise schedule, which come with a single file
+    /// only.</summary>
     private static Dictionary<string, string> Reference(string name)
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("models", "single-files.json")));
-        return json.RootElement.GetProperty(name).GetProperty("tensors").EnumerateArray().Where(row => row[0].GetString()!.Contains('.', StringComparison.Ordinal)).ToDictionary(
-            row => row[0].GetString()!, row => $"{row[1].GetString()} [{string.Join(", ", row[2].EnumerateArray().Select(size => size.GetInt64()))}] {row[3].GetString()}");
+        return json.RootElement.GetProperty(name).GetProperty("tensors").EnumerateArray()
+            .Where(row => row[0].GetString()!.Contains('.', StringComparison.Ordinal)).ToDictionary(
+            row => row[0].GetString()!, row =>
+                $"{row[1].GetString()} [{string.Join(", ", row[2].EnumerateArray().Select(size => size.GetInt64()))}] "
+                    + $"{row[3].GetString()}");
     }
 
     private sealed class FixedClock : TimeProvider

@@ -11,7 +11,8 @@ internal static class StoredTensors
     {
         using var file = TensorFile.Open(path);
         return [.. file.Tensors.Select(info => (Name: rename is null ? info.Name : rename(info.Name), Content: Content(file, info)))
-            .Where(entry => entry.Name is not null).Select(entry => (entry.Name!, entry.Content)).OrderBy(entry => entry.Item1, StringComparer.Ordinal)];
+            .Where(entry => entry.Name is not null).Select(entry => (entry.Name!, entry.Content))
+                .OrderBy(entry => entry.Item1, StringComparer.Ordinal)];
     }
 
     private static string Content(ITensorFile file, TensorInfo info)

@@ -24,7 +24,8 @@ internal sealed class MemoryTensorFile : ITensorFile
     public static MemoryTensorFile Published(string model, params string[] parts)
     {
         var file = new MemoryTensorFile();
-        foreach (var row in parts.SelectMany(part => RealModelKeys.Rows(model, part)).DistinctBy(row => row.FileName)) file.Add(row.FileName, row.FileShape);
+        foreach (var row in parts.SelectMany(part => RealModelKeys.Rows(model, part)).DistinctBy(row => row.FileName))
+            file.Add(row.FileName, row.FileShape);
         return file;
     }
 

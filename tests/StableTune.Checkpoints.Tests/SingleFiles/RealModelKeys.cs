@@ -27,19 +27,20 @@ internal static class RealModelKeys
 
     /// <summary>Names of today and of diffusers before 0.17.</summary>
     public static IReadOnlyList<(string Today, string Old)> OldVaeNames(string model) =>
-        [.. Models.Value.GetProperty(model).GetProperty("vae_legacy_names").EnumerateArray().Select(row => (row[0].GetString()!, row[1].GetString()!))];
+        [.. Models.Value.GetProperty(model).GetProperty("vae_legacy_names").EnumerateArray()
+            .Select(row => (row[0].GetString()!, row[1].GetString()!))];
 
     /// <summary>The layouts that the published architectures have.</summary>
-    public static PartLayout Layout(string model, string part) => (model, part) switch
+    public static KeyMap Layout(string model, string part) => (model, part) switch
     {
-        ("sd15", "unet") => PartLayout.UNet(UNetOptions.Sd15),
-        ("sd21", "unet") => PartLayout.UNet(UNetOptions.Sd21),
-        ("sdxl", "unet") => PartLayout.UNet(UNetOptions.Sdxl),
-        (_, "vae") => PartLayout.Vae(VaeOptions.Sd15),
-        ("sd15", "text_encoder") => PartLayout.ClipText(ClipTextOptions.Sd15),
-        ("sd21", "text_encoder") => PartLayout.OpenClipText(ClipTextOptions.Sd21),
-        ("sdxl", "text_encoder") => PartLayout.ClipText(ClipTextOptions.Sd15, PartLayout.SdxlTextPrefix),
-        ("sdxl", "text_encoder_2") => PartLayout.OpenClipText(ClipTextOptions.SdxlSecond, PartLayout.SdxlText2Prefix),
+        ("sd15", "unet") => KeyMap.UNet(UNetOptions.Sd15),
+        ("sd21", "unet") => KeyMap.UNet(UNetOptions.Sd21),
+        ("sdxl", "unet") => KeyMap.UNet(UNetOptions.Sdxl),
+        (_, "vae") => KeyMap.Vae(VaeOptions.Sd15),
+        ("sd15", "text_encoder") => KeyMap.ClipText(ClipTextOptions.Sd15),
+        ("sd21", "text_encoder") => KeyMap.OpenClipText(ClipTextOptions.Sd21),
+        ("sdxl", "text_encoder") => KeyMap.ClipText(ClipTextOptions.Sd15, KeyMap.SdxlTextPrefix),
+        ("sdxl", "text_encoder_2") => KeyMap.OpenClipText(ClipTextOptions.SdxlSecond, KeyMap.SdxlText2Prefix),
         _ => throw new ArgumentException($"no such part: {model} {part}"),
     };
 

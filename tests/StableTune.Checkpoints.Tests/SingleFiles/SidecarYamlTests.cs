@@ -43,12 +43,18 @@ public sealed class SidecarYamlTests : IDisposable
     [Fact]
     public void Open_YamlElsewhere_IsReadWhenNamed()
     {
-        File.WriteAllText(_folder.File("other.yaml"), "model: {params: {parameterization: v, linear_start: 0.001, linear_end: 2e-2, timesteps: 900, scale_factor: 0.2, unet_config: {params: {num_head_channels: 32, norm_num_groups: 16}}, first_stage_config: {params: {ddconfig: {norm_num_groups: 8}}}}}");
-        using var checkpoint = SingleFileCheckpoint.Open(MemoryTensorFile.Published("sd21", "unet", "vae"), new SingleFileOptions { YamlPath = _folder.File("other.yaml") });
+        File.WriteAllText(_folder.File("other.yaml"),
+            "model: {params: {parameterization: v, linear_start: 0.001, linear_end: 2e-2, timesteps: 900, scale_factor: 0.2, "
+                + "unet_config: {params: {num_head_channels: 32, norm_num_groups: 16}}, first_stage_config: {params: {ddconfig: "
+                    + "{norm_num_groups: 8}}}}}");
+        using var checkpoint = SingleFileCheckpoint.Open(
+            MemoryTensorFile.Published("sd21", "unet", "vae"), new SingleFileOptions { YamlPath = _folder.File("other.yaml") });
 
         Assert.Equal([10, 20, 40, 40], checkpoint.UNet.Options.AttentionHeads);
-        Assert.Equal((16, 8, 0.2), (checkpoint.UNet.Options.NormNumGroups, checkpoint.Vae!.Options.NormNumGroups, checkpoint.Vae.Options.ScalingFactor));
-        Assert.Equal((0.001, 0.02, 900), (checkpoint.Scheduler.BetaStart, checkpoint.Scheduler.BetaEnd, checkpoint.Scheduler.TrainTimesteps));
+        Assert.Equal((16, 8, 0.2), (checkpoint.UNet.Options.NormNumGroups, checkpoint.Vae!.Options.NormNumGroups,
+            checkpoint.Vae.Options.ScalingFactor));
+        Assert.Equal((0.001, 0.02, 900),
+            (checkpoint.Scheduler.BetaStart, checkpoint.Scheduler.BetaEnd, checkpoint.Scheduler.TrainTimesteps));
     }
 
     [Theory]
@@ -98,10 +104,12 @@ public sealed class SidecarYamlTests : IDisposable
     public void Open_DeeplyNestedYaml_IsRefused() => AssertRefused(new string('[', 5000) + new string(']', 5000), "more than 64 deep");
 
     [Fact]
-    public void Open_DeeplyIndentedYaml_IsRefused() => AssertRefused(string.Concat(Enumerable.Range(0, 200).Select(depth => new string(' ', depth) + "a:\n")), "more than 64 deep");
+    public void Open_DeeplyIndentedYaml_IsRefused() =>
+        AssertRefused(string.Concat(Enumerable.Range(0, 200).Select(depth => new string(' ', depth) + "a:\n")), "more than 64 deep");
 
     [Fact]
-    public void Open_YamlOfTooManyValues_IsRefused() => AssertRefused(string.Concat(Enumerable.Range(0, 6000).Select(i => $"k{i}: 1\n")), "more than 10000 values");
+    public void Open_YamlOfTooManyValues_IsRefused() =>
+        AssertRefused(string.Concat(Enumerable.Range(0, 6000).Select(i => $"k{i}: 1\n")), "more than 10000 values");
 
     [Fact]
     public void Open_HugeYaml_IsRefused() => AssertRefused(new string('#', 300_000), "300000 bytes");
@@ -110,7 +118,8 @@ public sealed class SidecarYamlTests : IDisposable
     public void Open_MissingYaml_IsRefusedWhenNamed()
     {
         var path = _folder.File("missing.yaml");
-        Assert.Equal(path, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(MemoryTensorFile.Published("sd21", "unet"), new SingleFileOptions { YamlPath = path })).Path);
+        Assert.Equal(path, Assert.Throws<InvalidFileException>(() =>
+            SingleFileCheckpoint.Open(MemoryTensorFile.Published("sd21", "unet"), new SingleFileOptions { YamlPath = path })).Path);
     }
 
     [Theory]
@@ -121,7 +130,8 @@ public sealed class SidecarYamlTests : IDisposable
         using var checkpoint = Open(SidecarYamlWriter.Text(prediction, UNetOptions.Sd21, VaeOptions.Sd15));
         Assert.Equal(prediction, checkpoint.Details.Prediction);
         Assert.Equal(UNetOptions.Sd21.AttentionHeads, checkpoint.UNet.Options.AttentionHeads);
-        Assert.Equal(SchedulerOptions.Sd21 with { PredictionType = prediction == ModelPrediction.V ? "v_prediction" : "epsilon" }, checkpoint.Scheduler);
+        Assert.Equal(SchedulerOptions.Sd21 with { Prediction = prediction },
+            checkpoint.Scheduler);
     }
 
     [Fact]
@@ -130,25 +140,30 @@ public sealed class SidecarYamlTests : IDisposable
         var text = SidecarYamlWriter.Text(ModelPrediction.V, UNetOptions.Sd21, VaeOptions.Sd15);
         foreach (var line in (string[])
         [
-            "parameterization: \"v\"", "use_fp16: true", "in_channels: 4", "model_channels: 320", "attention_resolutions: [4, 2, 1]", "channel_mult: [1, 2, 4, 4]",
-            "num_head_channels: 64", "use_linear_in_transformer: true", "transformer_depth: 1", "context_dim: 1024", "scale_factor: 0.18215", "ch_mult: [1, 2, 4, 4]",
+            "parameterization: \"v\"", "use_fp16: true", "in_channels: 4", "model_channels: 320", "attention_resolutions: [4, 2, 1]",
+                "channel_mult: [1, 2, 4, 4]",
+            "num_head_channels: 64", "use_linear_in_transformer: true", "transformer_depth: 1", "context_dim: 1024",
+                "scale_factor: 0.18215", "ch_mult: [1, 2, 4, 4]",
             "target: ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder", "layer: \"penultimate\"",
         ])
             Assert.Contains(line + "\n", text, StringComparison.Ordinal);
         Assert.DoesNotContain("norm_num_groups", text, StringComparison.Ordinal);
-        Assert.DoesNotContain("parameterization", SidecarYamlWriter.Text(ModelPrediction.Epsilon, UNetOptions.Sd21, VaeOptions.Sd15), StringComparison.Ordinal);
+        Assert.DoesNotContain("parameterization", SidecarYamlWriter.Text(ModelPrediction.Epsilon, UNetOptions.Sd21, VaeOptions.Sd15),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Text_OfATinySd1Model_TellsHeadsAndGroups()
     {
-        var text = SidecarYamlWriter.Text(ModelPrediction.Epsilon, UNetOptions.Tiny, VaeOptions.Tiny, SchedulerOptions.Sd15, ModelVersion.Sd1);
+        var text = SidecarYamlWriter.Text(
+            ModelPrediction.Epsilon, UNetOptions.Tiny, VaeOptions.Tiny, SchedulerOptions.Sd15, ModelVersion.Sd1);
         Assert.Contains("num_heads: 8\n", text, StringComparison.Ordinal);
         Assert.Contains("norm_num_groups: 8\n", text, StringComparison.Ordinal);
         Assert.EndsWith("target: ldm.modules.encoders.modules.FrozenCLIPEmbedder\n", text, StringComparison.Ordinal);
     }
 
-    private void AssertRefused(string yaml, string expected) => Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => Open(yaml)).Fault, StringComparison.Ordinal);
+    private void AssertRefused(string yaml, string expected) =>
+        Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => Open(yaml)).Fault, StringComparison.Ordinal);
 
     private SingleFileCheckpoint Open(string yaml) => SingleFileCheckpoint.Open(Sd21(yaml));
 

@@ -37,7 +37,8 @@ public sealed class SingleFileBadInputTests
     [InlineData("a language model", "transformer.h.0.attn.c_attn.weight", "transformer.wte.weight")]
     [InlineData("a language model", "model.layers.0.self_attn.q_proj.weight", "lm_head.weight")]
     [InlineData("an upscaler", "model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight")]
-    [InlineData("the refiner of Stable Diffusion XL", "conditioner.embedders.0.model.ln_final.weight", "model.diffusion_model.input_blocks.0.0.weight")]
+    [InlineData("the refiner of Stable Diffusion XL", "conditioner.embedders.0.model.ln_final.weight",
+        "model.diffusion_model.input_blocks.0.0.weight")]
     [InlineData("no Stable Diffusion model: 'model.diffusion_model.input_blocks.0.0.weight' is missing", "first.second.third", "fourth")]
     public void Open_AnotherKindOfFile_SaysWhatItIs(string expected, params string[] names)
     {
@@ -52,13 +53,15 @@ public sealed class SingleFileBadInputTests
 
     [Fact]
     public void Open_NoTensors_SaysSo() =>
-        Assert.Contains("holds no tensors", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(new MemoryTensorFile())).Fault, StringComparison.Ordinal);
+        Assert.Contains("holds no tensors",
+            Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(new MemoryTensorFile())).Fault, StringComparison.Ordinal);
 
     [Fact]
     public void Open_AdapterOfTheFixtures_IsRecognised()
     {
         var file = Directory.EnumerateFiles(Fixtures.Path("networks", "lora_files"), "*.safetensors").Order(StringComparer.Ordinal).First();
-        Assert.Contains("a LoRA or another adapter", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Fault, StringComparison.Ordinal);
+        Assert.Contains("a LoRA or another adapter", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Fault,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -66,7 +69,8 @@ public sealed class SingleFileBadInputTests
     [InlineData("unet/diffusion_pytorch_model.safetensors", "the UNet alone")]
     [InlineData("text_encoder/model.safetensors", "a text encoder alone")]
     public void Open_PartOfAFolder_IsRecognised(string part, string expected) => Assert.Contains(
-        expected, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(Fixtures.Path("models", "tiny-sd15", part))).Fault, StringComparison.Ordinal);
+        expected, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(Fixtures.Path("models", "tiny-sd15", part))).Fault,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("model.diffusion_model.out.2.weight")]
@@ -83,7 +87,8 @@ public sealed class SingleFileBadInputTests
     [Fact]
     public void Open_WithoutOtherTensors_ListsThemWhenTheyAreLookedFor()
     {
-        string[] missing = ["model.diffusion_model.input_blocks.1.0.in_layers.0.bias", "model.diffusion_model.output_blocks.3.1.norm.weight"];
+        string[] missing = ["model.diffusion_model.input_blocks.1.0.in_layers.0.bias",
+            "model.diffusion_model.output_blocks.3.1.norm.weight"];
         using var checkpoint = SingleFileCheckpoint.Open(Sd15().Remove(missing.Contains));
         using var skip = LayerInitialization.Skip(META);
         using var module = new UNet2DConditionModel(checkpoint.UNet.Options);
@@ -99,7 +104,8 @@ public sealed class SingleFileBadInputTests
         using var checkpoint = SingleFileCheckpoint.Open(Sd15().Replace("model.diffusion_model.out.0.weight", 321));
         using var skip = LayerInitialization.Skip(META);
         using var module = new UNet2DConditionModel(checkpoint.UNet.Options);
-        Assert.Equal(["conv_norm_out.weight"], ModuleWeights.Compare(module, new WeightFile(checkpoint.UNet.Weights)).Mismatched.Select(mismatch => mismatch.Name));
+        Assert.Equal(["conv_norm_out.weight"],
+            ModuleWeights.Compare(module, new WeightFile(checkpoint.UNet.Weights)).Mismatched.Select(mismatch => mismatch.Name));
     }
 
     [Theory]
@@ -121,13 +127,15 @@ public sealed class SingleFileBadInputTests
     {
         const string Name = "cond_stage_model.model.transformer.resblocks.3.attn.in_proj_weight";
         var file = MemoryTensorFile.Published("sd21", "unet", "text_encoder").Replace(Name, 3071, 1024);
-        Assert.Contains(Name, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file, new SingleFileOptions { Prediction = ModelPrediction.V })).Fault, StringComparison.Ordinal);
+        Assert.Contains(Name, Assert.Throws<InvalidFileException>(() =>
+            SingleFileCheckpoint.Open(file, new SingleFileOptions { Prediction = ModelPrediction.V })).Fault, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Open_TwoNamesForOneTensor_NamesBoth()
     {
-        const string New = "cond_stage_model.transformer.text_model.final_layer_norm.weight", Old = "cond_stage_model.transformer.final_layer_norm.weight";
+        const string New = "cond_stage_model.transformer.text_model.final_layer_norm.weight",
+            Old = "cond_stage_model.transformer.final_layer_norm.weight";
         var fault = Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(Sd15().Add(Old, 768)));
         Assert.Contains(New, fault.Fault, StringComparison.Ordinal);
         Assert.Contains(Old, fault.Fault, StringComparison.Ordinal);
@@ -143,13 +151,15 @@ public sealed class SingleFileBadInputTests
     public void Open_BlocksMissing_SaysWhatIsWrong(string prefix, string expected)
     {
         var file = Sd15().Remove(name => name.StartsWith(prefix, StringComparison.Ordinal));
-        Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Fault, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Fault,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Open_VersionAgainstTheTextEncoder_IsRefused()
     {
-        var fault = Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(Sd15(), new SingleFileOptions { Version = ModelVersion.Sd2 }));
+        var fault = Assert.Throws<InvalidFileException>(() =>
+            SingleFileCheckpoint.Open(Sd15(), new SingleFileOptions { Version = ModelVersion.Sd2 }));
         Assert.Contains("Stable Diffusion 1.x", fault.Fault, StringComparison.Ordinal);
         Assert.Contains("the option Version is Sd2", fault.Fault, StringComparison.Ordinal);
     }
@@ -157,8 +167,10 @@ public sealed class SingleFileBadInputTests
     [Fact]
     public void Open_UncommonContextWithoutTextEncoder_AsksForTheVersion()
     {
-        var file = MemoryTensorFile.Published("sd15", "unet").Replace("model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1280, 640);
-        Assert.Contains("the option Version", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Remedy, StringComparison.Ordinal);
+        var file = MemoryTensorFile.Published("sd15", "unet")
+            .Replace("model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1280, 640);
+        Assert.Contains("the option Version", Assert.Throws<InvalidFileException>(() => SingleFileCheckpoint.Open(file)).Remedy,
+            StringComparison.Ordinal);
         using var checkpoint = SingleFileCheckpoint.Open(file, new SingleFileOptions { Version = ModelVersion.Sd1 });
         Assert.Equal((ModelVersion.Sd1, 640), (checkpoint.Version, checkpoint.UNet.Options.CrossAttentionDim));
     }
@@ -166,9 +178,11 @@ public sealed class SingleFileBadInputTests
     [Fact]
     public void Open_ImpossibleOptions_ListsThem()
     {
-        var options = new SingleFileOptions { Version = (ModelVersion)9, ConfigurationPath = "/nowhere", UNet = UNetOptions.Sd15 with { InChannels = 0 } };
+        var options = new SingleFileOptions { Version = (ModelVersion)9, ConfigurationPath = "/nowhere",
+            UNet = UNetOptions.Sd15 with { InChannels = 0 } };
         var problems = Assert.Throws<InvalidOptionsException>(() => SingleFileCheckpoint.Open(Sd15(), options)).Problems;
-        Assert.Equal(["SingleFileOptions.Version", "SingleFileOptions.ConfigurationPath", "UNetOptions.InChannels"], problems.Select(problem => problem.Option));
+        Assert.Equal(["SingleFileOptions.Version", "SingleFileOptions.ConfigurationPath", "UNetOptions.InChannels"],
+            problems.Select(problem => problem.Option));
     }
 
     [Fact]
@@ -198,8 +212,10 @@ public sealed class SingleFileBadInputTests
             {
                 var (name, shape) = (info.Name, info.Shape.ToArray());
                 if (random.Next(200) == 0) continue;
-                if (random.Next(200) == 0) name = name[..random.Next(name.Length)] + random.Next(20) + "." + name[random.Next(name.Length)..];
-                if (random.Next(200) == 0 && shape.Length > 0) shape[random.Next(shape.Length)] = random.Next(5) switch { 0 => 0, 1 => 1, 2 => 1L << 30, 3 => shape[0] + 1, _ => 96 };
+                if (random.Next(200) == 0)
+                    name = name[..random.Next(name.Length)] + random.Next(20) + "." + name[random.Next(name.Length)..];
+                if (random.Next(200) == 0 && shape.Length > 0)
+                    shape[random.Next(shape.Length)] = random.Next(5) switch { 0 => 0, 1 => 1, 2 => 1L << 30, 3 => shape[0] + 1, _ => 96 };
                 if (random.Next(400) == 0) shape = [.. shape.Skip(1)];
                 if (!file.TryGet(name, out _)) file.Add(name, shape);
             }

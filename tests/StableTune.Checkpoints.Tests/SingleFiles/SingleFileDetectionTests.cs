@@ -51,7 +51,8 @@ public sealed class SingleFileDetectionTests
     [Fact]
     public void Open_PublishedSdxl_FindsItsArchitecture()
     {
-        using var checkpoint = Open(MemoryTensorFile.Published("sdxl", "unet", "vae", "text_encoder", "text_encoder_2").Add("conditioner.embedders.1.model.logit_scale"));
+        using var checkpoint = Open(MemoryTensorFile.Published("sdxl", "unet", "vae", "text_encoder", "text_encoder_2")
+            .Add("conditioner.embedders.1.model.logit_scale"));
 
         Assert.Equal((ModelVersion.Sdxl, ModelPrediction.Epsilon), (checkpoint.Version, checkpoint.Details.Prediction));
         AssertSame(UNetOptions.Sdxl, checkpoint.UNet.Options);
@@ -82,7 +83,8 @@ public sealed class SingleFileDetectionTests
     [InlineData(7, ModelKind.Other)]
     public void Open_OtherInputChannels_AreReported(int channels, ModelKind expected)
     {
-        using var checkpoint = Open(MemoryTensorFile.Published("sd15", "unet").Replace("model.diffusion_model.input_blocks.0.0.weight", 320, channels, 3, 3));
+        using var checkpoint = Open(MemoryTensorFile.Published("sd15", "unet")
+            .Replace("model.diffusion_model.input_blocks.0.0.weight", 320, channels, 3, 3));
 
         Assert.Equal((channels, expected), (checkpoint.UNet.Options.InChannels, checkpoint.Details.Kind));
     }
@@ -107,7 +109,8 @@ public sealed class SingleFileDetectionTests
 
         Assert.Equal(ModelPrediction.V, checkpoint.Details.Prediction);
         Assert.Contains(mark, checkpoint.Details.PredictionOrigin, StringComparison.Ordinal);
-        Assert.Equal(("v_prediction", spacing, zeroSnr), (checkpoint.Scheduler.PredictionType, checkpoint.Scheduler.TimestepSpacing, checkpoint.Scheduler.RescaleBetasZeroSnr));
+        Assert.Equal((ModelPrediction.V, spacing, zeroSnr),
+            (checkpoint.Scheduler.Prediction, checkpoint.Scheduler.TimestepSpacing, checkpoint.Scheduler.RescaleBetasZeroSnr));
         Assert.Equal([mark], checkpoint.Carried.Select(info => info.Name));
         Assert.Equal(["The file lacks a VAE."], checkpoint.Details.Notes);
     }
@@ -125,7 +128,8 @@ public sealed class SingleFileDetectionTests
 
         Assert.Equal((expected, "from " + key), (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
         // The 512 pixel model neither overflows nor is made for 96 latent pixels.
-        Assert.Equal(expected == ModelPrediction.V ? (96, true) : (64, false), (checkpoint.UNet.Options.SampleSize, checkpoint.UNet.Options.UpcastAttention));
+        Assert.Equal(expected == ModelPrediction.V ? (96, true) : (64, false),
+            (checkpoint.UNet.Options.SampleSize, checkpoint.UNet.Options.UpcastAttention));
     }
 
     [Fact]
@@ -141,7 +145,8 @@ public sealed class SingleFileDetectionTests
     [InlineData(5)]
     public void Open_Sd2ForInpaintingOrDepth_PredictsNoise(int channels)
     {
-        using var checkpoint = Open(MemoryTensorFile.Published("sd21", "unet").Replace("model.diffusion_model.input_blocks.0.0.weight", 320, channels, 3, 3));
+        using var checkpoint = Open(MemoryTensorFile.Published("sd21", "unet")
+            .Replace("model.diffusion_model.input_blocks.0.0.weight", 320, channels, 3, 3));
         Assert.Equal(ModelPrediction.Epsilon, checkpoint.Details.Prediction);
     }
 
@@ -151,14 +156,16 @@ public sealed class SingleFileDetectionTests
         var file = MemoryTensorFile.Published("sd21", "unet", "text_encoder");
         file.Texts["modelspec.prediction_type"] = "v";
         using var checkpoint = Open(file, new SingleFileOptions { Prediction = ModelPrediction.Epsilon });
-        Assert.Equal((ModelPrediction.Epsilon, "from the option Prediction"), (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
+        Assert.Equal((ModelPrediction.Epsilon, "from the option Prediction"),
+            (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
     }
 
     [Fact]
     public void Open_OldTextEncoderNames_FindsTheSame()
     {
         var file = MemoryTensorFile.Published("sd15", "unet");
-        foreach (var row in RealModelKeys.Rows("sd15", "text_encoder")) file.Add(row.FileName.Replace("text_model.", "", StringComparison.Ordinal), row.FileShape);
+        foreach (var row in RealModelKeys.Rows("sd15", "text_encoder"))
+            file.Add(row.FileName.Replace("text_model.", "", StringComparison.Ordinal), row.FileShape);
         using var checkpoint = Open(file);
         AssertSame(ClipTextOptions.Sd15, checkpoint.TextEncoder!.Options);
         Assert.Equal(RealModelKeys.Rows("sd15", "text_encoder").Select(row => row.Name).Order(StringComparer.Ordinal),
@@ -177,7 +184,8 @@ public sealed class SingleFileDetectionTests
     public void Open_ExtraTensors_AreNotedWithExamplesAndCarried()
     {
         var file = MemoryTensorFile.Published("sd15", "unet", "vae", "text_encoder")
-            .Add("betas", 1000).Add("model.diffusion_model.unknown.weight", 3).Add("model_ema.decay").Add("cond_stage_model.transformer.text_model.embeddings.position_ids", 1, 77);
+            .Add("betas", 1000).Add("model.diffusion_model.unknown.weight", 3).Add("model_ema.decay")
+                .Add("cond_stage_model.transformer.text_model.embeddings.position_ids", 1, 77);
         using var checkpoint = Open(file);
 
         Assert.Equal(
@@ -193,7 +201,8 @@ public sealed class SingleFileDetectionTests
     {
         using var checkpoint = Open(MemoryTensorFile.Published("sd15", "unet", "vae", "text_encoder").Add("betas", 1000));
         Assert.Equal(
-            "Stable Diffusion 1.x (from the names of its text encoder), epsilon prediction (as its generation does), single torch checkpoint: text_encoder F16, unet F16, vae F16",
+            "Stable Diffusion 1.x (from the names of its text encoder), epsilon prediction (as its generation does), single torch "
+                + "checkpoint: text_encoder F16, unet F16, vae F16",
             checkpoint.Details.ToString());
     }
 
@@ -205,7 +214,8 @@ public sealed class SingleFileDetectionTests
         Assert.True(file.IsDisposed);
     }
 
-    private static SingleFileCheckpoint Open(MemoryTensorFile file, SingleFileOptions? options = null) => SingleFileCheckpoint.Open(file, options);
+    private static SingleFileCheckpoint Open(MemoryTensorFile file, SingleFileOptions? options = null) =>
+        SingleFileCheckpoint.Open(file, options);
 
     // Lists are compared by content.
     private static void AssertSame<T>(T expected, T actual) => Assert.Equivalent(expected, actual, strict: true);

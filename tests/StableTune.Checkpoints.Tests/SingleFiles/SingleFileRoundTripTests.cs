@@ -19,7 +19,8 @@ public sealed class SingleFileRoundTripTests
     {
         using var file = SafetensorsFile.Open(FixtureModels.SingleFile(name));
         var expected = Expected(name);
-        Assert.Equal(expected.Keys.Except(Buffers).Order(StringComparer.Ordinal), file.Tensors.Select(info => info.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(expected.Keys.Except(Buffers).Order(StringComparer.Ordinal),
+            file.Tensors.Select(info => info.Name).Order(StringComparer.Ordinal));
         foreach (var info in file.Tensors)
         {
             var (type, shape, hash) = expected[info.Name];
@@ -50,7 +51,8 @@ public sealed class SingleFileRoundTripTests
     public void Open_WithConfigurationFolder_UsesIt(string name, ModelVersion version, ModelPrediction prediction, string source)
     {
         using var checkpoint = Open(name);
-        Assert.Equal((version, prediction, source), (checkpoint.Version, checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
+        Assert.Equal((version, prediction, source),
+            (checkpoint.Version, checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin));
         Assert.Equal((8, 8), (checkpoint.UNet.Options.NormNumGroups, checkpoint.Vae!.Options.NormNumGroups));
         Assert.Equal(4, checkpoint.TextEncoder!.Options.Heads);
         Assert.All(checkpoint.Details.StoredTypes.Values, types => Assert.Equal([TensorDType.F16], types));
@@ -63,15 +65,18 @@ public sealed class SingleFileRoundTripTests
     public void Open_WithTheYamlBesideIt_ReadsTheSameArchitectureAsTheFolders(string name, ModelPrediction prediction)
     {
         using var configured = Open(name);
-        using var checkpoint = SingleFileCheckpoint.Open(FixtureModels.SingleFile(name), new SingleFileOptions { TextEncoder = configured.TextEncoder!.Options });
+        using var checkpoint = SingleFileCheckpoint.Open(
+            FixtureModels.SingleFile(name), new SingleFileOptions { TextEncoder = configured.TextEncoder!.Options });
 
         Assert.Equal((prediction, $"from {name}.yaml"), (checkpoint.Details.Prediction, checkpoint.Details.PredictionOrigin.Split(',')[0]));
         var heads = checkpoint.UNet.Options.AttentionHeads;
         Assert.Equal(configured.UNet.Options.AttentionHeads.Take(3), heads.Take(3));
         // The yaml knows one width of heads for all levels, so it cannot say that tiny-sd21-v's last level has heads of 4 channels.
         Assert.Equivalent(
-            configured.UNet.Options with { AttentionHeads = heads, UpcastAttention = checkpoint.UNet.Options.UpcastAttention }, checkpoint.UNet.Options, strict: true);
-        Assert.Equivalent(configured.Vae!.Options with { SampleSize = 512 }, checkpoint.Vae!.Options with { SampleSize = 512 }, strict: true);
+            configured.UNet.Options with { AttentionHeads = heads, UpcastAttention = checkpoint.UNet.Options.UpcastAttention },
+                checkpoint.UNet.Options, strict: true);
+        Assert.Equivalent(configured.Vae!.Options with { SampleSize = 512 }, checkpoint.Vae!.Options with { SampleSize = 512 },
+            strict: true);
     }
 
     [Fact]
@@ -88,7 +93,8 @@ public sealed class SingleFileRoundTripTests
     public void Lease_ContiguousTensors_GivesTheBytesThatReadGives(string name)
     {
         using var checkpoint = Open(name);
-        var files = new[] { checkpoint.UNet.Weights, checkpoint.Vae!.Weights, checkpoint.TextEncoder!.Weights, checkpoint.TextEncoder2?.Weights };
+        var files = new[] { checkpoint.UNet.Weights, checkpoint.Vae!.Weights, checkpoint.TextEncoder!.Weights,
+            checkpoint.TextEncoder2?.Weights };
         foreach (var file in files.OfType<ITensorFile>())
         {
             foreach (var info in file.Tensors)
@@ -105,7 +111,8 @@ public sealed class SingleFileRoundTripTests
     {
         using var checkpoint = Open("tiny-sdxl");
         var file = checkpoint.TextEncoder2!.Weights;
-        foreach (var name in (string[])["text_projection.weight", "text_model.encoder.layers.1.self_attn.v_proj.weight", "text_model.final_layer_norm.bias"])
+        foreach (var name in (string[])["text_projection.weight", "text_model.encoder.layers.1.self_attn.v_proj.weight",
+            "text_model.final_layer_norm.bias"])
         {
             var info = file[name];
             var tail = new byte[info.ByteCount - 7];
@@ -136,21 +143,26 @@ public sealed class SingleFileRoundTripTests
                 (checkpoint.TextEncoder!.Layout, checkpoint.TextEncoder.Weights),
             }.Concat(checkpoint.TextEncoder2 is { } second ? [(second.Layout, second.Weights)] : [])
                 .SelectMany(part => part.Layout.ToCheckpoint(FixtureModels.Payloads(part.Weights), carried.Contains));
-            SafetensorsWriter.Write(again, payloads.Concat(FixtureModels.Payloads(checkpoint.File).Where(payload => carried.Contains(payload.Name))), checkpoint.File.Metadata);
+            SafetensorsWriter.Write(again, payloads.Concat(
+                FixtureModels.Payloads(checkpoint.File).Where(payload => carried.Contains(payload.Name))), checkpoint.File.Metadata);
         }
 
         Assert.True(File.ReadAllBytes(FixtureModels.SingleFile(name)).AsSpan().SequenceEqual(File.ReadAllBytes(again)));
     }
 
     private static SingleFileCheckpoint Open(string name) =>
-        SingleFileCheckpoint.Open(FixtureModels.SingleFile(name), new SingleFileOptions { ConfigurationPath = Fixtures.Path("models", name) });
+        SingleFileCheckpoint.Open(FixtureModels.SingleFile(name),
+            new SingleFileOptions { ConfigurationPath = Fixtures.Path("models", name) });
 
     private static bool IsUnused(string name) =>
-        name.Contains(".resblocks.23.", StringComparison.Ordinal) || name is "cond_stage_model.model.text_projection" || name.EndsWith(".logit_scale", StringComparison.Ordinal);
+        name.Contains(".resblocks.23.", StringComparison.Ordinal) || name is "cond_stage_model.model.text_projection"
+            || name.EndsWith(".logit_scale", StringComparison.Ordinal);
 
     private static void AssertSameBytes(string model, string part, ITensorFile found)
     {
-        using var file = SafetensorsFile.Open(Fixtures.Path("models", model, part, part.StartsWith("text", StringComparison.Ordinal) ? "model.safetensors" : "diffusion_pytorch_model.safetensors"));
+        using var file = SafetensorsFile.Open(
+            Fixtures.Path("models", model, part,
+            part.StartsWith("text", StringComparison.Ordinal) ? "model.safetensors" : "diffusion_pytorch_model.safetensors"));
         var names = file.Tensors.ToDictionary(info => part == "vae" ? WeightNames.Vae(info.Name)! : info.Name, StringComparer.Ordinal);
         names.Remove("text_model.embeddings.position_ids");
         Assert.Equal(names.Keys.Order(StringComparer.Ordinal), found.Tensors.Select(info => info.Name).Order(StringComparer.Ordinal));
@@ -177,6 +189,7 @@ public sealed class SingleFileRoundTripTests
         using var json = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("models", "single-files.json")));
         return json.RootElement.GetProperty(name).GetProperty("tensors").EnumerateArray().ToDictionary(
             row => row[0].GetString()!,
-            row => (row[1].GetString()!, row[2].EnumerateArray().Select(size => size.GetInt64()).ToArray(), row[3].GetString()!), StringComparer.Ordinal);
+            row => (row[1].GetString()!, row[2].EnumerateArray().Select(size => size.GetInt64()).ToArray(), row[3].GetString()!),
+                StringComparer.Ordinal);
     }
 }

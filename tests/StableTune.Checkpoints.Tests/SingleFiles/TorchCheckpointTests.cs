@@ -19,7 +19,8 @@ public sealed class TorchCheckpointTests
     {
         using var checkpoint = Open(file);
 
-        Assert.Equal((ModelFormat.Ckpt, ModelVersion.Sd1, ModelPrediction.Epsilon), (checkpoint.Details.Format, checkpoint.Version, checkpoint.Details.Prediction));
+        Assert.Equal((ModelFormat.Ckpt, ModelVersion.Sd1, ModelPrediction.Epsilon),
+            (checkpoint.Details.Format, checkpoint.Version, checkpoint.Details.Prediction));
         Assert.Equal([16, 16, 16, 32], checkpoint.UNet.Options.BlockOutChannels);
         Assert.Equal([4, 4, 4, 4], checkpoint.UNet.Options.AttentionHeads);
         Assert.Equal((32, 8), (checkpoint.UNet.Options.CrossAttentionDim, checkpoint.UNet.Options.NormNumGroups));
@@ -43,7 +44,8 @@ public sealed class TorchCheckpointTests
     public void Open_AveragesIgnored_SaysSo()
     {
         using var checkpoint = Open(Legacy);
-        Assert.Contains(checkpoint.Details.Notes, note => note.Contains("averaged weights (model_ema) are left out", StringComparison.Ordinal));
+        Assert.Contains(checkpoint.Details.Notes, note =>
+            note.Contains("averaged weights (model_ema) are left out", StringComparison.Ordinal));
         Assert.DoesNotContain(checkpoint.Carried, info => info.Name.StartsWith("model_ema", StringComparison.Ordinal));
     }
 
@@ -52,7 +54,8 @@ public sealed class TorchCheckpointTests
     {
         using var plain = Open(Legacy);
         using var averaged = Open(Legacy, EmaWeights.Prefer);
-        var averages = plain.File.Tensors.Where(info => info.Name.StartsWith("model_ema.diffusion_model", StringComparison.Ordinal)).ToDictionary(info => info.Name, StringComparer.Ordinal);
+        var averages = plain.File.Tensors.Where(info => info.Name.StartsWith("model_ema.diffusion_model", StringComparison.Ordinal))
+            .ToDictionary(info => info.Name, StringComparer.Ordinal);
         Assert.NotEmpty(averages);
 
         var changed = new List<string>();
@@ -62,12 +65,17 @@ public sealed class TorchCheckpointTests
             var own = averaged.UNet.Layout.ToFile(info.Name)!.Value.Name;
             var average = "model_ema." + own["model.".Length..].Replace(".", "", StringComparison.Ordinal);
             if (averages.ContainsKey(average)) changed.Add(info.Name);
-            Assert.Equal(averages.TryGetValue(average, out var stored) ? Bytes(plain.File, stored) : Bytes(plain.UNet.Weights, plain.UNet.Weights[info.Name]), bytes);
+            Assert.Equal(averages.TryGetValue(average, out var stored) ? Bytes(plain.File, stored)
+                : Bytes(plain.UNet.Weights, plain.UNet.Weights[info.Name]), bytes);
         }
 
         Assert.Equal(averages.Count, changed.Count);
-        Assert.Contains(changed, name => !Bytes(plain.UNet.Weights, plain.UNet.Weights[name]).AsSpan().SequenceEqual(Bytes(averaged.UNet.Weights, averaged.UNet.Weights[name])));
-        Assert.Contains($"Averaged weights (model_ema) are taken for {averages.Count} of the UNet's {averaged.UNet.Weights.Tensors.Count} tensors.", averaged.Details.Notes);
+        Assert.Contains(changed, name =>
+            !Bytes(plain.UNet.Weights, plain.UNet.Weights[name]).AsSpan()
+            .SequenceEqual(Bytes(averaged.UNet.Weights, averaged.UNet.Weights[name])));
+        Assert.Contains(
+            $"Averaged weights (model_ema) are taken for {averages.Count} of the UNet's {averaged.UNet.Weights.Tensors.Count} tensors.",
+            averaged.Details.Notes);
     }
 
     [Fact]
@@ -87,8 +95,10 @@ public sealed class TorchCheckpointTests
 
     private static void AssertSame(ITensorFile expected, ITensorFile actual)
     {
-        Assert.Equal(expected.Tensors.Select(info => $"{info.Name} {info}").Order(StringComparer.Ordinal), actual.Tensors.Select(info => $"{info.Name} {info}").Order(StringComparer.Ordinal));
-        foreach (var info in expected.Tensors) Assert.True(Bytes(expected, info).AsSpan().SequenceEqual(Bytes(actual, actual[info.Name])), info.Name);
+        Assert.Equal(expected.Tensors.Select(info => $"{info.Name} {info}").Order(StringComparer.Ordinal),
+            actual.Tensors.Select(info => $"{info.Name} {info}").Order(StringComparer.Ordinal));
+        foreach (var info in expected.Tensors)
+            Assert.True(Bytes(expected, info).AsSpan().SequenceEqual(Bytes(actual, actual[info.Name])), info.Name);
     }
 
     private static byte[] Bytes(ITensorFile file, TensorInfo info)

@@ -22,7 +22,8 @@ public sealed class VaeFileTests : IDisposable
         var (prefixed, alone, torch) = (_folder.File("prefixed.safetensors"), _folder.File("alone.safetensors"), _folder.File("vae.pt"));
         using (var file = SafetensorsFile.Open(whole))
         {
-            var payloads = FixtureModels.Payloads(file).Where(payload => payload.Name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToList();
+            var payloads = FixtureModels.Payloads(file)
+                .Where(payload => payload.Name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToList();
             SafetensorsWriter.Write(prefixed, payloads);
             var loss = new TensorPayload("loss.logvar", TensorDType.F32, [], stream => stream.Write(new byte[4]));
             payloads = [.. payloads.Select(payload => payload with { Name = payload.Name["first_stage_model.".Length..] }), loss];
@@ -38,7 +39,8 @@ public sealed class VaeFileTests : IDisposable
             Assert.Equivalent(expected.Options, found.Options, strict: true);
             ModuleWeights.Compare(module, new WeightFile(found.Weights)).ThrowIfIncomplete();
             foreach (var info in expected.Weights.Tensors)
-                Assert.True(Bytes(expected.Weights, info).AsSpan().SequenceEqual(Bytes(found.Weights, found.Weights[info.Name])), $"{path} {info.Name}");
+                Assert.True(Bytes(expected.Weights, info).AsSpan().SequenceEqual(Bytes(found.Weights, found.Weights[info.Name])),
+                    $"{path} {info.Name}");
         }
     }
 
@@ -48,7 +50,8 @@ public sealed class VaeFileTests : IDisposable
     public void Open_PublishedShapes_FindsTheArchitecture(bool diffusers)
     {
         var file = new MemoryTensorFile();
-        foreach (var row in RealModelKeys.Rows("sdxl", "vae")) file.Add(diffusers ? row.Name : row.FileName["first_stage_model.".Length..], diffusers ? row.Shape : row.FileShape);
+        foreach (var row in RealModelKeys.Rows("sdxl", "vae"))
+            file.Add(diffusers ? row.Name : row.FileName["first_stage_model.".Length..], diffusers ? row.Shape : row.FileShape);
         using var found = VaeFile.Of(file, new SingleFileOptions { Version = ModelVersion.Sdxl });
         Assert.Equivalent(VaeOptions.Sdxl, found.Options, strict: true);
     }
@@ -58,7 +61,8 @@ public sealed class VaeFileTests : IDisposable
     [InlineData("models/tiny-sd15/unet/diffusion_pytorch_model.safetensors", "the UNet alone")]
     [InlineData("models/tiny-sd15/text_encoder/model.safetensors", "a text encoder alone")]
     public void Open_FileWithoutVae_SaysWhatItIs(string file, string expected) =>
-        Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => VaeFile.Open(Fixtures.Path(file.Split('/')))).Fault, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<InvalidFileException>(() => VaeFile.Open(Fixtures.Path(file.Split('/')))).Fault,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Open_UncommonGroupsWithoutConfiguration_SaysWhatToDo()

@@ -47,15 +47,19 @@ public sealed class AugmentationTests : IDisposable
     [Fact]
     public void FaceCrop_OfTheReferencesCases_GivesItsPixels()
     {
-        var cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("face_crop").EnumerateArray().ToList();
+        var cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("face_crop")
+            .EnumerateArray().ToList();
         using var golden = StableTune.Formats.SafetensorsFile.Open(Fixtures.Path("data", "image_cases.safetensors"));
         Assert.NotEmpty(cases);
         Assert.All(cases, item =>
         {
             var (name, range) = (item.GetProperty("image").GetString()!, item.GetProperty("face_crop_aug_range"));
-            var dataset = new DatasetBuilder().Add(new OneImage(Fixtures.Path("data", "images", name)), new() { Augmentation = new() { FaceCrop = (range[0].GetDouble(), range[1].GetDouble()) } })
+            var dataset = new DatasetBuilder()
+                .Add(new OneImage(Fixtures.Path("data", "images", name)),
+                new() { Augmentation = new() { FaceCrop = (range[0].GetDouble(), range[1].GetDouble()) } })
                 .WithResolution(item.GetProperty("width").GetInt32(), item.GetProperty("height").GetInt32()).Build();
-            var image = ImagePreparation.Load(dataset.Samples[0], ImageDraw.Choose(dataset.Samples[0], EpochPlan.Create(dataset, new NamedSeeds(1), 1), 0));
+            var image = ImagePreparation.Load(
+                dataset.Samples[0], ImageDraw.Choose(dataset.Samples[0], EpochPlan.Create(dataset, new NamedSeeds(1), 1), 0));
             Assert.True(golden.Span(item.GetProperty("tensor").GetString()!).SequenceEqual(image.Pixels), $"{item}");
         });
     }
@@ -67,7 +71,9 @@ public sealed class AugmentationTests : IDisposable
         var dataset = Build(new() { FaceCrop = (1, 4), RandomCrop = true }, repeats: 100);
         var framings = Draws(dataset, (_, _, draw) => draw.Framing);
         Assert.True(framings.Distinct().Count() > 50);
-        Assert.All(framings, framing => Assert.True(framing.Left >= 0 && framing.Top >= 0 && framing.Left + 64 <= framing.Resized.Width && framing.Top + 64 <= framing.Resized.Height));
+        Assert.All(framings, framing =>
+            Assert.True(framing.Left >= 0 && framing.Top >= 0 && framing.Left + 64 <= framing.Resized.Width
+            && framing.Top + 64 <= framing.Resized.Height));
     }
 
     [Theory]
@@ -103,7 +109,8 @@ public sealed class AugmentationTests : IDisposable
     {
         var problems = new SubsetOptions
         {
-            Augmentation = new() { Color = (ColorAugmentation)7, FaceCrop = (3, 2), Brightness = -1, Contrast = 2, Saturation = double.NaN, Rotation = 200, CircularMask = (0, 2) },
+            Augmentation = new() { Color = (ColorAugmentation)7, FaceCrop = (3, 2), Brightness = -1, Contrast = 2, Saturation = double.NaN,
+                Rotation = 200, CircularMask = (0, 2) },
             Mask = LossMask.Conditioning,
         }.Validate().Select(problem => problem.Option.Split('.')[^1]);
         Assert.Equal(["Color", "FaceCrop", "Brightness", "Contrast", "Saturation", "Rotation", "CircularMask", "Mask"], problems);
@@ -113,13 +120,15 @@ public sealed class AugmentationTests : IDisposable
     public void Build_WithFaceCropAndBuckets_IsRefused()
     {
         Pictures.Write(_folder.File("a.png"), 64, 64);
-        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { FaceCrop = (2, 4) } })
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { FaceCrop = (2, 4) } })
             .WithResolution(64).WithBuckets(new() { MinSide = 64, MaxSide = 64 }).Build());
         Assert.Equal("AugmentationOptions.FaceCrop", Assert.Single(error.Problems).Option);
     }
 
     private TrainingDataset Build(AugmentationOptions options, int repeats = 1) =>
-        new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = options, Repeats = repeats }).WithResolution(64).WithBatchSize(16).Build();
+        new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = options, Repeats = repeats }).WithResolution(64)
+            .WithBatchSize(16).Build();
 
     private static Tensor Pixels(TrainingDataset dataset, out SampleDraw draw)
     {

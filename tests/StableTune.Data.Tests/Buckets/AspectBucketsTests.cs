@@ -47,7 +47,8 @@ public sealed class AspectBucketsTests
             var exact = buckets with { MinSide = sides[0].GetInt32(), MaxSide = sides[1].GetInt32() };
             Assert.Equal(exact.Sizes(resolution), buckets.Sizes(resolution));
             Assert.Empty(exact.Warnings(resolution));
-            Assert.Equal((exact.MinSide == buckets.MinSide ? 0 : 1) + (exact.MaxSide == buckets.MaxSide ? 0 : 1), buckets.Warnings(resolution).Count());
+            Assert.Equal((exact.MinSide == buckets.MinSide ? 0 : 1) + (exact.MaxSide == buckets.MaxSide ? 0 : 1),
+                buckets.Warnings(resolution).Count());
         });
     }
 
@@ -58,7 +59,9 @@ public sealed class AspectBucketsTests
         Assert.Equal(6, cases.Count);
         Assert.All(cases, row =>
         {
-            var (resolution, min, max, step) = (Size(row.GetProperty("max_reso")), row.GetProperty("min_size"), row.GetProperty("max_size"), row.GetProperty("reso_steps").GetInt32());
+            var (resolution, min, max, step) = (
+                Size(row.GetProperty("max_reso")), row.GetProperty("min_size"), row.GetProperty("max_size"),
+                row.GetProperty("reso_steps").GetInt32());
             if (min.ValueKind == JsonValueKind.Null)
             {
                 // Without limits it can only be used as the reference uses it: without enlarging.
@@ -66,8 +69,10 @@ public sealed class AspectBucketsTests
                 return;
             }
 
-            if (row.TryGetProperty("value", out var sizes)) Assert.Equal(sizes.EnumerateArray().Select(Size), AspectBuckets.Sizes(resolution, min.GetInt32(), max.GetInt32(), step));
-            else Assert.NotEmpty(new AspectBuckets { MinSide = min.GetInt32(), MaxSide = max.GetInt32(), Step = step }.Validate(resolution));
+            if (row.TryGetProperty("value", out var sizes))
+                Assert.Equal(sizes.EnumerateArray().Select(Size), AspectBuckets.Sizes(resolution, min.GetInt32(), max.GetInt32(), step));
+            else Assert.NotEmpty(new AspectBuckets { MinSide = min.GetInt32(), MaxSide = max.GetInt32(), Step = step }.Validate(
+                resolution));
         });
     }
 
@@ -98,11 +103,13 @@ public sealed class AspectBucketsTests
             var image = new PixelSize(row[0].GetInt32(), row[1].GetInt32());
             if (row.GetArrayLength() == 3 || row[2].GetInt32() == 0 || row[3].GetInt32() == 0)
             {
-                Assert.Contains("one step", Assert.Throws<ArgumentException>(() => buckets.Frame(image, resolution)).Message, StringComparison.Ordinal);
+                Assert.Contains("one step", Assert.Throws<ArgumentException>(() => buckets.Frame(image, resolution)).Message,
+                    StringComparison.Ordinal);
                 return;
             }
 
-            var expected = new Framing(new(row[4].GetInt32(), row[5].GetInt32()), row[6].GetInt32(), row[7].GetInt32(), new(row[2].GetInt32(), row[3].GetInt32()));
+            var expected = new Framing(new(row[4].GetInt32(), row[5].GetInt32()), row[6].GetInt32(), row[7].GetInt32(),
+                new(row[2].GetInt32(), row[3].GetInt32()));
             var framing = buckets.Frame(image, resolution);
             Assert.Equal(expected, framing);
             Assert.Equal(row[8].GetDouble(), framing.Size.AspectRatio - image.AspectRatio, 1e-12);
@@ -118,7 +125,8 @@ public sealed class AspectBucketsTests
     [InlineData(256, int.MaxValue, 64, "MaxSide")]
     public void Validate_OfWhatCannotWork_NamesTheOption(int min, int max, int step, string option)
     {
-        var problems = new DatasetOptions { Resolution = new(512, 512), Bucketing = new AspectBuckets { MinSide = min, MaxSide = max, Step = step } }.Validate();
+        var problems = new DatasetOptions { Resolution = new(512, 512),
+            Bucketing = new AspectBuckets { MinSide = min, MaxSide = max, Step = step } }.Validate();
         Assert.Equal($"AspectBuckets.{option}", Assert.Single(problems).Option);
     }
 
@@ -141,7 +149,8 @@ public sealed class AspectBucketsTests
             Assert.All(json.GetProperty("rows").EnumerateArray(), row =>
             {
                 var framing = buckets.Frame(new(row[0].GetInt32(), row[1].GetInt32()), resolution);
-                Assert.Equal((new PixelSize(row[2].GetInt32(), row[3].GetInt32()), new PixelSize(row[4].GetInt32(), row[5].GetInt32())), (framing.Size, framing.Resized));
+                Assert.Equal((new PixelSize(row[2].GetInt32(), row[3].GetInt32()), new PixelSize(row[4].GetInt32(), row[5].GetInt32())),
+                    (framing.Size, framing.Resized));
                 Assert.Equal((Math.Round(row[7][0].GetDouble()), Math.Round(row[7][1].GetDouble())), (framing.Left, framing.Top));
             });
         });
@@ -152,7 +161,8 @@ public sealed class AspectBucketsTests
     [InlineData(ResizeMode.Squash, 300, 200, 512, 512, 0, 0)]
     [InlineData(ResizeMode.ShortSide, 301, 200, 770, 512, 129, 0)]
     [InlineData(ResizeMode.ShortSide, 200, 301, 512, 770, 0, 129)]
-    public void FixedResolution_InEveryMode_FramesAsItsModelDoes(ResizeMode mode, int width, int height, int resizedWidth, int resizedHeight, int left, int top)
+    public void FixedResolution_InEveryMode_FramesAsItsModelDoes(
+        ResizeMode mode, int width, int height, int resizedWidth, int resizedHeight, int left, int top)
     {
         var framing = new FixedResolution { Mode = mode }.Frame(new(width, height), new(512, 512));
         Assert.Equal(new Framing(new(resizedWidth, resizedHeight), left, top, new(512, 512)), framing);
@@ -165,9 +175,12 @@ public sealed class AspectBucketsTests
         Pictures.Write(folder.File("wide.png"), 120, 60);
         Pictures.Write(folder.File("tall.png"), 60, 120);
         Pictures.Write(folder.File("square.png"), 80, 80);
-        var dataset = new DatasetBuilder().AddFolder(folder.Path).WithResolution(64).WithBuckets(new() { MinSide = 32, MaxSide = 130, Step = 16 }).Build();
-        Assert.Equal([new(48, 80), new(64, 64), new(80, 48)], dataset.Buckets.Select(bucket => bucket.Size).Order(Comparer<PixelSize>.Create((a, b) => a.Width - b.Width)));
-        Assert.Contains("AspectBuckets.MaxSide is 130", Assert.Single(dataset.Warnings, warning => warning.Contains("Max")), StringComparison.Ordinal);
+        var dataset = new DatasetBuilder().AddFolder(folder.Path).WithResolution(64)
+            .WithBuckets(new() { MinSide = 32, MaxSide = 130, Step = 16 }).Build();
+        Assert.Equal([new(48, 80), new(64, 64), new(80, 48)],
+            dataset.Buckets.Select(bucket => bucket.Size).Order(Comparer<PixelSize>.Create((a, b) => a.Width - b.Width)));
+        Assert.Contains("AspectBuckets.MaxSide is 130", Assert.Single(dataset.Warnings, warning => warning.Contains("Max")),
+            StringComparison.Ordinal);
     }
 
     private static JsonElement Read(string name) => JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", name))).RootElement;

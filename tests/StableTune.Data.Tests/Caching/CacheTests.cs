@@ -15,7 +15,7 @@ public sealed class CacheTests : IDisposable
         for (var i = 0; i < 5; i++)
         {
             Pictures.Write(_folder.File($"{i}.png"), i == 4 ? 24 : 32, i == 4 ? 32 : 24, seed: 11 * i);
-            File.WriteAllText(_folder.File($"{i}.txt"), i < 3 ? "a frog" : $"frog {i}");
+            File.WriteAllText(_folder.File($"{i}.caption"), i < 3 ? "a frog" : $"frog {i}");
         }
 
         _dataset = Builder().Build();
@@ -73,9 +73,11 @@ public sealed class CacheTests : IDisposable
     [Fact]
     public void Images_ThatCannotBeRead_AreListedTogether()
     {
-        foreach (var name in new[] { "1.png", "4.png" }) File.WriteAllBytes(_folder.File(name), File.ReadAllBytes(_folder.File(name))[..60]);
+        foreach (var name in new[] { "1.png", "4.png" })
+            File.WriteAllBytes(_folder.File(name), File.ReadAllBytes(_folder.File(name))[..60]);
         var vae = new Vae();
-        var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Build(Builder().Build(), vae, new NamedSeeds(3), new() { VaeBatchSize = 2 }));
+        var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Build(Builder().Build(), vae, new NamedSeeds(3),
+            new() { VaeBatchSize = 2 }));
         Assert.Equal([_folder.File("1.png"), _folder.File("4.png")], error.Problems.Select(problem => problem.Value));
         Assert.Equal(0, vae.Calls);
     }
@@ -84,12 +86,14 @@ public sealed class CacheTests : IDisposable
     public void Build_ReportsProgress_AndCanBeCancelled()
     {
         var reports = new List<(string, int, int)>();
-        using (LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3), progress: new Progress(r => reports.Add((r.Stage, r.Done, r.Total))))) { }
+        using (LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3),
+            progress: new Progress(r => reports.Add((r.Stage, r.Done, r.Total))))) { }
         Assert.Equal([1, 2, 3, 4, 5], reports.Select(report => report.Item2));
         Assert.All(reports, report => Assert.Equal(("caching latents", 5), (report.Item1, report.Item3)));
 
         using var cancel = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3), progress: new Progress(_ => cancel.Cancel()), cancellationToken: cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3),
+            progress: new Progress(_ => cancel.Cancel()), cancellationToken: cancel.Token));
         Assert.Throws<InvalidOptionsException>(() => LatentCache.Build(_dataset, new Vae(), new NamedSeeds(3), new() { VaeBatchSize = 0 }));
     }
 
@@ -99,7 +103,9 @@ public sealed class CacheTests : IDisposable
         using var cancel = new CancellationTokenSource();
         var vae = new Vae();
         using var cache = LatentCache.Open(_dataset, new(0.18215));
-        Assert.Throws<OperationCanceledException>(() => cache.Fill(vae, new NamedSeeds(3), new Progress(report => { if (report is { Stage: "caching latents", Done: 2 }) cancel.Cancel(); }), cancel.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            cache.Fill(vae, new NamedSeeds(3),
+            new Progress(report => { if (report is { Stage: "caching latents", Done: 2 }) cancel.Cancel(); }), cancel.Token));
         Assert.Equal((2, 3), (vae.Calls, cache.Missing.Count));
         cache.Fill(vae, new NamedSeeds(3));
         Assert.Equal((5, 0), (vae.Calls, cache.Missing.Count));
@@ -176,12 +182,14 @@ public sealed class CacheTests : IDisposable
     {
         var dataset = Builder(new() { Shuffle = true, DropoutRate = 0.1, Prefix = "p" }).Build();
         var error = Assert.Throws<InvalidOptionsException>(() => TextOutputCache.Build(dataset, new Clip()));
-        Assert.Equal([("CaptionOptions.DropoutRate", (object?)0.1), ("CaptionOptions.Shuffle", true)], error.Problems.Select(problem => (problem.Option, problem.Value)));
+        Assert.Equal([("CaptionOptions.DropoutRate", (object?)0.1), ("CaptionOptions.Shuffle", true)],
+            error.Problems.Select(problem => (problem.Option, problem.Value)));
         Assert.Empty(TextOutputCache.Validate(_dataset));
     }
 
     private DatasetBuilder Builder(CaptionOptions? captions = null) => new DatasetBuilder()
-        .AddFolder(_folder.Path, new SubsetOptions { Captions = captions ?? new() }).WithResolution(32, 24).WithBatchSize(2).WithBucketing(new AsItIs());
+        .AddFolder(_folder.Path, new SubsetOptions { Captions = captions ?? new() }).WithResolution(32, 24).WithBatchSize(2)
+            .WithBucketing(new AsItIs());
 
     /// <summary>Tensors alive, and those that only a finalizer freed: other tests' may go at any time.</summary>
     private static long Held => TensorCount.Live;
@@ -240,7 +248,8 @@ public sealed class CacheTests : IDisposable
         public TextConditions Encode(IReadOnlyList<string> captions)
         {
             Seen.AddRange(captions);
-            return new(tensor(captions.SelectMany(Expected).ToArray()).reshape(captions.Count, 2, 3), tensor(captions.Select(caption => (float)caption.Length).ToArray()).reshape(captions.Count, 1));
+            return new(tensor(captions.SelectMany(Expected).ToArray()).reshape(captions.Count, 2, 3),
+                tensor(captions.Select(caption => (float)caption.Length).ToArray()).reshape(captions.Count, 1));
         }
 
         internal static float[] Expected(string caption) => [.. caption[..6].Select(character => (float)character)];

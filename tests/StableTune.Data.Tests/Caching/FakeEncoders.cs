@@ -6,7 +6,8 @@ namespace StableTune.Data.Tests;
 internal sealed class SquareVae : ILatentEncoder
 {
     /// <summary>A hash for identities, which are 32 bytes.</summary>
-    internal static string HashOf(string name) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(name)));
+    internal static string HashOf(string name) =>
+        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(name)));
 
     internal int Images { get; private set; }
 
@@ -36,9 +37,11 @@ internal sealed class LetterClip(TextIdentity identity) : ITextEncoder
     {
         Seen.AddRange(captions);
         const int width = 36;
-        var values = captions.SelectMany(caption => Enumerable.Range(0, identity.Tokens * width).Select(i => (float)((caption.Sum(letter => letter) * 31) + i))).ToArray();
+        var values = captions.SelectMany(caption =>
+            Enumerable.Range(0, identity.Tokens * width).Select(i => (float)((caption.Sum(letter => letter) * 31) + i))).ToArray();
         var pooled = captions.SelectMany(caption => Enumerable.Range(0, 20).Select(i => (float)(caption.Length + i))).ToArray();
-        return new(tensor(values).reshape(captions.Count, identity.Tokens, width), identity.IsSdxl ? tensor(pooled).reshape(captions.Count, 20) : null);
+        return new(tensor(values).reshape(captions.Count, identity.Tokens, width),
+            identity.IsSdxl ? tensor(pooled).reshape(captions.Count, 20) : null);
     }
 }
 

@@ -33,7 +33,11 @@ public sealed class LatentFilesTests : IDisposable
         var dataset = Dataset(flip: true, mask: true);
         using var cache = LatentCache.Build(dataset, new SquareVae(), new NamedSeeds(3), Beside);
         using var file = NpzFile.Open(_folder.File("2_0040x0032_sd.npz"));
-        Assert.Equal(["latents", "original_size", "crop_ltrb", "latents_flipped", "alpha_mask", "image_hash", "vae_hash"], file.Tensors.Select(array => array.Name));
+        // What sd-scripts writes, then our own notes.
+        Assert.Equal(["latents", "original_size", "crop_ltrb", "latents_flipped", "alpha_mask"], file.Tensors.Take(5)
+            .Select(array => array.Name));
+        Assert.Equal(["image_hash", "vae_hash", "preparation", "image_stamp", "record", "record_flipped"], file.Tensors.Skip(5)
+            .Select(array => array.Name));
         Assert.Equal("latents: F32 [4, 2, 4]", file.ReadArray("latents").ToString());
         Assert.Equal([40, 32], file.ReadArray("original_size").As<long>().ToArray());
         Assert.Equal([6.0, 0, 26, 16], file.ReadArray("crop_ltrb").As<double>().ToArray());
@@ -52,14 +56,17 @@ public sealed class LatentFilesTests : IDisposable
     public void SecondRun_NeedsNoEncoder_AndHasTheSameLatents(bool own)
     {
         float[] first;
-        using (var cache = LatentCache.Build(Dataset(flip: true, mask: true), new SquareVae(), new NamedSeeds(3), Options(own))) first = Values(cache);
+        using (var cache = LatentCache.Build(Dataset(flip: true, mask: true), new SquareVae(), new NamedSeeds(3), Options(own)))
+            first = Values(cache);
         using var again = LatentCache.Open(Dataset(flip: true, mask: true), new SquareVae().Identity, Options(own));
         Assert.Empty(again.Missing);
         Assert.Equal((4, 0, 0, 0), (again.Report.Found, again.Report.Missing, again.Report.Stale, again.Report.Notes.Count));
         Assert.Equal(first, Values(again));
-        using var strict = LatentCache.Open(Dataset(flip: true, mask: true), new SquareVae().Identity, Options(own) with { Validation = CacheValidation.Content });
+        using var strict = LatentCache.Open(Dataset(flip: true, mask: true), new SquareVae().Identity,
+            Options(own) with { Validation = CacheValidation.Content });
         Assert.Empty(strict.Missing);
-        using var trusting = LatentCache.Open(Dataset(flip: true, mask: true), new SquareVae().Identity, Options(own) with { SkipCheck = true });
+        using var trusting = LatentCache.Open(Dataset(flip: true, mask: true), new SquareVae().Identity,
+            Options(own) with { SkipCheck = true });
         Assert.Equal(first, Values(trusting));
     }
 
@@ -101,7 +108,8 @@ public sealed class LatentFilesTests : IDisposable
         var dataset = Dataset();
         float[] good;
         using (var cache = LatentCache.Build(dataset, new SquareVae(), new NamedSeeds(3), Options(own))) good = Values(cache);
-        var path = own ? Directory.GetFiles(_own.Path, "*.safetensors", SearchOption.AllDirectories)[0] : _folder.File("0_0040x0032_sd.npz");
+        var path = own ? Directory.GetFiles(_own.Path, "*.safetensors", SearchOption.AllDirectories)[0]
+            : _folder.File("0_0040x0032_sd.npz");
         var bytes = File.ReadAllBytes(path);
         var random = new RandomStream(5);
         var damages = new List<byte[]> { Array.Empty<byte>(), "hello"u8.ToArray(), bytes[..30], bytes[..(bytes.Length / 2)], bytes[..^1] };
@@ -142,7 +150,8 @@ public sealed class LatentFilesTests : IDisposable
         const long more = int.MaxValue + 1000L;
         var end = bytes.Length - 8 - length;
         var header = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject();
-        header["more"] = new JsonObject { ["dtype"] = "U8", ["shape"] = new JsonArray(more), ["data_offsets"] = new JsonArray(end, end + more) };
+        header["more"] = new JsonObject { ["dtype"] = "U8", ["shape"] = new JsonArray(more),
+            ["data_offsets"] = new JsonArray(end, end + more) };
         using (var file = File.Create(path))
         {
             var text = Encoding.UTF8.GetBytes(header.ToJsonString());
@@ -196,12 +205,14 @@ public sealed class LatentFilesTests : IDisposable
     public void OtherArrays_AndOtherSizes_AreKept()
     {
         var path = _folder.File("0_0040x0032_sd.npz");
-        NpzWriter.Write(path, [NpyArray.Of<float>("latents_9x9", new float[4 * 81], 4, 9, 9).ToPayload(), NpyArray.Of<int>("notes", [7], 1).ToPayload()]);
+        NpzWriter.Write(path, [NpyArray.Of<float>("latents_9x9", new float[4 * 81], 4, 9, 9).ToPayload(), NpyArray.Of<int>("notes", [7], 1)
+            .ToPayload()]);
         using var first = LatentCache.Build(Dataset(), new SquareVae(), new NamedSeeds(3), Beside);
         var large = Builder(false, false).WithResolution(64, 32).Build();
         using var second = LatentCache.Build(large, new SquareVae(), new NamedSeeds(3), Beside);
         using (var file = NpzFile.Open(path))
-            Assert.Equal(["crop_ltrb", "crop_ltrb_4x8", "image_hash", "image_hash_4x8", "latents", "latents_4x8", "latents_9x9", "notes", "original_size", "original_size_4x8", "vae_hash", "vae_hash_4x8"],
+            Assert.Equal(new[] { "latents", "original_size", "crop_ltrb", "image_hash", "vae_hash", "preparation", "image_stamp", "record" }
+                    .SelectMany(name => new[] { name, name + "_4x8" }).Concat(["latents_9x9", "notes"]).Order(StringComparer.Ordinal),
                 file.Tensors.Select(array => array.Name).Order(StringComparer.Ordinal));
         foreach (var dataset in new[] { Dataset(), large })
         {
@@ -219,14 +230,16 @@ public sealed class LatentFilesTests : IDisposable
         for (var i = 0; i < 4; i++)
         {
             NpzWriter.Write(_folder.File($"{i}.npz"), [NpyArray.Of<float>("arr_0", values, 4, 2, 4).ToPayload()]);
-            NpzWriter.Write(_folder.File($"{i}_flip.npz"), [NpyArray.Of<float>("arr_0", [.. values.Select(value => -value)], 4, 2, 4).ToPayload()]);
+            NpzWriter.Write(_folder.File($"{i}_flip.npz"),
+                [NpyArray.Of<float>("arr_0", [.. values.Select(value => -value)], 4, 2, 4).ToPayload()]);
         }
 
         using var cache = LatentCache.Open(Dataset(flip: true), new SquareVae().Identity, Beside);
         Assert.Empty(cache.Missing);
         using var scope = NewDisposeScope();
         var sample = Dataset(flip: true).Samples[1];
-        Assert.Equal(values.Select(value => -value * 0.5f), cache.Collate([sample], [new(sample.Framing, true)], _ => 0).Latents.flatten().data<float>().ToArray());
+        Assert.Equal(values.Select(value => -value * 0.5f),
+            cache.Collate([sample], [new(sample.Framing, true)], _ => 0).Latents.flatten().data<float>().ToArray());
         File.Delete(_folder.File("1_flip.npz"));
         using var lacking = LatentCache.Open(Dataset(flip: true), new SquareVae().Identity, Beside);
         Assert.Equal([_folder.File("1.png")], lacking.Missing.Select(missing => missing.Path));
@@ -250,7 +263,8 @@ public sealed class LatentFilesTests : IDisposable
     [InlineData(true)]
     public void MeanAndVariance_GiveANewSampleAtEachUse(bool? toDisk)
     {
-        var options = new CacheOptions { Posterior = LatentPosterior.MeanStd, LatentsToDisk = toDisk is not null, Directory = toDisk is null ? null : _own.Path, Workers = toDisk == true ? 2 : 0 };
+        var options = new CacheOptions { Posterior = LatentPosterior.MeanStd, LatentsToDisk = toDisk is not null,
+            Directory = toDisk is null ? null : _own.Path, Workers = toDisk == true ? 2 : 0 };
         var dataset = Dataset(flip: true);
         using var cache = LatentCache.Build(dataset, new SquareVae { LogVariance = 0 }, new NamedSeeds(3), options);
         using var loader = new BatchLoader(new() { Workers = options.Workers }, cache);
@@ -259,7 +273,8 @@ public sealed class LatentFilesTests : IDisposable
         Assert.NotEqual(first, second);
         using var scope = NewDisposeScope();
         var means = cache.Collate([0, 1, 2, 3]);
-        var draws = Enumerable.Range(0, 400).Select(seed => cache.Collate([dataset.Samples[0]], [new(dataset.Samples[0].Framing, false)], _ => seed).Latents[0]).ToArray();
+        var draws = Enumerable.Range(0, 400)
+            .Select(seed => cache.Collate([dataset.Samples[0]], [new(dataset.Samples[0].Framing, false)], _ => seed).Latents[0]).ToArray();
         var all = stack(draws);                                                           // mean 0.5 m, deviation 0.5 each
         Assert.InRange((all.mean([0L]) - means[0]).abs().max().ToSingle(), 0, 0.15f);
         Assert.InRange((all - means[0]).pow(2).mean().sqrt().ToSingle(), 0.48f, 0.52f);
@@ -285,7 +300,8 @@ public sealed class LatentFilesTests : IDisposable
         using (LatentCache.Build(Dataset(), new SquareVae(), new NamedSeeds(3), Options(true))) { }
         using var elsewhere = new TemporaryFolder();
         for (var i = 0; i < 4; i++) File.Copy(_folder.File($"{i}.png"), elsewhere.File($"renamed {i}.png"));
-        using var cache = LatentCache.Open(new DatasetBuilder().AddFolder(elsewhere.Path).WithResolution(32, 16).Build(), new SquareVae().Identity, Options(true));
+        using var cache = LatentCache.Open(new DatasetBuilder().AddFolder(elsewhere.Path).WithResolution(32, 16).Build(),
+            new SquareVae().Identity, Options(true));
         Assert.Empty(cache.Missing);
         File.WriteAllText(Path.Combine(_own.Path, "latents", "image-hashes.json"), "{ not json");
         using var without = LatentCache.Open(Dataset(), new SquareVae().Identity, Options(true));
@@ -295,12 +311,15 @@ public sealed class LatentFilesTests : IDisposable
     [Fact]
     public void OptionsThatCannotGoTogether_AreRefused()
     {
-        Assert.Equal(["CacheOptions.LatentsToDisk", "CacheOptions.TextEncoderOutputsToDisk", "CacheOptions.Posterior", "CacheOptions.SkipCheck"], new CacheOptions
+        Assert.Equal(["CacheOptions.LatentsToDisk", "CacheOptions.TextEncoderOutputsToDisk", "CacheOptions.Posterior",
+            "CacheOptions.SkipCheck"], new CacheOptions
         {
-            Latents = false, LatentsToDisk = true, TextEncoderOutputs = false, TextEncoderOutputsToDisk = true, Posterior = LatentPosterior.MeanStd, SkipCheck = true, Validation = CacheValidation.Content,
+            Latents = false, LatentsToDisk = true, TextEncoderOutputs = false, TextEncoderOutputsToDisk = true,
+            Posterior = LatentPosterior.MeanStd, SkipCheck = true, Validation = CacheValidation.Content,
         }.Validate().Select(problem => problem.Option));
         Assert.Equal(["CacheOptions.VaeBatchSize", "CacheOptions.TextEncoderBatchSize", "CacheOptions.Workers", "CacheOptions.Directory"],
-            new CacheOptions { VaeBatchSize = 0, TextEncoderBatchSize = 0, Workers = -1, Directory = _folder.File("0.png") }.Validate().Select(problem => problem.Option));
+            new CacheOptions { VaeBatchSize = 0, TextEncoderBatchSize = 0, Workers = -1, Directory = _folder.File("0.png") }.Validate()
+                .Select(problem => problem.Option));
     }
 
     private static CacheOptions Beside => new() { LatentsToDisk = true, Workers = 0 };
@@ -310,7 +329,8 @@ public sealed class LatentFilesTests : IDisposable
     private TrainingDataset Dataset(bool flip = false, bool mask = false) => Builder(flip, mask).Build();
 
     private DatasetBuilder Builder(bool flip, bool mask) => new DatasetBuilder()
-        .AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = flip }, Mask = mask ? LossMask.Alpha : LossMask.None }).WithResolution(32, 16);
+        .AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = flip }, Mask = mask ? LossMask.Alpha : LossMask.None })
+            .WithResolution(32, 16);
 
     private static float[] Values(LatentCache cache)
     {

@@ -5,7 +5,9 @@ using StableTune.Testing;
 
 namespace StableTune.Data.Tests;
 
-/// <summary>Runs after the first: what computes the caches is never called, whatever form they have and however the first run ended.</summary>
+/// <summary>
+/// Runs after the first: what computes the caches is never called, whatever form they have and however the first run ended.
+/// </summary>
 public sealed class SecondRunTests : IDisposable
 {
     private static readonly TextIdentity s_sd1 = new() { Hash = "one encoder", ClipSkip = 2 };
@@ -24,7 +26,7 @@ public sealed class SecondRunTests : IDisposable
             for (var p = 0; p < alpha.Pixels.Length; p++) alpha.Pixels[p] = (byte)((p * (i + 3)) % 251);
             ImageFile.SavePng(_folder.File($"{i}.png"), alpha);
             Pictures.Write(_hints.File($"{i}.png"), 40, 32, 7 * i);
-            File.WriteAllText(_folder.File($"{i}.txt"), $"frog {i % 3}");
+            File.WriteAllText(_folder.File($"{i}.caption"), $"frog {i % 3}");
         }
     }
 
@@ -65,7 +67,8 @@ public sealed class SecondRunTests : IDisposable
         using (var cache = LatentCache.Build(dataset, vae, new NamedSeeds(3), options)) first = Batches(dataset, cache);
         foreach (var validation in Enum.GetValues<CacheValidation>())
         {
-            using var second = LatentCache.Build(Dataset(flip, mask), new Untouchable(vae.Identity), new NamedSeeds(4), options with { Validation = validation });
+            using var second = LatentCache.Build(Dataset(flip, mask), new Untouchable(vae.Identity), new NamedSeeds(4),
+                options with { Validation = validation });
             Assert.Equal((5, 0), (second.Report.Found, second.Report.Missing));
             Assert.Equal(first, Batches(dataset, second));
         }
@@ -95,7 +98,8 @@ public sealed class SecondRunTests : IDisposable
         TrainingDataset Build()
         {
             var builders = new[] { (32, 16), (16, 32), (64, 32) }.Select(size => new DatasetBuilder().WithResolution(size.Item1, size.Item2)
-                .AddFolder(_folder.Path, new SubsetOptions { Mask = mask ? LossMask.Alpha : LossMask.None, Augmentation = new() { Flip = true } })).ToList();
+                .AddFolder(_folder.Path, new SubsetOptions { Mask = mask ? LossMask.Alpha : LossMask.None,
+                    Augmentation = new() { Flip = true } })).ToList();
             return builders[0].AddDataset(builders[1]).AddDataset(builders[2]).Build();
         }
 
@@ -106,18 +110,23 @@ public sealed class SecondRunTests : IDisposable
         using (var file = NpzFile.Open(_folder.File("3_0040x0032_sd.npz")))
         {
             string[] parts = ["", "_4x2", "_4x8"];
-            string[] names = ["latents", "latents_flipped", "original_size", "crop_ltrb", "image_hash", "vae_hash", .. mask ? new[] { "alpha_mask" } : []];
-            Assert.Equal(parts.SelectMany(part => names.Select(name => name + part)).Order(StringComparer.Ordinal), file.Tensors.Select(array => array.Name).Order(StringComparer.Ordinal));
+            string[] names = ["latents", "latents_flipped", "original_size", "crop_ltrb", "image_hash", "vae_hash", "preparation",
+                "image_stamp", "record", "record_flipped", .. mask ? new[] { "alpha_mask" } : []];
+            Assert.Equal(parts.SelectMany(part => names.Select(name => name + part)).Order(StringComparer.Ordinal),
+                file.Tensors.Select(array => array.Name).Order(StringComparer.Ordinal));
             Assert.Equal("latents_flipped_4x8: F32 [4, 4, 8]", file.ReadArray("latents_flipped_4x8").ToString());
         }
 
-        using (var second = LatentCache.Build(Build(), new Untouchable(new SquareVae().Identity), new NamedSeeds(4), Options(false))) Assert.Equal(first, Batches(dataset, second));
+        using (var second = LatentCache.Build(Build(), new Untouchable(new SquareVae().Identity), new NamedSeeds(4), Options(false)))
+            Assert.Equal(first, Batches(dataset, second));
         using var memory = LatentCache.Build(dataset, new SquareVae(), new NamedSeeds(3));
         Assert.Equal(first, Batches(dataset, memory));
 
         // Each resolution is looked at by itself: where one no longer fits, the others stay.
-        using (var other = LatentCache.Build(new DatasetBuilder().WithResolution(16, 32).AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } }).Build(),
-            new SquareVae { Identity = new(0.5) { Hash = SquareVae.HashOf("another") } }, new NamedSeeds(3), Options(false))) Assert.Equal(5, other.Report.Stale);
+        using (var other = LatentCache.Build(new DatasetBuilder().WithResolution(16, 32)
+            .AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } }).Build(),
+            new SquareVae { Identity = new(0.5) { Hash = SquareVae.HashOf("another") } }, new NamedSeeds(3),
+                Options(false))) Assert.Equal(5, other.Report.Stale);
         using var third = LatentCache.Open(Build(), new SquareVae().Identity, Options(false));
         Assert.Equal((10, 5), (third.Report.Found, third.Report.Missing));
         Assert.All(third.Missing, sample => Assert.Equal(new PixelSize(16, 32), sample.Framing.Size));
@@ -133,7 +142,8 @@ public sealed class SecondRunTests : IDisposable
         var dataset = Dataset(flip: true, LossMask.Alpha);
         List<string> first;
         using (var cache = LatentCache.Build(dataset, new SquareVae(), new NamedSeeds(3), options)) first = Batches(dataset, cache);
-        var path = own ? Directory.GetFiles(_own.Path, "*.safetensors", SearchOption.AllDirectories)[0] : _folder.File("0_0040x0032_sd.npz");
+        var path = own ? Directory.GetFiles(_own.Path, "*.safetensors", SearchOption.AllDirectories)[0]
+            : _folder.File("0_0040x0032_sd.npz");
         var whole = File.ReadAllBytes(path);
         for (var length = 0; length < whole.Length; length += 61)
         {
@@ -154,7 +164,8 @@ public sealed class SecondRunTests : IDisposable
     {
         var options = Options(own) with { TextEncoderOutputsToDisk = true };
         using (TextOutputCache.Build(Dataset(), new LetterClip(s_sdxl), options)) { }
-        var files = Directory.GetFiles(own ? _own.Path : _folder.Path, own ? "*.safetensors" : "*_te_outputs.npz", SearchOption.AllDirectories);
+        var files = Directory.GetFiles(own ? _own.Path : _folder.Path, own ? "*.safetensors" : "*_te_outputs.npz",
+            SearchOption.AllDirectories);
         var whole = files.ToDictionary(file => file, File.ReadAllBytes);
         for (var tenth = 0; tenth < 10; tenth++)
         {
@@ -165,7 +176,8 @@ public sealed class SecondRunTests : IDisposable
             }
 
             var clip = new LetterClip(s_sdxl);
-            using (var cache = TextOutputCache.Build(Dataset(), clip, options)) Assert.Equal((3, 3), (cache.Report.Damaged, clip.Seen.Count));
+            using (var cache = TextOutputCache.Build(Dataset(), clip, options))
+                Assert.Equal((3, 3), (cache.Report.Damaged, clip.Seen.Count));
             using var again = TextOutputCache.Build(Dataset(), new Mute(s_sdxl), options);
             Assert.Equal(3, again.Report.Found);
         }
@@ -178,7 +190,8 @@ public sealed class SecondRunTests : IDisposable
     {
         TrainingDataset Build()
         {
-            var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } }).WithResolution(32, 16);
+            var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } })
+                .WithResolution(32, 16);
             return builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build();
         }
 
@@ -204,7 +217,8 @@ public sealed class SecondRunTests : IDisposable
 
         Assert.Equal(first, second);
         // What was held out and is trained now lacks its mirror image, and only that is made anew.
-        var all = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } }).WithResolution(32, 16).Build();
+        var all = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = true } })
+            .WithResolution(32, 16).Build();
         using var whole = LatentCache.Open(all, new SquareVae().Identity, options);
         Assert.Equal(dataset.Validation.Samples.Select(sample => sample.Path), whole.Missing.Select(sample => sample.Path));
     }
@@ -217,7 +231,8 @@ public sealed class SecondRunTests : IDisposable
         var place = Directory.GetCurrentDirectory();
         string[] before = Directory.GetFileSystemEntries(place);
         TrainingDataset Build() => new DatasetBuilder().AddFolder(_folder.Path)
-            .AddImages([new DatasetItem(HostImage.FromPixels("one", new PixelImage(40, 32)), "a toad"), new DatasetItem(HostImage.FromBytes("two", File.ReadAllBytes(_hints.File("1.png"))), "a newt")])
+            .AddImages([new DatasetItem(HostImage.FromPixels("one", new PixelImage(40, 32)), "a toad"),
+                new DatasetItem(HostImage.FromBytes("two", File.ReadAllBytes(_hints.File("1.png"))), "a newt")])
             .WithResolution(32, 16).Build();
         var options = Options(own);
         List<string> first;
@@ -241,18 +256,21 @@ public sealed class SecondRunTests : IDisposable
             using var found = TextOutputCache.Build(Build(), new Mute(s_sd1), text);             // texts need no images
             Assert.Equal(5, found.Report.Found);
         }
-        else Assert.Equal("CacheOptions.TextEncoderOutputsToDisk", Assert.Single(Assert.Throws<InvalidOptionsException>(() => TextOutputCache.Open(Build(), s_sd1, text)).Problems).Option);
+        else Assert.Equal("CacheOptions.TextEncoderOutputsToDisk",
+            Assert.Single(Assert.Throws<InvalidOptionsException>(() => TextOutputCache.Open(Build(), s_sd1, text)).Problems).Option);
         Assert.Equal(before, Directory.GetFileSystemEntries(place));
     }
 
     private CacheOptions Options(bool own) => new() { LatentsToDisk = true, Directory = own ? _own.Path : null, Workers = 0 };
 
     private TrainingDataset Dataset(bool flip = false, LossMask mask = LossMask.None) => new DatasetBuilder()
-        .AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = flip }, Mask = mask, ConditioningFolder = mask == LossMask.Conditioning ? _hints.Path : null })
+        .AddFolder(_folder.Path, new SubsetOptions { Augmentation = new() { Flip = flip }, Mask = mask,
+            ConditioningFolder = mask == LossMask.Conditioning ? _hints.Path : null })
         .WithResolution(32, 16).WithBatchSize(2).Build();
 
     /// <summary>What a run that was killed while it wrote leaves behind beside the file.</summary>
-    private static void Abandon(string path) => File.WriteAllText(Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.0123.tmp"), "half");
+    private static void Abandon(string path) =>
+        File.WriteAllText(Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.0123.tmp"), "half");
 
     /// <summary>Latents and masks of an epoch's batches, as text.</summary>
     private static List<string> Batches(TrainingDataset dataset, LatentCache cache)
@@ -260,7 +278,9 @@ public sealed class SecondRunTests : IDisposable
         using var loader = new BatchLoader(new() { Workers = 2 }, cache);
         var result = new List<string>();
         foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(5), 1)))
-            using (batch) result.Add($"{string.Join(',', batch.Draws)} {Convert.ToHexString(batch.Latents!.bytes)} {(batch.Masks is null ? "none" : Convert.ToHexString(batch.Masks.bytes))}");
+            using (batch)
+                result.Add($"{string.Join(',', batch.Draws)} {Convert.ToHexString(batch.Latents!.bytes)} "
+                    + $"{(batch.Masks is null ? "none" : Convert.ToHexString(batch.Masks.bytes))}");
         return result;
     }
 
@@ -277,6 +297,7 @@ public sealed class SecondRunTests : IDisposable
     {
         public TextIdentity Identity => identity;
 
-        public TextConditions Encode(IReadOnlyList<string> captions) => throw new InvalidOperationException("The text encoder was asked for.");
+        public TextConditions Encode(IReadOnlyList<string> captions) =>
+            throw new InvalidOperationException("The text encoder was asked for.");
     }
 }

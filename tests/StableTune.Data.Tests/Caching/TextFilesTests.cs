@@ -18,7 +18,7 @@ public sealed class TextFilesTests : IDisposable
         for (var i = 0; i < 3; i++)
         {
             Pictures.Write(_folder.File($"{i}.png"), 16, 16, seed: i);
-            File.WriteAllText(_folder.File($"{i}.txt"), i < 2 ? "a frog" : "a toad");
+            File.WriteAllText(_folder.File($"{i}.caption"), i < 2 ? "a frog" : "a toad");
         }
     }
 
@@ -38,14 +38,16 @@ public sealed class TextFilesTests : IDisposable
         using (TextOutputCache.Build(Dataset(), new LetterClip(s_sdxl), Options(false))) { }
         using (var file = NpzFile.Open(_folder.File("2_te_outputs.npz")))
         {
-            Assert.Equal(["hidden_state1: F32 [77, 16]", "hidden_state2: F32 [77, 20]", "pool2: F32 [20]"], new[] { "hidden_state1", "hidden_state2", "pool2" }.Select(name => file.ReadArray(name).ToString()));
+            Assert.Equal(["hidden_state1: F32 [77, 16]", "hidden_state2: F32 [77, 20]", "pool2: F32 [20]"],
+                new[] { "hidden_state1", "hidden_state2", "pool2" }.Select(name => file.ReadArray(name).ToString()));
             Assert.Equal(["caption_hash", "text_encoder_hash", "clip_skip", "tokens"], file.Tensors.Skip(3).Select(array => array.Name));
         }
 
         Assert.Equal(3, Directory.GetFiles(_folder.Path, "*_te_outputs.npz").Length);
         using (TextOutputCache.Build(Dataset(), new LetterClip(s_sd1), Options(false))) { }
         using var single = NpzFile.Open(_folder.File("2_te_outputs.npz"));
-        Assert.Equal(["hidden_state1", "caption_hash", "text_encoder_hash", "clip_skip", "tokens"], single.Tensors.Select(array => array.Name));
+        Assert.Equal(["hidden_state1", "caption_hash", "text_encoder_hash", "clip_skip", "tokens"],
+            single.Tensors.Select(array => array.Name));
         Assert.Equal(2, single.ReadArray("clip_skip").As<long>()[0]);
     }
 
@@ -68,7 +70,8 @@ public sealed class TextFilesTests : IDisposable
             if (identity.IsSdxl) Assert.Equal(0, (expected.Pooled! - found.Pooled!).abs().max().ToSingle());
             else Assert.Null(found.Pooled);
 
-            foreach (var other in new[] { identity with { Hash = "another" }, identity with { ClipSkip = 3 }, identity with { Tokens = 152 } })
+            foreach (var other in new[] { identity with { Hash = "another" }, identity with { ClipSkip = 3 },
+                identity with { Tokens = 152 } })
             {
                 using var changed = TextOutputCache.Open(Dataset(), other, Options(own));
                 Assert.Equal(["a frog", "a toad"], changed.Missing);
@@ -76,7 +79,7 @@ public sealed class TextFilesTests : IDisposable
             }
         }
 
-        File.WriteAllText(_folder.File("2.txt"), "a newt");
+        File.WriteAllText(_folder.File("2.caption"), "a newt");
         using var renamed = TextOutputCache.Open(Dataset(), s_sd1, Options(own));
         Assert.Equal(["a newt"], renamed.Missing);
     }
@@ -88,7 +91,8 @@ public sealed class TextFilesTests : IDisposable
     {
         var clip = new LetterClip(s_sd1);
         using (TextOutputCache.Build(Dataset(), clip, Options(own))) { }
-        var files = Directory.GetFiles(own ? _own.Path : _folder.Path, own ? "*.safetensors" : "*_te_outputs.npz", SearchOption.AllDirectories);
+        var files = Directory.GetFiles(own ? _own.Path : _folder.Path, own ? "*.safetensors" : "*_te_outputs.npz",
+            SearchOption.AllDirectories);
         foreach (var length in new[] { 0, 9, 200, 4000 })
         {
             foreach (var file in files) File.WriteAllBytes(file, File.ReadAllBytes(file)[..length]);

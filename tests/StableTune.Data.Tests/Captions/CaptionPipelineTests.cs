@@ -10,12 +10,15 @@ public sealed class CaptionPipelineTests
     [Fact]
     public void Deterministic_EveryCase_IsTheReferences()
     {
-        var cases = Cases.GetProperty("deterministic").EnumerateArray().Where(c => c.GetProperty("caption").GetString() != Uncertain).ToList();
+        var cases = Cases.GetProperty("deterministic").EnumerateArray().Where(c => c.GetProperty("caption").GetString() != Uncertain)
+            .ToList();
         Assert.Equal((139, 5), (cases.Count, cases.Count(c => c.TryGetProperty("replacements", out _))));
-        Assert.All(cases, c => Assert.All(Enumerable.Range(0, 20), seed => Assert.Equal(c.GetProperty("result").GetString(), Apply(c, new RandomStream(seed)))));
+        Assert.All(cases, c => Assert.All(Enumerable.Range(0, 20), seed =>
+            Assert.Equal(c.GetProperty("result").GetString(), Apply(c, new RandomStream(seed)))));
     }
 
-    /// <summary>No certain case, although it stands among them: the other result is as likely, as the list of random cases shows for "{{{a|b}}}".</summary>
+    /// <summary>No certain case, although it stands among them: the other result is as likely, as the list of random cases shows for
+    /// "{{{a|b}}}".</summary>
     private const string Uncertain = "{{{same|same}}}";
 
     [Fact]
@@ -23,7 +26,8 @@ public sealed class CaptionPipelineTests
     {
         var c = Assert.Single(Cases.GetProperty("deterministic").EnumerateArray(), c => c.GetProperty("caption").GetString() == Uncertain);
         Assert.Equal("{same", c.GetProperty("result").GetString());
-        Assert.Equal(["{same", "{same}"], Enumerable.Range(0, 200).Select(seed => Apply(c, new RandomStream(seed))).Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(["{same", "{same}"],
+            Enumerable.Range(0, 200).Select(seed => Apply(c, new RandomStream(seed))).Distinct().Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -50,7 +54,8 @@ public sealed class CaptionPipelineTests
                 WarmupSteps = c.GetProperty("token_warmup_step").GetDouble(),
             });
             var caption = string.Join(",", Enumerable.Range(0, c.GetProperty("tags").GetInt32()).Select(i => $"t{i}"));
-            var counts = Enumerable.Range(0, 12).Select(step => pipeline.Apply(caption, new(1, step, c.GetProperty("max_train_steps").GetInt32(), new(1))))
+            var counts = Enumerable.Range(0, 12)
+                .Select(step => pipeline.Apply(caption, new(1, step, c.GetProperty("max_train_steps").GetInt32(), new(1))))
                 .Select(result => result.Length == 0 ? 0 : result.Split(',').Length);
             Assert.Equal(c.GetProperty("tag_count_at_step").EnumerateArray().Select(count => count.GetInt32()), counts);
         }
@@ -59,9 +64,11 @@ public sealed class CaptionPipelineTests
     [Fact]
     public void VaryingOptions_NamesWhatPreventsACache()
     {
-        Assert.Empty(CaptionPipeline.From(new CaptionOptions { Prefix = "a", Suffix = "b", KeepTokens = 2, SecondarySeparator = ";" }).VaryingOptions);
+        Assert.Empty(CaptionPipeline.From(
+            new CaptionOptions { Prefix = "a", Suffix = "b", KeepTokens = 2, SecondarySeparator = ";" }).VaryingOptions);
         var varying = CaptionPipeline.From(new CaptionOptions { DropoutRate = 0.1, Wildcard = true, Shuffle = true }).VaryingOptions;
-        Assert.Equal([new("CaptionOptions.DropoutRate", 0.1), new("CaptionOptions.Wildcard", true), new("CaptionOptions.Shuffle", true)], varying);
+        Assert.Equal([new("CaptionOptions.DropoutRate", 0.1), new("CaptionOptions.Wildcard", true), new("CaptionOptions.Shuffle", true)],
+            varying);
     }
 
     [Fact]
@@ -78,7 +85,8 @@ public sealed class CaptionPipelineTests
         public string Apply(string caption, in CaptionUse use) => caption.ToUpperInvariant();
     }
 
-    /// <summary>What textual inversion does after all else: an empty word stands for the whole caption, a list for one of its texts.</summary>
+    /// <summary>What textual inversion does after all else: an empty word stands for the whole caption, a list for one of its
+    /// texts.</summary>
     private sealed class Replacements(JsonElement words) : ICaptionStep
     {
         public VaryingOption? VariesBecauseOf => null;
@@ -87,7 +95,8 @@ public sealed class CaptionPipelineTests
         {
             foreach (var word in words.EnumerateObject())
             {
-                var text = word.Value.ValueKind == JsonValueKind.Array ? word.Value[use.Random.Next(word.Value.GetArrayLength())].GetString()! : word.Value.GetString()!;
+                var text = word.Value.ValueKind == JsonValueKind.Array
+                    ? word.Value[use.Random.Next(word.Value.GetArrayLength())].GetString()! : word.Value.GetString()!;
                 caption = word.Name.Length == 0 ? text : caption.Replace(word.Name, text, StringComparison.Ordinal);
             }
 

@@ -15,12 +15,14 @@ public sealed class DatasetCheckTests : IDisposable
     public void Check_OfAFolderFullOfFaults_ListsEveryKindOnce()
     {
         Fill();
-        var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Captions = new() { DropoutRate = 1 } }).WithResolution(64).Build();
+        var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Captions = new() { DropoutRate = 1 } })
+            .WithResolution(64).Build();
         var report = dataset.Check(new() { CountTokens = text => text.Split(' ').Length, MaxTokens = 5 });
         Assert.Equal((7, 1), (report.ImageCount, report.ErrorCount));
         Assert.Equal(
             [
-                "Unreadable cut.png", "TooSmall small.png", "OddShape long.png", "CropLoss long.png", "NoCaption small.png", "LongCaption good.png",
+                "Unreadable cut.png", "TooSmall small.png", "OddShape long.png", "CropLoss long.png", "NoCaption small.png",
+                    "LongCaption good.png",
                 $"NeverUsed {Path.GetFileName(_folder.Path)}", "Duplicate twice.png", "Duplicate zz-alike.jpg",
             ],
             report.Findings.Select(finding => $"{finding.Kind} {Path.GetFileName(finding.Path)}"));
@@ -32,7 +34,7 @@ public sealed class DatasetCheckTests : IDisposable
     public void Check_OfAGoodDataSet_FindsNothing()
     {
         Pictures.Write(_folder.File("a.png"), 64, 64);
-        File.WriteAllText(_folder.File("a.txt"), "a picture");
+        File.WriteAllText(_folder.File("a.caption"), "a picture");
         var report = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64).Build().Check();
         Assert.Empty(report.ThrowIfErrors().Findings);
         Assert.Equal("1 images: 0 errors, 0 warnings.", report.ToString());
@@ -43,7 +45,8 @@ public sealed class DatasetCheckTests : IDisposable
     {
         Fill();
         var groups = DuplicateFinder.Find(_folder.Path);
-        Assert.Equal(["True good.png twice.png", "False good.png zz-alike.jpg"], groups.Select(group => $"{group.Identical} {string.Join(' ', group.Paths.Select(Path.GetFileName))}"));
+        Assert.Equal(["True good.png twice.png", "False good.png zz-alike.jpg"],
+            groups.Select(group => $"{group.Identical} {string.Join(' ', group.Paths.Select(Path.GetFileName))}"));
     }
 
     [Fact]
@@ -53,7 +56,8 @@ public sealed class DatasetCheckTests : IDisposable
         using var hints = new TemporaryFolder();
         var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions
             {
-                Repeats = 3, ClassTokens = "<b>class & tokens</b>", Captions = new() { Shuffle = true }, Augmentation = new() { Flip = true, CircularMask = (0.5, 1) },
+                Repeats = 3, ClassTokens = "<b>class & tokens</b>", Captions = new() { Shuffle = true },
+                Augmentation = new() { Flip = true, CircularMask = (0.5, 1) },
             })
             .WithResolution(64).WithBatchSize(4).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 });
         var dataset = builder.Build();
@@ -70,9 +74,11 @@ public sealed class DatasetCheckTests : IDisposable
         // The first picture is the one that the loader gives in the first epoch, and so are its captions.
         using var loader = new BatchLoader(new() { Workers = 0 });
         var plan = EpochPlan.Create(dataset, new NamedSeeds(7), 1);
-        var first = plan.Batches.First(batch => batch.Samples.Any(index => dataset.Samples[index].Path.EndsWith("good.png", StringComparison.Ordinal)));
+        var first = plan.Batches.First(batch =>
+            batch.Samples.Any(index => dataset.Samples[index].Path.EndsWith("good.png", StringComparison.Ordinal)));
         var place = first.Samples.ToList().FindIndex(index => dataset.Samples[index].Path.EndsWith("good.png", StringComparison.Ordinal));
-        using var batch = new BatchAssembly(plan, new(), null, null).Make(first with { Samples = [first.Samples[place]], FirstDraw = first.FirstDraw + place }, default);
+        using var batch = new BatchAssembly(plan, new(), null, null)
+            .Make(first with { Samples = [first.Samples[place]], FirstDraw = first.FirstDraw + place }, default);
         var card = html.Split("<div class=\"card\">").Single(part => part.Contains("<b>good.png</b>", StringComparison.Ordinal));
         var list = card.Split("<li>")[1];
         Assert.StartsWith(WebUtility.HtmlEncode(batch.Captions[0]), list, StringComparison.Ordinal);
@@ -80,7 +86,8 @@ public sealed class DatasetCheckTests : IDisposable
         var jpeg = Convert.FromBase64String(card.Split("base64,")[1].Split('"')[0]);
         var picture = ImageFile.Decode(jpeg);
         Assert.Equal(batch.Size, picture.Size);
-        var expected = PixelImage.FromFloats(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(batch.Pixels!.bytes), picture.Width, picture.Height);
+        var expected = PixelImage.FromFloats(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(batch.Pixels!.bytes),
+            picture.Width, picture.Height);
         Assert.True(expected.Pixels.Zip(picture.Pixels).Average(pair => Math.Abs(pair.First - pair.Second)) < 12);
     }
 
@@ -88,25 +95,30 @@ public sealed class DatasetCheckTests : IDisposable
     public void Findings_OfAnImageInTwoDataSets_BelongToTheirSizeAndCaption()
     {
         Pictures.Write(_folder.File("a.png"), 128, 128);
-        DatasetBuilder Data(PixelSize size, string? text) => new DatasetBuilder().AddFolder(_folder.Path, new() { ClassTokens = text }).WithOptions(new() { Resolution = size });
+        DatasetBuilder Data(PixelSize size, string? text) => new DatasetBuilder().AddFolder(_folder.Path, new() { ClassTokens = text })
+            .WithOptions(new() { Resolution = size });
         var dataset = Data(new(64, 64), "a frog").AddDataset(Data(new(64, 128), null)).Build();
-        Assert.Equal([(FindingKind.CropLoss, new PixelSize(64, 128)), (FindingKind.NoCaption, (PixelSize?)null)], dataset.Check().Findings.Select(finding => (finding.Kind, finding.Size)));
+        Assert.Equal([(FindingKind.CropLoss, new PixelSize(64, 128)), (FindingKind.NoCaption, (PixelSize?)null)],
+            dataset.Check().Findings.Select(finding => (finding.Kind, finding.Size)));
 
         dataset.Preview(_folder.File("p.html"));
         var cards = File.ReadAllText(_folder.File("p.html")).Split("<h2>64x");
-        Assert.Equal((false, true), (cards[1].Contains("CropLoss", StringComparison.Ordinal), cards[2].Contains("CropLoss", StringComparison.Ordinal)));
+        Assert.Equal((false, true),
+            (cards[1].Contains("CropLoss", StringComparison.Ordinal), cards[2].Contains("CropLoss", StringComparison.Ordinal)));
     }
 
     [Fact]
     public void Preview_OfALargeDataSet_ShowsAShareOfEachBucket()
     {
         for (var i = 0; i < 20; i++) Pictures.Write(_folder.File($"{i:00}.png"), i < 16 ? 64 : 96, 64, i);
-        var dataset = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64).WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).Build();
+        var dataset = new DatasetBuilder().AddFolder(_folder.Path).WithResolution(64)
+            .WithBuckets(new() { MinSide = 32, MaxSide = 128, Step = 16 }).Build();
         dataset.Preview(_folder.File("p.html"), new() { MaxImages = 10 });
         var html = File.ReadAllText(_folder.File("p.html"));
         Assert.Equal(10, html.Split("<div class=\"card\">").Length - 1);
         Assert.Contains("10 images are shown", html, StringComparison.Ordinal);
-        Assert.Throws<InvalidOptionsException>(() => dataset.Preview(_folder.File("p.html"), new() { Epochs = 0, MaxImages = 0, ThumbnailSide = 1 }));
+        Assert.Throws<InvalidOptionsException>(() =>
+            dataset.Preview(_folder.File("p.html"), new() { Epochs = 0, MaxImages = 0, ThumbnailSide = 1 }));
     }
 
     [Theory]
@@ -114,9 +126,11 @@ public sealed class DatasetCheckTests : IDisposable
     [InlineData(true, 2)]
     public void Preview_ReadsEachImageOnce_UnlessChanceCutsIt(bool randomCrop, int reads)
     {
-        CountedPicture[] pictures = [.. Enumerable.Range(0, 3).Select(i => new CountedPicture($"picture {i}", new PixelImage(100 + i, 80)))];
+        CountedPicture[] pictures =
+            [.. Enumerable.Range(0, 3).Select(i => new CountedPicture($"picture {i}", new PixelImage(100 + i, 80)))];
         var builder = new DatasetBuilder().AddImages(pictures.Select(picture => new DatasetItem(picture, "a caption")),
-            new SubsetOptions { Augmentation = new() { Flip = true, RandomCrop = randomCrop, CircularMask = (0.5, 1) } }).WithResolution(64);
+            new SubsetOptions { Augmentation = new() { Flip = true, RandomCrop = randomCrop, CircularMask = (0.5, 1) } })
+                .WithResolution(64);
         builder.WithOptions(builder.Plan.Options with { ValidationSplit = 0.4 }).Build().Preview(_folder.File("p.html"));
         Assert.Equal([reads, reads, 1], pictures.Select(picture => picture.Loads));           // the last is held out, and has no card
     }
@@ -125,12 +139,12 @@ public sealed class DatasetCheckTests : IDisposable
     public void ImagesThatAreGone_AreNoFault()
     {
         Pictures.Write(_folder.File("a.png"), 40, 32);
-        File.WriteAllText(_folder.File("a.txt"), "a caption");
+        File.WriteAllText(_folder.File("a.caption"), "a caption");
         DatasetBuilder Builder() => new DatasetBuilder().Add(new FolderSource(_folder.Path) { TakeCached = true }).WithResolution(32, 16);
         Builder().Build().PrepareCaches(new SquareVae());
         File.Delete(_folder.File("a.png"));
         var dataset = Builder().Build();
-        Assert.True(Assert.Single(dataset.Samples).IsCachedOnly);
+        Assert.True(Assert.Single(dataset.Samples).Item.IsCachedOnly);
         Assert.Equal(0, dataset.Check().ErrorCount);
         dataset.Preview(_folder.File("p.html"));
         Assert.Contains("its cached latents are trained", File.ReadAllText(_folder.File("p.html")), StringComparison.Ordinal);
@@ -148,7 +162,8 @@ public sealed class DatasetCheckTests : IDisposable
             Pictures.Write(hints.File(name), 64, 64);
         }
 
-        var builder = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = hints.Path, ClassTokens = "frog" }).WithResolution(64);
+        var builder = new DatasetBuilder()
+            .AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = hints.Path, ClassTokens = "frog" }).WithResolution(64);
         var dataset = builder.WithOptions(builder.Plan.Options with { OnBadImage = policy }).Build();
         Cut(hints.File("b.png"));
         Assert.Equal(hints.File("b.png"), Assert.Single(dataset.CheckImages()).Value);
@@ -157,13 +172,15 @@ public sealed class DatasetCheckTests : IDisposable
         Assert.StartsWith(hints.File("b.png"), finding.Message, StringComparison.Ordinal);
         if (policy == BadImagePolicy.Fail)
         {
-            Assert.Equal(hints.File("b.png"), Assert.Single(Assert.Throws<InvalidOptionsException>(() => dataset.WithoutBadImages()).Problems).Value);
+            Assert.Equal(hints.File("b.png"),
+                Assert.Single(Assert.Throws<InvalidOptionsException>(() => dataset.WithoutBadImages()).Problems).Value);
             return;
         }
 
         var rest = dataset.WithoutBadImages();
         Assert.Equal([_folder.File("a.png")], rest.Samples.Select(sample => sample.Path));
-        Assert.Contains(rest.Warnings, warning => warning.StartsWith($"{_folder.File("b.png")}: left out, {hints.File("b.png")}:", StringComparison.Ordinal));
+        Assert.Contains(rest.Warnings, warning => warning.StartsWith($"{_folder.File("b.png")}: left out, {hints.File("b.png")}:",
+            StringComparison.Ordinal));
     }
 
     [Fact]
@@ -210,7 +227,8 @@ public sealed class DatasetCheckTests : IDisposable
         Pictures.Write(_folder.File("cut.png"), 64, 64, 9);
         var bytes = File.ReadAllBytes(_folder.File("cut.png"));
         File.WriteAllBytes(_folder.File("cut.png"), bytes[..(bytes.Length / 2)]);
-        foreach (var name in new[] { "twice", "other", "zz-alike", "long", "cut" }) File.WriteAllText(_folder.File(name + ".txt"), "some, words");
-        File.WriteAllText(_folder.File("good.txt"), "one two three four five six seven eight");
+        foreach (var name in new[] { "twice", "other", "zz-alike", "long", "cut" })
+            File.WriteAllText(_folder.File(name + ".caption"), "some, words");
+        File.WriteAllText(_folder.File("good.caption"), "one two three four five six seven eight");
     }
 }

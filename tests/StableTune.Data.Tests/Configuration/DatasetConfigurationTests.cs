@@ -10,9 +10,12 @@ namespace StableTune.Data.Tests.Configuration;
 public sealed class DatasetConfigurationTests : IDisposable
 {
     private static readonly string s_folder = Fixtures.Path("data", "configs");
-    private static readonly JsonElement s_expected = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_folder, "expected.json"))).RootElement;
+    private static readonly JsonElement s_expected =
+        JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_folder, "expected.json"))).RootElement;
 
-    /// <summary>What only one of the reference's scripts refuses: there is one engine here, which takes every kind for every target.</summary>
+    /// <summary>
+    /// What only one of the reference's scripts refuses: there is one engine here, which takes every kind for every target.
+    /// </summary>
     private static readonly string[] s_accepted =
     [
         "invalid_conditioning_without_support.toml", "invalid_dreambooth_subset_in_fine_tune.toml", "invalid_missing_conditioning_dir.toml",
@@ -26,10 +29,12 @@ public sealed class DatasetConfigurationTests : IDisposable
     public static TheoryData<string> Bad => [.. BadNames];
 
     private static IEnumerable<string> GoodNames => Cases("valid").Concat(Cases("random")).Concat(Cases("invalid"))
-        .Where(entry => entry.Value.TryGetProperty("datasets", out var datasets) && datasets.EnumerateArray().Any(set => set.GetProperty("subsets").GetArrayLength() > 0)).Select(entry => entry.Name);
+        .Where(entry => entry.Value.TryGetProperty("datasets", out var datasets) && datasets.EnumerateArray()
+            .Any(set => set.GetProperty("subsets").GetArrayLength() > 0)).Select(entry => entry.Name);
 
     private static IEnumerable<string> BadNames => Cases("invalid").Concat(Cases("random"))
-        .Where(entry => entry.Value.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String && !s_accepted.Contains(entry.Name)).Select(entry => entry.Name);
+        .Where(entry => entry.Value.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
+            && !s_accepted.Contains(entry.Name)).Select(entry => entry.Name);
 
     public void Dispose() => _temporary.Dispose();
 
@@ -66,14 +71,21 @@ public sealed class DatasetConfigurationTests : IDisposable
         var (captions, augmentation, buckets) = (subset.Options.Captions, subset.Options.Augmentation, new AspectBuckets());
         var found = new Dictionary<string, object?>
         {
-            ["train_batch_size"] = options.BatchSize, ["resolution"] = options.Resolution, ["enable_bucket"] = options.Bucketing is not null,
-            ["min_bucket_reso"] = buckets.MinSide, ["max_bucket_reso"] = buckets.MaxSide, ["bucket_reso_steps"] = buckets.Step, ["bucket_no_upscale"] = buckets.NoUpscale,
-            ["color_aug"] = augmentation.Color != ColorAugmentation.None, ["flip_aug"] = augmentation.Flip, ["face_crop_aug_range"] = augmentation.FaceCrop, ["random_crop"] = augmentation.RandomCrop,
-            ["shuffle_caption"] = captions.Shuffle, ["caption_separator"] = captions.Separator, ["caption_extension"] = ((FolderSource)subset.Source).CaptionExtension ?? ".caption",
-            ["keep_tokens"] = captions.KeepTokens, ["keep_tokens_separator"] = captions.KeepTokensSeparator ?? "", ["secondary_separator"] = captions.SecondarySeparator,
-            ["enable_wildcard"] = captions.Wildcard, ["caption_prefix"] = captions.Prefix, ["caption_suffix"] = captions.Suffix, ["caption_dropout_rate"] = captions.DropoutRate,
+            ["train_batch_size"] = options.BatchSize, ["resolution"] = options.Resolution,
+            ["enable_bucket"] = options.Bucketing is not null,
+            ["min_bucket_reso"] = buckets.MinSide, ["max_bucket_reso"] = buckets.MaxSide, ["bucket_reso_steps"] = buckets.Step,
+            ["bucket_no_upscale"] = buckets.NoUpscale,
+            ["color_aug"] = augmentation.Color != ColorAugmentation.None, ["flip_aug"] = augmentation.Flip, ["face_crop_aug_range"] =
+                augmentation.FaceCrop, ["random_crop"] = augmentation.RandomCrop,
+            ["shuffle_caption"] = captions.Shuffle, ["caption_separator"] = captions.Separator, ["caption_extension"] =
+                string.Join(",", ((FolderSource)subset.Source).CaptionExtensions),
+            ["keep_tokens"] = captions.KeepTokens, ["keep_tokens_separator"] = captions.KeepTokensSeparator ?? "",
+            ["secondary_separator"] = captions.SecondarySeparator,
+            ["enable_wildcard"] = captions.Wildcard, ["caption_prefix"] = captions.Prefix, ["caption_suffix"] = captions.Suffix,
+            ["caption_dropout_rate"] = captions.DropoutRate,
             ["caption_dropout_every_n_epochs"] = captions.DropoutEveryNEpochs, ["caption_tag_dropout_rate"] = captions.TagDropoutRate,
-            ["token_warmup_min"] = captions.WarmupMin, ["token_warmup_step"] = captions.WarmupSteps, ["dataset_repeats"] = subset.Options.Repeats ?? 1,
+            ["token_warmup_min"] = captions.WarmupMin, ["token_warmup_step"] = captions.WarmupSteps,
+            ["dataset_repeats"] = subset.Options.Repeats ?? 1,
             ["prior_loss_weight"] = options.PriorLossWeight, ["resize_interpolation"] = options.Interpolation?.Name,
         };
         string[] elsewhere = ["debug_dataset", "max_token_length"];                // of a run
@@ -97,15 +109,18 @@ public sealed class DatasetConfigurationTests : IDisposable
         Assert.Same(theirs, Read("", theirs).Bucketing);
         Assert.Null(Read("enable_bucket = false", theirs).Bucketing);
         Assert.Equal(new AspectBuckets { Step = 32 }, Read("bucket_reso_steps = 32", theirs).Bucketing);
-        Assert.Equal(new AspectBuckets { Step = 32, NoUpscale = true }, Read("bucket_no_upscale = true", new AspectBuckets { Step = 32 }).Bucketing);
+        Assert.Equal(new AspectBuckets { Step = 32, NoUpscale = true },
+            Read("bucket_no_upscale = true", new AspectBuckets { Step = 32 }).Bucketing);
     }
 
     [Fact]
     public void Read_WithLimitsButNoBuckets_NotesThatTheyHaveNoEffect()
     {
-        File.WriteAllText(_temporary.File("data.toml"), "[general]\nmin_bucket_reso = 128\n[[datasets]]\nbucket_no_upscale = true\n[[datasets.subsets]]\nimage_dir = \"a\"");
+        File.WriteAllText(_temporary.File("data.toml"),
+            "[general]\nmin_bucket_reso = 128\n[[datasets]]\nbucket_no_upscale = true\n[[datasets.subsets]]\nimage_dir = \"a\"");
         var note = Assert.Single(DatasetConfiguration.Read(_temporary.File("data.toml")).Notes);
-        Assert.EndsWith("line 2, column 1: without enable_bucket these have no effect: min_bucket_reso, bucket_no_upscale.", note, StringComparison.Ordinal);
+        Assert.EndsWith("line 2, column 1: without enable_bucket these have no effect: min_bucket_reso, bucket_no_upscale.", note,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -114,7 +129,8 @@ public sealed class DatasetConfigurationTests : IDisposable
     [InlineData("", 0)]
     public void Read_WhereConditioningImagesAreTheMasks_TheyGoBeforeTheAlphaChannel(string line, int notes)
     {
-        File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\nconditioning_data_dir = \"b\"\n{line}");
+        File.WriteAllText(_temporary.File("data.toml"),
+            $"[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\nconditioning_data_dir = \"b\"\n{line}");
         var plan = DatasetConfiguration.Read(_temporary.File("data.toml"), subsets: new() { Mask = LossMask.Conditioning });
         Assert.Equal(LossMask.Conditioning, Assert.Single(plan.Subsets).Options.Mask);
         Assert.Equal(notes, plan.Notes.Length);
@@ -127,12 +143,16 @@ public sealed class DatasetConfigurationTests : IDisposable
         Pictures.Write(_temporary.File("a.png"), 64, 64);
         string Fault(string lines)
         {
-            File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = \".\"\n{lines}");
-            return Assert.Single(Assert.Throws<InvalidOptionsException>(() => DatasetBuilder.FromToml(_temporary.File("data.toml")).Build()).Problems).ToString();
+            File.WriteAllText(_temporary.File("data.toml"),
+                $"[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = \".\"\n{lines}");
+            return Assert.Single(Assert.Throws<InvalidOptionsException>(() => DatasetBuilder.FromToml(_temporary.File("data.toml"))
+                .Build()).Problems).ToString();
         }
 
-        Assert.Contains("line 3, column 12: the subset is left out, its num_repeats is 0", Fault("num_repeats = 0"), StringComparison.Ordinal);
-        Assert.Contains("SubsetOptions.Attributes is \"yes\": the attribute diff_output_preservation is true or false", Fault("custom_attributes = { diff_output_preservation = \"yes\" }"), StringComparison.Ordinal);
+        Assert.Contains("line 3, column 12: the subset is left out, its num_repeats is 0", Fault("num_repeats = 0"),
+            StringComparison.Ordinal);
+        Assert.Contains("SubsetOptions.Attributes is \"yes\": the attribute diff_output_preservation is true or false",
+            Fault("custom_attributes = { diff_output_preservation = \"yes\" }"), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -144,14 +164,18 @@ public sealed class DatasetConfigurationTests : IDisposable
     public void Read_WithAPartOfAName_FindsTheName(string key, string name)
     {
         File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n{key} = true");
-        Assert.Contains($"Did you mean \"{name}\"?", Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message, StringComparison.Ordinal);
+        Assert.Contains($"Did you mean \"{name}\"?",
+            Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Read_WithAFaultInGeneral_TellsItOnce()
     {
-        File.WriteAllText(_temporary.File("data.toml"), "[general]\nflip_aug = 1\n[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n[[datasets.subsets]]\nimage_dir = \"b\"");
-        Assert.Single(Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message.Split("flip_aug")[1..]);
+        File.WriteAllText(_temporary.File("data.toml"),
+            "[general]\nflip_aug = 1\n[[datasets]]\n[[datasets.subsets]]\nimage_dir = \"a\"\n[[datasets.subsets]]\nimage_dir = \"b\"");
+        Assert.Single(Assert.ThrowsAny<InvalidFileException>(() =>
+            DatasetConfiguration.Read(_temporary.File("data.toml"))).Message.Split("flip_aug")[1..]);
     }
 
     [Theory]
@@ -159,7 +183,8 @@ public sealed class DatasetConfigurationTests : IDisposable
     public void Read_OfAGoodFile_ResolvesToTheReferencesOptions(string name)
     {
         var expected = Find(name);
-        var (datasets, subsets) = Arguments(expected.TryGetProperty("arguments", out var given) ? [.. given.EnumerateArray().Select(argument => argument.GetString()!)] : []);
+        var (datasets, subsets) = Arguments(expected.TryGetProperty("arguments", out var given)
+            ? [.. given.EnumerateArray().Select(argument => argument.GetString()!)] : []);
         var plans = DatasetConfiguration.Read(Path.Combine(s_folder, name), datasets, subsets).All.ToList();
         Assert.Equal(expected.GetProperty("datasets").GetArrayLength(), plans.Count);
         foreach (var (wanted, plan) in expected.GetProperty("datasets").EnumerateArray().Zip(plans)) Compare(wanted, plan);
@@ -174,7 +199,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         Assert.Matches("line [0-9]+, column [0-9]+", error.Message);
         var message = Find(name).GetProperty("message").GetString()!;
         // What the reference names in brackets last is the key that is wrong; a missing one stands in the remedy.
-        if (message.Contains("@ data", StringComparison.Ordinal)) Assert.Contains(message.Split('\'')[^2], error.Message, StringComparison.Ordinal);
+        if (message.Contains("@ data", StringComparison.Ordinal))
+            Assert.Contains(message.Split('\'')[^2], error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -184,7 +210,8 @@ public sealed class DatasetConfigurationTests : IDisposable
     [InlineData("unsupported.yaml", "ends in .toml or .json")]
     [InlineData("missing.toml", "missing.toml")]
     public void Read_OfWhatCannotBeTrained_SaysWhy(string name, string why) =>
-        Assert.Contains(why, Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(Path.Combine(s_folder, name))).Message, StringComparison.Ordinal);
+        Assert.Contains(why, Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(Path.Combine(s_folder, name))).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Read_WithSeveralFaults_ListsAll_WithTheNearestNames()
@@ -200,9 +227,11 @@ public sealed class DatasetConfigurationTests : IDisposable
               resize_interpolation = "sinc"
             """);
         var message = Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message;
-        Assert.Contains("line 2, column 1: \"shufle_caption\" is no option of [general]. Did you mean \"shuffle_caption\"?", message, StringComparison.Ordinal);
+        Assert.Contains("line 2, column 1: \"shufle_caption\" is no option of [general]. Did you mean \"shuffle_caption\"?", message,
+            StringComparison.Ordinal);
         Assert.Contains("line 4, column 14: \"batch_size\" is the text \"4\", not a whole number", message, StringComparison.Ordinal);
-        Assert.Contains("line 7, column 3: \"resolution\" is no option of a subset. It stands in [general] or in [[datasets]].", message, StringComparison.Ordinal);
+        Assert.Contains("line 7, column 3: \"resolution\" is no option of a subset. It stands in [general] or in [[datasets]].", message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -257,12 +286,14 @@ public sealed class DatasetConfigurationTests : IDisposable
         var text = DatasetConfiguration.ToToml(plan);
         if (plan.All.Any(part => part.Subsets.IsEmpty))                          // all subsets were left out
         {
-            var error = Assert.Throws<InvalidConfigurationException>(() => DatasetConfiguration.Read(TomlDocument.Parse(text, Path.Combine(s_folder, "again.toml"))));
+            var error = Assert.Throws<InvalidConfigurationException>(() =>
+                DatasetConfiguration.Read(TomlDocument.Parse(text, Path.Combine(s_folder, "again.toml"))));
             Assert.Contains("no subsets", error.Message, StringComparison.Ordinal);
             return;
         }
 
-        Assert.Equal(text, DatasetConfiguration.ToToml(DatasetConfiguration.Read(TomlDocument.Parse(text, Path.Combine(s_folder, "again.toml")))));
+        Assert.Equal(text,
+            DatasetConfiguration.ToToml(DatasetConfiguration.Read(TomlDocument.Parse(text, Path.Combine(s_folder, "again.toml")))));
         // Everything that tells plans apart is in the text, sources too; notes are about a file, not about the plan.
         Assert.Equal(Shape(plan), Shape(DatasetConfiguration.Read(TomlDocument.Parse(text, Path.Combine(s_folder, "again.toml")))));
     }
@@ -273,8 +304,10 @@ public sealed class DatasetConfigurationTests : IDisposable
         Directory.CreateDirectory(_temporary.File("train/20_sls frog"));
         Directory.CreateDirectory(_temporary.File("train/3_toad"));
         Directory.CreateDirectory(_temporary.File("10_cat"));
-        var builder = new DatasetBuilder().AddDreamBoothRoot(_temporary.File("train")).AddFolder(_temporary.File("10_cat"), new SubsetOptions { IsRegularization = true })
-            .AddMetadata("meta.json", "images", new() { Captions = new() { Shuffle = true, KeepTokens = 1 } }).WithResolution(512, 768).WithBatchSize(2).WithBuckets();
+        var builder = new DatasetBuilder().AddDreamBoothRoot(_temporary.File("train"))
+            .AddFolder(_temporary.File("10_cat"), new SubsetOptions { IsRegularization = true })
+            .AddMetadata("meta.json", "images", new() { Captions = new() { Shuffle = true, KeepTokens = 1 } }).WithResolution(512, 768)
+                .WithBatchSize(2).WithBuckets();
         var mixed = Assert.Throws<InvalidOptionsException>(() => DatasetConfiguration.ToToml(builder.Plan));
         Assert.Contains("metadata", mixed.Message, StringComparison.Ordinal);
 
@@ -308,10 +341,13 @@ public sealed class DatasetConfigurationTests : IDisposable
     [Fact]
     public void Write_OfWhatTheFormatCannotSay_NamesEachOption()
     {
-        var plan = new DatasetBuilder().Add(new Own(), new() { Augmentation = new() { Color = ColorAugmentation.Reference }, Captions = new() { Further = [new Loud()] } })
+        var plan = new DatasetBuilder()
+            .Add(new Own(), new() { Augmentation = new() { Color = ColorAugmentation.Reference },
+            Captions = new() { Further = [new Loud()] } })
             .WithResolution(512).WithBucketing(new Halves()).WithPriorLossWeight(0.5).Plan;
         var error = Assert.Throws<InvalidOptionsException>(() => DatasetConfiguration.ToToml(plan));
-        Assert.Equal(["AugmentationOptions.Color", "CaptionOptions.Further", "DatasetOptions.Bucketing", "DatasetOptions.PriorLossWeight", "SubsetPlan.Source"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
+        Assert.Equal(["AugmentationOptions.Color", "CaptionOptions.Further", "DatasetOptions.Bucketing", "DatasetOptions.PriorLossWeight",
+            "SubsetPlan.Source"], error.Problems.Select(problem => problem.Option).Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -322,7 +358,7 @@ public sealed class DatasetConfigurationTests : IDisposable
         for (var i = 0; i < 10; i++)
         {
             Pictures.Write(_temporary.File($"{i}.png"), 64, 64, i);
-            File.WriteAllText(_temporary.File($"{i}.txt"), $"tag {i}, other");
+            File.WriteAllText(_temporary.File($"{i}.caption"), $"tag {i}, other");
         }
 
         File.WriteAllText(_temporary.File("data.toml"), $"""
@@ -340,7 +376,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         var dataset = DatasetBuilder.FromToml(_temporary.File("data.toml")).Build();
         var held = dataset.Validation!.Samples;
         Assert.Equal((40, 2), (dataset.TrainingImageCount, held.Count));
-        Assert.Equal(Enumerable.Range(0, 10).Select(i => $"{i}.png"), dataset.Samples.Concat(held).Select(sample => Path.GetFileName(sample.Path)).Order(StringComparer.Ordinal));
+        Assert.Equal(Enumerable.Range(0, 10).Select(i => $"{i}.png"), dataset.Samples.Concat(held)
+            .Select(sample => Path.GetFileName(sample.Path)).Order(StringComparer.Ordinal));
         if (seed is null) Assert.Equal(["8.png", "9.png"], held.Select(sample => Path.GetFileName(sample.Path)));
         else Assert.NotEqual(["8.png", "9.png"], held.Select(sample => Path.GetFileName(sample.Path)));
         using var loader = new BatchLoader(new() { Workers = 0 });
@@ -348,12 +385,16 @@ public sealed class DatasetConfigurationTests : IDisposable
             using (batch) Assert.Equal(batch.Items.Select(item => item.Caption), batch.Captions);
     }
 
-    private static string Shape(DatasetPlan plan) => string.Join('\n', plan.All.Select(part => $"{part.Options} " + string.Join('\n', part.Subsets.Select(subset => subset.Source switch
+    private static string Shape(DatasetPlan plan) =>
+        string.Join('\n', plan.All.Select(part => $"{part.Options} " + string.Join('\n', part.Subsets.Select(subset => subset.Source switch
     {
-        FolderSource folder => $"{folder.Folder}|{folder.CaptionExtension}|{folder.CacheInfo}|{folder.ReadFolderName}",
+        FolderSource folder =>
+            $"{folder.Folder}|{string.Join(",", folder.CaptionExtensions)}|{folder.CaptionsByFullName}|"
+            + $"{folder.CacheInfo}|{folder.ReadFolderName}",
         MetadataSource file => $"{file.File}|{file.ImageFolder}|{file.Separator}|{file.Wildcard}",
         var other => other.ToString(),
-    } + JsonSerializer.Serialize(subset.Options with { Attributes = new Dictionary<string, object?>() }) + JsonSerializer.Serialize(subset.Options.Attributes)))));
+    } + JsonSerializer.Serialize(subset.Options with { Attributes = new Dictionary<string, object?>() })
+        + JsonSerializer.Serialize(subset.Options.Attributes)))));
 
     /// <summary>Every option that there is is either written and read again, or among those that a file cannot say.</summary>
     [Fact]
@@ -361,44 +402,61 @@ public sealed class DatasetConfigurationTests : IDisposable
     {
         var augmentation = new AugmentationOptions
         {
-            Flip = true, Color = ColorAugmentation.Weak, RandomCrop = true, FaceCrop = (1, 3.5), Brightness = 0.1, Contrast = 0.2, Saturation = 0.3, Rotation = 4, CircularMask = (0.5, 1),
+            Flip = true, Color = ColorAugmentation.Weak, RandomCrop = true, FaceCrop = (1, 3.5), Brightness = 0.1, Contrast = 0.2,
+            Saturation = 0.3, Rotation = 4, CircularMask = (0.5, 1),
         };
         var captions = new CaptionOptions
         {
-            Prefix = "p", Suffix = "s\n\"", DropoutRate = 0.1, DropoutEveryNEpochs = 3, Wildcard = true, Shuffle = true, Separator = ";", KeepTokens = 2, KeepTokensSeparator = "|||",
+            Prefix = "p", PrefixSeparator = "", TakeEmptyFirstLine = true, Suffix = "s\n\"", DropoutRate = 0.1, DropoutEveryNEpochs = 3,
+            Wildcard = true, Shuffle = true, Separator = ";", KeepTokens = 2, KeepTokensSeparator = "|||",
             SecondarySeparator = ";;;", TagDropoutRate = 0.2, WarmupMin = 2, WarmupSteps = 0.5,
         };
         var subset = new SubsetOptions
         {
-            Repeats = 4, SamplesPerEpoch = 5, Weight = 2.5, ClassTokens = "c", IsRegularization = true, CaptionExtension = ".tags", Augmentation = augmentation, Captions = captions,
-            Interpolation = Interpolation.Box, ConditioningFolder = "/hints", Mask = LossMask.Conditioning, Attributes = new Dictionary<string, object?> { ["a"] = 1L, ["b"] = new List<object?> { "x", 2.5 } },
+            Repeats = 4, SamplesPerEpoch = 5, Weight = 2.5, ClassTokens = "c", IsRegularization = true,
+            CaptionExtensions = [".tags", ".txt"], CaptionsByFullName = true, Augmentation = augmentation, Captions = captions,
+            Interpolation = Interpolation.Box, ConditioningFolder = "/hints", Mask = LossMask.Conditioning,
+            Attributes = new Dictionary<string, object?> { ["a"] = 1L, ["b"] = new List<object?> { "x", 2.5 } },
         };
         var options = new DatasetOptions
         {
-            Resolution = new(640, 448), BatchSize = 6, Bucketing = new AspectBuckets { MinSide = 128, MaxSide = 2048, Step = 32, NoUpscale = true }, PriorStyle = PriorStyle.Paired, MinibatchRepeat = 3,
-            DropLast = true, MaxBatchesPerEpoch = 7, SamplesPerEpoch = 8, MinimumImageArea = 5_000_000_000, NetworkMultiplier = -1, ValidationSplit = 0.25, ValidationSeed = 9,
+            Resolution = new(640, 448), BatchSize = 6, Bucketing = new AspectBuckets { MinSide = 128, MaxSide = 2048, Step = 32,
+                NoUpscale = true }, PriorStyle = PriorStyle.Paired, MinibatchRepeat = 3,
+            DropLast = true, MaxBatchesPerEpoch = 7, SamplesPerEpoch = 8, MinimumImageArea = 5_000_000_000, NetworkMultiplier = -1,
+            ValidationSplit = 0.25, ValidationSeed = 9,
             ApplyExifOrientation = false, OnBadImage = BadImagePolicy.Skip, Interpolation = Interpolation.Nearest, FastDecoding = true,
+            Background = new(1, 0xAB, 255), ClipSixteenBitGray = true, MaxImagePixels = 300_000_000,
         };
         string[] cannot = ["Further", "Codec", "PriorLossWeight"];
         Assert.Equal(cannot.Order(), Unset(options).Concat(Unset(subset)).Concat(Unset(captions)).Concat(Unset(augmentation)).Order());
 
-        foreach (var bucketing in new IBucketing?[] { options.Bucketing, new SdTrainerBuckets { MinSide = 256, MaxSide = 960, MaxAspect = 1.5 }, new FixedResolution { Mode = ResizeMode.ShortSide }, null })
+        foreach (var bucketing in new IBucketing?[] { options.Bucketing, new SdTrainerBuckets { MinSide = 256, MaxSide = 960,
+            MaxAspect = 1.5 }, new FixedResolution { Mode = ResizeMode.ShortSide }, null })
         {
-            var source = new FolderSource("/images") { CaptionExtension = ".tags", CacheInfo = true, TakeCached = true };
-            var text = DatasetConfiguration.ToToml(new DatasetPlan { Options = options with { Bucketing = bucketing }, Subsets = [new(source, subset)] });
+            var source = new FolderSource("/images") { CaptionExtensions = [".tags", ".txt"], CaptionsByFullName = true, CacheInfo = true,
+                TakeCached = true };
+            var text = DatasetConfiguration.ToToml(new DatasetPlan { Options = options with { Bucketing = bucketing },
+                Subsets = [new(source, subset)] });
             var read = DatasetConfiguration.Read(TomlDocument.Parse(text, _temporary.File("data.toml")));
             Assert.Empty(read.Notes);
             Assert.Equal(options with { Bucketing = bucketing }, read.Options);
             var again = Assert.Single(read.Subsets);
-            Assert.Equal(subset with { Attributes = again.Options.Attributes }, again.Options);
+            Assert.Equal(subset.CaptionExtensions, again.Options.CaptionExtensions);
+            Assert.Equal(subset with { Attributes = again.Options.Attributes, CaptionExtensions = again.Options.CaptionExtensions },
+                again.Options);
             Assert.Equal(JsonSerializer.Serialize(subset.Attributes), JsonSerializer.Serialize(again.Options.Attributes));
             var folder = Assert.IsType<FolderSource>(again.Source);
-            Assert.Equal((source.Folder, source.CaptionExtension, true, true, false), (folder.Folder, folder.CaptionExtension, folder.CacheInfo, folder.TakeCached, folder.ReadFolderName));
+            Assert.Equal(source.CaptionExtensions, folder.CaptionExtensions);
+            Assert.Equal((source.Folder, true, true, true, false),
+                (folder.Folder, folder.CaptionsByFullName, folder.CacheInfo, folder.TakeCached, folder.ReadFolderName));
             // JSON of the same shape says the same.
-            Assert.Equal(options with { Bucketing = bucketing }, DatasetConfiguration.Read(TomlDocument.ParseJson(Json(TomlDocument.Parse(text).Root), _temporary.File("data.json"))).Options);
+            Assert.Equal(options with { Bucketing = bucketing },
+                DatasetConfiguration.Read(TomlDocument.ParseJson(Json(TomlDocument.Parse(text).Root),
+                _temporary.File("data.json"))).Options);
         }
 
-        static IEnumerable<string> Unset<T>(T options) where T : new() => typeof(T).GetProperties().Where(property => property.CanWrite && Equals(property.GetValue(options), property.GetValue(new T()))).Select(property => property.Name);
+        static IEnumerable<string> Unset<T>(T options) where T : new() => typeof(T).GetProperties().Where(property => property.CanWrite
+            && Equals(property.GetValue(options), property.GetValue(new T()))).Select(property => property.Name);
     }
 
     private static string Json(TomlValue value) => value switch
@@ -414,22 +472,28 @@ public sealed class DatasetConfigurationTests : IDisposable
     [InlineData("on_bad_image = \"ignore\"", "line 2, column 16: \"on_bad_image\" is the text \"ignore\", not one of \"fail\", \"skip\"")]
     [InlineData("prior_style = true", "not one of \"separate\", \"paired\"")]
     [InlineData("resize_mode = \"Squash\"", "not one of \"cover\", \"squash\", \"short_side\"")]
-    [InlineData("enable_bucket = true\nmax_ratio = 2\nbucket_reso_steps = 32", "line 4, column 1: \"bucket_reso_steps\" does not go together with max_ratio")]
+    [InlineData("enable_bucket = true\nmax_ratio = 2\nbucket_reso_steps = 32",
+        "line 4, column 1: \"bucket_reso_steps\" does not go together with max_ratio")]
     [InlineData("minibatch_repeat = 1.5", "not a whole number")]
     public void Read_OfOurOwnOptions_RefusesWhatTheyAreNot(string lines, string fault)
     {
         File.WriteAllText(_temporary.File("data.toml"), $"[[datasets]]\n{lines}\n[[datasets.subsets]]\nimage_dir = \"a\"");
-        Assert.Contains(fault, Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message, StringComparison.Ordinal);
+        Assert.Contains(fault,
+            Assert.ThrowsAny<InvalidFileException>(() => DatasetConfiguration.Read(_temporary.File("data.toml"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Read_OfTheSameNameAtTwoLevels_KeepsThemApart()
     {
-        File.WriteAllText(_temporary.File("data.toml"), "[general]\nsamples_per_epoch = 10\n[[datasets]]\nresize_mode = \"squash\"\nenable_bucket = true\n[[datasets.subsets]]\nimage_dir = \"a\"\nweight = 2\nmasked_loss = false");
+        File.WriteAllText(_temporary.File("data.toml"),
+            "[general]\nsamples_per_epoch = 10\n[[datasets]]\nresize_mode = \"squash\"\nenable_bucket = "
+                + "true\n[[datasets.subsets]]\nimage_dir = \"a\"\nweight = 2\nmasked_loss = false");
         var plan = DatasetConfiguration.Read(_temporary.File("data.toml"));
         var options = Assert.Single(plan.Subsets).Options;
         Assert.Equal((10, null, 2.0, LossMask.None), (plan.Options.SamplesPerEpoch, options.SamplesPerEpoch, options.Weight, options.Mask));
-        Assert.Contains("line 4, column 1: with enable_bucket these have no effect: resize_mode", Assert.Single(plan.Notes), StringComparison.Ordinal);
+        Assert.Contains("line 4, column 1: with enable_bucket these have no effect: resize_mode", Assert.Single(plan.Notes),
+            StringComparison.Ordinal);
     }
 
     private sealed class Loud : ICaptionStep
@@ -461,7 +525,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         Same(parameters, "network_multiplier", options.NetworkMultiplier);
         Same(parameters, "validation_seed", options.ValidationSeed);
         Same(parameters, "validation_split", options.ValidationSplit);
-        Assert.Equal(parameters.GetProperty("resize_interpolation").GetString() is { } name ? Interpolation.Parse(name) : null, options.Interpolation);
+        Assert.Equal(parameters.GetProperty("resize_interpolation").GetString() is { } name ? Interpolation.Parse(name) : null,
+            options.Interpolation);
         Same(parameters, "batch_size", options.BatchSize);
         Same(parameters, "enable_bucket", buckets is not null);
         if (buckets is not null)
@@ -473,7 +538,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         }
 
         if (parameters.TryGetProperty("prior_loss_weight", out _)) Same(parameters, "prior_loss_weight", options.PriorLossWeight);
-        var subsets = wanted.GetProperty("subsets").EnumerateArray().Where(subset => subset.GetProperty("num_repeats").GetInt32() >= 1).ToList();
+        var subsets = wanted.GetProperty("subsets").EnumerateArray().Where(subset => subset.GetProperty("num_repeats").GetInt32() >= 1)
+            .ToList();
         Assert.Equal(subsets.Count, plan.Subsets.Length);
         foreach (var (subset, made) in subsets.Zip(plan.Subsets)) Compare(subset, made, options);
     }
@@ -491,7 +557,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         Same(wanted, "color_aug", augmentation.Color != ColorAugmentation.None);
         Same(wanted, "flip_aug", augmentation.Flip);
         Same(wanted, "random_crop", augmentation.RandomCrop);
-        Same(wanted, "face_crop_aug_range", augmentation.FaceCrop is var (from, to) ? string.Create(CultureInfo.InvariantCulture, $"[{from:0.0#},{to:0.0#}]") : null);
+        Same(wanted, "face_crop_aug_range", augmentation.FaceCrop is var (from, to)
+            ? string.Create(CultureInfo.InvariantCulture, $"[{from:0.0#},{to:0.0#}]") : null);
         Same(wanted, "caption_prefix", captions.Prefix);
         Same(wanted, "caption_suffix", captions.Suffix);
         Same(wanted, "caption_dropout_rate", captions.DropoutRate);
@@ -499,7 +566,8 @@ public sealed class DatasetConfigurationTests : IDisposable
         Same(wanted, "caption_tag_dropout_rate", captions.TagDropoutRate);
         Same(wanted, "token_warmup_min", captions.WarmupMin);
         Same(wanted, "token_warmup_step", captions.WarmupSteps);
-        Assert.Equal(wanted.GetProperty("resize_interpolation").GetString() is { } name ? Interpolation.Parse(name) : null, options.Interpolation ?? dataset.Interpolation);
+        Assert.Equal(wanted.GetProperty("resize_interpolation").GetString() is { } name ? Interpolation.Parse(name) : null,
+            options.Interpolation ?? dataset.Interpolation);
         if (wanted.TryGetProperty("cache_info", out _)) Same(wanted, "cache_info", Assert.IsType<FolderSource>(plan.Source).CacheInfo);
         var attributes = wanted.GetProperty("custom_attributes");
         Assert.Equal(attributes.ValueKind == JsonValueKind.Null ? "{}" : Text(attributes), JsonSerializer.Serialize(options.Attributes));
@@ -520,8 +588,10 @@ public sealed class DatasetConfigurationTests : IDisposable
         }
 
         var images = Assert.IsType<FolderSource>(source);
-        Assert.Equal((Beside(folder), wanted.GetProperty("caption_extension").GetString()), (images.Folder, images.CaptionExtension ?? ".caption"));
-        Assert.Equal(wanted.TryGetProperty("conditioning_data_dir", out var hints) ? Beside(hints.GetString()) : null, options.ConditioningFolder);
+        Assert.Equal((Beside(folder), wanted.GetProperty("caption_extension").GetString()),
+            (images.Folder, Assert.Single(images.CaptionExtensions)));
+        Assert.Equal(wanted.TryGetProperty("conditioning_data_dir", out var hints) ? Beside(hints.GetString()) : null,
+            options.ConditioningFolder);
     }
 
     private static string? Beside(string? path) => path is null ? null : Path.Combine(s_folder, path);
@@ -545,12 +615,14 @@ public sealed class DatasetConfigurationTests : IDisposable
 
     private static IEnumerable<JsonProperty> Cases(string section) => s_expected.GetProperty(section).EnumerateObject();
 
-    private static JsonElement Find(string name) => new[] { "valid", "invalid", "random" }.SelectMany(Cases).Single(entry => entry.Name == name).Value;
+    private static JsonElement Find(string name) => new[] { "valid", "invalid", "random" }.SelectMany(Cases)
+        .Single(entry => entry.Name == name).Value;
 
     /// <summary>The options that a command line gives.</summary>
     private static (DatasetOptions, SubsetOptions) Arguments(string[] arguments)
     {
-        var (datasets, captions, augmentation, subsets) = (new DatasetOptions(), new CaptionOptions(), new AugmentationOptions(), new SubsetOptions());
+        var (datasets, captions, augmentation, subsets) = (new DatasetOptions(), new CaptionOptions(), new AugmentationOptions(),
+            new SubsetOptions());
         var buckets = new AspectBuckets();
         var enabled = false;
         for (var i = 0; i < arguments.Length; i++)
@@ -569,7 +641,7 @@ public sealed class DatasetConfigurationTests : IDisposable
                 case "--bucket_reso_steps": buckets = buckets with { Step = (int)Number() }; break;
                 case "--bucket_no_upscale": buckets = buckets with { NoUpscale = true }; break;
                 case "--shuffle_caption": captions = captions with { Shuffle = true }; break;
-                case "--caption_extension": subsets = subsets with { CaptionExtension = value }; break;
+                case "--caption_extension": subsets = subsets with { CaptionExtensions = [value] }; break;
                 case "--keep_tokens": captions = captions with { KeepTokens = (int)Number() }; break;
                 case "--keep_tokens_separator": captions = captions with { KeepTokensSeparator = value }; break;
                 case "--secondary_separator": captions = captions with { SecondarySeparator = value }; break;

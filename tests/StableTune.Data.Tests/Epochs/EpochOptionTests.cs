@@ -26,7 +26,8 @@ public sealed class EpochOptionTests
             .Add(new Virtual(Items(1, "a, b, c, d, e, f")), new() { Captions = new() { Shuffle = true } }).Build();
         var plan = EpochPlan.Create(dataset, s_seeds, 1);
         var sample = dataset.Samples[0];
-        var captions = Enumerable.Range(0, 8).Select(place => sample.Captions.Apply(sample.Caption, new(1, 0, 0, plan.RandomFor("caption", place)))).Distinct();
+        var captions = Enumerable.Range(0, 8)
+            .Select(place => sample.Captions.Apply(sample.Caption, new(1, 0, 0, plan.RandomFor("caption", place)))).Distinct();
         Assert.Equal([0, 0, 0, 0, 0, 0, 0, 0], Assert.Single(plan.Batches).Samples);
         Assert.True(captions.Count() > 4);
     }
@@ -36,7 +37,8 @@ public sealed class EpochOptionTests
     {
         var dataset = Square(10, new DatasetOptions { BatchSize = 2, MaxBatchesPerEpoch = 2 });
         Assert.Equal(2, dataset.BatchesPerEpoch);
-        var drawn = Enumerable.Range(1, 5).SelectMany(epoch => EpochPlan.Create(dataset, s_seeds, epoch).Batches).SelectMany(batch => batch.Samples).ToList();
+        var drawn = Enumerable.Range(1, 5).SelectMany(epoch => EpochPlan.Create(dataset, s_seeds, epoch).Batches)
+            .SelectMany(batch => batch.Samples).ToList();
         Assert.Equal(20, drawn.Count);
         Assert.All(drawn.CountBy(index => index), pair => Assert.Equal(2, pair.Value));
         Assert.Equal(Order(dataset, 4), Order(dataset, 4));
@@ -46,7 +48,8 @@ public sealed class EpochOptionTests
 
     [Fact]
     public void MaxBatchesPerEpoch_AboveTheNumberThereIs_ChangesNothing() =>
-        Assert.Equal(Order(Square(10, new DatasetOptions { BatchSize = 2 }), 3), Order(Square(10, new DatasetOptions { BatchSize = 2, MaxBatchesPerEpoch = 5 }), 3));
+        Assert.Equal(Order(Square(10, new DatasetOptions { BatchSize = 2 }), 3),
+            Order(Square(10, new DatasetOptions { BatchSize = 2, MaxBatchesPerEpoch = 5 }), 3));
 
     [Fact]
     public void DropLast_LeavesOutBatchesThatAreNotFull()
@@ -62,15 +65,18 @@ public sealed class EpochOptionTests
     [Fact]
     public void SamplesPerEpoch_OfASubset_DrawsEachImageEquallyOftenInTheLongRun()
     {
-        var dataset = new DatasetBuilder().WithResolution(128).WithBatchSize(2).WithBuckets(new() { MinSide = 64, MaxSide = 256, Step = 64 })
-            .Add(new Virtual([.. Items(5), new("w.png", new PixelSize(256, 64), ""), new("x.png", new PixelSize(256, 64), "")]), new() { SamplesPerEpoch = 4 })
+        var dataset = new DatasetBuilder().WithResolution(128).WithBatchSize(2)
+            .WithBuckets(new() { MinSide = 64, MaxSide = 256, Step = 64 })
+            .Add(new Virtual([.. Items(5), new("w.png", new PixelSize(256, 64), ""), new("x.png", new PixelSize(256, 64), "")]),
+                new() { SamplesPerEpoch = 4 })
             .Add(new Virtual([new("fixed.png", new PixelSize(64, 64), "")]), new() { Repeats = 3 }).Build();
         Assert.Equal(7, dataset.TrainingImageCount);
         var epochs = Enumerable.Range(1, 70).Select(epoch => EpochPlan.Create(dataset, s_seeds, epoch)).ToList();
         Assert.All(epochs, plan => Assert.Equal(dataset.BatchesPerEpoch, plan.Batches.Count));
         Assert.All(epochs, plan => Assert.Equal((3, 4), (Count(plan, "fixed.png"), plan.Batches.Sum(batch => batch.Samples.Count) - 3)));
         // 3 of the 5 square ones an epoch, 1 of the 2 wide ones.
-        var times = epochs.SelectMany(plan => plan.Batches).SelectMany(batch => batch.Samples).CountBy(index => dataset.Samples[index].Path).ToDictionary();
+        var times = epochs.SelectMany(plan => plan.Batches).SelectMany(batch => batch.Samples)
+            .CountBy(index => dataset.Samples[index].Path).ToDictionary();
         Assert.All(Enumerable.Range(0, 5), i => Assert.Equal(42, times[$"{i}.png"]));
         Assert.Equal((35, 35), (times["w.png"], times["x.png"]));
         Assert.Equal(Order(dataset, 31), Order(dataset, 31));
@@ -81,7 +87,8 @@ public sealed class EpochOptionTests
     public void SamplesPerEpoch_OfTheDataset_IsSharedByWeights()
     {
         var dataset = new DatasetBuilder().WithOptions(new() { Resolution = new(64, 64), SamplesPerEpoch = 10 })
-            .Add(new Virtual(Items(100)), new() { Weight = 1 }).Add(new Virtual([new("rare.png", new PixelSize(64, 64), "")]), new() { Weight = 4 }).Build();
+            .Add(new Virtual(Items(100)), new() { Weight = 1 })
+                .Add(new Virtual([new("rare.png", new PixelSize(64, 64), "")]), new() { Weight = 4 }).Build();
         Assert.Equal(10, dataset.BatchesPerEpoch);
         Assert.All(Enumerable.Range(1, 5), epoch => Assert.Equal(8, Count(EpochPlan.Create(dataset, s_seeds, epoch), "rare.png")));
     }
@@ -108,14 +115,16 @@ public sealed class EpochOptionTests
             "DatasetOptions.MaxBatchesPerEpoch" => (options with { MaxBatchesPerEpoch = 0 }, subset),
             _ => (options with { MinimumImageArea = -1 }, subset),
         };
-        var fault = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().WithOptions(options).Add(new Virtual(Items(4)), subset).Build());
+        var fault = Assert.Throws<InvalidOptionsException>(() =>
+            new DatasetBuilder().WithOptions(options).Add(new Virtual(Items(4)), subset).Build());
         Assert.Contains(option, fault.Message);
     }
 
     [Fact]
     public void SamplesPerEpoch_FewerThanTrainingSizes_IsRefused()
     {
-        var fault = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().WithResolution(128).WithBuckets(new() { MinSide = 64, MaxSide = 256, Step = 64 })
+        var fault = Assert.Throws<InvalidOptionsException>(() =>
+            new DatasetBuilder().WithResolution(128).WithBuckets(new() { MinSide = 64, MaxSide = 256, Step = 64 })
             .Add(new Virtual([.. Items(5), new("w.png", new PixelSize(256, 64), "")]), new() { SamplesPerEpoch = 1 }).Build());
         Assert.Contains("2 training sizes", fault.Message);
     }
@@ -126,7 +135,9 @@ public sealed class EpochOptionTests
         var dataset = new DatasetBuilder().WithOptions(new() { Resolution = new(64, 64), MinimumImageArea = 64 * 64 })
             .Add(new Virtual([.. Items(2), new("small.png", new PixelSize(63, 64), "")])).Build();
         Assert.Equal(["0.png", "1.png"], dataset.Samples.Select(sample => sample.Path));
-        Assert.Contains(dataset.Warnings, warning => warning.Contains("1 image(s) have fewer than 4096 pixels", StringComparison.Ordinal) && warning.Contains("small.png", StringComparison.Ordinal));
+        Assert.Contains(dataset.Warnings, warning =>
+            warning.Contains("1 image(s) have fewer than 4096 pixels", StringComparison.Ordinal)
+            && warning.Contains("small.png", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -141,7 +152,8 @@ public sealed class EpochOptionTests
         foreach (var batch in EpochPlan.Create(dataset, s_seeds, 1).Batches)
         {
             var half = batch.Samples.Count / 2;
-            for (var i = 0; i < half; i++) pairs.Add((dataset.Samples[batch.Samples[i]].Path, dataset.Samples[batch.Samples[half + i]].Path));
+            for (var i = 0; i < half; i++) pairs.Add(
+                (dataset.Samples[batch.Samples[i]].Path, dataset.Samples[batch.Samples[half + i]].Path));
         }
 
         Assert.Equal(Enumerable.Range(0, length).Select(i => ($"{i % instances}.png", $"class{i % classes}.png")).Order(), pairs.Order());
@@ -150,7 +162,9 @@ public sealed class EpochOptionTests
     [Fact]
     public void PairedPriorPreservation_GivesClassImagesTheSizeOfTheirPartners()
     {
-        var dataset = new DatasetBuilder().WithOptions(new() { Resolution = new(128, 128), BatchSize = 3, PriorStyle = PriorStyle.Paired, Bucketing = new AspectBuckets { MinSide = 64, MaxSide = 256, Step = 64 } })
+        var dataset = new DatasetBuilder()
+            .WithOptions(new() { Resolution = new(128, 128), BatchSize = 3, PriorStyle = PriorStyle.Paired,
+            Bucketing = new AspectBuckets { MinSide = 64, MaxSide = 256, Step = 64 } })
             .Add(new Virtual([.. Items(4), new("w.png", new PixelSize(256, 64), ""), new("x.png", new PixelSize(256, 64), "")]))
             .Add(new Virtual(Classes(2)), new() { IsRegularization = true }).Build();
         Assert.Equal(2, dataset.Buckets.Count);
@@ -167,8 +181,10 @@ public sealed class EpochOptionTests
     {
         using var folder = new TemporaryFolder();
         for (var i = 0; i < 2; i++) Pictures.Write(folder.File($"{i}.png"), 64, 64, i);
-        var dataset = new DatasetBuilder().WithOptions(new() { Resolution = new(64, 64), BatchSize = 2, PriorStyle = PriorStyle.Paired, PriorLossWeight = 0.25 })
-            .Add(new Virtual([new(folder.File("0.png"), "instance")])).Add(new Virtual([new(folder.File("1.png"), "class")]), new() { IsRegularization = true }).Build();
+        var dataset = new DatasetBuilder()
+            .WithOptions(new() { Resolution = new(64, 64), BatchSize = 2, PriorStyle = PriorStyle.Paired, PriorLossWeight = 0.25 })
+            .Add(new Virtual([new(folder.File("0.png"), "instance")]))
+                .Add(new Virtual([new(folder.File("1.png"), "class")]), new() { IsRegularization = true }).Build();
         using var loader = new BatchLoader(new() { Workers = 0 });
         using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, s_seeds, 1)));
         Assert.Equal(["instance", "class"], batch.Captions);
@@ -183,15 +199,20 @@ public sealed class EpochOptionTests
     private static TrainingDataset Square(int count, DatasetOptions options) =>
         new DatasetBuilder().WithOptions(options with { Resolution = new(64, 64) }).Add(new Virtual(Items(count))).Build();
 
-    private static DatasetItem[] Items(int count, string caption = "") => [.. Enumerable.Range(0, count).Select(i => new DatasetItem($"{i}.png", new PixelSize(64, 64), caption))];
+    private static DatasetItem[] Items(int count, string caption = "") =>
+        [.. Enumerable.Range(0, count).Select(i => new DatasetItem($"{i}.png", new PixelSize(64, 64), caption))];
 
-    private static DatasetItem[] Classes(int count) => [.. Enumerable.Range(0, count).Select(i => new DatasetItem($"class{i}.png", new PixelSize(90, 70), ""))];
+    private static DatasetItem[] Classes(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => new DatasetItem($"class{i}.png", new PixelSize(90, 70), ""))];
 
-    private static string Order(TrainingDataset dataset, int epoch) => string.Join(' ', EpochPlan.Create(dataset, s_seeds, epoch).Batches.SelectMany(batch => batch.Samples));
+    private static string Order(TrainingDataset dataset, int epoch) =>
+        string.Join(' ', EpochPlan.Create(dataset, s_seeds, epoch).Batches.SelectMany(batch => batch.Samples));
 
-    private static string Drawn(TrainingDataset dataset, int epoch) => string.Join(' ', EpochPlan.Create(dataset, s_seeds, epoch).Batches.SelectMany(batch => batch.Samples).Order());
+    private static string Drawn(TrainingDataset dataset, int epoch) =>
+        string.Join(' ', EpochPlan.Create(dataset, s_seeds, epoch).Batches.SelectMany(batch => batch.Samples).Order());
 
-    private static int Count(EpochPlan plan, string path) => plan.Batches.SelectMany(batch => batch.Samples).Count(index => plan.Dataset.Samples[index].Path == path);
+    private static int Count(EpochPlan plan, string path) =>
+        plan.Batches.SelectMany(batch => batch.Samples).Count(index => plan.Dataset.Samples[index].Path == path);
 
     private sealed class Virtual(DatasetItem[] items) : IDatasetSource
     {

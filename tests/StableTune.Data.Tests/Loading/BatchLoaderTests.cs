@@ -13,7 +13,7 @@ public sealed class BatchLoaderTests : IDisposable
         for (var i = 0; i < 7; i++)
         {
             Pictures.Write(_folder.File($"{i}.png"), 32, 24, seed: 11 * i);
-            File.WriteAllText(_folder.File($"{i}.txt"), $"tag{i}, a, b, c, d");
+            File.WriteAllText(_folder.File($"{i}.caption"), $"tag{i}, a, b, c, d");
         }
     }
 
@@ -88,7 +88,8 @@ public sealed class BatchLoaderTests : IDisposable
     public void Load_DrawsAnewAtEachRepeat()
     {
         var dataset = new DatasetBuilder().WithResolution(32, 24)
-            .Add(new Items(new DatasetItem(_folder.File("0.png"), "a, b, c, d, e, f") { Repeats = 12 }), new() { Captions = new() { Shuffle = true } }).Build();
+            .Add(new Items(new DatasetItem(_folder.File("0.png"), "a, b, c, d, e, f") { Repeats = 12 }),
+                new() { Captions = new() { Shuffle = true } }).Build();
         using var loader = new BatchLoader();
         var captions = new HashSet<string>();
         foreach (var batch in loader.Load(Plan(dataset)))
@@ -197,7 +198,9 @@ public sealed class BatchLoaderTests : IDisposable
 
     [Fact]
     public void Options_ThatCannotWork_AreListed() =>
-        Assert.Equal(4, Assert.Throws<InvalidOptionsException>(() => new BatchLoader(new() { Workers = -1, BatchesAhead = 0, MicroSteps = 0, TotalSteps = -1 })).Problems.Count);
+        Assert.Equal(4,
+            Assert.Throws<InvalidOptionsException>(() =>
+            new BatchLoader(new() { Workers = -1, BatchesAhead = 0, MicroSteps = 0, TotalSteps = -1 })).Problems.Count);
 
     private sealed class Items(params DatasetItem[] items) : IDatasetSource
     {
@@ -205,7 +208,8 @@ public sealed class BatchLoaderTests : IDisposable
     }
 
     private TrainingDataset Dataset(int width, int height, int batchSize, CaptionOptions? captions = null) =>
-        new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Captions = captions ?? new() }).WithResolution(width, height).WithBatchSize(batchSize).Build();
+        new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { Captions = captions ?? new() }).WithResolution(width, height)
+            .WithBatchSize(batchSize).Build();
 
     private static EpochPlan Plan(TrainingDataset dataset, int epoch = 1) => EpochPlan.Create(dataset, new NamedSeeds(17), epoch);
 
@@ -216,7 +220,8 @@ public sealed class BatchLoaderTests : IDisposable
         var result = new List<string>();
         foreach (var batch in loader.Load(plan, firstBatch))
             using (batch)
-                result.Add($"{batch.Epoch}/{batch.Index}: {string.Join(" | ", batch.Captions)} {string.Join(',', batch.Items.Select(item => item.Index))} "
+                result.Add($"{batch.Epoch}/{batch.Index}: {string.Join(" | ", batch.Captions)} "
+                    + $"{string.Join(',', batch.Items.Select(item => item.Index))} "
                     + Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(batch.Pixels!.bytes)));
         return result;
     }

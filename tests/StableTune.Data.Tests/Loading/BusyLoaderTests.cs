@@ -43,7 +43,8 @@ public sealed class BusyLoaderTests : IDisposable
             using (batch)
             {
                 taken++;
-                // The consumer waits until the threads have gone as far as they may: then pixels and weights of so many batches are there, and no more.
+                // The consumer waits until the threads have gone as far as they may: then pixels and weights of so many batches are
+                // there, and no more.
                 var most = Math.Min(batches, taken + allowed);
                 Wait(() => Begun() >= most * batchSize && Held - _heldBefore >= 2 * (1 + most - taken));
                 for (var i = 0; i < 100; i++) Thread.Yield();
@@ -137,7 +138,8 @@ public sealed class BusyLoaderTests : IDisposable
             first.Wait(s_hang);
             entered.Wait(s_hang);
             cancel.Cancel();
-            release.Set();                                                   // a host's picture knows nothing of cancellation: it is waited for
+            // a host's picture knows nothing of cancellation: it is waited for
+            release.Set();
         });
         cancelling.Start();
         var taken = 0;
@@ -173,7 +175,8 @@ public sealed class BusyLoaderTests : IDisposable
         Assert.True(entered.Wait(s_hang));
         var disposing = new Thread(loader.Dispose);
         disposing.Start();
-        Assert.Throws<ObjectDisposedException>(() => { while (epoch.MoveNext()) epoch.Current.Dispose(); });      // though the thread is still reading
+        // though the thread is still reading
+        Assert.Throws<ObjectDisposedException>(() => { while (epoch.MoveNext()) epoch.Current.Dispose(); });
         release.Set();
         Assert.True(disposing.Join(s_hang));
         Assert.Equal(2, begun);
@@ -196,7 +199,8 @@ public sealed class BusyLoaderTests : IDisposable
 
     /// <summary>Pictures of 16 by 16 that tell when they are read.</summary>
     private static TrainingDataset Dataset(int count, int batchSize, Action<string> read) => new DatasetBuilder()
-        .AddImages(Enumerable.Range(0, count).Select(i => new DatasetItem(new Told($"picture {i}", read), "a caption"))).WithResolution(16).WithBatchSize(batchSize).Build();
+        .AddImages(Enumerable.Range(0, count).Select(i => new DatasetItem(new Told($"picture {i}", read), "a caption")))
+            .WithResolution(16).WithBatchSize(batchSize).Build();
 
     /// <summary>Three data sets of different sizes with every augmentation, second images and masks of both kinds.</summary>
     private TrainingDataset Everything()
@@ -213,11 +217,13 @@ public sealed class BusyLoaderTests : IDisposable
         }
 
         var captions = new CaptionOptions { Shuffle = true, TagDropoutRate = 0.2, DropoutRate = 0.1 };
-        var changes = new AugmentationOptions { Flip = true, Color = ColorAugmentation.Weak, Brightness = 0.1, Saturation = 0.2, RandomCrop = true, CircularMask = (0.5, 1) };
+        var changes = new AugmentationOptions { Flip = true, Color = ColorAugmentation.Weak, Brightness = 0.1, Saturation = 0.2,
+            RandomCrop = true, CircularMask = (0.5, 1) };
         return new DatasetBuilder().WithResolution(24, 16).WithBatchSize(2)
             .AddFolder(frogs, new SubsetOptions { Captions = captions, Augmentation = changes, ConditioningFolder = _hints.Path })
             .AddDataset(new DatasetBuilder().WithResolution(32).WithBatchSize(3)
-                .AddFolder(toads, new SubsetOptions { Captions = captions, Augmentation = changes with { FaceCrop = (1, 3), Rotation = 10 } }))
+                .AddFolder(toads, new SubsetOptions { Captions = captions,
+                    Augmentation = changes with { FaceCrop = (1, 3), Rotation = 10 } }))
             .AddDataset(new DatasetBuilder().WithResolution(32).WithBuckets(new() { MinSide = 16, MaxSide = 64, Step = 8 })
                 .AddFolder(newts, new SubsetOptions { Mask = LossMask.Alpha, Augmentation = new() { Flip = true } })).Build();
     }
@@ -229,8 +235,11 @@ public sealed class BusyLoaderTests : IDisposable
         var result = new List<string>();
         foreach (var batch in loader.Load(plan))
             using (batch)
-                result.Add($"{batch.Epoch}/{batch.Index} {batch.Size}: {string.Join(" | ", batch.Captions)} {string.Join(',', batch.Items.Select(item => item.Index))} "
-                    + $"{string.Join(',', batch.Draws)} {string.Join(',', batch.Sizes)} {Hash(batch.Pixels)} {Hash(batch.Masks)} {Hash(batch.Conditioning)} {Hash(batch.LossWeights)}");
+                result.Add(
+                    $"{batch.Epoch}/{batch.Index} {batch.Size}: {string.Join(" | ", batch.Captions)} "
+                        + $"{string.Join(',', batch.Items.Select(item => item.Index))} "
+                    + $"{string.Join(',', batch.Draws)} {string.Join(',', batch.Sizes)} {Hash(batch.Pixels)} {Hash(batch.Masks)} "
+                        + $"{Hash(batch.Conditioning)} {Hash(batch.LossWeights)}");
         return result;
 
         static string Hash(Tensor? values) => values is null ? "none" : Convert.ToHexString(SHA256.HashData(values.bytes));

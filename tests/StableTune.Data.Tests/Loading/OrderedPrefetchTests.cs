@@ -33,7 +33,8 @@ public sealed class OrderedPrefetchTests
     [InlineData(3)]
     public void Next_WhenMakingFails_ThrowsWhenItsTurnComes(int workers)
     {
-        using var prefetch = new OrderedPrefetch<object>(5, workers, 5, (index, _) => index == 2 ? throw new InvalidDataException("two") : index, _ => { });
+        using var prefetch = new OrderedPrefetch<object>(5, workers, 5, (index, _) =>
+            index == 2 ? throw new InvalidDataException("two") : index, _ => { });
         Assert.Equal(0, prefetch.Next(default));
         Assert.Equal(1, prefetch.Next(default));
         Assert.Equal("two", Assert.Throws<InvalidDataException>(() => prefetch.Next(default)).Message);
@@ -44,7 +45,8 @@ public sealed class OrderedPrefetchTests
     public void Dispose_HalfWay_DiscardsWhatNobodyTook()
     {
         var (made, discarded) = (0, 0);
-        using (var prefetch = new OrderedPrefetch<object>(100, 4, 8, (index, _) => { Interlocked.Increment(ref made); return index; }, _ => discarded++))
+        using (var prefetch = new OrderedPrefetch<object>(100, 4, 8, (index, _) => { Interlocked.Increment(ref made); return index; }, _ =>
+            discarded++))
             Assert.Equal(0, prefetch.Next(default));
         Assert.Equal(made - 1, discarded);
         Assert.InRange(made, 1, 9);

@@ -9,7 +9,8 @@ namespace StableTune.Data.Tests;
 /// <summary>Files of every kind, through data set and loader, against the pixels that the reference trains on.</summary>
 public sealed class PixelParityTests
 {
-    private static readonly JsonElement s_cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("cases");
+    private static readonly JsonElement s_cases =
+        JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("cases");
 
     public static TheoryData<string> Cases() =>
         [.. s_cases.EnumerateArray().Where(IsPlaced).Select(c => c.GetProperty("id").GetString()!)];
@@ -23,16 +24,19 @@ public sealed class PixelParityTests
     }
 
     /// <summary>Without enlarging the reference gives narrow images a size of 0, and fails on them later.</summary>
-    private static bool IsPlaced(JsonElement item) => item.TryGetProperty("bucket_reso", out var size) && size[0].GetInt32() > 0 && size[1].GetInt32() > 0;
+    private static bool IsPlaced(JsonElement item) => item.TryGetProperty("bucket_reso", out var size) && size[0].GetInt32() > 0
+        && size[1].GetInt32() > 0;
 
     private static TrainingDataset Build(JsonElement item)
     {
         var settings = item.GetProperty("bucket_settings");
         int Number(string name) => settings.GetProperty(name).GetInt32();
-        return new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", item.GetProperty("image").GetString()!), ""))).WithOptions(new()
+        return new DatasetBuilder()
+            .Add(new One(new DatasetItem(Fixtures.Path("data", "images", item.GetProperty("image").GetString()!), ""))).WithOptions(new()
         {
-            Resolution = Size(settings.GetProperty("max_reso")), ApplyExifOrientation = false,
-            Bucketing = new AspectBuckets { MinSide = Number("min_size"), MaxSide = Number("max_size"), Step = Number("reso_steps"), NoUpscale = settings.GetProperty("no_upscale").GetBoolean() },
+            Resolution = Size(settings.GetProperty("max_reso")), ApplyExifOrientation = false, ClipSixteenBitGray = true,
+            Bucketing = new AspectBuckets { MinSide = Number("min_size"), MaxSide = Number("max_size"), Step = Number("reso_steps"),
+                NoUpscale = settings.GetProperty("no_upscale").GetBoolean() },
         }).Build();
     }
 
@@ -46,9 +50,11 @@ public sealed class PixelParityTests
         var name = expected.GetProperty("image").GetString()!;
         var dataset = Build(expected);
         var sample = Assert.Single(dataset.Samples);
-        Assert.Equal((Size(expected.GetProperty("original_size")), Size(expected.GetProperty("resized_size")), Size(expected.GetProperty("bucket_reso"))),
+        Assert.Equal((Size(expected.GetProperty("original_size")), Size(expected.GetProperty("resized_size")),
+            Size(expected.GetProperty("bucket_reso"))),
             (sample.ImageSize, sample.Framing.Resized, sample.Framing.Size));
-        Assert.Equal(expected.GetProperty("aspect_error").GetDouble(), sample.Framing.Size.AspectRatio - sample.ImageSize.AspectRatio, 1e-12);
+        Assert.Equal(expected.GetProperty("aspect_error").GetDouble(), sample.Framing.Size.AspectRatio - sample.ImageSize.AspectRatio,
+            1e-12);
         using var loader = new BatchLoader(new() { Workers = 0 });
         using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)));
         var (width, height) = (batch.Size.Width, batch.Size.Height);
@@ -64,7 +70,8 @@ public sealed class PixelParityTests
             for (var x = 0; x < width; x++)
                 for (var c = 0; c < 3; c++)
                 {
-                    var difference = Math.Abs(((found[(((c * height) + y) * width) + x] + 1) * 127.5) - wanted[(((y * width) + x) * 3) + c]);
+                    var difference =
+                        Math.Abs(((found[(((c * height) + y) * width) + x] + 1) * 127.5) - wanted[(((y * width) + x) * 3) + c]);
                     (most, sum) = (Math.Max(most, difference), sum + difference);
                 }
 
@@ -78,7 +85,8 @@ public sealed class PixelParityTests
     [InlineData("jpeg_exif8.jpg")]
     public void Photographs_AreTurned_TheSizeOfTheHeaderAgreesWithThePixels(string name)
     {
-        var dataset = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", name), ""))).WithResolution(48, 64).Build();
+        var dataset = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", name), ""))).WithResolution(48, 64)
+            .Build();
         using var loader = new BatchLoader(new() { Workers = 0 });
         using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)));
         Assert.Equal([1, 3, 64, 48], batch.Pixels!.shape);
@@ -89,7 +97,8 @@ public sealed class PixelParityTests
     {
         byte[] Pixels(Interpolation? dataset, Interpolation? subset)
         {
-            var built = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", "png_rgb.png"), "")), new() { Interpolation = subset })
+            var built = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", "png_rgb.png"), "")),
+                new() { Interpolation = subset })
                 .WithOptions(new() { Resolution = new(64, 64), Interpolation = dataset }).Build();
             using var loader = new BatchLoader(new() { Workers = 0 });
             using var batch = Assert.Single(loader.Load(EpochPlan.Create(built, new NamedSeeds(1), 1)));
@@ -106,10 +115,13 @@ public sealed class PixelParityTests
     {
         using var scope = NewDisposeScope();
         // 170 x 120 pixels, wanted at less than half of that.
-        var builder = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", "jpeg_444.jpg"), ""))).WithResolution(64, 48);
+        var builder = new DatasetBuilder().Add(new One(new DatasetItem(Fixtures.Path("data", "images", "jpeg_444.jpg"), "")))
+            .WithResolution(64, 48);
         using var loader = new BatchLoader(new() { Workers = 0 });
         using var exact = Assert.Single(loader.Load(EpochPlan.Create(builder.Build(), new NamedSeeds(1), 1)));
-        using var fast = Assert.Single(loader.Load(EpochPlan.Create(builder.WithOptions(builder.Plan.Options with { FastDecoding = true }).Build(), new NamedSeeds(1), 1)));
+        using var fast =
+            Assert.Single(loader.Load(EpochPlan.Create(builder.WithOptions(builder.Plan.Options with { FastDecoding = true }).Build(),
+            new NamedSeeds(1), 1)));
         Assert.Equal((exact.Size, exact.Draws[0], exact.Sizes[0]), (fast.Size, fast.Draws[0], fast.Sizes[0]));
         Assert.InRange((exact.Pixels! - fast.Pixels!).abs().mean().ToSingle() * 127.5, 0.01, 5);
     }

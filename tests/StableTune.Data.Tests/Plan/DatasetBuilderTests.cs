@@ -33,7 +33,8 @@ public sealed class DatasetBuilderTests
 
         File.WriteAllText(temporary.File("broken.png"), "");
         File.WriteAllText(temporary.File("broken.txt"), "x");
-        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().Add(new CaptionedFolder(temporary.Path)).WithResolution(64).Build());
+        var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().Add(new CaptionedFolder(temporary.Path))
+            .WithResolution(64).Build());
         Assert.Equal(temporary.File("broken.png"), Assert.Single(error.Problems).Value);
     }
 
@@ -44,7 +45,8 @@ public sealed class DatasetBuilderTests
         var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder()
             .WithOptions(new() { Resolution = new(500, 513), BatchSize = 0, PriorLossWeight = -1 })
             .AddFolder(images, repeats: 0)
-            .AddFolder(Fixtures.Path("data", "folders", "bad_encoding"), new SubsetOptions { Captions = new() { DropoutRate = 2, KeepTokens = -1 } })
+            .AddFolder(Fixtures.Path("data", "folders", "bad_encoding"),
+                new SubsetOptions { CaptionExtensions = CaptionFiles.Any, Captions = new() { DropoutRate = 2, KeepTokens = -1 } })
             .AddFolder("nowhere")
             .AddDreamBoothRoot("nor here").Build());
         var lines = error.Problems.Select(problem => problem.ToString()).ToList();
@@ -76,7 +78,8 @@ public sealed class DatasetBuilderTests
     {
         using var temporary = new TemporaryFolder();
         File.WriteAllText(temporary.File("a.png"), "no");
-        var builder = new DatasetBuilder().AddFolder(temporary.Path).WithOptions(new() { Resolution = new(64, 64), OnBadImage = BadImagePolicy.Skip });
+        var builder = new DatasetBuilder().AddFolder(temporary.Path)
+            .WithOptions(new() { Resolution = new(64, 64), OnBadImage = BadImagePolicy.Skip });
         Assert.Contains("no readable image", Assert.Throws<InvalidOptionsException>(builder.Build).Message);
     }
 
@@ -84,7 +87,7 @@ public sealed class DatasetBuilderTests
     public void Build_WithoutImagesOrResolution_SaysWhatToCall()
     {
         var problems = Assert.Throws<InvalidOptionsException>(new DatasetBuilder().Build).Problems;
-        Assert.Equal(["DatasetOptions.Resolution", "DatasetPlan.Subsets"], problems.Select(problem => problem.Option));
+        Assert.Equal(["DatasetPlan.Subsets", "DatasetOptions.Resolution"], problems.Select(problem => problem.Option));
         Assert.All(problems, problem => Assert.Contains("call", problem.Remedy));
     }
 
@@ -98,7 +101,8 @@ public sealed class DatasetBuilderTests
     {
         using var temporary = new TemporaryFolder();
         Pictures.Write(Path.Combine(temporary.Folder("2000000000_x"), "a.png"), 64, 64);
-        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(new DatasetBuilder().AddFolder(temporary.File("2000000000_x")).WithResolution(64).Build).Problems);
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(new DatasetBuilder().AddFolder(temporary.File("2000000000_x"))
+            .WithResolution(64).Build).Problems);
         Assert.Equal(2_000_000_000, problem.Value);
         Assert.Contains("2000000000_x", problem.Rule);
     }
@@ -110,7 +114,8 @@ public sealed class DatasetBuilderTests
     [InlineData(64, 64, -1, 56, 64)]
     public void Build_WithABucketingThatCannotBe_NamesTheImage(int resizedWidth, int resizedHeight, int left, int width, int height)
     {
-        var builder = new DatasetBuilder().WithResolution(64).WithBucketing(new Wrong(new(new(resizedWidth, resizedHeight), left, 0, new(width, height))))
+        var builder = new DatasetBuilder().WithResolution(64)
+            .WithBucketing(new Wrong(new(new(resizedWidth, resizedHeight), left, 0, new(width, height))))
             .Add(new Items(new DatasetItem("a.png", new(64, 64), "")));
         Assert.Equal("a.png", Assert.Single(Assert.Throws<InvalidOptionsException>(builder.Build).Problems).Value);
     }
@@ -118,7 +123,8 @@ public sealed class DatasetBuilderTests
     [Fact]
     public void Build_AnImageLikeAThread_IsRefusedBeforeItIsScaled()
     {
-        var builder = new DatasetBuilder().WithResolution(512).Add(new Items(new DatasetItem("thread.png", new(4, 60_000), "x"), new DatasetItem("strip.png", new(512, 60_000), "x")));
+        var builder = new DatasetBuilder().WithResolution(512)
+            .Add(new Items(new DatasetItem("thread.png", new(4, 60_000), "x"), new DatasetItem("strip.png", new(512, 60_000), "x")));
         var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(builder.Build).Problems);
         Assert.Equal("thread.png", problem.Value);
         Assert.Contains("7680000", problem.Rule);
@@ -170,7 +176,8 @@ public sealed class DatasetBuilderTests
     public void LossWeight_IsThePriorLossWeight_OfRegularizationImagesOnly()
     {
         var dataset = new DatasetBuilder().WithResolution(64).WithPriorLossWeight(0.5)
-            .Add(new Items(new DatasetItem("a.png", new(64, 64), "x"))).Add(new Items(new DatasetItem("b.png", new(64, 64), "y")), new() { IsRegularization = true }).Build();
+            .Add(new Items(new DatasetItem("a.png", new(64, 64), "x"))).Add(new Items(new DatasetItem("b.png", new(64, 64), "y")),
+                new() { IsRegularization = true }).Build();
         Assert.Equal([1f, 0.5f], dataset.Samples.Select(sample => sample.LossWeight));
     }
 
@@ -181,10 +188,13 @@ public sealed class DatasetBuilderTests
             .Add(new Items(
                 new DatasetItem(Path.Combine("img", "10_cat", "a.png"), new(64, 64), "Cat, Sitting , cat") { Repeats = 10 },
                 new DatasetItem(Path.Combine("img", "10_cat", "b.png"), new(64, 128), "dog,, \u00e9t\u00e9 \"x\"") { Repeats = 10 }))
-            .Add(new Items(new DatasetItem(Path.Combine("reg", "1_cat", "c.png"), new(64, 64), "CAT")), new() { IsRegularization = true }).Build();
-        Assert.Equal([("10_cat", 10, 2, false), ("1_cat", 1, 1, true)], dataset.Folders.Select(f => (f.Name, f.Repeats, f.ImageCount, f.Options.IsRegularization)));
+            .Add(new Items(new DatasetItem(Path.Combine("reg", "1_cat", "c.png"), new(64, 64), "CAT")), new() { IsRegularization = true })
+                .Build();
+        Assert.Equal([("10_cat", 10, 2, false), ("1_cat", 1, 1, true)],
+            dataset.Folders.Select(f => (f.Name, f.Repeats, f.ImageCount, f.Options.IsRegularization)));
         Assert.Equal(["10_cat: cat 2, sitting 1, dog 1, \u00e9t\u00e9 \"x\" 1", "1_cat: cat 1"],
-            dataset.TagFrequency.Select(folder => $"{folder.Key}: {string.Join(", ", folder.Value.Select(tag => $"{tag.Key} {tag.Value}"))}"));
+            dataset.TagFrequency.Select(folder =>
+                $"{folder.Key}: {string.Join(", ", folder.Value.Select(tag => $"{tag.Key} {tag.Value}"))}"));
         Assert.Equal((20, 1, 20), (dataset.TrainingImageCount, dataset.RegularizationImageCount, dataset.BatchesPerEpoch));
         Assert.Equal(((1 / 3.0) + (1 / 6.0) + (1 / 3.0)) / 3, dataset.MeanAspectRatioError, 12);
     }
@@ -192,23 +202,27 @@ public sealed class DatasetBuilderTests
     [Fact]
     public void TagFrequency_IsTheReferences()
     {
-        var reference = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "captions.json"))).RootElement.GetProperty("tag_frequency");
+        var reference =
+            JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "captions.json"))).RootElement.GetProperty("tag_frequency");
         var captions = from call in reference.GetProperty("calls").EnumerateArray()
                        from caption in call[1].EnumerateArray()
                        select (call[0].GetString()!, caption.GetString()!);
-        var expected = reference.GetProperty("result").EnumerateObject().ToDictionary(f => f.Name, f => f.Value.EnumerateObject().ToDictionary(t => t.Name, t => t.Value.GetInt32()));
+        var expected = reference.GetProperty("result").EnumerateObject()
+            .ToDictionary(f => f.Name, f => f.Value.EnumerateObject().ToDictionary(t => t.Name, t => t.Value.GetInt32()));
         Assert.Equal(expected, TagFrequency.Count(captions).ToDictionary(f => f.Key, f => f.Value.ToDictionary()));
     }
 
     [Fact]
     public void Report_ShowsFoldersSizesAndNotes()
     {
-        var report = new DatasetBuilder().WithResolution(72).AddFolder(Fixtures.Path("data", "folders", "train", "20_sls frog")).Build().Report();
+        var report = new DatasetBuilder().WithResolution(72).AddFolder(Fixtures.Path("data", "folders", "train", "20_sls frog")).Build()
+            .Report();
         Assert.Contains("1 images, 20 with repeats, 20 batches of 1 in an epoch", report);
         Assert.Contains("20_sls frog: 1 images x 20, class tokens \"sls frog\"", report);
-        Assert.Contains("size 72x72: 20 with repeats, 20 batches", report);
+        Assert.Contains("size 72x72: 1 images, 20 with repeats, 20 batches", report);
         Assert.Contains("not a multiple of 64", report);
         Assert.Contains("enlarged", report);
+        Assert.Contains("mean aspect error: 0", report);
     }
 
     [Theory]
@@ -216,7 +230,8 @@ public sealed class DatasetBuilderTests
     [InlineData(10, "2 images, 40 with repeats, 7 batches (5 of 4, 2 of 10) in an epoch")]
     public void Report_SeveralDataSets_TellsTheSizesOfTheirBatches(int second, string expected)
     {
-        DatasetBuilder Part(int batchSize) => new DatasetBuilder().WithResolution(64).WithBatchSize(batchSize).AddFolder(Fixtures.Path("data", "folders", "train", "20_sls frog"));
+        DatasetBuilder Part(int batchSize) => new DatasetBuilder().WithResolution(64).WithBatchSize(batchSize)
+            .AddFolder(Fixtures.Path("data", "folders", "train", "20_sls frog"));
         Assert.Contains(expected, Part(4).AddDataset(Part(second)).Build().Report());
     }
 
@@ -224,8 +239,10 @@ public sealed class DatasetBuilderTests
     [Fact]
     public void FixedResolution_FramesAsTheReference()
     {
-        var cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("cases").EnumerateArray()
-            .Where(c => c.TryGetProperty("bucket_reso", out _) && !c.GetProperty("bucket_settings").GetProperty("no_upscale").GetBoolean()).ToList();
+        var cases = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "image_cases.json"))).RootElement.GetProperty("cases")
+            .EnumerateArray()
+            .Where(c => c.TryGetProperty("bucket_reso", out _) && !c.GetProperty("bucket_settings").GetProperty("no_upscale").GetBoolean())
+                .ToList();
         Assert.True(cases.Count > 20, $"{cases.Count} cases");
         Assert.All(cases, c =>
         {

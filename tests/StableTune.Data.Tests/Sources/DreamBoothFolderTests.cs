@@ -14,7 +14,8 @@ public sealed class DreamBoothFolderTests
         var expected = Expected.GetProperty("subsets").EnumerateArray()
             .Where(subset => !subset.GetProperty("is_reg").GetBoolean())
             .ToDictionary(subset => subset.GetProperty("image_dir").GetString()!["train/".Length..],
-                subset => new DreamBoothFolder(subset.GetProperty("num_repeats").GetInt32(), subset.GetProperty("class_tokens").GetString()!));
+                subset => new DreamBoothFolder(subset.GetProperty("num_repeats").GetInt32(), subset.GetProperty("class_tokens")
+                    .GetString()!));
         var names = Expected.GetProperty("directory_names").EnumerateArray().Select(name => name.GetString()!).ToList();
         Assert.Equal(18, names.Count);
         Assert.All(names, name => Assert.Equal(expected.GetValueOrDefault(name), DreamBoothFolder.Parse(name)));
@@ -33,11 +34,17 @@ public sealed class DreamBoothFolderTests
         var source = new DreamBoothRootSource(Fixtures.Path("data", "folders", "train"));
         var expected = Expected.GetProperty("subsets").EnumerateArray()
             .Where(subset => !subset.GetProperty("is_reg").GetBoolean())
-            .Select(subset => (subset.GetProperty("image_dir").GetString()!["train/".Length..], subset.GetProperty("num_repeats").GetInt32(), subset.GetProperty("class_tokens").GetString()))
+            .Select(subset => (subset.GetProperty("image_dir").GetString()!["train/".Length..], subset.GetProperty("num_repeats")
+                .GetInt32(), subset.GetProperty("class_tokens").GetString()))
             .Order();
         var found = source.Items().Select(item => (Path.GetFileName(Path.GetDirectoryName(item.Path)!), item.Repeats, item.ClassTokens));
         Assert.Equal(expected, found.Order());
-        var warning = Assert.Single(source.Warnings());
+        var warnings = source.Warnings().ToList();
+        Assert.Equal(2, warnings.Count);
+        Assert.Contains(
+            $"{expected.Count()} of {expected.Count()} image(s) have no caption file (.caption); the class tokens are their caption",
+            warnings[1]);
+        var warning = warnings[0];
         Assert.All(new[] { "-2_neg", "0_zero", "abc", "x_10_y", "1.5_float" }, name => Assert.Contains($"\"{name}\"", warning));
     }
 

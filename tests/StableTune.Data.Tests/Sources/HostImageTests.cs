@@ -16,7 +16,8 @@ public sealed class HostImageTests : IDisposable
         Pictures.Write(path, 90, 70, 3);
         var bytes = File.ReadAllBytes(path);
         var expected = Pixels(new DatasetBuilder().Add(new OneFile(path)));
-        foreach (var image in new[] { HostImage.FromPixels("p", ImageFile.Load(path)), HostImage.FromBytes("b", bytes), HostImage.FromStream("s", () => new MemoryStream(bytes)) })
+        foreach (var image in new[] { HostImage.FromPixels("p", ImageFile.Load(path)), HostImage.FromBytes("b", bytes),
+            HostImage.FromStream("s", () => new MemoryStream(bytes)) })
             Assert.Equal(expected, Pixels(new DatasetBuilder().AddImages([new DatasetItem(image, "a caption")])));
     }
 
@@ -27,7 +28,8 @@ public sealed class HostImageTests : IDisposable
             new DatasetItem(HostImage.FromPixels("one", new PixelImage(80, 64)), "first"),
             new DatasetItem(HostImage.FromPixels("two", new PixelImage(64, 100)), null),
         ], new() { ClassTokens = "frog", Repeats = 2 }).Build();
-        Assert.Equal([("one", "80x64", "first"), ("two", "64x100", "frog")], dataset.Samples.Select(s => (s.Path, $"{s.ImageSize.Width}x{s.ImageSize.Height}", s.Caption)));
+        Assert.Equal([("one", "80x64", "first"), ("two", "64x100", "frog")],
+            dataset.Samples.Select(s => (s.Path, $"{s.ImageSize.Width}x{s.ImageSize.Height}", s.Caption)));
         Assert.Equal(4, dataset.TrainingImageCount);
     }
 
@@ -37,7 +39,8 @@ public sealed class HostImageTests : IDisposable
         var picture = new Canvas(100, 80, PixelColor.FromRgb(0x203040));
         picture.FillEllipse(50, 40, 30, 20, PixelColor.FromRgb(0xC0F040));
         var dataset = new DatasetBuilder().WithResolution(64)
-            .AddImages([new DatasetItem(HostImage.FromPixels("one", picture.Image), "x"), new DatasetItem(HostImage.FromPixels("again", picture.Image), "y")]).Build();
+            .AddImages([new DatasetItem(HostImage.FromPixels("one", picture.Image), "x"),
+                new DatasetItem(HostImage.FromPixels("again", picture.Image), "y")]).Build();
         Assert.Contains(dataset.Check().Findings, finding => finding.Kind == FindingKind.Duplicate && finding.Path == "again");
         dataset.Preview(_folder.File("page.html"));
         Assert.Contains("again", File.ReadAllText(_folder.File("page.html")), StringComparison.Ordinal);
@@ -51,7 +54,8 @@ public sealed class HostImageTests : IDisposable
         for (var i = 0; i < 64 * 32; i++) image.Pixels[(4 * i) + 3] = 255;
         var opaque = new PixelImage(64, 64);
         var dataset = new DatasetBuilder().WithResolution(64).WithBatchSize(2)
-            .AddImages([new DatasetItem(HostImage.FromPixels("half", image), ""), new DatasetItem(HostImage.FromPixels("whole", opaque), "")], new() { Mask = LossMask.Alpha }).Build();
+            .AddImages([new DatasetItem(HostImage.FromPixels("half", image), ""),
+                new DatasetItem(HostImage.FromPixels("whole", opaque), "")], new() { Mask = LossMask.Alpha }).Build();
         using var loader = new BatchLoader(new() { Workers = 0 });
         using var batch = Assert.Single(loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)));
         var shares = batch.Items.Select((item, i) => (item.Path, batch.Masks![i].mean().item<float>())).ToDictionary();
@@ -68,7 +72,8 @@ public sealed class HostImageTests : IDisposable
         ]).Build());
         foreach (var name in new[] { "empty", "noise", "gone", "the disk is away" }) Assert.Contains(name, fault.Message);
         Assert.Contains("two images have this name", Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().WithResolution(64)
-            .AddImages([new DatasetItem(HostImage.FromPixels("x", new(64, 64)), ""), new DatasetItem(HostImage.FromPixels("x", new(64, 64)), "")]).Build()).Message);
+            .AddImages([new DatasetItem(HostImage.FromPixels("x", new(64, 64)), ""),
+                new DatasetItem(HostImage.FromPixels("x", new(64, 64)), "")]).Build()).Message);
     }
 
     private static float[] Pixels(DatasetBuilder builder)

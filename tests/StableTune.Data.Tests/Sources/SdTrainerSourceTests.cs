@@ -14,7 +14,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
     {
         if (!images) Directory.Delete(Folder.File("images"), recursive: true);
         using var expected = SafetensorsFile.Open(Path.Combine(Original, "expected.safetensors"));
-        var rows = JsonDocument.Parse(File.ReadAllText(Path.Combine(Original, "expected.json"))).RootElement.GetProperty("batches").EnumerateArray()
+        var rows = JsonDocument.Parse(File.ReadAllText(Path.Combine(Original, "expected.json"))).RootElement.GetProperty("batches")
+            .EnumerateArray()
             .ToDictionary(row => string.Join('+', row.GetProperty("samples").EnumerateArray().Select(name => name.GetString())));
         var dataset = new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).WithBatchSize(2).Build();
         using var cache = LatentCache.Open(dataset, new(0.5));
@@ -26,17 +27,21 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
             using var owned = batch;
             using var scope = NewDisposeScope();
             Assert.Equal([batch.Count, 24], batch.PromptFreeFeatures!.shape);
-            Assert.Equal(batch.Items.SelectMany(item => PromptFreeOf(item.Path)), batch.PromptFreeFeatures.flatten().data<float>().ToArray());
+            Assert.Equal(batch.Items.SelectMany(item => PromptFreeOf(item.Path)),
+                batch.PromptFreeFeatures.flatten().data<float>().ToArray());
             var names = batch.Items.Select(item => Path.GetFileNameWithoutExtension(item.Path)).ToArray();
             var order = Enumerable.Range(0, names.Length).OrderBy(i => names[i], StringComparer.Ordinal).ToArray();
             var key = string.Join('+', order.Select(i => names[i]));
             seen.Add(key);
-            Assert.Equal(rows[key].GetProperty("captions").EnumerateArray().Select(caption => caption.GetString()), order.Select(i => batch.Captions[i]));
+            Assert.Equal(rows[key].GetProperty("captions").EnumerateArray().Select(caption => caption.GetString()),
+                order.Select(i => batch.Captions[i]));
             for (var row = 0; row < order.Length; row++)
             {
-                Assert.Equal(Floats(key, "latents", row).Select(value => value * 0.5f), batch.Latents![order[row]].flatten().data<float>().ToArray());
+                Assert.Equal(Floats(key, "latents", row).Select(value => value * 0.5f),
+                    batch.Latents![order[row]].flatten().data<float>().ToArray());
                 Assert.Equal(Floats(key, "mask", row), batch.Masks![order[row]].flatten().data<float>().ToArray());
-                Assert.Equal(0, (batch.Conditioning![order[row]].flatten() - tensor(Floats(key, "controlnet_hint", row))).abs().max().ToSingle(), 1e-6f);
+                Assert.Equal(0, (batch.Conditioning![order[row]].flatten() - tensor(Floats(key, "controlnet_hint", row))).abs().max()
+                    .ToSingle(), 1e-6f);
                 var size = batch.Sizes[order[row]];
                 Assert.Equal(rows[key].GetProperty("size_condition")[row].EnumerateArray().Select(value => (int)value.GetDouble()),
                     [size.Original.Height, size.Original.Width, size.CropTop, size.CropLeft, size.Target.Height, size.Target.Width]);
@@ -73,7 +78,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
                 }
 
         Directory.Delete(Folder.File("pfg"), recursive: true);
-        using var without = loader.Load(EpochPlan.Create(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new NamedSeeds(1), 1)).First();
+        using var without = loader.Load(
+            EpochPlan.Create(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new NamedSeeds(1), 1)).First();
         Assert.Null(without.PromptFreeFeatures);
     }
 
@@ -81,7 +87,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
     public void ImagesThatAreTrainedTwice_NeedNoFeatures()
     {
         var image = Folder.File("images", "a.png");
-        var dataset = new DatasetBuilder().AddImages([new DatasetItem(image, "one")]).Add(new GivenItems(new DatasetItem(image, "two"))).WithResolution(64).Build();
+        var dataset = new DatasetBuilder().AddImages([new DatasetItem(image, "one")]).Add(new GivenItems(new DatasetItem(image, "two")))
+            .WithResolution(64).Build();
         Assert.Equal(2, dataset.Samples.Count);
     }
 
@@ -120,7 +127,9 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
         var dataset = Build();
         string[] expected = [mask, Folder.File("mask", "c.npz")];
         Assert.Equal(expected, dataset.CheckImages().Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
-        Assert.Equal(expected, Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(dataset, new(0.5)).Dispose()).Problems.Select(problem => (string)problem.Value!).Order(StringComparer.Ordinal));
+        Assert.Equal(expected, Assert.Throws<InvalidOptionsException>(() =>
+            LatentCache.Open(dataset, new(0.5)).Dispose()).Problems.Select(problem => (string)problem.Value!)
+            .Order(StringComparer.Ordinal));
         Assert.Equal(2, dataset.Check().ErrorCount);
     }
 
@@ -152,7 +161,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
         // latent.py: written once, kept afterwards, and then what training takes.
         var report = LatentPreparation.RunSdTrainer(Folder.Path, null, vae);
         Assert.Equal((3, 0, 6), (report.Done, report.Skipped.Count, vae.Images));
-        Assert.Equal("latents: F32 [4, 8, 12]".Replace("latents", "c", StringComparison.Ordinal), NpyFile.Read(Folder.File("latents", "c.npy")).ToString());
+        Assert.Equal("latents: F32 [4, 8, 12]".Replace("latents", "c", StringComparison.Ordinal),
+            NpyFile.Read(Folder.File("latents", "c.npy")).ToString());
         Assert.Equal(3, LatentPreparation.RunSdTrainer(Folder.Path, null, vae).Done);
         Assert.Equal(6, vae.Images);
         using var given = LatentCache.Open(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new(0.5));
@@ -162,7 +172,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
     private TrainingDataset Build() => new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).WithBatchSize(2).Build();
 
     private void WriteFeatures(string name, int count) =>
-        NpzWriter.Write(Folder.File("pfg", name + ".npz"), [NpyArray.Of<float>("controll", [.. Enumerable.Range(0, count).Select(i => (name[0] * 10) + i)], count).ToPayload()]);
+        NpzWriter.Write(Folder.File("pfg", name + ".npz"),
+            [NpyArray.Of<float>("controll", [.. Enumerable.Range(0, count).Select(i => (name[0] * 10) + i)], count).ToPayload()]);
 
     private float[] PromptFreeOf(string image)
     {
@@ -183,7 +194,8 @@ public sealed class SdTrainerSourceTests : SdTrainerLayout
     public void BadLists_AreRefused(string list, string fault)
     {
         File.WriteAllText(Folder.File("buckets.json"), list);
-        var error = Assert.Throws<InvalidOptionsException>(() => LatentCache.Open(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new(1)).Dispose());
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            LatentCache.Open(new DatasetBuilder().AddSdTrainer(Folder.Path).WithResolution(64).Build(), new(1)).Dispose());
         Assert.Contains(fault, error.Message);
     }
 

@@ -1,3 +1,5 @@
+using StableTune.Losses;
+
 namespace StableTune.Diffusion.Tests;
 
 public class LossExtensionTests
@@ -7,7 +9,8 @@ public class LossExtensionTests
     {
         var pen = new Pen().WithMinSnr(gamma: 3).WithDebiasedEstimation().WithVelocityLikeLoss(0.5).WithVelocityLossScaledLikeNoise()
             .WithHuberLoss(new HuberLoss { C = 0.2 }).WithTimestepRange(0, 500);
-        Assert.Equal([new MinSnrWeighting { Gamma = 3 }, new DebiasedWeighting(), new VelocityLikeWeighting { Weight = 0.5 }, new ScaledVelocityWeighting()], pen.Weightings);
+        Assert.Equal([new MinSnrWeighting { Gamma = 3 }, new DebiasedWeighting(), new VelocityLikeWeighting { Weight = 0.5 },
+            new ScaledVelocityWeighting()], pen.Weightings);
         Assert.Equal(new HuberLoss { C = 0.2 }, pen.Loss);
         Assert.Equal(new UniformTimesteps { Max = 500 }, pen.Timesteps);
         Assert.Equal(new L1Loss(), pen.WithL1Loss().Loss);

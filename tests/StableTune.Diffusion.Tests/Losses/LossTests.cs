@@ -1,3 +1,4 @@
+using StableTune.Losses;
 using StableTune.Testing;
 
 namespace StableTune.Diffusion.Tests;
@@ -66,10 +67,12 @@ public class LossTests
         var plain = GoldenComparison.Floats(Compute(golden, new DiffusionLoss()).PerSample);
         var timesteps = golden["timesteps"];
         ILossWeighting[] weightings = [new MinSnrWeighting(), new DebiasedWeighting()];
-        var factors = weightings.Select(weighting => GoldenComparison.Floats(weighting.Weights(s_schedule, PredictionType.Epsilon, timesteps))).ToArray();
+        var factors = weightings.Select(weighting =>
+            GoldenComparison.Floats(weighting.Weights(s_schedule, PredictionType.Epsilon, timesteps))).ToArray();
         float[] weights = [1, 1, 0.7f, 0];
 
-        var result = Compute(golden, new DiffusionLoss { Weightings = weightings }, weights: tensor(weights, [4L], dtype: ScalarType.Float32));
+        var result = Compute(golden, new DiffusionLoss { Weightings = weightings },
+            weights: tensor(weights, [4L], dtype: ScalarType.Float32));
 
         var expected = plain.Select((loss, i) => loss * weights[i] * factors[0][i] * factors[1][i]).ToArray();
         GoldenComparison.AssertClose(expected, GoldenComparison.Floats(result.PerSample), "per sample", relative: 1e-6);
@@ -99,7 +102,8 @@ public class LossTests
             Loss = new HuberLoss { C = 0 },
             Weightings = [new MinSnrWeighting { Gamma = -1 }, new VelocityLikeWeighting { Weight = double.NaN }],
         };
-        Assert.Equal(["HuberLoss.C", "MinSnrWeighting.Gamma", "VelocityLikeWeighting.Weight"], loss.Validate().Select(problem => problem.Option));
+        Assert.Equal(["HuberLoss.C", "MinSnrWeighting.Gamma", "VelocityLikeWeighting.Weight"],
+            loss.Validate().Select(problem => problem.Option));
         Assert.Empty(new DiffusionLoss { Weightings = [new MinSnrWeighting()] }.Validate());
     }
 
@@ -120,7 +124,8 @@ public class LossTests
         Assert.Equal(before, TensorCount.Live);
     }
 
-    private static LossResult Compute(Golden golden, DiffusionLoss loss, Tensor? predicted = null, Tensor? weights = null, Tensor? mask = null) =>
+    private static LossResult Compute(
+        Golden golden, DiffusionLoss loss, Tensor? predicted = null, Tensor? weights = null, Tensor? mask = null) =>
         loss.Compute(new LossInputs
         {
             Predicted = predicted ?? golden["pred"],

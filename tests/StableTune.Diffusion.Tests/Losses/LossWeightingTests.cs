@@ -1,3 +1,4 @@
+using StableTune.Losses;
 using StableTune.Testing;
 
 namespace StableTune.Diffusion.Tests;

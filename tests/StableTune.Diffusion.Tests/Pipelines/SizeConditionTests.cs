@@ -8,7 +8,8 @@ namespace StableTune.Diffusion.Tests;
 /// <summary>What SDXL is told of sizes, and what is ignored or refused.</summary>
 public sealed class SizeConditionTests : IDisposable
 {
-    private static readonly TextToImageOptions s_options = new() { Prompt = "a cat", NegativePrompt = "a dog", Width = 64, Height = 96, Steps = 2 };
+    private static readonly TextToImageOptions s_options = new() { Prompt = "a cat", NegativePrompt = "a dog", Width = 64, Height = 96,
+        Steps = 2 };
 
     private readonly TemporaryFolder _folder = new();
     private readonly DisposeScope _scope = NewDisposeScope();
@@ -33,7 +34,8 @@ public sealed class SizeConditionTests : IDisposable
     {
         using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder));
         using var frozen = no_grad();
-        var options = s_options with { GuidanceScale = 1, OriginalSize = new PixelSize(1024, 768), CropTopLeft = (8, 16), TargetSize = new PixelSize(512, 640) };
+        var options = s_options with { GuidanceScale = 1, OriginalSize = new PixelSize(1024, 768), CropTopLeft = (8, 16),
+            TargetSize = new PixelSize(512, 640) };
         Assert.Equal([768f, 1024, 8, 16, 640, 512], GoldenComparison.Floats(new TextToImagePipeline(model).Encode(options).Added!.TimeIds));
     }
 
@@ -62,7 +64,8 @@ public sealed class SizeConditionTests : IDisposable
     public void Generate_SizesForAModelThatIsNotTold_AreRefused()
     {
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder));
-        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(model).Generate(s_options with { CropTopLeft = (0, 8) }));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            new TextToImagePipeline(model).Generate(s_options with { CropTopLeft = (0, 8) }));
         Assert.Contains("only SDXL", Assert.Single(error.Problems).ToString(), StringComparison.Ordinal);
     }
 
@@ -71,6 +74,7 @@ public sealed class SizeConditionTests : IDisposable
     {
         var options = s_options with { OriginalSize = new PixelSize(0, 5), TargetSize = new PixelSize(5, -1), CropTopLeft = (-1, 0) };
         Assert.Equal(
-            ["TextToImageOptions.OriginalSize", "TextToImageOptions.TargetSize", "TextToImageOptions.CropTopLeft"], options.Validate().Select(problem => problem.Option));
+            ["TextToImageOptions.OriginalSize", "TextToImageOptions.TargetSize", "TextToImageOptions.CropTopLeft"],
+                options.Validate().Select(problem => problem.Option));
     }
 }

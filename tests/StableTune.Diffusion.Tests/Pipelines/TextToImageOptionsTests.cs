@@ -1,3 +1,5 @@
+using StableTune.Samplers;
+
 namespace StableTune.Diffusion.Tests;
 
 public class TextToImageOptionsTests
@@ -21,7 +23,6 @@ public class TextToImageOptionsTests
         { "BatchSize", new() { BatchSize = 0 } },
         { "Prompt", new() { Prompt = null! } },
         { "NegativePrompt", new() { NegativePrompt = null! } },
-        { "Sampler", new() { Sampler = null! } },
     };
 
     [Theory]

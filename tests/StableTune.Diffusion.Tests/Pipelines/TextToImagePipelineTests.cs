@@ -1,6 +1,7 @@
 using StableTune.Checkpoints;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Samplers;
 using StableTune.Testing;
 
 namespace StableTune.Diffusion.Tests;
@@ -42,7 +43,8 @@ public class TextToImagePipelineTests
         using var folder = new TemporaryFolder();
         using var model = ModelLoader.Load(name switch
         {
-            "tiny-sd15" => FixtureModels.TinySd15(folder), "tiny-sd21-v" => FixtureModels.TinySd21V(folder), _ => FixtureModels.TinySdxl(folder),
+            "tiny-sd15" => FixtureModels.TinySd15(folder), "tiny-sd21-v" => FixtureModels.TinySd21V(folder), _ =>
+                FixtureModels.TinySdxl(folder),
         });
         Assert.Equal(expected, new StableDiffusionParts(model).UsualSize);
     }
@@ -142,7 +144,8 @@ public class TextToImagePipelineTests
     public void Generate_BadOptions_ThrowsOnceWithAllProblems()
     {
         var model = new FakeModel();
-        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(model).Generate(s_options with { Width = 20, Steps = 0 }));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            new TextToImagePipeline(model).Generate(s_options with { Width = 20, Steps = 0 }));
         Assert.Equal(["TextToImageOptions.Width", "TextToImageOptions.Steps"], error.Problems.Select(problem => problem.Option));
         Assert.Empty(model.Prompts);
     }
@@ -150,14 +153,16 @@ public class TextToImagePipelineTests
     [Fact]
     public void Generate_SizeThatThisModelCannotDraw_IsReported()
     {
-        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(new FakeModel { Downscale = 16 }).Generate(s_options));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            new TextToImagePipeline(new FakeModel { Downscale = 16 }).Generate(s_options));
         Assert.Equal("TextToImageOptions.Height", Assert.Single(error.Problems).Option);
     }
 
     [Fact]
     public void Generate_ModelOfAnotherKind_IsRefused()
     {
-        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(new FakeModel { UnknownChannels = 1 }).Generate(s_options));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            new TextToImagePipeline(new FakeModel { UnknownChannels = 1 }).Generate(s_options));
         Assert.Contains("5 channels", Assert.Single(error.Problems).ToString(), StringComparison.Ordinal);
     }
 
@@ -176,7 +181,51 @@ public class TextToImagePipelineTests
     public void Parameters_AreThoseThatOtherToolsRead()
     {
         var image = new TextToImagePipeline(new FakeModel()).GenerateMany(s_options with { ClipSkip = 2 })[0];
-        Assert.Equal("a cat\nNegative prompt: a dog\nSteps: 4, Sampler: DDIM, CFG scale: 3, Seed: 7, Size: 16x24, Model: fake, Clip skip: 2", image.Parameters);
+        Assert.Equal(
+            "a cat\nNegative prompt: a dog\nSteps: 4, Sampler: DDIM, CFG scale: 3, Seed: 7, Size: 16x24, Model: fake, Clip skip: 2",
+            image.Parameters);
+    }
+
+    [Fact]
+    public void Generate_SamplerUnset_IsTheModels_AndItsNameIsWritten()
+    {
+        var model = new FakeModel { Sampler = new(new PndmSampler { StepsOffset = 1, EndsAtImage = false }, "a note") };
+        var pipeline = new TextToImagePipeline(model);
+        var drawn = Assert.Single(pipeline.GenerateMany(s_options));
+        Assert.Contains("Sampler: PLMS,", drawn.Parameters, StringComparison.Ordinal);
+        Assert.Equal([751f, 501f, 501f, 251f, 1f], model.Times);
+        Assert.Equal(drawn.Image.Pixels, pipeline.Generate(s_options with { Sampler = model.Sampler.Sampler }).Pixels);
+        Assert.Contains("Sampler: Euler,", pipeline.GenerateMany(s_options with { Sampler = new EulerSampler() })[0].Parameters,
+            StringComparison.Ordinal);
+        Assert.Equal("a note", pipeline.ModelSampler.Note);
+    }
+
+    [Fact]
+    public void Generate_ModelsOwnSamplerCannotPlaceTheSteps_IsReported()
+    {
+        var model = new FakeModel { Sampler = new(new DpmSolverMultistepSampler(), null) };
+        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(model).Generate(s_options with { Steps = 1000 }));
+        Assert.Equal("TextToImageOptions.Steps", Assert.Single(error.Problems).Option);
+        Assert.Empty(model.Prompts);
+    }
+
+    [Theory]
+    [InlineData("tiny-sd15")]
+    [InlineData("tiny-sd21-v")]
+    [InlineData("tiny-sdxl")]
+    public void ModelSampler_IsThatOfTheModelsConfiguration(string name)
+    {
+        using var folder = new TemporaryFolder();
+        ISampler expected;
+        string path;
+        (path, expected) = name switch
+        {
+            "tiny-sd15" => (FixtureModels.TinySd15(folder), new PndmSampler { StepsOffset = 1, EndsAtImage = false }),
+            "tiny-sd21-v" => (FixtureModels.TinySd21V(folder), (ISampler)new DdimSampler { StepsOffset = 1, EndsAtImage = false }),
+            _ => (FixtureModels.TinySdxl(folder), new EulerSampler { Spacing = TimestepSpacing.Leading, StepsOffset = 1 }),
+        };
+        using var model = ModelLoader.Load(path);
+        Assert.Equal(new ModelSampler(expected, null), new TextToImagePipeline(model).ModelSampler);
     }
 
     [Fact]
@@ -186,7 +235,8 @@ public class TextToImagePipelineTests
         var image = new TextToImagePipeline(new FakeModel()).GenerateMany(s_options)[0];
         image.SavePng(folder.File("picture.png"));
         Assert.Equal(image.Image.Pixels, ImageFile.Load(folder.File("picture.png")).Pixels);
-        Assert.Contains("parameters\0a cat\nNegative prompt: a dog", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File("picture.png"))));
+        Assert.Contains("parameters\0a cat\nNegative prompt: a dog",
+            System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File("picture.png"))));
     }
 
     private sealed class Reports : IProgress<SamplingProgress>
@@ -206,6 +256,7 @@ public class TextToImagePipelineTests
     {
         public NoiseSchedule Schedule { get; } = NoiseSchedule.ScaledLinear();
         public PredictionType Prediction => PredictionType.Epsilon;
+        public ModelSampler Sampler { get; init; } = new(new DdimSampler(), null);
         public int LatentChannels => 4;
         public int? LargestClipSkip { get; init; } = 12;
         public bool TakesSizes { get; init; }
@@ -232,7 +283,8 @@ public class TextToImagePipelineTests
         {
             Assert.Equal("evaluating", State);
             Prompts.AddRange(prompts);
-            return new UNetConditions(tensor(prompts.Select(prompt => prompt.Length / 10f).ToArray(), [prompts.Count, 1, 1], dtype: ScalarType.Float32));
+            return new UNetConditions(tensor(
+                prompts.Select(prompt => prompt.Length / 10f).ToArray(), [prompts.Count, 1, 1], dtype: ScalarType.Float32));
         }
 
         public Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions)

@@ -26,7 +26,8 @@ public class NoiseScheduleTests
         Assert.Equal(0f, schedule.AlphasCumprod[^1]);
         Assert.Equal(0f, schedule.SignalToNoise[^1]);
         GoldenComparison.AssertClose(golden.Floats("zero_terminal.betas"), schedule.Betas, "betas", relative: Relative);
-        GoldenComparison.AssertClose(golden.Floats("zero_terminal.alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod", relative: Relative);
+        GoldenComparison.AssertClose(golden.Floats("zero_terminal.alphas_cumprod"), schedule.AlphasCumprod, "alphas_cumprod",
+            relative: Relative);
         GoldenComparison.AssertClose(golden.Floats("zero_terminal.snr"), schedule.SignalToNoise, "snr", relative: Relative);
     }
 
@@ -60,8 +61,10 @@ public class NoiseScheduleTests
         using var scope = NewDisposeScope();
         var schedule = NoiseSchedule.ScaledLinear();
         var timesteps = tensor(new long[] { 999, 0, 500 }, [3], dtype: ScalarType.Int64);
-        Assert.Equal([schedule.SignalToNoise[999], schedule.SignalToNoise[0], schedule.SignalToNoise[500]], GoldenComparison.Floats(schedule.Snr(timesteps)));
-        Assert.Equal([schedule.AlphasCumprod[999], schedule.AlphasCumprod[0], schedule.AlphasCumprod[500]], GoldenComparison.Floats(schedule.AlphasCumprodAt(timesteps)));
+        Assert.Equal([schedule.SignalToNoise[999], schedule.SignalToNoise[0], schedule.SignalToNoise[500]],
+            GoldenComparison.Floats(schedule.Snr(timesteps)));
+        Assert.Equal([schedule.AlphasCumprod[999], schedule.AlphasCumprod[0], schedule.AlphasCumprod[500]],
+            GoldenComparison.Floats(schedule.AlphasCumprodAt(timesteps)));
     }
 
     [Fact]
@@ -89,7 +92,8 @@ public class NoiseScheduleTests
     public void From_OtherConfigurations_FollowThem()
     {
         Assert.Equal(NoiseSchedule.Linear(0.001, 0.02, 100).Betas,
-            NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "linear", BetaStart = 0.001, BetaEnd = 0.02, TrainTimesteps = 100 }).Betas);
+            NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "linear", BetaStart = 0.001, BetaEnd = 0.02,
+                TrainTimesteps = 100 }).Betas);
         Assert.Equal(0f, NoiseSchedule.From(new SchedulerOptions { RescaleBetasZeroSnr = true }).AlphasCumprod[^1]);
         Assert.Equal([0.1f, 0.2f], NoiseSchedule.From(new SchedulerOptions { TrainedBetas = [0.1, 0.2], TrainTimesteps = 2 }).Betas);
         var cosine = NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "squaredcos_cap_v2" });
@@ -100,5 +104,6 @@ public class NoiseScheduleTests
     [Fact]
     public void From_UnknownBetaSchedule_NamesTheOption() =>
         Assert.Equal("SchedulerOptions.BetaSchedule",
-            Assert.Single(Assert.Throws<InvalidOptionsException>(() => NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "steep" })).Problems).Option);
+            Assert.Single(Assert.Throws<InvalidOptionsException>(() =>
+                NoiseSchedule.From(new SchedulerOptions { BetaSchedule = "steep" })).Problems).Option);
 }

@@ -37,11 +37,14 @@ public class PredictionTypeTests
         var answer = prediction.Target(s_schedule, latents, noise, timesteps);
         double alpha = s_schedule.AlphasCumprod[400];
 
-        GoldenComparison.AssertClose(GoldenComparison.Floats(latents), GoldenComparison.Floats(prediction.Original(noisy, answer, alpha)), "original", 1e-5);
-        GoldenComparison.AssertClose(GoldenComparison.Floats(noise), GoldenComparison.Floats(prediction.Noise(noisy, answer, alpha)), "noise", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(latents), GoldenComparison.Floats(prediction.Original(noisy, answer, alpha)),
+            "original", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(noise), GoldenComparison.Floats(prediction.Noise(noisy, answer, alpha)),
+            "noise", 1e-5);
         var sigma = Math.Sqrt((1 - alpha) / alpha);
         var spread = noisy * Math.Sqrt(sigma * sigma + 1);   // x0 + sigma noise
-        GoldenComparison.AssertClose(GoldenComparison.Floats(latents), GoldenComparison.Floats(prediction.OriginalAtSigma(spread, answer, sigma)), "original at sigma", 1e-5);
+        GoldenComparison.AssertClose(GoldenComparison.Floats(latents),
+            GoldenComparison.Floats(prediction.OriginalAtSigma(spread, answer, sigma)), "original at sigma", 1e-5);
     }
 
     [Theory]

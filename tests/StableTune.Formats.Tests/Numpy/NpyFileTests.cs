@@ -52,7 +52,8 @@ public sealed class NpyFileTests : IDisposable
     [InlineData(3)]
     public void Read_EveryVersionAndNotation_IsUnderstood(int version)
     {
-        Assert.Equal([1, 2], Read(RawNpy.Bytes("{\"shape\":(2L,),\"fortran_order\":False,\"descr\":\"|u1\"}", [1, 2], version)).Bytes.ToArray());
+        Assert.Equal([1, 2], Read(RawNpy.Bytes(
+            "{\"shape\":(2L,),\"fortran_order\":False,\"descr\":\"|u1\"}", [1, 2], version)).Bytes.ToArray());
         Assert.Equal([7], Read(RawNpy.Bytes("|u1", "()", [7], version: version)).Bytes.ToArray());
         Assert.Empty(Read(RawNpy.Bytes("<f4", "(0, 5)", [], version: version)).Bytes.ToArray());
         Assert.Equal([0L, long.MaxValue / 8], Read(RawNpy.Bytes("<f4", $"(0, {long.MaxValue / 8})", [], version: version)).Shape);
@@ -119,7 +120,8 @@ public sealed class NpyFileTests : IDisposable
         foreach (var shape in new long[][] { [], [0], [7], [1, 2, 3], [1234567, 0], [.. Enumerable.Repeat(1L, 64)] })
         {
             var path = _folder.File("x.npy");
-            NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, shape, stream => stream.Write(new byte[shape.Aggregate(1L, (a, b) => a * b)])));
+            NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, shape, stream =>
+                stream.Write(new byte[shape.Aggregate(1L, (a, b) => a * b)])));
             var bytes = File.ReadAllBytes(path);
             Assert.Equal(0, (10 + bytes[8] + 256 * bytes[9]) % 64);
             Assert.Equal((byte)'\n', bytes[10 + bytes[8] + 256 * bytes[9] - 1]);
@@ -131,10 +133,13 @@ public sealed class NpyFileTests : IDisposable
     public void Write_WhatNumPyHasNotOrWhatIsWrong_IsRefusedAndNothingIsLeft()
     {
         var path = _folder.File("x.npy");
-        Assert.Contains("BF16", Assert.Throws<ArgumentException>(() => NpyFile.Write(path, new TensorPayload("x", TensorDType.BF16, [1], _ => { }))).Message);
+        Assert.Contains("BF16", Assert.Throws<ArgumentException>(() =>
+            NpyFile.Write(path, new TensorPayload("x", TensorDType.BF16, [1], _ => { }))).Message);
         Assert.Throws<ArgumentException>(() => NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, [-1], _ => { })));
-        Assert.Throws<InvalidOperationException>(() => NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, [3], stream => stream.Write([1, 2]))));
-        Assert.Throws<InvalidOperationException>(() => NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, [3], stream => stream.Write([1, 2, 3, 4]))));
+        Assert.Throws<InvalidOperationException>(() =>
+            NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, [3], stream => stream.Write([1, 2]))));
+        Assert.Throws<InvalidOperationException>(() =>
+            NpyFile.Write(path, new TensorPayload("x", TensorDType.U8, [3], stream => stream.Write([1, 2, 3, 4]))));
         Assert.Empty(Directory.GetFiles(_folder.Path));
     }
 

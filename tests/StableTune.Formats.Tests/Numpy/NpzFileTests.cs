@@ -10,7 +10,9 @@ public sealed class NpzFileTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> Caches() => new(Directory.EnumerateFiles(Fixtures.Path("data", "latents_cache"), "*.npz").Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
+    public static TheoryData<string> Caches() =>
+        new(Directory.EnumerateFiles(Fixtures.Path("data", "latents_cache"), "*.npz").Select(file => Path.GetFileName(file))
+        .Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Caches))]
@@ -45,7 +47,10 @@ public sealed class NpzFileTests : IDisposable
         byte[] data = [.. Enumerable.Range(0, 200).Select(i => (byte)i)];
         foreach (var level in new[] { CompressionLevel.NoCompression, CompressionLevel.SmallestSize })
         {
-            using var file = NpzFile.Open(RawNpy.Save(_folder, $"{level}.npz", RawNpy.Zip(level, ("readme.txt", [1, 2]), ("a.npy", RawNpy.Bytes("|u1", "(10, 20)", data)), ("f.npy", RawNpy.Bytes("|u1", "(2, 3)", [0, 3, 1, 4, 2, 5], columnwise: true)))));
+            using var file = NpzFile.Open(RawNpy.Save(
+                _folder, $"{level}.npz", RawNpy.Zip(
+                level, ("readme.txt", [1, 2]), ("a.npy", RawNpy.Bytes("|u1", "(10, 20)", data)),
+                ("f.npy", RawNpy.Bytes("|u1", "(2, 3)", [0, 3, 1, 4, 2, 5], columnwise: true)))));
             Assert.Equal(["a", "f"], file.Tensors.Select(t => t.Name));
             Assert.Empty(file.Metadata);
             Assert.Null(file.Lease(file["a"]));
@@ -67,7 +72,8 @@ public sealed class NpzFileTests : IDisposable
     [Fact]
     public void Write_IsReadByDotNetsOwnZipReader()
     {
-        NpzWriter.Write(_folder.File("x.npz"), [NpyArray.Of<float>("latents", [1, 2, 3], 3).ToPayload(), NpyArray.Of<byte>("größe", [7]).ToPayload()]);
+        NpzWriter.Write(_folder.File("x.npz"),
+            [NpyArray.Of<float>("latents", [1, 2, 3], 3).ToPayload(), NpyArray.Of<byte>("größe", [7]).ToPayload()]);
         using var zip = ZipFile.OpenRead(_folder.File("x.npz"));
         Assert.Equal(["latents.npy", "größe.npy"], zip.Entries.Select(e => e.FullName));
         using var stream = zip.Entries[0].Open();
@@ -98,10 +104,12 @@ public sealed class NpzFileTests : IDisposable
         Assert.Contains("truncated", Refused(good[..^10]).Message);
         Assert.Contains("truncated", Refused(npy).Message);
         Assert.Contains("array 'latents'", Refused(RawNpy.Zip(CompressionLevel.Fastest, ("latents.npy", npy[..^1]))).Message);
-        Assert.Contains("Python objects", Refused(RawNpy.Zip(CompressionLevel.Fastest, ("latents.npy", RawNpy.Bytes("|O", "(2,)", new byte[8])))).Message);
+        Assert.Contains("Python objects",
+            Refused(RawNpy.Zip(CompressionLevel.Fastest, ("latents.npy", RawNpy.Bytes("|O", "(2,)", new byte[8])))).Message);
         Assert.Contains("does not begin", Refused(RawNpy.Zip(CompressionLevel.Fastest, ("latents.npy", [1]))).Message);
         Assert.Contains("does not begin", Refused(RawNpy.Zip(CompressionLevel.NoCompression, ("latents.npy", []))).Message);
-        Assert.Contains("occurs twice", Refused(RawNpy.Zip(CompressionLevel.NoCompression, ("latents.npy", npy), ("latents.npy", npy))).Message);
+        Assert.Contains("occurs twice",
+            Refused(RawNpy.Zip(CompressionLevel.NoCompression, ("latents.npy", npy), ("latents.npy", npy))).Message);
     }
 
     [Fact]
@@ -128,5 +136,6 @@ public sealed class NpzFileTests : IDisposable
         Assert.Matches("checksum|cannot be unpacked", Assert.Throws<InvalidFileException>(() => file.ReadArray("latents")).Message);
     }
 
-    private InvalidFileException Refused(byte[] bytes) => Assert.Throws<InvalidFileException>(() => NpzFile.Open(RawNpy.Save(_folder, "x.npz", bytes)).Dispose());
+    private InvalidFileException Refused(byte[] bytes) =>
+        Assert.Throws<InvalidFileException>(() => NpzFile.Open(RawNpy.Save(_folder, "x.npz", bytes)).Dispose());
 }

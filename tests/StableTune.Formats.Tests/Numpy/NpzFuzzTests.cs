@@ -16,7 +16,9 @@ public sealed class NpzFuzzTests : IDisposable
     public void Open_DamagedArchives_AreRefusedOrReadInBounds(int seed, CompressionLevel level)
     {
         var random = new Random(seed);
-        var good = RawNpy.Zip(level, ("latents.npy", RawNpy.Bytes("<f4", "(4, 3)", new byte[48])), ("flags.npy", RawNpy.Bytes("|b1", "()", [1])), ("f.npy", RawNpy.Bytes("<i8", "(2, 2)", new byte[32], columnwise: true, version: 2)));
+        var good = RawNpy.Zip(level, ("latents.npy", RawNpy.Bytes("<f4", "(4, 3)", new byte[48])),
+            ("flags.npy", RawNpy.Bytes("|b1", "()", [1])),
+            ("f.npy", RawNpy.Bytes("<i8", "(2, 2)", new byte[32], columnwise: true, version: 2)));
         var runs = Exhaustive.Runs(2000, 50_000);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < runs; i++) Try(Damage(good, random));

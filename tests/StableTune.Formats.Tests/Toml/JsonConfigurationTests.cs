@@ -11,8 +11,10 @@ public sealed class JsonConfigurationTests : IDisposable
     public void ParseJson_EveryKindOfValue_IsUnderstood()
     {
         var root = TomlDocument.ParseJson("""{"t":"x\u00e9\ud83d\ude00\n","i":-5,"f":2.0,"e":1e3,"b":true,"n":null,"l":[1,[2.5,{}]],"o":{"p":{"q":false}}}""").Root;
-        Assert.Equal("{ t = \"xé😀\\n\", i = -5, f = 2.0, e = 1000.0, b = true, n = null, l = [1, [2.5, {}]], o = { p = { q = false } } }", root.ToString());
-        Assert.Equal([TomlKind.Text, TomlKind.Integer, TomlKind.Float, TomlKind.Float, TomlKind.Boolean, TomlKind.Null, TomlKind.Array, TomlKind.Table], root.Select(e => e.Value.Kind));
+        Assert.Equal("{ t = \"xé😀\\n\", i = -5, f = 2.0, e = 1000.0, b = true, n = null, l = [1, [2.5, {}]], o = { p = { q = false } } }",
+            root.ToString());
+        Assert.Equal([TomlKind.Text, TomlKind.Integer, TomlKind.Float, TomlKind.Float, TomlKind.Boolean, TomlKind.Null, TomlKind.Array,
+            TomlKind.Table], root.Select(e => e.Value.Kind));
         Assert.Equal("null", root["n"].Describe());
         Assert.Throws<ArgumentException>(() => TomlWriter.Write(root));
     }

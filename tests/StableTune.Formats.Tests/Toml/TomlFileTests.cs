@@ -10,7 +10,8 @@ public sealed class TomlFileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     public static TheoryData<string> Configurations() =>
-        new(Directory.EnumerateFiles(Fixtures.Path("data", "configs")).Select(file => Path.GetFileName(file)).Where(name => name != "unsupported.yaml" && name != "expected.json").Order(StringComparer.Ordinal));
+        new(Directory.EnumerateFiles(Fixtures.Path("data", "configs")).Select(file => Path.GetFileName(file))
+            .Where(name => name != "unsupported.yaml" && name != "expected.json").Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Configurations))]
@@ -26,7 +27,8 @@ public sealed class TomlFileTests : IDisposable
         if (name is "invalid_duplicate_key.toml")
         {
             var fault = Assert.Throws<InvalidConfigurationException>(() => TomlDocument.Read(path));
-            Assert.Contains("line 3, column 1: 'resolution' is given a second time; first it was the integer 512 at line 2, column 1.", fault.Message);
+            Assert.Contains("line 3, column 1: 'resolution' is given a second time; first it was the integer 512 at line 2, column 1.",
+                fault.Message);
             return;
         }
 
@@ -60,17 +62,22 @@ public sealed class TomlFileTests : IDisposable
     [Fact]
     public void Read_OtherEncodings_AreRefusedWithTheRemedy()
     {
-        var fault = Assert.Throws<InvalidConfigurationException>(() => TomlDocument.Read(Write("x.toml", Encoding.Latin1.GetBytes("# ok\na = 'xé'\n"))));
+        var fault = Assert.Throws<InvalidConfigurationException>(() =>
+            TomlDocument.Read(Write("x.toml", Encoding.Latin1.GetBytes("# ok\na = 'xé'\n"))));
         Assert.Equal(new TomlPosition(2, 7), fault.Position);
         Assert.Contains("UTF-8", fault.Message);
-        Assert.Contains("UTF-16", Assert.Throws<InvalidFileException>(() => TomlDocument.Read(Write("y.toml", Encoding.Unicode.GetPreamble().Concat(Encoding.Unicode.GetBytes("a = 1")).ToArray()))).Message);
+        Assert.Contains("UTF-16", Assert.Throws<InvalidFileException>(() =>
+            TomlDocument.Read(Write("y.toml",
+            Encoding.Unicode.GetPreamble().Concat(Encoding.Unicode.GetBytes("a = 1")).ToArray()))).Message);
     }
 
     [Fact]
     public void Read_WhatIsNoConfigurationFile_IsToldSo()
     {
-        Assert.Contains("'.yaml'", Assert.Throws<InvalidFileException>(() => TomlDocument.Read(Fixtures.Path("data", "configs", "unsupported.yaml"))).Message);
-        Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => TomlDocument.Read(_folder.File("missing.toml"))).Message);
+        Assert.Contains("'.yaml'", Assert.Throws<InvalidFileException>(() =>
+            TomlDocument.Read(Fixtures.Path("data", "configs", "unsupported.yaml"))).Message);
+        Assert.Contains("does not exist",
+            Assert.Throws<InvalidFileException>(() => TomlDocument.Read(_folder.File("missing.toml"))).Message);
         Assert.Contains("is a folder", Assert.Throws<InvalidFileException>(() => TomlDocument.Read(_folder.Folder("folder.toml"))).Message);
         var large = _folder.File("large.toml");
         using (var stream = File.Create(large)) stream.SetLength((4 << 20) + 1);
@@ -82,8 +89,11 @@ public sealed class TomlFileTests : IDisposable
     {
         var document = TomlDocument.Parse("[general]\n  batch_size = 'four'", "set.toml");
         var value = document.Root["general"].AsTable!["batch_size"];
-        var fault = document.Fault(value.Position, $"batch_size must be an integer, but is {value.Describe()}.", "Write a number without quotes.");
-        Assert.Equal("set.toml: line 2, column 16: batch_size must be an integer, but is the text \"four\". Write a number without quotes.", fault.Message);
+        var fault = document.Fault(value.Position, $"batch_size must be an integer, but is {value.Describe()}.",
+            "Write a number without quotes.");
+        Assert.Equal(
+            "set.toml: line 2, column 16: batch_size must be an integer, but is the text \"four\". Write a number without quotes.",
+            fault.Message);
     }
 
     private string Write(string name, byte[] bytes)

@@ -7,14 +7,17 @@ public sealed class TomlFuzzTests
 {
     private static readonly string[] Pieces =
     [
-        "[", "]", "[[", "]]", "{", "}", "=", ".", ",", "#", "\"", "'", "\"\"\"", "'''", "\\", "\\u12", "\\U0001F600", "\n", "\r\n", "\r", "\t", " ", "\0", "\uD800", "é", "😀",
-        "a", "a = 1\n", "[a]\n", "[[a]]\n", "a.b = 1\n", "1979-05-27", "07:32:00", "T", "Z", "+01:00", "0x", "1_000", "1e5", "inf", "-nan", "true", "null", ":", "\"a\": ", "//",
+        "[", "]", "[[", "]]", "{", "}", "=", ".", ",", "#", "\"", "'", "\"\"\"", "'''", "\\", "\\u12", "\\U0001F600", "\n", "\r\n", "\r",
+            "\t", " ", "\0", "\uD800", "é", "😀",
+        "a", "a = 1\n", "[a]\n", "[[a]]\n", "a.b = 1\n", "1979-05-27", "07:32:00", "T", "Z", "+01:00", "0x", "1_000", "1e5", "inf", "-nan",
+            "true", "null", ":", "\"a\": ", "//",
     ];
 
     private static readonly string[] Seeds =
     [
         .. Directory.EnumerateFiles(Fixtures.Path("data", "configs"), "*.toml").Order(StringComparer.Ordinal).Select(File.ReadAllText),
-        "t = \"\"\"\nx\\\n  y\\u0041\"\"\"\nl = '''\na'''\nd = 1979-05-27 07:32:00.5Z\nn = [0x1F, 1_000, -inf, 5e-3]\ni = { a.b = 1, c = {} }\n\"q q\".'r' = 2 # end\n[[x.y]]\n[x.y.z]\n",
+        "t = \"\"\"\nx\\\n  y\\u0041\"\"\"\nl = '''\na'''\nd = 1979-05-27 07:32:00.5Z\nn = [0x1F, 1_000, -inf, 5e-3]\ni = { a.b = 1, c = "
+            + "{} }\n\"q q\".'r' = 2 # end\n[[x.y]]\n[x.y.z]\n",
     ];
 
     private int _read, _refused;

@@ -9,19 +9,22 @@ public sealed class TomlPropertyTests
     private static readonly string[] Keys = ["a", "b", "c-d", "e_f", "1", "", "a.b", "é", "\"", "'", "\\", "x y", "\n", "true", "😀"];
 
     [Fact]
-    public void WriteThenRead_AnyTable_IsTheSame() => Check.One(Config.QuickThrowOnFailure.WithMaxTest(Exhaustive.Runs(500, 20_000)), Prop.ForAll(Tables(), table =>
+    public void WriteThenRead_AnyTable_IsTheSame() =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(Exhaustive.Runs(500, 20_000)), Prop.ForAll(Tables(), table =>
     {
         var again = TomlDocument.Parse(TomlWriter.Write(table)).Root;
         return Same(table, again) && TomlWriter.Write(again) == TomlWriter.Write(table);
     }));
 
     [Fact]
-    public void ToStringThenRead_AnyTable_IsTheSame() => Check.One(Config.QuickThrowOnFailure.WithMaxTest(Exhaustive.Runs(300, 10_000)), Prop.ForAll(Tables(), table =>
+    public void ToStringThenRead_AnyTable_IsTheSame() =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(Exhaustive.Runs(300, 10_000)), Prop.ForAll(Tables(), table =>
         Same(table, TomlDocument.Parse($"t = {table}").Root["t"])));
 
     private static bool Same(TomlValue left, TomlValue right) => (left, right) switch
     {
-        (TomlTable a, TomlTable b) => a.Count == b.Count && a.All(entry => b.TryGet(entry.Key, out var other) && Same(entry.Value, other.Value)),
+        (TomlTable a, TomlTable b) => a.Count == b.Count
+            && a.All(entry => b.TryGet(entry.Key, out var other) && Same(entry.Value, other.Value)),
         (TomlArray a, TomlArray b) => a.Count == b.Count && a.Zip(b).All(pair => Same(pair.First, pair.Second)),
         (TomlScalar a, TomlScalar b) => a.Kind == b.Kind && Equals(a.Value, b.Value),
         _ => false,
@@ -52,15 +55,19 @@ public sealed class TomlPropertyTests
             Ticks().Select(ticks => (TomlValue)new DateTime(ticks)),
             Ticks().Select(ticks => (TomlValue)DateOnly.FromDateTime(new DateTime(ticks))),
             Ticks().Select(ticks => (TomlValue)TimeOnly.FromDateTime(new DateTime(ticks))),
-            from ticks in Ticks() from minutes in Gen.Choose(-840, 840) select (TomlValue)new DateTimeOffset(ticks, TimeSpan.FromMinutes(minutes)));
+            from ticks in Ticks() from minutes in Gen.Choose(-840, 840) select (TomlValue)new DateTimeOffset(
+                ticks, TimeSpan.FromMinutes(minutes)));
         return depth == 0 ? scalar : Gen.Frequency((4, scalar), (2, Table(depth - 1).Select(TomlValue (table) => table)),
             (1, Value(depth - 1).ListOf().Select(TomlValue (items) => new TomlArray(items))),
             (1, Table(depth - 1).ListOf().Select(TomlValue (items) => new TomlArray(items))));
     }
 
     private static Gen<string> Text() =>
-        from characters in Gen.OneOf(Gen.Choose(0, 127), Gen.Elements(10, 13, 34, 39, 92), Gen.Choose(0x80, 0xD7FF), Gen.Choose(0xE000, 0x10FFFF)).ListOf()
+        from characters in Gen.OneOf(Gen.Choose(0, 127), Gen.Elements(10, 13, 34, 39, 92), Gen.Choose(0x80, 0xD7FF),
+            Gen.Choose(0xE000, 0x10FFFF)).ListOf()
         select string.Concat(characters.Select(char.ConvertFromUtf32));
 
-    private static Gen<long> Ticks() => from high in Gen.Choose(1000, int.MaxValue) from low in Gen.Choose(0, int.MaxValue) select (high * 1_000_000_000L + low) % (DateTime.MaxValue.Ticks - 2 * TimeSpan.TicksPerDay) + TimeSpan.TicksPerDay;
+    private static Gen<long> Ticks() =>
+        from high in Gen.Choose(1000, int.MaxValue) from low in Gen.Choose(0, int.MaxValue) select (high * 1_000_000_000L + low) % (
+        DateTime.MaxValue.Ticks - 2 * TimeSpan.TicksPerDay) + TimeSpan.TicksPerDay;
 }

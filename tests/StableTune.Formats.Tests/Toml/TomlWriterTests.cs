@@ -22,7 +22,8 @@ public sealed class TomlWriterTests : IDisposable
                 {
                     ["subsets"] = new TomlArray
                     {
-                        new TomlTable { ["image_dir"] = @"C:\images\sls frog", ["num_repeats"] = 10, ["custom_attributes"] = new TomlTable { ["a"] = 1 } },
+                        new TomlTable { ["image_dir"] = @"C:\images\sls frog", ["num_repeats"] = 10,
+                            ["custom_attributes"] = new TomlTable { ["a"] = 1 } },
                         new TomlTable { ["is_reg"] = true, ["image_dir"] = "reg" },
                     },
                     ["resolution"] = new TomlArray { 512, 768 },
@@ -65,7 +66,8 @@ public sealed class TomlWriterTests : IDisposable
     {
         var root = new TomlTable
         {
-            ["a.b"] = "tab\tquote\"", ["lines"] = "one\n\"\"\"two\"\"\"\\\r\nend\"", [""] = new TomlArray { new TomlTable { ["x"] = 1 }, 2 },
+            ["a.b"] = "tab\tquote\"", ["lines"] = "one\n\"\"\"two\"\"\"\\\r\nend\"",
+                [""] = new TomlArray { new TomlTable { ["x"] = 1 }, 2 },
             ["only"] = new TomlTable { ["tables"] = new TomlTable { ["deep"] = new TomlTable() } },
             ["brace"] = new TomlTable { Inline = true }, ["none"] = new TomlArray(),
             ["long"] = new TomlArray(Enumerable.Range(0, 40).Select(i => (TomlValue)$"value {i}")),
@@ -82,7 +84,8 @@ public sealed class TomlWriterTests : IDisposable
         Assert.Contains("at = 01:02:03", text);
         var again = TomlDocument.Parse(text).Root;
         Assert.Equal("one\n\"\"\"two\"\"\"\\\r\nend\"", again["lines"].AsText);
-        Assert.Equal(root.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}={e.Value}"), again.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}={e.Value}"));
+        Assert.Equal(root.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}={e.Value}"),
+            again.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}={e.Value}"));
     }
 
     [Fact]

@@ -14,7 +14,8 @@ public sealed class PaddleFileTests : IDisposable
     /// <summary>An array; the first one of a pickle tells the names, the others recall them.</summary>
     private static string Array(string type, long[] shape, string bytes, char columnsFirst = '\u0089') =>
         "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\u0000\u0085C\u0001b\u0087R(K\u0001" + RawTorch.Tuple(shape) +
-        "cnumpy\ndtype\n" + RawTorch.Text(type) + "\u0089\u0088\u0087R(K\u0003" + RawTorch.Text("<") + "NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tb" + columnsFirst + bytes + "tb";
+        "cnumpy\ndtype\n" + RawTorch.Text(type) + "\u0089\u0088\u0087R(K\u0003" + RawTorch.Text("<")
+            + "NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tb" + columnsFirst + bytes + "tb";
 
     private static string Weights => "\u0080\u0004}(" +
         RawTorch.Text("linear.weight") + Array("f4", [100, 50], "B" + RawTorch.Number4(20_000) + Latin1(Large)) +
@@ -42,7 +43,8 @@ public sealed class PaddleFileTests : IDisposable
     public void Open_BytesAsText_AsProtocol2HasThem()
     {
         var utf8 = Latin1([0xC2, 0x80, 0x3F, 0x00, 0x40]);
-        using var file = Open("\u0080\u0002}" + RawTorch.Text("w") + Array("u2", [2], "c_codecs\nencode\n" + RawTorch.Text(utf8) + RawTorch.Text("latin1") + "\u0086R") + "s.");
+        using var file = Open("\u0080\u0002}" + RawTorch.Text("w")
+            + Array("u2", [2], "c_codecs\nencode\n" + RawTorch.Text(utf8) + RawTorch.Text("latin1") + "\u0086R") + "s.");
         Assert.Equal([0x80, 0x3F, 0, 0x40], file.Bytes("w"));
     }
 
@@ -81,7 +83,8 @@ public sealed class PaddleFileTests : IDisposable
             for (var n = random.Next(1, 4); n > 0; n--)
             {
                 var at = random.Next(2, damaged.Length);
-                if (at > 400) at = random.Next(2) == 0 ? random.Next(2, 400) : damaged.Length - random.Next(1, 700);     // the structure, not the numbers
+                // the structure, not the numbers
+                if (at > 400) at = random.Next(2) == 0 ? random.Next(2, 400) : damaged.Length - random.Next(1, 700);
                 damaged[at] = random.Next(2) == 0 ? (char)random.Next(256) : (char)(damaged[at] ^ (1 << random.Next(8)));
             }
 

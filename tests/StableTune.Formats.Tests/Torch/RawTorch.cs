@@ -27,8 +27,10 @@ internal static class RawTorch
     public static string Tuple(params long[] numbers) => "(" + string.Concat(numbers.Select(Integer)) + "t";
 
     /// <summary>A tensor over the storage of this key.</summary>
-    public static string Tensor(string key, string type, long count, long offset, long[] shape, long[] strides, string? view = null, string module = "torch") =>
-        "ctorch._utils\n_rebuild_tensor_v2\n((" + Text("storage") + $"c{module}\n{type}\n" + Text(key) + Text("cpu") + Integer(count) + view + "tQ" +
+    public static string Tensor(string key, string type, long count, long offset, long[] shape, long[] strides, string? view = null,
+        string module = "torch") =>
+        "ctorch._utils\n_rebuild_tensor_v2\n((" + Text("storage") + $"c{module}\n{type}\n" + Text(key) + Text("cpu") + Integer(count)
+            + view + "tQ" +
         Integer(offset) + Tuple(shape) + Tuple(strides) + "\u0089ccollections\nOrderedDict\n)RtR";
 
     /// <summary>A pickle of one dictionary.</summary>
@@ -51,7 +53,8 @@ internal static class RawTorch
             stream.Write(Fields(0x04034B50, [20, 0, 0, 0, 0], 0, bytes.Length, bytes.Length, [nameBytes.Length, 0]));
             stream.Write(nameBytes);
             stream.Write(bytes);
-            directory.Write(Fields(0x02014B50, [20, 20, 0, 0, 0, 0], 0, bytes.Length, bytes.Length, [nameBytes.Length, 0, 0, 0, 0, 0, 0, offset & 0xFFFF, offset >> 16]));
+            directory.Write(Fields(0x02014B50, [20, 20, 0, 0, 0, 0], 0, bytes.Length, bytes.Length,
+                [nameBytes.Length, 0, 0, 0, 0, 0, 0, offset & 0xFFFF, offset >> 16]));
             directory.Write(nameBytes);
         }
 

@@ -52,7 +52,9 @@ public sealed class TorchContainerTests : IDisposable
     public void Open_Views_AreFoundInTheirStorage()
     {
         var view = "(" + RawTorch.Text("v") + RawTorch.Integer(2) + RawTorch.Integer(3) + "t";
-        var pickle = RawTorch.Dictionary(("a", RawTorch.Tensor("0", "FloatStorage", 6, 0, [6], [1], "N")), ("b", RawTorch.Tensor("0", "FloatStorage", 6, 1, [2], [1], view)));
+        var pickle = RawTorch.Dictionary(
+            ("a", RawTorch.Tensor("0", "FloatStorage", 6, 0, [6], [1], "N")),
+            ("b", RawTorch.Tensor("0", "FloatStorage", 6, 1, [2], [1], view)));
         RawTorch.Open(_folder, RawTorch.Legacy(pickle, ["0"], (6, Floats)), file =>
         {
             Assert.Equal(Floats, file.Bytes("a"));
@@ -60,7 +62,8 @@ public sealed class TorchContainerTests : IDisposable
         });
         var outside = "(" + RawTorch.Text("v") + RawTorch.Integer(4) + RawTorch.Integer(3) + "t";
         Assert.Contains("reaches from element 4 over 3, but the storage has 6", RawTorch.Refusal(_folder,
-            RawTorch.Legacy(RawTorch.Dictionary(("b", RawTorch.Tensor("0", "FloatStorage", 6, 0, [1], [1], outside))), ["0"], (6, Floats))));
+            RawTorch.Legacy(RawTorch.Dictionary(("b", RawTorch.Tensor("0", "FloatStorage", 6, 0, [1], [1], outside))), ["0"],
+                (6, Floats))));
         Assert.Contains("does not fit into storage '0' of 12 bytes", RawTorch.Refusal(_folder,
             RawTorch.Legacy(RawTorch.Dictionary(("b", RawTorch.Tensor("0", "FloatStorage", 6, 1, [3], [1], view))), ["0"], (6, Floats))));
     }
@@ -74,22 +77,29 @@ public sealed class TorchContainerTests : IDisposable
         { RawTorch.LegacyStart + RawTorch.LittleEndian.Replace('\u0088', '\u0089'), "most significant byte first" },
         { RawTorch.LegacyStart + RawTorch.LittleEndian + "}.", "truncated" },
         { RawTorch.LegacyStart + RawTorch.LittleEndian + "}." + "N.", "None instead of the list of storages" },
-        { RawTorch.LegacyStart + RawTorch.LittleEndian + "}." + "](" + RawTorch.Text("0") + "e.", "storage '0' is listed twice, or no tensor lies in it" },
-        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + "e." + RawTorch.Number8(3) + "abc", "storage '0' is not in the list" },
-        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("1") + "e." + RawTorch.Number8(3) + "abc", "storage '1' is listed twice" },
-        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("0") + "e." + RawTorch.Number8(4) + "abcd", "'1' should have 3 elements, but 4 are announced" },
-        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("0") + "e." + RawTorch.Number8(3) + "abc" + RawTorch.Number8(6) + "12345678901234567890123", "the file is truncated: storage '0'" },
+        { RawTorch.LegacyStart + RawTorch.LittleEndian + "}." + "](" + RawTorch.Text("0") + "e.",
+            "storage '0' is listed twice, or no tensor lies in it" },
+        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + "e." + RawTorch.Number8(3) + "abc",
+            "storage '0' is not in the list" },
+        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("1") + "e." + RawTorch.Number8(3)
+            + "abc", "storage '1' is listed twice" },
+        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("0") + "e." + RawTorch.Number8(4)
+            + "abcd", "'1' should have 3 elements, but 4 are announced" },
+        { RawTorch.LegacyStart + RawTorch.LittleEndian + Two + "](" + RawTorch.Text("1") + RawTorch.Text("0") + "e." + RawTorch.Number8(3)
+            + "abc" + RawTorch.Number8(6) + "12345678901234567890123", "the file is truncated: storage '0'" },
     };
 
     [Theory]
     [MemberData(nameof(BrokenLegacy))]
     public void Open_LegacyFormThatBreaksARule_SaysWhich(string pickles, string expected) =>
-        Assert.Contains(expected, RawTorch.Refusal(_folder, RawTorch.LegacyOf(pickles.StartsWith('\u0080') ? pickles : "\u0080\u0002" + pickles)));
+        Assert.Contains(expected, RawTorch.Refusal(
+            _folder, RawTorch.LegacyOf(pickles.StartsWith('\u0080') ? pickles : "\u0080\u0002" + pickles)));
 
     [Fact]
     public void Open_StorageDescribedInTwoWays_IsRefused()
     {
-        var pickle = RawTorch.Dictionary(("a", RawTorch.Tensor("0", "FloatStorage", 6, 0, [6], [1])), ("b", RawTorch.Tensor("0", "ByteStorage", 6, 0, [6], [1])));
+        var pickle = RawTorch.Dictionary(
+            ("a", RawTorch.Tensor("0", "FloatStorage", 6, 0, [6], [1])), ("b", RawTorch.Tensor("0", "ByteStorage", 6, 0, [6], [1])));
         Assert.Contains("described in two ways", RawTorch.Refusal(_folder, RawTorch.Legacy(pickle, ["0"], (6, Floats))));
     }
 
@@ -109,7 +119,8 @@ public sealed class TorchContainerTests : IDisposable
     [Theory]
     [MemberData(nameof(OtherArchives))]
     public void Open_OtherZipArchives_SayWhatTheyAre(string names, string expected) =>
-        Assert.Contains(expected, RawTorch.Refusal(_folder, RawTorch.ZipOf([.. names.Split(' ').Select(name => (name, "N."u8.ToArray()))])));
+        Assert.Contains(expected, RawTorch.Refusal(
+            _folder, RawTorch.ZipOf([.. names.Split(' ').Select(name => (name, "N."u8.ToArray()))])));
 
     [Fact]
     public void Open_BigEndian_IsRefused() => Assert.Contains("byte order 'big'", RawTorch.Refusal(_folder,
@@ -119,7 +130,8 @@ public sealed class TorchContainerTests : IDisposable
     public void Open_EmptyArchive_IsRefused() => Assert.Contains("but nothing", RawTorch.Refusal(_folder, RawTorch.ZipOf()));
 
     [Fact]
-    public void Open_MissingStorage_IsRefused() => Assert.Contains("storage '1' of 3 bytes is missing", RawTorch.Refusal(_folder, RawTorch.Zip(Two, ("0", Floats))));
+    public void Open_MissingStorage_IsRefused() =>
+        Assert.Contains("storage '1' of 3 bytes is missing", RawTorch.Refusal(_folder, RawTorch.Zip(Two, ("0", Floats))));
 
     /// <summary>Sets bytes at a place behind a signature: 1 = local header, 2 = directory, 3 = end. -1 = the last.</summary>
     [Theory]
@@ -172,7 +184,8 @@ public sealed class TorchContainerTests : IDisposable
         Assert.Contains("is empty", RawTorch.Refusal(_folder, []));
         Assert.Contains("does not exist", Assert.Throws<InvalidFileException>(() => TorchFile.Open(_folder.File("none.ckpt"))).Message);
         Assert.Contains("is a folder", Assert.Throws<InvalidFileException>(() => TorchFile.Open(_folder.Path)).Message);
-        Assert.Contains("'os.system'", Assert.Throws<InvalidFileException>(() => OpenAny(RawTorch.Latin1("\u0080\u0002cos\nsystem\n."))).Message);
+        Assert.Contains("'os.system'", Assert.Throws<InvalidFileException>(() =>
+            OpenAny(RawTorch.Latin1("\u0080\u0002cos\nsystem\n."))).Message);
     }
 
     [Fact]

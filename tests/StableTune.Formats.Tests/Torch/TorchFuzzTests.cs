@@ -11,12 +11,18 @@ public sealed class TorchFuzzTests : IDisposable
     /// <summary>Instructions and arguments that tend to lead somewhere.</summary>
     private static readonly string[] Pieces =
     [
-        "(", ")", "]", "}", "t", "u", "s", "e", "a", "0", "1", "2", "R", "b", "Q", ".", "N", "\u0081", "\u0085", "\u0086", "\u0087", "\u0088", "\u0090", "\u0091", "\u0093", "\u0094",
-        "q\u0000", "h\u0000", "h\u0001", "K\u0000", "K\u00ff", "M\u00ff\u00ff", "J\u00ff\u00ff\u00ff\u00ff", "\u008a\u0008\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u007f",
-        "X\u0000\u0000\u0000\u0000", "X\u00ff\u00ff\u00ff\u00ff", "X\u0001\u0000\u0000\u0000a", "B\u0004\u0000\u0000\u0000abcd", "\u008b\u00ff\u00ff\u0000\u0000", "\u0095\u00ff\u0000\u0000\u0000\u0000\u0000\u0000\u0000",
-        "cos\nsystem\n", "ctorch\nFloatStorage\n", "ctorch\nUntypedStorage\n", "ccollections\nOrderedDict\n", "cnumpy\nndarray\n", "cnumpy\ndtype\n", "cnumpy.core.multiarray\n_reconstruct\n",
-        "cnumpy.core.multiarray\nscalar\n", "c_codecs\nencode\n", "cbuiltins\nset\n", "ctorch._utils\n_rebuild_tensor_v2\n", "ctorch._utils\n_rebuild_tensor_v3\n", "ctorch._utils\n_rebuild_parameter\n",
-        "comegaconf\nX\n", "ctorch.nn.modules.container\nParameterDict\n", "ctorch\nfloat8_e5m2\n", "X\u0006\u0000\u0000\u0000latin1", "X\u0002\u0000\u0000\u0000f4", "X\u0007\u0000\u0000\u0000storage",
+        "(", ")", "]", "}", "t", "u", "s", "e", "a", "0", "1", "2", "R", "b", "Q", ".", "N", "\u0081", "\u0085", "\u0086", "\u0087",
+            "\u0088", "\u0090", "\u0091", "\u0093", "\u0094",
+        "q\u0000", "h\u0000", "h\u0001", "K\u0000", "K\u00ff", "M\u00ff\u00ff", "J\u00ff\u00ff\u00ff\u00ff",
+            "\u008a\u0008\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u007f",
+        "X\u0000\u0000\u0000\u0000", "X\u00ff\u00ff\u00ff\u00ff", "X\u0001\u0000\u0000\u0000a", "B\u0004\u0000\u0000\u0000abcd",
+            "\u008b\u00ff\u00ff\u0000\u0000", "\u0095\u00ff\u0000\u0000\u0000\u0000\u0000\u0000\u0000",
+        "cos\nsystem\n", "ctorch\nFloatStorage\n", "ctorch\nUntypedStorage\n", "ccollections\nOrderedDict\n", "cnumpy\nndarray\n",
+            "cnumpy\ndtype\n", "cnumpy.core.multiarray\n_reconstruct\n",
+        "cnumpy.core.multiarray\nscalar\n", "c_codecs\nencode\n", "cbuiltins\nset\n", "ctorch._utils\n_rebuild_tensor_v2\n",
+            "ctorch._utils\n_rebuild_tensor_v3\n", "ctorch._utils\n_rebuild_parameter\n",
+        "comegaconf\nX\n", "ctorch.nn.modules.container\nParameterDict\n", "ctorch\nfloat8_e5m2\n", "X\u0006\u0000\u0000\u0000latin1",
+            "X\u0002\u0000\u0000\u0000f4", "X\u0007\u0000\u0000\u0000storage",
     ];
 
     private readonly TemporaryFolder _folder = new();
@@ -26,11 +32,16 @@ public sealed class TorchFuzzTests : IDisposable
 
     private static string Pickle => RawTorch.Dictionary(
         ("epoch", "K\u0003"),
-        ("callbacks", "}cpytorch_lightning.callbacks\nModelCheckpoint\n}" + RawTorch.Text("best") + "cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + RawTorch.Text("f8") + "K\u0000K\u0001tR(K\u0003" +
+        ("callbacks", "}cpytorch_lightning.callbacks\nModelCheckpoint\n}" + RawTorch.Text("best")
+            + "cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + RawTorch.Text("f8") + "K\u0000K\u0001tR(K\u0003" +
             RawTorch.Text("<") + "NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tbC\u0008abcdefghtRss"),
-        ("array", "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btR(K\u0001K\u0002K\u0003\u0086cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085R\u0088C\u0006abcdeftb"),
-        ("state_dict", "}q\u0001(" + RawTorch.Text("a") + RawTorch.Tensor("0", "FloatStorage", 24, 0, [4, 6], [6, 1]) + RawTorch.Text("b") + RawTorch.Tensor("0", "FloatStorage", 24, 1, [6, 3], [1, 6]) +
-            RawTorch.Text("c") + RawTorch.Tensor("1", "ByteStorage", 8, 0, [8], [1]) + RawTorch.Text("d") + "]q\u0000(K\u0001K\u0002h\u0001eq\u0002u0h\u0001"));
+        ("array",
+            "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btR(K\u0001K\u0002K\u0003\u0086"
+            + "cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085R\u0088C\u0006abcdeftb"),
+        ("state_dict", "}q\u0001(" + RawTorch.Text("a") + RawTorch.Tensor("0", "FloatStorage", 24, 0, [4, 6], [6, 1]) + RawTorch.Text("b")
+            + RawTorch.Tensor("0", "FloatStorage", 24, 1, [6, 3], [1, 6]) +
+            RawTorch.Text("c") + RawTorch.Tensor("1", "ByteStorage", 8, 0, [8], [1]) + RawTorch.Text("d")
+                + "]q\u0000(K\u0001K\u0002h\u0001eq\u0002u0h\u0001"));
 
     [Theory]
     [InlineData(1)]
@@ -38,7 +49,8 @@ public sealed class TorchFuzzTests : IDisposable
     public void Open_MutatedInstructions_AreRefusedOrReadInBounds(int seed)
     {
         var random = new Random(seed);
-        var pickle = Pickle[..^2].Replace("h\u0001eq\u0002", "eq\u0002", StringComparison.Ordinal) + "u.";       // the base itself has no cycle
+        // the base itself has no cycle
+        var pickle = Pickle[..^2].Replace("h\u0001eq\u0002", "eq\u0002", StringComparison.Ordinal) + "u.";
         Run(() =>
         {
             var damaged = Mutate(pickle, random);
@@ -52,7 +64,8 @@ public sealed class TorchFuzzTests : IDisposable
     public void Open_RandomPrograms_AreRefusedOrReadInBounds()
     {
         var random = new Random(3);
-        Run(() => RawTorch.Zip(string.Concat(Enumerable.Range(0, random.Next(1, 60)).Select(_ => Pieces[random.Next(Pieces.Length)])) + ".", ("0", new byte[96])));
+        Run(() => RawTorch.Zip(string.Concat(Enumerable.Range(0, random.Next(1, 60)).Select(_ => Pieces[random.Next(Pieces.Length)]))
+            + ".", ("0", new byte[96])));
         Assert.InRange(_refused, Rounds / 2, Rounds);
     }
 

@@ -67,17 +67,21 @@ public sealed class TorchHostileTests : IDisposable
     [InlineData("cbuiltins\nset\n(K\u0001tR.", "other arguments than a list")]
     [InlineData("ccollections\nOrderedDict\n(](K\u0001aetR.", "appends to what is no list")]
     [InlineData("ccollections\nOrderedDict\n(]K\u0001atR.", "a list of other things than pairs")]
-    [InlineData("c_codecs\nencode\n(X\u0001\u0000\u0000\u0000aX\u0005\u0000\u0000\u0000utf-8tR.", "other arguments than a text and 'latin1'")]
+    [InlineData("c_codecs\nencode\n(X\u0001\u0000\u0000\u0000aX\u0005\u0000\u0000\u0000utf-8tR.",
+        "other arguments than a text and 'latin1'")]
     [InlineData("c_codecs\nencode\n(X\u0003\u0000\u0000\u0000\u00e2\u0098\u0083X\u0006\u0000\u0000\u0000latin1tR.", "beyond Latin-1")]
     [InlineData("ctorch._utils\n_rebuild_tensor_v2\n(tR.", "without a storage")]
     [InlineData("ctorch._utils\n_rebuild_parameter\n(NtR.", "without a tensor")]
-    [InlineData("ctorch.nn.modules.container\nParameterDict\n)\u0081}X\u000b\u0000\u0000\u0000_parameters]sb.", "whose parameters are no dictionary")]
+    [InlineData("ctorch.nn.modules.container\nParameterDict\n)\u0081}X\u000b\u0000\u0000\u0000_parameters]sb.",
+        "whose parameters are no dictionary")]
     [InlineData("cnumpy\ndtype\nX\u0002\u0000\u0000\u0000O8\u0085R.", "NumPy values of type 'O8'")]
     [InlineData("cnumpy\ndtype\nX\u0002\u0000\u0000\u0000f4\u0085R(K\u0003X\u0001\u0000\u0000\u0000>tb.", "most significant byte first")]
     [InlineData("cnumpy.core.multiarray\n_reconstruct\ncos\nsystem\n\u0085R.", "'os.system'")]
     [InlineData("cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\n\u0085R.", "something else than numpy.ndarray")]
     [InlineData("cnumpy.core.multiarray\nscalar\n(NNtR.", "without a type")]
-    [InlineData("cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\u0085R(K\u0001K\u0004\u0085cnumpy\ndtype\nX\u0002\u0000\u0000\u0000f4\u0085R\u0089C\u0003abctb.", "F32 [4] has 3 bytes")]
+    [InlineData(
+        "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\u0085R(K\u0001K\u0004\u0085"
+            + "cnumpy\ndtype\nX\u0002\u0000\u0000\u0000f4\u0085R\u0089C\u0003abctb.", "F32 [4] has 3 bytes")]
     [InlineData("(ios\nsystem\n.", "INST (0x69) at byte 1 of data.pkl")]
     [InlineData("(o.", "OBJ (0x6F)")]
     [InlineData("N2.", "DUP (0x32)")]
@@ -127,7 +131,8 @@ public sealed class TorchHostileTests : IDisposable
     [Fact]
     public void Open_NamesOfAFile_AreShownShortenedAndOnOneLine()
     {
-        var message = RawTorch.Refusal(_folder, RawTorch.Zip("\u0080\u0004" + RawTorch.Text("o\ns\u001b[31m") + RawTorch.Text(new string('x', 100_000)) + "\u0093."));
+        var message = RawTorch.Refusal(
+            _folder, RawTorch.Zip("\u0080\u0004" + RawTorch.Text("o\ns\u001b[31m") + RawTorch.Text(new string('x', 100_000)) + "\u0093."));
         Assert.Contains("'o\\u000as\\u001b[31m.xxx", message);
         Assert.InRange(message.Length, 100, 1000);
     }
@@ -156,7 +161,8 @@ public sealed class TorchHostileTests : IDisposable
         // Each list is put into the one before only once that lies in its own: no instruction sees a deep value.
         var pickle = new System.Text.StringBuilder("]r" + RawTorch.Number4(0));
         for (var i = 1; i <= 2000; i++) pickle.Append("]r").Append(RawTorch.Number4(i)).Append('0');
-        for (var i = 1; i <= 2000; i++) pickle.Append('j').Append(RawTorch.Number4(i - 1)).Append('j').Append(RawTorch.Number4(i)).Append("a0");
+        for (var i = 1; i <= 2000; i++) pickle.Append('j').Append(RawTorch.Number4(i - 1)).Append('j').Append(RawTorch.Number4(i))
+            .Append("a0");
         Assert.Contains("nested more than 1000 deep", RawTorch.Refusal(_folder, RawTorch.Zip(pickle.Append('.').ToString())));
     }
 
@@ -178,8 +184,12 @@ public sealed class TorchHostileTests : IDisposable
             "}(" + text + "q\u0000N" + Repeat("h\u0000N", 5000) + "u.",
             "](" + list + "q\u0000cbuiltins\nset\nq\u0001" + Repeat("h\u0001h\u0000\u0085R", 1000) + "e.",
             "](" + text + "q\u0000" + Repeat("h\u0000h\u0000\u0093", 1) + "e.",
-            "](" + "ccollections\nOrderedDict\nq\u0001](" + string.Concat(Enumerable.Range(0, 2000).Select(i => "J" + RawTorch.Number4(i) + "N\u0086")) + "eq\u0000" + Repeat("h\u0001h\u0000\u0085R", 3000) + "e.",
-            "](" + text + "q\u0000cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085Rq\u0002cnumpy\nndarray\nq\u0003cnumpy.core.multiarray\n_reconstruct\nq\u0004" +
+            "](" + "ccollections\nOrderedDict\nq\u0001]("
+                + string.Concat(Enumerable.Range(0, 2000).Select(i => "J" + RawTorch.Number4(i) + "N\u0086")) + "eq\u0000"
+                + Repeat("h\u0001h\u0000\u0085R", 3000) + "e.",
+            "](" + text
+                + "q\u0000cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085Rq\u0002"
+                + "cnumpy\nndarray\nq\u0003cnumpy.core.multiarray\n_reconstruct\nq\u0004" +
                 Repeat("h\u0004h\u0003\u0085R(" + RawTorch.Tuple(100_000) + "h\u0002\u0089h\u0000tb", 1000) + "e.",
         };
     }
@@ -192,11 +202,13 @@ public sealed class TorchHostileTests : IDisposable
         var before = GC.GetAllocatedBytesForCurrentThread();
         var message = RawTorch.Refusal(_folder, bytes);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000_000);
-        // Names are refused before they are worked with. What repeats itself is stopped by the work charged, little more than the first step over the limit.
+        // Names are refused before they are worked with. What repeats itself is stopped by the work charged, little more than the first
+        // step over the limit.
         if (message.Contains("asks at byte", StringComparison.Ordinal)) return;
         var work = Regex.Match(message, "it makes ([0-9]+) bytes out of ([0-9]+)");
         Assert.True(work.Success, message);
-        Assert.InRange(long.Parse(work.Groups[1].Value, CultureInfo.InvariantCulture), 1, (2 << 20) + (16 * long.Parse(work.Groups[2].Value, CultureInfo.InvariantCulture)));
+        Assert.InRange(long.Parse(work.Groups[1].Value, CultureInfo.InvariantCulture), 1,
+            (2 << 20) + (16 * long.Parse(work.Groups[2].Value, CultureInfo.InvariantCulture)));
     }
 
     [Theory]
@@ -226,16 +238,21 @@ public sealed class TorchHostileTests : IDisposable
     [Fact]
     public void Open_ManyTensorsOfOneStorage_MayNotMakeTimesTheFile()
     {
-        var entries = Enumerable.Range(0, 500).Select(i => ($"w{i}", RawTorch.Tensor("k", "ByteStorage", 1 << 20, 0, [1 << 20], [1]))).ToArray();
-        Assert.Contains("they repeat the same elements", RawTorch.Refusal(_folder, RawTorch.Zip(RawTorch.Dictionary(entries), ("k", new byte[1 << 20]))));
-        RawTorch.Open(_folder, RawTorch.Zip(RawTorch.Dictionary(entries[..50]), ("k", new byte[1 << 20])), file => Assert.Equal(50, file.Tensors.Count));
+        var entries = Enumerable.Range(0, 500).Select(i => ($"w{i}", RawTorch.Tensor("k", "ByteStorage", 1 << 20, 0, [1 << 20], [1])))
+            .ToArray();
+        Assert.Contains("they repeat the same elements",
+            RawTorch.Refusal(_folder, RawTorch.Zip(RawTorch.Dictionary(entries), ("k", new byte[1 << 20]))));
+        RawTorch.Open(_folder, RawTorch.Zip(RawTorch.Dictionary(entries[..50]), ("k", new byte[1 << 20])), file =>
+            Assert.Equal(50, file.Tensors.Count));
     }
 
     [Fact]
     public void Open_TooManyDimensions_IsRefused()
     {
         var ones = Enumerable.Repeat(1L, 65).ToArray();
-        Assert.Contains("instead of sizes and strides", RawTorch.Refusal(_folder, RawTorch.Zip(RawTorch.Dictionary(("w", RawTorch.Tensor("k", "FloatStorage", 4, 0, ones, ones))), ("k", new byte[16]))));
+        Assert.Contains("instead of sizes and strides",
+            RawTorch.Refusal(_folder, RawTorch.Zip(
+            RawTorch.Dictionary(("w", RawTorch.Tensor("k", "FloatStorage", 4, 0, ones, ones))), ("k", new byte[16]))));
     }
 
     private static string Repeat(string text, int count) => string.Concat(Enumerable.Repeat(text, count));

@@ -29,7 +29,8 @@ public sealed class TorchPropertyTests : IDisposable
         switch (expected)
         {
             case PickleInteger integer: Assert.Equal(integer.Value, ((PickleInteger)actual).Value); break;
-            case PickleFloat number: Assert.Equal(BitConverter.DoubleToInt64Bits(number.Value), BitConverter.DoubleToInt64Bits(((PickleFloat)actual).Value)); break;
+            case PickleFloat number: Assert.Equal(
+                BitConverter.DoubleToInt64Bits(number.Value), BitConverter.DoubleToInt64Bits(((PickleFloat)actual).Value)); break;
             case PickleText text: Assert.Equal(text.Value, ((PickleText)actual).Value); break;
             case PickleTensor tensor:
                 Assert.Equal(tensor.ToString(), actual.ToString());
@@ -53,7 +54,8 @@ public sealed class TorchPropertyTests : IDisposable
         }
     }
 
-    private static PickleValue Tree(Random random, int depth, Dictionary<PickleTensor, byte[]> payloads) => random.Next(depth == 0 ? 6 : 10) switch
+    private static PickleValue Tree(Random random, int depth, Dictionary<PickleTensor, byte[]> payloads) =>
+        random.Next(depth == 0 ? 6 : 10) switch
     {
         0 => PickleNone.Value,
         1 => random.Next(2) == 0,
@@ -61,9 +63,13 @@ public sealed class TorchPropertyTests : IDisposable
         3 => BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue)),
         4 => Word(random),
         5 or 6 => Tensor(random, payloads),
-        7 => new PickleSequence(PickleSequenceKind.List, Enumerable.Range(0, random.Next(5)).Select(_ => Tree(random, depth - 1, payloads)).ToList()),
-        8 => new PickleSequence(PickleSequenceKind.Tuple, Enumerable.Range(0, random.Next(5)).Select(_ => Tree(random, depth - 1, payloads)).ToList()),
-        _ => new PickleDictionary(Enumerable.Range(0, random.Next(400 >> (2 * (4 - depth)))).Select(_ => new KeyValuePair<string, PickleValue>(Word(random), Tree(random, Math.Min(depth - 1, 1), payloads))).ToList(), random.Next(2) == 0),
+        7 => new PickleSequence(PickleSequenceKind.List,
+            Enumerable.Range(0, random.Next(5)).Select(_ => Tree(random, depth - 1, payloads)).ToList()),
+        8 => new PickleSequence(PickleSequenceKind.Tuple,
+            Enumerable.Range(0, random.Next(5)).Select(_ => Tree(random, depth - 1, payloads)).ToList()),
+        _ => new PickleDictionary(Enumerable.Range(0, random.Next(400 >> (2 * (4 - depth))))
+            .Select(_ => new KeyValuePair<string, PickleValue>(Word(random), Tree(random, Math.Min(depth - 1, 1), payloads))).ToList(),
+            random.Next(2) == 0),
     };
 
     private static BigInteger Number(Random random)

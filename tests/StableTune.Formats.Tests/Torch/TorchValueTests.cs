@@ -82,8 +82,10 @@ public sealed class TorchValueTests : IDisposable
 
     [Fact]
     public void Open_ParameterDictionary_HasItsParameters() => RawTorch.Open(_folder,
-        RawTorch.Zip("}" + RawTorch.Text("string_to_param") + "ctorch.nn.modules.container\nParameterDict\n)\u0081}" + RawTorch.Text("_parameters") +
-            "ccollections\nOrderedDict\n)R" + RawTorch.Text("*") + "ctorch._utils\n_rebuild_parameter\n(" + RawTorch.Tensor("0", "FloatStorage", 2, 0, [1, 2], [2, 1]) +
+        RawTorch.Zip("}" + RawTorch.Text("string_to_param") + "ctorch.nn.modules.container\nParameterDict\n)\u0081}"
+            + RawTorch.Text("_parameters") +
+            "ccollections\nOrderedDict\n)R" + RawTorch.Text("*") + "ctorch._utils\n_rebuild_parameter\n("
+                + RawTorch.Tensor("0", "FloatStorage", 2, 0, [1, 2], [2, 1]) +
             "\u0088ccollections\nOrderedDict\n)RtRssbs.", ("0", [1, 2, 3, 4, 5, 6, 7, 8])),
         file => Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], file.BytesOf(file.Root.Get("string_to_param").Get("*"))));
 
@@ -96,17 +98,22 @@ public sealed class TorchValueTests : IDisposable
     [InlineData("b1", "\u0001", "True")]
     public void Open_NumpyScalars_AreNumbers(string type, string bytes, string expected)
     {
-        var start = $"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n({RawTorch.Text(type)}K\u0000K\u0001tR(K\u0003{RawTorch.Text("<")}NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tb";
-        RawTorch.Open(_folder, RawTorch.Zip($"{start}C{(char)bytes.Length}{bytes}tR."), file => Assert.Equal(expected, file.Root.ToString()));
+        var start = $"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n({RawTorch.Text(type)}K\u0000K\u0001tR(K\u0003"
+            + $"{RawTorch.Text("<")}NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\u0000tb";
+        RawTorch.Open(_folder, RawTorch.Zip($"{start}C{(char)bytes.Length}{bytes}tR."), file =>
+            Assert.Equal(expected, file.Root.ToString()));
         var utf8 = string.Concat(System.Text.Encoding.UTF8.GetBytes(bytes).Select(b => (char)b));
-        RawTorch.Open(_folder, RawTorch.Zip($"{start}c_codecs\nencode\n({RawTorch.Text(utf8)}{RawTorch.Text("latin1")}tRtR."), file => Assert.Equal(expected, file.Root.ToString()));
+        RawTorch.Open(_folder, RawTorch.Zip($"{start}c_codecs\nencode\n({RawTorch.Text(utf8)}{RawTorch.Text("latin1")}tRtR."), file =>
+            Assert.Equal(expected, file.Root.ToString()));
     }
 
     [Theory]
     [InlineData('\u0089', new byte[] { 1, 2, 3, 4, 5, 6 })]
     [InlineData('\u0088', new byte[] { 1, 3, 5, 2, 4, 6 })]
     public void Open_NumpyArrays_AreReadRowByRow(char columnsFirst, byte[] expected) => RawTorch.Open(_folder,
-        RawTorch.Zip("}" + RawTorch.Text("a") + "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btR(K\u0001K\u0002K\u0003\u0086cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085R" +
+        RawTorch.Zip("}" + RawTorch.Text("a")
+            + "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btR(K\u0001K\u0002K\u0003\u0086"
+            + "cnumpy\ndtype\nX\u0002\u0000\u0000\u0000u1\u0085R" +
             columnsFirst + "C\u0006\u0001\u0002\u0003\u0004\u0005\u0006tbs."), file =>
         {
             Assert.Equal("U8 [2, 3]", file["a"].ToString());
@@ -116,7 +123,8 @@ public sealed class TorchValueTests : IDisposable
 
     [Fact]
     public void Open_NumpyArrayWithoutState_IsEmpty() => RawTorch.Open(_folder,
-        RawTorch.Zip("}" + RawTorch.Text("a") + "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btRs."), file =>
+        RawTorch.Zip("}" + RawTorch.Text("a") + "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\u0000\u0085C\u0001btRs."),
+            file =>
         {
             Assert.Empty(file.Bytes("a"));
             Assert.Empty(file.BytesOf(file.Root.Get("a")));
@@ -128,7 +136,8 @@ public sealed class TorchValueTests : IDisposable
     {
         var tensor = RawTorch.Tensor("0", "ByteStorage", 1, 0, [], []);
         var pickle = RawTorch.Dictionary(("optimizer", "}" + RawTorch.Text("m") + tensor + "s"), ("other", tensor),
-            ("state_dict", "}(" + RawTorch.Text("w") + tensor + "K\u0007" + tensor + RawTorch.Text("nested") + "}" + RawTorch.Text("x") + tensor + "s" + RawTorch.Text("step") + "K\u0001u"));
+            ("state_dict", "}(" + RawTorch.Text("w") + tensor + "K\u0007" + tensor + RawTorch.Text("nested") + "}" + RawTorch.Text("x")
+                + tensor + "s" + RawTorch.Text("step") + "K\u0001u"));
         RawTorch.Open(_folder, RawTorch.Zip(pickle, ("0", [5])), file =>
         {
             Assert.Equal("w", Assert.Single(file.Tensors).Name);
@@ -139,8 +148,10 @@ public sealed class TorchValueTests : IDisposable
 
     [Fact]
     public void Open_UntypedStorages_TakeTheTypeOfTheTensor() => RawTorch.Open(_folder,
-        RawTorch.Zip("}(" + RawTorch.Text("a") + RawTorch.Tensor("0", "UntypedStorage", 4, 1, [2], [1], module: "torch.storage") + RawTorch.Text("b") +
-            RawTorch.Tensor("0", "UntypedStorage", 4, 1, [1], [1], module: "torch.storage").Replace("_v2", "_v3", StringComparison.Ordinal)[..^2] + "ctorch\nfloat8_e5m2\ntR" + "u.", ("0", [1, 2, 3, 4])), file =>
+        RawTorch.Zip("}(" + RawTorch.Text("a") + RawTorch.Tensor("0", "UntypedStorage", 4, 1, [2], [1], module: "torch.storage")
+            + RawTorch.Text("b") +
+            RawTorch.Tensor("0", "UntypedStorage", 4, 1, [1], [1], module: "torch.storage")
+                .Replace("_v2", "_v3", StringComparison.Ordinal)[..^2] + "ctorch\nfloat8_e5m2\ntR" + "u.", ("0", [1, 2, 3, 4])), file =>
         {
             Assert.Equal(["U8 [2]", "F8_E5M2 [1]"], file.Tensors.Select(t => t.ToString()));
             Assert.Equal([2, 3], file.Bytes("a"));
@@ -169,7 +180,8 @@ public sealed class TorchValueTests : IDisposable
             var bytes = new byte[24 * size];
             new Random(size).NextBytes(bytes);
             var expected = Expected(bytes, size, shape, strides, offset);
-            RawTorch.Open(_folder, RawTorch.Zip(RawTorch.Dictionary(("w", RawTorch.Tensor("0", storage, 24, offset, shape, strides))), ("0", bytes)), file =>
+            RawTorch.Open(_folder, RawTorch.Zip(
+                RawTorch.Dictionary(("w", RawTorch.Tensor("0", storage, 24, offset, shape, strides))), ("0", bytes)), file =>
             {
                 Assert.Equal(expected, file.Bytes("w"));
                 for (var from = 0; from < expected.Length; from += 3)

@@ -20,7 +20,8 @@ public sealed class TorchWriterTests : IDisposable
     {
         long[][] shapes = [[], [1], [7], [3, 5], [2, 1, 3], [0], [4, 0, 2], [1, 1, 1, 1, 300]];
         var random = new Random(1);
-        var tensors = Types.SelectMany(type => shapes.Select(shape => Payload($"{type}.{string.Join('x', shape)}", type, shape, random))).ToList();
+        var tensors = Types.SelectMany(type => shapes.Select(shape => Payload($"{type}.{string.Join('x', shape)}", type, shape, random)))
+            .ToList();
         var path = _folder.File("new", "folder", "model.ckpt");
         TorchWriter.Write(path, tensors, layout);
 
@@ -43,7 +44,8 @@ public sealed class TorchWriterTests : IDisposable
     {
         var path = _folder.File("model.ckpt");
         TorchWriter.Write(path, [Payload("w", TensorDType.F16, [2, 2], new Random(2))], TorchLayout.Checkpoint,
-            [new("epoch", 3), new("global_step", 470000), new("note", "größer ☃ 🐸"), new("rate", 1e-4), new("done", true), new("nothing", PickleNone.Value)]);
+            [new("epoch", 3), new("global_step", 470000), new("note", "größer ☃ 🐸"), new("rate", 1e-4), new("done", true),
+                new("nothing", PickleNone.Value)]);
         using var file = TorchFile.Open(path);
         Assert.Equal((3L, 470000L), (file.Epoch, file.GlobalStep));
         Assert.Equal(["epoch", "global_step", "note", "rate", "done"], file.Metadata.Keys);
@@ -59,11 +61,13 @@ public sealed class TorchWriterTests : IDisposable
         var tensor = PickleTensor.From(Payload("x", TensorDType.F32, [2, 48], new Random(3)));
         long[] numbers = [0, 255, 256, 65535, 65536, -1, int.MaxValue, int.MinValue, long.MaxValue, long.MinValue];
         var integers = new PickleSequence(PickleSequenceKind.List, numbers.Select(n => (PickleValue)n));
-        var shared = new PickleSequence(PickleSequenceKind.Tuple, [1, 2.5, double.NaN, PickleNone.Value, new PickleSequence(PickleSequenceKind.Tuple, [])]);
+        var shared = new PickleSequence(
+            PickleSequenceKind.Tuple, [1, 2.5, double.NaN, PickleNone.Value, new PickleSequence(PickleSequenceKind.Tuple, [])]);
         TorchWriter.Write(path, new PickleDictionary([
             new("string_to_token", new PickleDictionary([new("*", 265)])),
             new("string_to_param", new PickleDictionary([new("*", tensor)], ordered: true)),
-            new("integers", integers), new("a", shared), new("b", shared), new("again", tensor), new("empty", new PickleSequence(PickleSequenceKind.List, [])),
+            new("integers", integers), new("a", shared), new("b", shared), new("again", tensor),
+                new("empty", new PickleSequence(PickleSequenceKind.List, [])),
         ]));
 
         using var file = TorchFile.Open(path);
@@ -82,10 +86,14 @@ public sealed class TorchWriterTests : IDisposable
     public void Write_TheArchive_IsOneThatOthersRead()
     {
         var path = _folder.File("model.bin");
-        TorchWriter.Write(path, [new TensorPayload("digits", TensorDType.U8, [9], stream => stream.Write("123456789"u8)), Payload("empty", TensorDType.F32, [0], new Random(4))], TorchLayout.OrderedDictionary);
+        TorchWriter.Write(path, [new TensorPayload("digits", TensorDType.U8, [9], stream => stream.Write("123456789"u8)),
+            Payload("empty", TensorDType.F32, [0], new Random(4))], TorchLayout.OrderedDictionary);
         using var zip = ZipFile.OpenRead(path);
-        Assert.Equal(["archive/data.pkl", "archive/byteorder", "archive/data/0", "archive/data/1", "archive/version"], zip.Entries.Select(e => e.FullName));
-        Assert.Equal((0xCBF43926u, 9L, 9L), (zip.GetEntry("archive/data/0")!.Crc32, zip.GetEntry("archive/data/0")!.Length, zip.GetEntry("archive/data/0")!.CompressedLength));
+        Assert.Equal(["archive/data.pkl", "archive/byteorder", "archive/data/0", "archive/data/1", "archive/version"],
+            zip.Entries.Select(e => e.FullName));
+        Assert.Equal((0xCBF43926u, 9L, 9L),
+            (zip.GetEntry("archive/data/0")!.Crc32, zip.GetEntry("archive/data/0")!.Length,
+            zip.GetEntry("archive/data/0")!.CompressedLength));
         Assert.Equal(("3\n", "little"), (Text(zip, "archive/version"), Text(zip, "archive/byteorder")));
         Assert.Equal((byte)0x80, File.ReadAllBytes(path)[64]);              // the pickle, at a multiple of 64, protocol 2
         var pickle = Encoding.Latin1.GetString(File.ReadAllBytes(path)[64..]);
@@ -105,7 +113,8 @@ public sealed class TorchWriterTests : IDisposable
     public void Write_MoreThan65535Entries_NeedsTheLargeDirectory()
     {
         var path = _folder.File("many.pt");
-        TorchWriter.Write(path, Enumerable.Range(0, 70_000).Select(i => new TensorPayload($"t{i}", TensorDType.I32, [], stream => stream.Write(BitConverter.GetBytes(i)))));
+        TorchWriter.Write(path, Enumerable.Range(0, 70_000)
+            .Select(i => new TensorPayload($"t{i}", TensorDType.I32, [], stream => stream.Write(BitConverter.GetBytes(i)))));
         using var file = TorchFile.Open(path);
         Assert.Equal(70_000, file.Tensors.Count);
         Assert.Equal(69_999, BitConverter.ToInt32(file.Bytes("t69999")));
@@ -125,7 +134,8 @@ public sealed class TorchWriterTests : IDisposable
         {
             for (var at = 0L; at < Count; at += block.Length) stream.Write(block, 0, (int)Math.Min(block.Length, Count - at));
         });
-        TorchWriter.Write(path, [large, Payload("behind", TensorDType.F32, [3], new Random(8)), large with { Name = "again" }, Payload("last", TensorDType.F32, [3], new Random(9))]);
+        TorchWriter.Write(path, [large, Payload("behind", TensorDType.F32, [3], new Random(8)), large with { Name = "again" },
+            Payload("last", TensorDType.F32, [3], new Random(9))]);
 
         using var file = TorchFile.Open(path);
         Assert.Equal([Count, 12, Count, 12], file.Tensors.Select(t => t.ByteCount));
@@ -146,12 +156,17 @@ public sealed class TorchWriterTests : IDisposable
         var path = _folder.File("model.pt");
         var payload = Payload("w", TensorDType.U8, [4], new Random(6));
         Assert.Contains("'w'", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, [payload, payload])).Message);
-        Assert.Contains("'epoch'", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, [payload], TorchLayout.Checkpoint, [new("epoch", 1), new("epoch", 2)])).Message);
-        Assert.Contains("impossible shape [-1]", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, [payload with { Shape = [-1] }])).Message);
-        Assert.Contains("of type set", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, new PickleSequence(PickleSequenceKind.Set, []))).Message);
+        Assert.Contains("'epoch'", Assert.Throws<ArgumentException>(() =>
+            TorchWriter.Write(path, [payload], TorchLayout.Checkpoint, [new("epoch", 1), new("epoch", 2)])).Message);
+        Assert.Contains("impossible shape [-1]",
+            Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, [payload with { Shape = [-1] }])).Message);
+        Assert.Contains("of type set", Assert.Throws<ArgumentException>(() =>
+            TorchWriter.Write(path, new PickleSequence(PickleSequenceKind.Set, []))).Message);
         Assert.Contains("surrogate", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, "\ud800")).Message);
-        Assert.Contains("wrote 4 bytes, but its type and shape take 5", Assert.Throws<InvalidOperationException>(() => TorchWriter.Write(path, [payload with { Shape = [5] }])).Message);
-        Assert.Contains("more than the 3 bytes", Assert.Throws<InvalidOperationException>(() => TorchWriter.Write(path, [payload with { Shape = [3] }])).Message);
+        Assert.Contains("wrote 4 bytes, but its type and shape take 5",
+            Assert.Throws<InvalidOperationException>(() => TorchWriter.Write(path, [payload with { Shape = [5] }])).Message);
+        Assert.Contains("more than the 3 bytes",
+            Assert.Throws<InvalidOperationException>(() => TorchWriter.Write(path, [payload with { Shape = [3] }])).Message);
         PickleValue deep = 1;
         for (var i = 0; i < 1001; i++) deep = new PickleSequence(PickleSequenceKind.List, [deep]);
         Assert.Contains("nested more than 1000", Assert.Throws<ArgumentException>(() => TorchWriter.Write(path, deep)).Message);
@@ -165,7 +180,8 @@ public sealed class TorchWriterTests : IDisposable
     {
         using var source = TorchFile.Open(TorchFixtures.Legacy);
         var path = _folder.File("copy.ckpt");
-        TorchWriter.Write(path, source.Tensors.Select(t => source.ToPayload((PickleTensor)source.StateDictionary!.Get(t.Name), t.Name)), TorchLayout.Checkpoint);
+        TorchWriter.Write(path, source.Tensors.Select(t => source.ToPayload((PickleTensor)source.StateDictionary!.Get(t.Name), t.Name)),
+            TorchLayout.Checkpoint);
         using var copy = TorchFile.Open(path);
         Assert.Equal(TorchFixtures.Digest(source), TorchFixtures.Digest(copy));
     }

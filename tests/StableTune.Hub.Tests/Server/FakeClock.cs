@@ -3,7 +3,8 @@ using System.Collections.Concurrent;
 namespace StableTune.Hub.Tests;
 
 /// <summary>
-/// A clock for tests: pauses pass at once and are noted; time limits (timers of a <see cref="CancellationTokenSource"/>) run out when the test says so.
+/// A clock for tests: pauses pass at once and are noted; time limits (timers of a <see cref="CancellationTokenSource"/>) run out when the
+/// test says so.
 /// </summary>
 public sealed class FakeClock : TimeProvider
 {

@@ -25,7 +25,8 @@ public sealed class HubBed : IDisposable
 
     public HubOptions Options => new() { Endpoint = Hub.Server.Address, CacheFolder = Cache, Offline = false, Token = "" };
 
-    public HubClient Client(HubOptions? options = null, Func<string, long>? freeBytes = null, bool links = true, IReadOnlyDictionary<string, string>? environment = null)
+    public HubClient Client(HubOptions? options = null, Func<string, long>? freeBytes = null, bool links = true,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         var client = new HubClient(null, options ?? Options, Log, Clock, name => environment?.GetValueOrDefault(name), freeBytes, links);
         _clients.Add(client);
@@ -85,7 +86,8 @@ public sealed class NotingLogger : ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?,
+        string> formatter) =>
         Lines.Enqueue($"{logLevel} {formatter(state, exception)} {exception}");
 }
 

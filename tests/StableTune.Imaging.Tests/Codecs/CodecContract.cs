@@ -28,7 +28,7 @@ public abstract class CodecContract
 
     public static TheoryData<string> Varied => [.. VariedNames];
 
-    private ImageLoadOptions Options => new() { Codec = Codec, ApplyExifOrientation = false };
+    private ImageLoadOptions Options => new() { Codec = Codec, ApplyExifOrientation = false, ClipSixteenBitGray = true };
 
     [Theory]
     [MemberData(nameof(Good))]
@@ -143,7 +143,7 @@ public abstract class CodecContract
         foreach (var file in files)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
-            Assert.Contains("MaxPixels", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, Options)).Fault,
+            Assert.Contains("MaxPixels", Assert.Throws<InvalidFileException>(() => ImageFile.Decode(file, Options)).Message,
                 StringComparison.Ordinal);
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
         }

@@ -3,7 +3,8 @@ using StableTune.Testing;
 
 namespace StableTune.Models.Tests;
 
-/// <summary>The UNets of SD 2.x and SDXL, loaded from folders, against diffusers'. The tolerances stand in the fixtures' README and are never loosened.</summary>
+/// <summary>The UNets of SD 2.x and SDXL, loaded from folders, against diffusers'. The tolerances stand in the fixtures' README and are
+/// never loosened.</summary>
 public sealed class UNetComponentTests : IDisposable
 {
     private const double OutputTolerance = 1e-5;
@@ -87,18 +88,21 @@ public sealed class UNetComponentTests : IDisposable
     {
         using var golden = Golden.Open("components", "tiny-sdxl", "unet.safetensors");
         using var model = Load("tiny-sdxl");
-        var error = Assert.Throws<ArgumentException>(() => model.UNet.call(golden["b1_16x16.sample"], golden["b1_16x16.timesteps"], golden["b1_16x16.context"]));
+        var error = Assert.Throws<ArgumentException>(() =>
+            model.UNet.call(golden["b1_16x16.sample"], golden["b1_16x16.timesteps"], golden["b1_16x16.context"]));
         Assert.Contains("time ids", error.Message, StringComparison.Ordinal);
     }
 
     private static Tensor Predict(UNet2DConditionModel unet, Golden golden, string sample)
     {
-        var added = golden.Contains($"{sample}.time_ids") ? new AddedConditions(golden[$"{sample}.text_embeds"], golden[$"{sample}.time_ids"]) : null;
+        var added = golden.Contains($"{sample}.time_ids")
+            ? new AddedConditions(golden[$"{sample}.text_embeds"], golden[$"{sample}.time_ids"]) : null;
         return unet.call(golden[$"{sample}.sample"], golden[$"{sample}.timesteps"], golden[$"{sample}.context"], added);
     }
 
     private StableDiffusionModel Load(string name) => ModelLoader.Load(
-        name == "tiny-sdxl" ? FixtureModels.TinySdxl(_folder) : FixtureModels.TinySd21V(_folder), new ModelLoadOptions { Parts = ModelParts.UNet });
+        name == "tiny-sdxl" ? FixtureModels.TinySdxl(_folder) : FixtureModels.TinySd21V(_folder),
+            new ModelLoadOptions { Parts = ModelParts.UNet });
 
     // Modules of every arity report what they return.
     private static void Watch(string name, nn.Module module, Dictionary<string, Tensor> seen)
@@ -114,7 +118,8 @@ public sealed class UNetComponentTests : IDisposable
             case nn.Module<Tensor, Tensor> one: one.register_forward_hook((_, _, output) => Note(output)); break;
             case nn.Module<Tensor, Tensor, Tensor> two: two.register_forward_hook((_, _, _, output) => Note(output)); break;
             case nn.Module<Tensor, Tensor, Tensor, Tensor> three: three.register_forward_hook((_, _, _, _, output) => Note(output)); break;
-            case nn.Module<Tensor, Tensor, Tensor, Stack<Tensor>, Tensor> block: block.register_forward_hook((_, _, _, _, _, output) => Note(output)); break;
+            case nn.Module<Tensor, Tensor, Tensor, Stack<Tensor>,
+                Tensor> block: block.register_forward_hook((_, _, _, _, _, output) => Note(output)); break;
         }
     }
 }

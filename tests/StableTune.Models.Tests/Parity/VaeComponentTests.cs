@@ -3,7 +3,8 @@ using StableTune.Testing;
 
 namespace StableTune.Models.Tests;
 
-/// <summary>The VAEs of SD 2.x (with its old names) and SDXL, loaded from folders, against diffusers'. The tolerance stands in the fixtures' README.</summary>
+/// <summary>The VAEs of SD 2.x (with its old names) and SDXL, loaded from folders, against diffusers'. The tolerance stands in the
+/// fixtures' README.</summary>
 public sealed class VaeComponentTests
 {
     private const double Tolerance = 3e-5;

@@ -120,7 +120,8 @@ public sealed class ClipTextModelTests : IDisposable
     public void Parameters_TinySd15_CountIsThatOfTheReference()
     {
         using var document = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("models", "parameter_counts.json")));
-        Assert.Equal(document.RootElement.GetProperty("tiny-sd15").GetProperty("text_encoder").GetInt64(), _model.parameters().Sum(parameter => parameter.numel()));
+        Assert.Equal(document.RootElement.GetProperty("tiny-sd15").GetProperty("text_encoder").GetInt64(),
+            _model.parameters().Sum(parameter => parameter.numel()));
     }
 
     [Theory]
@@ -152,7 +153,8 @@ public sealed class ClipTextModelTests : IDisposable
     [Fact]
     public void Options_Impossible_NameEachProblem()
     {
-        var options = new ClipTextOptions { Heads = 5, Activation = "relu", Layers = 0, VocabularySize = 0, ProjectionDim = 0, MaxPositions = 2, LayerNormEps = 0, IntermediateSize = 0 };
+        var options = new ClipTextOptions { Heads = 5, Activation = "relu", Layers = 0, VocabularySize = 0, ProjectionDim = 0,
+            MaxPositions = 2, LayerNormEps = 0, IntermediateSize = 0 };
         var error = Assert.Throws<InvalidOptionsException>(() => new ClipTextModel(options));
         Assert.Equal(8, error.Problems.Count);
         Assert.Contains("quick_gelu", error.Message, StringComparison.Ordinal);

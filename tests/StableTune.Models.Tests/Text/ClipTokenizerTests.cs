@@ -100,7 +100,8 @@ public class ClipTokenizerTests
     [Fact]
     public void Encode_AddedTokens_AreCutOutLongestFirst()
     {
-        var tokenizer = new ClipTokenizer(ClipVocabulary.Full, addedTokens: new Dictionary<string, int> { ["frog"] = 49408, ["frog1"] = 49409, ["Ä b"] = 49410 });
+        var tokenizer = new ClipTokenizer(
+            ClipVocabulary.Full, addedTokens: new Dictionary<string, int> { ["frog"] = 49408, ["frog1"] = 49409, ["Ä b"] = 49410 });
 
         Assert.Equal([49406, 320, 49409, 49408, 49407], tokenizer.Encode("a frog1frog"));
         Assert.Equal([49406, 49410, 49407], tokenizer.Encode("Ä b"));
@@ -144,7 +145,8 @@ public class ClipTokenizerTests
         Assert.Equal(vocabulary.Ids.OrderBy(entry => entry.Value), tokenizer.Vocabulary.Ids.OrderBy(entry => entry.Value));
         Assert.Equal(vocabulary.Merges, tokenizer.Vocabulary.Merges);
         Assert.Equal(new Dictionary<string, int> { ["<cat>"] = 1000 }, tokenizer.AddedTokens);
-        Assert.Equal([.. new ClipTokenizer(vocabulary).Encode("a green frog")[..^1], 1000, tokenizer.EndId], tokenizer.Encode("a green frog<cat>"));
+        Assert.Equal([.. new ClipTokenizer(vocabulary).Encode("a green frog")[..^1], 1000, tokenizer.EndId],
+            tokenizer.Encode("a green frog<cat>"));
     }
 
     [Fact]
@@ -161,15 +163,18 @@ public class ClipTokenizerTests
 
         var json = Fast(ClipVocabulary.Embedded(3), "BPE", false);
         Assert.Contains("of kind Unigram", Refused(Fast(ClipVocabulary.Embedded(3), "Unigram", false)), StringComparison.Ordinal);
-        Assert.Contains("\"<|endoftext|>\" is missing", Refused(json.Replace(@"\u003C|endoftext|\u003E", "end", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("\"<|endoftext|>\" is missing", Refused(json.Replace(@"\u003C|endoftext|\u003E", "end", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         Assert.Contains("no list of \"merges\"", Refused("""{"model": {"type": "BPE", "vocab": {}}}"""), StringComparison.Ordinal);
-        Assert.Contains("has no token \"zzzz\"", Refused(json.Replace("\"merges\":[", "\"merges\":[\"zzzz a\",", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("has no token \"zzzz\"",
+            Refused(json.Replace("\"merges\":[", "\"merges\":[\"zzzz a\",", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
     private static string Fast(ClipVocabulary vocabulary, string kind, bool pairs) => JsonSerializer.Serialize(new
     {
         added_tokens = new[] { new { id = 1000, content = "<cat>" } },
-        model = new { type = kind, vocab = vocabulary.Ids, merges = vocabulary.Merges.Select(merge => pairs ? (object)merge.Split(' ') : merge) },
+        model = new { type = kind, vocab = vocabulary.Ids,
+            merges = vocabulary.Merges.Select(merge => pairs ? (object)merge.Split(' ') : merge) },
     });
 
     [Fact]
@@ -214,12 +219,14 @@ public class ClipTokenizerTests
     }
 
     private static void Check(JsonElement item, string variant, int[] expected, int[] actual) =>
-        Assert.True(expected.SequenceEqual(actual), $"{variant} of {item.Text()}: expected {string.Join(' ', expected)}, got {string.Join(' ', actual)}");
+        Assert.True(expected.SequenceEqual(actual),
+            $"{variant} of {item.Text()}: expected {string.Join(' ', expected)}, got {string.Join(' ', actual)}");
 
     private static void Check(JsonElement item, string variant, long[][] expected, long[][] actual)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var row = 0; row < expected.Length; row++)
-            Assert.True(expected[row].SequenceEqual(actual[row]), $"{variant}, row {row} of {item.Text()}: expected {string.Join(' ', expected[row])}, got {string.Join(' ', actual[row])}");
+            Assert.True(expected[row].SequenceEqual(actual[row]),
+                $"{variant}, row {row} of {item.Text()}: expected {string.Join(' ', expected[row])}, got {string.Join(' ', actual[row])}");
     }
 }

@@ -8,7 +8,8 @@ public sealed class IdentifierCheckTests
         var reports = IdentifierCheck.Tried.Select(word => IdentifierCheck.Of(word, ClipTokenizer.Sd1())).ToList();
         Assert.All(reports, report => Assert.True(report.WasTried));
         Assert.All(reports, report => Assert.Equal(report.IsOneToken && !report.IsFrequent, report.Warnings.Count == 0));
-        Assert.True(reports.Count(report => report.Warnings.Count == 0) >= reports.Count - 4, string.Join(' ', reports.SelectMany(report => report.Warnings)));
+        Assert.True(reports.Count(report => report.Warnings.Count == 0) >= reports.Count - 4,
+            string.Join(' ', reports.SelectMany(report => report.Warnings)));
     }
 
     [Theory]
@@ -17,7 +18,8 @@ public sealed class IdentifierCheckTests
     [InlineData("qwxzvk", "tokens")]
     [InlineData("mountain", "more than 3 letters")]
     public void Of_WordsThatDoNotSuit_SaysWhy(string word, string reason) =>
-        Assert.Contains(IdentifierCheck.Of(word, ClipTokenizer.Sd1()).Warnings, warning => warning.Contains(reason, StringComparison.Ordinal));
+        Assert.Contains(IdentifierCheck.Of(word, ClipTokenizer.Sd1()).Warnings, warning =>
+            warning.Contains(reason, StringComparison.Ordinal));
 
     [Fact]
     public void Of_KnowsTokensAndRank()

@@ -7,7 +7,8 @@ namespace StableTune.Models.Tests;
 /// <summary>Our tokenizers against those of Microsoft.ML.Tokenizers as they come, on texts where both must give the same ids.</summary>
 public partial class PackageOracleTests
 {
-    // Composed, in the basic plane, and without special words: where the package's regular expressions and lower case do what the references do.
+    // Composed, in the basic plane, and without special words: where the package's regular expressions and lower case do what the
+    // references do.
     private static readonly string[] Pieces =
     [
         "cat", "a", "Photo", "OF", "running", "jekyll", "xqzt", "é", "Ä", "ß", "Жук", "猫", "한국", "ﬁ", "1", "42", "²", "½",

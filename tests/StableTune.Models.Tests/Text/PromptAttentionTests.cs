@@ -18,7 +18,8 @@ public class PromptAttentionTests
                 continue;
             }
 
-            var expected = item.GetProperty("parsed").EnumerateArray().Select(part => new PromptPart(part[0].GetString()!, part[1].GetDouble())).ToArray();
+            var expected = item.GetProperty("parsed").EnumerateArray()
+                .Select(part => new PromptPart(part[0].GetString()!, part[1].GetDouble())).ToArray();
             var actual = PromptAttention.Parse(item.Text());
             Assert.True(expected.SequenceEqual(actual), $"{item.Text()}: got {string.Join(' ', actual)}");
         }
@@ -39,7 +40,8 @@ public class PromptAttentionTests
             var expected = item.Weights($"weights_{version}_{maxTokenLength}");
             var actual = tokens.Weights.SelectMany(row => row).ToArray();
             Assert.Equal(expected.Length, actual.Length);
-            for (var i = 0; i < expected.Length; i++) Assert.True(MathF.Abs(expected[i] - actual[i]) <= 1e-6f, $"{item.Text()}: weight {i} is {actual[i]}, not {expected[i]}");
+            for (var i = 0; i < expected.Length; i++) Assert.True(
+                MathF.Abs(expected[i] - actual[i]) <= 1e-6f, $"{item.Text()}: weight {i} is {actual[i]}, not {expected[i]}");
         }
     }
 
@@ -47,13 +49,15 @@ public class PromptAttentionTests
     [InlineData("(a:1.1.1)")]
     [InlineData("(a:.)")]
     public void Parse_WeightNoNumber_NamesIt(string prompt) =>
-        Assert.Contains(prompt[3..^1], Assert.Throws<FormatException>(() => PromptAttention.Parse(prompt)).Message, StringComparison.Ordinal);
+        Assert.Contains(prompt[3..^1], Assert.Throws<FormatException>(() => PromptAttention.Parse(prompt)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Parse_WeightBeyondNumbers_NamesThePart()
     {
         var large = new string('9', 30);
-        Assert.Contains("\"cat\"", Assert.Throws<FormatException>(() => PromptAttention.Parse($"a (cat:{large}{large})")).Message, StringComparison.Ordinal);
+        Assert.Contains("\"cat\"", Assert.Throws<FormatException>(() => PromptAttention.Parse($"a (cat:{large}{large})")).Message,
+            StringComparison.Ordinal);
         Assert.Throws<FormatException>(() => PromptAttention.Parse($"((cat:{large}):{large})"));
         Assert.Equal(2000, PromptAttention.Parse("(cat:2000)")[0].Weight);
     }

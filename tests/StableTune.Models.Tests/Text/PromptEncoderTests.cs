@@ -27,7 +27,8 @@ public sealed class PromptEncoderTests : ClipPromptGolden
     [Theory]
     [InlineData(75, "ids_77")]
     [InlineData(225, "ids_225")]
-    public void EncodePadded_Texts_GiveTheReferencesIds(int maxTokenLength, string expected) => AssertIds(expected, Tokenizer, maxTokenLength);
+    public void EncodePadded_Texts_GiveTheReferencesIds(int maxTokenLength, string expected) =>
+        AssertIds(expected, Tokenizer, maxTokenLength);
 
     [Fact]
     public void EncodeForSampling_PaddingOfSd2_IsTheEndToken()

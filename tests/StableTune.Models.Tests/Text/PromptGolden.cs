@@ -46,8 +46,10 @@ public abstract class PromptGolden : IDisposable
     private protected void AssertWeighted(string expectedIds, string expectedWeights, ITextTokenizer tokenizer, int maxTokenLength)
     {
         var weighted = Texts("weighted_texts").Select(text => tokenizer.EncodeWeighted(text, maxTokenLength)).ToArray();
-        Expected.AssertEqual(expectedIds, tensor(weighted.SelectMany(text => text.Ids).SelectMany(row => row).ToArray(), Expected[expectedIds].shape));
-        Expected.AssertClose(expectedWeights, tensor(weighted.SelectMany(text => text.Weights).SelectMany(row => row).ToArray(), Expected[expectedWeights].shape), 1e-6);
+        Expected.AssertEqual(expectedIds,
+            tensor(weighted.SelectMany(text => text.Ids).SelectMany(row => row).ToArray(), Expected[expectedIds].shape));
+        Expected.AssertClose(expectedWeights,
+            tensor(weighted.SelectMany(text => text.Weights).SelectMany(row => row).ToArray(), Expected[expectedWeights].shape), 1e-6);
     }
 
     /// <summary>Compares the gradients of the mean square of the encoder's states for some ids.</summary>
@@ -106,7 +108,8 @@ public abstract class ClipPromptGolden(string fixture) : PromptGolden(fixture)
         var index = 0;
         foreach (var item in document.RootElement.GetProperty("prompts").EnumerateArray())
         {
-            var states = Encoder.EncodeForSampling([item.GetProperty("prompt").GetString()!, item.GetProperty("negative_prompt").GetString()!], clipSkip).Context;
+            var states = Encoder.EncodeForSampling(
+                [item.GetProperty("prompt").GetString()!, item.GetProperty("negative_prompt").GetString()!], clipSkip).Context;
             golden.AssertClose($"{index}.prompt{suffix}", states.narrow(0, 0, 1), Tolerance);
             golden.AssertClose($"{index}.negative{suffix}", states.narrow(0, 1, 1), Tolerance);
             index++;

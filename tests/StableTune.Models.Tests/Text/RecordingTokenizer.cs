@@ -4,7 +4,8 @@ using Microsoft.ML.Tokenizers;
 namespace StableTune.Models.Tests;
 
 /// <summary>
-/// Encodes as another tokenizer does, and keeps the lengths of the texts that it is asked for: the work of an encoder, whatever the machine.
+/// Encodes as another tokenizer does, and keeps the lengths of the texts that it is asked for: the work of an encoder, whatever the
+/// machine.
 /// </summary>
 internal sealed class RecordingTokenizer(Tokenizer inner) : Tokenizer
 {

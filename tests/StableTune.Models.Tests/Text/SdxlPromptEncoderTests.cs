@@ -61,7 +61,8 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
     {
         using var frozen = no_grad();
         AssertConditions(
-            _encoder.EncodeWeighted(Texts("weighted_texts"), maxTokenLength: maxTokenLength), "weighted_hidden1_", "weighted_hidden2_", "weighted_pooled_", suffix);
+            _encoder.EncodeWeighted(Texts("weighted_texts"), maxTokenLength: maxTokenLength), "weighted_hidden1_", "weighted_hidden2_",
+                "weighted_pooled_", suffix);
     }
 
     [Fact]
@@ -116,7 +117,8 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
         using (small) using (large)
         {
             var added = new Dictionary<string, int> { ["<frog>"] = 1000 };
-            var encoder = new SdxlPromptEncoder(_model.Tokenizer.WithAddedTokens(added), small, _model.Tokenizer2.WithAddedTokens(added), large);
+            var encoder = new SdxlPromptEncoder(
+                _model.Tokenizer.WithAddedTokens(added), small, _model.Tokenizer2.WithAddedTokens(added), large);
             var ids = _model.Tokenizer2.WithAddedTokens(added).EncodePadded("a <frog> sits");
             Assert.Contains(1000L, ids[0]);
             var end = Array.IndexOf(ids[0], (long)_model.Tokenizer2.EndId);
@@ -132,11 +134,14 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
         var plain = Gradients(checkpointing: false);
         var checkpointed = Gradients(checkpointing: true);
         // What is neither in the context nor in the pooled output: the first encoder's last layer and final norm.
-        Assert.All(plain, pair => Assert.Equal(pair.Key.Contains("1.text_model.encoder.layers.11.", StringComparison.Ordinal) || pair.Key.StartsWith("1.text_model.final", StringComparison.Ordinal), pair.Value is null));
+        Assert.All(plain, pair => Assert.Equal(
+            pair.Key.Contains("1.text_model.encoder.layers.11.", StringComparison.Ordinal)
+            || pair.Key.StartsWith("1.text_model.final", StringComparison.Ordinal), pair.Value is null));
         foreach (var (name, gradient) in plain)
         {
             if (gradient is null) continue;
-            // A softmax does not feel what is added to all keys: the gradient of their bias is 0 but for rounding, which is measured by that of the queries.
+            // A softmax does not feel what is added to all keys: the gradient of their bias is 0 but for rounding, which is measured by
+            // that of the queries.
             var scale = plain[name.Replace("k_proj.bias", "q_proj.bias", StringComparison.Ordinal)]!.abs().max().item<float>();
             GoldenComparison.AssertClose(name, gradient, checkpointed[name]!, 1e-5 * scale);
         }
@@ -156,7 +161,8 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
             (conditions.Context.pow(2).mean() + conditions.Pooled!.pow(2).mean()).backward();
         }
 
-        var gradients = _model.TextEncoders.SelectMany((encoder, i) => encoder.named_parameters().Select(p => ($"{i + 1}.{p.name}", p.parameter)))
+        var gradients = _model.TextEncoders.SelectMany((encoder, i) =>
+            encoder.named_parameters().Select(p => ($"{i + 1}.{p.name}", p.parameter)))
             .ToDictionary(p => p.Item1, p => p.parameter.grad?.clone());
         foreach (var parameter in _model.TextEncoders.SelectMany(encoder => encoder.parameters())) parameter.grad = null;
         return gradients;
@@ -166,7 +172,8 @@ public sealed class SdxlPromptEncoderTests : PromptGolden
     public void Constructor_SecondEncoderWithoutProjection_SaysSo()
     {
         using var plain = new ClipTextModel(_model.TextEncoder2.Options with { ProjectionDim = null });
-        var error = Assert.Throws<ArgumentException>(() => new SdxlPromptEncoder(_model.Tokenizer, (ClipTextModel)_model.TextEncoder, _model.Tokenizer2, plain));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new SdxlPromptEncoder(_model.Tokenizer, (ClipTextModel)_model.TextEncoder, _model.Tokenizer2, plain));
         Assert.Contains("projection", error.Message, StringComparison.Ordinal);
     }
 

@@ -28,8 +28,11 @@ internal static class TokenizerCases
     public static float[] Weights(this JsonElement item, string name)
     {
         var rows = item.GetProperty(name);
-        return [.. rows.EnumerateArray().SelectMany(row => row.ValueKind == JsonValueKind.Array ? [.. row.EnumerateArray()] : new[] { row }).Select(w => w.GetSingle())];
+        return [.. rows.EnumerateArray()
+            .SelectMany(row => row.ValueKind == JsonValueKind.Array ? [.. row.EnumerateArray()] : new[] { row })
+            .Select(w => w.GetSingle())];
     }
 
-    private static JsonElement First(JsonElement item, string[] names) => item.GetProperty(names.First(name => item.TryGetProperty(name, out _)));
+    private static JsonElement First(JsonElement item, string[] names) =>
+        item.GetProperty(names.First(name => item.TryGetProperty(name, out _)));
 }

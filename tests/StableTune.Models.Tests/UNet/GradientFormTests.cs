@@ -2,7 +2,8 @@ using StableTune.Testing;
 
 namespace StableTune.Models.Tests;
 
-/// <summary>However activations are kept or computed again, and whatever layout the inputs have, results and gradients are the same.</summary>
+/// <summary>However activations are kept or computed again, and whatever layout the inputs have, results and gradients are the
+/// same.</summary>
 public sealed class GradientFormTests
 {
     [Theory]
@@ -18,7 +19,7 @@ public sealed class GradientFormTests
         using var unet = TinyModels.UNet();
         unet.SetRequiresGrad(false);
         unet.to(dtype);
-        var expected = Run(unet, checkpointing: false, recompute: false, AttentionForm.Plain, strided: false);
+        var expected = Run(unet, checkpointing: false, recompute: false, AttentionBackend.Plain, strided: false);
         var actual = Run(unet, checkpointing, recompute, new ChunkedAttention(3000), strided: true);
         // Chunks of a product may round their sums differently; in bfloat16 that is a bit of the last place, carried through sixty layers.
         var share = dtype == ScalarType.Float32 ? 2e-4 : 0.1;
@@ -27,16 +28,19 @@ public sealed class GradientFormTests
         Assert.InRange(((expected.Factors - actual.Factors).norm() / expected.Factors.norm()).ToDouble(), 0, share);
     }
 
-    /// <summary>A factor behind every linear layer and convolution, as adapters hook them; an odd size, one timestep for a batch of two.</summary>
+    /// <summary>A factor behind every linear layer and convolution, as adapters hook them; an odd size, one timestep for a batch of
+    /// two.</summary>
     private static (Tensor Output, Tensor Gradient, Tensor Factors) Run(
-        UNet2DConditionModel unet, bool checkpointing, bool recompute, AttentionForm form, bool strided)
+        UNet2DConditionModel unet, bool checkpointing, bool recompute, AttentionBackend form, bool strided)
     {
         using var scope = NewDisposeScope();
         (unet.GradientCheckpointing, unet.RecomputeActivations, unet.Attention) = (checkpointing, recompute, form);
         using var random = new Generator(11);
         var sample = randn([2, 4, 13, 10], generator: random);
         var context = randn([2, 77, 48], generator: random);
-        if (strided) (sample, context) = (sample.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2), context.transpose(1, 2).contiguous().transpose(1, 2));
+        if (strided)
+            (sample, context) = (sample.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2),
+                context.transpose(1, 2).contiguous().transpose(1, 2));
         sample.requires_grad_(true);
         List<Tensor> factors = [];
         List<Action> hooks = [];

@@ -50,8 +50,10 @@ public sealed class UNetBehaviorTests
         using var scope = NewDisposeScope();
         using var unet = TinyModels.UNet();
         using var frozen = no_grad();
-        var (sample, timesteps, context) = (randn([1, 4, 24, 24], generator: new Generator(3)), tensor(new long[] { 500 }), randn([1, 77, 48], generator: new Generator(4)));
-        unet.Attention = AttentionForm.Plain;
+        var (sample, timesteps, context) = (
+            randn([1, 4, 24, 24], generator: new Generator(3)), tensor(new long[] { 500 }),
+            randn([1, 77, 48], generator: new Generator(4)));
+        unet.Attention = AttentionBackend.Plain;
         var plain = unet.call(sample, timesteps, context);
         unet.Attention = new ChunkedAttention(1000);
         GoldenComparison.AssertClose("chunked", plain, unet.call(sample, timesteps, context), 1e-5);
@@ -63,19 +65,24 @@ public sealed class UNetBehaviorTests
         using var scope = NewDisposeScope();
         using var unet = TinyModels.Build(() => new UNet2DConditionModel(UNetOptions.Tiny));
         var (sample, timesteps, context) = Inputs();
-        var wrong = Assert.Throws<ArgumentException>(() => unet.call(sample[TensorIndex.Slice(), TensorIndex.Slice(0, 3)], timesteps, context));
+        var wrong = Assert.Throws<ArgumentException>(() =>
+            unet.call(sample[TensorIndex.Slice(), TensorIndex.Slice(0, 3)], timesteps, context));
         Assert.Contains("sample is of shape [2, 3, 8, 8]", wrong.Message);
-        Assert.Contains("encoderHiddenStates", Assert.Throws<ArgumentException>(() => unet.call(sample, timesteps, zeros(2, 77, 768))).Message);
+        Assert.Contains("encoderHiddenStates",
+            Assert.Throws<ArgumentException>(() => unet.call(sample, timesteps, zeros(2, 77, 768))).Message);
         Assert.Contains("timesteps", Assert.Throws<ArgumentException>(() => unet.call(sample, zeros(3), context)).Message);
-        Assert.Contains("added", Assert.Throws<ArgumentException>(() => unet.call(sample, timesteps, context, new AddedConditions(zeros(2, 4), zeros(2, 6)))).Message);
+        Assert.Contains("added", Assert.Throws<ArgumentException>(() =>
+            unet.call(sample, timesteps, context, new AddedConditions(zeros(2, 4), zeros(2, 6)))).Message);
     }
 
     [Fact]
     public void Validate_WithSeveralFaults_NamesEachOption()
     {
-        var options = UNetOptions.Tiny with { AttentionHeads = [8, 8, 8, 7], UpBlockTypes = ["UpBlock2D", "x", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"], LayersPerBlock = 0 };
+        var options = UNetOptions.Tiny with { AttentionHeads = [8, 8, 8, 7],
+            UpBlockTypes = ["UpBlock2D", "x", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"], LayersPerBlock = 0 };
         var thrown = Assert.Throws<InvalidOptionsException>(() => new UNet2DConditionModel(options));
-        Assert.Equal(["UNetOptions.LayersPerBlock", "UNetOptions.AttentionHeads[3]", "UNetOptions.UpBlockTypes[1]"], thrown.Problems.Select(p => p.Option));
+        Assert.Equal(["UNetOptions.LayersPerBlock", "UNetOptions.AttentionHeads[3]", "UNetOptions.UpBlockTypes[1]"],
+            thrown.Problems.Select(p => p.Option));
         Assert.All([UNetOptions.Sd15, UNetOptions.Sd21, UNetOptions.Sdxl, UNetOptions.Tiny], preset => Assert.Empty(preset.Validate()));
     }
 
@@ -89,7 +96,8 @@ public sealed class UNetBehaviorTests
     {
         private readonly Action _remove;
 
-        internal Hook(Linear layer, Func<Tensor, Tensor> replace) => _remove = layer.register_forward_hook((_, _, output) => replace(output)).remove;
+        internal Hook(Linear layer, Func<Tensor, Tensor> replace) =>
+            _remove = layer.register_forward_hook((_, _, output) => replace(output)).remove;
 
         public void Dispose() => _remove();
     }

@@ -94,8 +94,10 @@ public sealed class UNetParityTests
         {
             case nn.Module<Tensor, Tensor> one: one.register_forward_hook((_, _, output) => Note(name, output, seen)); break;
             case nn.Module<Tensor, Tensor, Tensor> two: two.register_forward_hook((_, _, _, output) => Note(name, output, seen)); break;
-            case nn.Module<Tensor, Tensor, Tensor, Tensor> three: three.register_forward_hook((_, _, _, _, output) => Note(name, output, seen)); break;
-            case nn.Module<Tensor, Tensor, Tensor, Stack<Tensor>, Tensor> block: block.register_forward_hook((_, _, _, _, _, output) => Note(name, output, seen)); break;
+            case nn.Module<Tensor, Tensor, Tensor,
+                Tensor> three: three.register_forward_hook((_, _, _, _, output) => Note(name, output, seen)); break;
+            case nn.Module<Tensor, Tensor, Tensor, Stack<Tensor>,
+                Tensor> block: block.register_forward_hook((_, _, _, _, _, output) => Note(name, output, seen)); break;
         }
     }
 

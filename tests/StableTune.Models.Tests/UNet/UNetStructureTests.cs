@@ -31,7 +31,8 @@ public sealed class UNetStructureTests
     public void UNet_Walked_MeetsLayersInTheOrderOfTheReferencesAdapters(string model)
     {
         using var unet = TinyModels.Build(() => new UNet2DConditionModel(Preset(model)));
-        var wanted = RealModels.Rows(model, "lora_conv").Select(row => row[0].GetString()!).Where(name => name.StartsWith("lora_unet_", StringComparison.Ordinal));
+        var wanted = RealModels.Rows(model, "lora_conv").Select(row => row[0].GetString()!)
+            .Where(name => name.StartsWith("lora_unet_", StringComparison.Ordinal));
         Assert.Equal(wanted, Adaptable(unet));
     }
 
@@ -59,8 +60,10 @@ public sealed class UNetStructureTests
 
     private static void AssertSameParameters(IReadOnlyList<JsonElement> rows, nn.Module module)
     {
-        var wanted = rows.Select(row => $"{row[0].GetString()} [{string.Join(", ", row[1].EnumerateArray())}]").Order(StringComparer.Ordinal);
-        var found = module.state_dict().Select(entry => $"{entry.Key} [{string.Join(", ", entry.Value.shape)}]").Order(StringComparer.Ordinal);
+        var wanted = rows.Select(row => $"{row[0].GetString()} [{string.Join(", ", row[1].EnumerateArray())}]")
+            .Order(StringComparer.Ordinal);
+        var found = module.state_dict().Select(entry => $"{entry.Key} [{string.Join(", ", entry.Value.shape)}]")
+            .Order(StringComparer.Ordinal);
         Assert.Equal(wanted, found);
     }
 }

@@ -53,14 +53,16 @@ public sealed class AutoencoderBehaviorTests
     {
         using var scope = NewDisposeScope();
         using var vae = TinyModels.Build(() => new AutoencoderKL(VaeOptions.Tiny));
-        Assert.Contains("pixels is of shape [1, 4, 16, 16]", Assert.Throws<ArgumentException>(() => vae.Encode(zeros(1, 4, 16, 16))).Message);
+        Assert.Contains("pixels is of shape [1, 4, 16, 16]",
+            Assert.Throws<ArgumentException>(() => vae.Encode(zeros(1, 4, 16, 16))).Message);
         Assert.Contains("unscaledLatents", Assert.Throws<ArgumentException>(() => vae.Decode(zeros(1, 3, 8, 8))).Message);
     }
 
     [Fact]
     public void Validate_WithSeveralFaults_NamesEachOption()
     {
-        var thrown = Assert.Throws<InvalidOptionsException>(() => new AutoencoderKL(VaeOptions.Tiny with { ScalingFactor = 0, BlockOutChannels = [16, 33] }));
+        var thrown = Assert.Throws<InvalidOptionsException>(() =>
+            new AutoencoderKL(VaeOptions.Tiny with { ScalingFactor = 0, BlockOutChannels = [16, 33] }));
         Assert.Equal(["VaeOptions.ScalingFactor", "VaeOptions.BlockOutChannels[1]"], thrown.Problems.Select(p => p.Option));
     }
 

@@ -46,7 +46,13 @@ public sealed class ImageDescribingTests : IDisposable
     {
         File.WriteAllText(_folder.File("1.txt"), "mine\n");
         File.WriteAllText(_folder.File("2.txt"), "");
-        var options = Options with { Extension = "txt" };
+        var refused =
+            Assert.Single(Assert.Throws<InvalidOptionsException>(() =>
+            ImageCaptioning.Run(Options with { Extension = "txt" }, new Words(_ => "new", _batches))).Problems);
+        Assert.Equal("CaptioningOptions.Existing", refused.Option);
+        Assert.Contains("2 image(s) have a text already: 1.png, 2.png", refused.Rule);
+        Assert.Empty(_batches);
+        var options = Options with { Extension = "txt", Existing = ExistingText.Skip };
         var report = ImageCaptioning.Run(options, new Words(_ => "new", _batches));
         Assert.Equal(3, report.Done);
         Assert.Equal(["1.png", "2.png"], report.Skipped.Select(file => Path.GetFileName(file.Path)));
@@ -54,8 +60,10 @@ public sealed class ImageDescribingTests : IDisposable
         Assert.Equal([2, 1], _batches);                                        // what is left out is not even read
         Assert.Equal("mine\n", File.ReadAllText(_folder.File("1.txt")));
 
-        Assert.Equal(5, ImageCaptioning.Run(options with { Existing = ExistingText.Append, Separator = " / " }, new Words(_ => "more", _batches)).Done);
-        Assert.Equal(["new / more\n", "mine / more\n", "more\n"], new[] { "0.txt", "1.txt", "2.txt" }.Select(name => File.ReadAllText(_folder.File(name))));
+        Assert.Equal(5, ImageCaptioning.Run(options with { Existing = ExistingText.Append, Separator = " / " },
+            new Words(_ => "more", _batches)).Done);
+        Assert.Equal(["new / more\n", "mine / more\n", "more\n"],
+            new[] { "0.txt", "1.txt", "2.txt" }.Select(name => File.ReadAllText(_folder.File(name))));
         Assert.Equal(5, ImageCaptioning.Run(options with { Existing = ExistingText.Overwrite }, new Words(_ => "last", _batches)).Done);
         Assert.Equal("last\n", File.ReadAllText(_folder.File("1.txt")));
     }
@@ -66,7 +74,8 @@ public sealed class ImageDescribingTests : IDisposable
         File.WriteAllText(_folder.File("0.jpg"), "nothing");
         File.Copy(_folder.File("1.png"), _folder.File("1.webp"));
         Pictures.Write(_folder.File("9.png"), 40, 8);
-        var report = ImageCaptioning.Run(Options with { BatchSize = 4, Existing = ExistingText.Overwrite }, new Words(image => image.Width switch
+        var report = ImageCaptioning.Run(Options with { BatchSize = 4, Existing = ExistingText.Overwrite },
+            new Words(image => image.Width switch
         {
             10 => throw new InvalidFileException("2.png", "the service refused it.", "Ask another."),
             11 => " \n ",
@@ -75,7 +84,8 @@ public sealed class ImageDescribingTests : IDisposable
         }, _batches));
         Assert.Equal(
             ["0.png: another image has the same name without extension", "1.webp: another image has the same name without extension",
-                $"0.jpg: {Assert.Throws<InvalidFileException>(() => ImageFile.Load(_folder.File("0.jpg"))).Fault.TrimEnd('.')}", "2.png: the service refused it", "3.png: nothing was said about it", "9.png: nothing was said about it"],
+                $"0.jpg: {Assert.Throws<InvalidFileException>(() => ImageFile.Load(_folder.File("0.jpg"))).Fault.TrimEnd('.')}",
+                    "2.png: the service refused it", "3.png: nothing was said about it", "9.png: nothing was said about it"],
             report.Skipped.Select(file => $"{Path.GetFileName(file.Path)}: {file.Reason}"));
         Assert.Equal(2, report.Done);
         Assert.Equal("fine\n", File.ReadAllText(_folder.File("1.caption")));
@@ -102,15 +112,18 @@ public sealed class ImageDescribingTests : IDisposable
         Directory.CreateDirectory(_folder.File("more"));
         Pictures.Write(_folder.File("more", "0.png"), 9, 7);
         var path = _folder.File("meta.json");
-        MetadataFile.Save(path, new Dictionary<string, ImageMetadata> { ["other"] = new() { Caption = "kept" }, [_folder.File("1.png")] = new() { Caption = "mine", Tags = "a, b" } });
-        var options = Options with { Recursive = true, Output = path };
+        MetadataFile.Save(path, new Dictionary<string,
+            ImageMetadata> { ["other"] = new() { Caption = "kept" }, [_folder.File("1.png")] = new() { Caption = "mine", Tags = "a, b" } });
+        var options = Options with { Recursive = true, Output = path, Existing = ExistingText.Skip };
         var report = ImageCaptioning.Run(options, new Words(image => $"{image.Width} wide", _batches));
         Assert.Equal(5, report.Done);
         Assert.Contains("captions already", Assert.Single(report.Skipped).Reason, StringComparison.Ordinal);
         var written = MetadataFile.Load(path);
-        Assert.Equal(["other", _folder.File("1.png"), _folder.File("0.png"), _folder.File("2.png"), _folder.File("3.png"), _folder.File("4.png"), _folder.File("more", "0.png")], written.Keys);
+        Assert.Equal(["other", _folder.File("1.png"), _folder.File("0.png"), _folder.File("2.png"), _folder.File("3.png"),
+            _folder.File("4.png"), _folder.File("more", "0.png")], written.Keys);
         Assert.Equal(("mine", "a, b"), (written[_folder.File("1.png")].Caption, written[_folder.File("1.png")].Tags));
-        Assert.Equal(("9 wide", new PixelSize(9, 7)), (written[_folder.File("more", "0.png")].Caption, written[_folder.File("more", "0.png")].ImageSize));
+        Assert.Equal(("9 wide", new PixelSize(9, 7)),
+            (written[_folder.File("more", "0.png")].Caption, written[_folder.File("more", "0.png")].ImageSize));
         Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*.caption", SearchOption.AllDirectories));
 
         ImageCaptioning.Run(options with { Existing = ExistingText.Append }, new Words(_ => "more", _batches));
@@ -165,19 +178,25 @@ public sealed class ImageDescribingTests : IDisposable
     {
         var error = Assert.Throws<InvalidOperationException>(() => ImageCaptioning.Run(Options, new Silent()));
         Assert.Contains("2 image(s) were shown and 0 answer(s) given", error.Message, StringComparison.Ordinal);
-        Assert.Throws<NotSupportedException>(() => ImageCaptioning.Run(Options, new Words(_ => throw new NotSupportedException(), _batches)));
+        Assert.Throws<NotSupportedException>(() =>
+            ImageCaptioning.Run(Options, new Words(_ => throw new NotSupportedException(), _batches)));
         File.WriteAllText(_folder.File("meta.json"), "[");
-        Assert.Throws<InvalidFileException>(() => ImageCaptioning.Run(Options with { Output = _folder.File("meta.json") }, new Words(_ => "x", _batches)));
+        Assert.Throws<InvalidFileException>(() => ImageCaptioning.Run(Options with { Output = _folder.File("meta.json") },
+            new Words(_ => "x", _batches)));
     }
 
     [Fact]
     public void Tagging_WritesSelectedTags_AndCountsThem()
     {
         File.WriteAllText(_folder.File("1.txt"), "mine, big ,wide\n");
-        var report = ImageTagging.Run(Tags with { Existing = ExistingText.Append, Selection = new() { RemoveUnderscores = true, UndesiredTags = ["odd one"] } },
-            new Scores(image => [new("big", image.Width > 8 ? 1 : 0), new("wide_one", image.Width > 10 ? 0.35f : 0.34f), new("odd_one", 1)]));
+        var report =
+            ImageTagging.Run(Tags with { Existing = ExistingText.Append,
+            Selection = new() { RemoveUnderscores = true, UndesiredTags = ["odd one"] } },
+            new Scores(image => [new("big", image.Width > 8 ? 1 : 0), new("wide_one", image.Width > 10 ? 0.35f : 0.34f),
+                new("odd_one", 1)]));
         Assert.Equal(5, report.Files.Done);
-        Assert.Equal(["\n", "mine, big, wide\n", "big\n", "big, wide one\n", "big, wide one\n"], Enumerable.Range(0, 5).Select(i => File.ReadAllText(_folder.File($"{i}.txt"))));
+        Assert.Equal(["\n", "mine, big, wide\n", "big\n", "big, wide one\n", "big, wide one\n"], Enumerable.Range(0, 5)
+            .Select(i => File.ReadAllText(_folder.File($"{i}.txt"))));
         Assert.Equal([new("big", 4), new TagCount("wide one", 2)], report.Frequencies);
     }
 
@@ -185,9 +204,11 @@ public sealed class ImageDescribingTests : IDisposable
     public void Run_WithOptionsThatCannotWork_ListsThem()
     {
         var error = Assert.Throws<InvalidOptionsException>(() => ImageTagging.Run(
-            new() { ImageFolder = _folder.File("none"), Output = _folder.Path, Extension = "a/b", Existing = (ExistingText)9, BatchSize = 0, Workers = -1, Selection = new() { Separator = "" } },
+            new() { ImageFolder = _folder.File("none"), Output = _folder.Path, Extension = "a/b", Existing = (ExistingText)9,
+                BatchSize = 0, Workers = -1, Selection = new() { Separator = "" } },
             new Scores(_ => [])));
-        Assert.Equal(["TaggingOptions.ImageFolder", "TaggingOptions.Output", "TaggingOptions.Extension", "TaggingOptions.Extension", "TaggingOptions.Existing", "TaggingOptions.BatchSize",
+        Assert.Equal(["TaggingOptions.ImageFolder", "TaggingOptions.Output", "TaggingOptions.Extension", "TaggingOptions.Extension",
+            "TaggingOptions.Existing", "TaggingOptions.BatchSize",
             "TaggingOptions.Workers", "TagSelection.Separator"], error.Problems.Select(problem => problem.Option));
         foreach (var extension in new[] { "png", " .JPG", ".", "" })
             Assert.Equal("CaptioningOptions.Extension", Assert.Single((Options with { Extension = extension }).Validate()).Option);
@@ -210,7 +231,8 @@ public sealed class ImageDescribingTests : IDisposable
 
     private sealed class Scores(Func<PixelImage, IReadOnlyList<ScoredTag>> score) : ITagger
     {
-        public IReadOnlyList<IReadOnlyList<ScoredTag>> Tag(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) => [.. images.Select(score)];
+        public IReadOnlyList<IReadOnlyList<ScoredTag>> Tag(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) =>
+            [.. images.Select(score)];
     }
 
     private sealed class Steps : IProgress<WorkProgress>

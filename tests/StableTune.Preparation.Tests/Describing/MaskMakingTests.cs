@@ -26,7 +26,9 @@ public sealed class MaskMakingTests : IDisposable
         var mask = ImageFile.Load(_out.File("2.png"));
         for (var x = 0; x < 64; x++) Assert.Equal(x < 32 ? [255, 255, 255] : new byte[3], mask.Row(9).Slice(3 * x, 3).ToArray());
 
-        var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = _out.Path, Mask = LossMask.Conditioning, ClassTokens = "x" }).WithResolution(64).Build();
+        var dataset = new DatasetBuilder()
+            .AddFolder(_folder.Path, new SubsetOptions { ConditioningFolder = _out.Path, Mask = LossMask.Conditioning, ClassTokens = "x" })
+            .WithResolution(64).Build();
         using var loader = new BatchLoader();
         foreach (var batch in loader.Load(EpochPlan.Create(dataset, new NamedSeeds(1), 1)))
         {
@@ -47,10 +49,13 @@ public sealed class MaskMakingTests : IDisposable
         var report = MaskMaking.Run(Options, new LeftHalf());
         Assert.Equal(1, report.Done);
         Assert.Equal(["a.webp", "b.png", "c.png", "d.png"], report.Skipped.Select(file => Path.GetFileName(file.Path)));
-        Assert.Equal(["nothing was found in it", "the mask is 1x1, but the image 10x8"], report.Skipped.Skip(1).Take(2).Select(file => file.Reason));
+        Assert.Equal(["nothing was found in it", "the mask is 1x1, but the image 10x8"], report.Skipped.Skip(1).Take(2)
+            .Select(file => file.Reason));
 
         File.WriteAllText(_out.File("a.png"), "mine");
-        Assert.Contains(MaskMaking.Run(Options, new LeftHalf()).Skipped, file => file.Path == _out.File("a.png"));
+        Assert.Contains("a.png", Assert.Throws<InvalidOptionsException>(() => MaskMaking.Run(Options, new LeftHalf())).Message);
+        Assert.Contains(MaskMaking.Run(Options with { KeepExisting = true }, new LeftHalf()).Skipped, file =>
+            file.Path == _out.File("a.png"));
         Assert.Equal("mine", File.ReadAllText(_out.File("a.png")));
         Assert.Equal(1, MaskMaking.Run(Options with { Overwrite = true }, new LeftHalf()).Done);
     }
@@ -58,14 +63,18 @@ public sealed class MaskMakingTests : IDisposable
     [Fact]
     public void Run_WithOptionsThatCannotWork_ListsThem()
     {
-        var error = Assert.Throws<InvalidOptionsException>(() => MaskMaking.Run(new() { Source = _folder.Path, Destination = _folder.Path, BatchSize = 0, Workers = -1 }, new LeftHalf()));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            MaskMaking.Run(new() { Source = _folder.Path, Destination = _folder.Path, BatchSize = 0, Workers = -1 }, new LeftHalf()));
         Assert.Equal(["Destination", "BatchSize", "Workers"], error.Problems.Select(problem => problem.Option.Split('.')[^1]));
     }
 
-    /// <summary>White in the left half of the red channel; green and blue are noise. Nothing for images 9 wide, and a wrong size for those 10 wide.</summary>
+    /// <summary>
+    /// White in the left half of the red channel; green and blue are noise. Nothing for images 9 wide, and a wrong size for those 10 wide.
+    /// </summary>
     private sealed class LeftHalf : IMaskSource
     {
-        public IReadOnlyList<PixelImage?> Masks(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) => [.. images.Select(Mask)];
+        public IReadOnlyList<PixelImage?> Masks(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) =>
+            [.. images.Select(Mask)];
 
         private static PixelImage? Mask(PixelImage image)
         {

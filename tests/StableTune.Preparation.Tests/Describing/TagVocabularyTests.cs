@@ -22,7 +22,8 @@ public sealed class TagVocabularyTests : IDisposable
         var vocabulary = TagVocabulary.Load(Write("\uFEFF" + Head.Replace("\n", "\r\n", StringComparison.Ordinal)
             + "9999999,general,9,807858\r\n470575,1girl,0,4225150\r\n1,\"a,b\",0,5\r\n2,\"say \"\"hi\"\"\",4,6\r\n3,:\"),general,7"));
         Assert.Equal(
-            [new("general", TagCategory.Rating, 807858), new("1girl", TagCategory.General, 4225150), new("a,b", TagCategory.General, 5), new("say \"hi\"", TagCategory.Character, 6), new KnownTag(":\")", TagCategory.General, 7)],
+            [new("general", TagCategory.Rating, 807858), new("1girl", TagCategory.General, 4225150), new("a,b", TagCategory.General, 5),
+                new("say \"hi\"", TagCategory.Character, 6), new KnownTag(":\")", TagCategory.General, 7)],
             vocabulary.Tags);
         Assert.Equal(new ScoredTag("1girl", 0.5f), vocabulary.Scored([0, 0.5f, 0, 0, 0])[1]);
         Assert.Throws<ArgumentException>(() => vocabulary.Scored([1, 2]));
@@ -50,11 +51,15 @@ public sealed class TagVocabularyTests : IDisposable
     [Fact]
     public void Load_OfNoTextFile_SaysWhatItIs()
     {
-        Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault, StringComparison.Ordinal);
-        Assert.Contains("folder", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.Path)).Fault, StringComparison.Ordinal);
+        Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault,
+            StringComparison.Ordinal);
+        Assert.Contains("folder", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.Path)).Fault,
+            StringComparison.Ordinal);
         File.WriteAllBytes(_folder.File("bytes.csv"), [.. "name,category\n"u8, 0xFF, 0xFE]);
-        Assert.Contains("not UTF-8 (byte 14)", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("bytes.csv"))).Fault, StringComparison.Ordinal);
+        Assert.Contains("not UTF-8 (byte 14)",
+            Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("bytes.csv"))).Fault, StringComparison.Ordinal);
         using (var large = File.Create(_folder.File("large.csv"))) large.SetLength((64 << 20) + 1);
-        Assert.Contains("at most 67108864 bytes", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("large.csv"))).Fault, StringComparison.Ordinal);
+        Assert.Contains("at most 67108864 bytes",
+            Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("large.csv"))).Fault, StringComparison.Ordinal);
     }
 }

@@ -5,7 +5,8 @@ using System.Text;
 
 namespace StableTune.Testing;
 
-/// <summary>A hub with one repository, <c>frog/green</c>, that answers as the real one does, except where a test puts something else in its place.</summary>
+/// <summary>A hub with one repository, <c>frog/green</c>, that answers as the real one does, except where a test puts something else in
+/// its place.</summary>
 public sealed class FakeHub : IDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
@@ -55,7 +56,8 @@ public sealed class FakeHub : IDisposable
     /// <summary>Adds all files of a folder of this disk, below the repository's top; files of weights are large.</summary>
     public FakeHub AddFolder(string folder)
     {
-        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)) AddFile(Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/'), file);
+        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+            AddFile(Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/'), file);
         return this;
     }
 
@@ -88,10 +90,15 @@ public sealed class FakeHub : IDisposable
         return new Reply { Status = 206, Body = content[(int)request.From..], Headers = headers };
     }
 
-    public string Tree() => "[" + string.Join(",", Files.Select(f => Large.Contains(f.Key)
-        ? $$"""{"type":"file","oid":"{{new string('a', 40)}}","size":130,"path":"{{f.Key}}","lfs":{"oid":"{{Id(f.Key)}}","size":{{f.Value.Length}},"pointerSize":130} }"""
-        : $$"""{"type":"file","oid":"{{Id(f.Key)}}","size":{{f.Value.Length}},"path":"{{f.Key}}"}""")
+    public string Tree() => "[" + string.Join(",", Files.Select(f => Entry(f.Key, f.Value.Length))
         .Prepend("""{"type":"directory","oid":"","size":0,"path":"unet"}""")) + "]";
+
+    private string Entry(string path, int length) => Large.Contains(path)
+        ? $$"""
+        {"type":"file","oid":"{{new string('a', 40)}}","size":130,"path":"{{path}}",
+         "lfs":{"oid":"{{Id(path)}}","size":{{length}},"pointerSize":130} }
+        """
+        : $$"""{"type":"file","oid":"{{Id(path)}}","size":{{length}},"path":"{{path}}"}""";
 
     /// <summary>A small but whole diffusers model, with things beside it that nobody needs.</summary>
     public FakeHub WithModel()
@@ -123,7 +130,8 @@ public sealed class FakeHub : IDisposable
         if (request.Path == TreePath(Head)) return Reply.Json(Tree());
         if (request.Path.StartsWith(FilePath("", Head), StringComparison.Ordinal)) return File(request);
         if (request.Path == $"/api/models/{Name}/refs") return Reply.Json("""{"branches": [{"name": "main", "ref": "refs/heads/main"}, {"name": "fp16"}], "tags": [{"name": "v1.0"}]}""");
-        if (request.Path.StartsWith($"/api/models/{Name}/revision/", StringComparison.Ordinal)) return Reply.Of(404, ("X-Error-Code", "RevisionNotFound"));
+        if (request.Path.StartsWith($"/api/models/{Name}/revision/", StringComparison.Ordinal))
+            return Reply.Of(404, ("X-Error-Code", "RevisionNotFound"));
         return request.Path == "/api/models" ? Reply.Json("""[{"id": "frog/green"}, {"id": "frog/blue"}]""") : Reply.Of(401, ("X-Error-Code", "RepoNotFound"));
     }
 }

@@ -17,7 +17,8 @@ public sealed record Reply
     /// <summary>The connection is cut after this many bytes of the body; null: never.</summary>
     public int? CutAfter { get; init; }
 
-    /// <summary>Called again and again after the body (or its cut part), until the other side gives up; null: the connection is closed.</summary>
+    /// <summary>Called again and again after the body (or its cut part), until the other side gives up; null: the connection is
+    /// closed.</summary>
     public Action? Stall { get; init; }
 
     /// <summary>Awaited before anything is sent.</summary>
@@ -28,7 +29,8 @@ public sealed record Reply
 
     public static Reply Of(int status, params (string, string)[] headers) => new() { Status = status, Headers = headers };
 
-    public static Reply RedirectTo(string address, params (string, string)[] headers) => new() { Status = 302, Headers = [("Location", address), .. headers] };
+    public static Reply RedirectTo(string address, params (string, string)[] headers) =>
+        new() { Status = 302, Headers = [("Location", address), .. headers] };
 
     public Reply With(string name, string value) => this with { Headers = [.. Headers, (name, value)] };
 }

@@ -11,5 +11,6 @@ public sealed record TestRequest(string Method, string Target, IReadOnlyDictiona
     public string? Token => Headers.GetValueOrDefault("authorization");
 
     /// <summary>The first byte asked for; 0 without a range.</summary>
-    public long From => Headers.TryGetValue("range", out var range) ? long.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
+    public long From => Headers.TryGetValue("range", out var range) ? long.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture)
+        : 0;
 }

@@ -30,10 +30,10 @@ public sealed class BadDataTests : IDisposable
         Assert.Equal([Image("0.png"), Image("1.png")], images.Select(p => p.Value));
         Assert.All(images, p => Assert.Equal("DatasetItem.Path", p.Option));
 
-        File.WriteAllText(Image("2.txt"), "");
-        File.WriteAllBytes(Image("3.txt"), [(byte)'f', 0xE4, (byte)'g']);
+        File.WriteAllText(Image("2.caption"), "");
+        File.WriteAllBytes(Image("3.caption"), [(byte)'f', 0xE4, (byte)'g']);
         var captions = Refused(TinyRun.Builder(_folder));
-        Assert.Equal([Image("2.txt"), Image("3.txt")], captions.Select(p => p.Value));
+        Assert.Equal([Image("2.caption"), Image("3.caption")], captions.Select(p => p.Value));
         Assert.Contains("empty", captions[0].Rule);
         Assert.Contains("UTF-8", captions[1].Rule);
         Assert.All(captions, p => Assert.NotEmpty(p.Remedy));
@@ -68,15 +68,19 @@ public sealed class BadDataTests : IDisposable
     {
         var bytes = File.ReadAllBytes(Image("1.png"));
         File.WriteAllBytes(Image("1.png"), bytes[..(bytes.Length * 2 / 3)]);
-        var (logger, builder) = (new ListLogger(), TinyRun.Builder(_folder).WithBatchSize(1).WithCachedLatents(cached).For(TrainingLength.Epochs(1)));
+        var (logger, builder) = (new ListLogger(),
+            TinyRun.Builder(_folder).WithBatchSize(1).WithCachedLatents(cached).For(TrainingLength.Epochs(1)));
         var plan = builder.WithLogger(logger).Plan;
-        plan = plan with { Dataset = plan.Dataset with { Options = plan.Dataset.Options with { OnBadImage = BadImagePolicy.Skip } } };
+        plan = plan with { Dataset = plan.Dataset with { Options = plan.Dataset.Options with { OnBadImage = BadImagePolicy.Skip } },
+            Overwrite = true };
         Assert.Equal(3, new Trainer(plan).Train().Steps);
         Assert.Single(logger.Entries, e => e.Text.Contains(Image("1.png") + ": left out", StringComparison.Ordinal));
         Assert.Equal("3", TinyRun.Metadata(TinyRun.Output(_folder))["ss_num_train_images"]);
 
-        foreach (var path in Directory.GetFiles(TinyRun.Images(_folder), "*.png")) File.WriteAllBytes(path, bytes[..(bytes.Length * 2 / 3)]);
-        Assert.Contains("no readable image", Assert.Single(Assert.Throws<InvalidOptionsException>(() => new Trainer(plan).Train()).Problems).Rule);
+        foreach (var path in Directory.GetFiles(TinyRun.Images(_folder), "*.png"))
+            File.WriteAllBytes(path, bytes[..(bytes.Length * 2 / 3)]);
+        Assert.Contains("no readable image",
+            Assert.Single(Assert.Throws<InvalidOptionsException>(() => new Trainer(plan).Train()).Problems).Rule);
     }
 
     [Theory]
@@ -92,11 +96,14 @@ public sealed class BadDataTests : IDisposable
 
     [Fact]
     public void Build_WithoutResolution_AsksForIt() =>
-        Assert.Equal("DatasetOptions.Resolution", Assert.Single(Refused(TinyRun.Builder(_folder).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder))))).Option);
+        Assert.Equal("DatasetOptions.Resolution",
+            Assert.Single(Refused(TinyRun.Bare(_folder).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder))))).Option);
 
     private string Image(string name) => Path.Combine(TinyRun.Images(_folder), name);
 
-    private TrainerBuilder WithImages(string folder) => TinyRun.Builder(_folder).WithDataset(new DatasetBuilder().AddFolder(folder).WithResolution(64));
+    private TrainerBuilder WithImages(string folder) =>
+        TinyRun.Bare(_folder).WithDataset(new DatasetBuilder().AddFolder(folder).WithResolution(64));
 
-    private static IReadOnlyList<OptionProblem> Refused(TrainerBuilder builder) => Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems;
+    private static IReadOnlyList<OptionProblem> Refused(TrainerBuilder builder) =>
+        Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems;
 }

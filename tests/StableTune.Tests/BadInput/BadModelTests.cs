@@ -42,23 +42,28 @@ public sealed class BadModelTests : IDisposable
     [InlineData("\"data_offsets\":[0,", "\"data_offsets\":[-4,")]
     [InlineData("\"dtype\":\"F16\"", "\"dtype\":\"F32\"")]
     [InlineData("\"dtype\":\"F16\"", "\"dtype\":\"F99\"")]
-    public void Build_HeaderLies_NamesTheFile(string from, string to) => Damaged(UNet, bytes => WithHeader(bytes, header => ReplaceOnce(header, from, to)), "");
+    public void Build_HeaderLies_NamesTheFile(string from, string to) =>
+        Damaged(UNet, bytes => WithHeader(bytes, header => ReplaceOnce(header, from, to)), "");
 
     [Fact]
     public void Build_ATensorReachesBeyondTheFile_NamesTheFile() =>
-        Damaged(UNet, bytes => WithHeader(bytes, header => Regex.Replace(header, @"\[(\d+),(\d{6,})\](?!.*\[\d+,\d{7,}\])", "[$1,9$2]")), "");
+        Damaged(UNet, bytes => WithHeader(bytes, header => Regex.Replace(header, @"\[(\d+),(\d{6,})\](?!.*\[\d+,\d{7,}\])", "[$1,9$2]")),
+            "");
 
     [Fact]
     public void Build_ATensorIsMissing_NamesIt() =>
-        Damaged(UNet, bytes => WithHeader(bytes, header => ReplaceOnce(header, "\"conv_in.weight\"", "\"conv_xx.weight\"")), "conv_in.weight");
+        Damaged(UNet, bytes => WithHeader(bytes, header => ReplaceOnce(header, "\"conv_in.weight\"", "\"conv_xx.weight\"")),
+            "conv_in.weight");
 
     [Fact]
     public void Build_ConfigurationOfAnotherWidth_NamesTensorsAndShapes() =>
-        Damaged("unet/config.json", bytes => Edit(bytes, "\"block_out_channels\": [\n  32,", "\"block_out_channels\": [\n  64,"), "[64, 4, 3, 3]", "unet");
+        Damaged("unet/config.json", bytes =>
+            Edit(bytes, "\"block_out_channels\": [\n  32,", "\"block_out_channels\": [\n  64,"), "[64, 4, 3, 3]", "unet");
 
     [Fact]
     public void Build_Sdxl_IsNotTakenForSomethingElse() =>
-        Damaged("model_index.json", bytes => Edit(bytes, "StableDiffusionPipeline", "StableDiffusionXLPipeline"), "StableDiffusionXLPipeline");
+        Damaged("model_index.json", bytes =>
+            Edit(bytes, "StableDiffusionPipeline", "StableDiffusionXLPipeline"), "StableDiffusionXLPipeline");
 
     [Theory]
     [InlineData("text_encoder")]
@@ -105,7 +110,8 @@ public sealed class BadModelTests : IDisposable
         return problem;
     }
 
-    private static byte[] Edit(byte[] bytes, string from, string to) => Encoding.UTF8.GetBytes(ReplaceOnce(Encoding.UTF8.GetString(bytes), from, to));
+    private static byte[] Edit(byte[] bytes, string from, string to) =>
+        Encoding.UTF8.GetBytes(ReplaceOnce(Encoding.UTF8.GetString(bytes), from, to));
 
     private static string ReplaceOnce(string text, string from, string to)
     {

@@ -12,30 +12,33 @@ public sealed class BadOutputTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void SaveTo_BelowAFile_IsRefused() => Refused(b => b.SaveTo(Below("frog.safetensors")), "AdapterSaver.Path", "cannot be written to");
+    public void SaveTo_BelowAFile_IsRefused() =>
+        Refused(b => b.SaveTo(Below("frog.safetensors")), "TrainableSaver.Path", "cannot be written to");
 
     [Fact]
-    public void SaveTo_AFolder_IsRefused() => Refused(b => b.SaveTo(_folder.Folder("frog.safetensors")), "AdapterSaver.Path", "this is a folder");
+    public void SaveTo_AFolder_IsRefused() =>
+        Refused(b => b.SaveTo(_folder.Folder("frog.safetensors")), "TrainableSaver.Path", "this is a folder");
 
     [Fact]
-    public void SaveTo_AnotherKindOfFile_IsRefused() => Refused(b => b.SaveTo(_folder.File("frog.onnx")), "AdapterSaver.Path", "safetensors");
+    public void SaveTo_AnotherKindOfFile_IsRefused() =>
+        Refused(b => b.SaveTo(_folder.File("frog.onnx")), "TrainableSaver.Path", "safetensors");
 
     [Theory]
     [InlineData("")]
     [InlineData(" ")]
-    public void SaveTo_NoName_IsRefused(string path) => Refused(b => b.SaveTo(path), "AdapterSaver.Path", "safetensors");
+    public void SaveTo_NoName_IsRefused(string path) => Refused(b => b.SaveTo(path), "TrainableSaver.Path", "safetensors");
 
     [Fact]
     public void SaveTo_AFileOfTheModel_IsRefusedAndNothingChanges()
     {
         var weights = Path.Combine(SmallRun.Model(_folder), "unet", "diffusion_pytorch_model.safetensors");
         var before = File.ReadAllBytes(weights);
-        Refused(b => b.SaveTo(weights), "AdapterSaver.Path", "a file of the model that is trained");
+        Refused(b => b.SaveTo(weights), "TrainableSaver.Path", "a file of the model that is trained");
         if (!OperatingSystem.IsWindows())   // a link wants rights there
         {
             var link = _folder.File("link.safetensors");
             File.CreateSymbolicLink(link, weights);
-            Refused(b => b.SaveTo(link), "AdapterSaver.Path", "a file of the model that is trained");
+            Refused(b => b.SaveTo(link), "TrainableSaver.Path", "a file of the model that is trained");
         }
 
         Assert.Equal(before, File.ReadAllBytes(weights));
@@ -45,20 +48,22 @@ public sealed class BadOutputTests : IDisposable
     public void ModelLoader_ADeviceThatIsNotThere_IsNamedBeforeAnythingIsLoaded()
     {
         if (torch.cuda.is_available()) return;
-        var error = Assert.Throws<InvalidOptionsException>(() => ModelLoader.Load(_folder.File("no model"), new ModelLoadOptions { Device = new Device("cuda:7") }));
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            ModelLoader.Load(_folder.File("no model"), new ModelLoadOptions { Device = new Device("cuda:7") }));
         Assert.Contains("ModelLoadOptions.Device", error.Message, StringComparison.Ordinal);
         Assert.Contains("cuda:7", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void SaveTo_ATypeWithoutFractions_IsRefused() =>
-        Refused(b => b.SaveTo(_folder.File("frog.safetensors"), ScalarType.Int64), "AdapterSaver.Precision", "float32, float16 or bfloat16");
+        Refused(b => b.SaveTo(new TrainableSaver(_folder.File("frog.safetensors")) { Precision = ScalarType.Int64 }),
+            "TrainableSaver.Precision", "float32, float16 or bfloat16");
 
     [Fact]
     public void SaveTo_WhereTheSystemForbidsIt_IsRefused()
     {
         if (!OperatingSystem.IsLinux()) return;   // not even root writes to /proc
-        Refused(b => b.SaveTo("/proc/stabletune/frog.safetensors"), "AdapterSaver.Path", "cannot be written to");
+        Refused(b => b.SaveTo("/proc/stabletune/frog.safetensors"), "TrainableSaver.Path", "cannot be written to");
     }
 
     [Fact]

@@ -24,7 +24,8 @@ public sealed class WrongFileTests : IDisposable
         File.CreateSymbolicLink(_forms.Folder.File("loop.safetensors"), _forms.Folder.File("loop.safetensors"));
         File.CreateSymbolicLink(_forms.Folder.File("dangling.safetensors"), _forms.Folder.File("gone.safetensors"));
         File.WriteAllText(_forms.Folder.File("page.ckpt"), "<!DOCTYPE html><html><body>Log in</body></html>");
-        File.WriteAllBytes(_forms.Folder.File("system.ckpt"), [0x80, 2, .. Encoding.ASCII.GetBytes("cos\nsystem\nX"), 2, 0, 0, 0, (byte)'i', (byte)'d', 0x85, (byte)'R', (byte)'.']);
+        File.WriteAllBytes(_forms.Folder.File("system.ckpt"),
+            [0x80, 2, .. Encoding.ASCII.GetBytes("cos\nsystem\nX"), 2, 0, 0, 0, (byte)'i', (byte)'d', 0x85, (byte)'R', (byte)'.']);
         var (path, held, target) = (_forms.Folder.File(name), TinyRun.HeldTensors, _forms.Folder.File("out", "model.safetensors"));
         foreach (var act in new Action[]
         {
@@ -48,9 +49,11 @@ public sealed class WrongFileTests : IDisposable
     {
         var path = _forms.Path("tiny-sd15");
         Assert.Empty(Notes(new ModelLoadOptions()));
-        Assert.Contains("ConfigurationPath", Assert.Single(Notes(new ModelLoadOptions { ConfigurationPath = path })), StringComparison.Ordinal);
+        Assert.Contains("ConfigurationPath", Assert.Single(Notes(new ModelLoadOptions { ConfigurationPath = path })),
+            StringComparison.Ordinal);
         Assert.Contains("Ema", Assert.Single(Notes(new ModelLoadOptions { Ema = EmaWeights.Prefer })), StringComparison.Ordinal);
-        Assert.Equal("There are no weights of the variant \"fp16\": diffusion_pytorch_model.safetensors was taken.", Assert.Single(Notes(new ModelLoadOptions { Variant = "fp16" })));
+        Assert.Equal("There are no weights of the variant \"fp16\": diffusion_pytorch_model.safetensors was taken.",
+            Assert.Single(Notes(new ModelLoadOptions { Variant = "fp16" })));
 
         IReadOnlyList<string> Notes(ModelLoadOptions options)
         {
@@ -65,11 +68,14 @@ public sealed class WrongFileTests : IDisposable
         using var usual = ModelLoader.Load(_forms.Path("tiny-sd15"));
         Assert.Empty(usual.SaveAs(_forms.Folder.File("sd1.safetensors")).Notes);
         Assert.Contains("FrozenCLIPEmbedder", File.ReadAllText(_forms.Folder.File("sd1.yaml")), StringComparison.Ordinal);
-        Assert.Contains("attention heads", Assert.Single(usual.SaveAs(_forms.Folder.File("none.safetensors"), new ModelSaveOptions { WriteYaml = false }).Notes), StringComparison.Ordinal);
+        Assert.Contains("attention heads",
+            Assert.Single(usual.SaveAs(_forms.Folder.File("none.safetensors"), new ModelSaveOptions { WriteYaml = false }).Notes),
+            StringComparison.Ordinal);
 
         // Its middle has heads of half the width of the others.
         using var uneven = ModelLoader.Load(_forms.Path("tiny-sd21-v"));
-        Assert.Contains("attention heads", Assert.Single(uneven.SaveAs(_forms.Folder.File("sd2.safetensors")).Notes), StringComparison.Ordinal);
+        Assert.Contains("attention heads", Assert.Single(uneven.SaveAs(_forms.Folder.File("sd2.safetensors")).Notes),
+            StringComparison.Ordinal);
         Assert.Contains("FrozenOpenCLIPEmbedder", File.ReadAllText(_forms.Folder.File("sd2.yaml")), StringComparison.Ordinal);
     }
 }

@@ -3,6 +3,7 @@ using StableTune.Data;
 using StableTune.Imaging;
 using StableTune.Optimizers;
 using StableTune.Schedules;
+using StableTune.Trainables;
 using StableTune.Training;
 
 namespace StableTune.Tests.Extensions;
@@ -30,7 +31,10 @@ public sealed class NoteSaver(string path, string text) : ISaver
     public IReadOnlyList<string> Save(SaveMoment moment)
     {
         var file = OutputNames.For(path, moment);
-        AtomicFile.WriteText(file, $"{text}: {moment.Targets[0].Name}, {moment.Targets[0].Groups.Sum(g => g.Parameters.Count)} tensors, step {moment.Step} of {moment.Run.TotalSteps}");
+        AtomicFile.WriteText(
+            file, $"{text}: {moment.Trainables[0].Options.EffectiveName}, "
+                + $"{moment.Trainables[0].Instance.Groups.Sum(g => g.Parameters.Count)} tensors, step {moment.Step} of "
+                    + $"{moment.Run.TotalSteps}");
         return [file];
     }
 }
@@ -40,8 +44,6 @@ public sealed record PlainOptions : OptimizerOptions
 {
     public double Factor { get; init; } = 1;
 
-    public override string ReferenceName => "host.Plain";
-
     public override IEnumerable<OptionProblem> Validate()
     {
         if (Factor <= 0) yield return Problem(Factor, "the factor must be positive", "1 is customary");
@@ -49,27 +51,12 @@ public sealed record PlainOptions : OptimizerOptions
 
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new Plain(groups, Factor);
 
-    private sealed class Plain(IReadOnlyList<ParameterGroup> groups, double factor) : IOptimizer
+    private sealed class Plain(IReadOnlyList<ParameterGroup> groups, double factor) : StatefulOptimizer(groups)
     {
-        private int _steps;
-
-        public IReadOnlyList<ParameterGroup> Groups => groups;
-
-        public OptimizerState State => new(new Dictionary<string, Tensor>(), new Dictionary<string, double> { ["step"] = _steps });
-
-        public void Step(IReadOnlyList<double> learningRates)
+        protected override void Update(OptimizerUpdate update)
         {
-            using var frozen = no_grad();
-            using var scope = NewDisposeScope();
-            _steps++;
-            foreach (var (group, rate) in groups.Zip(learningRates))
-                foreach (var parameter in group.Parameters)
-                    if (parameter.Value.grad is { } gradient) parameter.Value.sub_(gradient * (factor * rate));
+            foreach (var parameter in update.Parameters) parameter.Value.sub_(parameter.Gradient * (factor * update.LearningRate));
         }
-
-        public void LoadState(OptimizerState state) => _steps = (int)state.Scalars["step"];
-
-        public void Dispose() { }
     }
 }
 
@@ -91,31 +78,26 @@ public sealed record DifferenceOptions : AdapterOptions
 {
     public override string KeyPrefix => "own";
 
-    public override NetworkAdapter Create(LayerShape layer, Generator random) => new Difference(layer);
-
-    public override NetworkFacts Describe() => new("own.difference", null, null);
+    public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new Difference(layer);
 
     private sealed class Difference : NetworkAdapter
     {
-        private readonly LayerShape _layer;
         private readonly Parameter diff;
 
-        public Difference(LayerShape layer) : base(nameof(Difference))
+        public Difference(AdaptedLayer layer) : base(nameof(Difference), layer)
         {
-            _layer = layer;
-            diff = Trainable(zeros(layer.WeightShape, device: layer.Device));
+            diff = Trainable(zeros(layer.Shape.WeightShape, device: layer.Weight.device));
             RegisterComponents();
         }
 
-        public override Tensor forward(Tensor input) =>
-            _layer.Convolution is null ? nn.functional.linear(input, diff.to(input.dtype)) : nn.functional.conv2d(input, diff.to(input.dtype));
+        protected override Tensor Term(Tensor input) => Layer.Shape.Apply(input, diff);
 
-        public override Tensor DeltaWeight() => diff.alias();
+        public override Tensor DeltaWeight(Tensor weight) => diff.alias();
     }
 }
 
 /// <summary>Something of the model itself to train: the bias of the UNet's last layer.</summary>
-public sealed record OutputBiasOptions : TargetOptions
+public sealed record OutputBiasOptions : TrainableOptions
 {
     public double LearningRate { get; init; } = 1e-2;
 
@@ -126,21 +108,33 @@ public sealed record OutputBiasOptions : TargetOptions
         if (LearningRate <= 0) yield return Problem(LearningRate, "the rate must be positive", "1e-2 is customary");
     }
 
-    public override ITrainingTarget Create(TrainingPlan plan) => new OutputBias(LearningRate, Group);
+    public override string DefaultName => Group;
 
-    private sealed class OutputBias(double rate, string group) : ITrainingTarget
+    public override ITrainable Create(TrainingPlan plan) => new OutputBias(LearningRate, Group);
+
+    private sealed class OutputBias(double rate, string group) : ITrainable
     {
         private Parameter? _bias;
 
-        public string Name => "OutputBias";
+        public string Name => "trainables/" + group;
 
         public IReadOnlyList<ParameterGroup> Groups => [new(group, [new("conv_out.bias", _bias!)], rate)];
 
-        public void Attach(Models.StableDiffusionModel model, Generator random)
+        public void Attach(TrainingSetup setup)
         {
-            _bias = model.UNet.named_parameters().Single(entry => entry.name == "conv_out.bias").parameter;
+            _bias = setup.Model.UNet.named_parameters().Single(entry => entry.name == "conv_out.bias").parameter;
             _bias.requires_grad_(true);
         }
+
+        public IReadOnlyList<string> Save(SaveRequest request)
+        {
+            Formats.SafetensorsWriter.Write(request.Path, Tensors.StatePayloads.Of([("conv_out.bias", _bias!)]));
+            return [request.Path];
+        }
+
+        public void Save(StateWriter writer) => writer.Tensor("bias", _bias!);
+
+        public void Load(StateReader reader) => reader.CopyTo("bias", _bias!);
 
         public void Dispose() { }
     }
@@ -150,19 +144,7 @@ public sealed record OutputBiasOptions : TargetOptions
 public static class OutputBiasExtensions
 {
     public static TBuilder WithOutputBias<TBuilder>(this TBuilder builder, OutputBiasOptions? options = null)
-        where TBuilder : ITargetSocket<TBuilder> => builder.WithTarget(options ?? new OutputBiasOptions());
-}
-
-/// <summary>A saver: all that a target trains, as safetensors.</summary>
-public sealed class TargetSaver(string path, string target) : ISaver
-{
-    public IReadOnlyList<string> Save(SaveMoment moment)
-    {
-        var file = OutputNames.For(path, moment);
-        var trained = moment.Targets.Single(candidate => candidate.Name == target);
-        Formats.SafetensorsWriter.Write(file, Tensors.StatePayloads.Of(trained.Groups.SelectMany(group => group.Parameters).Select(parameter => (parameter.Name, parameter.Value))));
-        return [file];
-    }
+        where TBuilder : ITrainableSocket<TBuilder> => builder.WithTrainable(options ?? new OutputBiasOptions());
 }
 
 /// <summary>Adds the adapter to any builder that has a place for adapters.</summary>

@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Diffusion;
+using StableTune.Losses;
 using StableTune.Testing;
 
 namespace StableTune.Tests.Extensions;
@@ -15,7 +16,8 @@ public sealed class HostRunTests : IDisposable
     public void Train_WithAHostsSourceSaverAndListener_UsesThem()
     {
         var images = TinyRun.Images(_folder);
-        foreach (var image in Directory.GetFiles(images, "*.png")) File.WriteAllText(Path.ChangeExtension(image, ".txt"), "sls frog, green");
+        foreach (var image in Directory.GetFiles(images, "*.png"))
+            File.WriteAllText(Path.ChangeExtension(image, ".txt"), "sls frog, green");
         var (note, recorder) = (_folder.File("out", "note.txt"), new Recorder());
         var result = new TrainerBuilder()
             .WithModel(SmallRun.Model(_folder))
@@ -30,8 +32,8 @@ public sealed class HostRunTests : IDisposable
             .Train();
 
         Assert.Equal([note, TinyRun.Output(_folder)], result.Files);
-        Assert.Equal("first try: LoRA, 444 tensors, step 4 of 4", File.ReadAllText(note));
-        Assert.Equal("first try: LoRA, 444 tensors, step 2 of 4", File.ReadAllText(_folder.File("out", "note-step00000002.txt")));
+        Assert.Equal("first try: lora, 444 tensors, step 4 of 4", File.ReadAllText(note));
+        Assert.Equal("first try: lora, 444 tensors, step 2 of 4", File.ReadAllText(_folder.File("out", "note-step00000002.txt")));
         var metadata = TinyRun.Metadata(TinyRun.Output(_folder));
         Assert.Contains("\"green\": 4", metadata["ss_tag_frequency"]);
         Assert.Equal("5.0", metadata["ss_min_snr_gamma"]);
@@ -47,15 +49,16 @@ public sealed class HostRunTests : IDisposable
         Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal([0.5, 0.25, 0.125], reports.Steps.Select(r => r.LearningRates["unet"]));
         var metadata = TinyRun.Metadata(TinyRun.Output(_folder));
-        Assert.Equal(("host.Plain", "halving"), (metadata["ss_optimizer"], metadata["ss_lr_scheduler"]));
-        Assert.Equal(["PlainOptions.Factor"], Refused(TinyRun.Builder(_folder).WithOptimizer(new PlainOptions { Factor = 0 })));
+        Assert.Equal((typeof(PlainOptions).FullName, "halving"), (metadata["ss_optimizer"], metadata["ss_lr_scheduler"]));
+        Assert.Equal(["PlainOptions.Factor"], Refused(TinyRun.Builder(_folder, "refused").WithOptimizer(new PlainOptions { Factor = 0 })));
     }
 
     [Fact]
     public void Train_WithAHostsOptimizer_MovesEachWeightAgainstItsGradient()
     {
         // Clipped to a small norm and taken at a rate of 1, one step from ΔW = 0 leaves weights of that norm.
-        Own(TinyRun.Builder(_folder).For(TrainingLength.Steps(1)).WithOptimizer(new PlainOptions()).WithLearningRate(1).WithMaxGradientNorm(1e-3)).Train();
+        Own(TinyRun.Builder(_folder).For(TrainingLength.Steps(1)).WithOptimizer(new PlainOptions()).WithLearningRate(1)
+            .WithMaxGradientNorm(1e-3)).Train();
         Assert.Equal(1e-3, Math.Sqrt(TinyRun.Weights(TinyRun.Output(_folder)).Sum(w => (double)w * w)), 1e-6);
     }
 
@@ -63,13 +66,13 @@ public sealed class HostRunTests : IDisposable
     public void Train_WithAHostsAdapter_SavesItUnderItsNames()
     {
         var before = TinyRun.HeldTensors;
-        var result = Own(TinyRun.Builder(_folder).WithParts(AdapterParts.Both)).Train();
+        var result = Own(TinyRun.Builder(_folder).WithParts(AdapterParts.All)).Train();
         Assert.Equal(before, TinyRun.HeldTensors);
         using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder));
         Assert.Equal(30 + 192, file.Tensors.Count);
         Assert.All(file.Tensors, t => Assert.Matches("^own_(unet|te)_.*[.]diff$", t.Name));
         Assert.Contains(file.Tensors, t => t.Name.StartsWith("own_te_", StringComparison.Ordinal));
-        Assert.Equal("own.difference", file.Metadata["ss_network_module"]);
+        Assert.Equal(typeof(DifferenceOptions).FullName, file.Metadata["ss_network_module"]);
         Assert.All(result.Losses, l => Assert.True(double.IsFinite(l)));
         Assert.Contains(TinyRun.Weights(TinyRun.Output(_folder)), w => w != 0);
     }
@@ -77,33 +80,40 @@ public sealed class HostRunTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Train_WithAHostsTarget_TrainsItBesideAnAdapterOrAlone(bool beside)
+    public void Train_WithAHostsTrainable_TrainsItBesideAnAdapterOrAlone(bool beside)
     {
         var before = TinyRun.HeldTensors;
-        var (reports, bias) = (new Reports(), _folder.File("out", "bias.safetensors"));
-        var plan = TinyRun.Builder(_folder).WithOutputBias().SaveTo(new TargetSaver(bias, "OutputBias")).SaveEvery(steps: 1).WithTimesteps(new FirstTimesteps()).Plan;
-        if (!beside) plan = plan with { Adapters = [], Savers = plan.Savers.RemoveAt(0) };
+        var (reports, bias) = (new Reports(), _folder.File("out", "output bias.safetensors"));
+        var saver = new TrainableSaver(_folder.File("out", "{name}.safetensors"));
+        var plan = TinyRun.Builder(_folder).WithOutputBias().SaveEvery(steps: 1)
+            .WithTimesteps(new FirstTimesteps()).Plan with { Savers = [saver] };
+        if (!beside) plan = plan with { Trainables = plan.Trainables.RemoveAt(0) };
         var result = new Trainer(plan).Train(reports);
         Assert.Equal(before, TinyRun.HeldTensors);
-        Assert.Equal(beside ? [TinyRun.Output(_folder), bias] : [bias], result.Files);
+        Assert.Equal(beside ? [_folder.File("out", "lora.safetensors"), bias] : [bias], result.Files);
         Assert.All(reports.Steps, report => Assert.Equal(beside ? ["unet", "output bias"] : ["output bias"], report.LearningRates.Keys));
         Assert.All(reports.Steps, report => Assert.Equal(1e-2, report.LearningRates["output bias"]));
 
         float[] At(string file) => TinyRun.Weights(file);
-        var (first, last) = (At(_folder.File("out", "bias-step00000001.safetensors")), At(bias));
+        var (first, last) = (At(_folder.File("out", "output bias-step00000001.safetensors")), At(bias));
         Assert.Equal(4, last.Length);
         // AdamW moves a weight by about its rate in each step.
         Assert.All(first.Zip(last), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 1e-3, 2.5e-2));
     }
 
     [Fact]
-    public void Build_AHostsTargetThatCannotWork_IsNamed()
+    public void Build_AHostsTrainableThatCannotWork_IsNamed()
     {
-        Assert.Equal(["OutputBiasOptions.LearningRate"], Refused(TinyRun.Builder(_folder).WithOutputBias(new() { LearningRate = 0 })));
-        var alone = TinyRun.Builder(_folder).WithOutputBias().Plan with { Adapters = [] };
-        var nothingToWrite = Assert.Single(Assert.Throws<InvalidOptionsException>(() => new Trainer(alone)).Problems);
-        Assert.Equal(("TrainingPlan.Savers", TinyRun.Output(_folder)), (nothingToWrite.Option, nothingToWrite.Value));
-        var twice = Assert.Throws<InvalidOperationException>(() => TinyRun.Builder(_folder).WithOutputBias().WithOutputBias(new() { Group = "again" }).Train());
+        Assert.Equal(["OutputBiasOptions.LearningRate", "TrainableSaver.Path"],
+            Refused(TinyRun.Builder(_folder).WithOutputBias(new() { LearningRate = 0 })));
+        var together = Assert.Single(Assert.Throws<InvalidOptionsException>(() =>
+            TinyRun.Builder(_folder).WithOutputBias().Build()).Problems);
+        Assert.Equal(("TrainableSaver.Path", TinyRun.Output(_folder)), (together.Option, together.Value));
+        Assert.Contains("{name}", together.Remedy, StringComparison.Ordinal);
+        var twice = Assert.Throws<InvalidOperationException>(() =>
+            new Trainer(TinyRun.Builder(_folder).WithOutputBias()
+            .WithOutputBias(new() { Group = "again" }).Plan with { Savers = [new TrainableSaver(
+            _folder.File("twice", "{name}.safetensors"))] }).Train());
         Assert.Contains("conv_out.bias", twice.Message, StringComparison.Ordinal);
     }
 
@@ -124,13 +134,14 @@ public sealed class HostRunTests : IDisposable
     {
         Assert.Equal(["NoteSaver.text"], Refused(TinyRun.Builder(_folder).SaveTo(new NoteSaver("note.txt", ""))));
         Assert.Equal(["DatasetPlan.Subsets"], Refused(TinyRun.Builder(_folder).WithImages(new CaptionedFolder(_folder.Folder("empty")))));
-        var missing = Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder).WithImages(new CaptionedFolder(TinyRun.Images(_folder))).Build());
+        var missing = Assert.Throws<InvalidOptionsException>(() =>
+            TinyRun.Builder(_folder).WithImages(new CaptionedFolder(TinyRun.Images(_folder))).Build());
         Assert.Contains("0.txt", Assert.Single(missing.Problems).Rule);
     }
 
     /// <summary>The run with the host's adapter in place of LoRA.</summary>
     private static Trainer Own(TrainerBuilder builder) =>
-        new(builder.Plan with { Adapters = new TrainerBuilder().WithDifference().Plan.Adapters });
+        new(builder.Plan with { Trainables = new TrainerBuilder().WithDifference().Plan.Trainables });
 
     private static string[] Refused(TrainerBuilder builder) =>
         [.. Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems.Select(p => p.Option)];
@@ -170,6 +181,7 @@ public sealed class HostRunTests : IDisposable
 
     private sealed class Doubled : ILossWeighting
     {
-        public Tensor Weights(NoiseSchedule schedule, PredictionType prediction, Tensor timesteps) => full([timesteps.shape[0]], 2, dtype: ScalarType.Float32);
+        public Tensor Weights(NoiseSchedule schedule, PredictionType prediction, Tensor timesteps) =>
+            full([timesteps.shape[0]], 2, dtype: ScalarType.Float32);
     }
 }

@@ -17,7 +17,8 @@ public sealed class PromptFreeContextTests : IDisposable
     public void Context_OfSdTrainersLayout_HasATaggersTokensAfterTheText()
     {
         const int tokens = 3, width = 16;
-        var dataset = new DatasetBuilder().AddSdTrainer(Fixtures.Path("data", "latents_cache", "sd_trainer_layout")).WithResolution(64).WithBatchSize(2).Build();
+        var dataset = new DatasetBuilder().AddSdTrainer(Fixtures.Path("data", "latents_cache", "sd_trainer_layout")).WithResolution(64)
+            .WithBatchSize(2).Build();
         using var latents = LatentCache.Open(dataset, new VaeIdentity(0.18215));
         using var loader = new BatchLoader(new() { Workers = 0 }, latents);
         using var network = new Linear(24, tokens * width);
@@ -44,7 +45,8 @@ public sealed class PromptFreeContextTests : IDisposable
         public TextConditions Context(Batch batch)
         {
             using var scope = NewDisposeScope();
-            var (conditions, features) = (text.Context(batch), batch.PromptFreeFeatures ?? throw new InvalidOperationException("The data set holds no features of a tagger."));
+            var (conditions, features) = (text.Context(batch), batch.PromptFreeFeatures
+                ?? throw new InvalidOperationException("The data set holds no features of a tagger."));
             var added = network.call(features).view(batch.Count, -1, width);                               // [B, tokens, C]
             return new TextConditions(cat([conditions.Context, added], 1), conditions.Pooled).MoveToOuterDisposeScope();
         }

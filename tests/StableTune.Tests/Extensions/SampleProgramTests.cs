@@ -21,7 +21,8 @@ public sealed class SampleProgramTests : IDisposable
         Assert.Contains("caching latents 22/22", first.Text);
         Assert.Contains("the head of an sls frog", File.ReadAllText(_folder.File("out", "preview.html")));
         Assert.NotEmpty(Directory.GetFiles(_folder.File("out", "cache"), "*", SearchOption.AllDirectories));
-        using (var file = Formats.SafetensorsFile.Open(_folder.File("out", "frog.safetensors"))) Assert.Equal("2", file.Metadata["ss_steps"]);
+        using (var file = Formats.SafetensorsFile.Open(_folder.File("out", "frog.safetensors")))
+            Assert.Equal("2", file.Metadata["ss_steps"]);
 
         var second = await Run("Datasets", "--steps", "2", "--out", _folder.File("out"));
         Assert.True(second.ExitCode == 0, second.Text);
@@ -41,8 +42,10 @@ public sealed class SampleProgramTests : IDisposable
     /// <summary>Runs a sample that was built as these tests were.</summary>
     private static async Task<(int ExitCode, string Text)> Run(string sample, params string[] arguments)
     {
-        var built = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];     // bin, Release, net10.0
-        var start = new ProcessStartInfo("dotnet", [Path.Combine([Fixtures.Repository, "samples", sample, .. built, sample + ".dll"]), .. arguments])
+        // bin, Release, net10.0
+        var built = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
+        var start = new ProcessStartInfo(
+            "dotnet", [Path.Combine([Fixtures.Repository, "samples", sample, .. built, sample + ".dll"]), .. arguments])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };

@@ -8,7 +8,8 @@ namespace StableTune.Tests;
 /// <summary>From a name on the hub to a model that computes, through a server on loopback that has bad days.</summary>
 public sealed class HubModelTests : IDisposable
 {
-    private const string UNet = "unet/diffusion_pytorch_model.safetensors", Vae = "vae/diffusion_pytorch_model.safetensors", Text = "text_encoder/model.safetensors";
+    private const string UNet = "unet/diffusion_pytorch_model.safetensors", Vae = "vae/diffusion_pytorch_model.safetensors",
+        Text = "text_encoder/model.safetensors";
 
     private readonly ModelForms _forms = new();
     private readonly FakeHub _hub = new();
@@ -17,7 +18,8 @@ public sealed class HubModelTests : IDisposable
     {
         Hub = new HubOptions
         {
-            Endpoint = _hub.Server.Address, CacheFolder = _forms.Folder.Folder("cache"), Offline = false, Token = "", RetryDelay = TimeSpan.FromMilliseconds(1),
+            Endpoint = _hub.Server.Address, CacheFolder = _forms.Folder.Folder("cache"), Offline = false, Token = "",
+            RetryDelay = TimeSpan.FromMilliseconds(1),
         },
     };
 
@@ -36,7 +38,8 @@ public sealed class HubModelTests : IDisposable
         _hub.AddText("README.md", "a model");
         _hub.Add("tiny.safetensors", 1000);
         _hub.Next(FakeHub.InfoPath(), _ => Reply.Of(429, ("Retry-After", "0")), _ => Reply.Of(503));
-        _hub.Next(FakeHub.FilePath(UNet), request => _hub.File(request) with { CutAfter = 5000 }, request => _hub.File(request) with { CutAfter = 7000 });
+        _hub.Next(FakeHub.FilePath(UNet), request => _hub.File(request) with { CutAfter = 5000 }, request =>
+            _hub.File(request) with { CutAfter = 7000 });
         _hub.Next(FakeHub.FilePath(Text), request => _hub.File(request) with { Body = new byte[_hub.Files[Text].Length] });
         _hub.Next(FakeHub.FilePath(Vae), _ => Reply.RedirectTo("/storage/vae?signature=1", ("X-Linked-ETag", $"\"{_hub.Id(Vae)}\"")));
         _hub.Always("/storage/vae", _ => new Reply { Body = _hub.Files[Vae] });
@@ -71,7 +74,8 @@ public sealed class HubModelTests : IDisposable
         using var local = ModelLoader.Load(file, _forms.Reading("tiny-sd21-v.safetensors"));
         ModelMatrixTests.AssertSame(local, model, null);
         Assert.Equal(ModelPrediction.V, model.Details!.Prediction);
-        Assert.Equal((1, 0), (_hub.Server.CountOf(FakeHub.FilePath("checkpoints/tiny.yaml")), _hub.Server.CountOf(FakeHub.FilePath("checkpoints/other.safetensors"))));
+        Assert.Equal((1, 0), (_hub.Server.CountOf(FakeHub.FilePath("checkpoints/tiny.yaml")),
+            _hub.Server.CountOf(FakeHub.FilePath("checkpoints/other.safetensors"))));
     }
 
     [Theory]
@@ -87,7 +91,8 @@ public sealed class HubModelTests : IDisposable
         using var scope = NewDisposeScope();
         var actual = model.Vae.state_dict();
         foreach (var (key, tensor) in local.Vae.state_dict()) GoldenComparison.AssertClose(key, tensor, actual[key], 0);
-        var fetched = _hub.Server.Requests.Select(r => r.Path).Where(path => path.Contains("/resolve/", StringComparison.Ordinal)).Distinct().ToList();
+        var fetched = _hub.Server.Requests.Select(r => r.Path).Where(path => path.Contains("/resolve/", StringComparison.Ordinal))
+            .Distinct().ToList();
         Assert.Contains(FakeHub.FilePath(Vae), fetched);
         Assert.All(fetched, path => Assert.StartsWith(FakeHub.FilePath("vae/"), path));
     }

@@ -26,9 +26,11 @@ public sealed class ModelConversionTests : IDisposable
         var held = TinyRun.HeldTensors;
         var (reading, path) = (_forms.Reading(form), _forms.Path(form));
         var first = Weights(path, reading);
-        foreach (var format in new[] { ModelFormat.Safetensors, ModelFormat.Diffusers, ModelFormat.Ckpt, ModelFormat.DiffusersSafetensors, ModelFormat.Safetensors, ModelFormat.Ckpt })
+        foreach (var format in new[] { ModelFormat.Safetensors, ModelFormat.Diffusers, ModelFormat.Ckpt, ModelFormat.DiffusersSafetensors,
+            ModelFormat.Safetensors, ModelFormat.Ckpt })
         {
-            var options = new ModelSaveOptions { Format = format, MaxShardBytes = format.ToString().StartsWith("Diffusers", StringComparison.Ordinal) ? 100_000 : 1 << 30 };
+            var options = new ModelSaveOptions { Format = format,
+                MaxShardBytes = format.ToString().StartsWith("Diffusers", StringComparison.Ordinal) ? 100_000 : 1 << 30 };
             path = ModelConverter.Convert(path, _forms.Folder.File($"step-{Guid.NewGuid():N}"), options, reading).Path;
             Assert.Equal(first, Weights(path, reading));
         }
@@ -46,7 +48,9 @@ public sealed class ModelConversionTests : IDisposable
         var (reading, path) = (_forms.Reading(form), _forms.Path(form));
         var folder = ModelConverter.Convert(path, _forms.Folder.File("between"), new ModelSaveOptions { Format = between }, reading).Path;
         var back = ModelConverter.Convert(folder, _forms.Folder.File("back.safetensors"), reading: reading).Path;
-        Assert.Equal(Stored(path), Stored(back).Where(tensor => !tensor.Key.EndsWith("position_ids", StringComparison.Ordinal) || Stored(path).ContainsKey(tensor.Key)).ToDictionary(StringComparer.Ordinal));
+        Assert.Equal(Stored(path), Stored(back)
+            .Where(tensor => !tensor.Key.EndsWith("position_ids", StringComparison.Ordinal) || Stored(path).ContainsKey(tensor.Key))
+            .ToDictionary(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -60,8 +64,10 @@ public sealed class ModelConversionTests : IDisposable
         var reading = _forms.Reading("tiny-sd15") with { VaePath = other };
         foreach (var target in Enum.GetValues<ModelFormat>())
         {
-            var converted = ModelConverter.Convert(_forms.Path("tiny-sd15"), _forms.Folder.File("baked-" + target), new ModelSaveOptions { Format = target }, reading).Path;
-            var (own, wanted, found) = (Weights(_forms.Path("tiny-sd15"), _forms.Reading("tiny-sd15")), Weights(_forms.Path("tiny-sd21-v"), _forms.Reading("tiny-sd21-v")), Weights(converted, _forms.Reading("tiny-sd15")));
+            var converted = ModelConverter.Convert(
+                _forms.Path("tiny-sd15"), _forms.Folder.File("baked-" + target), new ModelSaveOptions { Format = target }, reading).Path;
+            var (own, wanted, found) = (Weights(_forms.Path("tiny-sd15"), _forms.Reading("tiny-sd15")),
+                Weights(_forms.Path("tiny-sd21-v"), _forms.Reading("tiny-sd21-v")), Weights(converted, _forms.Reading("tiny-sd15")));
             Assert.Equal(wanted["vae"], found["vae"]);
             Assert.Equal((own["unet"], own["text_encoder"]), (found["unet"], found["text_encoder"]));
             Assert.NotEqual(own["vae"], found["vae"]);
@@ -74,10 +80,12 @@ public sealed class ModelConversionTests : IDisposable
     public void SaveAs_VariantInShards_LoadsWithAndWithoutAskingForIt(string form, ModelFormat format)
     {
         using var model = ModelLoader.Load(_forms.Path(form), _forms.Reading(form) with { KeepStoredTypes = true });
-        var saved = model.SaveAs(_forms.Folder.File("variant"), new ModelSaveOptions { Format = format, Variant = "fp16", MaxShardBytes = 60_000 });
+        var saved = model.SaveAs(_forms.Folder.File("variant"),
+            new ModelSaveOptions { Format = format, Variant = "fp16", MaxShardBytes = 60_000 });
         Assert.Contains(saved.Files, file => file.Contains(".fp16-00002-of-", StringComparison.Ordinal));
         foreach (var variant in new[] { null, "fp16" })
-            Assert.Equal(Weights(_forms.Path(form), _forms.Reading(form)), Weights(saved.Path, _forms.Reading(form) with { Variant = variant }));
+            Assert.Equal(Weights(_forms.Path(form), _forms.Reading(form)),
+                Weights(saved.Path, _forms.Reading(form) with { Variant = variant }));
     }
 
     [Fact]
@@ -89,7 +97,9 @@ public sealed class ModelConversionTests : IDisposable
             using (var model = ModelLoader.Load(_forms.Path(form), _forms.Reading(form)))
             {
                 var loaded = TinyRun.HeldTensors;
-                foreach (var format in Enum.GetValues<ModelFormat>()) model.SaveAs(_forms.Folder.File("held", "model"), new ModelSaveOptions { Format = format, Precision = ScalarType.Float16 });
+                foreach (var format in Enum.GetValues<ModelFormat>())
+                    model.SaveAs(_forms.Folder.File("held", "model"),
+                        new ModelSaveOptions { Format = format, Precision = ScalarType.Float16 });
                 Assert.Equal(loaded, TinyRun.HeldTensors);
             }
 
@@ -123,7 +133,8 @@ public sealed class ModelConversionTests : IDisposable
     private static Dictionary<string, string> Stored(string path)
     {
         using var file = TensorFile.Open(path);
-        return file.Tensors.Where(info => !info.Name.StartsWith("model_ema", StringComparison.Ordinal)).ToDictionary(info => info.Name, info =>
+        return file.Tensors.Where(info => !info.Name.StartsWith("model_ema", StringComparison.Ordinal))
+            .ToDictionary(info => info.Name, info =>
         {
             var bytes = new byte[info.ByteCount];
             file.Read(info, bytes);

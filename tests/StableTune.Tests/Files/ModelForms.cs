@@ -29,7 +29,8 @@ internal sealed class ModelForms : IDisposable
     };
 
     /// <summary>
-    /// What a single file of such a small model needs: its text encoder has neither the published tokenizer nor heads of 64 channels, the UNet of SD 2 has heads
+    /// What a single file of such a small model needs: its text encoder has neither the published tokenizer nor heads of 64 channels, the
+    /// UNet of SD 2 has heads
     /// of another width in its middle, and SDXL has no yaml that could tell groups and heads. Published models need none of this.
     /// </summary>
     public ModelLoadOptions Reading(string form) => new() { ConfigurationPath = Configuration(form) };
@@ -38,7 +39,8 @@ internal sealed class ModelForms : IDisposable
     public SavedModel Save(string form, ModelFormat format, ScalarType? precision = null)
     {
         using var model = ModelLoader.Load(Path(form), Reading(form) with { KeepStoredTypes = true });
-        return model.SaveAs(Folder.File($"{form.Replace('.', '-')}-{format}"), new ModelSaveOptions { Format = format, Precision = precision });
+        return model.SaveAs(Folder.File($"{form.Replace('.', '-')}-{format}"),
+            new ModelSaveOptions { Format = format, Precision = precision });
     }
 
     public void Dispose() => Folder.Dispose();
@@ -51,7 +53,8 @@ internal sealed class ModelForms : IDisposable
         _ => FixtureModels.TinySdxl(Folder),
     };
 
-    private static string[] Told(string name) => name == "tiny-sd21-v" ? ["tokenizer", "text_encoder", "unet"] : ["tokenizer", "text_encoder"];
+    private static string[] Told(string name) =>
+        name == "tiny-sd21-v" ? ["tokenizer", "text_encoder", "unet"] : ["tokenizer", "text_encoder"];
 
     private string Configuration(string form)
     {
@@ -63,7 +66,8 @@ internal sealed class ModelForms : IDisposable
         foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
         {
             var part = System.IO.Path.GetRelativePath(source, file);
-            if (!Told(name).Contains(part.Split(System.IO.Path.DirectorySeparatorChar)[0]) || file.EndsWith(".safetensors", StringComparison.Ordinal)) continue;
+            if (!Told(name).Contains(part.Split(System.IO.Path.DirectorySeparatorChar)[0])
+                || file.EndsWith(".safetensors", StringComparison.Ordinal)) continue;
             var copy = System.IO.Path.Combine(target, part);
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(copy)!);
             File.Copy(file, copy);
@@ -72,7 +76,8 @@ internal sealed class ModelForms : IDisposable
         if (name != "tiny-sd15-ckpt") return target;
         var config = System.IO.Path.Combine(target, "text_encoder", "config.json");
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"hidden_size\": 48", "\"hidden_size\": 32", StringComparison.Ordinal)
-            .Replace("\"intermediate_size\": 192", "\"intermediate_size\": 128", StringComparison.Ordinal).Replace("\"num_hidden_layers\": 5", "\"num_hidden_layers\": 3", StringComparison.Ordinal));
+            .Replace("\"intermediate_size\": 192", "\"intermediate_size\": 128", StringComparison.Ordinal)
+                .Replace("\"num_hidden_layers\": 5", "\"num_hidden_layers\": 3", StringComparison.Ordinal));
         return target;
     }
 }

@@ -5,7 +5,8 @@ using StableTune.Testing;
 
 namespace StableTune.Tests;
 
-/// <summary>Every form of every model, saved as every other in every precision: what is loaded again is the same model. The tolerances stand in the fixtures' README.</summary>
+/// <summary>Every form of every model, saved as every other in every precision: what is loaded again is the same model. The tolerances
+/// stand in the fixtures' README.</summary>
 public sealed class ModelMatrixTests : IDisposable
 {
     private readonly ModelForms _forms = new();
@@ -37,8 +38,10 @@ public sealed class ModelMatrixTests : IDisposable
             Assert.Empty(ModelLoader.Check(saved.Path, _forms.Reading(form)));
             using var again = ModelLoader.Load(saved.Path, _forms.Reading(form));
             AssertSame(model, again, precision);
-            Assert.Equal((format, model.Details!.Version, model.Details.Prediction), (again.Details!.Format, again.Details.Version, again.Details.Prediction));
-            Assert.All(again.Details.StoredTypes.Values, types => Assert.Equal((precision ?? ScalarType.Float32).ToString(), Assert.Single(types) switch
+            Assert.Equal((format, model.Details!.Version, model.Details.Prediction),
+                (again.Details!.Format, again.Details.Version, again.Details.Prediction));
+            Assert.All(again.Details.StoredTypes.Values, types =>
+                Assert.Equal((precision ?? ScalarType.Float32).ToString(), Assert.Single(types) switch
             {
                 Formats.TensorDType.F16 => nameof(ScalarType.Float16),
                 Formats.TensorDType.BF16 => nameof(ScalarType.BFloat16),
@@ -52,8 +55,9 @@ public sealed class ModelMatrixTests : IDisposable
     {
         Assert.Equal((expected.Parts, expected.BaseModelVersion), (actual.Parts, actual.BaseModelVersion));
         Assert.Equal(
-            (expected.Scheduler.PredictionType, expected.Scheduler.BetaStart, expected.Scheduler.BetaEnd, expected.Scheduler.TrainTimesteps),
-            (actual.Scheduler.PredictionType, actual.Scheduler.BetaStart, actual.Scheduler.BetaEnd, actual.Scheduler.TrainTimesteps));
+            (expected.Scheduler.Prediction, expected.Scheduler.BetaStart, expected.Scheduler.BetaEnd,
+                expected.Scheduler.TrainTimesteps),
+            (actual.Scheduler.Prediction, actual.Scheduler.BetaStart, actual.Scheduler.BetaEnd, actual.Scheduler.TrainTimesteps));
         Assert.Equal(expected.Vae.Options.ScalingFactor, actual.Vae.Options.ScalingFactor);
         Assert.Equal(expected.Tokenizer.EncodePadded("a (cat)!"), actual.Tokenizer.EncodePadded("a (cat)!"));
         if (expected.HasTextEncoder2) Assert.Equal(expected.Tokenizer2.EncodePadded("a cat!"), actual.Tokenizer2.EncodePadded("a cat!"));
@@ -62,7 +66,8 @@ public sealed class ModelMatrixTests : IDisposable
             Assert.Equal(left.Keys.Order(StringComparer.Ordinal), right.Keys.Order(StringComparer.Ordinal));
             using var scope = NewDisposeScope();
             foreach (var (name, tensor) in left)
-                GoldenComparison.AssertClose(name, stored is { } type && tensor.is_floating_point() ? tensor.to(type).to(tensor.dtype) : tensor, right[name], 0);
+                GoldenComparison.AssertClose(name, stored is { } type
+                    && tensor.is_floating_point() ? tensor.to(type).to(tensor.dtype) : tensor, right[name], 0);
         }
     }
 
@@ -74,8 +79,10 @@ public sealed class ModelMatrixTests : IDisposable
         using var frozen = no_grad();
         using (var golden = Golden.Open("components", name, "unet.safetensors"))
         {
-            var added = golden.Contains("b3_24x16.time_ids") ? new AddedConditions(golden["b3_24x16.text_embeds"], golden["b3_24x16.time_ids"]) : null;
-            golden.AssertClose("b3_24x16.output", model.UNet.call(golden["b3_24x16.sample"], golden["b3_24x16.timesteps"], golden["b3_24x16.context"], added), 1e-5);
+            var added = golden.Contains("b3_24x16.time_ids")
+                ? new AddedConditions(golden["b3_24x16.text_embeds"], golden["b3_24x16.time_ids"]) : null;
+            golden.AssertClose("b3_24x16.output",
+                model.UNet.call(golden["b3_24x16.sample"], golden["b3_24x16.timesteps"], golden["b3_24x16.context"], added), 1e-5);
         }
 
         using (var golden = Golden.Open("components", name, "vae.safetensors"))

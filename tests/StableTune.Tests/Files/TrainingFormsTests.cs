@@ -13,7 +13,8 @@ public sealed class TrainingFormsTests : IDisposable
 
     public void Dispose() => _forms.Dispose();
 
-    private TrainerBuilder Builder(string form, string name) => TinyRun.Builder(_forms.Folder, name).WithModel(_forms.Path(form), _forms.Reading(form)).For(TrainingLength.Steps(2));
+    private TrainerBuilder Builder(string form, string name) =>
+        TinyRun.Builder(_forms.Folder, name).WithModel(_forms.Path(form), _forms.Reading(form)).For(TrainingLength.Steps(2));
 
     [Theory]
     [InlineData("tiny-sd15", "tiny-sd15.safetensors", "sd_v1")]
@@ -69,7 +70,8 @@ public sealed class TrainingFormsTests : IDisposable
     [InlineData("tiny-sdxl.safetensors")]
     public void Generate_AnyForm_DrawsWhatItsOtherFormsDraw(string form)
     {
-        var prompt = new TextToImageOptions { Prompt = "a (frog:1.2)", NegativePrompt = "blurry", Width = 64, Height = 64, Steps = 2, Seed = 3 };
+        var prompt = new TextToImageOptions { Prompt = "a (frog:1.2)", NegativePrompt = "blurry", Width = 64, Height = 64, Steps = 2,
+            Seed = 3 };
         byte[] Draw(string path)
         {
             using var model = ModelLoader.Load(path, _forms.Reading(form));

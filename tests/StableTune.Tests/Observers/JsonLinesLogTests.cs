@@ -18,9 +18,11 @@ public sealed class JsonLinesLogTests : IDisposable
     {
         var clock = new ManualClock();
         var result = TinyRun.Builder(_folder).For(TrainingLength.Steps(3)).SaveEvery(steps: 2).WithClock(clock).WithLog(Log)
-            .WithSamples(new SampleOptions { Folder = _folder.File("samples"), After = false, Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train();
+            .WithSamples(new SampleOptions { Folder = _folder.File("samples"), After = false,
+                Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train();
         var lines = Lines();
-        Assert.Equal(["start", "sample", "step", "step", "save", "epoch", "step", "epoch", "save", "end"], lines.Select(l => Text(l, "event")));
+        Assert.Equal(["start", "sample", "step", "step", "save", "epoch", "step", "epoch", "save", "end"],
+            lines.Select(l => Text(l, "event")));
         Assert.All(lines, l => Assert.Equal(clock.Start, l.GetProperty("time").GetDateTimeOffset()));
 
         var start = lines[0];
@@ -43,9 +45,10 @@ public sealed class JsonLinesLogTests : IDisposable
         var images = TinyRun.Images(_folder);
         var bad = Path.Combine(images, "bad.png");
         File.WriteAllBytes(bad, File.ReadAllBytes(Path.Combine(images, "0.png"))[..60]);
-        var dataset = new DatasetBuilder().AddFolder(images).WithOptions(new() { Resolution = new(64, 64), OnBadImage = BadImagePolicy.Skip });
+        var dataset = new DatasetBuilder().AddFolder(images)
+            .WithOptions(new() { Resolution = new(64, 64), OnBadImage = BadImagePolicy.Skip });
         var recorder = new Recorder();
-        var result = TinyRun.Builder(_folder).WithDataset(dataset).For(TrainingLength.Steps(1)).WithLog(Log).WithObserver(recorder).Train();
+        var result = TinyRun.Bare(_folder).WithDataset(dataset).For(TrainingLength.Steps(1)).WithLog(Log).WithObserver(recorder).Train();
         Assert.Contains(result.Warnings, warning => warning.Contains(bad, StringComparison.Ordinal));
         Assert.Equal(result.Warnings, recorder.Started!.Warnings);
         Assert.Equal(result.Warnings, Lines()[0].GetProperty("warnings").EnumerateArray().Select(warning => warning.GetString()));
@@ -63,7 +66,8 @@ public sealed class JsonLinesLogTests : IDisposable
     [Fact]
     public void Train_Broken_LogsTheFault_AndTheNextRunStartsAnew()
     {
-        var broken = new Recorder { Before = what => { if (what == "step 2") throw new InvalidTimeZoneException("says \"no\"\nin two lines"); } };
+        var broken = new Recorder { Before = what =>
+            { if (what == "step 2") throw new InvalidTimeZoneException("says \"no\"\nin two lines"); } };
         Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLog(Log).WithObserver(broken).Train());
         var end = Lines()[^1];
         Assert.Equal("says \"no\"\nin two lines", Text(end, "fault"));
@@ -80,7 +84,8 @@ public sealed class JsonLinesLogTests : IDisposable
         log.OnStart(new TrainingStart(new TrainingPlan(), 1, 1, 0));
         log.OnStep(new TrainingProgress
         {
-            Phase = TrainingPhase.Training, Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity, DataWait = TimeSpan.FromSeconds(1.5),
+            Phase = TrainingPhase.Training, Step = 1, TotalSteps = 1, Loss = double.NaN, AverageLoss = double.PositiveInfinity,
+            DataWait = TimeSpan.FromSeconds(1.5),
             LearningRates = new Dictionary<string, double> { ["a \"group\""] = double.NaN },
         });
         log.OnEnd(new TrainingEnd(1, null));
@@ -108,7 +113,8 @@ public sealed class JsonLinesLogTests : IDisposable
     private JsonElement[] Lines()
     {
         using var reader = new StreamReader(new FileStream(Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement.Clone())];
+        return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(l => JsonDocument.Parse(l).RootElement.Clone())];
     }
 
     private static string? Text(JsonElement line, string name) => line.GetProperty(name).GetString();

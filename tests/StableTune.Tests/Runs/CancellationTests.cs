@@ -31,7 +31,8 @@ public sealed class CancellationTests : IDisposable
     public void Train_CancelledBeforeTheStart_DoesNothing()
     {
         var (recorder, reports, before) = (new Recorder(), new Reports(), TinyRun.HeldTensors);
-        Assert.ThrowsAny<OperationCanceledException>(() => Tiny().WithObserver(recorder).Train(reports, new CancellationToken(canceled: true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            Tiny().WithObserver(recorder).Train(reports, new CancellationToken(canceled: true)));
         Assert.Empty(recorder.Events);
         Assert.Empty(reports.All);
         Assert.Empty(TinyRun.Written(_folder));

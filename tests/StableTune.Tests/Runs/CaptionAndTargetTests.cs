@@ -35,13 +35,22 @@ public sealed class CaptionAndTargetTests : IDisposable
         Run("good", "a (frog:1.2.3)").Build();
     }
 
-    [Fact]
-    public void Train_ShufflingWithTheSeparatorInsideBrackets_Warns()
+    [Theory]
+    [InlineData(true, 0, true)]
+    [InlineData(false, 0.1, true)]
+    [InlineData(false, 0, false)]
+    public void Train_TearingBracketsApart_Warns(bool shuffle, double tagDropout, bool warns)
     {
         var logger = new ListLogger();
-        var dataset = new DatasetBuilder().Add(new Captioned(TinyRun.Images(_folder), "a (red, green:1.2) frog"), new() { Captions = new() { Shuffle = true } }).WithResolution(64);
-        TinyRun.Builder(_folder).WithDataset(dataset).WithWeightedCaptions().For(TrainingLength.Steps(1)).WithLogger(logger).Train();
-        Assert.Contains(logger.Entries, entry => entry.Text.Contains("inside brackets", StringComparison.Ordinal));
+        var captions = new CaptionOptions { Shuffle = shuffle, TagDropoutRate = tagDropout };
+        var dataset = new DatasetBuilder()
+            .Add(new Captioned(TinyRun.Images(_folder), "a (red, green:1.2) frog"), new() { Captions = captions }).WithResolution(64);
+        TinyRun.Bare(_folder).WithDataset(dataset).WithWeightedCaptions().For(TrainingLength.Steps(1)).WithLogger(logger).Train();
+        var said = logger.Entries.Where(entry => entry.Text.Contains("inside brackets", StringComparison.Ordinal)).ToList();
+        Assert.Equal(warns ? 1 : 0, said.Count);
+        if (warns)
+            Assert.Contains(shuffle ? "CaptionOptions.Shuffle" : "CaptionOptions.TagDropoutRate is 0.1", said[0].Text,
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -53,7 +62,7 @@ public sealed class CaptionAndTargetTests : IDisposable
         {
             var dataset = new DatasetBuilder().WithResolution(64).WithBatchSize(1);
             foreach (var subset in subsets) dataset.Add(new Captioned(images, "a frog"), subset);
-            return TinyRun.Builder(_folder, name).WithDataset(dataset).WithSeed(3).For(TrainingLength.Epochs(1));
+            return TinyRun.Bare(_folder, name).WithDataset(dataset).WithSeed(3).For(TrainingLength.Epochs(1));
         }
 
         // The adapter begins as nothing; adding its zeros rounds sums in another order, which is 1e-14 when squared.
@@ -81,15 +90,18 @@ public sealed class CaptionAndTargetTests : IDisposable
             .Add(new Captioned(images, "a frog"), new() { Repeats = 1 }).Add(new Captioned(images, "a toad"), preserve);
         var kinds = new NamedSeeds(3);
         TrainingDataset built = dataset.Build();
-        bool[] preserved = [.. Enumerable.Range(1, 2).SelectMany(epoch => EpochPlan.Create(built, kinds, epoch).Batches).Select(batch => built.Samples[batch.Samples[0]].Caption == "a toad")];
-        var losses = TinyRun.Builder(_folder, $"m{multiplier}").WithDataset(dataset).WithSeed(3).WithLearningRate(1e-2).For(TrainingLength.Epochs(2)).Train().Losses;
+        bool[] preserved = [.. Enumerable.Range(1, 2).SelectMany(epoch => EpochPlan.Create(built, kinds, epoch).Batches)
+            .Select(batch => built.Samples[batch.Samples[0]].Caption == "a toad")];
+        var losses = TinyRun.Bare(_folder, $"m{multiplier}").WithDataset(dataset).WithSeed(3).WithLearningRate(1e-2)
+            .For(TrainingLength.Epochs(2)).Train().Losses;
         Assert.Equal(preserved.Length, losses.Count);
         Assert.Contains(true, preserved);
         var (learned, checkedLater) = (false, 0);
         foreach (var (loss, isPreserved) in losses.Zip(preserved))
         {
             if (!isPreserved) Assert.True(loss > 0.1, $"{loss}");
-            // What does not act, or has learned nothing yet, changes nothing; afterwards the distance to the untrained model is small, and not nothing.
+            // What does not act, or has learned nothing yet, changes nothing; afterwards the distance to the untrained model is small,
+            // and not nothing.
             else if (!learned || multiplier == 0) Assert.InRange(loss, 0, 1e-12);
             else
             {
@@ -106,9 +118,11 @@ public sealed class CaptionAndTargetTests : IDisposable
     [Fact]
     public void Train_InPairs_LosesTheMeanOfEachHalf()
     {
-        // A partner that weighs nothing leaves the mean over the training images alone: the same as the mean over a batch in which it counts half and they double.
+        // A partner that weighs nothing leaves the mean over the training images alone: the same as the mean over a batch in which it
+        // counts half and they double.
         var images = TinyRun.Images(_folder);
-        TrainerBuilder Of(string name, double weight) => TinyRun.Builder(_folder, name).For(TrainingLength.Steps(1)).WithDataset(new DatasetBuilder()
+        TrainerBuilder Of(string name, double weight) =>
+            TinyRun.Bare(_folder, name).For(TrainingLength.Steps(1)).WithDataset(new DatasetBuilder()
             .WithOptions(new() { Resolution = new(64, 64), BatchSize = 2, PriorStyle = PriorStyle.Paired, PriorLossWeight = weight })
             .Add(new Captioned(images, "sls frog")).Add(new Captioned(images, "frog"), new() { IsRegularization = true }));
         var (none, one, two) = (Of("0", 0).Train().Losses[0], Of("1", 1).Train().Losses[0], Of("2", 2).Train().Losses[0]);
@@ -120,15 +134,17 @@ public sealed class CaptionAndTargetTests : IDisposable
     public void TestRun_ReplacesTheLength()
     {
         Assert.Equal(2, TinyRun.Builder(_folder).For(TrainingLength.Epochs(100)).TestRun(2).Train().Steps);
-        Assert.Contains("TrainingPlan.TestSteps", Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder).TestRun(0).Build()).Message);
+        Assert.Contains("TrainingPlan.TestSteps",
+            Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder).TestRun(0).Build()).Message);
     }
 
-    private TrainerBuilder Run(string name, string caption) => TinyRun.Builder(_folder, name).For(TrainingLength.Steps(2))
+    private TrainerBuilder Run(string name, string caption) => TinyRun.Bare(_folder, name).For(TrainingLength.Steps(2))
         .WithDataset(new DatasetBuilder().Add(new Captioned(TinyRun.Images(_folder), caption)).WithResolution(64).WithBatchSize(2));
 
     private sealed class Captioned(string folder, string caption) : IDatasetSource
     {
         public IEnumerable<DatasetItem> Items() =>
-            Directory.EnumerateFiles(folder, "*.png").Order(StringComparer.Ordinal).Select(path => new DatasetItem(path, ImageHeader.ReadSize(path), caption));
+            Directory.EnumerateFiles(folder, "*.png").Order(StringComparer.Ordinal)
+                .Select(path => new DatasetItem(path, ImageHeader.ReadSize(path), caption));
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using StableTune.Diffusion;
 using StableTune.Schedules;
+using StableTune.Losses;
 using StableTune.Testing;
 using StableTune.Training;
 
@@ -49,7 +50,7 @@ public sealed class FaultTests : IDisposable
     {
         var (saver, recorder) = (new FailingSaver(m => m.Reason == when || m.Reason == SaveReason.Interrupted, _fault), new Recorder());
         var builder = Tiny().SaveEvery(steps: 2).WithObserver(recorder);
-        var trainer = WithSavers(builder, saver, new AdapterSaver(TinyRun.Output(_folder)));
+        var trainer = WithSavers(builder, saver, new TrainableSaver(TinyRun.Output(_folder)));
         Assert.Same(_fault, Assert.Throws<InvalidTimeZoneException>(() => trainer.Train()));
         Assert.Equal([when, SaveReason.Interrupted], saver.Asked[^2..]);
         Assert.Contains(expected, TinyRun.Written(_folder));
@@ -77,9 +78,11 @@ public sealed class FaultTests : IDisposable
     public void Train_SamplesFailAfterTheLastSave_KeepsTheResultOnly()
     {
         var samples = _folder.Folder("samples");
-        var recorder = new Recorder { Before = what => { if (what == "save End 1") { Directory.Delete(samples, true); File.WriteAllText(samples, ""); } } };
+        var recorder = new Recorder { Before = what =>
+            { if (what == "save End 1") { Directory.Delete(samples, true); File.WriteAllText(samples, ""); } } };
         Assert.ThrowsAny<IOException>(() => Tiny().For(TrainingLength.Steps(1)).WithObserver(recorder)
-            .WithSamples(new SampleOptions { Folder = samples, Before = false, Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train());
+            .WithSamples(new SampleOptions { Folder = samples, Before = false,
+                Prompts = [new TextToImageOptions { Width = 64, Height = 64, Steps = 1 }] }).Train());
         Assert.Equal(["tiny.safetensors"], TinyRun.Written(_folder));
         Assert.IsAssignableFrom<IOException>(Assert.Single(recorder.Ends).Fault);
     }
@@ -94,7 +97,7 @@ public sealed class FaultTests : IDisposable
             foreach (var image in Directory.GetFiles(TinyRun.Images(_folder), "*.png")) File.Delete(image);
         });
         // Steps of three batches: the loader's thread is ahead by two, so the second step breaks half-way.
-        var builder = Tiny().WithCachedLatents(false).WithGradientAccumulation(3).WithDataset(new DatasetBuilder()
+        var builder = TinyRun.Bare(_folder).WithCachedLatents(false).WithGradientAccumulation(3).WithDataset(new DatasetBuilder()
             .AddFolder(TinyRun.Images(_folder), repeats: 20).WithResolution(64).WithBatchSize(2));
         var fault = Assert.Throws<InvalidFileException>(() => builder.Train(reports));
         Assert.StartsWith(TinyRun.Images(_folder), fault.Path, StringComparison.Ordinal);
@@ -107,7 +110,8 @@ public sealed class FaultTests : IDisposable
     public void Train_NoiseBecomesNaN_EndsWithTheImagesAndTheWeightsBefore()
     {
         var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
-        var fault = Assert.Throws<TrainingDivergedException>(() => Tiny().WithNoise(new BrokenNoise(from: 3)).WithObserver(recorder).Train());
+        var fault = Assert.Throws<TrainingDivergedException>(() =>
+            Tiny().WithNoise(new BrokenNoise(from: 3)).WithObserver(recorder).Train());
         Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal("loss", fault.Quantity);
         Assert.True(double.IsNaN(fault.Value));
@@ -132,7 +136,8 @@ public sealed class FaultTests : IDisposable
     [InlineData(null)]
     public void Train_GradientsBecomeNaN_TakesNoStep_WhetherTheyAreClippedOrNot(double? clip)
     {
-        var fault = Assert.Throws<TrainingDivergedException>(() => Tiny().WithLoss(new SharpLoss(from: 2)).WithMaxGradientNorm(clip).Train());
+        var fault = Assert.Throws<TrainingDivergedException>(() =>
+            Tiny().WithLoss(new SharpLoss(from: 2)).WithMaxGradientNorm(clip).Train());
         Assert.Equal("norm of the gradients", fault.Quantity);
         Assert.Contains("norm of the gradients became", fault.Message);
         Assert.All(TinyRun.Weights(TinyRun.StepOutput(_folder, 1)), w => Assert.True(float.IsFinite(w)));
@@ -153,9 +158,10 @@ public sealed class FaultTests : IDisposable
     {
         Directory.CreateDirectory(_folder.File("out"));
         File.WriteAllText(TinyRun.Output(_folder), "an older result");
-        Assert.ThrowsAny<Exception>(() => Tiny().WithObserver(Throwing("step 2")).Train());
+        Assert.Equal("TrainableSaver.Path", Assert.Single(Assert.Throws<InvalidOptionsException>(() => Tiny().Train()).Problems).Option);
+        Assert.ThrowsAny<Exception>(() => Tiny().Overwrite().WithObserver(Throwing("step 2")).Train());
         Assert.Equal("an older result", File.ReadAllText(TinyRun.Output(_folder)));
-        Tiny().Train();
+        Tiny().Overwrite().Train();
         Assert.NotEmpty(TinyRun.Weights(TinyRun.Output(_folder)));
     }
 

@@ -19,7 +19,8 @@ public sealed class OtherTextEncoderTests : IDisposable
     {
         using var model = ModelLoader.Load(BertModels.Taiyi(_folder));
         var pipeline = new TextToImagePipeline(model);
-        byte[] Draw(string prompt) => pipeline.Generate(new TextToImageOptions { Prompt = prompt, Width = 64, Height = 64, Steps = 2, Seed = 3 }).Pixels.ToArray();
+        byte[] Draw(string prompt) => pipeline.Generate(
+            new TextToImageOptions { Prompt = prompt, Width = 64, Height = 64, Steps = 2, Seed = 3 }).Pixels.ToArray();
         var cat = Draw("一只红色的猫");
         Assert.Equal(cat, Draw("一只红色的猫"));
         Assert.NotEqual(cat, Draw("小桥流水人家"));
@@ -41,7 +42,8 @@ public sealed class OtherTextEncoderTests : IDisposable
         using var file = Formats.SafetensorsFile.Open(result.Files[0]);
         var names = file.Tensors.Select(tensor => tensor.Name).ToArray();
         Assert.Contains(expected + ".lora_up.weight", names);
-        var ups = names.Where(name => name.StartsWith("lora_te_", StringComparison.Ordinal) && name.EndsWith(".lora_up.weight", StringComparison.Ordinal)).ToArray();
+        var ups = names.Where(name => name.StartsWith("lora_te_", StringComparison.Ordinal)
+            && name.EndsWith(".lora_up.weight", StringComparison.Ordinal)).ToArray();
         Assert.Equal(modules, ups.Length);
         // Gradients went all the way: every up weight, which begins with zeros, has moved.
         using var weights = Tensors.WeightFile.Open(result.Files[0]);
@@ -57,10 +59,10 @@ public sealed class OtherTextEncoderTests : IDisposable
     [Fact]
     public void Train_UnderTheMask_GivesOtherLosses()
     {
-        double[] Losses(bool mask) => [.. Builder("taiyi").WithLoRA(rank: 2, alpha: 2).WithAttentionMask(mask).Train().Losses];
+        double[] Losses(bool mask) => [.. Builder("taiyi").WithLoRA(rank: 2, alpha: 2).WithAttentionMask(mask).Overwrite().Train().Losses];
         var (hidden, open) = (Losses(true), Losses(false));
         Assert.NotEqual(hidden[0], open[0]);
-        Assert.Equal(open, Builder("taiyi").WithLoRA(rank: 2, alpha: 2).Train().Losses.ToArray());
+        Assert.Equal(open, Builder("taiyi").WithLoRA(rank: 2, alpha: 2).Overwrite().Train().Losses.ToArray());
     }
 
     [Theory]
@@ -69,7 +71,7 @@ public sealed class OtherTextEncoderTests : IDisposable
     public void Train_CaptionLongerThanTheLimit_IsWarnedOf(int characters, bool warned)
     {
         var (logger, builder) = (new ListLogger(), Builder("taiyi"));
-        File.WriteAllText(_folder.File("1_猫", "0.txt"), new string('猫', characters));   // each is a token
+        File.WriteAllText(_folder.File("1_猫", "0.caption"), new string('猫', characters));   // each is a token
         builder.WithLoRA(rank: 2, alpha: 2).TrainUNetOnly().WithLogger(logger).Train();
         var entries = logger.Entries.Where(entry => entry.Text.Contains("MaxTokenLength", StringComparison.Ordinal)).ToList();
         Assert.Equal(warned ? 1 : 0, entries.Count);
@@ -79,7 +81,8 @@ public sealed class OtherTextEncoderTests : IDisposable
     [Fact]
     public void Build_MoreTokensThanTheEncoderTakes_IsRefused()
     {
-        var error = Assert.Throws<InvalidOptionsException>(() => Builder("taiyi").WithLoRA(rank: 2, alpha: 2).WithMaxTokenLength(150).Build());
+        var error = Assert.Throws<InvalidOptionsException>(() =>
+            Builder("taiyi").WithLoRA(rank: 2, alpha: 2).WithMaxTokenLength(150).Build());
         var problem = Assert.Single(error.Problems);
         Assert.Equal("TrainingPlan.MaxTokenLength", problem.Option);
         Assert.Contains("98 tokens", error.Message, StringComparison.Ordinal);
@@ -91,7 +94,7 @@ public sealed class OtherTextEncoderTests : IDisposable
         var images = _folder.Folder("1_猫");
         var path = Path.Combine(images, "0.png");
         Imaging.ImageFile.SavePng(path, new Imaging.Canvas(64, 64, Imaging.PixelColor.FromRgb(0xC04040)).Image);
-        File.WriteAllText(Path.ChangeExtension(path, ".txt"), "一只红色的猫");
+        File.WriteAllText(Path.ChangeExtension(path, ".caption"), "一只红色的猫");
         return new TrainerBuilder()
             .WithModel(Model(kind))
             .WithImages(images, resolution: 64)

@@ -1,4 +1,5 @@
 using StableTune.Testing;
+using StableTune.Training;
 
 namespace StableTune.Tests;
 
@@ -23,9 +24,30 @@ public sealed class PrecisionTests : IDisposable
         Assert.DoesNotContain(computed.Warnings, warning => warning.Contains("PrecisionPolicy", StringComparison.Ordinal));
         Assert.Single(stored.Warnings, warning => warning.Contains("PrecisionPolicy.Compute is BFloat16", StringComparison.Ordinal));
         // Products rounded once instead of at every step of them: near each other, and not the same.
-        for (var i = 0; i < computed.Losses.Count; i++) Assert.InRange(stored.Losses[i], computed.Losses[i] - 5e-3, computed.Losses[i] + 5e-3);
+        for (var i = 0; i < computed.Losses.Count; i++) Assert.InRange(
+            stored.Losses[i], computed.Losses[i] - 5e-3, computed.Losses[i] + 5e-3);
         Assert.NotEqual(computed.Losses, stored.Losses);
     }
 
     private TrainingResult Train(string name) => TinyRun.Builder(_folder, name).WithPrecision(PrecisionPolicy.BFloat16).Train();
+
+    [Fact]
+    public void Train_WithTf32_SetsTheProcessForTheRunAlone()
+    {
+        var before = (TorchSharp.torch.backends.cuda.matmul.allow_tf32, TorchSharp.torch.backends.cudnn.allow_tf32);
+        var during = new Tf32Watch();
+        TinyRun.Builder(_folder).WithTf32().WithObserver(during).Train();
+        Assert.Equal((true, true), during.Seen);
+        Assert.Equal(before, (TorchSharp.torch.backends.cuda.matmul.allow_tf32, TorchSharp.torch.backends.cudnn.allow_tf32));
+        TinyRun.Builder(_folder, "plain").WithObserver(during).Train();
+        Assert.Equal(before, during.Seen);
+    }
+
+    private sealed class Tf32Watch : ITrainingObserver
+    {
+        public (bool, bool) Seen { get; private set; }
+
+        public void OnStep(TrainingProgress progress) =>
+            Seen = (TorchSharp.torch.backends.cuda.matmul.allow_tf32, TorchSharp.torch.backends.cudnn.allow_tf32);
+    }
 }

@@ -17,7 +17,8 @@ public sealed class ProgressTests : IDisposable
     {
         var reports = new Reports();
         Tiny().For(TrainingLength.Steps(4)).Train(reports);
-        var stages = reports.All.Select(r => r.Stage()).Aggregate(new List<string>(), (list, stage) => list is [.., var last] && last == stage ? list : [.. list, stage]);
+        var stages = reports.All.Select(r => r.Stage())
+            .Aggregate(new List<string>(), (list, stage) => list is [.., var last] && last == stage ? list : [.. list, stage]);
         Assert.Equal("training", stages[^2]);
         Assert.Equal("saving", stages[^1]);
         Assert.Contains(stages, s => s.StartsWith("loading", StringComparison.Ordinal));
@@ -37,7 +38,8 @@ public sealed class ProgressTests : IDisposable
     public void Train_Warmup_ReportsRatesOfEveryGroupFromZero()
     {
         var reports = new Reports();
-        SmallRun.Builder(_folder, _folder.File("both.safetensors")).WithBatchSize(1).WithLearningRate(1e-3, textEncoder: 5e-4).WithWarmup(Warmup.Steps(2)).Train(reports);
+        SmallRun.Builder(_folder, _folder.File("both.safetensors")).WithBatchSize(1).WithLearningRate(1e-3, textEncoder: 5e-4)
+            .WithWarmup(Warmup.Steps(2)).Train(reports);
         Assert.Equal([0, 5e-4, 1e-3], reports.Steps.Select(r => r.LearningRates["unet"]));
         Assert.Equal([0, 2.5e-4, 5e-4], reports.Steps.Select(r => r.LearningRates["textencoder"]));
         Assert.All(reports.Steps, r => Assert.Equal(2, r.LearningRates.Count));
@@ -49,7 +51,8 @@ public sealed class ProgressTests : IDisposable
         Tiny().For(TrainingLength.Steps(1)).WithWarmup(Warmup.Steps(1)).Train();
         using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder));
         foreach (var up in file.Tensors.Where(t => t.Name.EndsWith("lora_up.weight", StringComparison.Ordinal)))
-            Assert.All(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(up.Name)).ToArray(), w => Assert.Equal(0, w));
+            Assert.All(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(up.Name)).ToArray(), w =>
+                Assert.Equal(0, w));
     }
 
     [Fact]
@@ -78,7 +81,8 @@ public sealed class ProgressTests : IDisposable
     public void Train_Times_ComeFromTheGivenClock()
     {
         var reports = new Reports();
-        // The clock is read when a step begins, when its data is there, and when it ends: each step takes two seconds, of which it waits one.
+        // The clock is read when a step begins, when its data is there, and when it ends: each step takes two seconds, of which it waits
+        // one.
         var result = Tiny().For(TrainingLength.Steps(4)).WithClock(new ManualClock { PerReading = TimeSpan.FromSeconds(1) }).Train(reports);
         Assert.Equal([2, 4, 6, 8], reports.Steps.Select(r => r.Elapsed.TotalSeconds));
         Assert.Equal([6, 4, 2, 0], reports.Steps.Select(r => r.Remaining!.Value.TotalSeconds));

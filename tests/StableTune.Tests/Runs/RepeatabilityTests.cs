@@ -37,7 +37,8 @@ public sealed class RepeatabilityTests : IDisposable
         }
 
         // Before the run starts images are read too, to see whether they can be.
-        var other = Uncached("other", Note).For(TrainingLength.Epochs(1)).WithWorkers(workers, ahead).WithObserver(new Started(threads.Clear)).Train();
+        var other = Uncached("other", Note).For(TrainingLength.Epochs(1)).WithWorkers(workers, ahead)
+            .WithObserver(new Started(threads.Clear)).Train();
         Assert.Equal(usual.Losses, other.Losses);
         Assert.Equal(TinyRun.Weights(usual.Files[0]), TinyRun.Weights(other.Files[0]));
         Assert.NotEmpty(threads);
@@ -67,8 +68,9 @@ public sealed class RepeatabilityTests : IDisposable
     [Fact]
     public async Task TrainAsync_TwoRunsAtOnce_DoNotDisturbEachOther()
     {
-        var (alone, before) = (TinyRun.Builder(_folder, "alone").WithParts(AdapterParts.Both).Train(), TinyRun.HeldTensors);
-        var runs = new[] { "a", "b" }.Select(name => TinyRun.Builder(_folder, name).WithParts(AdapterParts.Both).WithGradientCheckpointing(name == "b").TrainAsync()).ToArray();
+        var (alone, before) = (TinyRun.Builder(_folder, "alone").WithParts(AdapterParts.All).Train(), TinyRun.HeldTensors);
+        var runs = new[] { "a", "b" }.Select(name =>
+            TinyRun.Builder(_folder, name).WithParts(AdapterParts.All).WithGradientCheckpointing(name == "b").TrainAsync()).ToArray();
         var results = await Task.WhenAll(runs);
         Assert.Equal(alone.Losses, results[0].Losses);
         Assert.Equal(TinyRun.Weights(alone.Files[0]), TinyRun.Weights(results[0].Files[0]));
@@ -79,7 +81,7 @@ public sealed class RepeatabilityTests : IDisposable
     private TrainerBuilder Uncached(string name, Func<int, int> milliseconds)
     {
         var options = TinyRun.Builder(_folder).Plan.Dataset.Options with { Codec = new SlowCodec(milliseconds) };
-        return TinyRun.Builder(_folder, name).WithCachedLatents(false).For(TrainingLength.Steps(4))
+        return TinyRun.Bare(_folder, name).WithCachedLatents(false).For(TrainingLength.Steps(4))
             .WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithOptions(options));
     }
 

@@ -1,6 +1,7 @@
 using StableTune.Adapters;
 using StableTune.Imaging;
 using StableTune.Testing;
+using StableTune.Trainables;
 
 namespace StableTune.Tests;
 
@@ -24,7 +25,8 @@ public sealed class SampleTests : IDisposable
         ], result.Samples.Select(Path.GetFileName));
         Assert.All(result.Samples, s => Assert.Equal(Folder, Path.GetDirectoryName(s)));
 
-        Assert.All(result.Samples.Where(s => !s.Contains("sheet", StringComparison.Ordinal)), s => Assert.Equal(new PixelSize(64, 64), ImageFile.Load(s).Size));
+        Assert.All(result.Samples.Where(s => !s.Contains("sheet", StringComparison.Ordinal)), s =>
+            Assert.Equal(new PixelSize(64, 64), ImageFile.Load(s).Size));
         var text = PngText.Read(result.Samples[0])["parameters"];
         Assert.StartsWith("a frog\nNegative prompt: a fly\nSteps: 2, Sampler: ", text, StringComparison.Ordinal);
         Assert.Contains("CFG scale: 7.5, Seed: 5, Size: 64x64", text);
@@ -36,7 +38,8 @@ public sealed class SampleTests : IDisposable
     public void Train_WithoutAName_NamesBeginWithTheMoment()
     {
         var result = Tiny().For(TrainingLength.Steps(1)).WithSamples(Folder, One).Train();
-        Assert.Equal(["000000_00_20260304050607_0.png", "contact-sheet.png", "000001_00_20260304050607_0.png", "contact-sheet.png"], result.Samples.Select(Path.GetFileName));
+        Assert.Equal(["000000_00_20260304050607_0.png", "contact-sheet.png", "000001_00_20260304050607_0.png", "contact-sheet.png"],
+            result.Samples.Select(Path.GetFileName));
     }
 
     [Theory]
@@ -53,9 +56,12 @@ public sealed class SampleTests : IDisposable
     {
         // Both parts are trained and dropouts draw: any shared generator would show.
         var options = new LoRAOptions { Rank = 2, Dropout = 0.2, ModuleDropout = 0.1 };
-        TrainerBuilder Builder(string name) => SmallRun.Builder(_folder, TinyRun.Output(_folder, name)).WithBatchSize(1).WithCachedLatents(false);
-        var plain = new Trainer(Builder("plain").Plan with { Adapters = [options] }).Train();
-        var drawn = new Trainer(Builder("drawn").WithSamples(Two with { EveryNSteps = 1 }).Plan with { Adapters = [options] }).Train();
+        TrainerBuilder Builder(string name) =>
+            SmallRun.Builder(_folder, TinyRun.Output(_folder, name)).WithBatchSize(1).WithCachedLatents(false);
+        var plain = new Trainer(Builder("plain").Plan with { Trainables = [new AdapterTrainableOptions { Adapter = options }] }).Train();
+        var drawn = new Trainer(Builder("drawn")
+            .WithSamples(Two with { EveryNSteps = 1 }).Plan with { Trainables = [new AdapterTrainableOptions { Adapter = options }] })
+            .Train();
         Assert.Equal(plain.Losses, drawn.Losses);
         Assert.Equal(TinyRun.Weights(plain.Files[0]), TinyRun.Weights(drawn.Files[0]));
         Assert.Equal(4 * 3, drawn.Samples.Count);
@@ -66,7 +72,7 @@ public sealed class SampleTests : IDisposable
     {
         var result = Tiny().WithLearningRate(1e-1).For(TrainingLength.Steps(2)).WithSamples(Folder, One).Train();
         Assert.NotEqual(ImageFile.Load(result.Samples[0]).Pixels, ImageFile.Load(result.Samples[2]).Pixels);
-        var again = Tiny().WithLearningRate(1e-1).For(TrainingLength.Steps(2)).WithSamples(_folder.File("again"), One).Train();
+        var again = Tiny().WithLearningRate(1e-1).For(TrainingLength.Steps(2)).WithSamples(_folder.File("again"), One).Overwrite().Train();
         Assert.Equal(ImageFile.Load(result.Samples[2]).Pixels, ImageFile.Load(again.Samples[2]).Pixels);
     }
 
@@ -78,13 +84,16 @@ public sealed class SampleTests : IDisposable
     [InlineData(1, 2, false, new[] { "e000002" })]
     public void Train_SamplesEvery_DrawsWhenDue_EpochsGoingFirst(int? steps, int? epochs, bool ends, string[] expected)
     {
-        var result = Tiny().WithSamples(new SampleOptions { Folder = Folder, Prompts = [One], EveryNSteps = steps, EveryNEpochs = epochs, Before = ends, After = ends }).Train();
+        var result = Tiny().WithSamples(
+            new SampleOptions { Folder = Folder, Prompts = [One], EveryNSteps = steps, EveryNEpochs = epochs, Before = ends,
+            After = ends }).Train();
         Assert.Equal(expected, result.Samples.Select(Path.GetFileName).Where(n => n != "contact-sheet.png").Select(n => n!.Split('_')[0]));
     }
 
     private static TextToImageOptions One => new() { Prompt = "a frog", Width = 64, Height = 64, Steps = 2 };
 
-    private SampleOptions Two => new() { Folder = Folder, Prompts = [One with { NegativePrompt = "a fly", Seed = 5 }, One with { GuidanceScale = 1 }] };
+    private SampleOptions Two => new() { Folder = Folder,
+        Prompts = [One with { NegativePrompt = "a fly", Seed = 5 }, One with { GuidanceScale = 1 }] };
 
     private TrainerBuilder Tiny() => TinyRun.Builder(_folder).WithClock(new ManualClock());
 }

@@ -32,7 +32,8 @@ public sealed class SavingTests : IDisposable
         Assert.Equal(("4", "2", "6"), Told(_folder.File("out", "tiny-000002.safetensors")));
         Assert.Equal(("6", "3", "6"), Told(TinyRun.Output(_folder)));
         Assert.Equal(
-            ["start", "step 1", "step 2", "epoch 1", "save Epoch 2", "step 3", "step 4", "epoch 2", "save Epoch 4", "step 5", "step 6", "epoch 3", "save End 6", "end 6"],
+            ["start", "step 1", "step 2", "epoch 1", "save Epoch 2", "step 3", "step 4", "epoch 2", "save Epoch 4", "step 5", "step 6",
+                "epoch 3", "save End 6", "end 6"],
             recorder.Events);
     }
 
@@ -47,7 +48,7 @@ public sealed class SavingTests : IDisposable
     [Fact]
     public void SaveTo_TwoFilesAndAType_WritesBoth()
     {
-        var result = Tiny().SaveTo(_folder.File("out", "half.safetensors"), ScalarType.Float16).Train();
+        var result = Tiny().SaveTo(_folder.File("out", "half.safetensors"), NumberFormat.Float16).Train();
         Assert.Equal([TinyRun.Output(_folder), _folder.File("out", "half.safetensors")], result.Files);
         using var half = Formats.SafetensorsFile.Open(result.Files[1]);
         Assert.All(half.Tensors, t => Assert.Equal(Formats.TensorDType.F16, t.DType));
@@ -58,7 +59,7 @@ public sealed class SavingTests : IDisposable
     public void WriteMetadata_Off_WritesOnlyWhatReadersNeed()
     {
         var plan = Tiny().Plan;
-        new Trainer(plan with { Savers = [new AdapterSaver(TinyRun.Output(_folder)) { WriteMetadata = false }] }).Train();
+        new Trainer(plan with { Savers = [new TrainableSaver(TinyRun.Output(_folder)) { WriteMetadata = false }] }).Train();
         var metadata = TinyRun.Metadata(TinyRun.Output(_folder));
         Assert.Equal("networks.lora", metadata["ss_network_module"]);
         Assert.Equal("1", metadata["ss_network_dim"]);
@@ -70,7 +71,8 @@ public sealed class SavingTests : IDisposable
     public void Metadata_TellsTheRunsClockSeedAndRates()
     {
         var clock = new ManualClock();
-        Tiny().WithClock(clock).WithSeed(7).WithWarmup(Warmup.Steps(2)).WithLearningRate(1e-3, unet: 2e-3).Train(new Reports(_ => clock.Advance(TimeSpan.FromSeconds(1))));
+        Tiny().WithClock(clock).WithSeed(7).WithWarmup(Warmup.Steps(2)).WithLearningRate(1e-3, unet: 2e-3)
+            .Train(new Reports(_ => clock.Advance(TimeSpan.FromSeconds(1))));
         var metadata = TinyRun.Metadata(TinyRun.Output(_folder));
         var started = double.Parse(metadata["ss_training_started_at"], System.Globalization.CultureInfo.InvariantCulture);
         var finished = double.Parse(metadata["ss_training_finished_at"], System.Globalization.CultureInfo.InvariantCulture);

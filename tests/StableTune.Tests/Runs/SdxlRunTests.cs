@@ -5,6 +5,7 @@ using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Tensors;
 using StableTune.Testing;
+using StableTune.Trainables;
 using StableTune.Training;
 
 namespace StableTune.Tests;
@@ -12,7 +13,8 @@ namespace StableTune.Tests;
 /// <summary>Whole runs on the tiny models of SDXL and SD 2.x.</summary>
 public sealed class SdxlRunTests : IDisposable
 {
-    private static readonly TextToImageOptions s_prompt = new() { Prompt = "a (frog:1.2)", NegativePrompt = "blurry", Width = 64, Height = 64, Steps = 2 };
+    private static readonly TextToImageOptions s_prompt = new() { Prompt = "a (frog:1.2)", NegativePrompt = "blurry", Width = 64,
+        Height = 64, Steps = 2 };
 
     private readonly TemporaryFolder _folder = new();
 
@@ -27,7 +29,9 @@ public sealed class SdxlRunTests : IDisposable
     public void Train_SdxlWithBothEncoders_SavesWhatOtherProgramsRead_AndDrawsSamples()
     {
         var held = TinyRun.HeldTensors;
-        var result = Sdxl().WithParts(AdapterParts.Both).WithSamples(_folder.File("samples"), s_prompt, s_prompt with { CropTopLeft = (0, 64), OriginalSize = new PixelSize(32, 32) }).Train();
+        var result = Sdxl().WithParts(AdapterParts.All)
+            .WithSamples(_folder.File("samples"), s_prompt, s_prompt with { CropTopLeft = (0, 64), OriginalSize = new PixelSize(32, 32) })
+            .Train();
         Assert.Equal(held, TinyRun.HeldTensors);
         Assert.Equal(3, result.Losses.Count(double.IsFinite));
         // Two prompts, before and after, and the contact sheet each time.
@@ -69,7 +73,8 @@ public sealed class SdxlRunTests : IDisposable
         var result = Sdxl().TrainTextEncoderOnly().WithGradientCheckpointing().WithMaxTokenLength(150).Train();
         using var file = WeightFile.Open(result.Files[0]);
         using var scope = NewDisposeScope();
-        bool Moved(string prefix) => file.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && name.EndsWith("lora_up.weight", StringComparison.Ordinal))
+        bool Moved(string prefix) => file.Names.Where(name =>
+            name.StartsWith(prefix, StringComparison.Ordinal) && name.EndsWith("lora_up.weight", StringComparison.Ordinal))
             .Any(name => file.Load(name, ScalarType.Float32).abs().max().ToSingle() > 0);
         Assert.True(Moved("lora_te1_"));
         Assert.True(Moved("lora_te2_"));
@@ -80,11 +85,14 @@ public sealed class SdxlRunTests : IDisposable
     public void Train_SecondEncoderWithARateOfItsOwn_IsAGroupOfItsOwn()
     {
         var listener = new Listener();
-        var result = Sdxl("own").WithParts(AdapterParts.Both).WithLearningRate(1e-3, textEncoder: 1e-4, secondTextEncoder: 1e-5).WithObserver(listener).Train();
-        Assert.Equal([("textencoder 1", 1e-4), ("textencoder 2", 1e-5), ("unet", 1e-3)], listener.Rates.Select(rate => (rate.Key, rate.Value)));
+        var result = Sdxl("own").WithParts(AdapterParts.All).WithLearningRate(1e-3, textEncoder: 1e-4, secondTextEncoder: 1e-5)
+            .WithObserver(listener).Train();
+        Assert.Equal([("textencoder 1", 1e-4), ("textencoder 2", 1e-5), ("unet", 1e-3)],
+            listener.Rates.Select(rate => (rate.Key, rate.Value)));
         Assert.Equal("[0.0001, 1e-05]", TinyRun.Metadata(result.Files[0])["ss_text_encoder_lr"]);
 
-        var (first, second) = (Sdxl("first").WithParts(AdapterParts.Both).WithLearningRate(1e-3, secondTextEncoder: 0), Sdxl("second").WithParts(AdapterParts.Both).WithLearningRate(1e-3, textEncoder: 0, secondTextEncoder: 1e-3));
+        var (first, second) = (Sdxl("first").WithParts(AdapterParts.All).WithLearningRate(1e-3, secondTextEncoder: 0),
+            Sdxl("second").WithParts(AdapterParts.All).WithLearningRate(1e-3, textEncoder: 0, secondTextEncoder: 1e-3));
         Assert.Equal((true, false), Encoders(first.For(TrainingLength.Steps(1)).Train().Files[0]));
         Assert.Equal((false, true), Encoders(second.For(TrainingLength.Steps(1)).Train().Files[0]));
     }
@@ -92,7 +100,8 @@ public sealed class SdxlRunTests : IDisposable
     private static (bool First, bool Second) Encoders(string path)
     {
         using var file = WeightFile.Open(path);
-        return (file.Names.Any(name => name.StartsWith("lora_te1_", StringComparison.Ordinal)), file.Names.Any(name => name.StartsWith("lora_te2_", StringComparison.Ordinal)));
+        return (file.Names.Any(name => name.StartsWith("lora_te1_", StringComparison.Ordinal)),
+            file.Names.Any(name => name.StartsWith("lora_te2_", StringComparison.Ordinal)));
     }
 
     private sealed class Listener : ITrainingObserver
@@ -105,8 +114,9 @@ public sealed class SdxlRunTests : IDisposable
     [Fact]
     public void Train_SdxlInBFloat16_StaysNearFloat32()
     {
-        var full = Sdxl("full").WithParts(AdapterParts.Both).Train();
-        var half = Sdxl("half").WithParts(AdapterParts.Both).WithPrecision(PrecisionPolicy.BFloat16).WithSamples(_folder.File("samples"), s_prompt).Train();
+        var full = Sdxl("full").WithParts(AdapterParts.All).Train();
+        var half = Sdxl("half").WithParts(AdapterParts.All).WithPrecision(PrecisionPolicy.BFloat16)
+            .WithSamples(_folder.File("samples"), s_prompt).Train();
         for (var i = 0; i < 3; i++) Assert.Equal(full.Losses[i], half.Losses[i], 0.02);
         using var file = Formats.SafetensorsFile.Open(half.Files[0]);
         Assert.All(file.Tensors, info => Assert.Equal(Formats.TensorDType.BF16, info.DType));
@@ -115,7 +125,7 @@ public sealed class SdxlRunTests : IDisposable
     [Fact]
     public void FromFile_SdxlFile_ChangesThePicture_WhicheverNamesItHas()
     {
-        var result = Sdxl().WithParts(AdapterParts.Both).WithLearningRate(0.02).Train();
+        var result = Sdxl().WithParts(AdapterParts.All).WithLearningRate(0.02).Train();
         using var model = ModelLoader.Load(Model("tiny-sdxl"));
         var pipeline = new TextToImagePipeline(model);
         var plain = pipeline.Generate(s_prompt);
@@ -135,11 +145,12 @@ public sealed class SdxlRunTests : IDisposable
     private string UnderModulesNames(string path, StableDiffusionModel model)
     {
         using var network = AdapterNetwork.FromFile(path, ModelHosts.Of(model));
-        var names = network.Adapters.ToDictionary(entry => entry.Name, entry => entry.OtherName ?? entry.Name);
+        var names = network.Adapters.ToDictionary(entry => entry.Layer.Name, entry => entry.Layer.OtherName ?? entry.Layer.Name);
         using var file = WeightFile.Open(path);
         using var scope = NewDisposeScope();
         var renamed = file.Names.Select(name => (names[name.Split('.', 2)[0]] + "." + name.Split('.', 2)[1], file.Load(name))).ToList();
-        Assert.Contains(renamed, tensor => tensor.Item1.StartsWith("lora_unet_down_blocks_1_attentions_0_proj_in.", StringComparison.Ordinal));
+        Assert.Contains(renamed, tensor =>
+            tensor.Item1.StartsWith("lora_unet_down_blocks_1_attentions_0_proj_in.", StringComparison.Ordinal));
         StateDictWriter.Save(_folder.File("diffusers-names.safetensors"), renamed, null);
         return _folder.File("diffusers-names.safetensors");
     }
@@ -149,7 +160,9 @@ public sealed class SdxlRunTests : IDisposable
     {
         var logger = new ListLogger();
         var skipped = Sdxl("skipped").WithClipSkip(50).WithLogger(logger).Train();
-        Assert.Contains(logger.Entries, entry => entry.Text.Contains("TrainingPlan.ClipSkip is 50", StringComparison.Ordinal) && entry.Text.Contains("SDXL", StringComparison.Ordinal));
+        Assert.Contains(logger.Entries, entry =>
+            entry.Text.Contains("TrainingPlan.ClipSkip is 50", StringComparison.Ordinal)
+            && entry.Text.Contains("SDXL", StringComparison.Ordinal));
         Assert.Equal(Sdxl("plain").Train().Losses, skipped.Losses);
     }
 
@@ -159,25 +172,29 @@ public sealed class SdxlRunTests : IDisposable
     public void Train_SizesThatTheUNetCannotHalveEvenly_AreWarnedOf(string model, bool warned)
     {
         var logger = new ListLogger();
-        TinyRun.Builder(_folder).WithModel(Model(model)).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithResolution(96, 64)).WithLogger(logger)
+        TinyRun.Bare(_folder).WithModel(Model(model))
+            .WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder)).WithResolution(96, 64)).WithLogger(logger)
             .For(TrainingLength.Steps(1)).Train();
         // 96 is a multiple of 32, but not of 64.
         Assert.Equal(warned, logger.Entries.Any(entry => entry.Text.Contains("multiples of 64", StringComparison.Ordinal)));
-        Assert.Equal(warned ? 1 : 0, logger.Entries.Count(entry => entry.Text.Contains("96x64", StringComparison.Ordinal) && entry.Text.Contains("multiple", StringComparison.Ordinal)));
+        Assert.Equal(warned ? 1 : 0, logger.Entries.Count(entry =>
+            entry.Text.Contains("96x64", StringComparison.Ordinal) && entry.Text.Contains("multiple", StringComparison.Ordinal)));
     }
 
     [Fact]
     public void Train_Sd2V_TrainsTowardsVelocity_AndSaysSo()
     {
         var logger = new ListLogger();
-        var result = TinyRun.Builder(_folder, "sd2").WithModel(Model("tiny-sd21-v")).WithParts(AdapterParts.Both).WithMinSnr(5).WithClipSkip(2).WithLogger(logger)
+        var result = TinyRun.Builder(_folder, "sd2").WithModel(Model("tiny-sd21-v")).WithParts(AdapterParts.All).WithMinSnr(5)
+            .WithClipSkip(2).WithLogger(logger)
             .WithSamples(_folder.File("samples"), s_prompt).Train();
         Assert.Equal(3, result.Steps);
         Assert.Equal(4, result.Samples.Count);
         Assert.Contains(logger.Entries, entry => entry.Text.Contains("TrainingPlan.ClipSkip is 2", StringComparison.Ordinal));
         var metadata = TinyRun.Metadata(result.Files[0]);
         Assert.Equal(("sd_v2_v", "True"), (metadata["ss_base_model_version"], metadata["ss_v2"]));
-        Assert.Equal(("stable-diffusion-v2-768-v/lora", "diffusers", "v"), (metadata["modelspec.architecture"], metadata["modelspec.implementation"], metadata["modelspec.prediction_type"]));
+        Assert.Equal(("stable-diffusion-v2-768-v/lora", "diffusers", "v"),
+            (metadata["modelspec.architecture"], metadata["modelspec.implementation"], metadata["modelspec.prediction_type"]));
         using var file = WeightFile.Open(result.Files[0]);
         Assert.Equal(138 + 192, file.Names.Select(name => name.Split('.')[0]).Distinct().Count());
     }
@@ -203,7 +220,8 @@ public sealed class SdxlRunTests : IDisposable
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"in_channels\": 4", "\"in_channels\": 9", StringComparison.Ordinal));
         manual_seed(1);
         using var unet = new UNet2DConditionModel(UNetOptions.Tiny with { InChannels = 9 });
-        StateDictWriter.Save(Path.Combine(path, "unet", "diffusion_pytorch_model.safetensors"), unet.state_dict().Select(entry => (entry.Key, entry.Value)).ToList(), null);
+        StateDictWriter.Save(Path.Combine(path, "unet", "diffusion_pytorch_model.safetensors"),
+            unet.state_dict().Select(entry => (entry.Key, entry.Value)).ToList(), null);
         return path;
     }
 }

@@ -8,10 +8,12 @@ internal static class TinyRun
 {
     public const int BatchesPerEpoch = 2;
 
-    public static TrainerBuilder Builder(TemporaryFolder folder, string name = "tiny") => new TrainerBuilder()
+    public static TrainerBuilder Builder(TemporaryFolder folder, string name = "tiny") =>
+        Bare(folder, name).WithImages(Images(folder), resolution: 64).WithBatchSize(2);
+
+    /// <summary>The same without images, for a data set of a test's own.</summary>
+    public static TrainerBuilder Bare(TemporaryFolder folder, string name = "tiny") => new TrainerBuilder()
         .WithModel(SmallRun.Model(folder))
-        .WithImages(Images(folder), resolution: 64)
-        .WithBatchSize(2)
         .WithLoRA(rank: 1)
         .TrainUNetOnly()
         .WithLearningRate(1e-3)
@@ -24,7 +26,8 @@ internal static class TinyRun
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");
 
     /// <summary>The file of a step, or of an interrupted run.</summary>
-    public static string StepOutput(TemporaryFolder folder, int step, string name = "tiny") => folder.File("out", $"{name}-step{step:D8}.safetensors");
+    public static string StepOutput(TemporaryFolder folder, int step, string name = "tiny") =>
+        folder.File("out", $"{name}-step{step:D8}.safetensors");
 
     public static string Images(TemporaryFolder folder)
     {
@@ -45,7 +48,8 @@ internal static class TinyRun
     public static float[] Weights(string path)
     {
         using var file = Formats.SafetensorsFile.Open(path);
-        return [.. file.Tensors.SelectMany(t => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(t.Name)).ToArray())];
+        return [.. file.Tensors.SelectMany(t =>
+            System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Span(t.Name)).ToArray())];
     }
 
     public static IReadOnlyDictionary<string, string> Metadata(string path)
@@ -56,5 +60,6 @@ internal static class TinyRun
 
     /// <summary>The names of the files in the output folder, sorted; temporary files would be among them.</summary>
     public static string[] Written(TemporaryFolder folder) =>
-        Directory.Exists(folder.File("out")) ? [.. Directory.GetFiles(folder.File("out")).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)] : [];
+        Directory.Exists(folder.File("out"))
+            ? [.. Directory.GetFiles(folder.File("out")).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)] : [];
 }

@@ -60,7 +60,8 @@ public sealed class LayerParityTests : IDisposable
     {
         Tensor[] inputs =
         [
-            randn([3, 4, 8, 7], float64), randn([1, 4, 8, 7], float64), randn([4, 8, 7], float64), randn([2, 8, 7, 4], float64).permute(0, 3, 1, 2),
+            randn([3, 4, 8, 7], float64), randn([1, 4, 8, 7], float64), randn([4, 8, 7], float64),
+                randn([2, 8, 7, 4], float64).permute(0, 3, 1, 2),
         ];
         foreach (var input in inputs)
             AssertSame(

@@ -83,6 +83,14 @@ public sealed class NativeBackendTests : IDisposable
     }
 
     [Fact]
+    public async Task Prepare_OnAnIntelProcessor_AsksForRepeatableProductsUnlessToldOtherwise()
+    {
+        if (!Libraries.IsLinux || !Processor.IsIntel) return;
+        await Asks("repeatable", new() { ["MKL_CBWR"] = null }, "AUTO");
+        await Asks("repeatable", new() { ["MKL_CBWR"] = "COMPATIBLE" }, "COMPATIBLE");
+    }
+
+    [Fact]
     public async Task Load_WithoutABackend_NamesThePackage()
     {
         CopyProgram(_ => false);

@@ -28,6 +28,7 @@ internal static class Program
         "threads kept" => WithOneThread(),
         "spinning" => NativeVariable("GOMP_SPINCOUNT"),
         "huge pages" => NativeVariable("THP_MEM_ALLOC_ENABLE"),
+        "repeatable" => NativeVariable("MKL_CBWR"),
         _ => throw new ArgumentException(question),
     };
 

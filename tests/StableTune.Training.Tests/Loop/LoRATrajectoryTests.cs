@@ -4,14 +4,17 @@ using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Formats;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Tensors;
 using StableTune.Testing;
+using StableTune.Trainables;
 
 namespace StableTune.Training.Tests;
 
-/// <summary>sd-scripts' LoRA training, number by number: tests/fixtures/training/lora_fp32, lora_bf16 and lora_v_min_snr (SD 2.x, v prediction).</summary>
+/// <summary>sd-scripts' LoRA training, number by number: tests/fixtures/training/lora_fp32, lora_bf16 and lora_v_min_snr (SD 2.x, v
+/// prediction).</summary>
 public sealed class LoRATrajectoryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -33,7 +36,8 @@ public sealed class LoRATrajectoryTests : IDisposable
             var norm = run.Update();
             Assert.True(Math.Abs(loss - expected.GetProperty("loss").GetDouble()) <= 5e-6, $"step {step}: loss {loss:G9}");
             var expectedNorm = expected.GetProperty("grad_norm_before_clip").GetDouble();
-            Assert.True(Math.Abs(norm - expectedNorm) <= 1e-5 * expectedNorm, $"step {step}: gradient norm {norm:G9} instead of {expectedNorm:G9}");
+            Assert.True(Math.Abs(norm - expectedNorm) <= 1e-5 * expectedNorm,
+                $"step {step}: gradient norm {norm:G9} instead of {expectedNorm:G9}");
             if (step == 0 && name == "lora_fp32") run.AssertAfterFirstStep();
         }
 
@@ -47,11 +51,13 @@ public sealed class LoRATrajectoryTests : IDisposable
         run.Network.LoadWeights(Fixtures.Path("training", "lora_v_min_snr", "lora_final_fp32.safetensors")).ThrowIfIncomplete();
         using var expected = SafetensorsFile.Open(Fixtures.Path("training", "lora_v_min_snr", "lora_saved_fp16.safetensors"));
         var path = _folder.File("lora.safetensors");
-        run.Network.Save(path, expected.Metadata.Where(entry => !entry.Key.StartsWith("sshs_", StringComparison.Ordinal)).ToDictionary(), ScalarType.Float16);
+        run.Network.Save(path, expected.Metadata.Where(entry => !entry.Key.StartsWith("sshs_", StringComparison.Ordinal)).ToDictionary(),
+            ScalarType.Float16);
         using var actual = SafetensorsFile.Open(path);
         Assert.Equal(expected.Tensors.Select(info => info.Name), actual.Tensors.Select(info => info.Name));
         foreach (var info in expected.Tensors) Assert.True(expected.Span(info.Name).SequenceEqual(actual.Span(info.Name)), info.Name);
-        Assert.Equal(expected.Metadata.OrderBy(e => e.Key, StringComparer.Ordinal), actual.Metadata.Where(e => e.Key != "modelspec.hash_sha256"));
+        Assert.Equal(expected.Metadata.OrderBy(e => e.Key, StringComparer.Ordinal),
+            actual.Metadata.Where(e => e.Key != "modelspec.hash_sha256"));
     }
 
     [Fact]
@@ -114,7 +120,7 @@ public sealed class LoRATrajectoryTests : IDisposable
         private readonly string _name;
         private readonly Golden _batches, _initial;
         private readonly StableDiffusionModel _model;
-        private readonly AdapterTarget _target;
+        private readonly AdapterTrainable _target;
         private readonly IOptimizer _optimizer;
         private readonly TrainingRandom _random = new(new NamedSeeds(0));
         private readonly TrainingStep _step;
@@ -134,21 +140,26 @@ public sealed class LoRATrajectoryTests : IDisposable
             _initial = Golden.Open("training", initial, "lora_down_initial.safetensors");
             // A golden file keeps what was read: read all now, so that the count of live tensors is the run's own.
             foreach (var recorded in _batches.Names) _ = _batches[recorded];
-            _model = ModelLoader.Load(isSd2 ? FixtureModels.TinySd21V(folder) : FixtureModels.TinySd15(folder), new ModelLoadOptions { WeightType = precision.Weights });
+            _model = ModelLoader.Load(isSd2 ? FixtureModels.TinySd21V(folder) : FixtureModels.TinySd15(folder),
+                new ModelLoadOptions { WeightType = precision.Weights });
             _model.UNet.SetRequiresGrad(false);
             _model.TextEncoder.SetRequiresGrad(false);
             _model.UNet.GradientCheckpointing = _model.TextEncoder.GradientCheckpointing = checkpointing;
-            _target = new AdapterTarget(new LoRAOptions { Rank = 4, Alpha = 2 }, 1e-3);
-            _target.Attach(_model, _random.Initialization);
+            _target = (AdapterTrainable)new AdapterTrainableOptions { Adapter = new LoRAOptions { Rank = 4, Alpha = 2 } }.Create(
+                new TrainingPlan { LearningRate = 1e-3 });
+            _target.Attach(Setup.Of(_model, _random));
             Assert.Empty(_target.Network.LoadWeights(Fixtures.Path("training", initial, "lora_down_initial.safetensors")).Mismatched);
             _prompts = new ClipPromptEncoder(_model.Tokenizer, (ClipTextModel)_model.TextEncoder);
-            Assert.Equal(_reference.GetProperty("param_groups").EnumerateArray().Select(g => g.GetString()), _target.Groups.Select(g => g.Name));
+            Assert.Equal(_reference.GetProperty("param_groups").EnumerateArray().Select(g => g.GetString()),
+                _target.Groups.Select(g => g.Name));
             _rates = [_reference.GetProperty("lr_text_encoder").GetDouble(), _reference.GetProperty("lr_unet").GetDouble()];
             _optimizer = new AdamWOptions().Create(_target.Groups);
             _step = new TrainingStep(new TrainingStepParts
             {
-                Latents = this, Context = this, Noise = this, Timesteps = this, UNet = _model.UNet, Schedule = NoiseSchedule.From(_model.Scheduler),
-                Prediction = PredictionType.Parse(_model.Scheduler.PredictionType), Loss = Loss(_reference), Targets = [_target], Random = _random,
+                Latents = this, Context = this, Noise = this, Timesteps = this, Network = _model.UNet,
+                Schedule = NoiseSchedule.From(_model.Scheduler),
+                Prediction = PredictionType.Of(_model.Scheduler.Prediction), Loss = Loss(_reference), Trainables = [_target],
+                Random = _random,
             });
         }
 
@@ -178,7 +189,7 @@ public sealed class LoRATrajectoryTests : IDisposable
         public double Update()
         {
             var norm = GradientNorm.Clip(Parameters.Select(p => p.Value), _reference.GetProperty("max_grad_norm").GetDouble());
-            _optimizer.Step(_rates);
+            _optimizer.Step(new StepInfo(_rates, _now));
             foreach (var parameter in Parameters) parameter.Value.grad = null;
             return norm;
         }
@@ -233,7 +244,8 @@ public sealed class LoRATrajectoryTests : IDisposable
         }
 
         private static DiffusionLoss Loss(JsonElement reference) =>
-            reference.TryGetProperty("args", out var arguments) && arguments.TryGetProperty("min_snr_gamma", out var gamma) && gamma.ValueKind == JsonValueKind.Number
+            reference.TryGetProperty("args", out var arguments) && arguments.TryGetProperty("min_snr_gamma", out var gamma)
+                && gamma.ValueKind == JsonValueKind.Number
                 ? new DiffusionLoss { Weightings = [new MinSnrWeighting { Gamma = gamma.GetDouble() }] }
                 : new DiffusionLoss();
 

@@ -3,6 +3,7 @@ using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Imaging;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Tensors;
@@ -58,17 +59,19 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
             using var batch = Batch();
             var loss = step.Run(batch, 1);
             var norm = GradientNorm.Clip(parameters.Select(p => p.Value), json.RootElement.GetProperty("max_grad_norm").GetDouble());
-            optimizer.Step([rate]);
+            optimizer.Step(new StepInfo([rate], 0));
             foreach (var parameter in parameters) parameter.Value.grad = null;
             Assert.True(Math.Abs(loss - expected.GetProperty("loss").GetDouble()) <= 5e-6, $"step {index}: loss {loss:G9}");
             var expectedNorm = expected.GetProperty("grad_norm_before_clip").GetDouble();
-            Assert.True(Math.Abs(norm - expectedNorm) <= 1e-5 * expectedNorm, $"step {index}: gradient norm {norm:G9} instead of {expectedNorm:G9}");
+            Assert.True(Math.Abs(norm - expectedNorm) <= 1e-5 * expectedNorm,
+                $"step {index}: gradient norm {norm:G9} instead of {expectedNorm:G9}");
         }
 
         var values = parameters.ToDictionary(p => p.Name, p => p.Value);
         var deltas = _recorded.Names.Where(name => name.StartsWith("delta.unet.", StringComparison.Ordinal)).ToArray();
         Assert.Equal(8, deltas.Length);
-        foreach (var name in deltas) _recorded.AssertClose(name, values[name["delta.unet.".Length..]].detach() - initial[name["delta.unet.".Length..]], 1e-6);
+        foreach (var name in deltas)
+            _recorded.AssertClose(name, values[name["delta.unet.".Length..]].detach() - initial[name["delta.unet.".Length..]], 1e-6);
     }
 
     [Fact]
@@ -119,7 +122,8 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
 
     private TrainingStep Step(IContextStage? context = null) => new(new TrainingStepParts
     {
-        Latents = this, Context = context ?? this, Noise = this, Timesteps = this, UNet = _model.UNet, Schedule = NoiseSchedule.From(_model.Scheduler),
+        Latents = this, Context = context ?? this, Noise = this, Timesteps = this, Network = _model.UNet,
+        Schedule = NoiseSchedule.From(_model.Scheduler),
         Prediction = PredictionType.Epsilon, Loss = new DiffusionLoss(), Random = _random,
     });
 
@@ -150,6 +154,7 @@ public sealed class SdxlTrajectoryTests : IDisposable, ILatentStage, IContextSta
 
     private sealed class NoPooled(SdxlPromptEncoder prompts, Golden recorded) : IContextStage
     {
-        public TextConditions Context(Batch batch) => prompts.EncodeIds(recorded["step0.input_ids1"], recorded["step0.input_ids2"]) with { Pooled = null };
+        public TextConditions Context(Batch batch) =>
+            prompts.EncodeIds(recorded["step0.input_ids1"], recorded["step0.input_ids2"]) with { Pooled = null };
     }
 }

@@ -2,10 +2,12 @@ using StableTune.Adapters;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Tensors;
 using StableTune.Testing;
+using StableTune.Trainables;
 
 namespace StableTune.Training.Tests;
 
@@ -15,13 +17,15 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     private readonly TemporaryFolder _folder = new();
     private readonly StableDiffusionModel _model;
     private readonly TrainingRandom _random = new(new NamedSeeds(0));
-    private readonly AdapterTarget _target = new(new LoRAOptions { Rank = 2, Alpha = 2, Parts = AdapterParts.UNet }, 1e-3);
+    private readonly ITrainable _target = LoRA.Create(new TrainingPlan { LearningRate = 1e-3 });
+    private static readonly AdapterTrainableOptions LoRA = new() { Adapter = new LoRAOptions { Rank = 2, Alpha = 2,
+        Parts = AdapterParts.UNet } };
     private int _encoded;
 
     public TrainingStepTests()
     {
         _model = ModelLoader.Load(FixtureModels.TinySd15(_folder), new ModelLoadOptions { Parts = ModelParts.UNet });
-        _target.Attach(_model, _random.Initialization);
+        _target.Attach(Setup.Of(_model, _random));
     }
 
     public void Dispose()
@@ -49,7 +53,7 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         var (first, second) = (new Doubles(), new Doubles());
         using var batch = new Batch([""]);
         var plain = new TrainingStep(Parts()).Run(batch, 1);
-        var changed = new TrainingStep(Parts() with { Conditions = [first, second], Goals = [first, second] }).Run(batch, 1);
+        var changed = new TrainingStep(Parts() with { Conditions = [first, second], Targets = [first, second] }).Run(batch, 1);
         Assert.Equal((1.0, 2.0), (first.Context / second.Context * 2, second.Goal / first.Goal));
         Assert.NotEqual(plain, changed);
     }
@@ -59,7 +63,7 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     {
         using var batch = new Batch([""]);
         // The adapter begins as nothing; adding its zeros rounds sums in another order, which is 1e-14 when squared.
-        Assert.InRange(new TrainingStep(Parts() with { Goals = [new Untrained()] }).Run(batch, 1), 0, 1e-12);
+        Assert.InRange(new TrainingStep(Parts() with { Targets = [new Untrained()] }).Run(batch, 1), 0, 1e-12);
     }
 
     [Fact]
@@ -67,7 +71,8 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     {
         var target = new Recorder();
         using var batch = new Batch([""]);
-        Assert.Throws<TimeZoneNotFoundException>(() => new TrainingStep(Parts() with { Targets = [target], Goals = [new Untrained(), new Failing()] }).Run(batch, 1));
+        Assert.Throws<TimeZoneNotFoundException>(() =>
+            new TrainingStep(Parts() with { Trainables = [target], Targets = [new Untrained(), new Failing()] }).Run(batch, 1));
         Assert.Equal([0, 1], target.Multipliers);
     }
 
@@ -75,14 +80,15 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     public void PredictUntrained_WhereTheStepWasNotToldWhatIsTrained_SaysSo()
     {
         using var batch = new Batch([""]);
-        var fault = Assert.Throws<InvalidOperationException>(() => new TrainingStep(Parts() with { Targets = [], Goals = [new Untrained()] }).Run(batch, 1));
-        Assert.Contains("TrainingStepParts.Targets", fault.Message, StringComparison.Ordinal);
+        var fault = Assert.Throws<InvalidOperationException>(() =>
+            new TrainingStep(Parts() with { Trainables = [], Targets = [new Untrained()] }).Run(batch, 1));
+        Assert.Contains("TrainingStepParts.Trainables", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Run_AndMeasure_LeaveAsManyLiveTensorsAsTheyFound()
     {
-        var step = new TrainingStep(Parts() with { Conditions = [new Doubles()], Goals = [new Untrained(), new Doubles()] });
+        var step = new TrainingStep(Parts() with { Conditions = [new Doubles()], Targets = [new Untrained(), new Doubles()] });
         using var batch = new Batch([""]);
         void Work()
         {
@@ -99,8 +105,9 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
 
     private TrainingStepParts Parts() => new()
     {
-        Latents = this, Context = this, Noise = this, Timesteps = new At(500), UNet = _model.UNet, Schedule = NoiseSchedule.From(_model.Scheduler),
-        Prediction = PredictionType.Epsilon, Loss = new DiffusionLoss(), Targets = [_target], Random = _random,
+        Latents = this, Context = this, Noise = this, Timesteps = new At(500), Network = _model.UNet,
+        Schedule = NoiseSchedule.From(_model.Scheduler),
+        Prediction = PredictionType.Epsilon, Loss = new DiffusionLoss(), Trainables = [_target], Random = _random,
     };
 
     public Tensor Latents(Batch batch)
@@ -122,7 +129,7 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         public Tensor Draw(int count, Generator generator) => full([count], timestep, dtype: ScalarType.Int64);
     }
 
-    private sealed class Doubles : IConditionStage, IGoalStage
+    private sealed class Doubles : IConditionStage, ITargetStage
     {
         public double Context { get; private set; }
 
@@ -141,17 +148,17 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         }
     }
 
-    private sealed class Untrained : IGoalStage
+    private sealed class Untrained : ITargetStage
     {
         public Tensor Change(Tensor goal, StepPass pass) => pass.PredictUntrained();
     }
 
-    private sealed class Failing : IGoalStage
+    private sealed class Failing : ITargetStage
     {
         public Tensor Change(Tensor goal, StepPass pass) => throw new TimeZoneNotFoundException();
     }
 
-    private sealed class Recorder : ITrainingTarget
+    private sealed class Recorder : ITrainable
     {
         public List<double> Multipliers { get; } = [];
 
@@ -159,7 +166,13 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
 
         public IReadOnlyList<ParameterGroup> Groups => [];
 
-        public void Attach(StableDiffusionModel model, Generator random) { }
+        public void Attach(TrainingSetup setup) { }
+
+        public IReadOnlyList<string> Save(SaveRequest request) => [];
+
+        public void Save(StateWriter writer) { }
+
+        public void Load(StateReader reader) { }
 
         public void SetMultiplier(double multiplier) => Multipliers.Add(multiplier);
 

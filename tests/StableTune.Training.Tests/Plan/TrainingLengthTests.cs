@@ -22,7 +22,8 @@ public sealed class TrainingLengthTests
     [Fact]
     public void Plan_OfEveryRecordedRun_HasTheReferencesStepsAndEpochs()
     {
-        var rows = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "epochs.json"))).RootElement.GetProperty("training_steps").GetProperty("rows").EnumerateArray().ToList();
+        var rows = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("data", "epochs.json"))).RootElement.GetProperty("training_steps")
+            .GetProperty("rows").EnumerateArray().ToList();
         var own = rows.Where(row => row.GetProperty("num_processes").GetInt32() == 1).ToList();
         Assert.Equal((7, 6), (rows.Count, own.Count));
         Assert.All(own, row =>
@@ -36,13 +37,15 @@ public sealed class TrainingLengthTests
                     ? TrainingLength.Steps(Number("max_train_steps_argument")) : TrainingLength.Epochs(Number("max_train_epochs")),
             };
             var steps = plan.StepsPerEpoch(dataset);
-            Assert.Equal((Number("num_update_steps_per_epoch"), Number("max_train_steps"), Number("num_train_epochs")), (steps, plan.Length.TotalSteps(steps), plan.Length.TotalEpochs(steps)));
+            Assert.Equal((Number("num_update_steps_per_epoch"), Number("max_train_steps"), Number("num_train_epochs")),
+                (steps, plan.Length.TotalSteps(steps), plan.Length.TotalEpochs(steps)));
         });
     }
 
     private sealed class Squares(int count) : IDatasetSource
     {
-        public IEnumerable<DatasetItem> Items() => Enumerable.Range(0, count).Select(i => new DatasetItem($"{i}.png", new PixelSize(64, 64), "x"));
+        public IEnumerable<DatasetItem> Items() =>
+            Enumerable.Range(0, count).Select(i => new DatasetItem($"{i}.png", new PixelSize(64, 64), "x"));
     }
 
     [Fact]

@@ -71,11 +71,13 @@ public sealed class TrainingChartTests
     [Fact]
     public async Task ToPng_OnSeveralThreads_GivesTheSame()
     {
-        var pictures = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Chart(30, step => 1.0 / step, ("unet", 1e-4)).ToPng())));
+        var pictures = await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => Task.Run(() => Chart(30, step => 1.0 / step, ("unet", 1e-4)).ToPng())));
         Assert.All(pictures, picture => Assert.Equal(pictures[0], picture));
     }
 
-    private static SKBitmap Draw(int steps, Func<int, double> loss, params (string Name, double Rate)[] rates) => SKBitmap.Decode(Chart(steps, loss, rates).ToPng());
+    private static SKBitmap Draw(int steps, Func<int, double> loss, params (string Name, double Rate)[] rates) =>
+        SKBitmap.Decode(Chart(steps, loss, rates).ToPng());
 
     private static TrainingChart Chart(int steps, Func<int, double> loss, params (string Name, double Rate)[] rates)
     {
@@ -84,7 +86,8 @@ public sealed class TrainingChartTests
         {
             chart.Add(new TrainingProgress
             {
-                Phase = TrainingPhase.Training, Step = step, TotalSteps = steps, Loss = loss(step), LearningRates = rates.ToDictionary(rate => rate.Name, rate => rate.Rate),
+                Phase = TrainingPhase.Training, Step = step, TotalSteps = steps, Loss = loss(step),
+                LearningRates = rates.ToDictionary(rate => rate.Name, rate => rate.Rate),
             });
         }
 
@@ -92,8 +95,10 @@ public sealed class TrainingChartTests
     }
 
     private static List<(int X, int Y)> Places(SKBitmap picture, SKColor color) =>
-        [.. from y in Enumerable.Range(0, picture.Height) from x in Enumerable.Range(0, picture.Width) where picture.GetPixel(x, y) == color select (x, y)];
+        [.. from y in Enumerable.Range(0, picture.Height) from x in Enumerable.Range(0, picture.Width) where picture.GetPixel(
+            x, y) == color select (x, y)];
 
     private static int Ink(SKBitmap picture, SKRectI area) =>
-        (from y in Enumerable.Range(area.Top, area.Height) from x in Enumerable.Range(area.Left, area.Width) where picture.GetPixel(x, y).Red < 140 select 1).Count();
+        (from y in Enumerable.Range(area.Top, area.Height) from x in Enumerable.Range(area.Left, area.Width) where picture.GetPixel(
+            x, y).Red < 140 select 1).Count();
 }

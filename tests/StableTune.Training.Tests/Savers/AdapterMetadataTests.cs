@@ -16,15 +16,18 @@ public sealed class AdapterMetadataTests
     }
 
     // What the captions of the reference's folders come to: "sks cat, sitting, White Background", " sks cat,running" and the like.
-    private static readonly OrderedDictionary<string, int> s_two = new() { ["sks cat"] = 2, ["sitting"] = 1, ["white background"] = 1, ["running"] = 1 };
-    private static readonly OrderedDictionary<string, int> s_three = new() { ["sks cat"] = 3, ["sitting"] = 2, ["white background"] = 1, ["running"] = 1 };
+    private static readonly OrderedDictionary<string,
+        int> s_two = new() { ["sks cat"] = 2, ["sitting"] = 1, ["white background"] = 1, ["running"] = 1 };
+    private static readonly OrderedDictionary<string,
+        int> s_three = new() { ["sks cat"] = 3, ["sitting"] = 2, ["white background"] = 1, ["running"] = 1 };
 
-    private static OrderedDictionary<string, IReadOnlyDictionary<string, int>> Tags(params (string Folder, OrderedDictionary<string, int> Counts)[] folders) =>
+    private static OrderedDictionary<string, IReadOnlyDictionary<string,
+        int>> Tags(params (string Folder, OrderedDictionary<string, int> Counts)[] folders) =>
         new(folders.Select(folder => KeyValuePair.Create(folder.Folder, (IReadOnlyDictionary<string, int>)folder.Counts)));
 
     private static AdapterMetadata Directories() => new()
     {
-        Network = new NetworkFacts("networks.lora", 8, 4)
+        Network = new AdapterDescription("networks.lora", 8, 4)
         {
             Arguments = new OrderedDictionary<string, object?> { ["conv_dim"] = "4", ["conv_alpha"] = "1", ["dropout"] = null },
             ScaleWeightNorms = 1,
@@ -32,11 +35,13 @@ public sealed class AdapterMetadataTests
         Model = new ModelFacts("sd_v1")
         {
             Name = "model.safetensors", OldHash = "7daca209", Sha256 = "7d471e4af16db5a30ce10aebbc29f5178b2edbad6c7dc2e8ff8ee6e4848a726f",
-            VaeName = "vae.pt", VaeOldHash = "29918e89", VaeSha256 = "5d89db9cc1e9d3d997fb49bba5c6b96a43dad1c294424ca04c0f1ce0ecb3f694", ClipSkip = 2,
+            VaeName = "vae.pt", VaeOldHash = "29918e89", VaeSha256 = "5d89db9cc1e9d3d997fb49bba5c6b96a43dad1c294424ca04c0f1ce0ecb3f694",
+            ClipSkip = 2,
         },
         Run = new RunFacts
         {
-            SessionId = 1234567890, StartedAt = 1700000000.5, FinishedAt = 1700000100.25, OutputName = "example", TrainImages = 11, RegularizationImages = 2,
+            SessionId = 1234567890, StartedAt = 1700000000.5, FinishedAt = 1700000100.25, OutputName = "example", TrainImages = 11,
+            RegularizationImages = 2,
             BatchesPerEpoch = 22, Epochs = 5, Epoch = 10, Steps = 100, MaxTrainSteps = 100, Seed = 42, Comment = "a comment",
         },
         Rates = new RateFacts
@@ -52,7 +57,8 @@ public sealed class AdapterMetadataTests
             RegularizationFolders = new Dictionary<string, FolderFacts> { ["1_cat"] = new(1, 2) },
             TagFrequency = Tags(("1_dog", s_two), ("3_sks cat", s_three), ("1_cat", s_two)),
         },
-        Specification = new ModelSpecification { Title = "example", Date = new DateTime(2023, 11, 14, 22, 13, 20, DateTimeKind.Utc), ImplementationVersion = "StableTune/0", EncoderLayer = 2 },
+        Specification = new ModelSpecification { Title = "example", Date = new DateTime(2023, 11, 14, 22, 13, 20, DateTimeKind.Utc),
+            ImplementationVersion = "StableTune/0", EncoderLayer = 2 },
     };
 
     [Fact]
@@ -62,7 +68,8 @@ public sealed class AdapterMetadataTests
         // What names the program is not the same.
         expected.Remove("ss_sd_scripts_commit_hash");
         expected["modelspec.implementation_version"] = "StableTune/0";
-        Assert.Equal(expected.OrderBy(e => e.Key, StringComparer.Ordinal), Directories().Build().OrderBy(e => e.Key, StringComparer.Ordinal));
+        Assert.Equal(expected.OrderBy(e => e.Key, StringComparer.Ordinal),
+            Directories().Build().OrderBy(e => e.Key, StringComparer.Ordinal));
     }
 
     [Fact]
@@ -70,8 +77,11 @@ public sealed class AdapterMetadataTests
     {
         var expected = Expected("all_defaults", "metadata");
         var actual = new AdapterMetadata { Network = new LoRAOptions().Describe(), Model = new ModelFacts("sd_v1") }.Build();
-        var ofTheRun = new HashSet<string>(["ss_network_dim", "ss_network_alpha", "ss_learning_rate"]);        // 4, 1.0, and what was chosen: said, where the reference says "None" and "1"
-        foreach (var (key, value) in expected.Where(e => e.Value is "None" or "False" or "True" or "0.0" or "1.0" or "l2" or "snr" or "no" or "constant" or "null" or "(512, 512)" && !ofTheRun.Contains(e.Key)))
+        // 4, 1.0, and what was chosen: said, where the reference says "None" and "1"
+        var ofTheRun = new HashSet<string>(["ss_network_dim", "ss_network_alpha", "ss_learning_rate"]);
+        foreach (var (key, value) in expected.Where(e =>
+            e.Value is "None" or "False" or "True" or "0.0" or "1.0" or "l2" or "snr" or "no" or "constant" or "null" or "(512, 512)"
+            && !ofTheRun.Contains(e.Key)))
             if (key is not "ss_seed") Assert.Equal((key, value), (key, actual.GetValueOrDefault(key)));
         Assert.Equal("4", actual["ss_network_dim"]);
         Assert.Equal("1.0", actual["ss_network_alpha"]);
@@ -82,14 +92,16 @@ public sealed class AdapterMetadataTests
     public void Build_SeveralDataSets_GivesTheReferencesEntries()
     {
         var sizes = new DataFacts { EnableBucket = true, MinBucketResolution = 256, MaxBucketResolution = 1024 };
-        var cats = new DatasetFacts(sizes with { BatchSize = 2, TagFrequency = Tags(("3_sks cat", s_three), ("1_cat", s_two)), Buckets = [new(512, 512, 18)] },
+        var cats = new DatasetFacts(sizes with { BatchSize = 2, TagFrequency = Tags(("3_sks cat", s_three), ("1_cat", s_two)),
+            Buckets = [new(512, 512, 18)] },
         [
             new("3_sks cat", new(3, 3)) { ShuffleCaption = true, KeepTokens = 1, ClassTokens = "sks cat" },
             new("1_cat", new(1, 2)) { IsRegularization = true },
         ]) { TrainImages = 9, RegularizationImages = 2 };
         var dogs = new DatasetFacts(sizes with
         {
-            Resolution = (640, 448), TagFrequency = Tags(("1_dog", s_two)), Buckets = [new(704, 384, 2)], MeanAspectRatioError = 0.16666666666666652,
+            Resolution = (640, 448), TagFrequency = Tags(("1_dog", s_two)), Buckets = [new(704, 384, 2)],
+            MeanAspectRatioError = 0.16666666666666652,
         }, [new("1_dog", new(1, 2))]) { TrainImages = 2 };
         var data = new DataFacts
         {
@@ -105,14 +117,16 @@ public sealed class AdapterMetadataTests
     [Fact]
     public void Minimum_IsWhatNoMetadataLeaves()
     {
-        Assert.Equal(Expected("directories", "minimum_metadata").OrderBy(e => e.Key), (Directories() with { Specification = null }).Minimum().OrderBy(e => e.Key));
+        Assert.Equal(Expected("directories", "minimum_metadata").OrderBy(e => e.Key),
+            (Directories() with { Specification = null }).Minimum().OrderBy(e => e.Key));
     }
 
     [Fact]
     public void Build_WithoutDataNames_KeepsFoldersAndCaptionsPrivate()
     {
         var all = (Directories() with { IncludeDataNames = false }).Build();
-        Assert.DoesNotContain(all, entry => entry.Value.Contains("sks cat") || entry.Value.Contains("1_dog") || entry.Value.Contains("1_cat"));
+        Assert.DoesNotContain(all, entry =>
+            entry.Value.Contains("sks cat") || entry.Value.Contains("1_dog") || entry.Value.Contains("1_cat"));
         Assert.Contains("ss_bucket_info", all.Keys);
     }
 
@@ -125,18 +139,24 @@ public sealed class AdapterMetadataTests
         using var json = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("networks", "modelspec.json")));
         var entry = json.RootElement.GetProperty("modelspec").EnumerateArray().Single(e => e.GetProperty("case").GetString() == name);
         var args = entry.GetProperty("args");
-        var version = args.GetProperty("sdxl").GetBoolean() ? "sdxl_base_v1-0" : !args.GetProperty("v2").GetBoolean() ? "sd_v1" : args.GetProperty("v_parameterization").GetBoolean() ? "sd_v2_v" : "sd_v2";
+        var version = args.GetProperty("sdxl").GetBoolean() ? "sdxl_base_v1-0" : !args.GetProperty("v2").GetBoolean() ? "sd_v1"
+            : args.GetProperty("v_parameterization").GetBoolean() ? "sd_v2_v" : "sd_v2";
         var all = name == "sd1_all";
         var specification = new ModelSpecification
         {
-            Title = all ? "T" : "LoRA@1700000000.25", Date = new DateTime(2023, 11, 14, 22, 13, 20, DateTimeKind.Utc), PredictsV = args.GetProperty("v_parameterization").GetBoolean(),
+            Title = all ? "T" : "LoRA@1700000000.25", Date = new DateTime(2023, 11, 14, 22, 13, 20, DateTimeKind.Utc),
+            PredictsV = args.GetProperty("v_parameterization").GetBoolean(),
             ImplementationVersion = "sd-scripts/48d368fa557731ad0488c07304dfeba8c07910eb",
-            Resolution = all ? (640, 448) : null, Author = all ? "A" : null, Description = all ? "D" : null, License = all ? "L" : null, Tags = all ? "x,y" : null,
+            Resolution = all ? (640, 448) : null, Author = all ? "A" : null, Description = all ? "D" : null, License = all ? "L" : null,
+            Tags = all ? "x,y" : null,
             MergedFrom = all ? "a, b" : null, TimestepRange = all ? (100, 900) : null, EncoderLayer = all ? 2 : null,
         };
-        var actual = new AdapterMetadata { Network = new LoRAOptions().Describe(), Model = new ModelFacts(version), Specification = specification }.Build();
-        Assert.Equal(entry.GetProperty("value").EnumerateObject().Select(p => (p.Name, p.Value.GetString()!)).OrderBy(p => p.Name, StringComparer.Ordinal),
-            actual.Where(e => e.Key.StartsWith("modelspec.", StringComparison.Ordinal)).Select(e => (e.Key, e.Value)).OrderBy(p => p.Key, StringComparer.Ordinal));
+        var actual = new AdapterMetadata { Network = new LoRAOptions().Describe(), Model = new ModelFacts(version),
+            Specification = specification }.Build();
+        Assert.Equal(entry.GetProperty("value").EnumerateObject().Select(p => (p.Name, p.Value.GetString()!))
+            .OrderBy(p => p.Name, StringComparer.Ordinal),
+            actual.Where(e => e.Key.StartsWith("modelspec.", StringComparison.Ordinal)).Select(e => (e.Key, e.Value))
+                .OrderBy(p => p.Key, StringComparer.Ordinal));
     }
 
     [Fact]

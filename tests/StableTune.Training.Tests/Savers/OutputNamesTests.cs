@@ -14,8 +14,10 @@ public sealed class OutputNamesTests
     public void For_ABareName_StaysWhereItIs_AndOnlyTheLastDotCounts()
     {
         Assert.Equal("frog-000012.safetensors", OutputNames.For("frog.safetensors", Moment(SaveReason.Epoch)));
-        Assert.Equal(Path.Combine("a.b", "frog.v1-000012.safetensors"), OutputNames.For(Path.Combine("a.b", "frog.v1.safetensors"), Moment(SaveReason.Epoch)));
+        Assert.Equal(Path.Combine("a.b", "frog.v1-000012.safetensors"),
+            OutputNames.For(Path.Combine("a.b", "frog.v1.safetensors"), Moment(SaveReason.Epoch)));
     }
 
-    private static SaveMoment Moment(SaveReason reason) => new() { Reason = reason, Step = 340, Epoch = 12, Targets = [], Plan = new TrainingPlan(), Run = null! };
+    private static SaveMoment Moment(SaveReason reason) =>
+        new() { Reason = reason, Step = 340, Epoch = 12, Trainables = [], Plan = new TrainingPlan(), Run = null! };
 }

@@ -22,7 +22,8 @@ public sealed class ScheduleTests
             for (var group = 0; group < BaseRates.Length; group++)
             {
                 var expected = rates[group].GetDouble();
-                Assert.True(Math.Abs(BaseRates[group] * schedule.Factor(step) - expected) <= 1e-12 + 1e-6 * expected, $"{name}, step {step}: {BaseRates[group] * schedule.Factor(step)} instead of {expected}");
+                Assert.True(Math.Abs(BaseRates[group] * schedule.Factor(step) - expected) <= 1e-12 + 1e-6 * expected,
+                    $"{name}, step {step}: {BaseRates[group] * schedule.Factor(step)} instead of {expected}");
             }
     }
 
@@ -33,19 +34,22 @@ public sealed class ScheduleTests
     public void Validate_WarmupOutOfRange_NamesTheOption(int steps, double ratio)
     {
         var warmup = ratio == 0 ? Warmup.Steps(steps) : Warmup.Ratio(ratio);
-        Assert.Equal("ConstantWithWarmupScheduleOptions.Warmup", Assert.Single(new ConstantWithWarmupScheduleOptions { Warmup = warmup }.Validate()).Option);
+        Assert.Equal("ConstantWithWarmupScheduleOptions.Warmup",
+            Assert.Single(new ConstantWithWarmupScheduleOptions { Warmup = warmup }.Validate()).Option);
     }
 
     private static IEnumerable<JsonElement> Cases() =>
         JsonDocument.Parse(File.ReadAllText(Fixtures.Path("optim", "lr_schedules.json"))).RootElement.GetProperty("cases").EnumerateArray()
             .Where(c => c.TryGetProperty("lr", out var rates) && rates.GetArrayLength() > 0)
             .Where(c => c.GetProperty("arguments").GetProperty("lr_scheduler").GetString() is "constant_with_warmup"
-                || (c.GetProperty("arguments").GetProperty("lr_scheduler").GetString() is "constant" && !c.GetProperty("arguments").TryGetProperty("lr_warmup_steps", out _)));
+                || (c.GetProperty("arguments").GetProperty("lr_scheduler").GetString() is "constant"
+                    && !c.GetProperty("arguments").TryGetProperty("lr_warmup_steps", out _)));
 
     private static LrScheduleOptions Options(JsonElement arguments)
     {
         if (arguments.GetProperty("lr_scheduler").GetString() == "constant") return new ConstantScheduleOptions();
         var warmup = arguments.GetProperty("lr_warmup_steps");
-        return new ConstantWithWarmupScheduleOptions { Warmup = warmup.TryGetInt32(out var steps) ? Warmup.Steps(steps) : Warmup.Ratio(warmup.GetDouble()) };
+        return new ConstantWithWarmupScheduleOptions { Warmup = warmup.TryGetInt32(out var steps) ? Warmup.Steps(steps)
+            : Warmup.Ratio(warmup.GetDouble()) };
     }
 }

@@ -31,7 +31,8 @@ public sealed class BertEmbeddings : nn.Module<Tensor, Tensor>
         return LayerNorm.call(sum).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[L] in BERT; [B, L] in RoBERTa, which counts the tokens that are no padding, from the one behind the padding's own position.</summary>
+    /// <summary>[L] in BERT; [B, L] in RoBERTa, which counts the tokens that are no padding, from the one behind the padding's own
+    /// position.</summary>
     private Tensor Positions(Tensor inputIds)
     {
         if (!_options.PositionsFollowPadding) return arange(inputIds.shape[1], dtype: ScalarType.Int64, device: inputIds.device);
@@ -60,7 +61,8 @@ public sealed class BertSelfAttention : nn.Module<Tensor, Tensor?, Tensor>
     public override Tensor forward(Tensor hiddenStates, Tensor? bias)
     {
         using var scope = NewDisposeScope();
-        return MaskedTextModel.Attend(query.call(hiddenStates), key.call(hiddenStates), value.call(hiddenStates), bias, _heads).MoveToOuterDisposeScope();
+        return MaskedTextModel.Attend(query.call(hiddenStates), key.call(hiddenStates), value.call(hiddenStates), bias, _heads)
+            .MoveToOuterDisposeScope();
     }
 }
 

@@ -1,9 +1,12 @@
 namespace StableTune.Models;
 
-/// <summary>A BERT or RoBERTa text encoder, with the parameter names of <c>transformers</c>' <c>BertModel</c>, <c>RobertaModel</c> and <c>XLMRobertaModel</c>.</summary>
+/// <summary>A BERT or RoBERTa text encoder, with the parameter names of <c>transformers</c>' <c>BertModel</c>, <c>RobertaModel</c> and
+/// <c>XLMRobertaModel</c>.</summary>
 /// <remarks>
-/// Devlin et al. 2018, arXiv:1810.04805; Liu et al. 2019, arXiv:1907.11692. The text encoder of Chinese Stable Diffusion models such as Taiyi. Its pooler,
-/// which Stable Diffusion does not use, is left out. Dropout is off: text encoders are trained without, as CLIP's are. It computes in the type of its weights.
+/// Devlin et al. 2018, arXiv:1810.04805; Liu et al. 2019, arXiv:1907.11692. The text encoder of Chinese Stable Diffusion models such as
+/// Taiyi. Its pooler,
+/// which Stable Diffusion does not use, is left out. Dropout is off: text encoders are trained without, as CLIP's are. It computes in the
+/// type of its weights.
 /// </remarks>
 public sealed class BertTextModel : MaskedTextModel
 {

@@ -20,7 +20,8 @@ public sealed record BertTextOptions : OptionsBase
     /// <summary>Attention heads (<c>num_attention_heads</c>).</summary>
     public int Heads { get; init; } = 12;
 
-    /// <summary>Rows of the position embedding (<c>max_position_embeddings</c>). BERT's longest sequence; RoBERTa's is <see cref="PadTokenId"/> + 1 shorter.</summary>
+    /// <summary>Rows of the position embedding (<c>max_position_embeddings</c>). BERT's longest sequence; RoBERTa's is
+    /// <see cref="PadTokenId"/> + 1 shorter.</summary>
     public int PositionRows { get; init; } = 512;
 
     /// <summary>Rows of the token type embedding (<c>type_vocab_size</c>). A caption is one text, so only the first row is used.</summary>
@@ -36,12 +37,14 @@ public sealed record BertTextOptions : OptionsBase
     public int PadTokenId { get; init; }
 
     /// <summary>
-    /// Whether positions are counted as RoBERTa does: padding has the position <see cref="PadTokenId"/>, the other tokens those that follow, in their order.
+    /// Whether positions are counted as RoBERTa does: padding has the position <see cref="PadTokenId"/>, the other tokens those that
+    /// follow, in their order.
     /// BERT counts places from 0.
     /// </summary>
     public bool PositionsFollowPadding { get; init; }
 
-    /// <summary>Whether padding is hidden from attention (<c>use_attention_mask</c>). False unless the configuration says so, as in diffusers.</summary>
+    /// <summary>Whether padding is hidden from attention (<c>use_attention_mask</c>). False unless the configuration says so, as in
+    /// diffusers.</summary>
     public bool UseAttentionMask { get; init; }
 
     /// <summary>The longest sequence.</summary>
@@ -53,7 +56,8 @@ public sealed record BertTextOptions : OptionsBase
     /// <summary>RoBERTa base.</summary>
     public static BertTextOptions Roberta { get; } = new()
     {
-        VocabularySize = 50_265, PositionRows = 514, TypeVocabularySize = 1, LayerNormEps = 1e-5, PadTokenId = 1, PositionsFollowPadding = true,
+        VocabularySize = 50_265, PositionRows = 514, TypeVocabularySize = 1, LayerNormEps = 1e-5, PadTokenId = 1,
+        PositionsFollowPadding = true,
     };
 
     /// <summary>BERT's topology, small enough for tests: 48 wide, 3 layers, 100 positions.</summary>
@@ -65,14 +69,18 @@ public sealed record BertTextOptions : OptionsBase
     {
         if (VocabularySize < 1) yield return Problem(VocabularySize, "there must be at least one token", "BERT has 30522");
         if (HiddenSize < 1) yield return Problem(HiddenSize, "the width must be positive", "768 in published models");
-        if (IntermediateSize < 1) yield return Problem(IntermediateSize, "the width must be positive", "four times HiddenSize is customary");
+        if (IntermediateSize < 1)
+            yield return Problem(IntermediateSize, "the width must be positive", "four times HiddenSize is customary");
         if (Layers < 1) yield return Problem(Layers, "there must be at least one layer", "12 in published models");
-        if (Heads < 1 || HiddenSize % Heads != 0) yield return Problem(Heads, $"the heads must divide the width {HiddenSize}", "12 for a width of 768");
-        if (TypeVocabularySize < 1) yield return Problem(TypeVocabularySize, "there must be at least one token type", "2 in BERT, 1 in RoBERTa");
+        if (Heads < 1 || HiddenSize % Heads != 0)
+            yield return Problem(Heads, $"the heads must divide the width {HiddenSize}", "12 for a width of 768");
+        if (TypeVocabularySize < 1)
+            yield return Problem(TypeVocabularySize, "there must be at least one token type", "2 in BERT, 1 in RoBERTa");
         if (!(LayerNormEps > 0)) yield return Problem(LayerNormEps, "the epsilon must be positive", "1e-12 in BERT, 1e-5 in RoBERTa");
         if (PadTokenId < 0 || PadTokenId >= VocabularySize) yield return Problem(
             PadTokenId, $"the padding token must be one of the {VocabularySize} tokens", "0 in BERT, 1 in RoBERTa");
-        else if (MaxPositions < 3) yield return Problem(PositionRows, "start, end and a token between them need 3 places", "512 in BERT, 514 in RoBERTa");
+        else if (MaxPositions < 3)
+            yield return Problem(PositionRows, "start, end and a token between them need 3 places", "512 in BERT, 514 in RoBERTa");
         if (!TextActivation.Names.Contains(Activation))
             yield return Problem(Activation, "the activation is not known", "use one of: " + string.Join(", ", TextActivation.Names));
     }

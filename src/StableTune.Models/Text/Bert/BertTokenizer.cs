@@ -2,8 +2,10 @@ namespace StableTune.Models;
 
 /// <summary>BERT's tokenizer: text to WordPiece ids between <c>[CLS]</c> and <c>[SEP]</c>, padded with <c>[PAD]</c>.</summary>
 /// <remarks>
-/// Devlin et al. 2018, arXiv:1810.04805. The tokenizer of Chinese Stable Diffusion models such as Taiyi, and of CompVis' LDM. Each Chinese character is a
-/// word, so captions need no blanks between them. Special tokens are cut out of texts as they stand, in upper case. Threads may share one tokenizer.
+/// Devlin et al. 2018, arXiv:1810.04805. The tokenizer of Chinese Stable Diffusion models such as Taiyi, and of CompVis' LDM. Each
+/// Chinese character is a
+/// word, so captions need no blanks between them. Special tokens are cut out of texts as they stand, in upper case. Threads may share one
+/// tokenizer.
 /// </remarks>
 public sealed class BertTokenizer : SequenceTokenizer
 {
@@ -16,7 +18,8 @@ public sealed class BertTokenizer : SequenceTokenizer
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="ArgumentException">The vocabulary lacks a special token.</exception>
     public BertTokenizer(
-        IReadOnlyDictionary<string, int> vocabulary, BertTokenizerOptions? options = null, IReadOnlyDictionary<string, int>? addedTokens = null)
+        IReadOnlyDictionary<string, int> vocabulary, BertTokenizerOptions? options = null, IReadOnlyDictionary<string,
+            int>? addedTokens = null)
         : base(SequenceTokens.LargestOf(vocabulary) + 1, Special(vocabulary, options ??= new BertTokenizerOptions(), addedTokens))
     {
         (Vocabulary, Options) = (vocabulary, options);
@@ -31,7 +34,8 @@ public sealed class BertTokenizer : SequenceTokenizer
 
     /// <summary>Reads a model's tokenizer folder.</summary>
     /// <param name="folder">
-    /// Holds <c>vocab.txt</c>, or a <c>tokenizer.json</c> of kind WordPiece; <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and
+    /// Holds <c>vocab.txt</c>, or a <c>tokenizer.json</c> of kind WordPiece; <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c>
+    /// and
     /// <c>added_tokens.json</c> are read when present.
     /// </param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
@@ -55,6 +59,7 @@ public sealed class BertTokenizer : SequenceTokenizer
         IReadOnlyDictionary<string, int> vocabulary, BertTokenizerOptions options, IReadOnlyDictionary<string, int>? addedTokens)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        return SequenceTokens.Of(vocabulary, options.RequiredTokens, (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
+        return SequenceTokens.Of(vocabulary, options.RequiredTokens,
+            (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
     }
 }

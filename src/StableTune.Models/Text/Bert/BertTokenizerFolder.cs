@@ -6,7 +6,8 @@ namespace StableTune.Models;
 /// <summary>Reads the tokenizer folder of a model with a BERT tokenizer.</summary>
 internal static class BertTokenizerFolder
 {
-    private const string Remedy = "Take the tokenizer folder of the model; a BERT tokenizer has a vocab.txt, or a tokenizer.json of kind WordPiece.";
+    private const string Remedy = "Take the tokenizer folder of the model; a BERT tokenizer has a vocab.txt, or a tokenizer.json of kind "
+        + "WordPiece.";
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -42,7 +43,8 @@ internal static class BertTokenizerFolder
             LowerCase = files.Flag("do_lower_case") ?? files.FastFlag("normalizer", "lowercase") ?? defaults.LowerCase,
             StripAccents = files.Flag("strip_accents") ?? files.FastFlag("normalizer", "strip_accents"),
             SplitChineseCharacters =
-                files.Flag("tokenize_chinese_chars") ?? files.FastFlag("normalizer", "handle_chinese_chars") ?? defaults.SplitChineseCharacters,
+                files.Flag("tokenize_chinese_chars") ?? files.FastFlag("normalizer", "handle_chinese_chars")
+                    ?? defaults.SplitChineseCharacters,
             MaxWordLength = ReadMaxWordLength(files) ?? defaults.MaxWordLength,
             ContinuationPrefix = ReadPrefix(files) ?? defaults.ContinuationPrefix,
             StartToken = files.Token("cls_token") ?? defaults.StartToken,
@@ -70,7 +72,8 @@ internal static class BertTokenizerFolder
     }
 
     /// <summary>
-    /// One token a line, its number from 0 being its id. As in the reference an empty line keeps its number, and of equal tokens the last one's id counts.
+    /// One token a line, its number from 0 being its id. As in the reference an empty line keeps its number, and of equal tokens the last
+    /// one's id counts.
     /// </summary>
     private static Dictionary<string, int> ReadLines(string path)
     {

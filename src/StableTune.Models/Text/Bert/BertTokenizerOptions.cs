@@ -32,7 +32,8 @@ public sealed record BertTokenizerOptions : OptionsBase
     /// <summary>Stands for words that the vocabulary has no pieces for.</summary>
     public string UnknownToken { get; init; } = "[UNK]";
 
-    /// <summary>Stands for hidden words; no text encoder needs it, but texts may hold it. Missing in the vocabulary, it is no special word.</summary>
+    /// <summary>Stands for hidden words; no text encoder needs it, but texts may hold it. Missing in the vocabulary, it is no special
+    /// word.</summary>
     public string MaskToken { get; init; } = "[MASK]";
 
     /// <summary>Start, end, padding and unknown: the tokens that a vocabulary must have.</summary>

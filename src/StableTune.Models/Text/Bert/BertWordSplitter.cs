@@ -3,7 +3,8 @@ using System.Text;
 
 namespace StableTune.Models;
 
-/// <summary>BERT's plain form of texts, and their words: runs without white space, punctuation marks and Chinese characters on their own.</summary>
+/// <summary>BERT's plain form of texts, and their words: runs without white space, punctuation marks and Chinese characters on their
+/// own.</summary>
 /// <remarks>
 /// Devlin et al. 2018, arXiv:1810.04805, and the BasicTokenizer published with it. Where accents are kept the text is brought to form C, as
 /// <c>transformers</c>' own <c>BertTokenizer</c> does and its tokenizers-backed one does not. Lower case is taken letter by letter.
@@ -17,7 +18,8 @@ internal static class BertWordSplitter
         (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
     ];
 
-    /// <summary>The text as words are looked up in it: without control characters, ideographs between blanks, perhaps in lower case and without accents.</summary>
+    /// <summary>The text as words are looked up in it: without control characters, ideographs between blanks, perhaps in lower case and
+    /// without accents.</summary>
     public static string Normalize(string text, BertTokenizerOptions options)
     {
         var plain = new StringBuilder(text.Length + 16);
@@ -69,14 +71,16 @@ internal static class BertWordSplitter
 
     /// <summary>Categories C* (control, format, private, surrogate, unassigned), but not tab and line ends.</summary>
     internal static bool IsControl(Rune rune) => rune.Value is not ('\t' or '\n' or '\r') && Rune.GetUnicodeCategory(rune) is
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
+        or UnicodeCategory.OtherNotAssigned;
 
     /// <summary>Categories P*, and all of ASCII that is neither letter, digit, blank nor control, such as "$" and "`".</summary>
     internal static bool IsPunctuation(Rune rune)
     {
         if (rune.IsAscii) return rune.Value is >= 33 and <= 47 or >= 58 and <= 64 or >= 91 and <= 96 or >= 123 and <= 126;
         return Rune.GetUnicodeCategory(rune) is
-            UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation or UnicodeCategory.ClosePunctuation
+            UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation
+            or UnicodeCategory.ClosePunctuation
             or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation;
     }
 

@@ -4,7 +4,8 @@ namespace StableTune.Models;
 
 /// <summary>The text encoder of CompVis' latent diffusion model, with the parameter names of diffusers' <c>LDMBertModel</c>.</summary>
 /// <remarks>
-/// Rombach et al. 2021, arXiv:2112.10752: a transformer over BERT's tokens that was trained together with the UNet. Norms come before attention and
+/// Rombach et al. 2021, arXiv:2112.10752: a transformer over BERT's tokens that was trained together with the UNet. Norms come before
+/// attention and
 /// feed-forward, and one after the last layer. It computes in the type of its weights.
 /// </remarks>
 public sealed class LdmBertModel : MaskedTextModel
@@ -61,7 +62,8 @@ public sealed class LdmBertEncoder : nn.Module
     {
         embed_tokens = new Embedding(options.VocabularySize, options.HiddenSize, paddingIndex: options.PadTokenId);
         embed_positions = new Embedding(options.MaxPositions, options.HiddenSize);
-        layers = new ModuleList<LdmBertEncoderLayer>([.. Enumerable.Range(0, options.Layers).Select(_ => new LdmBertEncoderLayer(options))]);
+        layers = new ModuleList<LdmBertEncoderLayer>(
+            [.. Enumerable.Range(0, options.Layers).Select(_ => new LdmBertEncoderLayer(options))]);
         layer_norm = new LayerNorm(options.HiddenSize, eps: LdmBertEncoderLayer.NormEps);
         RegisterComponents();
     }
@@ -84,7 +86,8 @@ public sealed class LdmBertEncoder : nn.Module
     }
 }
 
-/// <summary>Self-attention of an LDMBert layer. Heads together may be narrower than the hidden states; only the output has a bias.</summary>
+/// <summary>Self-attention of an LDMBert layer. Heads together may be narrower than the hidden states; only the output has a
+/// bias.</summary>
 public sealed class LdmBertAttention : nn.Module<Tensor, Tensor?, Tensor>
 {
     private readonly Linear k_proj, v_proj, q_proj, out_proj;   // in the reference's order

@@ -32,7 +32,8 @@ public sealed record LdmBertOptions : OptionsBase
     /// <summary>The token that fills rows (<c>pad_token_id</c>). Its embedding gets no gradient.</summary>
     public int PadTokenId { get; init; }
 
-    /// <summary>Whether padding is hidden from attention (<c>use_attention_mask</c>). False unless the configuration says so; the LDM was trained without.</summary>
+    /// <summary>Whether padding is hidden from attention (<c>use_attention_mask</c>). False unless the configuration says so; the LDM was
+    /// trained without.</summary>
     public bool UseAttentionMask { get; init; }
 
     /// <summary>LDMBert's topology, small enough for tests: 48 wide, 2 layers, 3 heads of 8.</summary>
@@ -44,11 +45,13 @@ public sealed record LdmBertOptions : OptionsBase
     {
         if (VocabularySize < 1) yield return Problem(VocabularySize, "there must be at least one token", "LDMBert has 30522");
         if (HiddenSize < 1) yield return Problem(HiddenSize, "the width must be positive", "1280 in the published model");
-        if (IntermediateSize < 1) yield return Problem(IntermediateSize, "the width must be positive", "four times HiddenSize is customary");
+        if (IntermediateSize < 1)
+            yield return Problem(IntermediateSize, "the width must be positive", "four times HiddenSize is customary");
         if (Layers < 1) yield return Problem(Layers, "there must be at least one layer", "32 in the published model");
         if (Heads < 1) yield return Problem(Heads, "there must be at least one head", "8 in the published model");
         if (HeadSize < 1) yield return Problem(HeadSize, "the width must be positive", "64 in the published model");
-        if (MaxPositions < 3) yield return Problem(MaxPositions, "start, end and a token between them need 3 places", "77 in the published model");
+        if (MaxPositions < 3)
+            yield return Problem(MaxPositions, "start, end and a token between them need 3 places", "77 in the published model");
         if (PadTokenId < 0 || PadTokenId >= VocabularySize) yield return Problem(
             PadTokenId, $"the padding token must be one of the {VocabularySize} tokens", "0 in the published model");
         if (!TextActivation.Names.Contains(Activation))

@@ -1,6 +1,7 @@
 namespace StableTune.Models;
 
-/// <summary>A text encoder that looks in both directions, and from which padding can be hidden. CLIP's looks back only, and needs no mask.</summary>
+/// <summary>A text encoder that looks in both directions, and from which padding can be hidden. CLIP's looks back only, and needs no
+/// mask.</summary>
 public abstract class MaskedTextModel : TextModel
 {
     /// <summary>Names the module.</summary>
@@ -17,7 +18,8 @@ public abstract class MaskedTextModel : TextModel
     public override bool GradientCheckpointing { get; set; }
 
     /// <summary>
-    /// Whether padding is hidden from attention where no mask is given: then the mask is 1 where an id is not <see cref="PadTokenId"/>. What the model's
+    /// Whether padding is hidden from attention where no mask is given: then the mask is 1 where an id is not <see cref="PadTokenId"/>.
+    /// What the model's
     /// configuration says, mostly false; padding then is text to the encoder.
     /// </summary>
     public bool UseAttentionMask { get; set; }
@@ -39,22 +41,25 @@ public abstract class MaskedTextModel : TextModel
 
     /// <summary>A hidden state under a mask of the caller's; the layers above it are not run.</summary>
     /// <param name="inputIds">[B, L], int64.</param>
-    /// <param name="attentionMask">[B, L], of any type: 0 or false for places that no place looks at; null for none. <see cref="UseAttentionMask"/> is not looked at.</param>
+    /// <param name="attentionMask">[B, L], of any type: 0 or false for places that no place looks at; null for none.
+    /// <see cref="UseAttentionMask"/> is not looked at.</param>
     /// <param name="clipSkip">1 for the last layer, 2 for the last but one, and so on to <see cref="TextModel.Layers"/>.</param>
     /// <param name="finalNorm">Whether the norm after the last layer follows, where the encoder has one.</param>
     /// <returns>[B, L, C]. Masked places have states too, which mean nothing.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is not within 1 and <see cref="TextModel.Layers"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is not within 1 and
+    /// <see cref="TextModel.Layers"/>.</exception>
     /// <exception cref="ArgumentException">Ids or mask have another shape.</exception>
     public Tensor HiddenState(Tensor inputIds, Tensor? attentionMask, int clipSkip = 1, bool finalNorm = true)
     {
         CheckShape(inputIds);
         if (attentionMask is not null && !attentionMask.shape.SequenceEqual(inputIds.shape))
             throw new ArgumentException(
-                $"The mask has the shape [{string.Join(", ", attentionMask.shape)}], the token ids [{string.Join(", ", inputIds.shape)}].", nameof(attentionMask));
+                $"The mask has the shape [{string.Join(", ", attentionMask.shape)}], the token ids [{string.Join(", ", inputIds.shape)}].",
+                    nameof(attentionMask));
         ArgumentOutOfRangeException.ThrowIfLessThan(clipSkip, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(clipSkip, Layers);
         using var scope = NewDisposeScope();
-        var bias = attentionMask is null ? null : Bias(attentionMask, TokenEmbedding.weight.dtype);
+        var bias = attentionMask is null ? null : Bias(attentionMask, ComputeType ?? TokenEmbedding.weight.dtype);
         return Run(inputIds, bias, Layers + 1 - clipSkip, finalNorm).MoveToOuterDisposeScope();
     }
 
@@ -68,12 +73,12 @@ public abstract class MaskedTextModel : TextModel
 
     /// <summary>Runs layers one after the other, each under activation checkpointing where that is on and gradients are.</summary>
     /// <returns>[B, L, C], in the caller's scope.</returns>
-    private protected static Tensor RunLayers<T>(IReadOnlyList<T> layers, int count, Tensor embedded, Tensor? bias, bool checkpointing)
+    private protected Tensor RunLayers<T>(IReadOnlyList<T> layers, int count, Tensor embedded, Tensor? bias, bool checkpointing)
         where T : nn.Module<Tensor, Tensor?, Tensor>
     {
         using var scope = NewDisposeScope();
         var checkpointed = checkpointing && is_grad_enabled();
-        var current = embedded.alias();
+        var current = embedded.As(ComputeType ?? embedded.dtype).alias();
         for (var i = 0; i < count; i++)
         {
             var layer = layers[i];
@@ -109,6 +114,7 @@ public abstract class MaskedTextModel : TextModel
     {
         if (inputIds.dim() != 2 || inputIds.shape[1] < 1 || inputIds.shape[1] > MaxPositions)
             throw new ArgumentException(
-                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to {MaxPositions}.", nameof(inputIds));
+                $"The token ids have the shape [{string.Join(", ", inputIds.shape)}]; the encoder takes [B, L] with L up to "
+                    + $"{MaxPositions}.", nameof(inputIds));
     }
 }

@@ -1,8 +1,10 @@
 namespace StableTune.Models;
 
-/// <summary>RoBERTa's tokenizer: text to byte-level byte-pair ids between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>, padded with <c>&lt;pad&gt;</c>.</summary>
+/// <summary>RoBERTa's tokenizer: text to byte-level byte-pair ids between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>, padded with
+/// <c>&lt;pad&gt;</c>.</summary>
 /// <remarks>
-/// Liu et al. 2019, arXiv:1907.11692, with GPT-2's pattern and bytes (Radford et al. 2019). Case and white space count. Threads may share one tokenizer.
+/// Liu et al. 2019, arXiv:1907.11692, with GPT-2's pattern and bytes (Radford et al. 2019). Case and white space count. Threads may share
+/// one tokenizer.
 /// </remarks>
 public sealed class RobertaTokenizer : SequenceTokenizer
 {
@@ -14,7 +16,8 @@ public sealed class RobertaTokenizer : SequenceTokenizer
     /// <param name="options">How texts are read; null for the defaults.</param>
     /// <param name="addedTokens">Further whole words with ids of their own, as textual inversion adds; the longest match wins.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
-    /// <exception cref="ArgumentException">The vocabulary lacks a special token or a token that a merge needs, or has an id twice.</exception>
+    /// <exception cref="ArgumentException">The vocabulary lacks a special token or a token that a merge needs, or has an id
+    /// twice.</exception>
     public RobertaTokenizer(
         IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<string> merges, RobertaTokenizerOptions? options = null,
         IReadOnlyDictionary<string, int>? addedTokens = null)
@@ -38,7 +41,8 @@ public sealed class RobertaTokenizer : SequenceTokenizer
 
     /// <summary>Reads a model's tokenizer folder.</summary>
     /// <param name="folder">
-    /// Holds <c>vocab.json</c> and <c>merges.txt</c>, or a <c>tokenizer.json</c> of kind BPE; <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and
+    /// Holds <c>vocab.json</c> and <c>merges.txt</c>, or a <c>tokenizer.json</c> of kind BPE; <c>tokenizer_config.json</c>,
+    /// <c>special_tokens_map.json</c> and
     /// <c>added_tokens.json</c> are read when present.
     /// </param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
@@ -87,7 +91,8 @@ public sealed class RobertaTokenizer : SequenceTokenizer
         IReadOnlyDictionary<string, int> vocabulary, RobertaTokenizerOptions options, IReadOnlyDictionary<string, int>? addedTokens)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        var tokens = SequenceTokens.Of(vocabulary, options.RequiredTokens, (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
+        var tokens = SequenceTokens.Of(
+            vocabulary, options.RequiredTokens, (options.StartToken, options.EndToken, options.PadToken, options.MaskToken), addedTokens);
         return vocabulary.TryGetValue(options.MaskToken, out var mask) ? tokens with { LeftStripped = [mask] } : tokens;
     }
 }

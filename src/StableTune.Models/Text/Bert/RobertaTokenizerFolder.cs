@@ -5,7 +5,8 @@ namespace StableTune.Models;
 /// <summary>Reads the tokenizer folder of a model with a RoBERTa tokenizer.</summary>
 internal static class RobertaTokenizerFolder
 {
-    private const string Remedy = "Take the tokenizer folder of the model; a RoBERTa tokenizer has vocab.json and merges.txt, or a tokenizer.json of kind BPE.";
+    private const string Remedy = "Take the tokenizer folder of the model; a RoBERTa tokenizer has vocab.json and merges.txt, or a "
+        + "tokenizer.json of kind BPE.";
 
     /// <summary>The tokenizer that the folder describes.</summary>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
@@ -36,7 +37,8 @@ internal static class RobertaTokenizerFolder
         var defaults = new RobertaTokenizerOptions();
         return new RobertaTokenizerOptions
         {
-            AddPrefixSpace = files.Flag("add_prefix_space") ?? files.FastFlag("pre_tokenizer", "add_prefix_space") ?? defaults.AddPrefixSpace,
+            AddPrefixSpace = files.Flag("add_prefix_space") ?? files.FastFlag("pre_tokenizer", "add_prefix_space")
+                ?? defaults.AddPrefixSpace,
             StartToken = files.Token("cls_token") ?? files.Token("bos_token") ?? defaults.StartToken,
             EndToken = files.Token("sep_token") ?? files.Token("eos_token") ?? defaults.EndToken,
             PadToken = files.Token("pad_token") ?? defaults.PadToken,

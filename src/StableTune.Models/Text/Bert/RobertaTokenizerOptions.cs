@@ -5,7 +5,8 @@ namespace StableTune.Models;
 /// <summary>How a RoBERTa tokenizer reads texts: <c>tokenizer_config.json</c> as a record.</summary>
 public sealed record RobertaTokenizerOptions : OptionsBase
 {
-    /// <summary>Whether the first word is read as if a blank stood before it, as words inside a text are (<c>add_prefix_space</c>).</summary>
+    /// <summary>Whether the first word is read as if a blank stood before it, as words inside a text are
+    /// (<c>add_prefix_space</c>).</summary>
     public bool AddPrefixSpace { get; init; }
 
     /// <summary>Begins every text.</summary>

@@ -2,9 +2,11 @@ using StableTune.Tensors;
 
 namespace StableTune.Models;
 
-/// <summary>Captions and prompts to the hidden states of a text encoder that takes long texts in one piece, such as BERT's (Chinese models).</summary>
+/// <summary>Captions and prompts to the hidden states of a text encoder that takes long texts in one piece, such as BERT's (Chinese
+/// models).</summary>
 /// <remarks>
-/// Where CLIP's encoder takes a long text in chunks of 77, this one takes it as one row of as many places as were asked for. Whether padding is hidden is
+/// Where CLIP's encoder takes a long text in chunks of 77, this one takes it as one row of as many places as were asked for. Whether
+/// padding is hidden is
 /// the model's affair, see <see cref="MaskedTextModel.UseAttentionMask"/>. Gradients flow where they are enabled.
 /// </remarks>
 public sealed class SequencePromptEncoder : IPromptEncoder
@@ -15,7 +17,8 @@ public sealed class SequencePromptEncoder : IPromptEncoder
     /// <summary>Creates the encoder. Owns neither of the two.</summary>
     /// <param name="tokenizer">Gives one row a text, however long: a <see cref="SequenceTokenizer"/>, or a host's own that does so.</param>
     /// <param name="textModel">The text encoder.</param>
-    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer than 77 tokens.</exception>
+    /// <exception cref="ArgumentException">The tokenizer has ids that the text encoder has no embedding for, or the encoder takes fewer
+    /// than 77 tokens.</exception>
     public SequencePromptEncoder(ITextTokenizer tokenizer, TextModel textModel)
     {
         PromptChunks.CheckFit(tokenizer, textModel);
@@ -31,7 +34,8 @@ public sealed class SequencePromptEncoder : IPromptEncoder
     {
         CheckLength(maxTokenLength);
         using var scope = NewDisposeScope();
-        return new TextConditions(Run([.. captions.Select(caption => _tokenizer.EncodePadded(caption, maxTokenLength))], clipSkip)).MoveToOuterDisposeScope();
+        return new TextConditions(Run([.. captions.Select(caption => _tokenizer.EncodePadded(caption, maxTokenLength))], clipSkip))
+            .MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -49,7 +53,8 @@ public sealed class SequencePromptEncoder : IPromptEncoder
     }
 
     /// <summary>
-    /// The hidden states of prompts for sampling: weighted, and scaled back to the mean they had without weights. The row is as long as the longest prompt
+    /// The hidden states of prompts for sampling: weighted, and scaled back to the mean they had without weights. The row is as long as
+    /// the longest prompt
     /// needs in steps of 75 tokens: 77, 152 or 227 places, but no more than the encoder takes.
     /// </summary>
     /// <inheritdoc/>
@@ -76,6 +81,7 @@ public sealed class SequencePromptEncoder : IPromptEncoder
         if (maxTokenLength + 2 > _textModel.MaxPositions)
             throw new ArgumentOutOfRangeException(
                 nameof(maxTokenLength), maxTokenLength,
-                $"The text encoder ({_textModel.GetName()}) takes {_textModel.MaxPositions} places, which is {_textModel.MaxPositions - 2} tokens of text between start and end.");
+                $"The text encoder ({_textModel.GetName()}) takes {_textModel.MaxPositions} places, which is "
+                    + $"{_textModel.MaxPositions - 2} tokens of text between start and end.");
     }
 }

@@ -1,8 +1,10 @@
 namespace StableTune.Models;
 
-/// <summary>A tokenizer whose texts are one row of ids, however long: start, text, end, padding. What BERT's and RoBERTa's have in common.</summary>
+/// <summary>A tokenizer whose texts are one row of ids, however long: start, text, end, padding. What BERT's and RoBERTa's have in
+/// common.</summary>
 /// <remarks>
-/// CLIP's encoders take 77 places and longer texts in chunks; these take 512 and more, so that a text of up to 510 tokens is one row. Threads may share one
+/// CLIP's encoders take 77 places and longer texts in chunks; these take 512 and more, so that a text of up to 510 tokens is one row.
+/// Threads may share one
 /// tokenizer.
 /// </remarks>
 public abstract class SequenceTokenizer : ITextTokenizer
@@ -36,15 +38,18 @@ public abstract class SequenceTokenizer : ITextTokenizer
     /// <summary>Whole words with ids of their own, beside the vocabulary.</summary>
     public IReadOnlyDictionary<string, int> AddedTokens { get; }
 
-    /// <summary>The longest row that the tokenizer's files name (<c>model_max_length</c>), start and end included; null where they name none.</summary>
+    /// <summary>The longest row that the tokenizer's files name (<c>model_max_length</c>), start and end included; null where they name
+    /// none.</summary>
     public int? ModelMaxLength { get; init; }
 
     /// <summary>Reads a model's tokenizer folder; its files tell which tokenizer it is.</summary>
     /// <param name="folder">
-    /// Holds <c>vocab.txt</c> (see <see cref="BertTokenizer"/>), <c>vocab.json</c> and <c>merges.txt</c> (see <see cref="RobertaTokenizer"/>), or a
+    /// Holds <c>vocab.txt</c> (see <see cref="BertTokenizer"/>), <c>vocab.json</c> and <c>merges.txt</c> (see
+    /// <see cref="RobertaTokenizer"/>), or a
     /// <c>tokenizer.json</c> of either kind.
     /// </param>
-    /// <exception cref="InvalidFileException">The folder is missing, holds a tokenizer that is not supported, or a file is corrupt.</exception>
+    /// <exception cref="InvalidFileException">The folder is missing, holds a tokenizer that is not supported, or a file is
+    /// corrupt.</exception>
     public static SequenceTokenizer FromFolder(string folder) => SequenceTokenizerFolder.Read(folder);
 
     /// <summary>The ids of a text between start and end, not padded and not truncated.</summary>
@@ -69,10 +74,12 @@ public abstract class SequenceTokenizer : ITextTokenizer
 
     /// <summary>The ids of a text as one row of start, text, end and padding.</summary>
     /// <param name="text">Any text; what does not fit is cut off, and the end stays.</param>
-    /// <param name="maxTokenLength">Tokens of text, 1 or more; the row has 2 more places. Unlike CLIP's it need be no multiple of 75.</param>
+    /// <param name="maxTokenLength">Tokens of text, 1 or more; the row has 2 more places. Unlike CLIP's it need be no multiple of
+    /// 75.</param>
     /// <returns>One row of <paramref name="maxTokenLength"/> + 2 ids.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokenLength"/> is not positive.</exception>
-    public long[][] EncodePadded(string text, int maxTokenLength = ClipTokenizer.ChunkBodyLength) => [Row(EncodeBody(text), maxTokenLength, PadId)];
+    public long[][] EncodePadded(string text, int maxTokenLength = ClipTokenizer.ChunkBodyLength) =>
+        [Row(EncodeBody(text), maxTokenLength, PadId)];
 
     /// <summary>As <see cref="EncodePadded"/>, with the mask that tells text from padding.</summary>
     /// <param name="text">Any text.</param>
@@ -87,7 +94,8 @@ public abstract class SequenceTokenizer : ITextTokenizer
         return new TokenRow(ids, mask, body.Count);
     }
 
-    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each id.</summary>
+    /// <summary>The ids of a text with brackets that weigh its parts, see <see cref="PromptAttention"/>, and the weight of each
+    /// id.</summary>
     /// <param name="text">Such as "一只(红色:1.3)的猫". Each part of one weight is tokenized on its own.</param>
     /// <param name="maxTokenLength">Tokens of text, 1 or more.</param>
     /// <param name="padId">What fills the row; null for <see cref="PadId"/>.</param>
@@ -153,7 +161,8 @@ public sealed record TokenRow(long[] Ids, long[] AttentionMask, int TokenCount);
 /// <param name="Added">Whole words beside the vocabulary.</param>
 /// <param name="LeftStripped">Ids of special words that take the white space before them, such as RoBERTa's mask.</param>
 internal sealed record SequenceTokens(
-    int Start, int End, int Pad, IReadOnlyList<KeyValuePair<string, int>> Words, IReadOnlyDictionary<string, int> Added, IReadOnlyList<int> LeftStripped)
+    int Start, int End, int Pad, IReadOnlyList<KeyValuePair<string, int>> Words, IReadOnlyDictionary<string, int> Added,
+        IReadOnlyList<int> LeftStripped)
 {
     /// <summary>The largest id of a vocabulary; 0 for an empty one.</summary>
     public static int LargestOf(IReadOnlyDictionary<string, int> vocabulary)
@@ -169,12 +178,15 @@ internal sealed record SequenceTokens(
     /// <param name="added">Whole words beside the vocabulary; null for none.</param>
     /// <exception cref="ArgumentException">The vocabulary lacks a token.</exception>
     public static SequenceTokens Of(
-        IReadOnlyDictionary<string, int> vocabulary, string[] required, (string Start, string End, string Pad, string Mask) names, IReadOnlyDictionary<string, int>? added)
+        IReadOnlyDictionary<string, int> vocabulary, string[] required, (string Start, string End, string Pad, string Mask) names,
+            IReadOnlyDictionary<string, int>? added)
     {
         foreach (var token in required)
             if (!vocabulary.ContainsKey(token))
                 throw new ArgumentException($"The vocabulary has no token \"{token}\".", nameof(vocabulary));
-        var words = required.Append(names.Mask).Where(vocabulary.ContainsKey).Select(token => KeyValuePair.Create(token, vocabulary[token])).ToArray();
-        return new SequenceTokens(vocabulary[names.Start], vocabulary[names.End], vocabulary[names.Pad], words, added ?? new Dictionary<string, int>(), LeftStripped: []);
+        var words = required.Append(names.Mask).Where(vocabulary.ContainsKey)
+            .Select(token => KeyValuePair.Create(token, vocabulary[token])).ToArray();
+        return new SequenceTokens(vocabulary[names.Start], vocabulary[names.End], vocabulary[names.Pad], words, added
+            ?? new Dictionary<string, int>(), LeftStripped: []);
     }
 }

@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace StableTune.Models;
 
-/// <summary>The settings of a tokenizer folder in the Hugging Face layout, whatever the kind of tokenizer. Values that are missing are null.</summary>
+/// <summary>The settings of a tokenizer folder in the Hugging Face layout, whatever the kind of tokenizer. Values that are missing are
+/// null.</summary>
 internal sealed class TokenizerFiles
 {
     private const string Remedy = "Take the tokenizer folder from the model's repository again.";
@@ -21,7 +22,8 @@ internal sealed class TokenizerFiles
         Folder = folder;
         if (!Directory.Exists(folder))
             throw new InvalidFileException(
-                folder, "the tokenizer folder is missing.", "A model folder has a folder \"tokenizer\" with the vocabulary of its text encoder.");
+                folder, "the tokenizer folder is missing.",
+                    "A model folder has a folder \"tokenizer\" with the vocabulary of its text encoder.");
         _config = ReadObject(PathOf("tokenizer_config.json"));
         _special = ReadObject(PathOf("special_tokens_map.json"));
         _fast = new(() => ReadObject(PathOf("tokenizer.json")));
@@ -30,7 +32,8 @@ internal sealed class TokenizerFiles
     /// <summary>The folder.</summary>
     public string Folder { get; }
 
-    /// <summary><c>tokenizer.json</c>, which holds a whole tokenizer and megabytes, and is read when asked for; null when missing.</summary>
+    /// <summary><c>tokenizer.json</c>, which holds a whole tokenizer and megabytes, and is read when asked for; null when
+    /// missing.</summary>
     /// <exception cref="InvalidFileException">The file is corrupt.</exception>
     public JsonElement? Fast => _fast.Value;
 
@@ -56,7 +59,8 @@ internal sealed class TokenizerFiles
     }
 
     /// <summary>A setting of <c>tokenizer_config.json</c> that is true or false.</summary>
-    public bool? Flag(string key) => Property(_config, key) is { } value ? FlagOf(value) ?? throw Wrong("tokenizer_config.json", key, value, "true or false") : null;
+    public bool? Flag(string key) =>
+        Property(_config, key) is { } value ? FlagOf(value) ?? throw Wrong("tokenizer_config.json", key, value, "true or false") : null;
 
     /// <summary>A true or false inside <c>tokenizer.json</c>, such as ("normalizer", "lowercase").</summary>
     public bool? FastFlag(string section, string key)
@@ -84,22 +88,27 @@ internal sealed class TokenizerFiles
     {
         var added = new Dictionary<string, int>(StringComparer.Ordinal);
         if (ReadObject(PathOf("added_tokens.json")) is { } own)
-            foreach (var entry in own.EnumerateObject()) added[entry.Name] = IdOf(entry.Value) ?? throw Wrong("added_tokens.json", entry.Name, entry.Value, "an id");
+            foreach (var entry in own.EnumerateObject())
+                added[entry.Name] = IdOf(entry.Value) ?? throw Wrong("added_tokens.json", entry.Name, entry.Value, "an id");
         if (Property(_config, "added_tokens_decoder") is { ValueKind: JsonValueKind.Object } decoder)
             foreach (var entry in decoder.EnumerateObject())
                 added.TryAdd(
                     Content(entry.Value, "tokenizer_config.json"),
                     int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id <= LargestId
-                        ? id : throw Wrong("tokenizer_config.json", "added_tokens_decoder." + entry.Name, entry.Value, "a token under its id"));
+                        ? id : throw Wrong("tokenizer_config.json", "added_tokens_decoder." + entry.Name, entry.Value,
+                            "a token under its id"));
         if (ofFast && Property(Fast, "added_tokens") is { ValueKind: JsonValueKind.Array } list)
             foreach (var entry in list.EnumerateArray())
-                added.TryAdd(Content(entry, "tokenizer.json"), IdOf(Property(entry, "id")) ?? throw Wrong("tokenizer.json", "added_tokens", entry, "tokens with ids"));
+                added.TryAdd(Content(entry, "tokenizer.json"), IdOf(Property(entry, "id"))
+                    ?? throw Wrong("tokenizer.json", "added_tokens", entry, "tokens with ids"));
         foreach (var token in added.Keys.Where(token => token.Length == 0 || vocabulary.ContainsKey(token)).ToArray()) added.Remove(token);
         return added;
     }
 
-    /// <summary>The kind of <c>tokenizer.json</c>'s model, such as "WordPiece"; null where there is no such file or it names none.</summary>
-    public string? FastKind => Property(Property(Fast, "model"), "type") is { ValueKind: JsonValueKind.String } kind ? kind.GetString() : null;
+    /// <summary>The kind of <c>tokenizer.json</c>'s model, such as "WordPiece"; null where there is no such file or it names
+    /// none.</summary>
+    public string? FastKind => Property(Property(Fast, "model"), "type") is { ValueKind: JsonValueKind.String } kind ? kind.GetString()
+        : null;
 
     /// <summary>The vocabulary of <c>tokenizer.json</c>: a map of tokens to ids.</summary>
     /// <exception cref="InvalidFileException">There is none.</exception>
@@ -111,7 +120,8 @@ internal sealed class TokenizerFiles
             : throw new InvalidFileException(path, "\"model\" has no \"vocab\" of tokens and ids.", Remedy);
     }
 
-    /// <summary>The merges of <c>tokenizer.json</c>, best first: each is "a b", since version 0.20 of the library that writes it ["a", "b"].</summary>
+    /// <summary>The merges of <c>tokenizer.json</c>, best first: each is "a b", since version 0.20 of the library that writes it ["a",
+    /// "b"].</summary>
     /// <exception cref="InvalidFileException">There are none.</exception>
     public List<string> FastMerges()
     {
@@ -121,7 +131,8 @@ internal sealed class TokenizerFiles
         foreach (var entry in list.EnumerateArray())
         {
             if (entry.ValueKind == JsonValueKind.String) merges.Add(entry.GetString()!);
-            else if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2 && entry.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String))
+            else if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2
+                && entry.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String))
                 merges.Add($"{entry[0].GetString()} {entry[1].GetString()}");
             else throw Wrong("tokenizer.json", "merges", entry, "two tokens");
         }
@@ -141,12 +152,14 @@ internal sealed class TokenizerFiles
     public InvalidFileException Wrong(string file, string key, JsonElement value, string expected)
     {
         var text = value.GetRawText();
-        return new InvalidFileException(PathOf(file), $"\"{key}\" is {(text.Length <= 60 ? text : text[..60] + "...")} instead of {expected}.", Remedy);
+        return new InvalidFileException(
+            PathOf(file), $"\"{key}\" is {(text.Length <= 60 ? text : text[..60] + "...")} instead of {expected}.", Remedy);
     }
 
     /// <summary>A property of an object; null when it is missing or null, or when the value is no object.</summary>
     public static JsonElement? Property(JsonElement? value, string key) =>
-        value is { ValueKind: JsonValueKind.Object } found && found.TryGetProperty(key, out var property) && property.ValueKind != JsonValueKind.Null ? property : null;
+        value is { ValueKind: JsonValueKind.Object } found && found.TryGetProperty(key, out var property)
+            && property.ValueKind != JsonValueKind.Null ? property : null;
 
     private static Dictionary<string, int> Ids(string path, JsonElement map)
     {
@@ -156,20 +169,23 @@ internal sealed class TokenizerFiles
         {
             if (IdOf(entry.Value) is not { } id || !taken.Add(id))
                 throw new InvalidFileException(
-                    path, $"the id of token \"{entry.Name}\" is {entry.Value.GetRawText()}; ids are whole numbers from 0, each used once.", Remedy);
+                    path, $"the id of token \"{entry.Name}\" is {entry.Value.GetRawText()}; ids are whole numbers from 0, each used once.",
+                        Remedy);
             ids[entry.Name] = id;
         }
 
         return ids;
     }
 
-    private static bool? FlagOf(JsonElement value) => value.ValueKind switch { JsonValueKind.True => true, JsonValueKind.False => false, _ => null };
+    private static bool? FlagOf(JsonElement value) =>
+        value.ValueKind switch { JsonValueKind.True => true, JsonValueKind.False => false, _ => null };
 
     private static int? IdOf(JsonElement? value) =>
         value is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var id) && id is >= 0 and <= LargestId ? id : null;
 
     private string Content(JsonElement token, string file) =>
-        Property(token, "content") is { ValueKind: JsonValueKind.String } content ? content.GetString()! : throw Wrong(file, "added tokens", token, "tokens with \"content\"");
+        Property(token, "content") is { ValueKind: JsonValueKind.String } content ? content.GetString()!
+            : throw Wrong(file, "added tokens", token, "tokens with \"content\"");
 
     private static JsonElement? ReadObject(string path)
     {

@@ -6,7 +6,8 @@ namespace StableTune.Models;
 /// <remarks>
 /// Schuster and Nakajima 2012, "Japanese and Korean voice search"; greedy as in BERT. A word that cannot be covered is one unknown token.
 /// Microsoft.ML.Tokenizers' WordPieceTokenizer is an oracle in the tests only: it counts the length of words in UTF-16 units and not in
-/// characters, takes line numbers for ids, and looks up the whole rest of a word first, however long the longest piece, which takes 1.6 to 7
+/// characters, takes line numbers for ids, and looks up the whole rest of a word first, however long the longest piece, which takes 1.6
+/// to 7
 /// times as long.
 /// </remarks>
 internal sealed class WordPieceEncoder
@@ -19,7 +20,8 @@ internal sealed class WordPieceEncoder
     /// <param name="options">Prefix and longest word.</param>
     /// <param name="unknownId">Stands for words that cannot be covered.</param>
     /// <param name="comparer">Compares pieces, of spans too; null for the plain way.</param>
-    public WordPieceEncoder(IReadOnlyDictionary<string, int> ids, BertTokenizerOptions options, int unknownId, IEqualityComparer<string>? comparer = null)
+    public WordPieceEncoder(IReadOnlyDictionary<string, int> ids, BertTokenizerOptions options, int unknownId,
+        IEqualityComparer<string>? comparer = null)
     {
         comparer ??= StringComparer.Ordinal;
         var beginnings = new Dictionary<string, int>(ids.Count, comparer);
@@ -28,10 +30,12 @@ internal sealed class WordPieceEncoder
         foreach (var (token, id) in ids)
         {
             beginnings[token] = id;   // "##" may itself begin a word, as the text "##ing" would if "#" were no punctuation
-            if (token.Length > prefix.Length && token.StartsWith(prefix, StringComparison.Ordinal)) continuations[token[prefix.Length..]] = id;
+            if (token.Length > prefix.Length && token.StartsWith(prefix, StringComparison.Ordinal))
+                continuations[token[prefix.Length..]] = id;
         }
 
-        (_beginnings, _continuations) = (beginnings.GetAlternateLookup<ReadOnlySpan<char>>(), continuations.GetAlternateLookup<ReadOnlySpan<char>>());
+        (_beginnings, _continuations) = (
+            beginnings.GetAlternateLookup<ReadOnlySpan<char>>(), continuations.GetAlternateLookup<ReadOnlySpan<char>>());
         (_longestBeginning, _longestContinuation) = (Longest(beginnings.Keys), Longest(continuations.Keys));
         (_maxWordLength, _unknownId) = (options.MaxWordLength, unknownId);
     }
@@ -43,7 +47,8 @@ internal sealed class WordPieceEncoder
         var covered = word.Length <= 2L * _maxWordLength && Characters(word) <= _maxWordLength;
         for (var start = 0; covered && start < word.Length;)
         {
-            var length = start == 0 ? Match(word, _beginnings, _longestBeginning, into) : Match(word[start..], _continuations, _longestContinuation, into);
+            var length = start == 0 ? Match(word, _beginnings, _longestBeginning, into)
+                : Match(word[start..], _continuations, _longestContinuation, into);
             covered = length > 0;
             start += length;
         }
@@ -54,7 +59,8 @@ internal sealed class WordPieceEncoder
     }
 
     /// <summary>Appends the longest piece that the text begins with; returns its length, 0 when there is none.</summary>
-    private static int Match(ReadOnlySpan<char> text, Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces, int longest, List<int> into)
+    private static int Match(ReadOnlySpan<char> text, Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces, int longest,
+        List<int> into)
     {
         for (var length = Math.Min(text.Length, longest); length > 0; length--)
         {

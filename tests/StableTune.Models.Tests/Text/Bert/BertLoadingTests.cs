@@ -49,17 +49,21 @@ public sealed class BertLoadingTests : IDisposable
         var file = Path.Combine(path, "text_encoder", "model.safetensors");
         Dictionary<string, Tensor> weights;
         using (var whole = WeightFile.Open(file)) weights = whole.LoadAll().ToDictionary(entry => entry.Key, entry => entry.Value);
-        string Old(string name) => "bert." + name.Replace("LayerNorm.weight", "LayerNorm.gamma").Replace("LayerNorm.bias", "LayerNorm.beta");
+        string Old(string name) => "bert."
+            + name.Replace("LayerNorm.weight", "LayerNorm.gamma").Replace("LayerNorm.bias", "LayerNorm.beta");
         File.Delete(file);
         StateDictWriter.Save(
             file,
             [
-                .. weights.Select(entry => (Old(entry.Key), entry.Value)), ("bert.pooler.dense.weight", ones(48, 48)), ("bert.pooler.dense.bias", ones(48)),
-                ("bert.embeddings.position_ids", arange(100, dtype: ScalarType.Int64).unsqueeze(0)), ("cls.predictions.bias", ones(5)), ("lm_head.bias", ones(5)),
+                .. weights.Select(entry => (Old(entry.Key), entry.Value)), ("bert.pooler.dense.weight", ones(48, 48)),
+                    ("bert.pooler.dense.bias", ones(48)),
+                ("bert.embeddings.position_ids", arange(100, dtype: ScalarType.Int64).unsqueeze(0)), ("cls.predictions.bias", ones(5)),
+                    ("lm_head.bias", ones(5)),
             ]);
         Edit(path, config => config["architectures"] = new JsonArray("BertForMaskedLM"));
         using var model = ModelLoader.Load(path);
-        foreach (var (name, weight) in expected.TextEncoder.state_dict()) Assert.True(weight.Equals(model.TextEncoder.state_dict()[name]), name);
+        foreach (var (name, weight) in expected.TextEncoder.state_dict())
+            Assert.True(weight.Equals(model.TextEncoder.state_dict()[name]), name);
     }
 
     [Fact]
@@ -137,7 +141,8 @@ public sealed class BertLoadingTests : IDisposable
         Assert.IsType<RobertaTokenizer>(SequenceTokenizer.FromFolder(bytes));
         var vocabulary = new JsonObject(BertModels.Vocabulary.Select((token, id) => KeyValuePair.Create<string, JsonNode?>(token, id)));
         File.Delete(Path.Combine(wordPiece, "vocab.txt"));
-        File.WriteAllText(Path.Combine(wordPiece, "tokenizer.json"), new JsonObject { ["model"] = new JsonObject { ["type"] = "WordPiece", ["vocab"] = vocabulary } }.ToJsonString());
+        File.WriteAllText(Path.Combine(wordPiece, "tokenizer.json"),
+            new JsonObject { ["model"] = new JsonObject { ["type"] = "WordPiece", ["vocab"] = vocabulary } }.ToJsonString());
         Assert.Equal(BertModels.Vocabulary.Count - 1, Assert.IsType<BertTokenizer>(SequenceTokenizer.FromFolder(wordPiece)).LargestId);
     }
 
@@ -151,7 +156,8 @@ public sealed class BertLoadingTests : IDisposable
         using var model = ModelLoader.Load(Write(kind));
         model.SaveAs(_folder.File("saved"));
         using var again = ModelLoader.Load(_folder.File("saved"));
-        var (expected, actual) = (PromptEncoder.For(model).Encode(["一只猫, red"]).Context, PromptEncoder.For(again).Encode(["一只猫, red"]).Context);
+        var (expected, actual) = (PromptEncoder.For(model).Encode(["一只猫, red"]).Context,
+            PromptEncoder.For(again).Encode(["一只猫, red"]).Context);
         Assert.True(expected.Equals(actual));
     }
 
@@ -174,7 +180,8 @@ public sealed class BertLoadingTests : IDisposable
     {
         var path = Write("taiyi");
         using var model = ModelLoader.Load(path);
-        foreach (var save in (Action[])[() => model.SaveAs(_folder.File("one.safetensors")), () => ModelConverter.Convert(path, _folder.File("one.safetensors"))])
+        foreach (var save in (Action[])[() => model.SaveAs(_folder.File("one.safetensors")), () =>
+            ModelConverter.Convert(path, _folder.File("one.safetensors"))])
             Assert.Contains("save a folder", Assert.Throws<InvalidOperationException>(save).Message, StringComparison.Ordinal);
         Assert.False(File.Exists(_folder.File("one.safetensors")));
     }

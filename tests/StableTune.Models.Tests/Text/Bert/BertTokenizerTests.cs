@@ -9,7 +9,8 @@ public class BertTokenizerTests
         TinyVocabularies.Bert(["[UNK]", "[CLS]", "[SEP]", "want", "##want", "##ed", "wa", "un", "runn", "##ing", ",", "[PAD]", "[MASK]"]);
 
     [Fact]
-    public void EncodeBody_PublishedExample_GivesThePublishedIds() => Assert.Equal([7, 4, 5, 10, 8, 9], Published.EncodeBody("UNwant\u00E9d,running"));
+    public void EncodeBody_PublishedExample_GivesThePublishedIds() =>
+        Assert.Equal([7, 4, 5, 10, 8, 9], Published.EncodeBody("UNwant\u00E9d,running"));
 
     [Fact]
     public void EncodeBody_PublishedWordPieces_AreThese()
@@ -22,7 +23,8 @@ public class BertTokenizerTests
 
     [Fact]
     public void EncodeBody_OfSeveralPieces_TakesTheLongest() =>
-        Assert.Equal(["abc", "##de", "##f"], TinyVocabularies.Bert(["a", "ab", "abc", "##d", "##de", "##f", "##c"], special: true).Tokens("abcdef"));
+        Assert.Equal(["abc", "##de", "##f"],
+            TinyVocabularies.Bert(["a", "ab", "abc", "##d", "##de", "##f", "##c"], special: true).Tokens("abcdef"));
 
     [Theory]
     [InlineData(" \tHeLLo!how  \n Are yoU?  ", "hello ! how are you ?")]
@@ -67,7 +69,8 @@ public class BertTokenizerTests
     public void EncodeBody_CaseAndAccents_AreAsConfigured(string text, bool lowerCase, bool? stripAccents, string expected)
     {
         var words = expected.Split(' ');
-        var tokenizer = TinyVocabularies.Bert(words, special: true, new BertTokenizerOptions { LowerCase = lowerCase, StripAccents = stripAccents });
+        var tokenizer = TinyVocabularies.Bert(
+            words, special: true, new BertTokenizerOptions { LowerCase = lowerCase, StripAccents = stripAccents });
         Assert.Equal(words, tokenizer.Tokens(text));
     }
 
@@ -88,7 +91,8 @@ public class BertTokenizerTests
     [Fact]
     public void EncodeBody_AddedTokens_HaveTheirIds()
     {
-        var tokenizer = TinyVocabularies.Bert(["a", "cat"], special: true, added: new Dictionary<string, int> { ["<猫>"] = 50, ["<猫>2"] = 51 });
+        var tokenizer = TinyVocabularies.Bert(
+            ["a", "cat"], special: true, added: new Dictionary<string, int> { ["<猫>"] = 50, ["<猫>2"] = 51 });
         Assert.Equal(51, tokenizer.LargestId);
         Assert.Equal([50], tokenizer.EncodeBody("<猫>"));
         Assert.Equal([tokenizer.Vocabulary["a"], 51, tokenizer.Vocabulary["cat"]], tokenizer.EncodeBody("a <猫>2cat"));
@@ -97,7 +101,8 @@ public class BertTokenizerTests
     [Fact]
     public void WithAddedTokens_AddsToThoseThatWereThere()
     {
-        ITextTokenizer tokenizer = TinyVocabularies.Bert(["a", "cat"], special: true, added: new Dictionary<string, int> { ["<x>"] = 50, ["<y>"] = 51 });
+        ITextTokenizer tokenizer = TinyVocabularies.Bert(
+            ["a", "cat"], special: true, added: new Dictionary<string, int> { ["<x>"] = 50, ["<y>"] = 51 });
         var more = tokenizer.WithAddedTokens(new Dictionary<string, int> { ["<y>"] = 60, ["<z>"] = 61 });
         Assert.Equal([50, 60, 61, 5], more.EncodeBody("<x><y><z>a"));
         Assert.Equal([51], tokenizer.EncodeBody("<y>"));
@@ -179,9 +184,11 @@ public class BertTokenizerTests
     [Fact]
     public void Constructor_VocabularyWithoutSpecialToken_NamesIt()
     {
-        var error = Assert.Throws<ArgumentException>(() => new BertTokenizer(new Dictionary<string, int> { ["[CLS]"] = 0, ["[SEP]"] = 1, ["[PAD]"] = 2 }));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new BertTokenizer(new Dictionary<string, int> { ["[CLS]"] = 0, ["[SEP]"] = 1, ["[PAD]"] = 2 }));
         Assert.Contains("[UNK]", error.Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidOptionsException>(() => TinyVocabularies.Bert(["a"], special: true, new BertTokenizerOptions { MaxWordLength = 0 }));
+        Assert.Throws<InvalidOptionsException>(() =>
+            TinyVocabularies.Bert(["a"], special: true, new BertTokenizerOptions { MaxWordLength = 0 }));
     }
 
     [Fact]
@@ -211,7 +218,8 @@ public class BertTokenizerTests
         var encoder = new WordPieceEncoder(ids, tokenizer.Options, 1, counting);
         foreach (var text in new[]
         {
-            new string('a', 1_000_000), string.Concat(Enumerable.Repeat("aaaa ", 200_000)), new string('[', 300_000), "e" + new string('\u0301', 200_000),
+            new string('a', 1_000_000), string.Concat(Enumerable.Repeat("aaaa ", 200_000)), new string('[', 300_000),
+                "e" + new string('\u0301', 200_000),
         })
         {
             var before = GC.GetAllocatedBytesForCurrentThread();

@@ -114,7 +114,8 @@ public sealed class MaskedTextModelTests : IDisposable
                 model.GradientCheckpointing = checkpointing;
                 model.zero_grad();
                 model.HiddenState(Texts(model.PadTokenId), mask).pow(2).sum().backward();
-                return model.named_parameters().Where(entry => entry.parameter.grad is not null).ToDictionary(entry => entry.name, entry => entry.parameter.grad!.clone());
+                return model.named_parameters().Where(entry => entry.parameter.grad is not null)
+                    .ToDictionary(entry => entry.name, entry => entry.parameter.grad!.clone());
             }
         }
     }
@@ -200,7 +201,8 @@ public sealed class MaskedTextModelTests : IDisposable
         Assert.Throws<ArgumentException>(() => model.call(zeros(1, model.MaxPositions + 1, dtype: ScalarType.Int64)));
         Assert.Throws<ArgumentException>(() => model.HiddenState(zeros(1, 8, dtype: ScalarType.Int64), ones(1, 7)));
         Assert.Throws<ArgumentOutOfRangeException>(() => model.HiddenState(zeros(1, 8, dtype: ScalarType.Int64), clipSkip: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => model.HiddenState(zeros(1, 8, dtype: ScalarType.Int64), clipSkip: model.Layers + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            model.HiddenState(zeros(1, 8, dtype: ScalarType.Int64), clipSkip: model.Layers + 1));
         model.call(zeros(1, model.MaxPositions, dtype: ScalarType.Int64));   // as many as there are is well
     }
 
@@ -209,16 +211,21 @@ public sealed class MaskedTextModelTests : IDisposable
     {
         BertTextOptions[] faulty =
         [
-            Bert with { VocabularySize = 0 }, Bert with { HiddenSize = 0 }, Bert with { IntermediateSize = 0 }, Bert with { Layers = 0 }, Bert with { Heads = 5 },
-            Bert with { TypeVocabularySize = 0 }, Bert with { LayerNormEps = 0 }, Bert with { PadTokenId = 500 }, Bert with { PositionRows = 2 },
+            Bert with { VocabularySize = 0 }, Bert with { HiddenSize = 0 }, Bert with { IntermediateSize = 0 }, Bert with { Layers = 0 },
+                Bert with { Heads = 5 },
+            Bert with { TypeVocabularySize = 0 }, Bert with { LayerNormEps = 0 }, Bert with { PadTokenId = 500 },
+                Bert with { PositionRows = 2 },
             Bert with { Activation = "mish" }, Roberta with { PositionRows = 4 },
         ];
         foreach (var options in faulty) Assert.Throws<InvalidOptionsException>(() => new BertTextModel(options));
         LdmBertOptions[] others =
         [
-            LdmBertOptions.Tiny with { VocabularySize = 0 }, LdmBertOptions.Tiny with { HiddenSize = 0 }, LdmBertOptions.Tiny with { Heads = 0 },
-            LdmBertOptions.Tiny with { HeadSize = 0 }, LdmBertOptions.Tiny with { MaxPositions = 2 }, LdmBertOptions.Tiny with { Activation = "mish" },
-            LdmBertOptions.Tiny with { PadTokenId = -1 }, LdmBertOptions.Tiny with { IntermediateSize = 0 }, LdmBertOptions.Tiny with { Layers = 0 },
+            LdmBertOptions.Tiny with { VocabularySize = 0 }, LdmBertOptions.Tiny with { HiddenSize = 0 },
+                LdmBertOptions.Tiny with { Heads = 0 },
+            LdmBertOptions.Tiny with { HeadSize = 0 }, LdmBertOptions.Tiny with { MaxPositions = 2 },
+                LdmBertOptions.Tiny with { Activation = "mish" },
+            LdmBertOptions.Tiny with { PadTokenId = -1 }, LdmBertOptions.Tiny with { IntermediateSize = 0 },
+                LdmBertOptions.Tiny with { Layers = 0 },
         ];
         foreach (var options in others) Assert.Throws<InvalidOptionsException>(() => new LdmBertModel(options));
         Assert.Empty(BertTextOptions.Taiyi.Validate());
@@ -247,12 +254,14 @@ public sealed class MaskedTextModelTests : IDisposable
         using var ldm = new LdmBertModel(LdmBertOptions.Tiny with { Layers = 1 });
         string[] ldmLayer =
         [
-            "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.q_proj.weight", "self_attn.out_proj.weight", "self_attn.out_proj.bias",
+            "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.q_proj.weight", "self_attn.out_proj.weight",
+                "self_attn.out_proj.bias",
             "self_attn_layer_norm.weight", "self_attn_layer_norm.bias", "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias",
             "final_layer_norm.weight", "final_layer_norm.bias",
         ];
         Assert.Equal(
-            ["model.embed_tokens.weight", "model.embed_positions.weight", "model.layer_norm.weight", "model.layer_norm.bias", .. ldmLayer.Select(name => "model.layers.0." + name)],
+            ["model.embed_tokens.weight", "model.embed_positions.weight", "model.layer_norm.weight", "model.layer_norm.bias",
+                .. ldmLayer.Select(name => "model.layers.0." + name)],
             ldm.state_dict().Keys.OrderBy(name => name.Contains("layers", StringComparison.Ordinal)));
     }
 
@@ -278,7 +287,8 @@ public sealed class MaskedTextModelTests : IDisposable
         {
             using var scope = NewDisposeScope();
             var values = randn(parameter.shape, generator: random) * 0.25;
-            parameter.copy_(name.Contains("norm", StringComparison.OrdinalIgnoreCase) && name.EndsWith("weight", StringComparison.Ordinal) ? values + 1 : values);
+            parameter.copy_(name.Contains("norm", StringComparison.OrdinalIgnoreCase)
+                && name.EndsWith("weight", StringComparison.Ordinal) ? values + 1 : values);
         }
 
         return model;
@@ -293,7 +303,8 @@ public sealed class MaskedTextModelTests : IDisposable
         {
             var ids = rows[text].data<long>().ToArray();
             var visible = ids.Select(id => id != model.PadTokenId).ToArray();
-            foreach (var (mask, clipSkip, finalNorm) in new[] { (null, 1, true), (visible, 1, true), (visible, 2, true), (visible, 2, false) })
+            foreach (var (mask, clipSkip, finalNorm) in new[] { (null, 1, true), (visible, 1, true), (visible, 2, true),
+                (visible, 2, false) })
             {
                 var expected = plain(ids, mask, model.Layers + 1 - clipSkip, finalNorm);
                 var actual = model.HiddenState(rows, mask is null ? null : rows.ne(model.PadTokenId), clipSkip, finalNorm)[text];

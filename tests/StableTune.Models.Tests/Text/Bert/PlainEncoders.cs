@@ -1,7 +1,8 @@
 namespace StableTune.Models.Tests;
 
 /// <summary>
-/// BERT, RoBERTa and LDMBert once more, in double precision and in loops over single numbers, from their papers and weight names: what the modules are
+/// BERT, RoBERTa and LDMBert once more, in double precision and in loops over single numbers, from their papers and weight names: what
+/// the modules are
 /// compared with. Nothing is shared with them but the names of the weights.
 /// </summary>
 internal sealed class PlainEncoders
@@ -37,10 +38,13 @@ internal sealed class PlainEncoders
         {
             var layer = $"encoder.layer.{i}.";
             var (query, key, value) = (
-                Linear(state, layer + "attention.self.query"), Linear(state, layer + "attention.self.key"), Linear(state, layer + "attention.self.value"));
+                Linear(state, layer + "attention.self.query"), Linear(state, layer + "attention.self.key"),
+                    Linear(state, layer + "attention.self.value"));
             var mixed = Linear(Attend(query, key, value, mask, options.Heads), layer + "attention.output.dense");
-            var attended = state.Select((row, l) => Norm(Add(row, mixed[l]), layer + "attention.output.LayerNorm", options.LayerNormEps)).ToArray();
-            var wide = Linear(attended, layer + "intermediate.dense").Select(row => row.Select(x => Activate(x, options.Activation)).ToArray()).ToArray();
+            var attended = state.Select((row, l) => Norm(Add(row, mixed[l]), layer + "attention.output.LayerNorm", options.LayerNormEps))
+                .ToArray();
+            var wide = Linear(attended, layer + "intermediate.dense")
+                .Select(row => row.Select(x => Activate(x, options.Activation)).ToArray()).ToArray();
             var narrow = Linear(wide, layer + "output.dense");
             state = attended.Select((row, l) => Norm(Add(row, narrow[l]), layer + "output.LayerNorm", options.LayerNormEps)).ToArray();
         }
@@ -51,13 +55,15 @@ internal sealed class PlainEncoders
     /// <summary>The hidden state of one text, [L][C].</summary>
     public double[][] LdmBert(long[] ids, bool[]? mask, LdmBertOptions options, int layers, bool finalNorm)
     {
-        var state = ids.Select((id, place) => Add(Row("model.embed_tokens.weight", (int)id), Row("model.embed_positions.weight", place))).ToArray();
+        var state = ids.Select((id, place) => Add(Row("model.embed_tokens.weight", (int)id), Row("model.embed_positions.weight", place)))
+            .ToArray();
         for (var i = 0; i < layers; i++)
         {
             var layer = $"model.layers.{i}.";
             var normed = state.Select(row => Norm(row, layer + "self_attn_layer_norm", 1e-5)).ToArray();
             var (query, key, value) = (
-                Linear(normed, layer + "self_attn.q_proj"), Linear(normed, layer + "self_attn.k_proj"), Linear(normed, layer + "self_attn.v_proj"));
+                Linear(normed, layer + "self_attn.q_proj"), Linear(normed, layer + "self_attn.k_proj"),
+                    Linear(normed, layer + "self_attn.v_proj"));
             var mixed = Linear(Attend(query, key, value, mask, options.Heads), layer + "self_attn.out_proj");
             state = state.Select((row, l) => Add(row, mixed[l])).ToArray();
             normed = state.Select(row => Norm(row, layer + "final_layer_norm", 1e-5)).ToArray();

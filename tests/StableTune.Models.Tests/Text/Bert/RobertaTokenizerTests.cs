@@ -62,7 +62,8 @@ public class RobertaTokenizerTests
         {
             var text = TinyVocabularies.RandomText(random);
             var symbols = string.Concat(Tokenizer.Tokens(text));
-            Assert.Equal(text.Replace('\uD800', '\uFFFD'), System.Text.Encoding.UTF8.GetString([.. symbols.Select(symbol => bytes[symbol])]));
+            Assert.Equal(text.Replace('\uD800', '\uFFFD'),
+                System.Text.Encoding.UTF8.GetString([.. symbols.Select(symbol => bytes[symbol])]));
         }
     }
 
@@ -78,5 +79,6 @@ public class RobertaTokenizerTests
         Assert.Contains("the id 2 to \"</s>\" and to \"twin\"", error.Message, StringComparison.Ordinal);
     }
 
-    private static RobertaTokenizer Create(RobertaTokenizerOptions? options = null) => new(TinyVocabularies.ByteLevel(Merges), Merges, options);
+    private static RobertaTokenizer Create(RobertaTokenizerOptions? options = null) =>
+        new(TinyVocabularies.ByteLevel(Merges), Merges, options);
 }

@@ -35,7 +35,8 @@ public sealed class SequencePromptEncoderTests : IDisposable
         Assert.True(conditions.Context.Equals(Text.HiddenState(cat(rows, 0))));
         Assert.Null(conditions.Pooled);
         Assert.Equal(3, _encoder.LargestClipSkip);
-        Assert.True(_encoder.Encode(["猫"], clipSkip: 2).Context.Equals(Text.HiddenState(tensor(_model.Tokenizer.EncodePadded("猫")[0]).unsqueeze(0), clipSkip: 2)));
+        Assert.True(_encoder.Encode(["猫"], clipSkip: 2).Context.Equals(
+            Text.HiddenState(tensor(_model.Tokenizer.EncodePadded("猫")[0]).unsqueeze(0), clipSkip: 2)));
     }
 
     [Fact]

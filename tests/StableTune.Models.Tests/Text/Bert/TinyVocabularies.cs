@@ -7,19 +7,23 @@ internal static class TinyVocabularies
 {
     private static readonly string[] BertSpecial = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-    /// <summary>A BERT tokenizer; the ids are the places in the list, behind those of the special tokens where they are asked for.</summary>
+    /// <summary>A BERT tokenizer; the ids are the places in the list, behind those of the special tokens where they are asked
+    /// for.</summary>
     public static BertTokenizer Bert(
         string[] tokens, bool special = false, BertTokenizerOptions? options = null, IReadOnlyDictionary<string, int>? added = null) =>
         new(Ids(special ? [.. BertSpecial, .. tokens] : tokens), options, added);
 
     /// <summary>The id of each token is its place.</summary>
-    public static Dictionary<string, int> Ids(params string[] tokens) => tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
+    public static Dictionary<string, int> Ids(params string[] tokens) =>
+        tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
 
     /// <summary>The tokens of a text, without start and end.</summary>
-    public static IReadOnlyList<string> Tokens(this BertTokenizer tokenizer, string text) => Names(tokenizer.Vocabulary, tokenizer.EncodeBody(text));
+    public static IReadOnlyList<string> Tokens(this BertTokenizer tokenizer, string text) =>
+        Names(tokenizer.Vocabulary, tokenizer.EncodeBody(text));
 
     /// <summary>The tokens of a text, without start and end.</summary>
-    public static IReadOnlyList<string> Tokens(this RobertaTokenizer tokenizer, string text) => Names(tokenizer.Vocabulary, tokenizer.EncodeBody(text));
+    public static IReadOnlyList<string> Tokens(this RobertaTokenizer tokenizer, string text) =>
+        Names(tokenizer.Vocabulary, tokenizer.EncodeBody(text));
 
     /// <summary>A text that such ids could stand for.</summary>
     public static string Text(this BertTokenizer tokenizer, IReadOnlyList<int> ids)
@@ -37,13 +41,15 @@ internal static class TinyVocabularies
     /// <summary>Words, scripts, marks, control characters and half surrogate pairs in any order.</summary>
     public static string RandomText(Random random)
     {
-        string[] pieces = ["a", "b", "ab", "A", "é", "e\u0301", "猫", "的", ",", "!", " ", "\t", "\u3000", "😀", "\uD800", "\0", "\u200B", "##", "[SEP]", "[", "'s", "1", "한", "ß"];
+        string[] pieces = ["a", "b", "ab", "A", "é", "e\u0301", "猫", "的", ",", "!", " ", "\t", "\u3000", "😀", "\uD800", "\0", "\u200B",
+            "##", "[SEP]", "[", "'s", "1", "한", "ß"];
         return string.Concat(Enumerable.Range(0, random.Next(12)).Select(_ => pieces[random.Next(pieces.Length)]));
     }
 
     /// <summary>A RoBERTa vocabulary: special tokens, 256 byte symbols, one token a merge.</summary>
     public static Dictionary<string, int> ByteLevel(string[] merges) =>
-        Ids(["<s>", "<pad>", "</s>", "<unk>", .. ByteOfSymbol().Keys.Select(symbol => symbol.ToString()), .. merges.Select(merge => merge.Replace(" ", "")), "<mask>"]);
+        Ids(["<s>", "<pad>", "</s>", "<unk>", .. ByteOfSymbol().Keys.Select(symbol => symbol.ToString()),
+            .. merges.Select(merge => merge.Replace(" ", "")), "<mask>"]);
 
     /// <summary>The byte of each printable stand-in, as GPT-2 writes them.</summary>
     public static Dictionary<char, byte> ByteOfSymbol()

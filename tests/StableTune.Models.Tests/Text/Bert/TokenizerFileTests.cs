@@ -62,7 +62,8 @@ public sealed class TokenizerFileTests : IDisposable
     [Fact]
     public void Bert_VocabTxtOfOtherSystems_ReadsTheSame()
     {
-        File.WriteAllText(_folder.File("vocab.txt"), string.Join("\r\n", Lines) + "\r\n", new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        File.WriteAllText(_folder.File("vocab.txt"), string.Join("\r\n", Lines) + "\r\n",
+            new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
         var tokenizer = BertTokenizer.FromFolder(_folder.Path);
         Assert.Equal(TinyVocabularies.Ids(Lines), tokenizer.Vocabulary);
     }
@@ -178,7 +179,11 @@ public sealed class TokenizerFileTests : IDisposable
     public void Roberta_TokenizerJson_StandsInForBoth(string merges)
     {
         var vocabulary = System.Text.Json.JsonSerializer.Serialize(TinyVocabularies.ByteLevel(["l o", "lo w"]));
-        Write("tokenizer.json", $$"""{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": {"type": "BPE", "vocab": {{vocabulary}}, "merges": {{merges}} } }""");
+        Write("tokenizer.json",
+            $$"""
+            {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+             "model": {"type": "BPE", "vocab": {{vocabulary}}, "merges": {{merges}} } }
+            """);
         Assert.Equal(["low"], RobertaTokenizer.FromFolder(_folder.Path).Tokens("low"));
     }
 

@@ -1,0 +1,65 @@
+namespace StableTune.Adapters;
+
+/// <summary>The modules of a model that adapters can be attached to. A model of another kind is given as the UNet.</summary>
+/// <param name="UNet">The UNet, or null.</param>
+/// <param name="TextEncoders">The text encoders: one for SD 1 and 2, two for SDXL; may be empty.</param>
+public sealed record AdapterHosts(nn.Module? UNet, IReadOnlyList<nn.Module> TextEncoders)
+{
+    /// <summary>A UNet and one text encoder.</summary>
+    public AdapterHosts(nn.Module? unet, nn.Module? textEncoder = null) : this(unet, textEncoder is null ? [] : [textEncoder]) { }
+
+    /// <summary>
+    /// The dotted path that files have for a layer of the UNet, by its path there: <c>input_blocks.4.1.proj_in</c> for
+    /// <c>down_blocks.1.attentions.0.proj_in</c>. SDXL's adapters are named, and created in the order, of single-file checkpoints. Null for
+    /// the module's own paths.
+    /// </summary>
+    public Func<string, string?>? UNetPaths { get; init; }
+
+    /// <summary>
+    /// The modules with the beginnings of their adapters' names, in the order in which the reference creates adapters: text encoders
+    /// (<c>te</c>, or <c>te1</c> and <c>te2</c> where there are two), then the UNet.
+    /// </summary>
+    /// <exception cref="ArgumentException">There are more than two text encoders.</exception>
+    internal IEnumerable<AdapterHost> Named()
+    {
+        if (TextEncoders.Count > 2)
+            throw new ArgumentException($"AdapterHosts.TextEncoders has {TextEncoders.Count} modules: give one, or two as SDXL has.");
+        for (var i = 0; i < TextEncoders.Count; i++)
+            yield return new AdapterHost(i == 0 ? AdapterParts.TextEncoder1 : AdapterParts.TextEncoder2,
+                TextEncoders.Count == 1 ? "te" : $"te{i + 1}", TextEncoders[i], null);
+        if (UNet is not null) yield return new AdapterHost(AdapterParts.UNet, "unet", UNet, UNetPaths);
+    }
+}
+
+/// <summary>One module of a model, with what adapters' names in files are made of.</summary>
+/// <param name="Part">The part of the model.</param>
+/// <param name="Prefix">What stands before the path: <c>unet</c>, <c>te</c>, <c>te1</c>, <c>te2</c>.</param>
+/// <param name="Root">The module.</param>
+/// <param name="Paths">See <see cref="AdapterHosts.UNetPaths"/>.</param>
+internal sealed record AdapterHost(AdapterParts Part, string Prefix, nn.Module Root, Func<string, string?>? Paths)
+{
+    /// <summary>All layers below modules of these classes (below any, when there are none) in the reference's order.</summary>
+    /// <param name="kind">What the names of the adapters' kind begin with.</param>
+    /// <param name="classes">Names of classes.</param>
+    public IEnumerable<AdaptedLayer> Layers(string kind, IReadOnlyCollection<string> classes)
+    {
+        var found = ModuleWalk.Layers(Root, classes);
+        return Paths is null
+            ? found.Select(layer => Named(kind, layer.Path, layer.Path, layer.Module))
+            : found.Select(layer => (File: Paths(layer.Path) ?? layer.Path, layer.Path, layer.Module))
+                .OrderBy(layer => layer.File, ModuleWalk.ByPath)
+                .Select(layer => Named(kind, layer.File, layer.Path, layer.Module));
+    }
+
+    private AdaptedLayer Named(string kind, string filePath, string path, nn.Module<Tensor, Tensor> module) =>
+        new(Name(kind, filePath), path, Part, module)
+    {
+        OtherName = filePath == path ? null : Name(kind, path),
+        Block = Part == AdapterParts.UNet ? UNetBlocks.IndexOf(filePath) : null,
+    };
+
+    /// <summary>
+    /// <c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with underscores.
+    /// </summary>
+    private string Name(string kind, string path) => $"{kind}_{Prefix}_{path.Replace('.', '_')}";
+}

@@ -1,0 +1,161 @@
+namespace StableTune.Adapters;
+
+/// <summary>
+/// An adapter whose ΔW is made of low-rank factors and scaled by alpha / rank. Alpha (a buffer, saved as <c>alpha</c>), scale and dropouts
+/// are here; derived classes hold the factors.
+/// </summary>
+public abstract class FactoredAdapter : NetworkAdapter
+{
+    private static readonly Operator s_unsafeView = new("aten::_unsafe_view");
+
+    private readonly FactoredAdapterOptions _options;
+    private readonly Tensor _alpha;
+
+    /// <summary>Creates an adapter with an alpha and no factors yet.</summary>
+    /// <param name="name">What it calls itself.</param>
+    /// <param name="layer">The frozen layer, linear or a convolution.</param>
+    /// <param name="options">Rank, alpha, dropouts.</param>
+    /// <exception cref="NotSupportedException">The layer is a norm, or a convolution in groups.</exception>
+    protected FactoredAdapter(string name, AdaptedLayer layer, FactoredAdapterOptions options) : base(name, layer)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (layer.Shape is NormShape or ConvolutionShape { Groups: not 1 })
+            throw new NotSupportedException($"{name} has no factors for {layer}: leave norms and convolutions in groups out.");
+        _options = options;
+        Rank = options.RankFor(layer.Shape);
+        var alpha = options.AlphaFor(layer.Shape) is > 0 and var given ? given : Rank;
+        _alpha = full([], alpha, dtype: ScalarType.Float32).DetachFromDisposeScope();
+        Scale = alpha / Rank;
+        register_buffer("alpha", _alpha);
+    }
+
+    /// <summary>The rank of the factors.</summary>
+    protected int Rank { get; }
+
+    /// <summary>alpha / rank, by which the product of the factors is multiplied.</summary>
+    protected float Scale { get; private set; }
+
+    /// <summary>Probability of a zero in each element.</summary>
+    protected double Dropout => _options.Dropout;
+
+    /// <summary>Probability of leaving out a rank, or an output.</summary>
+    protected double RankDropout => _options.RankDropout;
+
+    /// <inheritdoc/>
+    public override bool UsesRandomness => _options.Dropout > 0 || _options.RankDropout > 0 || _options.ModuleDropout > 0;
+
+    /// <summary>Draws which elements stay: a seam, so that recorded draws can be put in their place.</summary>
+    internal Func<long[], double, Generator, Tensor> DrawMask { get; set; } = (shape, p, random) => rand(shape, generator: random).gt(p);
+
+    /// <inheritdoc/>
+    public sealed override Tensor Forward(Tensor input, Func<Tensor, Tensor> original)
+    {
+        ArgumentNullException.ThrowIfNull(original);
+        if (Multiplier == 0) return original(input);
+        using var random = Draws();
+        return IsLeftOut(random) ? original(input) : Forward(input, original, random);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override Tensor Term(Tensor input)
+    {
+        using var random = Draws();
+        if (!IsLeftOut(random)) return Term(input, random);
+        ArgumentNullException.ThrowIfNull(input);
+        using var scope = NewDisposeScope();
+        return zeros_like(Layer.Shape.Apply(input, Layer.Weight)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>As <see cref="Forward(Tensor, Func{Tensor, Tensor})"/>, of an adapter that acts in this step.</summary>
+    /// <param name="input">The layer's input.</param>
+    /// <param name="original">What the layer computes without this adapter.</param>
+    /// <param name="random">What dropouts are drawn from; null where none act.</param>
+    /// <returns>A fresh tensor in the output's type, or what the original returned, changed in place.</returns>
+    protected virtual Tensor Forward(Tensor input, Func<Tensor, Tensor> original, Generator? random)
+    {
+        ArgumentNullException.ThrowIfNull(original);
+        using var scope = NewDisposeScope();
+        return Add(original(input), Term(input, random)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The term that is added to the layer's output, at multiplier 1, of an adapter that acts in this step.</summary>
+    /// <param name="input">The layer's input.</param>
+    /// <param name="random">What dropouts are drawn from; null where none act.</param>
+    protected abstract Tensor Term(Tensor input, Generator? random);
+
+    /// <inheritdoc/>
+    public override void LoadTensors(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        base.LoadTensors(tensors);
+        using var frozen = no_grad();
+        if (_alpha.item<float>() == 0) _alpha.fill_(Rank);                                            // 0 means the rank, in files too
+        Scale = _alpha.item<float>() / Rank;
+    }
+
+    /// <summary>Zeros and ones: which elements a dropout leaves.</summary>
+    /// <param name="shape">The shape of the mask.</param>
+    /// <param name="p">Probability of a zero.</param>
+    /// <param name="random">What it is drawn from.</param>
+    /// <param name="like">Gives type and device.</param>
+    protected Tensor Mask(long[] shape, double p, Generator random, Tensor like)
+    {
+        ArgumentNullException.ThrowIfNull(like);
+        using var scope = NewDisposeScope();
+        return DrawMask(shape, p, random).to(like.device).to(like.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// output + strength · up(hidden) as one product that is accumulated onto the output: the term is never held by itself, and without a
+    /// gradient the output is changed in place.
+    /// </summary>
+    /// <param name="output">What the layer computed.</param>
+    /// <param name="hidden">[..., r], or [B, r, H', W'] of a convolution, in the output's type.</param>
+    /// <param name="up">[out, r] or [out, r, 1, 1].</param>
+    /// <param name="strength">The factor.</param>
+    /// <returns>A fresh tensor, or the output.</returns>
+    protected Tensor Accumulate(Tensor output, Tensor hidden, Tensor up, float strength)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(hidden);
+        ArgumentNullException.ThrowIfNull(up);
+        using var scope = NewDisposeScope();
+        up = up.to(hidden.dtype).flatten(1);                                                          // [out, r]
+        var (width, rank) = (up.shape[0], up.shape[1]);
+        if (Layer.Shape is LinearShape)
+        {
+            var rows = output.reshape(-1, width);
+            var (low, high) = (hidden.reshape(-1, rank), up.t());
+            if (!IsInPlace(output)) return Shaped(rows.addmm(low, high, 1, strength), output.shape);
+            rows.addmm_(low, high, 1, strength);
+        }
+        else
+        {
+            // A 1x1 convolution is a matrix product over the channels, one for each sample: [out, r] x [r, H·W].
+            var planes = output.reshape(output.shape[0], width, -1);
+            var (low, high) = (hidden.reshape(output.shape[0], rank, -1), up.unsqueeze(0).expand(output.shape[0], -1, -1));
+            // TorchSharp takes the first factor as the object, and what is added as the last tensor.
+            if (!IsInPlace(output)) return Shaped(high.baddbmm(low, planes, 1, strength), output.shape);
+            planes.add_(high.bmm(low), alpha: strength);
+        }
+
+        return output;
+    }
+
+    /// <summary>
+    /// The result in the output's shape. Not a view for autograd, which it would be by reshape: models add residuals to it in
+    /// place, and in-place changes of views cost a copy of the gradient.
+    /// </summary>
+    private static Tensor Shaped(Tensor result, long[] shape) => s_unsafeView.Call(result, shape).MoveToOuterDisposeScope();
+
+    /// <summary>Where no gradient is recorded; and only where reshape gave a view of the output, which a strided one would not.</summary>
+    private static bool IsInPlace(Tensor output) => !is_grad_enabled() && output.is_contiguous();
+
+    private Generator? Draws() => training && UsesRandomness ? StepRandom() : null;
+
+    private bool IsLeftOut(Generator? random)
+    {
+        if (random is null || _options.ModuleDropout == 0) return false;
+        using var draw = rand(1, generator: random);
+        return draw.item<float>() < _options.ModuleDropout;
+    }
+}

@@ -1,0 +1,84 @@
+using StableTune.Data;
+using StableTune.Models;
+using StableTune.Trainables;
+
+namespace StableTune.Training;
+
+/// <summary>How a batch becomes a loss.</summary>
+public interface ITrainingMethod : IDisposable
+{
+    /// <summary>The mean loss of a batch, with a path for gradients to what is trained.</summary>
+    /// <param name="batch">The batch; its tensors stay the caller's. Of a method without data set an empty one.</param>
+    /// <returns>A scalar, [], in the open dispose scope.</returns>
+    Tensor Loss(Batch batch);
+
+    /// <summary>Called when the gradients of the batch are complete, or could not be computed: what <see cref="Loss"/> has set for both
+    /// passes is taken back.</summary>
+    void EndBatch() { }
+
+    /// <summary>
+    /// The losses of a batch that is held out, without gradients: always at the same places, so that they can be compared from one time
+    /// to the next. Default: <see cref="Loss"/> alone.
+    /// </summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    IReadOnlyList<double> Validate(Batch batch)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        return [Loss(batch).to(ScalarType.Float64).item<double>()];
+    }
+}
+
+/// <summary>What a method works with.</summary>
+[Flags]
+public enum MethodNeeds
+{
+    /// <summary>Nothing of the run's.</summary>
+    None = 0,
+
+    /// <summary>Images.</summary>
+    Dataset = 1,
+
+    /// <summary>The network that predicts.</summary>
+    UNet = 2,
+
+    /// <summary>The VAE, in every step; latents that are cached do without.</summary>
+    Vae = 4,
+
+    /// <summary>The text encoder, in every step; outputs that are cached do without.</summary>
+    TextEncoder = 8,
+
+    /// <summary>Images and the network; VAE and text encoder as caches leave something to do for them.</summary>
+    Denoising = Dataset | UNet,
+}
+
+/// <summary>Options of a training method; creates it for a run. A new method is a record derived from this one and an
+/// <see cref="ITrainingMethod"/>.</summary>
+public abstract record TrainingMethodOptions : OptionsBase
+{
+    /// <summary>What the method works with. Default: images and the UNet.</summary>
+    public virtual MethodNeeds Needs => MethodNeeds.Denoising;
+
+    /// <summary>Creates the method.</summary>
+    /// <param name="setup">The model, what is trained, and the stages of the run.</param>
+    public abstract ITrainingMethod Create(MethodSetup setup);
+}
+
+/// <summary>What a method is made of.</summary>
+public sealed record MethodSetup
+{
+    /// <summary>The model; parts that are not needed may not be there. Stays the run's.</summary>
+    public required StableDiffusionModel Model { get; init; }
+
+    /// <summary>The options of the run.</summary>
+    public required TrainingPlan Plan { get; init; }
+
+    /// <summary>What is trained or applied, attached.</summary>
+    public required IReadOnlyList<ITrainable> Trainables { get; init; }
+
+    /// <summary>The stages that trainables have added.</summary>
+    public required StageList Stages { get; init; }
+
+    /// <summary>The random streams: the run's own, or those of a validation.</summary>
+    public required TrainingRandom Random { get; init; }
+}

@@ -1,0 +1,55 @@
+namespace StableTune.Optimizers;
+
+/// <summary>A parameter with what an optimizer remembers of it.</summary>
+public sealed class OptimizedParameter
+{
+    private readonly Dictionary<string, Tensor> _slots = new(StringComparer.Ordinal);
+
+    internal OptimizedParameter(NamedParameter parameter, IEnumerable<OptimizerSlot> slots)
+    {
+        (Name, Value) = (parameter.Name, parameter.Value);
+        foreach (var slot in slots)
+            if (slot.Create(Value) is { } made) _slots.Add(slot.Name, made.DetachFromDisposeScope());
+    }
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    /// <summary>The tensor that is trained.</summary>
+    public Tensor Value { get; }
+
+    /// <summary>Its gradient.</summary>
+    /// <exception cref="InvalidOperationException">It has none.</exception>
+    public Tensor Gradient => Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
+
+    /// <summary>Steps that it has taken; in an update the present one is counted.</summary>
+    public int Step { get; internal set; }
+
+    /// <summary>What is remembered under a name.</summary>
+    /// <exception cref="KeyNotFoundException">This parameter has no such slot.</exception>
+    public Tensor this[string slot] => _slots[slot];
+
+    /// <summary>What is remembered under a name; null where this parameter has no such slot.</summary>
+    public Tensor? Find(string slot) => _slots.GetValueOrDefault(slot);
+
+    internal IEnumerable<Tensor> Slots => _slots.Values;
+}
+
+/// <summary>Parameters that are updated together: of one group, all with the same number of steps.</summary>
+/// <param name="Parameters">The parameters; each has a gradient.</param>
+/// <param name="Step">The number of the step, from 1: t in the formulas.</param>
+/// <param name="LearningRate">The rate.</param>
+/// <param name="Group">The group.</param>
+/// <param name="GroupIndex">Its place among the optimizer's groups.</param>
+public sealed record OptimizerUpdate(
+    IReadOnlyList<OptimizedParameter> Parameters, int Step, double LearningRate, ParameterGroup Group, int GroupIndex)
+{
+    /// <summary>The tensors that are trained.</summary>
+    public Tensor[] Weights => [.. Parameters.Select(parameter => parameter.Value)];
+
+    /// <summary>Their gradients.</summary>
+    public Tensor[] Gradients => [.. Parameters.Select(parameter => parameter.Gradient)];
+
+    /// <summary>What is remembered of each under a name.</summary>
+    public Tensor[] Slot(string name) => [.. Parameters.Select(parameter => parameter[name])];
+}

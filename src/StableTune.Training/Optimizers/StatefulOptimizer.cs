@@ -1,0 +1,228 @@
+using StableTune.Training;
+
+namespace StableTune.Optimizers;
+
+/// <summary>What an optimizer remembers of each parameter, by name.</summary>
+/// <param name="Name">Its name in states: "m", "v", "codes" ...</param>
+/// <param name="Create">Makes the first value for a parameter, of any type, shape and device; null where this parameter has none.</param>
+public sealed record OptimizerSlot(string Name, Func<Tensor, Tensor?> Create)
+{
+    /// <summary>Zeros of the parameter's shape, type and device.</summary>
+    public static OptimizerSlot Zeros(string name) => new(name, parameter => zeros_like(parameter));
+}
+
+/// <summary>
+/// The base of optimizers: declares what is remembered of each parameter once, and gets its creation, its saving by parameter name, step
+/// counts, groups and rates from here. A kind
+/// writes the update alone.
+/// </summary>
+public abstract class StatefulOptimizer : IOptimizer
+{
+    /// <summary>An update has no more elements than this, unless one parameter alone has: 32 MiB in float32.</summary>
+    private const long MostElements = 1 << 23;
+
+    private const string StepCount = "step";
+
+    private readonly IReadOnlyList<OptimizerSlot> _slots;
+    private readonly OptimizedParameter[][] _parameters;       // per group
+    private readonly double[] _rates;
+
+    /// <summary>Creates the slots of all parameters.</summary>
+    /// <param name="groups">What is stepped.</param>
+    /// <param name="slots">What is remembered of each parameter.</param>
+    protected StatefulOptimizer(IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<OptimizerSlot> slots)
+    {
+        ArgumentNullException.ThrowIfNull(groups);
+        (Groups, _slots) = (groups, slots);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        _parameters = [.. groups.Select(group => group.Parameters.Select(parameter => new OptimizedParameter(parameter, slots)).ToArray())];
+        _rates = [.. groups.Select(group => group.LearningRate)];
+    }
+
+    /// <inheritdoc/>
+    public string Name => "optimizer";
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ParameterGroup> Groups { get; }
+
+    /// <inheritdoc/>
+    public virtual IReadOnlyList<double> EffectiveRates => _rates;
+
+    /// <summary>All parameters with what is remembered of them.</summary>
+    protected IEnumerable<OptimizedParameter> All => _parameters.SelectMany(group => group);
+
+    /// <summary>Memory that is taken by what is remembered, in bytes.</summary>
+    internal long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
+        .Sum(tensor => tensor.numel() * tensor.element_size());
+
+    /// <summary>The parameters of a group.</summary>
+    /// <param name="group">Its place in <see cref="Groups"/>.</param>
+    protected IReadOnlyList<OptimizedParameter> Of(int group) => _parameters[group];
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The rates are not as many as the groups.</exception>
+    public void Step(in StepInfo info)
+    {
+        if (info.LearningRates.Count != _rates.Length)
+        {
+            throw new ArgumentException(
+                $"{info.LearningRates.Count} learning rates are given for {_rates.Length} parameter groups: give one each.", nameof(info));
+        }
+
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        for (var i = 0; i < _rates.Length; i++) _rates[i] = info.LearningRates[i];
+        // What changes before the updates, or in several of them, is kept here; all else part by part, so that the copies stay small.
+        var kept = Kept.Of(info, SharedState.Concat(ChangesBeforeUpdates ? All.SelectMany(Changing) : []));
+        BeforeUpdates(info);
+        for (var i = 0; i < _parameters.Length; i++) UpdateGroup(i, info);
+        kept?.PutBack();
+    }
+
+    private void UpdateGroup(int group, in StepInfo info)
+    {
+        OptimizedParameter[] stepped = [.. _parameters[group].Where(parameter => parameter.Value.grad is not null)];
+        foreach (var parameter in stepped) parameter.Step++;
+        // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
+        foreach (var same in stepped.GroupBy(parameter => (parameter.Step, parameter.Value.device_type, parameter.Value.device_index)))
+        {
+            foreach (var part in Parts(same))
+            {
+                using var scope = NewDisposeScope();
+                var kept = ChangesBeforeUpdates ? null : Kept.Of(info, part.SelectMany(Changing));
+                Update(new OptimizerUpdate(part, same.Key.Step, info.LearningRates[group], Groups[group], group));
+                kept?.PutBack();
+            }
+        }
+    }
+
+    private static IEnumerable<Tensor> Changing(OptimizedParameter parameter) => parameter.Slots.Prepend(parameter.Value);
+
+    private static IEnumerable<IReadOnlyList<OptimizedParameter>> Parts(IEnumerable<OptimizedParameter> parameters)
+    {
+        List<OptimizedParameter> part = [];
+        var elements = 0L;
+        foreach (var parameter in parameters)
+        {
+            var count = parameter.Value.numel();
+            if (part.Count > 0 && elements + count > MostElements)
+            {
+                yield return part;
+                (part, elements) = ([], 0);
+            }
+
+            part.Add(parameter);
+            elements += count;
+        }
+
+        if (part.Count > 0) yield return part;
+    }
+
+    /// <summary>The host has learnt that the last step was not finite, so nothing was changed in it: step counts are set back.</summary>
+    internal void TakeBackStep(IEnumerable<Tensor> stepped)
+    {
+        var handles = stepped.Select(tensor => tensor.Handle).ToHashSet();
+        foreach (var parameter in All.Where(parameter => handles.Contains(parameter.Value.Handle))) parameter.Step--;
+    }
+
+    /// <summary>Tensors that belong to no parameter alone; saved under their names by <see cref="SaveShared"/>. Default none.</summary>
+    protected virtual IEnumerable<Tensor> SharedState => [];
+
+    /// <summary>
+    /// Called once a step before the updates: sums over all parameters, for instance. Shared state may be changed here; weights and slots
+    /// only where <see cref="ChangesBeforeUpdates"/> says so.
+    /// </summary>
+    /// <param name="info">The step.</param>
+    protected virtual void BeforeUpdates(in StepInfo info) { }
+
+    /// <summary>
+    /// Whether <see cref="BeforeUpdates"/> changes weights or slots, not only shared state. Copies of all of them are then kept during a
+    /// step whose numbers only the device knows (<see cref="StepInfo.IsFinite"/>). Default false.
+    /// </summary>
+    protected virtual bool ChangesBeforeUpdates => false;
+
+    /// <summary>
+    /// Changes parameters of one group, on one device, that have taken equally many steps. A group of many elements comes in several parts,
+    /// so that what is computed on the way takes little memory. Called without gradients, with a dispose scope open.
+    /// </summary>
+    /// <param name="update">The parameters, their gradients and slots, the rate and the number of the step.</param>
+    protected abstract void Update(OptimizerUpdate update);
+
+    /// <inheritdoc/>
+    public virtual IDisposable? UseEvaluationWeights() => null;
+
+    /// <summary>Writes what belongs to no parameter alone. Default nothing.</summary>
+    protected virtual void SaveShared(StateWriter writer) { }
+
+    /// <summary>Takes over what <see cref="SaveShared"/> wrote.</summary>
+    protected virtual void LoadShared(StateReader reader) { }
+
+    /// <inheritdoc/>
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        foreach (var parameter in All)
+        {
+            writer.Number($"{parameter.Name}.{StepCount}", (long)parameter.Step);
+            foreach (var (slot, value) in Filled(parameter)) writer.Tensor($"{parameter.Name}.{slot}", value);
+        }
+
+        SaveShared(writer);
+    }
+
+    /// <inheritdoc/>
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        foreach (var parameter in All)
+        {
+            parameter.Step = (int)reader.Long($"{parameter.Name}.{StepCount}");
+            foreach (var (slot, value) in Filled(parameter)) reader.CopyTo($"{parameter.Name}.{slot}", value);
+        }
+
+        LoadShared(reader);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees what is remembered.</summary>
+    /// <param name="disposing">True.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        foreach (var slot in All.SelectMany(parameter => parameter.Slots)) slot.Dispose();
+    }
+
+    private IEnumerable<(string Slot, Tensor Value)> Filled(OptimizedParameter parameter) =>
+        from slot in _slots
+        let value = parameter.Find(slot.Name)
+        where value is not null
+        select (slot.Name, value);
+
+    /// <summary>
+    /// Tensors as they were, to take back on the device what a step that was not finite did to them: the device is not asked. Step counts
+    /// go on meanwhile; <see cref="TakeBackStep"/> sets them back once the host knows.
+    /// </summary>
+    private sealed class Kept(Tensor isFinite, Tensor[] tensors)
+    {
+        private readonly Tensor[] _before = [.. tensors.Select(tensor => tensor.clone())];
+
+        /// <summary>Null where the step is known to be finite.</summary>
+        public static Kept? Of(in StepInfo info, IEnumerable<Tensor> tensors) =>
+            info.IsFinite is { } flag ? new(flag, [.. tensors]) : null;
+
+        public void PutBack()
+        {
+            foreach (var (tensor, before) in tensors.Zip(_before))
+            {
+                using var scope = NewDisposeScope();
+                tensor.copy_(where(isFinite.to(tensor.device), tensor, before));
+            }
+        }
+    }
+}

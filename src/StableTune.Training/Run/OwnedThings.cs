@@ -1,0 +1,61 @@
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>What a run has made and disposes of when it ends, the last thing first.</summary>
+internal sealed class OwnedThings : IDisposable
+{
+    private readonly Stack<IDisposable> _things = new();
+    private readonly List<IDisposable> _handedBack = [];
+
+    /// <summary>Takes over a thing.</summary>
+    public T Add<T>(T made) where T : IDisposable
+    {
+        _things.Push(made);
+        return made;
+    }
+
+    /// <summary>Takes over a thing that the result hands back where the run goes through.</summary>
+    public T AddUnlessKept<T>(T made) where T : IDisposable
+    {
+        _handedBack.Add(made);
+        return Add(made);
+    }
+
+    /// <summary>The run went through: what is handed back is not disposed of here.</summary>
+    public void Keep()
+    {
+        var kept = _handedBack.ToHashSet<IDisposable>(ReferenceEqualityComparer.Instance);
+        var others = _things.Where(thing => !kept.Contains(thing)).Reverse().ToArray();
+        _things.Clear();
+        foreach (var thing in others) _things.Push(thing);
+    }
+
+    public void Dispose()
+    {
+        while (_things.TryPop(out var made)) made.Dispose();
+    }
+}
+
+/// <summary>How a host's model was set before the run, and is set again after it.</summary>
+internal sealed class ModelSettings : IDisposable
+{
+    private readonly List<Action> _restore = [];
+
+    public ModelSettings(StableDiffusionModel model)
+    {
+        if (model.Parts.HasFlag(ModelParts.UNet))
+        {
+            var (unet, checkpointing, type) = (model.UNet, model.UNet.GradientCheckpointing, model.UNet.ComputeType);
+            _restore.Add(() => (unet.GradientCheckpointing, unet.ComputeType) = (checkpointing, type));
+        }
+
+        foreach (var encoder in model.TextEncoders)
+        {
+            var (checkpointing, type) = (encoder.GradientCheckpointing, encoder.ComputeType);
+            _restore.Add(() => (encoder.GradientCheckpointing, encoder.ComputeType) = (checkpointing, type));
+        }
+    }
+
+    public void Dispose() => _restore.ForEach(restore => restore());
+}

@@ -1,0 +1,80 @@
+using StableTune.Adapters;
+using StableTune.Data;
+using StableTune.Models;
+using StableTune.Trainables;
+
+namespace StableTune.Training;
+
+/// <summary>What is odd about a run but works: told to the logger when it starts.</summary>
+internal static class PlanWarnings
+{
+    /// <summary>One sentence or two for each oddity: option, value, remedy.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="trainables">What is trained or applied, attached.</param>
+    /// <param name="dataset">The images; null for a run without.</param>
+    /// <param name="tokenizer">The base model's; null leaves the length of captions unchecked.</param>
+    public static IEnumerable<string> Of(
+        TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainable> trainables, TrainingDataset? dataset,
+        ITextTokenizer? tokenizer)
+    {
+        // A latent pixel is 8 pixels, and each further level of the UNet halves: 64 for SD 1.x and 2.x, 32 for SDXL.
+        var multiple = 8 << (model.UNet.Options.BlockOutChannels.Count - 1);
+        if (dataset?.Buckets.Select(bucket => bucket.Size)
+            .FirstOrDefault(size => size.Width % multiple != 0 || size.Height % multiple != 0) is { Width: > 0 } odd)
+            yield return $"DatasetOptions.Resolution or AspectBuckets.Step gives a training size of {odd}: sides that are multiples of "
+                + $"{multiple} suit this model's UNet. Others train too, with borders of unlike weight.";
+        if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
+            yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: this processor has no instructions for it. Weights are "
+                + $"held in it, and products are computed in Float32.";
+        if (plan.ClipSkip is { } layer && model.Version == ModelVersion.Sd2)
+            yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and "
+                + $"layers are counted from there. Leave it unset unless the model was made so.";
+        if (plan.ClipSkip is { } ignored && model.Version == ModelVersion.Sdxl)
+            yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text "
+                + $"encoders. Leave it unset.";
+        if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
+            yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of "
+                + $"them.";
+        if (plan.WeightedCaptions
+            && dataset?.Samples.FirstOrDefault(sample =>
+                sample.Subset.Captions is { Shuffle: true } or { TagDropoutRate: > 0 } && CutsBrackets(sample)) is { } torn)
+        {
+            var told = torn.Subset.Captions;
+            var (option, work) = told.Shuffle ? ("Shuffle is True", "shuffling tears")
+                : (FormattableString.Invariant($"TagDropoutRate is {told.TagDropoutRate}"), "dropping tags tears");
+            yield return $"CaptionOptions.{option}: the caption of {torn.Path} has \"{told.Separator}\" inside brackets, which {work} "
+                + $"apart. "
+                + "Weigh the parts one by one.";
+        }
+
+        if (tokenizer is not null && dataset is not null && TooLong(dataset, tokenizer, plan.MaxTokenLength) is { } captions)
+            yield return captions;
+        foreach (var warning in trainables.SelectMany(trainable => trainable.Warnings)) yield return warning;
+    }
+
+    private static bool CutsBrackets(TrainingSample sample)
+    {
+        var depth = 0;
+        foreach (var part in sample.Caption.Split(sample.Subset.Captions.Separator).SkipLast(1))
+        {
+            depth += part.Count(letter => letter is '(' or '[') - part.Count(letter => letter is ')' or ']');
+            if (depth > 0) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Captions of which the end is never seen; null for none. Of a caption of several lines, which are drawn from, the longest
+    /// counts.</summary>
+    private static string? TooLong(TrainingDataset dataset, ITextTokenizer tokenizer, int limit)
+    {
+        var encoded = dataset.Samples.Where(sample => sample.Item.TextOutputsPath is null);
+        var cut = encoded.Select(sample => (sample.Path, Tokens: sample.Caption.Split('\n').Max(tokenizer.CountTokens)))
+            .Where(sample => sample.Tokens > limit).ToList();
+        if (cut.Count == 0) return null;
+        var longest = cut.MaxBy(sample => sample.Tokens);
+        return $"TrainingPlan.MaxTokenLength is {limit}: {cut.Count} captions are longer, and their ends are cut off (that of "
+            + $"{longest.Path} has {longest.Tokens} tokens). Shorten them, or allow more tokens.";
+    }
+}

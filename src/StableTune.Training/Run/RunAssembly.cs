@@ -1,0 +1,141 @@
+using StableTune.Data;
+using StableTune.Models;
+using StableTune.Optimizers;
+using StableTune.Trainables;
+
+namespace StableTune.Training;
+
+/// <summary>What a run consists of when everything is attached: ready to take steps.</summary>
+internal sealed record AssembledRun(
+    TrainingLoop Loop, RunEvents Events, RunDescription Description, IReadOnlyList<AttachedTrainable> Trainables, IOptimizer Optimizer,
+        IReadOnlyList<IResumable> Resumables);
+
+/// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
+internal sealed class RunAssembly(
+    TrainingPlan plan, PreparedRun prepared, OwnedThings owned, RunSession session, IProgress<TrainingProgress>? progress)
+{
+    private readonly StableDiffusionModel _model = prepared.Model;
+
+    public AssembledRun Assemble(CancellationToken cancellationToken)
+    {
+        var stages = new StageList();
+        var trainables = Attach(stages);
+        ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
+        var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups)]));
+        var length = RunLength.Of(plan, prepared.Dataset);
+        ITrainingMethod Method(TrainingRandom random) =>
+            plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
+
+        var description = Describe(instances, length);
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances) : null;
+        var observers = Observers();
+        var events = new RunEvents(new EventParts
+        {
+            Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
+            Sampler = sampler, Progress = progress,
+            Validation = prepared.Validation is { } held ? () => held.Measure(Method, instances, cancellationToken) : null,
+        });
+        var loop = new TrainingLoop(new LoopParts
+        {
+            Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedule = plan.Schedule.Create(length.TotalSteps),
+            Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
+            Batches = Batches(length, cancellationToken),
+            ReadsLate = plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU,
+        }, events);
+        IResumable[] resumables = [loop, events, session, prepared.Random, optimizer, .. instances,
+            .. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
+        return new AssembledRun(loop, events, description, trainables, optimizer, resumables);
+    }
+
+    private List<AttachedTrainable> Attach(StageList stages)
+    {
+        var setup = new TrainingSetup { Model = _model, Random = prepared.Random, Precision = plan.Precision, Plan = plan,
+            Stages = stages };
+        var trainables = new List<AttachedTrainable>();
+        foreach (var options in plan.Trainables)
+        {
+            var trainable = options.Create(plan);
+            if (plan.KeepModel) owned.AddUnlessKept(trainable);
+            else owned.Add(trainable);
+            trainable.Attach(setup);
+            trainables.Add(new AttachedTrainable(options, trainable));
+        }
+
+        CheckNames(trainables);
+        return trainables;
+    }
+
+    /// <summary>Rates are told, and the optimizer's state is kept, by these names.</summary>
+    private static void CheckNames(IReadOnlyList<AttachedTrainable> trainables)
+    {
+        var groups = trainables.SelectMany(trainable =>
+            trainable.Instance.Groups.Select(group => (Owner: trainable.Options.EffectiveName, Group: group))).ToList();
+        var names = groups.Select(entry => (entry.Owner, entry.Group.Name))
+            .Concat(groups.SelectMany(entry => entry.Group.Parameters.Select(parameter => (entry.Owner, parameter.Name))));
+        var taken = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (owner, name) in names)
+        {
+            if (!taken.TryAdd(name, owner))
+                throw new InvalidOperationException(
+                    $"\"{name}\" is the name of something that {taken[name]} trains and of something that {owner} trains. Names of "
+                        + $"groups and parameters must differ within a run: give each a Name of its own.");
+        }
+    }
+
+    private Func<int, int, IEnumerable<Batch>> Batches(RunLength length, CancellationToken cancellationToken)
+    {
+        if (prepared.Dataset is not { } dataset)
+            return (_, first) => Enumerable.Range(first, length.BatchesPerEpoch - first).Select(_ => new Batch([""]));
+        var loader = owned.Add(new BatchLoader(
+            plan.Loader with { MicroSteps = plan.GradientAccumulation, TotalSteps = length.TotalSteps }, prepared.Caches!.Latents,
+                prepared.Caches.Text));
+        var seeds = new NamedSeeds(plan.Seed);
+        return (epoch, first) => loader.Load(EpochPlan.Create(dataset, seeds, epoch), first, cancellationToken);
+    }
+
+    private RunDescription Describe(IReadOnlyList<ITrainable> instances, RunLength length) => new()
+    {
+        SessionId = session.Id,
+        StartedAt = session.StartedAt,
+        TotalSteps = length.TotalSteps,
+        TotalEpochs = length.TotalEpochs,
+        Dataset = prepared.Dataset,
+        BaseModel = _model.Version,
+        Prediction = _model.Scheduler.Prediction,
+        CachesLatents = prepared.Caches?.Latents is not null,
+        Warnings =
+        [
+            .. prepared.Dataset?.Warnings ?? [], .. prepared.Caches?.Notes ?? [], .. session.Warnings,
+            .. PlanWarnings.Of(plan, _model, instances, prepared.Dataset, prepared.Tokenizer),
+        ],
+        Sources = plan.Savers.Any(saver => saver is TrainableSaver { WriteMetadata: true }) && instances.OfType<AdapterTrainable>().Any()
+            ? owned.Add(new SourceHashes(_model.Details?.Path, plan.Model.VaePath, plan.Logger)) : null,
+    };
+
+    private List<ITrainingObserver> Observers()
+    {
+        List<ITrainingObserver> observers = [.. plan.Observers];
+        if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger));
+        return observers;
+    }
+
+    /// <summary>Observers of one kind are told apart by their order.</summary>
+    private static IEnumerable<IResumable> Named(IEnumerable<ITrainingObserver> observers)
+    {
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var observer in observers.OfType<IResumable>())
+        {
+            var count = counts[observer.Name] = counts.GetValueOrDefault(observer.Name) + 1;
+            yield return new Renamed($"observers/{observer.Name}{(count == 1 ? "" : $"-{count}")}", observer);
+        }
+    }
+
+    private sealed class Renamed(string name, IResumable part) : IResumable
+    {
+        public string Name => name;
+
+        public void Save(StateWriter writer) => part.Save(writer);
+
+        public void Load(StateReader reader) => part.Load(reader);
+    }
+}

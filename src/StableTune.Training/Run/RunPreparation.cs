@@ -1,0 +1,167 @@
+using StableTune.Checkpoints;
+using StableTune.Data;
+using StableTune.Models;
+
+namespace StableTune.Training;
+
+/// <summary>What a run has before anything is attached: the model, frozen, the images that can be read, and what is computed of them
+/// once.</summary>
+internal sealed record PreparedRun
+{
+    public required StableDiffusionModel Model { get; init; }
+
+    public required ModelFingerprint Fingerprint { get; init; }
+
+    /// <summary>The images that are left; null for a run without.</summary>
+    public required TrainingDataset? Dataset { get; init; }
+
+    public required RunCaches? Caches { get; init; }
+
+    public required ValidationRun? Validation { get; init; }
+
+    public required TrainingRandom Random { get; init; }
+
+    /// <summary>The model's tokenizer; null where the text encoder was not needed and its files cannot be read.</summary>
+    public required ITextTokenizer? Tokenizer { get; init; }
+}
+
+/// <summary>The first part of a run: looks at the images, loads what is needed of the model, freezes it, and computes what need not be
+/// computed in every step.</summary>
+/// <param name="plan">The options of the run.</param>
+/// <param name="owned">What is disposed of with the run.</param>
+/// <param name="configuration">What is known of the model already; null where it had yet to be downloaded.</param>
+/// <param name="progress">Is told of loading and caching.</param>
+internal sealed class RunPreparation(
+    TrainingPlan plan, OwnedThings owned, ModelConfiguration? configuration, IProgress<WorkProgress>? progress)
+{
+    private ModelFingerprint _model = null!;
+    private ModelConfiguration? _configuration = configuration;
+
+    private ModelConfiguration? Configuration => _configuration ??= plan.ModelPath is { } path ? ModelConfiguration.Find(path, plan.Model)
+        : null;
+
+    private bool MasksPictures => _model.Kind == ModelKind.Inpainting;
+
+    private bool UsesVaeLater => plan.Samples is not null || MasksPictures || plan.Method.Needs.HasFlag(MethodNeeds.Vae)
+        || Keeps(ModelParts.Vae);
+
+    private bool UsesTextLater => plan.Samples is not null || plan.ChangesTextEncoder
+        || plan.Method.Needs.HasFlag(MethodNeeds.TextEncoder) || Keeps(ModelParts.TextEncoder);
+
+    private bool Keeps(ModelParts part) => plan.KeepModel || plan.Trainables.Any(trainable => trainable.KeptParts.HasFlag(part));
+
+    public PreparedRun Prepare(TrainingDataset? dataset, CancellationToken cancellationToken)
+    {
+        _model = Identify(dataset, cancellationToken);
+        var random = owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed)));
+        var (images, caches) = dataset is null ? (null, null) : LookAtImages(dataset, cancellationToken);
+        var validation = images?.Validation is { } held ? owned.Add(new ValidationRun(plan, held, caches!.Held!)) : null;
+        var model = plan.GivenModel ?? Load(NeededParts(caches), cancellationToken);
+        if (plan.GivenModel is not null) owned.Add(new ModelSettings(model));
+        Freeze(model);
+        if (caches is not null) Fill(caches, model, random, validation, cancellationToken);
+        return new PreparedRun
+        {
+            Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
+            Tokenizer = model.Parts.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : Configuration?.Tokenizer,
+        };
+    }
+
+    private ModelFingerprint Identify(TrainingDataset? dataset, CancellationToken cancellationToken)
+    {
+        if (plan.GivenModel is { } given) return ModelFingerprint.Of(given);
+        var model = ModelFingerprint.Read(
+            plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
+        // Of a model that had yet to be downloaded this could not be told before.
+        if (dataset?.Samples.Any(sample => sample.Item.TextOutputsPath is not null) == true
+            && Configuration is { } read)
+            InvalidOptionsException.ThrowIfAny([.. TrainingPlan.TextProblems(read, dataset)]);
+        return model;
+    }
+
+    /// <summary>
+    /// Finds images that cannot be read before a step is spent: those that steps will read, and those that caches are to be filled with
+    /// where bad ones are left
+    /// out; otherwise filling tells them. A run that finds everything in files reads none.
+    /// </summary>
+    /// <returns>The images that are left, and their caches.</returns>
+    private (TrainingDataset Images, RunCaches Caches) LookAtImages(TrainingDataset dataset, CancellationToken cancellationToken)
+    {
+        var cachesLatents = plan.CachesLatents(dataset, MasksPictures);
+        RunCaches Open(TrainingDataset images) =>
+            RunCaches.Open(plan, images, _model, cachesLatents, plan.CachesTextOutputs(images), progress, cancellationToken);
+        if (!cachesLatents)
+        {
+            var readable = dataset.WithoutBadImages(progress, cancellationToken);
+            return (readable, owned.Add(Open(readable)));
+        }
+
+        var caches = owned.Add(Open(dataset));
+        if (dataset.Options.OnBadImage != BadImagePolicy.Skip || !caches.MissesLatents) return (dataset, caches);
+        var left = dataset.WithoutBadImages(progress, cancellationToken);
+        if (left == dataset) return (dataset, caches);
+        caches.Dispose();
+        return (left, owned.Add(Open(left)));
+    }
+
+    private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
+    {
+        var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
+        var options = plan.Model with
+        {
+            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = parts, Device = device, Progress = progress,
+            Logger = plan.Model.Logger ?? plan.Logger,
+        };
+        var model = ModelLoader.Load(plan.ModelPath!, options, cancellationToken);
+        if (!plan.KeepModel) return owned.Add(model);
+        owned.AddUnlessKept(model);
+        return model;
+    }
+
+    /// <summary>What an earlier run has left in files need not be computed, so what computes it need not be loaded.</summary>
+    private ModelParts NeededParts(RunCaches? caches)
+    {
+        var parts = ModelParts.All;
+        if (caches is null or { Latents: not null, MissesLatents: false } && !UsesVaeLater) parts &= ~ModelParts.Vae;
+        if (caches is null or { EncodesText: false, MissesText: false } && !UsesTextLater) parts &= ~ModelParts.TextEncoder;
+        if (!plan.Method.Needs.HasFlag(MethodNeeds.UNet) && plan.Samples is null && !Keeps(ModelParts.UNet)) parts &= ~ModelParts.UNet;
+        return parts;
+    }
+
+    /// <summary>Nothing of the base model is trained, until a trainable says so.</summary>
+    private void Freeze(StableDiffusionModel model)
+    {
+        List<nn.Module> parts = [.. model.TextEncoders];
+        if (model.Parts.HasFlag(ModelParts.UNet)) parts.Add(model.UNet);
+        if (model.Parts.HasFlag(ModelParts.Vae)) parts.Add(model.Vae);
+        foreach (var part in parts)
+        {
+            part.SetRequiresGrad(false);
+            part.eval();
+        }
+
+        if (model.Parts.HasFlag(ModelParts.UNet))
+            (model.UNet.GradientCheckpointing, model.UNet.ComputeType) = (plan.GradientCheckpointing, plan.Precision.Compute);
+        if (plan.UseAttentionMask is { } mask && model.TextEncoders is [MaskedTextModel masked, ..]) masked.UseAttentionMask = mask;
+        foreach (var encoder in model.TextEncoders)
+            (encoder.GradientCheckpointing, encoder.ComputeType) = (
+                plan.GradientCheckpointing && plan.TrainsTextEncoder, plan.Precision.Compute);
+    }
+
+    /// <summary>What need not be computed in every step is computed now, and what is not needed afterwards is released.</summary>
+    private void Fill(RunCaches caches, StableDiffusionModel model, TrainingRandom random, ValidationRun? validation,
+        CancellationToken cancellationToken)
+    {
+        if (caches.Latents is { Missing.Count: > 0 } latents)
+            latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
+        if (caches.Text is { Missing.Count: > 0 } text)
+            text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
+        validation?.Fill(model, cancellationToken);
+        if (plan.GivenModel is not null) return;
+        if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
+        // It comes back for each drawing.
+        else if (caches.Latents is not null && !MasksPictures && model.Device.type != DeviceType.CPU
+            && model.Parts.HasFlag(ModelParts.Vae)) model.Vae.MoveTo(CPU);
+        if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();
+    }
+}

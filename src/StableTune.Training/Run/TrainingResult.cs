@@ -1,0 +1,55 @@
+using StableTune.Models;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>What a finished run tells, and where it was asked to (<see cref="TrainingPlan.KeepModel"/>) the model with what was trained
+/// on it. Needs to be disposed of only then.</summary>
+public sealed record TrainingResult : IDisposable
+{
+    /// <summary>Optimizer steps taken.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Epochs begun.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>The loss of every step, in order.</summary>
+    public required IReadOnlyList<double> Losses { get; init; }
+
+    /// <summary>The mean loss over the last epoch's worth of batches.</summary>
+    public required double AverageLoss { get; init; }
+
+    /// <summary>Files written at the end, by all savers.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
+    /// <summary>Sample pictures written, in order; contact sheets included.</summary>
+    public required IReadOnlyList<string> Samples { get; init; }
+
+    /// <summary>What was odd about the run but worked, images that were skipped among it; see
+    /// <see cref="Training.TrainingStart.Warnings"/>.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Time spent in training steps.</summary>
+    public required TimeSpan TrainingTime { get; init; }
+
+    /// <summary>Of <see cref="TrainingTime"/>, the time that steps waited for their data; see
+    /// <see cref="TrainingProgress.DataWait"/>.</summary>
+    public TimeSpan DataWait { get; init; }
+
+    /// <summary>The model with what was trained attached to it, ready to draw; null unless <see cref="TrainingPlan.KeepModel"/> was set.
+    /// Freed with this result, unless the host gave it.</summary>
+    public StableDiffusionModel? Model { get; init; }
+
+    /// <summary>What was trained or applied, attached to <see cref="Model"/>; empty unless <see cref="TrainingPlan.KeepModel"/> was set.
+    /// Taken off and freed with this result.</summary>
+    public IReadOnlyList<AttachedTrainable> Trainables { get; init; } = [];
+
+    internal bool OwnsModel { get; init; }
+
+    /// <summary>Takes what was trained off the model, and frees both.</summary>
+    public void Dispose()
+    {
+        foreach (var trainable in Trainables.Reverse()) trainable.Instance.Dispose();
+        if (OwnsModel) Model?.Dispose();
+    }
+}

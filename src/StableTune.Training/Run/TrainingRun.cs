@@ -1,0 +1,106 @@
+using System.Runtime.ExceptionServices;
+using StableTune.Checkpoints;
+using StableTune.Data;
+
+namespace StableTune.Training;
+
+/// <summary>One run from the first file read to the last file written: prepared, assembled, and run. Owns everything it makes.</summary>
+internal sealed class TrainingRun(
+    TrainingPlan plan, TrainingDataset? dataset, ModelConfiguration? model, IProgress<TrainingProgress>? progress) : IDisposable
+{
+    private static readonly string s_product = $"StableTune {typeof(TrainingRun).Assembly.GetName().Version?.ToString(3) ?? "0"}";
+
+    private readonly OwnedThings _owned = new();
+
+    public TrainingResult Execute(CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = enable_grad();                                 // whatever the calling thread was doing
+        cancellationToken.ThrowIfCancellationRequested();
+        var session = new RunSession(plan);
+        using var state = OpenState();
+        if (state is not null) session.Load(state.Of(session.Name));
+        var prepared = new RunPreparation(plan, _owned, model, PreparationProgress.For(progress)).Prepare(dataset, cancellationToken);
+        var facts = PlanFacts.Of(plan, Identity(prepared));
+        if (state is not null) Compare(state, facts, prepared, session);
+        var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
+        if (state is not null) Restore(state, run);
+        run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
+        if (plan.AllowTf32) _owned.Add(new TensorFloat());
+        if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
+        return Run(run, prepared, cancellationToken);
+    }
+
+    private TrainingResult Run(AssembledRun run, PreparedRun prepared, CancellationToken cancellationToken)
+    {
+        try
+        {
+            run.Events.Start(run.Loop.Position);
+            run.Loop.Run(cancellationToken);
+            var files = run.Events.Finish();
+            if (plan.KeepModel) _owned.Keep();
+            return new TrainingResult
+            {
+                Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
+                AverageLoss = run.Loop.AverageLoss, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
+                Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
+                Trainables = plan.KeepModel ? run.Trainables : [],
+            };
+        }
+        catch (Exception fault)
+        {
+            var told = MemoryShortage.Is(fault) ? MemoryShortage.Explain(fault, plan, prepared.Model, run.Optimizer) : fault;
+            var worst = run.Events.Interrupt(told);
+            if (worst != fault) ExceptionDispatchInfo.Throw(worst);
+            throw;
+        }
+    }
+
+    private SavedState? OpenState() => plan.Resume switch
+    {
+        null => null,
+        { Latest: true, Path: var folder } => SavedState.Latest(folder!) is { } latest ? SavedState.Open(latest) : null,
+        { Path: var folder } => SavedState.Open(folder!),
+    };
+
+    private static string Identity(PreparedRun prepared) =>
+        $"{prepared.Fingerprint.Version}, text {prepared.Fingerprint.TextHash[..16]}, VAE {prepared.Fingerprint.VaeHash[..16]}";
+
+    /// <summary>A state that was written for something else is refused, with the differences; or they are told, where that is
+    /// allowed.</summary>
+    private void Compare(SavedState state, IReadOnlyDictionary<string, string> facts, PreparedRun prepared, RunSession session)
+    {
+        string[] differences = [.. PlanFacts.Differences(facts, state.Plan),
+            .. DatasetIdentity.Differences(DatasetIdentity.Of(prepared.Dataset), state.Dataset)];
+        if (differences.Length == 0) return;
+        var list = string.Concat(differences.Select(difference => $"{Environment.NewLine}    {difference}"));
+        if (plan.Resume is not { AllowDifferences: true })
+            throw new InvalidFileException(
+                state.Path, $"the state was written for another plan:{list}{Environment.NewLine}",
+                "Resume with the plan that it was written for, or allow differences (ResumeOptions.AllowDifferences).");
+        session.Warnings.Add($"The run goes on from {state.Path}, which was written for another plan:{list}");
+    }
+
+    /// <summary>Everything gets back what it wrote. Observers and samples may be others than those of the state; then they begin
+    /// anew.</summary>
+    private static void Restore(SavedState state, AssembledRun run)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var part in run.Resumables)
+            if (state.Has(part.Name)) part.Load(state.Of(part.Name));
+        run.Loop.StartAt(state.Position);
+    }
+
+    private string Write(string folder, AssembledRun run, IReadOnlyDictionary<string, string> facts, PreparedRun prepared)
+    {
+        using var scope = NewDisposeScope();
+        return StateFolder.Write(folder, new StateContent
+        {
+            Position = run.Loop.Position, Product = s_product, WrittenAt = plan.Clock.GetUtcNow(), Plan = facts,
+            Dataset = DatasetIdentity.Of(prepared.Dataset), Parts = run.Resumables,
+        });
+    }
+
+    public void Dispose() => _owned.Dispose();
+}

@@ -1,0 +1,113 @@
+using StableTune.Data;
+using StableTune.Diffusion;
+using StableTune.Trainables;
+
+namespace StableTune.Training;
+
+/// <summary>One batch forward and backward: files have become a batch, a batch becomes gradients.</summary>
+public sealed class TrainingStep
+{
+    private readonly ITrainingMethod _method;
+    private readonly IReadOnlyList<ITrainable> _trainables;
+    private readonly TrainingRandom _random;
+
+    /// <summary>A step of the usual method, made of stages.</summary>
+    /// <param name="parts">The stages.</param>
+    public TrainingStep(TrainingStepParts parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        (_method, _trainables, _random) = (new Denoising(parts), parts.Trainables, parts.Random);
+    }
+
+    /// <summary>A step of any method.</summary>
+    /// <param name="method">How a batch becomes a loss; stays the caller's.</param>
+    /// <param name="trainables">What is trained; told before each batch.</param>
+    /// <param name="random">The random streams of the run.</param>
+    public TrainingStep(ITrainingMethod method, IReadOnlyList<ITrainable> trainables, TrainingRandom random) =>
+        (_method, _trainables, _random) = (method, trainables, random);
+
+    /// <summary>Adds the gradients of the batch's mean loss to the trained parameters.</summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    /// <param name="accumulation">Batches per optimizer step: gradients are those of loss / accumulation.</param>
+    /// <returns>The mean loss of the batch, not divided.</returns>
+    /// <exception cref="TrainingDivergedException">The loss is not finite; no gradients were added.</exception>
+    public double Run(Batch batch, int accumulation)
+    {
+        using var scope = NewDisposeScope();
+        try
+        {
+            var loss = Forward(batch);
+            var value = loss.to(ScalarType.Float64).item<double>();
+            if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
+            Backward(loss, accumulation);
+            return value;
+        }
+        finally
+        {
+            _method.EndBatch();
+        }
+    }
+
+    /// <summary>As <see cref="Run"/>, but the loss stays on the device: nothing waits for it between forward and backward pass.</summary>
+    /// <returns>The mean loss of the batch, not divided: a scalar without gradient, in the open dispose scope.</returns>
+    internal Tensor RunWithoutReading(Batch batch, int accumulation)
+    {
+        using var scope = NewDisposeScope();
+        try
+        {
+            var loss = Forward(batch);
+            Backward(loss, accumulation);
+            return loss.detach().to(ScalarType.Float32).alias().MoveToOuterDisposeScope();
+        }
+        finally
+        {
+            _method.EndBatch();
+        }
+    }
+
+    /// <summary>The batch's mean loss without gradients: nothing is learnt, and dropouts are as the trainables have been set.</summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    public double Measure(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        try
+        {
+            return _method.Loss(batch).to(ScalarType.Float64).item<double>();
+        }
+        finally
+        {
+            _method.EndBatch();
+        }
+    }
+
+    /// <summary>The batch's mean loss without gradients at each of several timesteps: pictures and captions are encoded once for all of
+    /// them.</summary>
+    /// <param name="batch">The batch; its tensors stay the caller's.</param>
+    /// <param name="timesteps">What is used in place of <see cref="TrainingStepParts.Timesteps"/>, one after the other; each has noise of
+    /// its own.</param>
+    /// <returns>One loss for each.</returns>
+    /// <exception cref="NotSupportedException">The method has no timesteps.</exception>
+    public IReadOnlyList<double> Measure(Batch batch, IEnumerable<ITimestepSource> timesteps)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(timesteps);
+        return _method is Denoising denoising ? denoising.Measure(batch, timesteps)
+            : throw new NotSupportedException($"{_method.GetType().Name} has no timesteps to measure at.");
+    }
+
+    private Tensor Forward(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        var moment = new BatchMoment(batch, _random);
+        foreach (var trainable in _trainables) trainable.BeforeBatch(moment);
+        return _method.Loss(batch);                                                                    // []
+    }
+
+    private void Backward(Tensor loss, int accumulation)
+    {
+        // Where module dropout left every adapter out, nothing is there that a gradient could reach.
+        if (loss.requires_grad || _trainables.Count == 0) Gradients.Backward(accumulation == 1 ? loss : loss / accumulation);
+    }
+}

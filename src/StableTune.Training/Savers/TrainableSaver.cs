@@ -1,0 +1,96 @@
+using StableTune.Trainables;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>
+/// Writes each trainable's customary file: adapters as sd-scripts does, so that web interfaces and pipelines load them as they are; whole
+/// models in the form that the path names. The
+/// file of the end has the given path; those of epochs and steps lie beside it, numbered.
+/// </summary>
+/// <param name="path">
+/// A file or folder. <c>{name}</c> in it stands for the trainable's name, and is needed where several are trained:
+/// "out/{name}.safetensors".
+/// </param>
+public sealed class TrainableSaver(string path) : ISaver
+{
+    private const string Placeholder = "{name}";
+
+    /// <summary>Where the last file goes.</summary>
+    public string Path => path;
+
+    /// <summary>The type of the saved numbers; null follows the compute precision.</summary>
+    public ScalarType? Precision { get; init; }
+
+    /// <summary>Whether the run is described in the file's metadata; false writes only what readers need (sd-scripts:
+    /// <c>no_metadata</c>).</summary>
+    public bool WriteMetadata { get; init; } = true;
+
+    /// <summary>Whether names of folders and tags of captions are written to the metadata. Default true, as in sd-scripts.</summary>
+    public bool WriteDataNames { get; init; } = true;
+
+    private static string Option => $"{nameof(TrainableSaver)}.{nameof(Path)}";
+
+    /// <inheritdoc/>
+    public IEnumerable<OptionProblem> Validate()
+    {
+        if (Precision is not (null or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+            yield return new OptionProblem(
+                $"{nameof(TrainableSaver)}.{nameof(Precision)}", Precision, "results are saved as float32, float16 or bfloat16",
+                "leave it unset to follow the run");
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<OptionProblem> Fits(TrainingPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        TrainableOptions[] trained = [.. plan.Trainables.Where(trainable => trainable.Trained)];
+        if (trained.Length > 1 && !path.Contains(Placeholder, StringComparison.Ordinal))
+        {
+            var names = string.Join(", ", trained.Select(trainable => trainable.EffectiveName));
+            yield return new OptionProblem(
+                Option, path, $"{trained.Length} things are trained ({names}), and one file cannot hold them",
+                $"put {Placeholder} into the path, as in out/{Placeholder}.safetensors");
+            yield break;
+        }
+
+        foreach (var trainable in trained)
+        {
+            var (file, endings) = (For(trainable), trainable.FileExtensions);
+            if (endings.Count > 0 && !endings.Contains(System.IO.Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
+                yield return new OptionProblem(
+                    Option, path, $"{trainable.EffectiveName} is written as safetensors or torch files",
+                    $"end the path with {string.Join(", or ", endings.Take(2))}");
+            else if (!AtomicFile.CanWrite(file, out var reason))
+                yield return new OptionProblem(Option, path, reason, "name a file in a folder that can be written to");
+        }
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<SaverOutput> Outputs(TrainingPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return plan.Trainables.Where(trainable => trainable.Trained).Select(trainable => new SaverOutput(Option, For(trainable)))
+            .Where(output => !string.IsNullOrWhiteSpace(output.Path)).Distinct();
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Save(SaveMoment moment)
+    {
+        ArgumentNullException.ThrowIfNull(moment);
+        return
+        [
+            .. from trainable in moment.Trainables
+               where trainable.Options.Trained
+               let request = new SaveRequest
+               {
+                   Path = OutputNames.For(For(trainable.Options), moment), FinalPath = For(trainable.Options),
+                   Type = Precision, WriteMetadata = WriteMetadata, WriteDataNames = WriteDataNames, Moment = moment,
+               }
+               from file in trainable.Instance.Save(request)
+               select file,
+        ];
+    }
+
+    private string For(TrainableOptions trainable) => path.Replace(Placeholder, trainable.EffectiveName, StringComparison.Ordinal);
+}

@@ -1,0 +1,32 @@
+using StableTune.Data;
+using StableTune.Tensors;
+
+namespace StableTune.Training;
+
+/// <summary>What stages give must fit the batch: a host's own stage is named where it does not.</summary>
+internal static class StageChecks
+{
+    public static void Latents(ILatentStage stage, Tensor latents, Batch batch)
+    {
+        if (latents.dim() != 4 || latents.shape[0] != batch.Count)
+            throw Unfit(stage, nameof(ILatentStage.Latents), latents, $"[{batch.Count}, C, h, w]");
+    }
+
+    public static void Context(IContextStage stage, TextConditions text, Batch batch)
+    {
+        if (text.Context.dim() != 3 || text.Context.shape[0] != batch.Count)
+            throw Unfit(stage, nameof(IContextStage.Context), text.Context, $"[{batch.Count}, L, C]");
+        if (text.Pooled is { } pooled && (pooled.dim() != 2 || pooled.shape[0] != batch.Count))
+            throw Unfit(stage, nameof(TextConditions.Pooled), pooled, $"[{batch.Count}, D]");
+    }
+
+    public static void Target(ITargetStage stage, Tensor target, Tensor latents)
+    {
+        if (!target.shape.SequenceEqual(latents.shape))
+            throw Unfit(stage, nameof(ITargetStage.Change), target, $"[{string.Join(", ", latents.shape)}]");
+    }
+
+    private static InvalidOperationException Unfit(object stage, string member, Tensor given, string wanted) => new(
+        $"The stage {stage.GetType().Name} gave {member} of shape [{string.Join(", ", given.shape)}]: a tensor of shape {wanted} is "
+            + $"wanted here.");
+}

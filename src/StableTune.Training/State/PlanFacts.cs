@@ -1,0 +1,89 @@
+using System.Collections;
+using System.Globalization;
+using System.Reflection;
+
+namespace StableTune.Training;
+
+/// <summary>
+/// Options as pairs of name and text, for comparing a plan with the one that a state was written for: "Optimizer.Beta1" is "0.9". Classes
+/// of a host, whose members mean
+/// nothing here, stand for themselves by their type.
+/// </summary>
+internal static class PlanFacts
+{
+    private const int Deepest = 6;
+
+    /// <summary>What must be the same in a run that goes on: all that changes what is learnt. Length, device, paths, threads, and what is
+    /// saved, drawn and logged may differ.</summary>
+    public static IReadOnlyDictionary<string, string> Of(TrainingPlan plan, string modelIdentity)
+    {
+        var facts = new OrderedDictionary<string, string>(StringComparer.Ordinal) { ["Model"] = modelIdentity };
+        Add(facts, nameof(plan.Trainables), plan.Trainables);
+        Add(facts, nameof(plan.Method), plan.Method);
+        Add(facts, nameof(plan.Stages), plan.Stages);
+        Add(facts, nameof(plan.Optimizer), plan.Optimizer);
+        Add(facts, nameof(plan.Schedule), plan.Schedule);
+        Add(facts, nameof(plan.LearningRate), plan.LearningRate);
+        Add(facts, nameof(plan.GradientAccumulation), plan.GradientAccumulation);
+        Add(facts, nameof(plan.Gradients), plan.Gradients);
+        Add(facts, nameof(plan.MaxGradientNorm), plan.MaxGradientNorm);
+        Add(facts, nameof(plan.Precision), plan.Precision);
+        Add(facts, nameof(plan.ClipSkip), plan.ClipSkip);
+        Add(facts, nameof(plan.MaxTokenLength), plan.MaxTokenLength);
+        Add(facts, nameof(plan.UseAttentionMask), plan.UseAttentionMask);
+        Add(facts, nameof(plan.WeightedCaptions), plan.WeightedCaptions);
+        Add(facts, nameof(plan.Seed), plan.Seed);
+        Add(facts, nameof(plan.Noise), plan.Noise);
+        Add(facts, nameof(plan.Timesteps), plan.Timesteps);
+        Add(facts, nameof(plan.Loss), plan.Loss);
+        Add(facts, "Cache.Latents", plan.Cache.Latents);
+        return facts;
+    }
+
+    /// <summary>One line for each fact that differs: "Optimizer.Beta1 is 0.95, and was 0.9".</summary>
+    public static IEnumerable<string> Differences(IReadOnlyDictionary<string, string> now, IReadOnlyDictionary<string, string> then) =>
+        from key in now.Keys.Union(then.Keys)
+        let here = now.GetValueOrDefault(key)
+        let there = then.GetValueOrDefault(key)
+        where here != there
+        select $"{key} is {here ?? "not set"}, and was {there ?? "not set"}";
+
+    private static void Add(IDictionary<string, string> facts, string name, object? value, int depth = 0)
+    {
+        switch (value)
+        {
+            case null: facts[name] = "not set"; break;
+            case string text: facts[name] = text; break;
+            case IFormattable or bool: facts[name] = Convert.ToString(value, CultureInfo.InvariantCulture)!; break;
+            case IDictionary map: AddMap(facts, name, map, depth); break;
+            case IEnumerable list: AddList(facts, name, list, depth); break;
+            default: AddMembers(facts, name, value, depth); break;
+        }
+    }
+
+    private static void AddMap(IDictionary<string, string> facts, string name, IDictionary map, int depth)
+    {
+        foreach (DictionaryEntry entry in map) Add(facts, $"{name}.{entry.Key}", entry.Value, depth + 1);
+    }
+
+    private static void AddList(IDictionary<string, string> facts, string name, IEnumerable list, int depth)
+    {
+        var count = 0;
+        foreach (var item in list) Add(facts, $"{name}[{count++}]", item, depth + 1);
+        if (count == 0) facts[name] = "empty";
+    }
+
+    private static void AddMembers(IDictionary<string, string> facts, string name, object value, int depth)
+    {
+        var type = value.GetType();
+        facts[name] = type.Name;
+        // Records print themselves: their members are their value.
+        if (depth > Deepest || type.GetMethod("<Clone>$") is null) return;
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .OrderBy(property => property.Name, StringComparer.Ordinal))
+        {
+            if (property.GetIndexParameters().Length == 0 && property.CanRead && property.SetMethod is not null)
+                Add(facts, $"{name}.{property.Name}", property.GetValue(value), depth + 1);
+        }
+    }
+}
