@@ -207,6 +207,9 @@ public sealed class ModuleWeightsTests : IDisposable
     {
         using var module = new Small();
         using var file = WeightFile.Open(SaveRandom(9, ScalarType.Float16));
+        // What earlier tests left to the collector must not go in between.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         var before = TensorCount.Live;
         ModuleWeights.LoadInto(module, file);
         ModuleWeights.LoadInto(module, file, dtype: ScalarType.Float16, options: new ModuleLoadOptions { Storage = WeightStorage.Mapped });
