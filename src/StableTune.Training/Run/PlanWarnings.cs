@@ -18,12 +18,8 @@ internal static class PlanWarnings
         TrainingPlan plan, StableDiffusionModel model, IEnumerable<ITrainable> trainables, TrainingDataset? dataset,
         ITextTokenizer? tokenizer)
     {
-        // A latent pixel is 8 pixels, and each further level of the UNet halves: 64 for SD 1.x and 2.x, 32 for SDXL.
-        var multiple = 8 << (model.UNet.Options.BlockOutChannels.Count - 1);
-        if (dataset?.Buckets.Select(bucket => bucket.Size)
-            .FirstOrDefault(size => size.Width % multiple != 0 || size.Height % multiple != 0) is { Width: > 0 } odd)
-            yield return $"DatasetOptions.Resolution or AspectBuckets.Step gives a training size of {odd}: sides that are multiples of "
-                + $"{multiple} suit this model's UNet. Others train too, with borders of unlike weight.";
+        if (dataset is not null && model.Parts.HasFlag(ModelParts.UNet) && OddSize(dataset, model.UNet.Options) is { } size)
+            yield return size;
         if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
             yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: this processor has no instructions for it. Weights are "
                 + $"held in it, and products are computed in Float32.";
@@ -51,6 +47,19 @@ internal static class PlanWarnings
         if (tokenizer is not null && dataset is not null && TooLong(dataset, tokenizer, plan.MaxTokenLength) is { } captions)
             yield return captions;
         foreach (var warning in trainables.SelectMany(trainable => trainable.Warnings)) yield return warning;
+    }
+
+    /// <summary>Training sizes that the UNet's levels do not divide evenly; null for none.</summary>
+    private static string? OddSize(TrainingDataset dataset, UNetOptions unet)
+    {
+        // A latent pixel is 8 pixels, and each further level of the UNet halves: 64 for SD 1.x and 2.x, 32 for SDXL.
+        var multiple = 8 << (unet.BlockOutChannels.Count - 1);
+        return dataset.Buckets.Select(bucket => bucket.Size)
+            .FirstOrDefault(size => size.Width % multiple != 0 || size.Height % multiple != 0) is { Width: > 0 } odd
+            ? $"DatasetOptions.Resolution or AspectBuckets.Step gives a training size of {odd}: sides that are multiples of {multiple} "
+                + $"suit "
+                + "this model's UNet. Others train too, with borders of unlike weight."
+            : null;
     }
 
     private static bool CutsBrackets(TrainingSample sample)

@@ -109,6 +109,16 @@ public sealed class SeamTests : IDisposable
     }
 
     [Fact]
+    public void Train_WithAMethodThatNeedsTheTextEncoderAlone_LoadsNoUNet()
+    {
+        var seen = new TextAlone();
+        var result = new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithLoRA(rank: 2).TrainTextEncoderOnly().WithMethod(seen)
+            .For(TrainingLength.Steps(3)).WithLearningRate(0.01).SaveTo(_folder.File("out", "text.safetensors")).Train();
+        Assert.Equal(ModelParts.TextEncoder, seen.Parts);
+        Assert.True(result.Losses[^1] < result.Losses[0]);
+    }
+
+    [Fact]
     public void Train_SeveralThings_SavesEachUnderItsName()
     {
         var builder = TinyRun.Builder(_folder)
@@ -292,6 +302,27 @@ public sealed class SeamTests : IDisposable
     }
 
     /// <summary>Teaches the UNet to predict nothing, without a single picture.</summary>
+    /// <summary>Lets the text encoder say nothing; needs no other part of the model.</summary>
+    private sealed record TextAlone : TrainingMethodOptions
+    {
+        public ModelParts Parts { get; private set; }
+
+        public override MethodNeeds Needs => MethodNeeds.TextEncoder;
+
+        public override ITrainingMethod Create(MethodSetup setup)
+        {
+            Parts = setup.Model.Parts;
+            return new Method(PromptEncoder.For(setup.Model));
+        }
+
+        private sealed class Method(IPromptEncoder encoder) : ITrainingMethod
+        {
+            public Tensor Loss(Batch batch) => encoder.Encode(["a frog"], null, 75).Context.pow(2).mean();
+
+            public void Dispose() { }
+        }
+    }
+
     private sealed record TowardsNothing : TrainingMethodOptions
     {
         public override MethodNeeds Needs => MethodNeeds.UNet;
