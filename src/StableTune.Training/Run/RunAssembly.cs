@@ -7,8 +7,14 @@ namespace StableTune.Training;
 
 /// <summary>What a run consists of when everything is attached: ready to take steps.</summary>
 internal sealed record AssembledRun(
-    TrainingLoop Loop, RunEvents Events, RunDescription Description, IReadOnlyList<AttachedTrainable> Trainables, IOptimizer Optimizer,
-        IReadOnlyList<IResumable> Resumables);
+    TrainingLoop Loop, RunEvents Events, RunDescription Description, IReadOnlyList<AttachedTrainable> Trainables, IOptimizer Optimizer)
+{
+    /// <summary>All that is written into a state.</summary>
+    public required IReadOnlyList<IResumable> Resumables { get; init; }
+
+    /// <summary>Those of them that a state need not hold, because the run may tell and draw more than that of the state.</summary>
+    public required IReadOnlyList<IResumable> MayBeNew { get; init; }
+}
 
 /// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
 internal sealed class RunAssembly(
@@ -42,9 +48,11 @@ internal sealed class RunAssembly(
             Batches = Batches(length, cancellationToken),
             ReadsLate = plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU,
         }, events);
-        IResumable[] resumables = [loop, events, session, prepared.Random, optimizer, .. instances,
-            .. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
-        return new AssembledRun(loop, events, description, trainables, optimizer, resumables);
+        IResumable[] mayBeNew = [.. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
+        return new AssembledRun(loop, events, description, trainables, optimizer)
+        {
+            Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
+        };
     }
 
     private List<AttachedTrainable> Attach(StageList stages)

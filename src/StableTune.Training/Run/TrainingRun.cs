@@ -82,13 +82,18 @@ internal sealed class TrainingRun(
         session.Warnings.Add($"The run goes on from {state.Path}, which was written for another plan:{list}");
     }
 
-    /// <summary>Everything gets back what it wrote. Observers and samples may be others than those of the state; then they begin
-    /// anew.</summary>
+    /// <summary>Everything gets back what it wrote. Observers and samples may be others than those of the state; then they begin anew.
+    /// All else must be there.</summary>
     private static void Restore(SavedState state, AssembledRun run)
     {
         using var scope = NewDisposeScope();
         foreach (var part in run.Resumables)
+        {
             if (state.Has(part.Name)) part.Load(state.Of(part.Name));
+            else if (!run.MayBeNew.Contains(part))
+                throw new InvalidFileException(state.Path, $"it holds nothing of \"{part.Name}\".", SavedState.Damaged);
+        }
+
         run.Loop.StartAt(state.Position);
     }
 

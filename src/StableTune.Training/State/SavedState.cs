@@ -6,7 +6,7 @@ namespace StableTune.Training;
 /// <summary>A state that was read: checked, complete, and open until it is disposed.</summary>
 internal sealed class SavedState : IDisposable
 {
-    private const string Damaged = "The state is damaged: resume from an older one.";
+    internal const string Damaged = "The state is damaged: resume from an older one.";
 
     private readonly JsonObject _parts;
     private readonly Dictionary<string, WeightFile> _open = new(StringComparer.Ordinal);

@@ -128,6 +128,9 @@ public sealed class StateTests : IDisposable
     [InlineData("\"step\"", "\"stop\"", "\"step\"")]
     [InlineData("optimizer.safetensors", "../../escape.safetensors", "outside")]
     [InlineData("{", "", "JSON")]
+    [InlineData("\"optimizer\": {", "\"optimiser\": {", "\"optimizer\"")]
+    [InlineData("\"trainables/lora\": {", "\"trainables/style\": {", "\"trainables/lora\"")]
+    [InlineData("\"random\": {", "\"chance\": {", "\"random\"")]
     public void Resume_FromAStateThatWasEdited_SaysWhatIsWrong(string part, string other, string told)
     {
         Builder("first").SaveState(_folder.File("states", "frog")).Train();
