@@ -103,11 +103,12 @@ namespace StableTune.Trainables
                     $"{nameof(TrainingPlan)}.{nameof(TrainingPlan.SecondTextEncoderLearningRate)}", rate, rule, remedy);
         }
 
-        /// <summary>The parts that are left when those with a learning rate of 0 are taken away.</summary>
+        /// <summary>The parts that are left when those with a learning rate of 0 are taken away. What is only applied acts wherever its
+        /// file says, whatever the run trains.</summary>
         internal AdapterParts TrainedParts(TrainingPlan plan)
         {
+            if (!Trained) return Adapter.Parts;
             var parts = Adapter.Parts & plan.Parts;
-            if (!Trained) return parts;
             if (RateOf(plan, AdapterParts.UNet) == 0) parts &= ~AdapterParts.UNet;
             if (RateOf(plan, AdapterParts.TextEncoder1) == 0) parts &= ~AdapterParts.TextEncoder1;
             if (RateOf(plan, AdapterParts.TextEncoder2) == 0) parts &= ~AdapterParts.TextEncoder2;

@@ -146,6 +146,17 @@ public sealed class SeamTests : IDisposable
         Assert.Equal(plain.Losses[0], off.Losses[0]);
     }
 
+    /// <summary>Which parts a run trains says nothing of the parts that a file holds.</summary>
+    [Fact]
+    public void Train_TheUNetAlone_BesideAFrozenAdapterOfTheTextEncoderToo_AppliesAllOfIt()
+    {
+        var text = TinyRun.Builder(_folder, "text").WithParts(AdapterParts.All).WithLearningRate(0.1).Train();
+        var plain = TinyRun.Builder(_folder, "plain").Train();
+        var beside = TinyRun.Builder(_folder, "beside").WithFrozenAdapter(text.Files[0]).Train();
+        Assert.NotEqual(plain.Losses[0], beside.Losses[0]);
+        Assert.Equal(TinyRun.Weights(plain.Files[0]).Length, TinyRun.Weights(beside.Files[0]).Length);
+    }
+
     [Fact]
     public void Train_AWholeModelAndAWord_WritesFilesThatLoad()
     {
