@@ -1,5 +1,4 @@
 using StableTune.Data;
-using StableTune.Diffusion;
 using StableTune.Trainables;
 
 namespace StableTune.Training;
@@ -80,21 +79,6 @@ public sealed class TrainingStep
         {
             _method.EndBatch();
         }
-    }
-
-    /// <summary>The batch's mean loss without gradients at each of several timesteps: pictures and captions are encoded once for all of
-    /// them.</summary>
-    /// <param name="batch">The batch; its tensors stay the caller's.</param>
-    /// <param name="timesteps">What is used in place of <see cref="TrainingStepParts.Timesteps"/>, one after the other; each has noise of
-    /// its own.</param>
-    /// <returns>One loss for each.</returns>
-    /// <exception cref="NotSupportedException">The method has no timesteps.</exception>
-    public IReadOnlyList<double> Measure(Batch batch, IEnumerable<ITimestepSource> timesteps)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        ArgumentNullException.ThrowIfNull(timesteps);
-        return _method is Denoising denoising ? denoising.Measure(batch, timesteps)
-            : throw new NotSupportedException($"{_method.GetType().Name} has no timesteps to measure at.");
     }
 
     private Tensor Forward(Batch batch)

@@ -18,5 +18,4 @@ internal sealed class VaeLatentEncoder(StableDiffusionModel model) : ILatentEnco
 internal sealed class PromptTextEncoder(IPromptEncoder encoder, TrainingPlan plan) : ITextEncoder
 {
     public TextConditions Encode(IReadOnlyList<string> captions) => plan.Encode(encoder, captions);
-
 }

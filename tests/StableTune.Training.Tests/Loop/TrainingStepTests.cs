@@ -40,7 +40,8 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     public void Measure_AtSeveralTimesteps_EncodesOnce_AndGivesWhatEachGivesAlone()
     {
         using var batch = new Batch([""]);
-        var together = new TrainingStep(Parts()).Measure(batch, [new At(200), new At(800)]);
+        using var method = new Denoising(Parts());
+        var together = method.Measure(batch, [new At(200), new At(800)]);
         Assert.Equal(2, _encoded);
         var alone = new[] { 200, 800 }.Select(timestep => new TrainingStep(Parts() with { Timesteps = new At(timestep) }).Measure(batch));
         Assert.Equal(alone, together);
@@ -88,12 +89,15 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
     [Fact]
     public void Run_AndMeasure_LeaveAsManyLiveTensorsAsTheyFound()
     {
-        var step = new TrainingStep(Parts() with { Conditions = [new Doubles()], Targets = [new Untrained(), new Doubles()] });
+        var parts = Parts() with { Conditions = [new Doubles()], Targets = [new Untrained(), new Doubles()] };
+        var step = new TrainingStep(parts);
+        using var method = new Denoising(parts);
         using var batch = new Batch([""]);
         void Work()
         {
             step.Run(batch, 1);
-            step.Measure(batch, [new At(1), new At(2)]);
+            step.Measure(batch);
+            method.Measure(batch, [new At(1), new At(2)]);
             foreach (var parameter in _target.Groups.SelectMany(group => group.Parameters)) parameter.Value.grad = null;
         }
 
