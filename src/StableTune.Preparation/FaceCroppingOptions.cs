@@ -4,14 +4,8 @@ using StableTune.Imaging;
 namespace StableTune.Preparation;
 
 /// <summary>How images are cut around faces; sd-scripts' <c>detect_face_rotate</c>.</summary>
-public sealed record FaceCroppingOptions : OptionsBase
+public sealed record FaceCroppingOptions : ImageFolderOptions
 {
-    /// <summary>The folder of the images, not searched any deeper; required.</summary>
-    public string? Source { get; init; }
-
-    /// <summary>The folder to write into; created when missing; required.</summary>
-    public string? Destination { get; init; }
-
     /// <summary>Whether each image is turned about the face until the eyes are level. (<c>rotate</c>)</summary>
     public bool Rotate { get; init; }
 
@@ -48,28 +42,15 @@ public sealed record FaceCroppingOptions : OptionsBase
     /// </summary>
     public bool MultipleFaces { get; init; }
 
-    /// <summary>
-    /// Whether results that are there already are written again. Without this and <see cref="KeepExisting"/> the tool says so and does not
-    /// begin.
-    /// </summary>
-    public bool Overwrite { get; init; }
-
-    /// <summary>Whether results that are there already stay and their images are left out, as where work was interrupted.</summary>
-    public bool KeepExisting { get; init; }
-
     /// <summary>Threads that read images ahead of the detector. Default one less than the processors.</summary>
     public int Workers { get; init; } = new BatchLoaderOptions().Workers;
 
-    /// <summary>Whether photographs are turned as their EXIF orientation says. Default true.</summary>
-    public bool ApplyExifOrientation { get; init; } = true;
+    private protected override bool MayLieBesideImages => true;
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Overwrite && KeepExisting)
-            yield return Problem(KeepExisting, "results cannot be both kept and written again", "set one of the two");
-        foreach (var problem in FolderRules.OfImages("FaceCroppingOptions.Source", Source)) yield return problem;
-        foreach (var problem in FolderRules.OfResults("FaceCroppingOptions.Destination", Destination)) yield return problem;
+        foreach (var problem in base.Validate()) yield return problem;
         if (CropSize is { } size && (size.Width < 1 || size.Height < 1))
             yield return Problem($"{size}", "no side of a cut may be 0", "give for instance 512x512", nameof(CropSize));
         if (CropRatio is { } ratio && !(ratio.Horizontal > 0 && ratio.Vertical > 0 && double.IsFinite(ratio.Horizontal)

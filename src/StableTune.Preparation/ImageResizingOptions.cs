@@ -1,18 +1,11 @@
 using System.Collections.Immutable;
-using StableTune.Data;
 using StableTune.Imaging;
 
 namespace StableTune.Preparation;
 
 /// <summary>How the images of a folder are made smaller; sd-scripts' <c>resize_images_to_resolution</c>.</summary>
-public sealed record ImageResizingOptions : OptionsBase
+public sealed record ImageResizingOptions : ImageFolderOptions
 {
-    /// <summary>The folder of the images, not searched any deeper; required.</summary>
-    public string? Source { get; init; }
-
-    /// <summary>The folder to write into; created when missing; required.</summary>
-    public string? Destination { get; init; }
-
     /// <summary>
     /// The sizes, each standing for its area; an image that has no more pixels keeps its size. Default 512x512, 384x384, 256x256, 128x128.
     /// </summary>
@@ -36,25 +29,12 @@ public sealed record ImageResizingOptions : OptionsBase
     /// <summary>Whether files of the same name with other extensions (captions, for instance) are copied to each size.</summary>
     public bool CopyAssociatedFiles { get; init; }
 
-    /// <summary>
-    /// Whether results that are there already are written again. Without this and <see cref="KeepExisting"/> the tool says so and does not
-    /// begin.
-    /// </summary>
-    public bool Overwrite { get; init; }
-
-    /// <summary>Whether results that are there already stay and their images are left out, as where work was interrupted.</summary>
-    public bool KeepExisting { get; init; }
-
-    /// <summary>Whether photographs are turned as their EXIF orientation says. Default true.</summary>
-    public bool ApplyExifOrientation { get; init; } = true;
+    private protected override bool MayLieBesideImages => true;
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Overwrite && KeepExisting)
-            yield return Problem(KeepExisting, "results cannot be both kept and written again", "set one of the two");
-        foreach (var problem in FolderRules.OfImages("ImageResizingOptions.Source", Source)) yield return problem;
-        foreach (var problem in FolderRules.OfResults("ImageResizingOptions.Destination", Destination)) yield return problem;
+        foreach (var problem in base.Validate()) yield return problem;
         if (Sizes.IsDefaultOrEmpty || Sizes.Any(size => size.Width < 1 || size.Height < 1))
             yield return Problem(Sizes.IsDefault ? null : string.Join(", ", Sizes), "one size at least is required, and no side may be 0",
                 "give for instance 512x512", nameof(Sizes));
