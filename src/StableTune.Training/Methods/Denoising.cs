@@ -108,22 +108,22 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
         var (latents, text) = encoded;
         StageChecks.Latents(parts.Latents, latents, batch);
         StageChecks.Context(parts.Context, text, batch);
-        var noise = parts.Noise.Draw(latents, parts.Random.Noise);                                     // as latents
-        var timesteps = source.Draw(batch.Count, parts.Random.Timesteps).to(latents.device);           // [B], int64
-        var noisyLatents = parts.Schedule.AddNoise(latents, parts.Noise.Added(noise, parts.Random.Noise), timesteps);   // as latents
+        Tensor Like(object part, string member, Tensor given) => StageChecks.Shape(part, member, given, latents.shape);
+        var noise = Like(parts.Noise, nameof(INoiseSource.Draw), parts.Noise.Draw(latents, parts.Random.Noise));
+        var timesteps = StageChecks.Shape(
+            source, nameof(ITimestepSource.Draw), source.Draw(batch.Count, parts.Random.Timesteps), [batch.Count]).to(latents.device);
+        var added = Like(parts.Noise, nameof(INoiseSource.Added), parts.Noise.Added(noise, parts.Random.Noise));
+        var noisyLatents = parts.Schedule.AddNoise(latents, added, timesteps);                         // as latents
         var pass = new StepPass(parts.Network, _strength)
         {
             Batch = batch, Text = text, Latents = latents, Noise = noise, Timesteps = timesteps, NoisyLatents = noisyLatents,
             Conditions = new(text.Context),
         };
         foreach (var stage in parts.Conditions) pass = pass with { Conditions = stage.Add(pass) };
-        var predicted = pass.Predict();                                                                // as latents
+        var predicted = Like(parts.Network, nameof(IDenoisingNetwork.Predict), pass.Predict());
         var target = parts.Prediction.Target(parts.Schedule, latents, noise, timesteps);               // as latents
         foreach (var stage in parts.Targets)
-        {
-            target = stage.Change(target, pass);
-            StageChecks.Target(stage, target, latents);
-        }
+            target = Like(stage, nameof(ITargetStage.Change), stage.Change(target, pass));
 
         return parts.Loss.Compute(new LossInputs
         {

@@ -20,11 +20,9 @@ internal static class StageChecks
             throw Unfit(stage, nameof(TextConditions.Pooled), pooled, $"[{batch.Count}, D]");
     }
 
-    public static void Target(ITargetStage stage, Tensor target, Tensor latents)
-    {
-        if (!target.shape.SequenceEqual(latents.shape))
-            throw Unfit(stage, nameof(ITargetStage.Change), target, $"[{string.Join(", ", latents.shape)}]");
-    }
+    /// <summary>What must have a certain shape: another one would be stretched over the batch unseen.</summary>
+    public static Tensor Shape(object part, string member, Tensor given, long[] wanted) =>
+        given.shape.SequenceEqual(wanted) ? given : throw Unfit(part, member, given, $"[{string.Join(", ", wanted)}]");
 
     private static InvalidOperationException Unfit(object stage, string member, Tensor given, string wanted) => new(
         $"The stage {stage.GetType().Name} gave {member} of shape [{string.Join(", ", given.shape)}]: a tensor of shape {wanted} is "

@@ -40,6 +40,9 @@ public sealed class SeamTests : IDisposable
     [InlineData("latents", "Latents of shape [2, 4, 8]: a tensor of shape [2, C, h, w]")]
     [InlineData("context", "Context of shape [1, 77, 48]: a tensor of shape [2, L, C]")]
     [InlineData("target", "Change of shape [1]: a tensor of shape [2, 4, 8, 8]")]
+    [InlineData("network", "Predict of shape [2, 1, 8, 8]: a tensor of shape [2, 4, 8, 8]")]
+    [InlineData("noise", "Draw of shape [1, 4, 8, 8]: a tensor of shape [2, 4, 8, 8]")]
+    [InlineData("timesteps", "Draw of shape [1]: a tensor of shape [2]")]
     public void Train_WithAStageOfTheWrongShape_NamesIt(string which, string told)
     {
         var builder = TinyRun.Builder(_folder);
@@ -47,6 +50,9 @@ public sealed class SeamTests : IDisposable
         {
             "latents" => builder.WithStage((ILatentStage)new Wrong()),
             "context" => builder.WithStage((IContextStage)new Wrong()),
+            "network" => builder.WithNetwork(new Wrong()),
+            "noise" => builder.WithNoise(new Wrong()),
+            "timesteps" => builder.WithTimesteps(new Wrong()),
             _ => builder.WithStage((ITargetStage)new Wrong()),
         };
         var before = TinyRun.HeldTensors;
@@ -275,8 +281,18 @@ public sealed class SeamTests : IDisposable
         }
     }
 
-    private sealed class Wrong : ILatentStage, IContextStage, ITargetStage
+    private sealed class Wrong : ILatentStage, IContextStage, ITargetStage, IDenoisingNetwork, INoiseSource, ITimestepSource
     {
+        public bool TakesAddedConditions => false;
+
+        public bool TakesMask => false;
+
+        public Tensor Predict(Tensor noisyLatents, Tensor timesteps, UNetConditions conditions) => noisyLatents.narrow(1, 0, 1);
+
+        public Tensor Draw(Tensor latents, Generator generator) => randn_like(latents.narrow(0, 0, 1));
+
+        public Tensor Draw(int count, Generator generator) => zeros(1, ScalarType.Int64);
+
         public Tensor Latents(Batch batch) => zeros(batch.Count, 4, 8);
 
         public TextConditions Context(Batch batch) => new(zeros(1, 77, 48));
