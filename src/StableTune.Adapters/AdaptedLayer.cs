@@ -48,6 +48,9 @@ public sealed class AdaptedLayer
     /// <summary>What the layer computes with its weight.</summary>
     public LayerShape Shape { get; }
 
+    /// <summary>Whether the layer is a convolution with a kernel larger than 1x1.</summary>
+    public bool IsWindowed => Shape is ConvolutionShape { IsPointwise: false };
+
     /// <summary>The layer itself. Not owned.</summary>
     public nn.Module<Tensor, Tensor> Module { get; }
 

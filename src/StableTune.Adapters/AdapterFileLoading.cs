@@ -30,7 +30,7 @@ internal sealed class AdapterFileLoading
         {
             using var scope = NewDisposeScope();
             var module = NameInFile(adapter.Layer);
-            var tensors = ModuleTensors.Named(adapter).Keys
+            var tensors = adapter.SavedTensors().Keys
                 .Where(name => _file.Contains($"{module}.{name}") && !wrong.Contains($"{module}.{name}"))
                 .ToDictionary(name => name, name => _file.Load($"{module}.{name}", ScalarType.Float32), StringComparer.Ordinal);
             if (tensors.Count > 0) adapter.LoadTensors(tensors);
@@ -43,7 +43,7 @@ internal sealed class AdapterFileLoading
     {
         var own = _network.Adapters
             .SelectMany(adapter =>
-                ModuleTensors.Named(adapter).Select(tensor => (Name: $"{NameInFile(adapter.Layer)}.{tensor.Key}", tensor.Value)))
+                adapter.SavedTensors().Select(tensor => (Name: $"{NameInFile(adapter.Layer)}.{tensor.Key}", tensor.Value)))
             .ToDictionary(tensor => tensor.Name, tensor => tensor.Value.shape, StringComparer.Ordinal);
         var unexpected = _file.Names.Where(name => !own.ContainsKey(name)).ToList();
         var mismatched = _file.Tensors.Where(info => own.ContainsKey(info.Name) && !own[info.Name].SequenceEqual(info.Shape))
@@ -59,7 +59,7 @@ internal sealed class AdapterFileLoading
     /// <summary>Looks at all alphas before any weight is changed.</summary>
     private void CheckAlphas(HashSet<string> wrong)
     {
-        foreach (var adapter in _network.Adapters.Where(adapter => ModuleTensors.Named(adapter).ContainsKey("alpha")))
+        foreach (var adapter in _network.Adapters.Where(adapter => adapter.SavedTensors().ContainsKey("alpha")))
         {
             var name = $"{NameInFile(adapter.Layer)}.alpha";
             if (!_file.Contains(name) || wrong.Contains(name)) continue;

@@ -15,7 +15,7 @@ public sealed class AdapterFormats
     /// <summary>The kinds; the first that recognizes a module's tensors is taken.</summary>
     public IReadOnlyList<AdapterFormat> All { get; }
 
-    /// <summary>These kinds and another, which is asked before them.</summary>
+    /// <summary>A copy of this catalogue with another kind, which is asked before the others.</summary>
     /// <param name="format">The kind.</param>
     public AdapterFormats With(AdapterFormat format)
     {

@@ -38,6 +38,12 @@ public sealed class AdapterModule
         }
     }
 
+    /// <summary>
+    /// Whether DoRA's magnitudes belong to outputs, [out, 1, ...], or to inputs, [1, in, ...]; null where the adapter has none.
+    /// </summary>
+    public bool? DecomposesOutputs => Tensors.TryGetValue("dora_scale", out var scale)
+        ? scale.Shape.Count < 2 || scale.Shape[0] != 1 || scale.Shape.All(size => size == 1) : null;
+
     /// <summary>The error of an adapter that cannot be made.</summary>
     /// <param name="fault">What is wrong, going on after "adapter '...'": "has factors of different ranks".</param>
     /// <param name="remedy">What to do about it, a sentence.</param>

@@ -11,6 +11,7 @@ public sealed class AdapterNetwork : IDisposable
 {
     private readonly List<NetworkAdapter> _adapters = [];
     private readonly List<IDisposable> _wraps = [];
+    private readonly List<(Tensor Weight, Tensor Original)> _originals = [];
     private bool _isMerged;
 
     private AdapterNetwork() { }
@@ -95,10 +96,33 @@ public sealed class AdapterNetwork : IDisposable
         from parameter in adapter.named_parameters()
         select ($"{adapter.Layer.Name}.{parameter.name}", parameter.parameter, adapter.Layer);
 
-    /// <summary>All that is saved (parameters and alphas) under its name in files. The tensors are the adapters' own.</summary>
+    /// <summary>All parameters and buffers (alphas) under their names in files. The tensors are the adapters' own.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> NamedTensors() =>
         _adapters.SelectMany(adapter =>
             ModuleTensors.Named(adapter).Select(tensor => ($"{adapter.Layer.Name}.{tensor.Key}", tensor.Value)));
+
+    /// <summary>
+    /// All that <see cref="Save"/> writes, under its name in files: <see cref="NamedTensors"/>, but for kinds that fold one tensor into
+    /// another. The tensors are the adapters' own, or fresh ones of the open dispose scope.
+    /// </summary>
+    public IEnumerable<(string Name, Tensor Tensor)> SavedTensors() =>
+        _adapters.SelectMany(adapter => adapter.SavedTensors().Select(tensor => ($"{adapter.Layer.Name}.{tensor.Key}", tensor.Value)));
+
+    /// <summary>
+    /// Makes adapters weaker whose ΔW has a Frobenius norm above a limit (sd-scripts' <c>scale_weight_norms</c>), as is done after each
+    /// step of the optimizer.
+    /// </summary>
+    /// <param name="limit">The largest norm that is left alone, above 0; 1 is a start.</param>
+    /// <returns>How many were made weaker, and the norms afterwards.</returns>
+    public NormReport LimitNorms(double limit)
+    {
+        if (!(limit > 0 && double.IsFinite(limit)))
+            throw new ArgumentOutOfRangeException(nameof(limit), limit, "The limit must be a positive number.");
+        using var frozen = no_grad();
+        NormLimit[] norms = [.. _adapters.Select(adapter => adapter.LimitNorm(limit)).OfType<NormLimit>()];
+        return norms.Length == 0 ? default
+            : new NormReport(norms.Count(norm => norm.IsScaled), norms.Average(norm => norm.Norm), norms.Max(norm => norm.Norm));
+    }
 
     /// <summary>Sets how strongly the adapters act: 1 as trained, 0 off, negative the opposite.</summary>
     /// <param name="multiplier">The factor.</param>
@@ -171,28 +195,50 @@ public sealed class AdapterNetwork : IDisposable
     public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var tensors = StatePayloads.Of(NamedTensors(), dtype);
+        using var scope = NewDisposeScope();
+        var tensors = StatePayloads.Of(SavedTensors(), dtype);
         if (AdapterFiles.IsTorch(path)) TorchWriter.Write(path, tensors);
         else SafetensorsWriter.WriteHashed(path, tensors, metadata);
     }
 
     /// <summary>
-    /// Adds each adapter's change to the weight of its layer, W ← W + multiplier · ΔW, computed in float32 and rounded to the
-    /// weight's type, and takes the adapters off: the model then computes the same without them.
+    /// Adds each adapter's change to the weight of its layer, W ← W + ΔW at its multiplier, computed in float32 and rounded to the
+    /// weight's type (the bias likewise, where the kind changes it), and takes the adapters off: the model then computes the same
+    /// without them.
     /// </summary>
-    public void Merge()
+    /// <param name="keepOriginals">Whether the weights as they were are kept, so that <see cref="Unmerge"/> can put them back. They take
+    /// as much memory again.</param>
+    /// <exception cref="InvalidOperationException">The adapters are merged already.</exception>
+    public void Merge(bool keepOriginals = false)
     {
+        if (_isMerged) throw new InvalidOperationException("The adapters are merged into the model's weights already.");
         using var frozen = no_grad();
         foreach (var adapter in _adapters)
         {
             using var scope = NewDisposeScope();
-            var weight = adapter.Layer.Weight;
+            var (weight, bias, multiplier) = (adapter.Layer.Weight, adapter.Layer.Bias, adapter.Multiplier);
             var precise = NetworkAdapter.Precise(weight);
-            weight.copy_(precise + adapter.DeltaWeight(precise) * adapter.Multiplier);
+            Change(weight, precise, adapter.DeltaWeight(precise, multiplier), keepOriginals);
+            if (bias is null) continue;
+            var preciseBias = NetworkAdapter.Precise(bias);
+            if (adapter.DeltaBias(preciseBias, multiplier) is { } change) Change(bias, preciseBias, change, keepOriginals);
         }
 
         Detach();
         _isMerged = true;
+    }
+
+    /// <summary>Puts the weights back bit by bit as they were before <see cref="Merge"/>, and the adapters on the model again.</summary>
+    /// <exception cref="InvalidOperationException">They were not merged, or the originals were not kept.</exception>
+    public void Unmerge()
+    {
+        if (!_isMerged || _originals.Count == 0)
+            throw new InvalidOperationException("There are no original weights to put back: call Merge(keepOriginals: true) first.");
+        using (no_grad())
+            foreach (var (weight, original) in Enumerable.Reverse(_originals)) weight.copy_(original);
+        ForgetOriginals();
+        _isMerged = false;
+        Reattach();
     }
 
     /// <summary>Takes the adapters off the model; they keep their weights and can still be saved. Does nothing the second time.</summary>
@@ -216,8 +262,21 @@ public sealed class AdapterNetwork : IDisposable
     public void Dispose()
     {
         Detach();
+        ForgetOriginals();
         _adapters.ForEach(adapter => adapter.Dispose());
         _adapters.Clear();
+    }
+
+    private void Change(Tensor weight, Tensor precise, Tensor change, bool keepsOriginal)
+    {
+        if (keepsOriginal) _originals.Add((weight, weight.detach().clone().DetachFromDisposeScope()));
+        weight.copy_(precise + change);
+    }
+
+    private void ForgetOriginals()
+    {
+        _originals.ForEach(entry => entry.Original.Dispose());
+        _originals.Clear();
     }
 
     /// <summary>Fills a network and attaches it; when that fails, nothing stays on the model.</summary>
@@ -238,3 +297,9 @@ public sealed class AdapterNetwork : IDisposable
         }
     }
 }
+
+/// <summary>What limiting the norms of a network's adapters did.</summary>
+/// <param name="Scaled">Adapters that were made weaker.</param>
+/// <param name="Mean">Mean of the norms afterwards.</param>
+/// <param name="Largest">Largest of the norms afterwards.</param>
+public readonly record struct NormReport(int Scaled, double Mean, double Largest);

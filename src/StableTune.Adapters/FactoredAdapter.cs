@@ -1,15 +1,21 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// An adapter whose ΔW is made of low-rank factors and scaled by alpha / rank. Alpha (a buffer, saved as <c>alpha</c>), scale and dropouts
-/// are here; derived classes hold the factors.
+/// An adapter whose ΔW is made of low-rank factors and scaled by alpha / rank. Alpha (a buffer, saved as <c>alpha</c>), scale, dropouts, a
+/// trained scalar and DoRA's magnitudes (<c>dora_scale</c>) are here; derived classes hold the factors.
 /// </summary>
+/// <remarks>
+/// A derived class says what its product is (<see cref="Product"/>), and may compute the layer's term more leanly. The scalar multiplies
+/// one of its factors (<see cref="Scaled"/>), into which it is folded when it is saved (<see cref="ScalarTargets"/>).
+/// </remarks>
 public abstract class FactoredAdapter : NetworkAdapter
 {
     private static readonly Operator s_unsafeView = new("aten::_unsafe_view");
 
     private readonly FactoredAdapterOptions _options;
     private readonly Tensor _alpha;
+    private readonly Parameter? _scalar;
+    private WeightDecomposition? _decomposition;
 
     /// <summary>Creates an adapter with an alpha and no factors yet.</summary>
     /// <param name="name">What it calls itself.</param>
@@ -22,11 +28,16 @@ public abstract class FactoredAdapter : NetworkAdapter
         if (layer.Shape is NormShape or ConvolutionShape { Groups: not 1 })
             throw new NotSupportedException($"{name} has no factors for {layer}: leave norms and convolutions in groups out.");
         _options = options;
-        Rank = options.RankFor(layer.Shape);
-        var alpha = options.AlphaFor(layer.Shape) is > 0 and var given ? given : Rank;
+        Rank = options.RankFor(layer);
+        var alpha = options.AlphaFor(layer) is > 0 and var given ? given : Rank;
+        // Readers divide by the rank: so they come to alpha / √rank.
+        if (options.RankStabilized) alpha *= MathF.Sqrt(Rank);
         _alpha = full([], alpha, dtype: ScalarType.Float32).DetachFromDisposeScope();
         Scale = alpha / Rank;
         register_buffer("alpha", _alpha);
+        if (!options.UseScalar) return;
+        _scalar = Trainable(zeros([]));
+        register_parameter("scalar", _scalar);
     }
 
     /// <summary>The rank of the factors.</summary>
@@ -34,6 +45,12 @@ public abstract class FactoredAdapter : NetworkAdapter
 
     /// <summary>alpha / rank, by which the product of the factors is multiplied.</summary>
     protected float Scale { get; private set; }
+
+    /// <summary>Whether a trained scalar, which starts at 0, multiplies the product, so that no factor has to start at 0.</summary>
+    protected bool HasScalar => _scalar is not null;
+
+    /// <summary>The names of the tensors in files into which the scalar is folded.</summary>
+    protected abstract IReadOnlyList<string> ScalarTargets { get; }
 
     /// <summary>Probability of a zero in each element.</summary>
     protected double Dropout => _options.Dropout;
@@ -53,20 +70,26 @@ public abstract class FactoredAdapter : NetworkAdapter
         ArgumentNullException.ThrowIfNull(original);
         if (Multiplier == 0) return original(input);
         using var random = Draws();
-        return IsLeftOut(random) ? original(input) : Forward(input, original, random);
+        if (IsLeftOut(random)) return original(input);
+        return _decomposition is { } decomposition
+            ? decomposition.Forward(input, original, x => Term(x, random), Multiplier)
+            : Forward(input, original, random);
     }
 
     /// <inheritdoc/>
     protected sealed override Tensor Term(Tensor input)
     {
         using var random = Draws();
-        if (!IsLeftOut(random)) return Term(input, random);
+        if (!IsLeftOut(random)) return _decomposition is null ? Term(input, random) : base.Term(input);
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
         return zeros_like(Layer.Shape.Apply(input, Layer.Weight)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>As <see cref="Forward(Tensor, Func{Tensor, Tensor})"/>, of an adapter that acts in this step.</summary>
+    /// <summary>
+    /// The layer with the adapter around it, of an adapter that acts in this step and has no magnitudes of DoRA. The default adds
+    /// <see cref="Term(Tensor, Generator?)"/>.
+    /// </summary>
     /// <param name="input">The layer's input.</param>
     /// <param name="original">What the layer computes without this adapter.</param>
     /// <param name="random">What dropouts are drawn from; null where none act.</param>
@@ -78,10 +101,58 @@ public abstract class FactoredAdapter : NetworkAdapter
         return Add(original(input), Term(input, random)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The term that is added to the layer's output, at multiplier 1, of an adapter that acts in this step.</summary>
+    /// <summary>
+    /// The term that the product of the factors adds to the layer's output, at multiplier 1, of an adapter that acts in this step.
+    /// </summary>
     /// <param name="input">The layer's input.</param>
     /// <param name="random">What dropouts are drawn from; null where none act.</param>
+    /// <returns>As the layer's output; the type may be another.</returns>
     protected abstract Tensor Term(Tensor input, Generator? random);
+
+    /// <summary>The product of the factors with scale and scalar, at multiplier 1: ΔW of an adapter without DoRA.</summary>
+    /// <param name="weight">The frozen weight in float32, for kinds whose ΔW depends on it.</param>
+    /// <returns>A fresh tensor in float32, of the weight's shape.</returns>
+    protected abstract Tensor Product(Tensor weight);
+
+    /// <inheritdoc/>
+    public sealed override Tensor DeltaWeight(Tensor weight) => DeltaWeight(weight, 1);
+
+    /// <inheritdoc/>
+    public sealed override Tensor DeltaWeight(Tensor weight, float multiplier)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        using var scope = NewDisposeScope();
+        var product = Product(weight);
+        var change = _decomposition is { } decomposition ? decomposition.Change(weight, product, multiplier) : product * multiplier;
+        return change.MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override NormLimit? LimitNorm(double limit)
+    {
+        using var frozen = no_grad();
+        using var scope = NewDisposeScope();
+        var norm = Product(Precise(Layer.Weight)).norm().item<float>();
+        // As the references: a norm below half of the limit counts as that half.
+        var clamped = Math.Max(norm, limit / 2);
+        var ratio = Math.Min(clamped, limit) / clamped;
+        if (ratio == 1) return new NormLimit(false, norm);
+        Parameter[] factors = [.. named_parameters().Where(entry => entry.name is not ("scalar" or "dora_scale"))
+            .Select(entry => entry.parameter)];
+        foreach (var factor in factors) factor.mul_(Math.Pow(ratio, 1.0 / factors.Length));
+        return new NormLimit(true, norm * ratio);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, Tensor> SavedTensors()
+    {
+        var saved = ModuleTensors.Named(this);
+        if (_scalar is null) return saved;
+        using var frozen = no_grad();
+        foreach (var name in ScalarTargets) saved[name] = saved[name] * _scalar;
+        saved.Remove("scalar");
+        return saved;
+    }
 
     /// <inheritdoc/>
     public override void LoadTensors(IReadOnlyDictionary<string, Tensor> tensors)
@@ -90,7 +161,27 @@ public abstract class FactoredAdapter : NetworkAdapter
         using var frozen = no_grad();
         if (_alpha.item<float>() == 0) _alpha.fill_(Rank);                                            // 0 means the rank, in files too
         Scale = _alpha.item<float>() / Rank;
+        // In files it is folded into a factor.
+        if (_scalar is not null && !tensors.ContainsKey("scalar") && ScalarTargets.Any(tensors.ContainsKey)) _scalar.fill_(1);
     }
+
+    /// <summary>A factor times the trained scalar, or the factor itself where there is none.</summary>
+    /// <param name="factor">One of <see cref="ScalarTargets"/>.</param>
+    protected Tensor Scaled(Tensor factor) => _scalar is null ? factor : factor * _scalar;
+
+    /// <summary>
+    /// Adds DoRA's magnitudes where the options ask for them: to be called at the end of the constructor, when the factors are there.
+    /// </summary>
+    protected void Decompose()
+    {
+        if (!_options.WeightDecompose) return;
+        var axis = _options.DecomposeOutputs ?? DecomposesOutputs ? DecomposedAxis.Outputs : DecomposedAxis.Inputs;
+        _decomposition = new WeightDecomposition(Layer, axis, Product, _options.DetachNorm);
+        register_parameter("dora_scale", _decomposition.Magnitude);
+    }
+
+    /// <summary>Whether DoRA's magnitudes belong to outputs where the options do not say.</summary>
+    protected virtual bool DecomposesOutputs => true;
 
     /// <summary>Zeros and ones: which elements a dropout leaves.</summary>
     /// <param name="shape">The shape of the mask.</param>

@@ -1,7 +1,7 @@
 namespace StableTune.Adapters;
 
-/// <summary>Options of kinds whose ΔW is made of low-rank factors: rank, alpha, dropouts.</summary>
-public abstract record FactoredAdapterOptions : AdapterOptions
+/// <summary>Options of kinds whose ΔW is made of low-rank factors: rank, alpha, dropouts, DoRA.</summary>
+public abstract partial record FactoredAdapterOptions : AdapterOptions
 {
     /// <summary>The rank of the factors (<c>network_dim</c>). Default 4, as in sd-scripts.</summary>
     public int Rank { get; init; } = 4;
@@ -34,13 +34,41 @@ public abstract record FactoredAdapterOptions : AdapterOptions
     /// </summary>
     public double ModuleDropout { get; init; }
 
-    /// <summary>The rank for a layer.</summary>
-    /// <param name="shape">The layer's shape.</param>
-    public int RankFor(LayerShape shape) => IsConv(shape) ? ConvRank ?? Rank : Rank;
+    /// <summary>
+    /// Whether ΔW is divided by the square root of the rank instead of the rank (rsLoRA, <c>rs_lora</c>), so that higher ranks learn as
+    /// fast as lower ones. Kalajdzievski, arXiv:2312.03732. Default false.
+    /// </summary>
+    public bool RankStabilized { get; init; }
 
-    /// <summary>The alpha for a layer; 0 means its rank.</summary>
-    /// <param name="shape">The layer's shape.</param>
-    public float AlphaFor(LayerShape shape) => IsConv(shape) ? ConvAlpha ?? Alpha : Alpha;
+    /// <summary>
+    /// Whether convolutions with kernels larger than 1x1 are decomposed over their kernels too (<c>use_tucker</c>), which makes smaller
+    /// files. Default false.
+    /// </summary>
+    public bool UseTucker { get; init; }
+
+    /// <summary>
+    /// Whether a trained scalar, which starts at 0, multiplies ΔW (<c>use_scalar</c>), so that all factors start at random values. Files
+    /// hold it multiplied into a factor. Default false.
+    /// </summary>
+    public bool UseScalar { get; init; }
+
+    /// <summary>
+    /// Whether the weight is decomposed into magnitude and direction (DoRA, <c>dora_wd</c>): a trained magnitude for each output or input
+    /// channel. Liu et al., arXiv:2402.09353. Default false.
+    /// </summary>
+    public bool WeightDecompose { get; init; }
+
+    /// <summary>
+    /// With <see cref="WeightDecompose"/>, whether magnitudes belong to outputs or to inputs (<c>wd_on_out</c>). Null, the default: to
+    /// outputs for LoRA; to inputs for LoHa and LoKr, of which many programs understand no other.
+    /// </summary>
+    public bool? DecomposeOutputs { get; init; }
+
+    /// <summary>
+    /// With <see cref="WeightDecompose"/>, whether the norm counts as a constant in the backward pass, as in PEFT: a little faster.
+    /// Default false, as in LyCORIS.
+    /// </summary>
+    public bool DetachNorm { get; init; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -63,6 +91,8 @@ public abstract record FactoredAdapterOptions : AdapterOptions
         if (!IsPart(ModuleDropout))
             yield return Problem(ModuleDropout, "a dropout must be at least 0 and below 1", "0 switches it off, 0.1 to 0.3 is customary");
 
+        foreach (var problem in RankProblems()) yield return problem;
+
         static bool IsPart(double p) => p is >= 0 and < 1;
         static bool IsAlpha(float alpha) => alpha >= 0 && float.IsFinite(alpha);
     }
@@ -72,7 +102,7 @@ public abstract record FactoredAdapterOptions : AdapterOptions
     {
         foreach (var warning in base.Warnings(layers)) yield return warning;
         var hasConvOptions = ConvRank is not null || ConvAlpha is not null;
-        foreach (var group in layers.GroupBy(layer => hasConvOptions && IsConv(layer.Shape)))
+        foreach (var group in layers.GroupBy(layer => hasConvOptions && layer.IsWindowed))
             foreach (var warning in Oddities([.. group], isConv: group.Key)) yield return warning;
     }
 
@@ -88,6 +118,11 @@ public abstract record FactoredAdapterOptions : AdapterOptions
             all.Add("conv_alpha", PythonRepr.Of(ConvAlpha ?? Alpha));
         }
 
+        if (RankStabilized) all.Add("rs_lora", "True");
+        if (UseTucker) all.Add("use_tucker", "True");
+        if (UseScalar) all.Add("use_scalar", "True");
+        if (WeightDecompose) all.Add("dora_wd", "True");
+        if (DecomposeOutputs is { } outputs) all.Add("wd_on_out", PythonRepr.Of(outputs));
         if (RankDropout > 0) all.Add("rank_dropout", PythonRepr.Of(RankDropout));
         if (ModuleDropout > 0) all.Add("module_dropout", PythonRepr.Of(ModuleDropout));
         // As the reference does, whenever there are arguments at all.
@@ -97,15 +132,13 @@ public abstract record FactoredAdapterOptions : AdapterOptions
 
     private const string WithConvolutions = "choose LayerSelection.SdScriptsWithConvolutions as Layers, or leave it unset";
 
-    private static bool IsConv(LayerShape shape) => shape is ConvolutionShape { IsPointwise: false };
-
-    /// <summary>Of the weight as a matrix, [out, in · kh · kw]: no matrix has a higher rank.</summary>
+    /// <summary>The smaller side of the weight as a matrix, [out, in · kh · kw]: no matrix has a higher rank.</summary>
     private static long SmallerSide(LayerShape shape) =>
         Math.Min(shape.OutFeatures, shape.WeightShape.Aggregate(1L, (product, n) => product * n) / shape.OutFeatures);
 
     private IEnumerable<string> Oddities(IReadOnlyList<AdaptedLayer> layers, bool isConv)
     {
-        var (rank, alpha) = (RankFor(layers[0].Shape), AlphaFor(layers[0].Shape));
+        var (rank, alpha) = (RankFor(layers[0]), AlphaFor(layers[0]));
         var rankName = isConv && ConvRank is not null ? nameof(ConvRank) : nameof(Rank);
         var alphaName = isConv && ConvAlpha is not null ? nameof(ConvAlpha) : nameof(Alpha);
         var kind = GetType().Name;

@@ -69,9 +69,10 @@ public sealed record LayerSelection : OptionsBase
     /// <summary>Whether a regular expression occurs in a path.</summary>
     internal static bool Occurs(string expression, string fullPath) => Regex.IsMatch(fullPath, expression, RegexOptions.CultureInvariant);
 
-    private const string Remedy = "write one over paths like unet.down_blocks.0.attentions.0.proj_in, for instance unet.down_blocks.*attn2";
+    internal const string Remedy =
+        "write one over paths like unet.down_blocks.0.attentions.0.proj_in, for instance unet.down_blocks.*attn2";
 
-    private static string? Fault(string? expression)
+    internal static string? Fault(string? expression)
     {
         if (string.IsNullOrEmpty(expression)) return "an expression must not be empty";
         try

@@ -5,18 +5,11 @@ namespace StableTune.Adapters
     /// <summary>Options of LoHa: a product, element by element, of two low-rank matrices, which reaches the square of the rank.</summary>
     public sealed record LoHaOptions : FactoredAdapterOptions
     {
-        /// <summary>
-        /// Whether convolutions with kernels larger than 1x1 are decomposed over their kernels too, which makes smaller files. Default
-        /// false.
-        /// </summary>
-        public bool UseTucker { get; init; }
-
         /// <inheritdoc/>
         public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new LoHaAdapter(this, layer, random);
 
         /// <inheritdoc/>
-        public override AdapterDescription Describe() => Describe("lycoris.kohya",
-            UseTucker ? [new("algo", "loha"), new("use_tucker", "True")] : [new("algo", "loha")]);
+        public override AdapterDescription Describe() => Describe("lycoris.kohya", [new("algo", "loha")]);
     }
 
     /// <summary>ΔW = (alpha / rank) · W₁ ⊙ W₂, each Wᵢ = AᵢBᵢ, or Tᵢ ×₁ Aᵢ ×₂ Bᵢ with Tucker. Starts at ΔW = 0, because A₂ = 0.</summary>
@@ -32,13 +25,14 @@ namespace StableTune.Adapters
         {
             using var scope = NewDisposeScope();
             var shape = layer.Shape;
-            var kernel = options.UseTucker && shape is ConvolutionShape { IsPointwise: false } c ? c.Kernel : null;
+            var kernel = options.UseTucker && layer.IsWindowed ? shape.WeightShape[2..] : null;
             var columns = kernel is null ? shape.WeightShape[1..].Aggregate(1L, (product, n) => product * n) : shape.InFeatures;
             long[] a = kernel is null ? [shape.OutFeatures, Rank] : [Rank, shape.OutFeatures], b = [Rank, columns];
             if (kernel is not null) (hada_t1, hada_t2) = (Normal([Rank, Rank, .. kernel], 0.1), Normal([Rank, Rank, .. kernel], 0.1));
             (hada_w1_b, hada_w1_a) = (Normal(b, 1), Normal(a, 0.1));
-            (hada_w2_b, hada_w2_a) = (Normal(b, 1), Trainable(zeros(a)));
+            (hada_w2_b, hada_w2_a) = (Normal(b, 1), HasScalar ? Normal(a, 0.1) : Trainable(zeros(a)));
             RegisterComponents();
+            Decompose();
 
             Parameter Normal(long[] size, double deviation) => Trainable(randn(size, generator: random) * deviation);
         }
@@ -47,12 +41,17 @@ namespace StableTune.Adapters
         private bool IsLean => hada_t1 is null
             && (double)Rank * Rank * (hada_w1_a.shape[0] + hada_w1_b.shape[1]) < (double)hada_w1_a.shape[0] * hada_w1_b.shape[1];
 
-        public override Tensor DeltaWeight(Tensor weight)
+        protected override IReadOnlyList<string> ScalarTargets { get; } = ["hada_w1_a"];
+
+        protected override bool DecomposesOutputs => false;
+
+        protected override Tensor Product(Tensor weight)
         {
             using var scope = NewDisposeScope();
             // Both products are as large as the weight: they are made again in the backward pass instead of being kept.
-            Tensor[] factors = [hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b, .. hada_t1 is null ? [] : new Tensor[] { hada_t1, hada_t2! }];
-            return ActivationCheckpoint.RunDeterministic(Product, factors).reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
+            Tensor[] cores = hada_t1 is null ? [] : [hada_t1, hada_t2!];
+            Tensor[] factors = [Scaled(hada_w1_a), hada_w1_b, hada_w2_a, hada_w2_b, .. cores];
+            return ActivationCheckpoint.RunDeterministic(Hadamard, factors).reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
         }
 
         protected override Tensor Forward(Tensor input, Func<Tensor, Tensor> original, Generator? random)
@@ -67,7 +66,7 @@ namespace StableTune.Adapters
         protected override Tensor Term(Tensor input, Generator? random)
         {
             using var scope = NewDisposeScope();
-            var delta = DeltaWeight(Layer.Weight);
+            var delta = Product(Layer.Weight);
             if (RowMask(random) is { } rows) delta *= rows.reshape([-1, .. delta.shape[1..].Select(_ => 1L)]);
             var term = Layer.Shape.Apply(input, delta);
             if (random is not null && Dropout > 0) term = term * Mask(term.shape, Dropout, random, term) / (1 - Dropout);
@@ -80,12 +79,12 @@ namespace StableTune.Adapters
         /// </summary>
         private (Tensor Down, Tensor Up) LeanFactors()
         {
-            var up = (hada_w1_a.unsqueeze(2) * hada_w2_a.unsqueeze(1)).flatten(1);
+            var up = (Scaled(hada_w1_a).unsqueeze(2) * hada_w2_a.unsqueeze(1)).flatten(1);
             var down = hada_w1_b.unsqueeze(1) * hada_w2_b.unsqueeze(0L);
             return (down.reshape([(long)Rank * Rank, .. Layer.Shape.WeightShape[1..]]), up);
         }
 
-        private Tensor Product(Tensor[] f)
+        private Tensor Hadamard(Tensor[] f)
         {
             using var scope = NewDisposeScope();
             var (first, second) = f.Length == 4 ? (f[0].mm(f[1]), f[2].mm(f[3])) : (Tucker(f[4], f[0], f[1]), Tucker(f[5], f[2], f[3]));
@@ -102,7 +101,7 @@ namespace StableTune.Adapters
 
     /// <summary>LoHa in files, as LyCORIS writes it.</summary>
     internal sealed record LoHaFormat()
-        : AdapterFormat("LoHa", ["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"], ["hada_t1", "hada_t2", "alpha"])
+        : AdapterFormat("LoHa", ["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"], ["hada_t1", "hada_t2", "alpha", "dora_scale"])
     {
         public override AdapterOptions OptionsFor(AdapterModule module)
         {
@@ -120,7 +119,11 @@ namespace StableTune.Adapters
             }
 
             var rank = (int)module["hada_w1_b"].Shape[0];
-            return new LoHaOptions { Rank = rank, Alpha = module.Alpha ?? rank, UseTucker = useTucker };
+            return new LoHaOptions
+            {
+                Rank = rank, Alpha = module.Alpha ?? rank, UseTucker = useTucker,
+                WeightDecompose = module.Tensors.ContainsKey("dora_scale"), DecomposeOutputs = module.DecomposesOutputs,
+            };
         }
     }
 }

@@ -6,35 +6,59 @@ namespace StableTune.Adapters
     public sealed record LoRAOptions : FactoredAdapterOptions
     {
         /// <inheritdoc/>
+        protected override int DynamicRankFactor => 2;
+
+        /// <inheritdoc/>
         public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new LoRAAdapter(this, layer, random);
 
         /// <inheritdoc/>
-        public override AdapterDescription Describe() => Describe("networks.lora");
+        public override AdapterDescription Describe() => RankStabilized || UseTucker || UseScalar || WeightDecompose
+            ? Describe("lycoris.kohya", [new("algo", "locon")]) : Describe("networks.lora");
     }
 
-    /// <summary>ΔW = (alpha / rank) · up · down. Starts at ΔW = 0, because up = 0.</summary>
+    /// <summary>
+    /// ΔW = (alpha / rank) · up · down, of convolutions with Tucker's decomposition (alpha / rank) · up · mid · down. Starts at ΔW = 0,
+    /// because up = 0.
+    /// </summary>
     /// <remarks>Hu et al., LoRA: low-rank adaptation of large language models, arXiv:2106.09685; names and initial values as in
     /// sd-scripts.</remarks>
     internal sealed class LoRAAdapter : FactoredAdapter
     {
+        private static readonly ConvolutionGeometry s_pointwise = new([1, 1], [0, 0], [1, 1]);
+
         private readonly LoRAFactor _down, _up;
+        private readonly LoRAFactor? _mid;
 
         public LoRAAdapter(LoRAOptions options, AdaptedLayer layer, Generator random) : base(nameof(LoRAAdapter), layer, options)
         {
             using var scope = NewDisposeScope();
-            long[] inner = [Rank, .. layer.Shape.WeightShape[1..]];                                  // [r, in] or [r, in, kh, kw]
-            var bound = 1 / Math.Sqrt(inner[1..].Aggregate(1L, (product, n) => product * n));        // Kaiming-uniform with a = √5
-            _down = new LoRAFactor(Trainable((rand(inner, generator: random) * 2 - 1) * bound));
-            _up = new LoRAFactor(Trainable(zeros([layer.Shape.OutFeatures, Rank, .. inner[2..].Select(_ => 1L)])));
+            var shape = layer.Shape;
+            var kernel = options.UseTucker && layer.IsWindowed ? shape.WeightShape[2..] : null;
+            long[] ones = [.. shape.WeightShape[2..].Select(_ => 1L)];
+            long[] inner = [Rank, shape.WeightShape[1], .. kernel is null ? shape.WeightShape[2..] : ones];   // [r, in] or [r, in, kh, kw]
+            _down = Uniform(inner);
             register_module("lora_down", _down);
+            if (kernel is not null) register_module("lora_mid", _mid = Uniform([Rank, Rank, .. kernel]));
+            long[] outer = [shape.OutFeatures, Rank, .. ones];
+            // A scalar that starts at 0 lets all factors start at random values.
+            _up = HasScalar ? Uniform(outer) : new LoRAFactor(Trainable(zeros(outer)));
             register_module("lora_up", _up);
+            Decompose();
+
+            // Kaiming-uniform with a = √5.
+            LoRAFactor Uniform(long[] size) => new(Trainable(
+                (rand(size, generator: random) * 2 - 1) / Math.Sqrt(size[1..].Aggregate(1L, (product, n) => product * n))));
         }
+
+        protected override IReadOnlyList<string> ScalarTargets { get; } = ["lora_up.weight"];
+
+        public override bool IsUpFactor(string parameter) => parameter == "lora_up.weight";
 
         protected override Tensor Term(Tensor input, Generator? random)
         {
             using var scope = NewDisposeScope();
             var (hidden, scale) = Inner(input, random);
-            var up = _up.weight.to(hidden.dtype);
+            var up = Scaled(_up.weight).to(hidden.dtype);
             var term = Layer.Shape is LinearShape ? nn.functional.linear(hidden, up) : nn.functional.conv2d(hidden, up);
             return (term * scale).MoveToOuterDisposeScope();
         }
@@ -45,19 +69,22 @@ namespace StableTune.Adapters
             using var scope = NewDisposeScope();
             var output = original(input);
             var (hidden, scale) = Inner(input, random);
-            return Accumulate(output, hidden, _up.weight, (float)(scale * Multiplier)).MoveToOuterDisposeScope();
+            return Accumulate(output, hidden, Scaled(_up.weight), (float)(scale * Multiplier)).MoveToOuterDisposeScope();
         }
 
-        public override Tensor DeltaWeight(Tensor weight)
+        protected override Tensor Product(Tensor weight)
         {
             using var scope = NewDisposeScope();
-            return (_up.weight.flatten(1).mm(_down.weight.flatten(1)) * Scale).reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
+            var (up, down) = ((Scaled(_up.weight) * Scale).flatten(1), _down.weight.flatten(1));
+            var product = _mid is null ? up.mm(down) : einsum("o p, p q h w, q i -> o i h w", up, _mid.weight, down);
+            return product.reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
         }
 
         /// <summary>down(input) after the dropouts, and the factor of the term.</summary>
         private (Tensor Hidden, double Scale) Inner(Tensor input, Generator? random)
         {
-            var hidden = Layer.Shape.Apply(input, _down.weight);
+            var hidden = _mid is null ? Layer.Shape.Apply(input, _down.weight)
+                : Layer.Shape.Apply(Products.Conv2d(input, _down.weight, null, s_pointwise), _mid.weight);
             if (random is null) return (hidden, Scale);
             if (Dropout > 0) hidden = hidden * Mask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
             if (RankDropout == 0) return (hidden, Scale);
@@ -68,7 +95,7 @@ namespace StableTune.Adapters
         }
     }
 
-    /// <summary>One factor of a LoRA: gives its weight the name that files use, <c>lora_down.weight</c> or <c>lora_up.weight</c>.</summary>
+    /// <summary>One factor of an adapter: gives its weight the name that files use, such as <c>lora_down.weight</c>.</summary>
     internal sealed class LoRAFactor : nn.Module
     {
         public LoRAFactor(Parameter weight) : base(nameof(LoRAFactor))
@@ -80,17 +107,28 @@ namespace StableTune.Adapters
         public Parameter weight { get; }
     }
 
-    /// <summary>LoRA in files: <c>lora_down.weight</c>, <c>lora_up.weight</c>, <c>alpha</c>.</summary>
-    internal sealed record LoRAFormat() : AdapterFormat("LoRA", ["lora_down.weight", "lora_up.weight"], ["alpha"])
+    /// <summary>LoRA in files: <c>lora_down.weight</c>, <c>lora_up.weight</c>, <c>alpha</c>; <c>lora_mid.weight</c> with Tucker's
+    /// decomposition, <c>dora_scale</c> with DoRA.</summary>
+    internal sealed record LoRAFormat()
+        : AdapterFormat("LoRA", ["lora_down.weight", "lora_up.weight"], ["lora_mid.weight", "alpha", "dora_scale"])
     {
         public override AdapterOptions OptionsFor(AdapterModule module)
         {
             var (down, up) = (module["lora_down.weight"], module["lora_up.weight"]);
             if (down.Shape.Count is not (2 or 4) || up.Shape.Count != down.Shape.Count || up.Shape[1] != down.Shape[0] || down.Shape[0] < 1)
-                throw module.Fault($"its factors do not fit each other: lora_down.weight is {down}, lora_up.weight is {up}",
+                throw module.Fault($"has factors that do not fit each other: lora_down.weight is {down}, lora_up.weight is {up}",
                     "The first size of down and the second of up must both be the rank: save the file again.");
             var rank = (int)down.Shape[0];
-            return new LoRAOptions { Rank = rank, Alpha = module.Alpha ?? rank };
+            var hasMid = module.Tensors.TryGetValue("lora_mid.weight", out var mid);
+            if (hasMid && (mid!.Shape.Count != 4 || mid.Shape[0] != rank || mid.Shape[1] != rank || down.Shape.Count != 4))
+                throw module.Fault($"has factors that do not fit each other: lora_mid.weight is {mid}, lora_down.weight is {down}",
+                    "Tucker's decomposition is for convolutions, and lora_mid.weight must be [rank, rank, height, width]: " +
+                    "save the file again.");
+            return new LoRAOptions
+            {
+                Rank = rank, Alpha = module.Alpha ?? rank, UseTucker = hasMid,
+                WeightDecompose = module.Tensors.ContainsKey("dora_scale"), DecomposeOutputs = module.DecomposesOutputs,
+            };
         }
     }
 }

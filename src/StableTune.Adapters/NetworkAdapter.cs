@@ -2,7 +2,8 @@ namespace StableTune.Adapters;
 
 /// <summary>
 /// A small trainable addition to one frozen layer, which lies around it: W' = W + multiplier · ΔW, or the same said of the layer's output.
-/// The one thing that a kind must say is <see cref="DeltaWeight"/>; <see cref="Term"/> and <see cref="Forward"/> are there for leaner ways.
+/// The one thing that a kind must say is <see cref="DeltaWeight(Tensor)"/>; <see cref="Term"/> and <see cref="Forward"/> are there for
+/// leaner ways.
 /// Derived classes name the fields that hold weights as files do: their state dictionary is what is saved.
 /// </summary>
 public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
@@ -51,7 +52,8 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// The term that is added to the layer's output, at multiplier 1. The default is the layer's product with <see cref="DeltaWeight"/>.
+    /// The term that is added to the layer's output, at multiplier 1. The default is the layer's product with
+    /// <see cref="DeltaWeight(Tensor)"/>.
     /// </summary>
     /// <param name="input">The layer's input: [..., in] or [B, in, H, W].</param>
     /// <returns>As the layer's output; the type may be another.</returns>
@@ -66,10 +68,50 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// <returns>As the layer's output.</returns>
     public sealed override Tensor forward(Tensor input) => Term(input);
 
-    /// <summary>ΔW at multiplier 1: what merging adds to the layer's weight.</summary>
+    /// <summary>ΔW at multiplier 1.</summary>
     /// <param name="weight">The frozen weight in float32, as <see cref="LayerShape.WeightShape"/> says.</param>
     /// <returns>A fresh tensor in float32, of the weight's shape.</returns>
     public abstract Tensor DeltaWeight(Tensor weight);
+
+    /// <summary>
+    /// What merging adds to the layer's weight. The default is multiplier · <see cref="DeltaWeight(Tensor)"/>; kinds that the multiplier
+    /// does not simply scale (DoRA, BOFT) say so here.
+    /// </summary>
+    /// <param name="weight">The frozen weight in float32, as <see cref="LayerShape.WeightShape"/> says.</param>
+    /// <param name="multiplier">How strongly the adapter acts.</param>
+    /// <returns>A fresh tensor in float32, of the weight's shape.</returns>
+    public virtual Tensor DeltaWeight(Tensor weight, float multiplier)
+    {
+        using var scope = NewDisposeScope();
+        return (DeltaWeight(weight) * multiplier).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What merging adds to the layer's bias; null, the default, where the kind leaves the bias alone.</summary>
+    /// <param name="bias">The frozen bias in float32, [out].</param>
+    /// <param name="multiplier">How strongly the adapter acts.</param>
+    /// <returns>A fresh tensor of the bias' shape, or null.</returns>
+    public virtual Tensor? DeltaBias(Tensor bias, float multiplier) => null;
+
+    /// <summary>
+    /// The tensors that files hold, by their names within the adapter. The default: parameters and buffers as they are. A kind that folds
+    /// one into another when it is saved says so here; <see cref="LoadTensors"/> is the way back.
+    /// </summary>
+    /// <returns>The adapter's own tensors, or fresh ones of the open dispose scope.</returns>
+    public virtual IReadOnlyDictionary<string, Tensor> SavedTensors() => ModuleTensors.Named(this);
+
+    /// <summary>
+    /// Makes the adapter weaker where the Frobenius norm of its ΔW is above a limit (sd-scripts' <c>scale_weight_norms</c>).
+    /// </summary>
+    /// <param name="limit">The largest norm that is left alone, above 0.</param>
+    /// <returns>Whether it was made weaker, and the norm afterwards; null, the default, for kinds that have no norm to limit.</returns>
+    public virtual NormLimit? LimitNorm(double limit) => null;
+
+    /// <summary>
+    /// Whether a parameter belongs to the factor that starts at zero, which LoRA+ trains at a higher rate: <c>lora_up.weight</c>. The
+    /// default says no.
+    /// </summary>
+    /// <param name="parameter">The parameter's name within the adapter.</param>
+    public virtual bool IsUpFactor(string parameter) => false;
 
     /// <summary>Takes the adapter's tensors over from loaded ones; called after their shapes were found to fit.</summary>
     /// <param name="tensors">By their name within the adapter, float32; may be a part of the names. Copied, not kept.</param>
@@ -110,7 +152,14 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
         : throw new InvalidOperationException(
             $"{GetName()} draws random numbers in training, but no step was begun: call AdapterNetwork.BeginStep before each step.");
 
-    /// <summary>The layer's weight as <see cref="DeltaWeight"/> gets it: float32, or float64 where the layer computes in it.</summary>
+    /// <summary>
+    /// The layer's weight as <see cref="DeltaWeight(Tensor)"/> gets it: float32, or float64 where the layer computes in it.
+    /// </summary>
     internal static Tensor Precise(Tensor weight) =>
         weight.As(weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
 }
+
+/// <summary>What limiting the norm of one adapter did.</summary>
+/// <param name="IsScaled">Whether the adapter was made weaker.</param>
+/// <param name="Norm">The Frobenius norm of ΔW afterwards.</param>
+public readonly record struct NormLimit(bool IsScaled, double Norm);

@@ -27,7 +27,9 @@ public static class PythonRepr
         _ => Json(value),
     };
 
-    /// <summary>As Python's <c>json.dumps</c>: blanks after commas and colons, everything beyond ASCII escaped.</summary>
+    /// <summary>
+    /// Writes a value as Python's <c>json.dumps</c> does: blanks after commas and colons, everything beyond ASCII escaped.
+    /// </summary>
     /// <param name="value">Null, a bool, a number, a text, a dictionary with texts as keys, or a list of such.</param>
     /// <exception cref="ArgumentException">The value is of another type.</exception>
     public static string Json(object? value)
@@ -37,8 +39,10 @@ public static class PythonRepr
         return json.ToString();
     }
 
-    /// <summary>As Python's <c>repr</c> of a float: the shortest digits, at least one after the point, an exponent below 1e-4
-    /// and from 1e16.</summary>
+    /// <summary>
+    /// Writes a number as Python's <c>repr</c> of a float does: the shortest digits, at least one after the point, an exponent below 1e-4
+    /// and from 1e16.
+    /// </summary>
     private static string Float(double value)
     {
         if (double.IsNaN(value)) return "nan";

@@ -62,7 +62,7 @@ public sealed record HubName
         return name is not null;
     }
 
-    /// <summary>The same file or repository at another revision.</summary>
+    /// <summary>A copy of this name at another revision.</summary>
     /// <param name="revision">A branch, a tag or a commit; null for none.</param>
     /// <exception cref="FormatException">This is no revision.</exception>
     public HubName At(string? revision)

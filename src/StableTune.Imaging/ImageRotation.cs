@@ -13,7 +13,7 @@ public static class ImageRotation
         return Rotate(image, degrees, (image.Width - 1) / 2.0, (image.Height - 1) / 2.0);
     }
 
-    /// <summary>As the other form, about a place that stays where it is.</summary>
+    /// <summary>Rotates an image about a place that stays where it is.</summary>
     /// <param name="image">The picture.</param>
     /// <param name="degrees">How far, counter-clockwise.</param>
     /// <param name="x">Column of the place; 0 is the middle of the first one.</param>

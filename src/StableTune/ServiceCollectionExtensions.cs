@@ -33,7 +33,7 @@ public static class StableTuneServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>As above, with what all runs share taken from the host's configuration.</summary>
+    /// <summary>Registers <see cref="TrainerBuilder"/> with what all runs share taken from the host's configuration.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configuration">The section, for instance <c>configuration.GetSection("StableTune")</c>; see
     /// <see cref="StableTuneOptions"/>.</param>

@@ -318,7 +318,7 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableS
     public TrainerBuilder WithSamples(string folder, params IEnumerable<TextToImageOptions> prompts) =>
         WithSamples(new SampleOptions { Folder = folder, Prompts = [.. Given(prompts)] });
 
-    /// <summary>Adds a listener.</summary>
+    /// <summary>Adds an observer, which is told of steps, epochs, saves and the end.</summary>
     public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
 
     /// <summary>Writes a log of JSON lines.</summary>
@@ -357,6 +357,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableS
     /// <summary>Lets GPUs multiply float32 numbers in TensorFloat-32 during the run: faster, with 10 bits of precision in the factors.
     /// Not called, the process's own settings stay.</summary>
     public TrainerBuilder WithTf32(bool on = true) => Set(_plan with { AllowTf32 = on });
+
+    /// <summary>Lets the run give the same bits each time on a GPU too, more slowly; see <see cref="TrainingPlan.Deterministic"/>.</summary>
+    public TrainerBuilder WithDeterminism(bool on = true) => Set(_plan with { Deterministic = on });
 
     /// <summary>Checks the whole plan: options, folders, file headers. Reads no weights and no pixels yet.</summary>
     /// <exception cref="InvalidOptionsException">Some options cannot work; the message lists every one.</exception>

@@ -41,7 +41,7 @@ public sealed record ModelInspection
     /// <summary>What it holds.</summary>
     public required ContentKind Kind { get; init; }
 
-    /// <summary>The same in a line: "LoRA for Stable Diffusion 1.x (from ss_base_model_version), rank 4".</summary>
+    /// <summary>The findings in a line: "LoRA for Stable Diffusion 1.x (from ss_base_model_version), rank 4".</summary>
     public required string Summary { get; init; }
 
     /// <summary>The model's architecture, prediction and format, each with how it is known; null for what is no model, or cannot be

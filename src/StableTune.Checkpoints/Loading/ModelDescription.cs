@@ -14,6 +14,7 @@ internal sealed class ModelDescription : IDisposable
     private readonly ModelLoadOptions _options;
     private readonly List<InvalidFileException> _faults = [];
     private readonly List<ModelPart> _parts = [];
+    private ModelParts _included;
     private UNetOptions? _unet;
     private ModelDetails? _details;
 
@@ -49,7 +50,8 @@ internal sealed class ModelDescription : IDisposable
         var description = new ModelDescription(source, options);
         try
         {
-            description.Read(cancellationToken);
+            description.Read();
+            description.Include(options.Parts, cancellationToken);
             return description;
         }
         catch
@@ -61,12 +63,15 @@ internal sealed class ModelDescription : IDisposable
 
     /// <summary>Compares each part with the names and shapes in the header of its weights; adds to <see cref="Faults"/>. Reads no
     /// weights.</summary>
-    public void CheckHeaders()
+    /// <param name="parts">The parts to look at.</param>
+    public void CheckHeaders(ModelParts parts = ModelParts.All)
     {
-        foreach (var part in _parts) Attempt(part.CheckHeader);
+        ModelPart[] asked = [.. _parts.Where(part => parts.HasFlag(part.Flag))];
+        foreach (var part in asked) Attempt(part.CheckHeader);
         if (_details is null || _faults.Count > 0) return;
-        if (_options.VaePath is { } vae) _details = _details with { Notes = [.. _details.Notes, $"The VAE is that of {vae}."] };
-        _details = _details with { StoredTypes = _parts.ToDictionary(part => part.Name, part => part.StoredTypes, StringComparer.Ordinal) };
+        if (_options.VaePath is { } vae && $"The VAE is that of {vae}." is var note && !_details.Notes.Contains(note))
+            _details = _details with { Notes = [.. _details.Notes, note] };
+        _details = _details with { StoredTypes = asked.ToDictionary(part => part.Name, part => part.StoredTypes, StringComparer.Ordinal) };
     }
 
     /// <summary>Closes all files.</summary>
@@ -76,18 +81,17 @@ internal sealed class ModelDescription : IDisposable
         _source.Dispose();
     }
 
-    private void Read(CancellationToken cancellationToken)
+    /// <summary>Reads the configurations of further parts; what was read before is not read again.</summary>
+    /// <param name="parts">What is asked for now.</param>
+    /// <param name="cancellationToken">Ends the download of another VAE.</param>
+    public void Include(ModelParts parts, CancellationToken cancellationToken = default)
     {
-        Attempt(() => Scheduler = _source.ReadScheduler());
-        // The UNet's configuration is read in any case: it tells which model this is.
-        Attempt(() => _unet = _source.ReadUNet());
-        if (_unet is not null) Attempt(() => _details = _source.Identify(_unet, Scheduler));
-        if (_details is not null) Scheduler = Scheduler with { Prediction = _details.Prediction };
-
+        var missing = parts & ~_included;
+        _included |= parts;
         // A UNet that cannot be read has been told already.
-        if (_options.Parts.HasFlag(ModelParts.UNet) && _unet is not null) Add(ModelPart.UNet);
-        if (_options.Parts.HasFlag(ModelParts.Vae)) AddVae(cancellationToken);
-        if (_options.Parts.HasFlag(ModelParts.TextEncoder))
+        if (missing.HasFlag(ModelParts.UNet) && _unet is not null) Add(ModelPart.UNet);
+        if (missing.HasFlag(ModelParts.Vae)) AddVae(cancellationToken);
+        if (missing.HasFlag(ModelParts.TextEncoder))
         {
             Add(ModelPart.TextEncoder);
             Attempt(() => Tokenizer = ReadTokenizer(ModelPart.TextEncoder));
@@ -98,7 +102,16 @@ internal sealed class ModelDescription : IDisposable
             }
         }
 
-        CheckTogether();
+        if (missing != ModelParts.None) CheckTogether();
+    }
+
+    private void Read()
+    {
+        Attempt(() => Scheduler = _source.ReadScheduler());
+        // The UNet's configuration is read in any case: it tells which model this is.
+        Attempt(() => _unet = _source.ReadUNet());
+        if (_unet is not null) Attempt(() => _details = _source.Identify(_unet, Scheduler));
+        if (_details is not null) Scheduler = Scheduler with { Prediction = _details.Prediction };
     }
 
     private void Add(string name) => Attempt(() => _parts.Add(_source.Part(name)));
@@ -138,7 +151,7 @@ internal sealed class ModelDescription : IDisposable
             || unet.InChannels == 2 * latent + 1)) return;
         var fault = $"the UNet takes {unet.InChannels} channels and gives {unet.OutChannels}, the VAE's latents have {latent}.";
         if (_options.VaePath is { } path)
-            _faults.Add(new InvalidFileException(path, fault, "Give a VAE that was made for such models as VaePath, or none."));
+            Add(new InvalidFileException(path, fault, "Give a VAE that was made for such models as VaePath, or none."));
         else Fault(ModelPart.UNet, fault, OneModel);
     }
 
@@ -162,7 +175,7 @@ internal sealed class ModelDescription : IDisposable
     {
         if (Architecture<TextArchitecture>(part) is not { } text) return;
         if (tokenizer is not null && tokenizer.LargestId >= text.VocabularySize)
-            _faults.Add(new InvalidFileException(
+            Add(new InvalidFileException(
                 _options.TokenizerPath ?? _source.PlaceOf(ModelSource.TokenizerOf(part)),
                 $"the tokenizer has ids up to {tokenizer.LargestId}, the text encoder embeddings for {text.VocabularySize}.",
                 _source is SingleFileModel ? "Give the model's own tokenizer as TokenizerPath." : OneModel));
@@ -172,7 +185,13 @@ internal sealed class ModelDescription : IDisposable
     }
 
     private void Fault(string part, string fault, string remedy) =>
-        _faults.Add(new InvalidFileException(_source.PlaceOf(part), fault, remedy));
+        Add(new InvalidFileException(_source.PlaceOf(part), fault, remedy));
+
+    /// <summary>Tells a fault once: a part and its tokenizer fail for the same reason where the part's folder is missing.</summary>
+    private void Add(InvalidFileException fault)
+    {
+        if (_faults.TrueForAll(known => known.Message != fault.Message)) _faults.Add(fault);
+    }
 
     private void Attempt(Action action)
     {
@@ -182,8 +201,7 @@ internal sealed class ModelDescription : IDisposable
         }
         catch (InvalidFileException e)
         {
-            // A part and its tokenizer fail for the same reason where the part's folder is missing.
-            if (_faults.TrueForAll(fault => fault.Message != e.Message)) _faults.Add(e);
+            Add(e);
         }
     }
 }

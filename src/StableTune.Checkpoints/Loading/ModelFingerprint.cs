@@ -45,10 +45,14 @@ public sealed record ModelFingerprint
     /// <exception cref="InvalidFileException">The model cannot be read; see <see cref="ModelLoader.Check"/>.</exception>
     public static ModelFingerprint Read(string path, ModelLoadOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(path);
         options = (options ?? new ModelLoadOptions()) with { Parts = ModelParts.Vae | ModelParts.TextEncoder };
-        using var description = ModelDescription.Read(ModelSource.Open(path, options, cancellationToken), options, cancellationToken);
-        ModelLoader.ThrowIfAny(path, description.Faults);
+        using var files = ModelFiles.Open(path, options, cancellationToken);
+        return files.Fingerprint(cancellationToken);
+    }
+
+    /// <summary>The fingerprint of a model whose files are open and without faults.</summary>
+    internal static ModelFingerprint Of(ModelDescription description)
+    {
         ModelPart Part(string name) => description.Parts.First(part => part.Name == name);
         return new ModelFingerprint
         {
@@ -62,8 +66,10 @@ public sealed record ModelFingerprint
         };
     }
 
-    /// <summary>The same of a model that is loaded, from the weights that it has now: a host may have changed them. Parts that are not
-    /// there have a hash of nothing.</summary>
+    /// <summary>
+    /// The fingerprint of a model that is loaded, from the weights that it has now: a host may have changed them. Parts that are not there
+    /// have a hash of nothing.
+    /// </summary>
     /// <param name="model">The model; stays the caller's.</param>
     public static ModelFingerprint Of(StableDiffusionModel model)
     {

@@ -25,44 +25,9 @@ public static class ModelLoader
     /// <exception cref="OperationCanceledException">The token was set.</exception>
     public static StableDiffusionModel Load(string path, ModelLoadOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(path);
         options ??= new ModelLoadOptions();
-        InvalidOptionsException.ThrowIfAny(options.Validate());
-        NativeBackend.Load();
-        using var description = ModelDescription.Read(ModelSource.Open(path, options, cancellationToken), options, cancellationToken);
-        // Before gigabytes are read in vain.
-        description.CheckHeaders();
-        ThrowIfAny(path, description.Faults);
-
-        var details = description.Details!;     // without them there were faults
-        options.Logger?.LogInformation("{Path}: {Details}", path, details);
-        foreach (var note in details.Notes) options.Logger?.LogInformation("{Path}: {Note}", path, note);
-        var progress = LoadProgress.Create(options.Progress, description.Parts.Sum(part => part.ByteCount), details.ToString());
-        var loaded = new Dictionary<string, nn.Module>(StringComparer.Ordinal);
-        try
-        {
-            foreach (var part in description.Parts)
-                loaded[part.Name] = LoadPart(part, options, progress?.For(part.ByteCount), cancellationToken);
-            return new StableDiffusionModel(new ModelComponents
-            {
-                UNet = (UNet2DConditionModel?)loaded.GetValueOrDefault(ModelPart.UNet),
-                Vae = (AutoencoderKL?)loaded.GetValueOrDefault(ModelPart.Vae),
-                TextEncoder = (TextModel?)loaded.GetValueOrDefault(ModelPart.TextEncoder),
-                TextEncoder2 = (ClipTextModel?)loaded.GetValueOrDefault(ModelPart.TextEncoder2),
-                Tokenizer = description.Tokenizer,
-                Tokenizer2 = description.Tokenizer2,
-                Scheduler = description.Scheduler,
-            })
-            {
-                Path = path,
-                Details = details,
-            };
-        }
-        catch
-        {
-            foreach (var module in loaded.Values) module.Dispose();
-            throw;
-        }
+        using var files = ModelFiles.Open(path, options, cancellationToken);
+        return files.Load(options, cancellationToken);
     }
 
     /// <summary>
@@ -112,35 +77,6 @@ public static class ModelLoader
         catch (InvalidOptionsException e)
         {
             return (e.Problems, null);
-        }
-    }
-
-    private static nn.Module LoadPart(
-        ModelPart part, ModelLoadOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
-    {
-        var type = options.TypeOf(part.Name);
-        nn.Module module;
-        // Built in its place and type at once, so that no copy of another kind ever exists beside it; on the CPU weights get their memory
-        // one by one.
-        using (options.Device is null or { type: DeviceType.CPU } ? LayerInitialization.WithoutMemory(type)
-            : LayerInitialization.Skip(options.Device, type))
-            module = part.Build();
-        try
-        {
-            var how = new ModuleLoadOptions
-            {
-                Storage = options.Storage, KeepStoredTypes = options.KeepStoredTypes, Progress = progress,
-                CancellationToken = cancellationToken,
-            };
-            ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
-            module.SetRequiresGrad(false);
-            module.eval();
-            return module;
-        }
-        catch
-        {
-            module.Dispose();
-            throw;
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class SaveProgress(IProgress<WorkProgress>? receiver, Cancellati
     private long _total, _done;
     private int _reported = -1;
 
-    /// <summary>The same tensors, counted while they are written. All must pass before the first is written.</summary>
+    /// <summary>Counts tensors while they are written. All must pass before the first is written.</summary>
     public IReadOnlyList<TensorPayload> Over(IEnumerable<TensorPayload> tensors)
     {
         var counted = new List<TensorPayload>();

@@ -143,7 +143,7 @@ public sealed class KeyMap
         return false;
     }
 
-    /// <summary>The same of a diffusers file: whether checkpoints have no use for this tensor, or hold their own.</summary>
+    /// <summary>Whether single-file checkpoints have no use for this tensor of a diffusers file, or hold their own.</summary>
     /// <param name="name">The name in the module.</param>
     internal bool IsUnusedInModule(string name) => _unusedInModule.Contains(name);
 

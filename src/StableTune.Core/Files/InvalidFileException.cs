@@ -23,7 +23,7 @@ public class InvalidFileException : IOException
     /// <summary>What the user can do about it.</summary>
     public string Remedy { get; }
 
-    /// <summary>The same as one of several problems.</summary>
+    /// <summary>This fault as one of several problems.</summary>
     /// <param name="option">The option that names the file.</param>
     public OptionProblem AsProblem(string option) => new(option, Path, Fault.TrimEnd('.', '\n'), Remedy);
 }

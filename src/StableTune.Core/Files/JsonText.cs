@@ -11,7 +11,7 @@ public static class JsonText
     /// <summary>Readable letters instead of escapes, since it is not meant to stand within a web page; on one line.</summary>
     public static JsonSerializerOptions OneLine { get; } = Frozen(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
-    /// <summary>The same over several lines, indented by two, with line feeds on every system.</summary>
+    /// <summary>Writes JSON over several lines, indented by two, with line feeds on every system.</summary>
     public static JsonSerializerOptions Indented { get; } = Frozen(new(OneLine) { WriteIndented = true, IndentSize = 2, NewLine = "\n" });
 
     /// <summary><see cref="Indented"/> for writers of single values.</summary>

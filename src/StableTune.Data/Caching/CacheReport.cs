@@ -51,7 +51,7 @@ public sealed record CacheReport(int Found, int Missing)
 /// <summary>What became of a look for something in a cache.</summary>
 internal enum CacheState
 {
-    /// <summary>It is there and fits.</summary>
+    /// <summary>The cached entry is there and fits.</summary>
     Present,
 
     /// <summary>Nothing is there.</summary>

@@ -11,7 +11,7 @@ internal sealed class CachedLatents(Tensor latents, Tensor? logVariance = null) 
 
     internal Tensor? LogVariance { get; } = logVariance?.DetachFromDisposeScope();
 
-    /// <summary>The same of the mirror image; null where that is not trained.</summary>
+    /// <summary>The latents of the mirror image; null when that is not trained.</summary>
     internal CachedLatents? Flipped { get; init; }
 
     /// <summary>How much each place counts, [H/8 * W/8]; null where all count alike.</summary>

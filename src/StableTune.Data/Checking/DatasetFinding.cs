@@ -38,7 +38,7 @@ public enum FindingKind
     /// <summary>Captions or their parts are always dropped.</summary>
     NeverUsed,
 
-    /// <summary>The same file, or one that looks the same, is there twice.</summary>
+    /// <summary>A file, or one that looks the same, is there twice.</summary>
     Duplicate,
 
     /// <summary>The image is far larger than anything that is trained: reading it takes time and memory in every epoch.</summary>

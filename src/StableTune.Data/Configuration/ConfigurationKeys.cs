@@ -35,7 +35,7 @@ internal static class ConfigurationKeys
             // ours
     ];
 
-    /// <summary>The same, of subsets that are folders.</summary>
+    /// <summary>The keys of subsets that are folders.</summary>
     private static readonly string[] s_ofFolders = ["class_tokens", "caption_extension", "caption_extention", "captions_by_full_name",
         "cache_info"];
 

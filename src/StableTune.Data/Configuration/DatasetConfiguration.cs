@@ -23,7 +23,7 @@ public static class DatasetConfiguration
     public static DatasetPlan Read(string path, DatasetOptions? datasets = null, SubsetOptions? subsets = null) =>
         Read(TomlDocument.Read(path), datasets, subsets);
 
-    /// <summary>As the other form, from a document that was read already.</summary>
+    /// <summary>Makes a data set of a document that was read already.</summary>
     /// <param name="document">The document.</param>
     /// <param name="datasets">As in the other form.</param>
     /// <param name="subsets">As in the other form.</param>

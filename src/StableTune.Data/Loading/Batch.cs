@@ -30,7 +30,7 @@ public sealed class Batch : IDisposable
         LossWeights = (lossWeights ?? ones(captions.Count)).DetachFromDisposeScope();
     }
 
-    /// <summary>Its place in the epoch, from 0.</summary>
+    /// <summary>The batch's place in the epoch, from 0.</summary>
     public int Index { get; }
 
     /// <summary>The epoch, from 1.</summary>

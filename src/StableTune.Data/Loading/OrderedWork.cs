@@ -1,6 +1,6 @@
 namespace StableTune.Data;
 
-/// <summary>The same work on many items with several threads. Results, progress and the first exception come in the order of the
+/// <summary>Does one kind of work on many items with several threads. Results, progress and the first exception come in the order of the
 /// items.</summary>
 internal static class OrderedWork
 {

@@ -50,7 +50,7 @@ public sealed record Bucket(PixelSize Size, int BatchSize, IReadOnlyList<int> En
         return bucket with { Entries = entries, Counted = counted };
     }
 
-    /// <summary>The same bucket in a data set where samples are numbered from a higher number.</summary>
+    /// <summary>A copy of the bucket for a data set where samples are numbered from a higher number.</summary>
     internal Bucket From(int first) => this with
     {
         Entries = [.. Entries.Select(entry => first + entry)],

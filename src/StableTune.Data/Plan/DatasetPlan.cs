@@ -24,7 +24,7 @@ public sealed record DatasetPlan : OptionsBase
     /// <summary>What the user should know of how the plan came about; becomes part of the data set's warnings.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 
-    /// <summary>This one and <see cref="Others"/>, one after the other.</summary>
+    /// <summary>All plans: this one, then <see cref="Others"/>.</summary>
     internal IEnumerable<DatasetPlan> All => Others.SelectMany(other => other.All).Prepend(this with { Others = [] });
 
     /// <summary>Checks options, lists folders, and reads captions and image headers; no pixels.</summary>

@@ -3,7 +3,7 @@ using StableTune.Imaging;
 
 namespace StableTune;
 
-/// <summary>Where the factors of an image's loss come from, place by place.</summary>
+/// <summary>The mask of an image's loss: a factor for each place.</summary>
 public enum LossMask
 {
     /// <summary>All places count alike.</summary>
@@ -116,7 +116,7 @@ public sealed record SubsetOptions : OptionsBase
             yield return Problem(Mask, "masks are to come from a folder, but none is given", "set ConditioningFolder");
     }
 
-    /// <summary>What is wrong with how often images are drawn.</summary>
+    /// <summary>Problems of the options that say how often images are drawn.</summary>
     private IEnumerable<OptionProblem> OfDraws()
     {
         const string balanced = "there are always as many regularisation images as training images",

@@ -49,10 +49,10 @@ public sealed class TrainingDataset
             int>>(parts.SelectMany(part => part.TagFrequency).DistinctBy(folder => folder.Key), StringComparer.Ordinal);
     }
 
-    /// <summary>The data sets that it consists of; itself alone where it is one.</summary>
+    /// <summary>The data sets that this one consists of; itself alone when it is one.</summary>
     public IReadOnlyList<TrainingDataset> Parts { get; }
 
-    /// <summary>The options it was built with; those of the first of several.</summary>
+    /// <summary>The options that the data set was built with; of several data sets, those of the first.</summary>
     public DatasetOptions Options => _plan.Options;
 
     /// <summary>
@@ -69,7 +69,7 @@ public sealed class TrainingDataset
     /// </summary>
     public IReadOnlyList<TrainingSample> Samples { get; }
 
-    /// <summary>These and those that are held out.</summary>
+    /// <summary>All samples, of the training set and of the validation set.</summary>
     internal IReadOnlyList<TrainingSample> AllSamples => Validation is null ? Samples : [.. Samples, .. Validation.Samples];
 
     /// <summary>The folders, in the order in which they were added.</summary>
@@ -111,11 +111,12 @@ public sealed class TrainingDataset
     /// <summary>The images that were held out to measure the loss on, each once and unchanged; null where none were.</summary>
     public TrainingDataset? Validation { get; internal init; }
 
-    /// <summary>What the user should know although training can begin.</summary>
+    /// <summary>Warnings: what the user should know although training can begin.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>
-    /// These, and what depends on a model, for those who have none at hand: a run, which has one, warns of the sizes that do not suit it.
+    /// The warnings, and those that depend on a model, for those who have none at hand: a run, which has one, warns of the sizes that do
+    /// not suit it.
     /// </summary>
     internal IEnumerable<string> Notes => Parts.Select(part => part.Options.Resolution).Distinct()
         .Where(size => size is { } given && (given.Width % 64 != 0 || given.Height % 64 != 0))

@@ -5,7 +5,7 @@ namespace StableTune.Data;
 /// <summary>One image of a built data set: what its source said of it, and what building decided about it.</summary>
 public sealed record TrainingSample
 {
-    /// <summary>Its place in <see cref="TrainingDataset.Samples"/>, from 0.</summary>
+    /// <summary>The sample's place in <see cref="TrainingDataset.Samples"/>, from 0.</summary>
     public required int Index { get; init; }
 
     /// <summary>

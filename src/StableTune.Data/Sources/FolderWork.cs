@@ -1,6 +1,8 @@
 namespace StableTune.Data;
 
-/// <summary>The same work on many files: with all cores, going on after a bad one, and told at the end in the order of the files.</summary>
+/// <summary>
+/// Does one kind of work on many files: with all cores, going on after a bad one, and told at the end in the order of the files.
+/// </summary>
 internal static class FolderWork
 {
     /// <summary>Does the work.</summary>

@@ -24,7 +24,7 @@ internal static class ImageFiles
         [.. FolderFiles.In(folder).Where(path => !IsImage(path, extensions ?? Extensions)
             && (IsImage(path, ImageFormats.Known) || IsImage(path, ImageFormats.NeverRead)))];
 
-    /// <summary>As left out by a tool.</summary>
+    /// <summary>The pictures in a folder that a tool leaves out, because their kind is not read.</summary>
     internal static IEnumerable<SkippedFile> LeftOut(string folder) =>
         NotRead(folder).Select(path => new SkippedFile(path, "pictures of this kind are not read: convert it"));
 

@@ -8,7 +8,7 @@ public sealed record LossInputs
     /// <summary>The model's answer, [B, C, h, w].</summary>
     public required Tensor Predicted { get; init; }
 
-    /// <summary>Its goal, as the prediction.</summary>
+    /// <summary>The target, of the prediction's shape.</summary>
     public required Tensor Target { get; init; }
 
     /// <summary>One timestep per sample, [B], int64.</summary>

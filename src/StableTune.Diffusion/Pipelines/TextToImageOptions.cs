@@ -74,7 +74,7 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What SDXL is told of sizes.</summary>
     internal MicroConditioning Sizes => new(OriginalSize ?? Size, CropTopLeft.Left, CropTopLeft.Top, TargetSize ?? Size);
 
-    /// <summary>These options with sizes, those of the picture to paint into or else the model's.</summary>
+    /// <summary>A copy of these options with sizes: those of the picture to paint into, or else the model's.</summary>
     internal TextToImageOptions Sized(int usual) =>
         this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };
 

@@ -3,7 +3,7 @@ namespace StableTune.Formats;
 /// <summary>Arrays whose first index runs fastest, as Fortran has them.</summary>
 internal static class ColumnOrder
 {
-    /// <summary>The same array with the last index running fastest.</summary>
+    /// <summary>A copy of the array with the last index running fastest.</summary>
     public static byte[] ToRows(byte[] columns, NpyHeader header)
     {
         var size = header.DType.Size();

@@ -21,7 +21,7 @@ public sealed class NpyArray
         (Name, DType, Shape, Bytes) = (name, dtype, [.. shape], bytes);
     }
 
-    /// <summary>Its name in an archive, without <c>.npy</c>; of an array in a file of its own, the file's name.</summary>
+    /// <summary>The array's name in an archive, without <c>.npy</c>; of an array in a file of its own, the file's name.</summary>
     public string Name { get; }
 
     /// <summary>The element type.</summary>

@@ -68,7 +68,7 @@ internal static class JsonConfiguration
         return list;
     }
 
-    /// <summary>As Python reads them: a number without point and exponent is whole.</summary>
+    /// <summary>Reads a number as Python does: without point and exponent it is whole.</summary>
     private static TomlScalar ReadNumber(ref Utf8JsonReader reader, TomlPosition position, string path)
     {
         if (reader.ValueSpan.ContainsAny((byte)'.', (byte)'e', (byte)'E'))

@@ -113,12 +113,12 @@ internal enum TableOrigin
     /// <summary>Only a header of a table below it named it: a header of its own may still come.</summary>
     Implied,
 
-    /// <summary>It has a header of its own, or is the root.</summary>
+    /// <summary>The table has a header of its own, or is the root.</summary>
     Header,
 
     /// <summary>A dotted key made it: further dotted keys may add to it, a header may not.</summary>
     DottedKey,
 
-    /// <summary>It was given whole, in braces: nothing may be added.</summary>
+    /// <summary>The table was given whole, in braces: nothing may be added.</summary>
     Whole,
 }

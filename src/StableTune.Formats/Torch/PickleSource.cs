@@ -58,7 +58,7 @@ internal sealed class PickleSource(SafeFileHandle file, string path, long start,
         return _buffer.AsSpan(_next - count, count);
     }
 
-    /// <summary>This many bytes of UTF-8 as a text.</summary>
+    /// <summary>Reads this many bytes of UTF-8 as a text.</summary>
     public string ReadText(ulong length)
     {
         var position = Position;
@@ -72,7 +72,7 @@ internal sealed class PickleSource(SafeFileHandle file, string path, long start,
         }
     }
 
-    /// <summary>This many bytes.</summary>
+    /// <summary>Reads this many bytes.</summary>
     public byte[] ReadBytes(ulong length)
     {
         CheckLength(length);

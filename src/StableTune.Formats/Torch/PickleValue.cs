@@ -178,7 +178,7 @@ public sealed class PickleRecord : PickleValue
     /// <summary>What the object would have been created with, mostly an empty tuple.</summary>
     public PickleValue Arguments { get; }
 
-    /// <summary>Its state, mostly a dictionary; null without one.</summary>
+    /// <summary>The object's state, mostly a dictionary; null without one.</summary>
     public PickleValue? State { get; internal set; }
 
     /// <inheritdoc/>

@@ -13,7 +13,7 @@ public sealed record ModelDetails
     /// <summary>How the model is stored.</summary>
     public required ModelFormat Format { get; init; }
 
-    /// <summary>Its generation; never <see cref="ModelVersion.Auto"/>.</summary>
+    /// <summary>The model's generation; never <see cref="ModelVersion.Auto"/>.</summary>
     public required ModelVersion Version { get; init; }
 
     /// <summary>How <see cref="Version"/> was known, as the end of a sentence: "from unet/config.json".</summary>

@@ -31,7 +31,7 @@ public sealed class SdxlPromptEncoder : IPromptEncoder
         (_first, _second, _endId) = (new Half(tokenizer, textModel), new Half(tokenizer2, textModel2), tokenizer2.EndId);
     }
 
-    /// <summary>Null: clip skip is not looked at.</summary>
+    /// <summary>The largest clip skip: null, as SDXL does not look at clip skip.</summary>
     public int? LargestClipSkip => null;
 
     /// <inheritdoc/>

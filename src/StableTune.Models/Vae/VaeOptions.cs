@@ -33,7 +33,7 @@ public sealed record VaeOptions : OptionsBase
     /// <summary>Stable Diffusion XL.</summary>
     public static VaeOptions Sdxl { get; } = new() { ScalingFactor = 0.13025, SampleSize = 1024 };
 
-    /// <summary>The same topology, small enough for tests: levels 16, 32, 16, 16, 8 groups.</summary>
+    /// <summary>A VAE of Stable Diffusion's topology that is small enough for tests: levels 16, 32, 16, 16, 8 groups.</summary>
     public static VaeOptions Tiny { get; } = new() { BlockOutChannels = [16, 32, 16, 16], NormNumGroups = 8 };
 
     /// <summary>Image pixels per latent pixel, in each direction: 8 for four levels.</summary>

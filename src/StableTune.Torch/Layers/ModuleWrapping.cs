@@ -66,7 +66,7 @@ public static class ModuleWrapping
             }
         }
 
-        /// <summary>As if it had been computed here: the scope of whoever asked for it disposes it.</summary>
+        /// <summary>Moves a result to the scope of whoever asked for it, as if it had been computed there.</summary>
         private static Tensor ToCurrentScope(Tensor tensor)
         {
             using var scope = NewDisposeScope();

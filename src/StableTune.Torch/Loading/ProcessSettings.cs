@@ -38,6 +38,16 @@ internal static class ProcessSettings
         if (Processor.IsIntel) SystemCalls.SetVariableWhereUnset("MKL_CBWR", "AUTO");
     }
 
+    /// <summary>Lets cuBLAS give the same bits for the same numbers, where the user has not said otherwise.</summary>
+    internal static void MakeCublasRepeatable()
+    {
+        const string name = "CUBLAS_WORKSPACE_CONFIG", value = ":4096:8";
+        if (IsSet(name)) return;
+        // Native code does not see what .NET sets on Unix; on Windows it does.
+        if (OperatingSystem.IsWindows()) Environment.SetEnvironmentVariable(name, value);
+        else SystemCalls.SetVariableWhereUnset(name, value);
+    }
+
     /// <summary>Lets libtorch compute on all processors, where the user has not said otherwise.</summary>
     /// <remarks>It would use one thread for two processors that share a core.</remarks>
     internal static void UseAllProcessors()

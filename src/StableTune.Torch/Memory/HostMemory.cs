@@ -33,7 +33,7 @@ public static class HostMemory
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public static IDisposable Keep(long bytes) => Keep(bytes, IsSupported);
 
-    /// <summary>The same, for a system that can or cannot keep memory.</summary>
+    /// <summary>Sets how much freed memory is kept, for a system that can or cannot keep memory.</summary>
     internal static IDisposable Keep(long bytes, bool isSupported)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);

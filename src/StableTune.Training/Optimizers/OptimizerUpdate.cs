@@ -12,13 +12,13 @@ public sealed class OptimizedParameter
             if (slot.Create(Value) is { } made) _slots.Add(slot.Name, made.DetachFromDisposeScope());
     }
 
-    /// <summary>Its name.</summary>
+    /// <summary>The parameter's name.</summary>
     public string Name { get; }
 
     /// <summary>The tensor that is trained.</summary>
     public Tensor Value { get; }
 
-    /// <summary>Its gradient.</summary>
+    /// <summary>The parameter's gradient.</summary>
     /// <exception cref="InvalidOperationException">It has none.</exception>
     public Tensor Gradient => Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
 
@@ -47,7 +47,7 @@ public sealed record OptimizerUpdate(
     /// <summary>The tensors that are trained.</summary>
     public Tensor[] Weights => [.. Parameters.Select(parameter => parameter.Value)];
 
-    /// <summary>Their gradients.</summary>
+    /// <summary>The gradients of the parameters, in their order.</summary>
     public Tensor[] Gradients => [.. Parameters.Select(parameter => parameter.Gradient)];
 
     /// <summary>What is remembered of each under a name.</summary>

@@ -212,7 +212,7 @@ public abstract class StatefulOptimizer : IOptimizer
     {
         private readonly Tensor[] _before = [.. tensors.Select(tensor => tensor.clone())];
 
-        /// <summary>Null where the step is known to be finite.</summary>
+        /// <summary>The flag that says on the device whether the step is finite; null when it is known to be.</summary>
         public static Kept? Of(in StepInfo info, IEnumerable<Tensor> tensors) =>
             info.IsFinite is { } flag ? new(flag, [.. tensors]) : null;
 

@@ -164,6 +164,12 @@ public sealed partial record TrainingPlan : OptionsBase
     public bool AllowTf32 { get; init; }
 
     /// <summary>
+    /// Whether the run uses algorithms that give the same bits each time on a GPU too (<see cref="DeterministicAlgorithms"/>): slower. An
+    /// operation that has none throws. On the CPU runs repeat in any case. Default false.
+    /// </summary>
+    public bool Deterministic { get; init; }
+
+    /// <summary>
     /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster,
     /// because larger blocks are
     /// kept too, and raises the peak; 0 keeps none. Null (the default) chooses: see <see cref="EffectiveKeptMemoryBytes"/> and

@@ -12,7 +12,9 @@ internal sealed record AssembledRun(
     /// <summary>All that is written into a state.</summary>
     public required IReadOnlyList<IResumable> Resumables { get; init; }
 
-    /// <summary>Those of them that a state need not hold, because the run may tell and draw more than that of the state.</summary>
+    /// <summary>
+    /// Resumable things that a state need not hold: the run may have observers and samples that the run of the state had not.
+    /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
 }
 

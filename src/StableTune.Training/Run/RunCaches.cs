@@ -9,25 +9,25 @@ internal sealed class RunCaches : IDisposable
 {
     private RunCaches() { }
 
-    /// <summary>Null where images are encoded in every step.</summary>
+    /// <summary>The cached latents; null when images are encoded in the step.</summary>
     public LatentCache? Latents { get; private set; }
 
-    /// <summary>Null where captions are.</summary>
+    /// <summary>The cached text-encoder outputs; null when captions are encoded in the step.</summary>
     public TextOutputCache? Text { get; private set; }
 
-    /// <summary>Those of the images that are held out; null where none are.</summary>
+    /// <summary>The caches of the validation set; null when no images are held out.</summary>
     public RunCaches? Held { get; private set; }
 
     /// <summary>Whether some images have yet to be encoded.</summary>
     public bool MissesLatents => Latents is { Missing.Count: > 0 } || Held is { MissesLatents: true };
 
-    /// <summary>Whether some captions have.</summary>
+    /// <summary>Whether some captions have yet to be encoded.</summary>
     public bool MissesText => Text is { Missing.Count: > 0 } || Held is { MissesText: true };
 
-    /// <summary>Whether steps encode captions: some are neither cached, nor have outputs that came with the images.</summary>
+    /// <summary>Whether captions are encoded in the step, because some are neither cached nor came with precomputed outputs.</summary>
     public bool EncodesText { get; private init; }
 
-    /// <summary>What the user should know of files that were found.</summary>
+    /// <summary>Notes for the user about cache files that were found.</summary>
     public IEnumerable<string> Notes => [.. Latents?.Report.Notes ?? [], .. Text?.Report.Notes ?? [], .. Held?.Notes ?? []];
 
     /// <summary>Opens the caches of a data set and of what is held out of it.</summary>

@@ -35,10 +35,10 @@ internal sealed class RunPreparation(
     TrainingPlan plan, OwnedThings owned, ModelConfiguration? configuration, IProgress<WorkProgress>? progress)
 {
     private ModelFingerprint _model = null!;
+    private ModelFiles? _files;
     private ModelConfiguration? _configuration = configuration;
 
-    private ModelConfiguration? Configuration => _configuration ??= plan.ModelPath is { } path ? ModelConfiguration.Find(path, plan.Model)
-        : null;
+    private ModelConfiguration? Configuration => _configuration ??= _files?.Configuration();
 
     private bool MasksPictures => _model.Kind == ModelKind.Inpainting;
 
@@ -48,10 +48,20 @@ internal sealed class RunPreparation(
     private bool UsesTextLater => plan.Samples is not null || plan.ChangesTextEncoder
         || plan.Method.Needs.HasFlag(MethodNeeds.TextEncoder) || Keeps(ModelParts.TextEncoder);
 
+    private ModelLoadOptions LoadOptions => plan.Model with
+    {
+        WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = ModelParts.Vae | ModelParts.TextEncoder,
+        Device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU), Progress = progress,
+        Logger = plan.Model.Logger ?? plan.Logger,
+    };
+
     private bool Keeps(ModelParts part) => plan.KeepModel || plan.Trainables.Any(trainable => trainable.KeptParts.HasFlag(part));
 
     public PreparedRun Prepare(TrainingDataset? dataset, CancellationToken cancellationToken)
     {
+        // Open from the first look to the last weight; the weights themselves outlive it.
+        using var files = plan.GivenModel is null ? ModelFiles.Open(plan.ModelPath!, LoadOptions, cancellationToken) : null;
+        _files = files;
         _model = Identify(dataset, cancellationToken);
         var random = owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed)));
         var (images, caches) = dataset is null ? (null, null) : LookAtImages(dataset, cancellationToken);
@@ -70,8 +80,7 @@ internal sealed class RunPreparation(
     private ModelFingerprint Identify(TrainingDataset? dataset, CancellationToken cancellationToken)
     {
         if (plan.GivenModel is { } given) return ModelFingerprint.Of(given);
-        var model = ModelFingerprint.Read(
-            plan.ModelPath!, plan.Model with { Progress = progress, Logger = plan.Model.Logger ?? plan.Logger }, cancellationToken);
+        var model = _files!.Fingerprint(cancellationToken);
         // Of a model that had yet to be downloaded this could not be told before.
         if (dataset?.Samples.Any(sample => sample.Item.TextOutputsPath is not null) == true
             && Configuration is { } read)
@@ -106,13 +115,7 @@ internal sealed class RunPreparation(
 
     private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
     {
-        var device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
-        var options = plan.Model with
-        {
-            WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = parts, Device = device, Progress = progress,
-            Logger = plan.Model.Logger ?? plan.Logger,
-        };
-        var model = ModelLoader.Load(plan.ModelPath!, options, cancellationToken);
+        var model = _files!.Load(LoadOptions with { Parts = parts }, cancellationToken);
         if (!plan.KeepModel) return owned.Add(model);
         owned.AddUnlessKept(model);
         return model;

@@ -24,7 +24,7 @@ public sealed class TrainingDivergedException : InvalidOperationException
     /// <summary>What is not finite: "loss", "norm of the gradients".</summary>
     public string Quantity { get; }
 
-    /// <summary>Its value: NaN or an infinity.</summary>
+    /// <summary>The loss: NaN or an infinity.</summary>
     public double Value { get; }
 
     /// <summary>The images of the batch.</summary>

@@ -27,6 +27,7 @@ internal sealed class TrainingRun(
         if (state is not null) Restore(state, run);
         run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
         if (plan.AllowTf32) _owned.Add(new TensorFloat());
+        if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         return Run(run, prepared, cancellationToken);
     }
@@ -82,8 +83,10 @@ internal sealed class TrainingRun(
         session.Warnings.Add($"The run goes on from {state.Path}, which was written for another plan:{list}");
     }
 
-    /// <summary>Everything gets back what it wrote. Observers and samples may be others than those of the state; then they begin anew.
-    /// All else must be there.</summary>
+    /// <summary>
+    /// Gives every part of the run back what it wrote into the state. Observers and samples may be others than those of the state; then
+    /// they begin anew. All else must be there.
+    /// </summary>
     private static void Restore(SavedState state, AssembledRun run)
     {
         using var scope = NewDisposeScope();

@@ -11,7 +11,7 @@ public readonly record struct Warmup
     /// <summary>So many optimizer steps.</summary>
     public static Warmup Steps(int count) => new(count, 0);
 
-    /// <summary>This part of all steps, in [0, 1).</summary>
+    /// <summary>A warmup that takes this part of all steps, in [0, 1).</summary>
     public static Warmup Ratio(double part) => new(0, part);
 
     /// <summary>The steps of warm-up in a run of this length, rounded towards zero as sd-scripts does.</summary>

@@ -42,7 +42,7 @@ public interface ICaptionStage
     string Change(string caption, in CaptionMoment moment);
 }
 
-/// <summary>Where a caption stands.</summary>
+/// <summary>The moment at which a caption is encoded.</summary>
 /// <param name="Batch">The batch.</param>
 /// <param name="Index">The place of the sample in the batch.</param>
 /// <param name="Random">The random streams of the run.</param>

@@ -16,28 +16,28 @@ public sealed record StepPass
     /// <summary>The model that predicts.</summary>
     public IDenoisingNetwork Network { get; }
 
-    /// <summary>The batch.</summary>
+    /// <summary>The batch that passes.</summary>
     public required Batch Batch { get; init; }
 
-    /// <summary>Its captions, encoded: [B, L, C], for SDXL also pooled ones.</summary>
+    /// <summary>The encoded captions of the batch: [B, L, C], for SDXL also pooled ones.</summary>
     public required TextConditions Text { get; init; }
 
-    /// <summary>Its latents, scaled, [B, 4, H/8, W/8], float32.</summary>
+    /// <summary>The scaled latents of the batch, [B, 4, H/8, W/8], float32.</summary>
     public required Tensor Latents { get; init; }
 
-    /// <summary>The noise that the target is made from, as <see cref="Latents"/>.</summary>
+    /// <summary>The noise that the target is made from, [B, 4, H/8, W/8].</summary>
     public required Tensor Noise { get; init; }
 
     /// <summary>The timesteps, [B], int64.</summary>
     public required Tensor Timesteps { get; init; }
 
-    /// <summary>What the network starts from, as <see cref="Latents"/>.</summary>
+    /// <summary>The noisy latents that the network is given, [B, 4, H/8, W/8].</summary>
     public required Tensor NoisyLatents { get; init; }
 
-    /// <summary>What the network is told, as far as stages have given it by now.</summary>
+    /// <summary>The conditions of the network (text, sizes, masks), as far as stages have given them by now.</summary>
     public required UNetConditions Conditions { get; init; }
 
-    /// <summary>What the model predicts, as <see cref="Latents"/>.</summary>
+    /// <summary>The prediction of the network, [B, 4, H/8, W/8].</summary>
     internal Tensor Predict() => Network.Predict(NoisyLatents, Timesteps, Conditions);
 
     /// <summary>Whether the step was told what is trained (<see cref="TrainingStepParts.Trainables"/>), so that it can be left

@@ -7,7 +7,7 @@ namespace StableTune.Training;
 /// </summary>
 public interface IResumable
 {
-    /// <summary>Its name in the state, unique in the run, of letters, digits, <c>-</c>, <c>_</c> and <c>/</c>: "optimizer",
+    /// <summary>The name of this thing in the state, unique in the run, of letters, digits, <c>-</c>, <c>_</c> and <c>/</c>: "optimizer",
     /// "trainables/lora" ... Tensors go to a file of that name.</summary>
     string Name { get; }
 

@@ -43,6 +43,22 @@ public sealed class PrecisionTests : IDisposable
         Assert.Equal(before, during.Seen);
     }
 
+    [Fact]
+    public void Train_WithDeterminism_SetsTheProcessForTheRunAlone()
+    {
+        var during = new DeterminismWatch();
+        TinyRun.Builder(_folder).WithDeterminism().WithObserver(during).Train();
+        Assert.True(during.Seen);
+        Assert.False(StableTune.Torch.DeterministicAlgorithms.AreOn);
+    }
+
+    private sealed class DeterminismWatch : ITrainingObserver
+    {
+        public bool Seen { get; private set; }
+
+        public void OnStep(TrainingProgress progress) => Seen = StableTune.Torch.DeterministicAlgorithms.AreOn;
+    }
+
     private sealed class Tf32Watch : ITrainingObserver
     {
         public (bool, bool) Seen { get; private set; }
