@@ -45,6 +45,12 @@ public sealed class AdaptedLayer
     /// </summary>
     public int? Block { get; init; }
 
+    /// <summary>
+    /// The classes of the modules that the layer lies in, outermost first: the names of their types, and what they call themselves
+    /// (<c>GetName()</c>) where that differs.
+    /// </summary>
+    public IReadOnlyList<string> Classes { get; init; } = [];
+
     /// <summary>What the layer computes with its weight.</summary>
     public LayerShape Shape { get; }
 

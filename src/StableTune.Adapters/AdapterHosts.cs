@@ -38,25 +38,25 @@ public sealed record AdapterHosts(nn.Module? UNet, IReadOnlyList<nn.Module> Text
 /// <param name="Paths">See <see cref="AdapterHosts.UNetPaths"/>.</param>
 internal sealed record AdapterHost(AdapterParts Part, string Prefix, nn.Module Root, Func<string, string?>? Paths)
 {
-    /// <summary>All layers below modules of these classes (below any, when there are none) in the reference's order.</summary>
+    /// <summary>All layers that adapters can change, in the reference's order.</summary>
     /// <param name="kind">What the names of the adapters' kind begin with.</param>
-    /// <param name="classes">Names of classes.</param>
-    public IEnumerable<AdaptedLayer> Layers(string kind, IReadOnlyCollection<string> classes)
+    public IEnumerable<AdaptedLayer> Layers(string kind)
     {
-        var found = ModuleWalk.Layers(Root, classes);
+        var found = ModuleWalk.Layers(Root);
         return Paths is null
-            ? found.Select(layer => Named(kind, layer.Path, layer.Path, layer.Module))
-            : found.Select(layer => (File: Paths(layer.Path) ?? layer.Path, layer.Path, layer.Module))
-                .OrderBy(layer => layer.File, ModuleWalk.ByPath)
-                .Select(layer => Named(kind, layer.File, layer.Path, layer.Module));
+            ? found.Select(layer => Named(kind, layer.Path, layer))
+            : found.Select(layer => (File: Paths(layer.Path) ?? layer.Path, Layer: layer))
+                .OrderBy(entry => entry.File, ModuleWalk.ByPath)
+                .Select(entry => Named(kind, entry.File, entry.Layer));
     }
 
-    private AdaptedLayer Named(string kind, string filePath, string path, nn.Module<Tensor, Tensor> module) =>
-        new(Name(kind, filePath), path, Part, module)
-    {
-        OtherName = filePath == path ? null : Name(kind, path),
-        Block = Part == AdapterParts.UNet ? UNetBlocks.IndexOf(filePath) : null,
-    };
+    private AdaptedLayer Named(string kind, string filePath, WalkedLayer layer) =>
+        new(Name(kind, filePath), layer.Path, Part, layer.Module)
+        {
+            OtherName = filePath == layer.Path ? null : Name(kind, layer.Path),
+            Block = Part == AdapterParts.UNet ? UNetBlocks.IndexOf(filePath) : null,
+            Classes = layer.Classes,
+        };
 
     /// <summary>
     /// <c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with underscores.

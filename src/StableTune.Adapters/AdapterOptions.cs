@@ -12,6 +12,11 @@ public abstract record AdapterOptions : OptionsBase
     /// <summary>Which layers are adapted. Default: those of sd-scripts.</summary>
     public LayerSelection Layers { get; init; } = LayerSelection.SdScripts;
 
+    /// <summary>
+    /// Blocks of the UNet that get no adapters, by their numbers (<see cref="AdaptedLayer.Block"/>). Default none.
+    /// </summary>
+    public IReadOnlyList<int> ExcludedBlocks { get; init; } = [];
+
     /// <summary>What the names in files begin with, before <c>_unet_</c> or <c>_te_</c>.</summary>
     public virtual string KeyPrefix => "lora";
 

@@ -14,9 +14,10 @@ internal static partial class LayerSearch
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
         AdapterHost[] parts = [.. hosts.Named().Where(host => (options.Parts & host.Part) != 0)];
-        AdaptedLayer[] below = [.. parts.SelectMany(host => host.Layers(options.KeyPrefix, options.Layers.ClassesOf(host.Part)))];
+        AdaptedLayer[] below = [.. parts.SelectMany(host => host.Layers(options.KeyPrefix)).Where(options.Layers.Reaches)];
         AdaptedLayer[] taken = [.. below.Where(options.Takes)];
-        AdaptedLayer[] picked = [.. taken.Where(layer => options.Layers.Picks(layer.FullPath))];
+        AdaptedLayer[] picked = [.. taken.Where(layer => options.Layers.Picks(layer.FullPath)
+            && !(layer.Block is { } block && options.ExcludedBlocks.Contains(block)))];
         if (picked.Length == 0) throw new InvalidOptionsException(NothingFits(hosts, options, parts, below, taken));
         CheckNames(picked);
         return picked;
@@ -32,7 +33,7 @@ internal static partial class LayerSearch
         var named = new OrderedDictionary<string, AdaptedLayer>(StringComparer.Ordinal);
         // Layer by layer in the reference's order, whichever kind of adapter it has.
         var layers = hosts.Named()
-            .SelectMany(host => keyPrefixes.SelectMany(kind => host.Layers(kind, classes: []).Index()).OrderBy(entry => entry.Index));
+            .SelectMany(host => keyPrefixes.SelectMany(kind => host.Layers(kind).Index()).OrderBy(entry => entry.Index));
         foreach (var (_, layer) in layers)
             foreach (var name in new[] { layer.Name, layer.OtherName }.OfType<string>())
                 if (!named.TryAdd(name, layer)) throw SameName(named[name], layer, name);
@@ -77,7 +78,7 @@ internal static partial class LayerSearch
     private static OptionProblem Below(AdapterHost host, LayerSelection selection)
     {
         var classes = selection.ClassesOf(host.Part);
-        var paths = host.Layers("", classes: []).Select(layer => layer.FullPath).ToList();
+        var paths = host.Layers("").Select(layer => layer.FullPath).ToList();
         var option = host.Part == AdapterParts.UNet ? nameof(selection.UNetClasses) : nameof(selection.TextEncoderClasses);
         return new($"{nameof(LayerSelection)}.{option}",
             string.Join(", ", classes), "no layer lies below a module of such a class",

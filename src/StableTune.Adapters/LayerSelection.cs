@@ -9,6 +9,9 @@ namespace StableTune.Adapters;
 /// </summary>
 public sealed record LayerSelection : OptionsBase
 {
+    /// <summary>A class that no module has: as the only class of a part it says that none of its layers lies below one.</summary>
+    public const string Nowhere = "-";
+
     /// <summary>Classes of the UNet's modules below which layers are adapted. Empty: anywhere in the UNet.</summary>
     public IReadOnlyList<string> UNetClasses { get; init; } = ["Transformer2DModel"];
 
@@ -18,6 +21,15 @@ public sealed record LayerSelection : OptionsBase
     /// <summary>Classes of the text encoders' modules below which layers are adapted. Empty: anywhere in the text encoders.</summary>
     public IReadOnlyList<string> TextEncoderClasses { get; init; } =
         ["CLIPAttention", "CLIPSdpaAttention", "CLIPMLP", "BertLayer", "LDMBertEncoderLayer"];
+
+    /// <summary>
+    /// Regular expressions for layers of the UNet that are adapted wherever they lie, beside those below <see cref="UNetClasses"/>. Each is
+    /// matched from the start of the dotted path within the UNet: <c>conv_in</c>, <c>time_embedding.linear_1</c>. Default none.
+    /// </summary>
+    public IReadOnlyList<string> UNetNames { get; init; } = [];
+
+    /// <summary>The same kind of expressions as <see cref="UNetNames"/>, for layers of the text encoders. Default none.</summary>
+    public IReadOnlyList<string> TextEncoderNames { get; init; } = [];
 
     /// <summary>
     /// Regular expressions of which one must occur in a layer's dotted path with the part in front (<see cref="AdaptedLayer.FullPath"/>):
@@ -45,20 +57,59 @@ public sealed record LayerSelection : OptionsBase
         Convolutions = true,
     };
 
+    /// <summary>
+    /// What sd-trainer adapts: all linear layers and 1x1 convolutions below the UNet's transformers, resnets, downsamplers and upsamplers,
+    /// and the text encoder's attention and feed-forward modules.
+    /// </summary>
+    public static LayerSelection SdTrainer { get; } = new()
+    {
+        UNetClasses = ["Transformer2DModel", "ResnetBlock2D", "Downsample2D", "Upsample2D"],
+    };
+
     /// <summary>Every linear layer and every convolution, wherever it lies: for models of a host's own.</summary>
     public static LayerSelection Everything { get; } = new() { UNetClasses = [], TextEncoderClasses = [], Convolutions = true };
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
+        foreach (var expression in UNetNames)
+            if (Fault(expression) is { } fault) yield return Problem(expression, fault, Remedy, nameof(UNetNames));
+        foreach (var expression in TextEncoderNames)
+            if (Fault(expression) is { } fault) yield return Problem(expression, fault, Remedy, nameof(TextEncoderNames));
         foreach (var expression in Include)
             if (Fault(expression) is { } fault) yield return Problem(expression, fault, Remedy, nameof(Include));
         foreach (var expression in Exclude)
             if (Fault(expression) is { } fault) yield return Problem(expression, fault, Remedy, nameof(Exclude));
     }
 
+    /// <summary>
+    /// A regular expression for a pattern with wildcards, which must fit a layer's whole path: <c>*</c> stands for any letters, dots
+    /// included, <c>?</c> for one, <c>[qk]</c> for one of these: <c>Include = [LayerSelection.Glob("unet.down_blocks.*.attn2.*")]</c>.
+    /// </summary>
+    /// <param name="pattern">The pattern.</param>
+    public static string Glob(string pattern)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        var escaped = Regex.Escape(pattern).Replace(@"\*", ".*", StringComparison.Ordinal).Replace(@"\?", ".", StringComparison.Ordinal);
+        return $"^{escaped.Replace(@"\[", "[", StringComparison.Ordinal).Replace("[!", "[^", StringComparison.Ordinal)}$";
+    }
+
     /// <summary>The classes of one part.</summary>
     internal IReadOnlyList<string> ClassesOf(AdapterParts part) => part == AdapterParts.UNet ? UNetClasses : TextEncoderClasses;
+
+    /// <summary>The names of one part that are adapted wherever they lie.</summary>
+    internal IReadOnlyList<string> NamesOf(AdapterParts part) => part == AdapterParts.UNet ? UNetNames : TextEncoderNames;
+
+    /// <summary>
+    /// Whether a layer lies below one of the classes of its part (all do, when there are neither classes nor names), or is named.
+    /// </summary>
+    internal bool Reaches(AdaptedLayer layer)
+    {
+        var (classes, names) = (ClassesOf(layer.Part), NamesOf(layer.Part));
+        return (classes.Count == 0 && names.Count == 0)
+            || layer.Classes.Any(own => classes.Contains(own, StringComparer.OrdinalIgnoreCase))
+            || names.Any(name => Regex.IsMatch(layer.Path, $"^(?:{name})", RegexOptions.CultureInvariant));
+    }
 
     /// <summary>Whether the expressions pick a path.</summary>
     internal bool Picks(string fullPath) => IsIncluded(fullPath) && !Exclude.Any(expression => Occurs(expression, fullPath));

@@ -28,23 +28,18 @@ internal static class ModuleWalk
     /// <summary>Orders dotted paths as the walk would: siblings by their rank, numbers by their value.</summary>
     public static IComparer<string> ByPath { get; } = Comparer<string>.Create(Compare);
 
-    /// <summary>
-    /// All layers that can be adapted (<see cref="LayerShape.Of"/>) below modules of these classes; below any module when there are no
-    /// classes.
-    /// </summary>
-    public static IEnumerable<(string Path, nn.Module<Tensor, Tensor> Module)> Layers(
-        nn.Module root, IReadOnlyCollection<string> classes) =>
-        Walk(root, "", classes, classes.Count == 0, new HashSet<nn.Module>(ReferenceEqualityComparer.Instance));
+    /// <summary>All layers that can be adapted (<see cref="LayerShape.Of"/>), with the classes of the modules above them.</summary>
+    public static IEnumerable<WalkedLayer> Layers(nn.Module root) =>
+        Walk(root, "", [], new HashSet<nn.Module>(ReferenceEqualityComparer.Instance));
 
     /// <summary>A module that is registered in two places is met once, under the first path, as PyTorch's walk does.</summary>
-    private static IEnumerable<(string Path, nn.Module<Tensor, Tensor> Module)> Walk(
-        nn.Module module, string path, IReadOnlyCollection<string> classes, bool isInside, HashSet<nn.Module> met)
+    private static IEnumerable<WalkedLayer> Walk(nn.Module module, string path, string[] classes, HashSet<nn.Module> met)
     {
-        isInside = isInside || IsOf(module, classes);
-        if (isInside && module is nn.Module<Tensor, Tensor> layer && LayerShape.Of(layer) is not null && met.Add(layer))
-            yield return (path, layer);
+        if (module is nn.Module<Tensor, Tensor> layer && LayerShape.Of(layer) is not null && met.Add(layer))
+            yield return new WalkedLayer(path, layer, classes);
+        string[] within = [.. classes, .. new[] { module.GetType().Name, module.GetName() }.Distinct(StringComparer.OrdinalIgnoreCase)];
         foreach (var (name, child) in module.named_children().OrderBy(child => Rank.GetValueOrDefault(child.name, int.MaxValue)))
-            foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", classes, isInside, met))
+            foreach (var found in Walk(child, path.Length == 0 ? name : $"{path}.{name}", within, met))
                 yield return found;
     }
 
@@ -61,8 +56,10 @@ internal static class ModuleWalk
 
         return a.Length.CompareTo(b.Length);
     }
-
-    private static bool IsOf(nn.Module module, IReadOnlyCollection<string> classes) =>
-        classes.Contains(module.GetType().Name, StringComparer.OrdinalIgnoreCase) ||
-        classes.Contains(module.GetName(), StringComparer.OrdinalIgnoreCase);
 }
+
+/// <summary>A layer that a walk has met.</summary>
+/// <param name="Path">Its dotted path.</param>
+/// <param name="Module">The layer.</param>
+/// <param name="Classes">See <see cref="AdaptedLayer.Classes"/>.</param>
+internal readonly record struct WalkedLayer(string Path, nn.Module<Tensor, Tensor> Module, IReadOnlyList<string> Classes);
