@@ -62,10 +62,12 @@ public sealed class AdapterNetwork : IDisposable
     /// <param name="hosts">The modules to attach to.</param>
     /// <param name="multiplier">How strongly they act.</param>
     /// <param name="formats">The kinds that it may hold; null for <see cref="AdapterFormats.Default"/>.</param>
+    /// <param name="change">Changes the options that an adapter of the file is made with, dropouts for instance; null for none.</param>
     /// <exception cref="InvalidFileException">It is no adapter file, of a kind that cannot be loaded, or does not fit this
     /// model; the message lists the names.</exception>
     /// <exception cref="InvalidOperationException">Two layers of the model have the same name in files.</exception>
-    public static AdapterNetwork FromFile(string path, AdapterHosts hosts, float multiplier = 1f, AdapterFormats? formats = null)
+    public static AdapterNetwork FromFile(string path, AdapterHosts hosts, float multiplier = 1f, AdapterFormats? formats = null,
+        Func<AdapterOptions, AdapterOptions>? change = null)
     {
         ArgumentNullException.ThrowIfNull(hosts);
         using var file = WeightFile.Open(path);
@@ -78,7 +80,8 @@ public sealed class AdapterNetwork : IDisposable
             from entry in layers
             where contents.Modules.ContainsKey(entry.Key)
                 && (entry.Key == entry.Value.Name || !contents.Modules.ContainsKey(entry.Value.Name))
-            select contents.Modules[entry.Key].Options.Create(entry.Value, random);
+            let options = contents.Modules[entry.Key].Options
+            select (change is null ? options : change(options)).Create(entry.Value, random);
         return Create(adapters, network =>
         {
             network.SetMultiplier(multiplier);

@@ -39,6 +39,13 @@ public abstract record AdapterOptions : OptionsBase
         return layer.Shape is LinearShape || (layer.Shape is ConvolutionShape { Groups: 1 } c && (Layers.Convolutions || c.IsPointwise));
     }
 
+    /// <summary>
+    /// These options with what training alone needs (dropouts) taken from others: for adapters whose rank and alpha come from a file. The
+    /// default has nothing of the kind.
+    /// </summary>
+    /// <param name="training">The other options, of any kind.</param>
+    public virtual AdapterOptions WithTrainingOf(AdapterOptions training) => this;
+
     /// <summary>Makes the adapter of one layer.</summary>
     /// <param name="layer">The frozen layer.</param>
     /// <param name="random">What initial values are drawn from.</param>

@@ -41,7 +41,10 @@ public abstract class FactoredAdapter : NetworkAdapter
     }
 
     /// <summary>The rank of the factors.</summary>
-    protected int Rank { get; }
+    public int Rank { get; }
+
+    /// <summary>The alpha as files hold it: the product is multiplied by alpha / rank.</summary>
+    public float Alpha => Scale * Rank;
 
     /// <summary>alpha / rank, by which the product of the factors is multiplied.</summary>
     protected float Scale { get; private set; }

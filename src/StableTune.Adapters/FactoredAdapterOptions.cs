@@ -98,6 +98,13 @@ public abstract partial record FactoredAdapterOptions : AdapterOptions
     }
 
     /// <inheritdoc/>
+    public override AdapterOptions WithTrainingOf(AdapterOptions training) => training is not FactoredAdapterOptions other ? this
+        : this with
+        {
+            Dropout = other.Dropout, RankDropout = other.RankDropout, ModuleDropout = other.ModuleDropout, DetachNorm = other.DetachNorm,
+        };
+
+    /// <inheritdoc/>
     public override IEnumerable<string> Warnings(IReadOnlyList<AdaptedLayer> layers)
     {
         foreach (var warning in base.Warnings(layers)) yield return warning;
@@ -118,6 +125,7 @@ public abstract partial record FactoredAdapterOptions : AdapterOptions
             all.Add("conv_alpha", PythonRepr.Of(ConvAlpha ?? Alpha));
         }
 
+        foreach (var (name, blocks) in BlockArguments()) all.Add(name, blocks);
         if (RankStabilized) all.Add("rs_lora", "True");
         if (UseTucker) all.Add("use_tucker", "True");
         if (UseScalar) all.Add("use_scalar", "True");

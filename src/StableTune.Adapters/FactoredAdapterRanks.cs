@@ -75,6 +75,15 @@ public abstract partial record FactoredAdapterOptions
     private LayerRank? PatternFor(AdaptedLayer layer) =>
         LayerRanks.FirstOrDefault(entry => LayerSelection.Occurs(entry.Pattern, layer.FullPath));
 
+    /// <summary>The ranks and alphas of blocks by the reference's names, with commas between.</summary>
+    private IEnumerable<(string Name, string Blocks)> BlockArguments()
+    {
+        if (BlockRanks is not null) yield return ("block_dims", string.Join(',', BlockRanks));
+        if (BlockAlphas is not null) yield return ("block_alphas", string.Join(',', BlockAlphas.Select(a => PythonRepr.Of(a))));
+        if (ConvBlockRanks is not null) yield return ("conv_block_dims", string.Join(',', ConvBlockRanks));
+        if (ConvBlockAlphas is not null) yield return ("conv_block_alphas", string.Join(',', ConvBlockAlphas.Select(a => PythonRepr.Of(a))));
+    }
+
     private IEnumerable<OptionProblem> RankProblems()
     {
         const string counts = "give 25 numbers for SD 1.x and 2.x, 23 for SDXL";

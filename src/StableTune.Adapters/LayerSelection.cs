@@ -117,8 +117,16 @@ public sealed record LayerSelection : OptionsBase
     /// <summary>Whether a path fits <see cref="Include"/>.</summary>
     internal bool IsIncluded(string fullPath) => Include.Count == 0 || Include.Any(expression => Occurs(expression, fullPath));
 
-    /// <summary>Whether a regular expression occurs in a path.</summary>
-    internal static bool Occurs(string expression, string fullPath) => Regex.IsMatch(fullPath, expression, RegexOptions.CultureInvariant);
+    /// <summary>Whether a regular expression occurs in a layer's path.</summary>
+    /// <param name="expression">The expression.</param>
+    /// <param name="fullPath">The path with its part in front, <see cref="AdaptedLayer.FullPath"/>.</param>
+    public static bool Occurs(string expression, string fullPath) => Regex.IsMatch(fullPath, expression, RegexOptions.CultureInvariant);
+
+    /// <summary>What is wrong with a regular expression over layers' paths; null where nothing is.</summary>
+    /// <param name="expression">The expression.</param>
+    /// <param name="option">The option that holds it, with its record: "LayerSelection.Include".</param>
+    public static OptionProblem? Check(string? expression, string option) =>
+        Fault(expression) is { } fault ? new OptionProblem(option, expression, fault, Remedy) : null;
 
     internal const string Remedy =
         "write one over paths like unet.down_blocks.0.attentions.0.proj_in, for instance unet.down_blocks.*attn2";

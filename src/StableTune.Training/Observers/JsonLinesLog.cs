@@ -81,7 +81,14 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
         _writer = null;
     }
 
-    private static JsonObject Describe(TrainingProgress progress) => new()
+    private static JsonObject Describe(TrainingProgress progress)
+    {
+        var fields = Always(progress);
+        foreach (var (name, value) in progress.Metrics) fields[name] = Number(value);
+        return fields;
+    }
+
+    private static JsonObject Always(TrainingProgress progress) => new()
     {
         ["step"] = progress.Step,
         ["epoch"] = progress.Epoch,

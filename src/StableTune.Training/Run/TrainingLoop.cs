@@ -235,6 +235,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         Loss = _losses.Count > 0 ? _losses[^1] : double.NaN,
         AverageLoss = _average.Value,
         GradientNorm = norm,
+        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).DistinctBy(metric => metric.Key)
+            .ToDictionary(StringComparer.Ordinal),
         LearningRates = rates.Zip(parts.Optimizer.Groups).ToDictionary(pair => pair.Second.Name, pair => pair.First),
         Elapsed = _clock.Elapsed,
         DataWait = _clock.DataWait,

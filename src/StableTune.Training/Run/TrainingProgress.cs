@@ -52,6 +52,12 @@ public sealed record TrainingProgress
     /// <summary>Norm of all gradients before clipping; NaN where it was not computed.</summary>
     public double GradientNorm { get; init; } = double.NaN;
 
+    /// <summary>
+    /// Further numbers of the step, as what is trained tells them: <c>max_norm/average_key_norm</c>. Where the loss is read late they may
+    /// be those of the step that runs.
+    /// </summary>
+    public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
+
     /// <summary>Time spent in training steps, without sampling and saving.</summary>
     public TimeSpan Elapsed { get; init; }
 

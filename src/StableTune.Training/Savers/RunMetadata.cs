@@ -17,13 +17,13 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
     /// <summary>Folders stay on this machine; a name on the hub is whole.</summary>
     private static string ModelName(string path) => Path.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : path;
 
-    public static RunMetadata Describe(SaveRequest request, AdapterTrainableOptions trainable)
+    public static RunMetadata Describe(SaveRequest request, AdapterTrainableOptions trainable, AdapterDescription network)
     {
         var (moment, outputName) = (request.Moment, Path.GetFileNameWithoutExtension(request.FinalPath));
         var dataset = moment.Run.Dataset;
         var metadata = new AdapterMetadata
         {
-            Network = trainable.Adapter.Describe(),
+            Network = network,
             Model = new ModelFacts(moment.Run.BaseModel.BaseName(moment.Run.Prediction))
             {
                 Name = ModelName(moment.Plan.ModelPath ?? ""),

@@ -7,140 +7,16 @@ using StableTune.Training;
 
 namespace StableTune.Trainables
 {
-    /// <summary>How adapters are trained: rates of the parts, initial weights. What they compute is said by
-    /// <see cref="Adapter"/>.</summary>
-    public sealed record AdapterTrainableOptions : TrainableOptions
-    {
-        /// <summary>The kind of adapter: rank, alpha, parts, layers ...</summary>
-        public required AdapterOptions Adapter { get; init; }
-
-        /// <summary>The learning rate of the UNet's adapters; null for the run's. With 0 the UNet gets none.</summary>
-        public double? UNetRate { get; init; }
-
-        /// <summary>The learning rate of the text encoder's adapters; null for the run's. With 0 the text encoder gets none.</summary>
-        public double? TextEncoderRate { get; init; }
-
-        /// <summary>The learning rate of the adapters of SDXL's second text encoder; null for that of the first. With 0 it gets
-        /// none.</summary>
-        public double? SecondTextEncoderRate { get; init; }
-
-        /// <summary>
-        /// A file whose weights the adapters begin with (sd-scripts: <c>network_weights</c>); null, the default, for fresh ones. Of
-        /// weights that do not fit none are taken, and
-        /// an adapter that is only applied (<see cref="TrainableOptions.Trained"/> is false) takes kind, ranks and alphas from the file
-        /// too.
-        /// </summary>
-        public string? InitialWeights { get; init; }
-
-        /// <summary>How strongly adapters that are not trained act. Default 1.</summary>
-        public float Multiplier { get; init; } = 1f;
-
-        /// <inheritdoc/>
-        public override string DefaultName => Adapter.GetType().Name.Replace("Options", "", StringComparison.Ordinal).ToLowerInvariant();
-
-        /// <inheritdoc/>
-        public override IReadOnlyList<string> FileExtensions => AdapterFiles.Extensions;
-
-        /// <inheritdoc/>
-        public override bool TrainsTextEncoder(TrainingPlan plan) => Trained && (TrainedParts(plan) & AdapterParts.TextEncoder) != 0;
-
-        /// <inheritdoc/>
-        public override bool ChangesTextEncoder(TrainingPlan plan) => (TrainedParts(plan) & AdapterParts.TextEncoder) != 0;
-
-        /// <inheritdoc/>
-        public override IEnumerable<OptionProblem> Validate()
-        {
-            foreach (var problem in base.Validate()) yield return problem;
-            foreach (var problem in Adapter.Validate()) yield return problem;
-            if (UNetRate is { } unet && !IsRate(unet)) yield return Problem(UNetRate, Rule, "1e-4 is customary; 0 leaves the UNet out");
-            if (TextEncoderRate is { } text && !IsRate(text))
-                yield return Problem(TextEncoderRate, Rule, "5e-5 is customary; 0 leaves the text encoder out");
-            if (SecondTextEncoderRate is { } second && !IsRate(second))
-                yield return Problem(SecondTextEncoderRate, Rule, "5e-5 is customary; 0 leaves the second text encoder out");
-            if (!Trained && InitialWeights is null)
-                yield return Problem(InitialWeights, "adapters that are not trained change nothing without weights",
-                    "name their file, or train them");
-            if (InitialWeights is { } path && !File.Exists(path))
-                yield return Problem(InitialWeights, "there is no such file", "name an adapter file, or leave it unset");
-        }
-
-        /// <inheritdoc/>
-        public override IEnumerable<OptionProblem> Fits(TrainingPlan plan)
-        {
-            if (Trained && (Adapter.Parts & plan.Parts) != AdapterParts.None && TrainedParts(plan) == AdapterParts.None)
-                yield return Problem(TrainedParts(plan), "every part has a learning rate of 0, so nothing would be trained",
-                    "set a learning rate, or choose other parts", "TrainedParts");
-            if (plan.GivenModel is { } given)
-                foreach (var problem in LayerProblems(plan, given)) yield return problem;
-        }
-
-        /// <summary>A selection that leaves no layer of the model, told before anything is loaded.</summary>
-        private IReadOnlyList<OptionProblem> LayerProblems(TrainingPlan plan, StableDiffusionModel model)
-        {
-            var parts = TrainedParts(plan);
-            if (!Trained || parts == AdapterParts.None || Adapter.Validate().Any()) return [];
-            try
-            {
-                AdapterNetwork.Layers(ModelHosts.Of(model, parts), Adapter with { Parts = parts });
-                return [];
-            }
-            catch (InvalidOptionsException e)
-            {
-                return e.Problems;
-            }
-        }
-
-        /// <inheritdoc/>
-        public override IEnumerable<OptionProblem> Fits(TrainingPlan plan, Checkpoints.ModelConfiguration model)
-        {
-            using (var shapes = model.WithoutWeights())
-                foreach (var problem in LayerProblems(plan, shapes)) yield return problem;
-            if (model.Details.Version == ModelVersion.Sdxl) yield break;
-            const string rule = "only SDXL has a second text encoder", remedy = "leave it unset";
-            if (SecondTextEncoderRate > 0) yield return Problem(SecondTextEncoderRate, rule, remedy);
-            else if (SecondTextEncoderRate is null && plan.SecondTextEncoderLearningRate is > 0 and var rate)
-                yield return new OptionProblem(
-                    $"{nameof(TrainingPlan)}.{nameof(TrainingPlan.SecondTextEncoderLearningRate)}", rate, rule, remedy);
-        }
-
-        /// <summary>The parts that are left when those with a learning rate of 0 are taken away. What is only applied acts wherever its
-        /// file says, whatever the run trains.</summary>
-        internal AdapterParts TrainedParts(TrainingPlan plan)
-        {
-            if (!Trained) return Adapter.Parts;
-            var parts = Adapter.Parts & plan.Parts;
-            if (RateOf(plan, AdapterParts.UNet) == 0) parts &= ~AdapterParts.UNet;
-            if (RateOf(plan, AdapterParts.TextEncoder1) == 0) parts &= ~AdapterParts.TextEncoder1;
-            if (RateOf(plan, AdapterParts.TextEncoder2) == 0) parts &= ~AdapterParts.TextEncoder2;
-            return parts;
-        }
-
-        /// <summary>The learning rate of a part.</summary>
-        internal double RateOf(TrainingPlan plan, AdapterParts part)
-        {
-            var text = TextEncoderRate ?? plan.TextEncoderLearningRate;
-            return part switch
-            {
-                AdapterParts.UNet => UNetRate ?? plan.UNetLearningRate,
-                AdapterParts.TextEncoder2 => SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate ?? text,
-                _ => text,
-            } ?? plan.LearningRate;
-        }
-
-        /// <inheritdoc/>
-        public override ITrainable Create(TrainingPlan plan) => new AdapterTrainable(this, plan);
-
-        private const string Rule = "a learning rate must not be negative, and finite";
-
-        private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);
-    }
-
     /// <summary>Adapters of one kind on a frozen model.</summary>
     public sealed class AdapterTrainable : ITrainable
     {
         private readonly AdapterTrainableOptions _options;
         private readonly TrainingPlan _plan;
         private AdapterNetwork? _network;
+        private IReadOnlyList<ParameterGroup>? _groups;
+        private NormReport? _norms;
+        private AdapterOptions? _kind;
+        private bool _isSdxl;
 
         internal AdapterTrainable(AdapterTrainableOptions options, TrainingPlan plan) => (_options, _plan) = (options, plan);
 
@@ -156,8 +32,7 @@ namespace StableTune.Trainables
             _network ?? throw new InvalidOperationException($"{_options.EffectiveName} is not attached to a model yet.");
 
         /// <inheritdoc/>
-        public IReadOnlyList<ParameterGroup> Groups =>
-            !_options.Trained ? [] : [.. TextEncoderGroups(), .. Group("unet", AdapterParts.UNet)];
+        public IReadOnlyList<ParameterGroup> Groups => !_options.Trained ? [] : _groups ??= [.. MakeGroups()];
 
         /// <inheritdoc/>
         public IEnumerable<string> Warnings =>
@@ -167,6 +42,7 @@ namespace StableTune.Trainables
         public void Attach(TrainingSetup setup)
         {
             ArgumentNullException.ThrowIfNull(setup);
+            _isSdxl = setup.Model.Version == ModelVersion.Sdxl;
             // A part that is not trained may have been released.
             var parts = _options.TrainedParts(_plan);
             var hosts = ModelHosts.Of(setup.Model, parts);
@@ -178,12 +54,39 @@ namespace StableTune.Trainables
                 return;
             }
 
-            _network = AdapterNetwork.Attach(hosts, _options.Adapter with { Parts = parts }, setup.Random.Initialization);
+            if (_options.RanksFromWeights)
+            {
+                var found = new List<AdapterOptions>();
+                _network = AdapterNetwork.FromFile(_options.InitialWeights!, hosts, change: options =>
+                {
+                    found.Add(options.WithTrainingOf(_options.Adapter));
+                    return found[^1];
+                });
+                _kind = found.CountBy(options => options).MaxBy(count => count.Value).Key;
+                return;
+            }
+
+            _network = AdapterNetwork.Attach(hosts,
+                _options.Adapter with { Parts = parts, ExcludedBlocks = _options.ExcludedBlocks(_isSdxl) }, setup.Random.Initialization);
             if (_options.InitialWeights is { } path) _network.LoadWeights(path).ThrowIfIncomplete();
         }
 
         /// <inheritdoc/>
         public void BeforeBatch(BatchMoment moment) => Network.BeginStep(moment.Random.Dropout);
+
+        /// <inheritdoc/>
+        public void AfterStep(StepMoment moment)
+        {
+            if (_options is { Trained: true, MaxNorm: { } limit }) _norms = Network.LimitNorms(limit);
+        }
+
+        /// <inheritdoc/>
+        public IReadOnlyDictionary<string, double> Metrics => _norms is not { } norms ? new Dictionary<string, double>()
+            : new Dictionary<string, double>
+            {
+                ["max_norm/keys_scaled"] = norms.Scaled, ["max_norm/average_key_norm"] = norms.Mean,
+                ["max_norm/max_key_norm"] = norms.Largest,
+            };
 
         /// <inheritdoc/>
         public void SetTraining(bool training)
@@ -201,7 +104,7 @@ namespace StableTune.Trainables
         public IReadOnlyList<string> Save(SaveRequest request)
         {
             ArgumentNullException.ThrowIfNull(request);
-            var metadata = RunMetadata.Describe(request, _options);
+            var metadata = RunMetadata.Describe(request, _options, Describe());
             Network.Save(request.Path, request.WriteMetadata ? metadata.Full : metadata.Minimum, request.EffectiveType);
             return [request.Path];
         }
@@ -223,23 +126,38 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public void Dispose() => _network?.Dispose();
 
-        /// <summary>One group for all text encoders, or one for each where SDXL's second has a rate of its own.</summary>
-        private IEnumerable<ParameterGroup> TextEncoderGroups() =>
-            (_options.SecondTextEncoderRate ?? _plan.SecondTextEncoderLearningRate) is null
-            ? Group("textencoder", AdapterParts.TextEncoder)
-            : [.. Group("textencoder 1", AdapterParts.TextEncoder1), .. Group("textencoder 2", AdapterParts.TextEncoder2)];
+        /// <summary>What files say of the network: the kind (that of most layers, where a file has said it), and how it was trained.</summary>
+        private AdapterDescription Describe()
+        {
+            var description = (_kind ?? _options.Adapter).Describe();
+            return description with
+            {
+                ScaleWeightNorms = _options.MaxNorm,
+                Arguments = new OrderedDictionary<string, object?>([.. description.Arguments, .. _options.RateArguments()]),
+            };
+        }
 
-        private IEnumerable<ParameterGroup> Group(string name, AdapterParts part)
+        /// <summary>Weights of one rate together, in the order of the adapters.</summary>
+        private IEnumerable<ParameterGroup> MakeGroups()
         {
             // Of two trainables the names must differ.
-            var prefix = _options.Name is { } own ? own + "." : "";
-            NamedParameter[] parameters = [.. from entry in Network.NamedParameters(part) select new NamedParameter(
-                prefix + entry.Name, entry.Parameter)];
-            var rate = _options.RateOf(_plan,
-                part == AdapterParts.TextEncoder2 ? part : part == AdapterParts.UNet ? part : AdapterParts.TextEncoder1);
-            if (parameters.Length > 0)
-                yield return new ParameterGroup(_options.Name is { } owner ? $"{owner} {name}" : name, parameters, rate);
+            var (prefix, owner) = _options.Name is { } own ? (own + ".", own + " ") : ("", "");
+            var groups = new OrderedDictionary<string, (double Rate, List<NamedParameter> Parameters)>(StringComparer.Ordinal);
+            foreach (var adapter in Network.Adapters)
+                foreach (var (name, parameter) in adapter.named_parameters().Where(entry => entry.parameter.requires_grad))
+                {
+                    var (group, rate) = _options.RateOf(_plan, adapter, name, _isSdxl);
+                    if (!groups.ContainsKey(group)) groups.Add(group, (rate, []));
+                    groups[group].Parameters.Add(new NamedParameter($"{prefix}{adapter.Layer.Name}.{name}", parameter));
+                }
+
+            return Paired(groups.Keys).Select(group => new ParameterGroup(owner + group, groups[group].Parameters, groups[group].Rate));
         }
+
+        /// <summary>Each group right before its "plus", as in the reference.</summary>
+        private static IEnumerable<string> Paired(IReadOnlyCollection<string> names) =>
+            names.Where(name => !name.EndsWith(" plus", StringComparison.Ordinal) || !names.Contains(name[..^5]))
+                .SelectMany(name => names.Contains(name + " plus") ? new[] { name, name + " plus" } : [name]);
     }
 }
 

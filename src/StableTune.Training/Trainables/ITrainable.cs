@@ -31,6 +31,11 @@ public interface ITrainable : IResumable, IDisposable
     /// <summary>What is odd about it but works, a sentence or two each; told when the run starts.</summary>
     IEnumerable<string> Warnings => [];
 
+    /// <summary>
+    /// Numbers of the last step that logs and progress show, by names like <c>max_norm/keys_scaled</c>; none by default.
+    /// </summary>
+    IReadOnlyDictionary<string, double> Metrics => new Dictionary<string, double>();
+
     /// <summary>Called before each batch: the time to draw what dropouts do in its forward and backward pass.</summary>
     void BeforeBatch(BatchMoment moment) { }
 
