@@ -81,7 +81,8 @@ public abstract partial record FactoredAdapterOptions
         if (BlockRanks is not null) yield return ("block_dims", string.Join(',', BlockRanks));
         if (BlockAlphas is not null) yield return ("block_alphas", string.Join(',', BlockAlphas.Select(a => PythonRepr.Of(a))));
         if (ConvBlockRanks is not null) yield return ("conv_block_dims", string.Join(',', ConvBlockRanks));
-        if (ConvBlockAlphas is not null) yield return ("conv_block_alphas", string.Join(',', ConvBlockAlphas.Select(a => PythonRepr.Of(a))));
+        if (ConvBlockAlphas is not null)
+            yield return ("conv_block_alphas", string.Join(',', ConvBlockAlphas.Select(a => PythonRepr.Of(a))));
     }
 
     private IEnumerable<OptionProblem> RankProblems()

@@ -68,6 +68,10 @@ public sealed record MixedAdapterOptions : AdapterOptions
             yield return $"MixedAdapterOptions.Rules: no layer gets {rule.Adapter.GetType().Name}. Correct the rule, or leave it out.";
     }
 
+    /// <summary>The kind that a layer gets; null where no rule fits it.</summary>
+    /// <param name="layer">A layer of the model.</param>
+    public AdapterOptions? KindOf(AdaptedLayer layer) => RuleFor(layer)?.Adapter;
+
     /// <summary>The rule of a layer; null where none fits.</summary>
     internal AdapterRule? RuleFor(AdaptedLayer layer) => Rules.FirstOrDefault(rule => rule.Fits(layer, Layers));
 }

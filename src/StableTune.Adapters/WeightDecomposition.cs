@@ -98,7 +98,7 @@ internal sealed class WeightDecomposition
         using var scope = NewDisposeScope();
         var axis = _axis == DecomposedAxis.Outputs ? 0 : 1;
         long[] others = [.. Enumerable.Range(0, (int)weight.dim()).Where(dimension => dimension != axis).Select(d => (long)d)];
-        return weight.norm(others, keepdim: true, 2f).MoveToOuterDisposeScope();
+        return linalg.vector_norm(weight, 2, others, keepdim: true).MoveToOuterDisposeScope();
     }
 
     /// <summary>[n] in the shape that broadcasts over the layer's channels: [n], or [n, 1, 1] of a convolution.</summary>

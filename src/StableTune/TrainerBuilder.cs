@@ -358,7 +358,16 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableS
     /// Not called, the process's own settings stay.</summary>
     public TrainerBuilder WithTf32(bool on = true) => Set(_plan with { AllowTf32 = on });
 
-    /// <summary>Lets the run give the same bits each time on a GPU too, more slowly; see <see cref="TrainingPlan.Deterministic"/>.</summary>
+    /// <summary>Merges an adapter file into the model before anything is trained (sd-scripts: <c>base_weights</c>); may be called several
+    /// times.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="multiplier">How strongly it acts.</param>
+    public TrainerBuilder WithBaseAdapter(string path, float multiplier = 1f) =>
+        Set(_plan with { BaseAdapters = _plan.BaseAdapters.Add(new BaseAdapter(path, multiplier)) });
+
+    /// <summary>
+    /// Lets the run give the same bits each time on a GPU too, more slowly; see <see cref="TrainingPlan.Deterministic"/>.
+    /// </summary>
     public TrainerBuilder WithDeterminism(bool on = true) => Set(_plan with { Deterministic = on });
 
     /// <summary>Checks the whole plan: options, folders, file headers. Reads no weights and no pixels yet.</summary>

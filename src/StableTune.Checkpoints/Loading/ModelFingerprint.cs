@@ -90,6 +90,15 @@ public sealed record ModelFingerprint
         };
     }
 
+    /// <summary>The fingerprint of the model with changes of its text encoders that are not in its files.</summary>
+    /// <param name="changes">What tells each change from others; none leaves the fingerprint as it is.</param>
+    public ModelFingerprint ChangedBy(IEnumerable<string> changes)
+    {
+        var all = string.Join('\n', changes);
+        return all.Length == 0 ? this
+            : this with { TextHash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{TextHash}\n{all}"))) };
+    }
+
     private static string LoadedHash(IEnumerable<nn.Module> parts, Func<string, bool> counts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

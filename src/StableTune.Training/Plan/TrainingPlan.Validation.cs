@@ -267,6 +267,7 @@ public sealed partial record TrainingPlan
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [
+        .. BaseAdapters.SelectMany(adapter => adapter.Problems()),
         .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
             .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),

@@ -164,6 +164,12 @@ public sealed partial record TrainingPlan : OptionsBase
     public bool AllowTf32 { get; init; }
 
     /// <summary>
+    /// Adapter files that are merged into the model before anything is trained (sd-scripts: <c>base_weights</c>), in this order. A model
+    /// that the host gave gets its own weights back after the run, unless the result keeps it. Default none.
+    /// </summary>
+    public ImmutableList<BaseAdapter> BaseAdapters { get; init; } = [];
+
+    /// <summary>
     /// Whether the run uses algorithms that give the same bits each time on a GPU too (<see cref="DeterministicAlgorithms"/>): slower. An
     /// operation that has none throws. On the CPU runs repeat in any case. Default false.
     /// </summary>

@@ -62,13 +62,16 @@ internal sealed class RunPreparation(
         // Open from the first look to the last weight; the weights themselves outlive it.
         using var files = plan.GivenModel is null ? ModelFiles.Open(plan.ModelPath!, LoadOptions, cancellationToken) : null;
         _files = files;
-        _model = Identify(dataset, cancellationToken);
+        // What is cached of captions depends on what is merged into the text encoders.
+        _model = Identify(dataset, cancellationToken).ChangedBy(plan.BaseAdapters.Select(adapter => adapter.Identity()));
         var random = owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed)));
         var (images, caches) = dataset is null ? (null, null) : LookAtImages(dataset, cancellationToken);
         var validation = images?.Validation is { } held ? owned.Add(new ValidationRun(plan, held, caches!.Held!)) : null;
         var model = plan.GivenModel ?? Load(NeededParts(caches), cancellationToken);
         if (plan.GivenModel is not null) owned.Add(new ModelSettings(model));
         Freeze(model);
+        foreach (var adapter in plan.BaseAdapters)
+            owned.Add(adapter.MergeInto(model, keepOriginals: plan.GivenModel is not null && !plan.KeepModel));
         if (caches is not null) Fill(caches, model, random, validation, cancellationToken);
         return new PreparedRun
         {

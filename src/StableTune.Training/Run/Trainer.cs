@@ -1,6 +1,7 @@
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Trainables;
 using StableTune.Training;
 
 namespace StableTune;
@@ -86,6 +87,25 @@ public sealed class Trainer
         MaxTokens = options.MaxTokens ?? Plan.MaxTokenLength,
         CountTokens = options.CountTokens ?? (Tokenizer is { } tokenizer ? tokenizer.CountTokens : null),
     };
+
+    /// <summary>
+    /// The layers that adapters will be trained on, with kind, rank, parameters and rate: a dry run, which reads no weights. See
+    /// <see cref="PlannedLayer.Table"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The model has yet to be downloaded, so that its layers are not known.</exception>
+    public IReadOnlyList<PlannedLayer> Layers()
+    {
+        if (Plan.GivenModel is { } given) return LayersOf(given);
+        _model ??= ModelConfiguration.Find(Plan.ModelPath!, Plan.Model);
+        if (_model is null)
+            throw new InvalidOperationException($"The layers of '{Plan.ModelPath}' are not known before it has been downloaded.");
+        using var model = _model.WithoutWeights();
+        return LayersOf(model);
+    }
+
+    private IReadOnlyList<PlannedLayer> LayersOf(StableDiffusionModel model) =>
+        [.. Plan.Trainables.OfType<AdapterTrainableOptions>().Where(trainable => trainable.Trained)
+            .SelectMany(trainable => trainable.PlannedLayers(Plan, model))];
 
     /// <summary>Trains on a thread of its own: dispose scopes and gradient mode belong to one thread. See <see cref="Train"/>.</summary>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>

@@ -17,6 +17,8 @@ internal sealed class TrainingRun(
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
+        if (plan.AllowTf32) _owned.Add(new TensorFloat());
+        if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         var session = new RunSession(plan);
         using var state = OpenState();
         if (state is not null) session.Load(state.Of(session.Name));
@@ -26,8 +28,6 @@ internal sealed class TrainingRun(
         var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
-        if (plan.AllowTf32) _owned.Add(new TensorFloat());
-        if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         return Run(run, prepared, cancellationToken);
     }

@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Models;
 
 namespace StableTune.Trainables;
 
@@ -42,10 +43,30 @@ public sealed partial record AdapterTrainableOptions
         var (group, rate) = (GroupOf(plan, layer.Part), RateOf(plan, layer.Part));
         if (isUNet && BlockRates is { } blocks && layer.Block is { } block)
             (group, rate) = ($"unet_block{block}", rate * blocks.Factors(isSdxl)[block]);
-        if (LayerRates.Index().FirstOrDefault(entry => LayerSelection.Occurs(entry.Item.Pattern, layer.FullPath)) is { Item: { } own } found)
-            (group, rate) = ($"{group} layers {found.Index + 1}", own.Rate);
+        var found = LayerRates.Index().FirstOrDefault(entry => LayerSelection.Occurs(entry.Item.Pattern, layer.FullPath));
+        if (found.Item is { } own) (group, rate) = ($"{group} layers {found.Index + 1}", own.Rate);
         return (isUNet ? UNetUpRatio : TextEncoderUpRatio) is var part && (part ?? UpRatio) is { } ratio && adapter.IsUpFactor(parameter)
             ? (group + " plus", rate * ratio) : (group, rate);
+    }
+
+    /// <summary>What a run would train, layer by layer. Adapters are made one at a time, to be counted.</summary>
+    internal IEnumerable<PlannedLayer> PlannedLayers(TrainingPlan plan, StableDiffusionModel model)
+    {
+        var (isSdxl, parts) = (model.Version == ModelVersion.Sdxl, TrainedParts(plan));
+        var options = Adapter with { Parts = parts, ExcludedBlocks = ExcludedBlocks(isSdxl) };
+        using var random = new Generator(0);
+        foreach (var layer in AdapterNetwork.Layers(ModelHosts.Of(model, parts), options))
+        {
+            using var adapter = options.Create(layer, random);
+            (string Name, long Count)[] trained = [.. adapter.named_parameters().Where(entry => entry.parameter.requires_grad)
+                .Select(entry => (entry.name, entry.parameter.numel()))];
+            var kind = (options as MixedAdapterOptions)?.KindOf(layer) ?? options;
+            var factored = adapter as FactoredAdapter;
+            yield return new PlannedLayer(EffectiveName, layer.FullPath, layer.Shape.ToString()!,
+                kind.GetType().Name.Replace("Options", "", StringComparison.Ordinal), factored?.Rank, factored?.Alpha,
+                trained.Sum(entry => entry.Count),
+                [.. trained.Select(entry => RateOf(plan, adapter, entry.Name, isSdxl).Rate).Distinct()]);
+        }
     }
 
     /// <summary>The blocks that get no adapters, because their factor is 0.</summary>

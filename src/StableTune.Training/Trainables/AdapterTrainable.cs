@@ -32,7 +32,7 @@ namespace StableTune.Trainables
             _network ?? throw new InvalidOperationException($"{_options.EffectiveName} is not attached to a model yet.");
 
         /// <inheritdoc/>
-        public IReadOnlyList<ParameterGroup> Groups => !_options.Trained ? [] : _groups ??= [.. MakeGroups()];
+        public IReadOnlyList<ParameterGroup> Groups => !_options.Trained ? [] : _groups ??= AdapterGroups.Of(_options, _plan, Network, _isSdxl);
 
         /// <inheritdoc/>
         public IEnumerable<string> Warnings =>
@@ -126,7 +126,9 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public void Dispose() => _network?.Dispose();
 
-        /// <summary>What files say of the network: the kind (that of most layers, where a file has said it), and how it was trained.</summary>
+        /// <summary>
+        /// What files say of the network: the kind (that of most layers, where a file has said it), and how it was trained.
+        /// </summary>
         private AdapterDescription Describe()
         {
             var description = (_kind ?? _options.Adapter).Describe();
@@ -136,28 +138,6 @@ namespace StableTune.Trainables
                 Arguments = new OrderedDictionary<string, object?>([.. description.Arguments, .. _options.RateArguments()]),
             };
         }
-
-        /// <summary>Weights of one rate together, in the order of the adapters.</summary>
-        private IEnumerable<ParameterGroup> MakeGroups()
-        {
-            // Of two trainables the names must differ.
-            var (prefix, owner) = _options.Name is { } own ? (own + ".", own + " ") : ("", "");
-            var groups = new OrderedDictionary<string, (double Rate, List<NamedParameter> Parameters)>(StringComparer.Ordinal);
-            foreach (var adapter in Network.Adapters)
-                foreach (var (name, parameter) in adapter.named_parameters().Where(entry => entry.parameter.requires_grad))
-                {
-                    var (group, rate) = _options.RateOf(_plan, adapter, name, _isSdxl);
-                    if (!groups.ContainsKey(group)) groups.Add(group, (rate, []));
-                    groups[group].Parameters.Add(new NamedParameter($"{prefix}{adapter.Layer.Name}.{name}", parameter));
-                }
-
-            return Paired(groups.Keys).Select(group => new ParameterGroup(owner + group, groups[group].Parameters, groups[group].Rate));
-        }
-
-        /// <summary>Each group right before its "plus", as in the reference.</summary>
-        private static IEnumerable<string> Paired(IReadOnlyCollection<string> names) =>
-            names.Where(name => !name.EndsWith(" plus", StringComparison.Ordinal) || !names.Contains(name[..^5]))
-                .SelectMany(name => names.Contains(name + " plus") ? new[] { name, name + " plus" } : [name]);
     }
 }
 
