@@ -168,6 +168,9 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableS
     /// <summary>Trains the text encoder only (sd-scripts: <c>network_train_text_encoder_only</c>).</summary>
     public TrainerBuilder TrainTextEncoderOnly() => WithParts(AdapterParts.TextEncoder);
 
+    /// <summary>Trains of the UNet its up blocks only (sd-trainer: <c>up_only</c>); no gradient flows through the rest of it.</summary>
+    public TrainerBuilder TrainUpBlocksOnly() => Set(_plan with { UpBlocksOnly = true });
+
     /// <summary>The learning rate. Default 1e-4. What is not given stays as it was.</summary>
     /// <param name="rate">Of every part that has none of its own.</param>
     /// <param name="unet">Of the UNet, where it differs.</param>

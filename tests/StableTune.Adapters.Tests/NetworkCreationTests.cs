@@ -106,7 +106,10 @@ public sealed class NetworkCreationTests : IDisposable
         {
             null => options,
             "0" => options with { Layers = options.Layers with { Convolutions = false } },
-            _ => options with { ConvRank = int.Parse(convRank, Invariant), ConvAlpha = Text("conv_alpha") is { } a ? float.Parse(a, Invariant) : 1 },
+            _ => options with
+            {
+                ConvRank = int.Parse(convRank, Invariant), ConvAlpha = Text("conv_alpha") is { } a ? float.Parse(a, Invariant) : 1,
+            },
         };
     }
 

@@ -47,6 +47,12 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Which parts of the model may get adapters; an adapter's own options can leave out more. Default all.</summary>
     public AdapterParts Parts { get; init; } = AdapterParts.All;
 
+    /// <summary>
+    /// Whether only the UNet's up blocks are trained, or get adapters (sd-trainer: <c>up_only</c>), so that no gradient flows through the
+    /// rest of it. Text encoders are not concerned. Default false.
+    /// </summary>
+    public bool UpBlocksOnly { get; init; }
+
     /// <summary>The optimizer. Default AdamW.</summary>
     public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
 

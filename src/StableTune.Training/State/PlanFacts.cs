@@ -19,6 +19,8 @@ internal static class PlanFacts
     {
         var facts = new OrderedDictionary<string, string>(StringComparer.Ordinal) { ["Model"] = modelIdentity };
         Add(facts, nameof(plan.Trainables), plan.Trainables);
+        Add(facts, nameof(plan.Parts), plan.Parts);
+        Add(facts, nameof(plan.UpBlocksOnly), plan.UpBlocksOnly);
         Add(facts, nameof(plan.Method), plan.Method);
         Add(facts, nameof(plan.Stages), plan.Stages);
         Add(facts, nameof(plan.Optimizer), plan.Optimizer);

@@ -53,7 +53,7 @@ public sealed partial record AdapterTrainableOptions
     internal IEnumerable<PlannedLayer> PlannedLayers(TrainingPlan plan, StableDiffusionModel model)
     {
         var (isSdxl, parts) = (model.Version == ModelVersion.Sdxl, TrainedParts(plan));
-        var options = Adapter with { Parts = parts, ExcludedBlocks = ExcludedBlocks(isSdxl) };
+        var options = EffectiveAdapter(plan, isSdxl);
         using var random = new Generator(0);
         foreach (var layer in AdapterNetwork.Layers(ModelHosts.Of(model, parts), options))
         {
@@ -69,8 +69,17 @@ public sealed partial record AdapterTrainableOptions
         }
     }
 
+    /// <summary>The kind with the parts, blocks and layers that are left in this run.</summary>
+    internal AdapterOptions EffectiveAdapter(TrainingPlan plan, bool isSdxl) => Adapter with
+    {
+        Parts = TrainedParts(plan), ExcludedBlocks = ExcludedBlocks(isSdxl),
+        Layers = plan.UpBlocksOnly ? Adapter.Layers with { Exclude = [.. Adapter.Layers.Exclude, OutsideOfUpBlocks] } : Adapter.Layers,
+    };
+
+    private const string OutsideOfUpBlocks = @"^unet\.(?!.*up_blocks)";
+
     /// <summary>The blocks that get no adapters, because their factor is 0.</summary>
-    internal IReadOnlyList<int> ExcludedBlocks(bool isSdxl) => BlockRates is null ? Adapter.ExcludedBlocks
+    private IReadOnlyList<int> ExcludedBlocks(bool isSdxl) => BlockRates is null ? Adapter.ExcludedBlocks
         : [.. Adapter.ExcludedBlocks, .. BlockRates.Factors(isSdxl).Index().Where(block => block.Item == 0).Select(block => block.Index)];
 
     /// <summary>The reference's arguments that say these rates.</summary>

@@ -32,7 +32,8 @@ namespace StableTune.Trainables
             _network ?? throw new InvalidOperationException($"{_options.EffectiveName} is not attached to a model yet.");
 
         /// <inheritdoc/>
-        public IReadOnlyList<ParameterGroup> Groups => !_options.Trained ? [] : _groups ??= AdapterGroups.Of(_options, _plan, Network, _isSdxl);
+        public IReadOnlyList<ParameterGroup> Groups =>
+            !_options.Trained ? [] : _groups ??= AdapterGroups.Of(_options, _plan, Network, _isSdxl);
 
         /// <inheritdoc/>
         public IEnumerable<string> Warnings =>
@@ -66,8 +67,7 @@ namespace StableTune.Trainables
                 return;
             }
 
-            _network = AdapterNetwork.Attach(hosts,
-                _options.Adapter with { Parts = parts, ExcludedBlocks = _options.ExcludedBlocks(_isSdxl) }, setup.Random.Initialization);
+            _network = AdapterNetwork.Attach(hosts, _options.EffectiveAdapter(_plan, _isSdxl), setup.Random.Initialization);
             if (_options.InitialWeights is { } path) _network.LoadWeights(path).ThrowIfIncomplete();
         }
 

@@ -94,10 +94,7 @@ public sealed partial record AdapterTrainableOptions : TrainableOptions
         if (!Trained || RanksFromWeights || parts == AdapterParts.None || Validate().Any()) return [];
         try
         {
-            AdapterNetwork.Layers(ModelHosts.Of(model, parts), Adapter with
-            {
-                Parts = parts, ExcludedBlocks = ExcludedBlocks(model.Version == ModelVersion.Sdxl),
-            });
+            AdapterNetwork.Layers(ModelHosts.Of(model, parts), EffectiveAdapter(plan, model.Version == ModelVersion.Sdxl));
             return [];
         }
         catch (InvalidOptionsException e)

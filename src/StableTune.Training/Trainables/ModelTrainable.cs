@@ -94,15 +94,17 @@ namespace StableTune.Trainables
             }
 
             if (parts.HasFlag(ModelParts.UNet)) _modules.Add((ModelParts.UNet, "unet", _model.UNet));
-            foreach (var (_, _, module) in _modules) Unfreeze(module, setup.Precision.Trainable);
+            foreach (var (part, _, module) in _modules)
+                Unfreeze(module, setup.Precision.Trainable,
+                    name => !plan.UpBlocksOnly || part != ModelParts.UNet || name.StartsWith("up_blocks.", StringComparison.Ordinal));
         }
 
         /// <summary>Memory of its own, so that nothing reaches the file that the weights may be views of.</summary>
-        private static void Unfreeze(nn.Module module, ScalarType type)
+        private static void Unfreeze(nn.Module module, ScalarType type, Func<string, bool> isTrained)
         {
             using var scope = NewDisposeScope();
             using var frozen = no_grad();
-            foreach (var parameter in module.parameters())
+            foreach (var (_, parameter) in module.named_parameters().Where(entry => isTrained(entry.name)))
             {
                 parameter.SetData(parameter.dtype == type ? parameter.detach().clone() : parameter.to(type));
                 parameter.requires_grad = true;
@@ -148,6 +150,7 @@ namespace StableTune.Trainables
             from module in _modules
             where module.Part == part
             from parameter in module.Module.named_parameters()
+            where parameter.parameter.requires_grad
             select new NamedParameter($"{module.Name}.{parameter.name}", parameter.parameter);
 
         private IEnumerable<ParameterGroup> Group(string name, ModelParts part)

@@ -73,14 +73,12 @@ public sealed class AdapterRatesTests
         };
         var plan = new TrainingPlan
         {
-            LearningRate = Rate("learning_rate")!.Value, UNetLearningRate = Rate("unet_lr"), TextEncoderLearningRate = Rate("text_encoder_lr"),
+            LearningRate = Rate("learning_rate")!.Value, UNetLearningRate = Rate("unet_lr"),
+            TextEncoderLearningRate = Rate("text_encoder_lr"),
         };
         using var unet = Tree("toy_unet_modules");
         using var text = Tree("toy_text_encoder_modules");
-        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options.Adapter with
-        {
-            Parts = options.TrainedParts(plan), ExcludedBlocks = options.ExcludedBlocks(isSdxl: false),
-        }, new Generator(0));
+        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options.EffectiveAdapter(plan, isSdxl: false), new Generator(0));
         var groups = AdapterGroups.Of(options, plan, network, isSdxl: false);
         Assert.Equal(
             entry.GetProperty("value").EnumerateArray().Select(group => (
