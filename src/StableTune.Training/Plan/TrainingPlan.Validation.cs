@@ -147,9 +147,9 @@ public sealed partial record TrainingPlan
             .Where(same => same.Count() > 1).Select(same => same.Key))
             yield return new OptionProblem(
                 option, name, "two things have this name", "give each a name of its own (TrainableOptions.Name)");
-        if (Savers.Count == 0)
+        if (Savers.Count == 0 && !KeepModel)
             yield return new OptionProblem(
-                $"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path)");
+                $"{nameof(TrainingPlan)}.{nameof(Savers)}", null, "the result would be lost", "call SaveTo(path), or KeepModel()");
         if (!Precision.IsSupported)
             yield return Problem(Precision, "this combination of number formats is not supported", PrecisionPolicy.Advice);
     }

@@ -25,7 +25,7 @@ public sealed class ModelFilesTests : IDisposable
         Assert.Equal([ModelPart.TextEncoder], text.Details!.StoredTypes.Keys);
         foreach (var (one, other) in new (nn.Module, nn.Module)[] { (whole.UNet, unet.UNet), (whole.TextEncoder, text.TextEncoder) })
             foreach (var ((name, expected), (_, actual)) in one.named_parameters().Zip(other.named_parameters()))
-                Assert.True(equal(expected, actual).item<bool>(), name);
+                Assert.True(expected.eq(actual).all().item<bool>(), name);
     }
 
     [Fact]

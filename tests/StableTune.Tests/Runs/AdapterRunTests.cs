@@ -4,6 +4,7 @@ using StableTune.Checkpoints;
 using StableTune.Formats;
 using StableTune.Testing;
 using StableTune.Trainables;
+using StableTune.Training;
 
 namespace StableTune.Tests;
 
@@ -49,9 +50,9 @@ public sealed class AdapterRunTests : IDisposable
         using var trained = result.Model!;
         foreach (var ((name, old), (_, now)) in before.UNet.named_parameters().Zip(trained.UNet.named_parameters()))
             if (!name.StartsWith("up_blocks.", StringComparison.Ordinal))
-                Assert.True(TorchSharp.torch.equal(old, now).item<bool>(), name);
+                Assert.True(old.eq(now).all().item<bool>(), name);
         Assert.Contains(before.UNet.named_parameters().Zip(trained.UNet.named_parameters()),
-            pair => !TorchSharp.torch.equal(pair.First.parameter, pair.Second.parameter).item<bool>());
+            pair => !pair.First.parameter.eq(pair.Second.parameter).all().item<bool>());
     }
 
     [Fact]
@@ -133,7 +134,7 @@ public sealed class AdapterRunTests : IDisposable
         new TrainerBuilder().WithModel(model).WithImages(TinyRun.Images(_folder), resolution: 64).WithLoRA(rank: 1).TrainUNetOnly()
             .WithBaseAdapter(style).For(TrainingLength.Steps(1)).SaveTo(TinyRun.Output(_folder, "given")).Train();
         foreach (var (name, now) in model.UNet.named_parameters())
-            Assert.True(TorchSharp.torch.equal(before[name], now).item<bool>(), name);
+            Assert.True(before[name].eq(now).all().item<bool>(), name);
         foreach (var tensor in before.Values) tensor.Dispose();
     }
 
