@@ -33,8 +33,7 @@ internal sealed class WeightDecomposition
         (_layer, _axis, _product, _detachesNorm) = (layer, axis, product, detachesNorm);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var norms = Norms(NetworkAdapter.Precise(layer.Weight)).to(ScalarType.Float32);
-        Magnitude = LayerInitialization.NewParameter(norms);
+        Magnitude = LayerInitialization.NewParameter(Norms(NetworkAdapter.Precise(layer.Weight)));
     }
 
     /// <summary>The magnitudes: [out, 1, ...] or [1, in, ...]. Belongs to the adapter that registers it.</summary>
@@ -98,7 +97,7 @@ internal sealed class WeightDecomposition
         using var scope = NewDisposeScope();
         var axis = _axis == DecomposedAxis.Outputs ? 0 : 1;
         long[] others = [.. Enumerable.Range(0, (int)weight.dim()).Where(dimension => dimension != axis).Select(d => (long)d)];
-        return weight.norm(others, keepdim: true, 2f).MoveToOuterDisposeScope();
+        return linalg.vector_norm(weight, 2, others, keepdim: true).MoveToOuterDisposeScope();
     }
 
     /// <summary>[n] in the shape that broadcasts over the layer's channels: [n], or [n, 1, 1] of a convolution.</summary>
