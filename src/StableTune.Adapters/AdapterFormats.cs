@@ -18,6 +18,7 @@ public sealed class AdapterFormats
         new OftFormat(),
         new LycorisOftFormat(),
         new EHFormat(),
+        new LLLiteFormat(),
     ]);
 
     /// <summary>The kinds; the first that recognizes a module's tensors is taken.</summary>
@@ -41,7 +42,7 @@ public sealed class AdapterFormats
         (".bm.weight", "a GLoRA file with Tucker decomposition (LyCORIS)"),
         (".lora_A.", "a LoRA file with names as diffusers and PEFT write them"),
         ("_lora.down.weight", "a LoRA file with names as early diffusers wrote them"),
-        (".lora_linear_layer.", "a LoRA file with names as early diffusers wrote them"), ("lllite_", "a ControlNet-LLLite file"),
+        (".lora_linear_layer.", "a LoRA file with names as early diffusers wrote them"),
         ("emb_params", "a textual inversion embedding"), ("model.diffusion_model.", "a whole Stable Diffusion model"),
         ("conv_in.weight", "the weights of a UNet"),
         ("text_model.encoder.", "the weights of a text encoder"),

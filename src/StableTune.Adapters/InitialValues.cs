@@ -9,9 +9,20 @@ internal static class InitialValues
     public static Tensor KaimingUniform(long[] size, Generator random)
     {
         using var scope = NewDisposeScope();
-        var fanIn = size[1..].Aggregate(1L, (product, n) => product * n);
-        return ((rand(size, generator: random) * 2 - 1) / Math.Sqrt(fanIn)).MoveToOuterDisposeScope();
+        return ((rand(size, generator: random) * 2 - 1) / Math.Sqrt(FanIn(size))).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The bias of a layer whose weight is of a size, as PyTorch draws it: uniform within ±1/√fan-in, [out].</summary>
+    /// <param name="size">The weight's shape.</param>
+    /// <param name="random">What it is drawn from.</param>
+    public static Tensor BiasOf(long[] size, Generator random)
+    {
+        using var scope = NewDisposeScope();
+        return ((rand(size[0], generator: random) * 2 - 1) / Math.Sqrt(FanIn(size))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The product of all sizes but the first.</summary>
+    public static long FanIn(long[] size) => size[1..].Aggregate(1L, (product, n) => product * n);
 
     /// <summary>Normal with mean 0.</summary>
     /// <param name="size">The shape.</param>

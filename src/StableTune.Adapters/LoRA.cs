@@ -43,7 +43,7 @@ namespace StableTune.Adapters
             long[] inner = [Rank, shape.WeightShape[1], .. kernel is null ? shape.WeightShape[2..] : ones];   // [r, in] or [r, in, kh, kw]
             // As sd-scripts' lora_fa: one that is not trained starts with a norm that suits input and rank.
             _down = !isDownFrozen ? Uniform(inner)
-                : new LoRAFactor(Placed(InitialValues.Normal(inner, Math.Sqrt(2.0 / (FanIn(inner) + Rank)), random)));
+                : new LoRAFactor(Placed(InitialValues.Normal(inner, Math.Sqrt(2.0 / (InitialValues.FanIn(inner) + Rank)), random)));
             register_module("lora_down", _down);
             if (kernel is not null) register_module("lora_mid", _mid = Uniform([Rank, Rank, .. kernel]));
             long[] outer = [shape.OutFeatures, Rank, .. ones];
@@ -52,7 +52,6 @@ namespace StableTune.Adapters
             register_module("lora_up", _up);
             Decompose();
 
-            static long FanIn(long[] size) => size[1..].Aggregate(1L, (product, n) => product * n);
             LoRAFactor Uniform(long[] size) => new(Trainable(InitialValues.KaimingUniform(size, random)));
         }
 

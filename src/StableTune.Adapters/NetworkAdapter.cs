@@ -35,6 +35,19 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     public long? StepSeed { get; internal set; }
 
     /// <summary>
+    /// Whether a control picture steers the adapter: <see cref="AdapterNetwork.SetControl"/>. The default says no.
+    /// </summary>
+    public virtual bool UsesControl => false;
+
+    /// <summary>
+    /// The control picture, [B, 3, height, width] in -1..1; null for none. Not owned: whoever set it keeps it alive.
+    /// </summary>
+    public Tensor? Control { get; internal set; }
+
+    /// <summary>Whether the adapter can be merged into the layer's weights. The default says yes.</summary>
+    public virtual bool CanMerge => true;
+
+    /// <summary>
     /// What the layer computes with the adapter around it. The default is <c>original(input) + Multiplier · Term(input)</c>; a kind that
     /// changes the input, scales the output or replaces the product says so here.
     /// </summary>
