@@ -60,7 +60,7 @@ public sealed class AdapterRankTests : IDisposable
 
     [Theory]
     [InlineData("LoRAOptions.BlockRanks is 3: blocks are counted otherwise. give 25 numbers")]
-    [InlineData("LoRAOptions.LayerRanks is (: this is no regular expression")]
+    [InlineData("LoRAOptions.LayerRanks is \"(\": this is no regular expression")]
     [InlineData("LoRAOptions.LayerRanks is -1: a rank must not be negative")]
     [InlineData("LoRAOptions.BlockAlphas is")]
     public void Ranks_ThatCannotWork_AreNamed(string message)
@@ -105,7 +105,8 @@ public sealed class AdapterRankTests : IDisposable
             var mask = tensor(new float[] { 1, 0, 1, 1, 0, 1, 0, 1 });
             ((FactoredAdapter)network.Adapters[0]).DrawMask = (shape, p, _) =>
             {
-                Assert.Equal(([8L], 0.4), (shape, p));
+                Assert.Equal([8L], shape);
+                Assert.Equal(0.4, p);
                 return mask.gt(0.5);
             };
             network.BeginStep(new Generator(1));

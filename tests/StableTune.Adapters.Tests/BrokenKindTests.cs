@@ -66,7 +66,7 @@ public sealed class BrokenKindTests : IDisposable
             ("b1.weight", randn(8, 2)), ("b2.weight", randn(2, 12))));
         Assert.Contains("blocks of a strange shape", Fault("lora_unet_linear", ("oft_blocks", randn(4, 2, 3))));
         Assert.Contains("blocks of a strange shape", Fault("lora_unet_linear", ("oft_blocks", randn(2, 4, 2, 2))));
-        Assert.Contains("lora_unet_linear.oft_blocks: the model has [2, 4, 4], the file [3, 4, 4]",
+        Assert.Contains("lora_unet_linear.oft_blocks: the model has [4, 2, 2], the file [3, 4, 4]",
             Fault("lora_unet_linear", ("oft_blocks", randn(3, 4, 4)), ("alpha", tensor(0f))));
         Assert.Contains("has only oft_blocks", Fault("oft_unet_linear", ("oft_blocks", randn(2, 4, 4))));
         Assert.Contains("EH_unet_linear.linear.weight", Fault("EH_unet_linear", ("linear.weight", randn(4, 5))));
