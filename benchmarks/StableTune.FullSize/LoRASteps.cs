@@ -12,8 +12,8 @@ using StableTune.Training;
 
 namespace StableTune.FullSize;
 
-/// <summary>Three steps of LoRA, or of another kind of adapter, on the UNet alone, as the comparison with sd-scripts does it: rank 8, float32
-/// adapter, batch 1, AdamW, clipping 1.0.</summary>
+/// <summary>Three steps of LoRA, or of another kind of adapter, on the UNet alone, as the comparison with sd-scripts does it: rank 8,
+/// float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
 internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
     private const int Steps = 3, LatentSide = 256 / 8;

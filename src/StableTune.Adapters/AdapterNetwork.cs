@@ -232,7 +232,8 @@ public sealed class AdapterNetwork : IDisposable
         if (_isMerged) throw new InvalidOperationException("The adapters are merged into the model's weights already.");
         if (_adapters.Find(adapter => !adapter.CanMerge) is { } fixedOne)
             throw new InvalidOperationException(
-                $"{fixedOne.GetName()} at {fixedOne.Layer.Path} cannot be merged: what it adds is no change of the weight. Keep it attached.");
+                $"{fixedOne.GetName()} at {fixedOne.Layer.Path} cannot be merged: what it adds is no change of the weight. " +
+                "Keep it attached.");
         using var frozen = no_grad();
         foreach (var adapter in _adapters)
         {

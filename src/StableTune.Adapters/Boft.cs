@@ -3,8 +3,8 @@ using StableTune.Adapters;
 namespace StableTune.Adapters
 {
     /// <summary>
-    /// Options of BOFT as LyCORIS has it: orthogonal blocks that follow each other with the channels exchanged in between, as in a butterfly,
-    /// so that every output may depend on every other.
+    /// Options of BOFT as LyCORIS has it: orthogonal blocks that follow each other with the channels exchanged in between, as in a
+    /// butterfly, so that every output may depend on every other.
     /// </summary>
     public sealed record BoftOptions : OrthogonalAdapterOptions
     {

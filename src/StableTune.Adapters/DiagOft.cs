@@ -6,8 +6,8 @@ namespace StableTune.Adapters
     public sealed record DiagOftOptions : OrthogonalAdapterOptions
     {
         /// <summary>
-        /// The size of blocks, or their number where that is smaller (<c>network_dim</c>); where it does not divide the outputs, the nearest
-        /// below it that does, as LyCORIS has it. Default 4.
+        /// The size of blocks, or their number where that is smaller (<c>network_dim</c>); where it does not divide the outputs, the
+        /// nearest below it that does, as LyCORIS has it. Default 4.
         /// </summary>
         public int Rank { get; init; } = 4;
 

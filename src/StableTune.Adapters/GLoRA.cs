@@ -96,7 +96,8 @@ namespace StableTune.Adapters
     {
         public override AdapterOptions OptionsFor(AdapterModule module)
         {
-            var (a1, a2, b1, b2) = (module["a1.weight"].Shape, module["a2.weight"].Shape, module["b1.weight"].Shape, module["b2.weight"].Shape);
+            var (a1, a2) = (module["a1.weight"].Shape, module["a2.weight"].Shape);
+            var (b1, b2) = (module["b1.weight"].Shape, module["b2.weight"].Shape);
             var dimensions = a1.Count;
             if (dimensions is not (2 or 4) || new[] { a2, b1, b2 }.Any(shape => shape.Count != dimensions) || a2[0] < 1
                 || a1[1] != a2[0] || b1[1] != a2[0] || b2[0] != a2[0] || a1[0] != a2[1])

@@ -1,9 +1,9 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// A hypernetwork as AUTOMATIC1111's web UI has it: for each width of the attentions' inputs one small module in front of all keys, and one in
-/// front of all values: x + m · MLP(x). Attached, trained, saved and taken off like a network of adapters; its modules are shared by all layers
-/// of their width, so there is nothing that could be merged.
+/// A hypernetwork as AUTOMATIC1111's web UI has it: for each width of the attentions' inputs one small module in front of all keys, and
+/// one in front of all values: x + m · MLP(x). Attached, trained, saved and taken off like a network of adapters; its modules are shared
+/// by all layers of their width, so there is nothing that could be merged.
 /// </summary>
 public sealed class Hypernetwork : IDisposable
 {

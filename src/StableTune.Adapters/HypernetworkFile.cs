@@ -86,7 +86,8 @@ internal sealed class HypernetworkFile : IDisposable
 
     private IReadOnlyList<double> Structure()
     {
-        if (!_root.TryGet("layer_structure", out var value) || value is not PickleSequence sequence) return new HypernetworkOptions().LayerStructure;
+        if (!_root.TryGet("layer_structure", out var value) || value is not PickleSequence sequence)
+            return new HypernetworkOptions().LayerStructure;
         return [.. sequence.Select(part => part switch
         {
             PickleFloat number => number.Value,
@@ -113,7 +114,8 @@ internal sealed class HypernetworkFile : IDisposable
                 .Select(entry => (Index: Number(entry.Key, at), entry.Value)).OrderBy(entry => entry.Index))
             {
                 if (weight.Shape.Count is not (1 or 2) || weight.Shape[^1] != next || weight.Shape[0] < 1)
-                    throw owner.Fault($"has layers that do not fit each other in the {at}: linear.{index}.weight is {weight}, its input {next}");
+                    throw owner.Fault(
+                        $"has layers that do not fit each other in the {at}: linear.{index}.weight is {weight}, its input {next}");
                 layers.Add(new HypernetworkLayer(index, next, weight.Shape.Count == 2 ? weight.Shape[0] : null));
                 next = weight.Shape[0];
                 if (!_tensors.TryGetValue($"linear.{index}.bias", out var bias) || !bias.Shape.SequenceEqual([next]))

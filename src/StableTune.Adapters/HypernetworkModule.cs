@@ -20,7 +20,8 @@ internal sealed class HypernetworkModule : nn.Module
         var linear = new HypernetworkLayers();
         foreach (var layer in layers)
         {
-            nn.Module<Tensor, Tensor> module = layer.Outputs is { } outputs ? new Linear(layer.Inputs, outputs) : new LayerNorm(layer.Inputs);
+            nn.Module<Tensor, Tensor> module = layer.Outputs is { } outputs ? new Linear(layer.Inputs, outputs)
+                : new LayerNorm(layer.Inputs);
             module.to(device);
             linear.register_module($"{layer.Index}", module);
             _steps.Add((module, layer.Outputs is not null && (layer != last || activatesOutput)));

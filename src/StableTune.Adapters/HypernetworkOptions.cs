@@ -6,7 +6,9 @@ public sealed record HypernetworkOptions : OptionsBase
     /// <summary>The name that the file holds.</summary>
     public string Name { get; init; } = "hypernetwork";
 
-    /// <summary>Widths of the keys' and values' inputs that get modules: 320, 640, 768, 1280. Empty, the default: all that the model has.</summary>
+    /// <summary>
+    /// Widths of the keys' and values' inputs that get modules: 320, 640, 768, 1280. Empty, the default: all that the model has.
+    /// </summary>
     public IReadOnlyList<int> Widths { get; init; } = [];
 
     /// <summary>The widths of the modules' layers, as multiples of the input (<c>layer_structure</c>). Default 1, 2, 1.</summary>
@@ -24,12 +26,15 @@ public sealed record HypernetworkOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (LayerStructure.Count < 2 || LayerStructure[0] != 1 || LayerStructure[^1] != 1 || LayerStructure.Any(part => !(part > 0 && part < 1e3)))
+        if (LayerStructure.Count < 2 || LayerStructure[0] != 1 || LayerStructure[^1] != 1
+            || LayerStructure.Any(part => !(part > 0 && part < 1e3)))
             yield return Problem(string.Join(", ", LayerStructure), "it must begin and end with 1, with positive numbers in between",
                 "1, 2, 1 is customary", nameof(LayerStructure));
         if (!HypernetworkActivations.Known.ContainsKey(Activation))
-            yield return Problem(Activation, "there is no such activation", $"choose {string.Join(", ", HypernetworkActivations.Known.Keys)}");
-        if (Widths.Any(width => width < 1)) yield return Problem(string.Join(", ", Widths), "a width must be positive", "320, 640, 768, 1280", nameof(Widths));
+            yield return Problem(Activation, "there is no such activation",
+                $"choose {string.Join(", ", HypernetworkActivations.Known.Keys)}");
+        if (Widths.Any(width => width < 1))
+            yield return Problem(string.Join(", ", Widths), "a width must be positive", "320, 640, 768, 1280", nameof(Widths));
     }
 }
 

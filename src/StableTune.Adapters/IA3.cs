@@ -47,7 +47,8 @@ namespace StableTune.Adapters
 
         public IA3Adapter(AdaptedLayer layer, bool isOnInput) : base(nameof(IA3Adapter), layer)
         {
-            if (layer.Shape is NormShape) throw new NotSupportedException($"{nameof(IA3Adapter)} has no factors for {layer}: leave norms out.");
+            if (layer.Shape is NormShape)
+                throw new NotSupportedException($"{nameof(IA3Adapter)} has no factors for {layer}: leave norms out.");
             using var scope = NewDisposeScope();
             _isOnInput = isOnInput;
             var channels = isOnInput ? layer.Shape.InFeatures : layer.Shape.OutFeatures;

@@ -15,7 +15,10 @@ namespace StableTune.Adapters
         public LLLiteOptions()
         {
             Parts = AdapterParts.UNet;
-            Layers = LayerSelection.SdScripts with { Include = [@"\.attn1\.to_[qkv]$", @"\.attn2\.to_q$"], Exclude = [@"^unet\.up_blocks\."] };
+            Layers = LayerSelection.SdScripts with
+            {
+                Include = [@"\.attn1\.to_[qkv]$", @"\.attn2\.to_q$"], Exclude = [@"^unet\.up_blocks\."],
+            };
         }
 
         /// <summary>Channels of the embedded control picture (<c>cond_emb_dim</c>), an even number. Default 32.</summary>
@@ -40,7 +43,8 @@ namespace StableTune.Adapters
             if (ConditionDim < 2 || ConditionDim % 2 != 0)
                 yield return Problem(ConditionDim, "it must be even and at least 2", "32 is customary");
             if (Dim < 1) yield return Problem(Dim, "the width must be at least 1", "64 is customary");
-            if (Dropout is not (>= 0 and < 1)) yield return Problem(Dropout, "a dropout must be at least 0 and below 1", "0 switches it off");
+            if (Dropout is not (>= 0 and < 1))
+                yield return Problem(Dropout, "a dropout must be at least 0 and below 1", "0 switches it off");
             if (Parts != AdapterParts.UNet) yield return Problem(Parts, "a control picture steers the UNet alone", "choose UNet");
         }
 
@@ -160,8 +164,8 @@ namespace StableTune.Adapters
             if (input.dim() != 3 || condition.shape[1] != input.shape[1] || input.shape[0] % condition.shape[0] != 0)
                 throw new InvalidOperationException(
                     $"The control picture is [{string.Join(", ", Control!.shape)}], which gives {condition.shape[1]} places for each of " +
-                    $"{condition.shape[0]} image(s), where {Layer.Path} has an input of [{string.Join(", ", input.shape)}]. Give one picture " +
-                    "of the image's size for each image, or one for all: [B, 3, height, width], eight times the latents.");
+                    $"{condition.shape[0]} image(s), where {Layer.Path} has an input of [{string.Join(", ", input.shape)}]. Give one " +
+                    "picture of the image's size for each image, or one for all: [B, 3, height, width], eight times the latents.");
             // One picture serves all images of a batch, as with guidance, where each comes twice.
             condition = condition.repeat(input.shape[0] / condition.shape[0], 1, 1);
             var hidden = _mid.Run(cat([condition, nn.functional.relu(_down.Run(input))], 2));
@@ -177,7 +181,7 @@ namespace StableTune.Adapters
         }
     }
 
-    /// <summary>Layers that follow each other with rectifiers in between, named by their places as in PyTorch's <c>Sequential</c>.</summary>
+    /// <summary>Layers that follow each other with rectifiers in between, named by their places as in a <c>Sequential</c>.</summary>
     internal sealed class LLLiteChain : nn.Module
     {
         private readonly (Parameter Weight, Parameter Bias)[] _layers;
@@ -227,7 +231,8 @@ namespace StableTune.Adapters
             var condition = mid.Count == 2 && down.Count == 2 ? mid[1] - down[0] : 0;
             if (condition < 2 || condition % 2 != 0 || mid[0] != down[0] || last.Count != 4)
                 throw module.Fault($"has layers that do not fit each other: down.0.weight is {module["down.0.weight"]}, " +
-                    $"mid.0.weight is {module["mid.0.weight"]}", "mid must be [width, width + channels of the picture]: save the file again.");
+                    $"mid.0.weight is {module["mid.0.weight"]}",
+                    "mid must be [width, width + channels of the picture]: save the file again.");
             return new LLLiteOptions
             {
                 Dim = (int)down[0], ConditionDim = (int)condition,

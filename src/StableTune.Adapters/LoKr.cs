@@ -33,7 +33,8 @@ namespace StableTune.Adapters
         {
             foreach (var problem in base.Validate()) yield return problem;
             if (Factor is < 1 and not -1)
-                yield return Problem(Factor, "the factor must be at least 1, or -1", "-1 splits near the square root, 4 to 16 is customary");
+                yield return Problem(Factor, "the factor must be at least 1, or -1",
+                    "-1 splits near the square root, 4 to 16 is customary");
         }
 
         /// <inheritdoc/>

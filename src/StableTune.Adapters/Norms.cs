@@ -43,7 +43,8 @@ namespace StableTune.Adapters
             using var scope = NewDisposeScope();
             var term = Layer.Shape.Apply(input, w_norm);
             if (b_norm is not null)
-                term = term + (Layer.Shape is NormShape { Groups: null } ? b_norm : b_norm.reshape([-1, .. input.shape[2..].Select(_ => 1L)]));
+                term = term + (Layer.Shape is NormShape { Groups: null } ? b_norm
+                    : b_norm.reshape([-1, .. input.shape[2..].Select(_ => 1L)]));
             return term.MoveToOuterDisposeScope();
         }
 

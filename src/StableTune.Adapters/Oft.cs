@@ -35,7 +35,8 @@ namespace StableTune.Adapters
             if (Blocks < 1) yield return Problem(Blocks, "there must be at least 1 block", "2 to 8 is customary");
             if (!(Constraint > 0 && float.IsFinite(Constraint)))
                 yield return Problem(Constraint, "the constraint must be above 0", "1e-4 to 1e-2 is customary");
-            if (Parts != AdapterParts.UNet) yield return Problem(Parts, "files of this kind hold the UNet alone", "choose UNet, or DiagOftOptions");
+            if (Parts != AdapterParts.UNet)
+                yield return Problem(Parts, "files of this kind hold the UNet alone", "choose UNet, or DiagOftOptions");
         }
 
         /// <inheritdoc/>
@@ -54,8 +55,8 @@ namespace StableTune.Adapters
     {
         public override string KeyPrefix => "oft";
 
-        public override AdapterOptions OptionsFor(AdapterModule module) => module["oft_blocks"].Shape is [> 0 and var count, > 0 and var size, var columns]
-            && columns == size
+        public override AdapterOptions OptionsFor(AdapterModule module) =>
+            module["oft_blocks"].Shape is [> 0 and var count, > 0 and var size, var columns] && columns == size
             ? new OftOptions { Blocks = (int)count, Constraint = module.Alpha!.Value, Form = new OrthogonalBlocks(count, size) }
             : throw module.Fault($"has blocks of a strange shape: {module["oft_blocks"]}",
                 "They must be [blocks, size, size]: save the file again.");

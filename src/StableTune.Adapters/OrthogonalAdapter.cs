@@ -25,7 +25,8 @@ public abstract record OrthogonalAdapterOptions : AdapterOptions
 
     /// <summary>The error of a layer that cannot be divided.</summary>
     private protected InvalidOptionsException Indivisible(AdaptedLayer layer, string name, object value, string rule) =>
-        new([new($"{GetType().Name}.{name}", value, $"{rule} in {layer}", "choose another number, or leave the layer out by LayerSelection")]);
+        new([new($"{GetType().Name}.{name}", value, $"{rule} in {layer}",
+            "choose another number, or leave the layer out by LayerSelection")]);
 }
 
 /// <summary>Blocks of channels, and how often they are turned.</summary>

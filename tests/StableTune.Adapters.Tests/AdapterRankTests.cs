@@ -18,13 +18,15 @@ public sealed class AdapterRankTests : IDisposable
     {
         using var network = AdapterNetwork.Attach(new AdapterHosts(_model), options with { Layers = LayerSelection.Everything },
             new Generator(0));
-        return network.Adapters.ToDictionary(adapter => adapter.Layer.Path.Split('.')[0] + "." + adapter.Layer.Path.Split('.')[^1], adapter =>
+        return network.Adapters.ToDictionary(adapter => Ends(adapter.Layer.Path), adapter =>
         {
             var saved = adapter.SavedTensors();
             var (down, alpha) = (saved.Single(t => t.Key is "lora_down.weight" or "hada_w1_b").Value, saved["alpha"]);
             return (down.shape[0], alpha.item<float>());
         });
     }
+
+    private static string Ends(string path) => $"{path.Split('.')[0]}.{path.Split('.')[^1]}";
 
     [Fact]
     public void DynamicRank_FollowsTheRootOfTheSmallerSide()
@@ -90,8 +92,8 @@ public sealed class AdapterRankTests : IDisposable
         {
             nn.Module<Tensor, Tensor> layer = isConvolution ? new Conv2d(6, 8, 3, padding: 1) : new Linear(6, 8);
             layer.SetRequiresGrad(false);
-            using var network = AdapterNetwork.Attach(new AdapterHosts(ModelTree.Of(layer)), options with { Layers = LayerSelection.Everything },
-                new Generator(0));
+            using var network = AdapterNetwork.Attach(new AdapterHosts(ModelTree.Of(layer)),
+                options with { Layers = LayerSelection.Everything }, new Generator(0));
             using (no_grad())
                 foreach (var (_, parameter, _) in network.NamedParameters()) parameter.add_(0.3);
             var x = isConvolution ? randn([2, 6, 4, 4], generator: new Generator(1)) : randn([2, 3, 6], generator: new Generator(1));

@@ -57,13 +57,14 @@ public sealed class BrokenKindTests : IDisposable
     [Fact]
     public void OtherKinds_ThatDoNotFit_AreNamedWithTheirShapes()
     {
-        Assert.Contains("lora_unet_linear.diff: the model has [8, 12], the file [12, 8]", Fault("lora_unet_linear", ("diff", randn(12, 8))));
+        Assert.Contains("lora_unet_linear.diff: the model has [8, 12], the file [12, 8]",
+            Fault("lora_unet_linear", ("diff", randn(12, 8))));
         Assert.Contains("factors of a strange shape", Fault("lora_unet_linear", ("weight", randn(8, 1)), ("on_input", tensor(0f))));
         Assert.Contains("lora_unet_linear.weight: the model has [12], the file [8]",
             Fault("lora_unet_linear", ("weight", randn(8)), ("on_input", tensor(1f))));
         Assert.Contains("has only weight", Fault("lora_unet_linear", ("weight", randn(8))));
-        Assert.Contains("factors that do not fit each other", Fault("lora_unet_linear", ("a1.weight", randn(12, 2)), ("a2.weight", randn(3, 12)),
-            ("b1.weight", randn(8, 2)), ("b2.weight", randn(2, 12))));
+        Assert.Contains("factors that do not fit each other", Fault("lora_unet_linear",
+            ("a1.weight", randn(12, 2)), ("a2.weight", randn(3, 12)), ("b1.weight", randn(8, 2)), ("b2.weight", randn(2, 12))));
         Assert.Contains("blocks of a strange shape", Fault("lora_unet_linear", ("oft_blocks", randn(4, 2, 3))));
         Assert.Contains("blocks of a strange shape", Fault("lora_unet_linear", ("oft_blocks", randn(2, 4, 2, 2))));
         Assert.Contains("lora_unet_linear.oft_blocks: the model has [4, 2, 2], the file [3, 4, 4]",
@@ -115,7 +116,8 @@ public sealed class BrokenKindTests : IDisposable
         ["DyLoRAOptions.RankDropout is 0.5"] = new DyLoRAOptions { RankDropout = 0.5 },
         ["LoRAFAOptions.UseTucker is True"] = new LoRAFAOptions { UseTucker = true },
         ["EHOptions.Groups is 0"] = new EHOptions { Groups = 0 },
-        ["EHOptions.Groups is 4: the channels of unet.odd"] = new EHOptions { Layers = LayerSelection.SdScripts with { Include = ["odd"] } },
+        ["EHOptions.Groups is 4: the channels of unet.odd"] =
+            new EHOptions { Layers = LayerSelection.SdScripts with { Include = ["odd"] } },
         ["LLLiteOptions.ConditionDim is 3"] = new LLLiteOptions { ConditionDim = 3 },
         ["LLLiteOptions.Dropout is 1"] = new LLLiteOptions { Dropout = 1 },
     };
@@ -132,12 +134,14 @@ public sealed class BrokenKindTests : IDisposable
     [Fact]
     public void TruncatedFiles_OfEveryKind_AreNamed()
     {
-        foreach (var options in new AdapterOptions[] { new LoKrOptions(), new IA3Options { Layers = LayerSelection.SdScripts }, new DiagOftOptions() })
+        AdapterOptions[] kinds = [new LoKrOptions(), new IA3Options { Layers = LayerSelection.SdScripts }, new DiagOftOptions()];
+        foreach (var options in kinds)
         {
             var path = _folder.File("whole.safetensors");
             using (var network = AdapterNetwork.Attach(new AdapterHosts(_model), options, new Generator(0))) network.Save(path);
             File.WriteAllBytes(path, File.ReadAllBytes(path)[..^3]);
-            Assert.Contains(path, Assert.Throws<InvalidFileException>(() => AdapterNetwork.FromFile(path, new AdapterHosts(_model))).Message);
+            var fault = Assert.Throws<InvalidFileException>(() => AdapterNetwork.FromFile(path, new AdapterHosts(_model)));
+            Assert.Contains(path, fault.Message);
         }
     }
 }

@@ -20,7 +20,8 @@ public sealed class DyLoRAParityTests : IDisposable
 
     public static TheoryData<string> Cases() => [.. All.Select(entry => entry.Id)];
 
-    private static List<RecordedCase> All => [.. RecordedCase.All.Where(entry => entry.Name.StartsWith("dylora", StringComparison.Ordinal))];
+    private static List<RecordedCase> All =>
+        [.. RecordedCase.All.Where(entry => entry.Name.StartsWith("dylora", StringComparison.Ordinal))];
 
     [Fact]
     public void Cases_AreAllThere() => Assert.Equal(2 + 6, All.Count);
@@ -72,7 +73,9 @@ public sealed class DyLoRAParityTests : IDisposable
         }
     }
 
-    /// <summary>LyCORIS' files say alpha / rank where training computed alpha / units: ours hold alpha · unit, and compute the same.</summary>
+    /// <summary>
+    /// LyCORIS' files say alpha / rank where training computed alpha / units: ours hold alpha · unit, and compute the same.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Cases))]
     public void SavedTensors_AreALoRAs_ThatComputesWhatWasTrained(string id)
@@ -89,8 +92,10 @@ public sealed class DyLoRAParityTests : IDisposable
         var saved = network.Adapters[0].SavedTensors();
         Assert.Equal(entry.SavedKeys.Order(), saved.Keys.Order());
         foreach (var (name, tensor) in saved)
-            GoldenComparison.AssertClose(name, golden[$"{entry.At}/saved/{name}"].reshape(tensor.shape) * (name == "alpha" && entry.IsLycoris ? options.Unit : 1),
-                tensor, 0);
+        {
+            var factor = name == "alpha" && entry.IsLycoris ? options.Unit : 1;
+            GoldenComparison.AssertClose(name, golden[$"{entry.At}/saved/{name}"].reshape(tensor.shape) * factor, tensor, 0);
+        }
 
         network.SetTraining(false);
         var y = layer.call(_base[$"{entry.Module}/x"]);

@@ -89,7 +89,8 @@ public sealed class HypernetworkTests : IDisposable
         Assert.Equal([8L], network.Widths);
         Assert.Contains("8.k.linear.3.weight", network.NamedParameters().Select(p => p.Name));
         Gradients.Backward(layer.call(x).pow(2).sum());
-        Assert.All(network.NamedParameters().Where(p => p.Name.StartsWith("8.k", StringComparison.Ordinal)), p => Assert.NotNull(p.Parameter.grad));
+        Assert.All(network.NamedParameters().Where(p => p.Name.StartsWith("8.k", StringComparison.Ordinal)),
+            p => Assert.NotNull(p.Parameter.grad));
         using (no_grad())
             foreach (var (_, parameter) in network.NamedParameters()) parameter.add_(0.2);
         var y = layer.call(x);
@@ -114,7 +115,8 @@ public sealed class HypernetworkTests : IDisposable
         var y = Layer("attn1.to_v").call(x);
         now.Detach();
         using var old = Hypernetwork.FromFile(Save((width, side) => Whole(width, side).ToDictionary(
-            t => t.Key.Replace("linear.0.", "linear1.", StringComparison.Ordinal).Replace("linear.2.", "linear2.", StringComparison.Ordinal),
+            t => t.Key.Replace("linear.0.", "linear1.", StringComparison.Ordinal)
+                .Replace("linear.2.", "linear2.", StringComparison.Ordinal),
             t => t.Value), "linear"), new AdapterHosts(_model));
         GoldenComparison.AssertClose("old", y, Layer("attn1.to_v").call(x), 0);
     }

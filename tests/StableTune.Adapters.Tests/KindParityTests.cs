@@ -80,7 +80,8 @@ public sealed class KindParityTests : IDisposable
                 {
                     var isDefective = entry.At.StartsWith("loha_tucker", StringComparison.Ordinal)
                         && name.EndsWith("_a", StringComparison.Ordinal);
-                    AssertGradient($"{gradients}/{name}", isDefective ? Defective(entry, name, Parse(multiplier)) : parameter.grad!, tolerance);
+                    AssertGradient($"{gradients}/{name}",
+                        isDefective ? Defective(entry, name, Parse(multiplier)) : parameter.grad!, tolerance);
                 }
             }
 
@@ -191,7 +192,7 @@ public sealed class KindParityTests : IDisposable
         var merged = weight + adapter.DeltaWeight(weight, Parse(multiplier));
         var expected = _cases[$"{entry.At}/merged@{multiplier}"];
         // The reference's merge of LoHa and LoKr multiplies by the scale twice, which is a defect: its change is ours times the scale.
-        var isTwice = entry.Class.EndsWith(".LohaModule", StringComparison.Ordinal) || entry.Class.EndsWith(".LokrModule", StringComparison.Ordinal);
+        var isTwice = entry.Class.Split('.')[^1] is "LohaModule" or "LokrModule";
         if (isTwice && entry.Scale != 1)
         {
             if (entry.IsDora) return;                                         // there it lies inside the norm, and cannot be taken out

@@ -17,7 +17,8 @@ public sealed class KindTests : IDisposable
     private static readonly Dictionary<string, (AdapterOptions Options, string[] Layers)> s_kinds = new()
     {
         ["LoRA"] = (new LoRAOptions { Rank = 3, Alpha = 2 }, s_products),
-        ["LoRA, Tucker, scalar, rsLoRA"] = (new LoRAOptions { Rank = 3, UseTucker = true, UseScalar = true, RankStabilized = true }, s_products),
+        ["LoRA, Tucker, scalar, rsLoRA"] =
+            (new LoRAOptions { Rank = 3, UseTucker = true, UseScalar = true, RankStabilized = true }, s_products),
         ["LoRA, DoRA of outputs"] = (new LoRAOptions { Rank = 3, WeightDecompose = true }, s_products),
         ["LoRA, DoRA of inputs"] = (new LoRAOptions { Rank = 3, WeightDecompose = true, DecomposeOutputs = false }, s_products),
         ["LoRA-FA"] = (new LoRAFAOptions { Rank = 3 }, s_products),

@@ -44,7 +44,8 @@ public sealed class LLLiteParityTests : IDisposable
         // The default choice of layers is the reference's too.
         using var fresh = AdapterNetwork.Attach(new AdapterHosts(_model.UNet) { UNetPaths = SingleFilePath }, new LLLiteOptions
         {
-            ConditionDim = json.RootElement.GetProperty("cond_emb_dim").GetInt32(), Dim = json.RootElement.GetProperty("mlp_dim").GetInt32(),
+            ConditionDim = json.RootElement.GetProperty("cond_emb_dim").GetInt32(),
+            Dim = json.RootElement.GetProperty("mlp_dim").GetInt32(),
         }, new Generator(0));
         Assert.Equal(_network.SavedTensors().Select(t => (t.Name, string.Join('x', t.Tensor.shape))).Order(),
             fresh.SavedTensors().Select(t => (t.Name, string.Join('x', t.Tensor.shape))).Order());

@@ -41,7 +41,8 @@ public sealed class LLLiteTests : IDisposable
     public void SetControl_SteersTheLayer_UntilItIsTakenAway()
     {
         using var model = Model();
-        using var network = AdapterNetwork.Attach(new AdapterHosts(model), new LLLiteOptions { ConditionDim = 8, Dim = 4 }, new Generator(0));
+        var options = new LLLiteOptions { ConditionDim = 8, Dim = 4 };
+        using var network = AdapterNetwork.Attach(new AdapterHosts(model), options, new Generator(0));
         using (no_grad())
             foreach (var (_, parameter, _) in network.NamedParameters()) parameter.add_(0.1);
         var layer = network.Adapters[0].Layer.Module;

@@ -63,8 +63,14 @@ internal sealed record RecordedCase(string File, string Name, string Module, str
                 "IA3Module" => new IA3Options { OnInput = Flag("train_on_input") ? ["."] : [] },
                 "FullModule" => new FullDifferenceOptions(),
                 "NormModule" => new NormOptions(),
-                "DiagOFTModule" => new DiagOftOptions { Rank = Dim, Constraint = (float)(Number("constraint") ?? 0), Rescaled = Flag("rescaled") },
-                "ButterflyOFTModule" => new BoftOptions { Rank = Dim, Constraint = (float)(Number("constraint") ?? 0), Rescaled = Flag("rescaled") },
+                "DiagOFTModule" => new DiagOftOptions
+                {
+                    Rank = Dim, Constraint = (float)(Number("constraint") ?? 0), Rescaled = Flag("rescaled"),
+                },
+                "ButterflyOFTModule" => new BoftOptions
+                {
+                    Rank = Dim, Constraint = (float)(Number("constraint") ?? 0), Rescaled = Flag("rescaled"),
+                },
                 "OFTModule" => new OftOptions { Blocks = (int)Number("dim")!, Constraint = (float)Number("alpha")! },
                 "DyLoraModule" => Factored(new DyLoRAOptions { Unit = (int)Number("block_size")! }),
                 "DyLoRAModule" => Factored(new DyLoRAOptions { Unit = (int)Number("unit")!, AsSdScripts = true }),
