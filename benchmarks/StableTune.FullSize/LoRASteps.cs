@@ -12,13 +12,32 @@ using StableTune.Training;
 
 namespace StableTune.FullSize;
 
-/// <summary>Three LoRA steps on the UNet alone, as the comparison with sd-scripts does it: rank 8, float32 adapter, batch 1, AdamW,
-/// clipping 1.0.</summary>
+/// <summary>Three steps of LoRA, or of another kind of adapter, on the UNet alone, as the comparison with sd-scripts does it: rank 8,
+/// float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
 internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
     private const int Steps = 3, LatentSide = 256 / 8;
 
-    public static void Run(string folder, ScalarType type, bool checkpointing, long? keptMemory = null)
+    /// <summary>The kinds of adapters by their names on the command line.</summary>
+    private static readonly Dictionary<string, AdapterOptions> Kinds = new()
+    {
+        ["lora"] = new LoRAOptions { Rank = 8, Alpha = 8 },
+        ["dora"] = new LoRAOptions { Rank = 8, Alpha = 8, WeightDecompose = true },
+        ["lora-fa"] = new LoRAFAOptions { Rank = 8, Alpha = 8 },
+        ["dylora"] = new DyLoRAOptions { Rank = 8, Alpha = 8 },
+        ["loha"] = new LoHaOptions { Rank = 8, Alpha = 8 },
+        ["lokr"] = new LoKrOptions { Rank = 8, Alpha = 8 },
+        ["glora"] = new GLoRAOptions { Rank = 8, Alpha = 8 },
+        ["ia3"] = new IA3Options { Layers = LayerSelection.SdScripts },
+        ["oft"] = new OftOptions { Layers = LayerSelection.SdScripts },
+        ["diag-oft"] = new DiagOftOptions { Rank = 8 },
+        ["boft"] = new BoftOptions { Rank = 20 },
+        ["full"] = new FullDifferenceOptions(),
+        ["norms"] = new NormOptions(),
+        ["eh"] = new EHOptions(),
+    };
+
+    public static void Run(string folder, ScalarType type, bool checkpointing, long? keptMemory = null, string kind = "lora")
     {
         var warmUp = Stopwatch.StartNew();
         Console.WriteLine(
@@ -37,8 +56,8 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         unet.GradientCheckpointing = checkpointing;
         using var random = new TrainingRandom(new NamedSeeds(1));
         var plan = new TrainingPlan { LearningRate = 1e-4, Precision = new(type, ScalarType.Float32, type) };
-        using var target = new AdapterTrainableOptions { Adapter = new LoRAOptions { Rank = 8, Alpha = 8,
-            Parts = AdapterParts.UNet } }.Create(plan);
+        using var target = new AdapterTrainableOptions { Adapter = Kinds[kind] with { Parts = AdapterParts.UNet } }
+            .Create(plan);
         target.Attach(new TrainingSetup { Model = model, Random = random, Plan = plan, Precision = plan.Precision,
             Stages = new StageList() });
         using var optimizer = new AdamWOptions().Create(target.Groups);

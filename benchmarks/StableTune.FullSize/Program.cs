@@ -12,6 +12,7 @@ using StableTune;
 //   read FOLDER                                     reads the UNet's bytes once: what loading is compared with
 //   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
 //   train FOLDER float32|bfloat16 kept MIB          the same with so much freed memory kept
+//   train FOLDER float32|bfloat16 kind KIND         the same with another kind of adapter: lokr, dora, boft ...
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -31,6 +32,8 @@ switch (args)
         folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: true); break;
     case ["train", var folder, var type, "kept", var mebibytes]: LoRASteps.Run(
         folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, long.Parse(mebibytes) << 20); break;
+    case ["train", var folder, var type, "kind", var kind]: LoRASteps.Run(
+        folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, kind: kind); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

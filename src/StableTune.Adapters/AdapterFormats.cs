@@ -10,6 +10,15 @@ public sealed class AdapterFormats
     [
         new LoRAFormat(),
         new LoHaFormat(),
+        new LoKrFormat(),
+        new GLoRAFormat(),
+        new IA3Format(),
+        new FullDifferenceFormat(),
+        new NormFormat(),
+        new OftFormat(),
+        new LycorisOftFormat(),
+        new EHFormat(),
+        new LLLiteFormat(),
     ]);
 
     /// <summary>The kinds; the first that recognizes a module's tensors is taken.</summary>
@@ -30,13 +39,12 @@ public sealed class AdapterFormats
     /// <summary>Kinds that can be named but not loaded, for better messages: a part of a name that only they have.</summary>
     internal static IReadOnlyList<(string Sign, string Name)> Others { get; } =
     [
-        (".lokr_w", "a LoKr file (LyCORIS)"), (".oft_blocks", "an OFT file"), (".a1.weight", "a GLoRA file (LyCORIS)"),
-        (".lora_mid.weight", "a LoCon file with Tucker decomposition (LyCORIS)"), (".dora_scale", "a DoRA file"),
+        (".bm.weight", "a GLoRA file with Tucker decomposition (LyCORIS)"),
         (".lora_A.", "a LoRA file with names as diffusers and PEFT write them"),
         ("_lora.down.weight", "a LoRA file with names as early diffusers wrote them"),
-        (".lora_linear_layer.", "a LoRA file with names as early diffusers wrote them"), ("lllite_", "a ControlNet-LLLite file"),
+        (".lora_linear_layer.", "a LoRA file with names as early diffusers wrote them"),
         ("emb_params", "a textual inversion embedding"), ("model.diffusion_model.", "a whole Stable Diffusion model"),
         ("conv_in.weight", "the weights of a UNet"),
-        ("text_model.encoder.", "the weights of a text encoder"), (".diff", "a file of full differences (LyCORIS)"),
+        ("text_model.encoder.", "the weights of a text encoder"),
     ];
 }

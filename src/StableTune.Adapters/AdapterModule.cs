@@ -25,17 +25,19 @@ public sealed class AdapterModule
 
     /// <summary>The alpha; null where the file has none, which means the rank, as 0 does.</summary>
     /// <exception cref="InvalidFileException">It is not one number, or negative, infinite or NaN.</exception>
-    public float? Alpha
+    public float? Alpha => Number("alpha");
+
+    /// <summary>A tensor of one number that must not be negative; null where the file has none of this name.</summary>
+    /// <param name="tensor">Its name within the adapter.</param>
+    /// <exception cref="InvalidFileException">It is not one number, or negative, infinite or NaN.</exception>
+    internal float? Number(string tensor)
     {
-        get
-        {
-            if (!Tensors.TryGetValue("alpha", out var info)) return null;
-            if (info.ElementCount != 1) throw Fault($"has an alpha that is {info} instead of one number", "Save the file again.");
-            using var alpha = _file.Load(info.Name, ScalarType.Float32);
-            var value = alpha.item<float>();
-            return float.IsFinite(value) && value >= 0 ? value
-                : throw Fault($"has an alpha of {value}", "It must be at least 0: save the file again.");
-        }
+        if (!Tensors.TryGetValue(tensor, out var info)) return null;
+        if (info.ElementCount != 1) throw Fault($"has an {tensor} that is {info} instead of one number", "Save the file again.");
+        using var number = _file.Load(info.Name, ScalarType.Float32);
+        var value = number.item<float>();
+        return float.IsFinite(value) && value >= 0 ? value
+            : throw Fault($"has an {tensor} of {value}", "It must be at least 0: save the file again.");
     }
 
     /// <summary>

@@ -155,6 +155,24 @@ public sealed class AdapterNetwork : IDisposable
         for (var i = 0; i < seeds.Length; i++) _adapters[i].StepSeed = seeds[i];
     }
 
+    /// <summary>Gives the control picture to the adapters that one steers (ControlNet-LLLite), until another is given.</summary>
+    /// <param name="image">
+    /// [B, 3, height, width] in -1..1, of the images' size, one for each image of a batch or one for all; null takes it away, and the
+    /// adapters act no more. Not owned: it must stay alive as long as it is used, through the backward pass too.
+    /// </param>
+    /// <exception cref="ArgumentException">It has another shape.</exception>
+    /// <exception cref="InvalidOperationException">No adapter of this network is steered by a picture.</exception>
+    public void SetControl(Tensor? image)
+    {
+        if (image is not null && (image.dim() != 4 || image.shape[1] != 3 || image.numel() == 0))
+            throw new ArgumentException(
+                $"The control picture is [{string.Join(", ", image.shape)}]: give [B, 3, height, width] in -1..1.", nameof(image));
+        if (!_adapters.Exists(adapter => adapter.UsesControl))
+            throw new InvalidOperationException(
+                "This network has no adapter that a control picture steers: attach LLLiteOptions, or load a ControlNet-LLLite file.");
+        foreach (var adapter in _adapters.Where(adapter => adapter.UsesControl)) adapter.Control = image;
+    }
+
     /// <summary>
     /// Loads weights into the adapters by name, whatever floating-point type they have in the file. What does not fit is left out and
     /// reported; a file may so hold a part of the weights, for instance initial down projections.
@@ -211,10 +229,14 @@ public sealed class AdapterNetwork : IDisposable
     /// </summary>
     /// <param name="keepOriginals">Whether the weights as they were are kept, so that <see cref="Unmerge"/> can put them back. They take
     /// as much memory again.</param>
-    /// <exception cref="InvalidOperationException">The adapters are merged already.</exception>
+    /// <exception cref="InvalidOperationException">The adapters are merged already, or of a kind that changes no weights.</exception>
     public void Merge(bool keepOriginals = false)
     {
         if (_isMerged) throw new InvalidOperationException("The adapters are merged into the model's weights already.");
+        if (_adapters.Find(adapter => !adapter.CanMerge) is { } fixedOne)
+            throw new InvalidOperationException(
+                $"{fixedOne.GetName()} at {fixedOne.Layer.Path} cannot be merged: what it adds is no change of the weight. " +
+                "Keep it attached.");
         using var frozen = no_grad();
         foreach (var adapter in _adapters)
         {

@@ -29,9 +29,10 @@ public abstract class FactoredAdapter : NetworkAdapter
             throw new NotSupportedException($"{name} has no factors for {layer}: leave norms and convolutions in groups out.");
         _options = options;
         Rank = options.RankFor(layer);
-        var alpha = options.AlphaFor(layer) is > 0 and var given ? given : Rank;
+        var alpha = options.AlphaFor(layer) is > 0 and var given && !options.IsUnscaled(layer) ? given : Rank;
         // Readers divide by the rank: so they come to alpha / √rank.
-        if (options.RankStabilized) alpha *= MathF.Sqrt(Rank);
+        if (options.RankStabilized && !options.IsUnscaled(layer)) alpha *= MathF.Sqrt(Rank);
+        alpha *= options.AlphaFactor;
         _alpha = full([], alpha, dtype: ScalarType.Float32).DetachFromDisposeScope();
         Scale = alpha / Rank;
         register_buffer("alpha", _alpha);
@@ -140,10 +141,17 @@ public abstract class FactoredAdapter : NetworkAdapter
         var clamped = Math.Max(norm, limit / 2);
         var ratio = Math.Min(clamped, limit) / clamped;
         if (ratio == 1) return new NormLimit(false, norm);
-        Parameter[] factors = [.. named_parameters().Where(entry => entry.name is not ("scalar" or "dora_scale"))
-            .Select(entry => entry.parameter)];
-        foreach (var factor in factors) factor.mul_(Math.Pow(ratio, 1.0 / factors.Length));
+        Weaken(ratio);
         return new NormLimit(true, norm * ratio);
+    }
+
+    /// <summary>Multiplies the product by a ratio, which the default spreads evenly over all factors, as sd-scripts does.</summary>
+    /// <param name="ratio">Above 0, below 1.</param>
+    private protected virtual void Weaken(double ratio)
+    {
+        Tensor[] factors = [.. ModuleTensors.Named(this).Where(entry => entry.Key is not ("alpha" or "scalar" or "dora_scale"))
+            .Select(entry => entry.Value)];
+        foreach (var factor in factors) factor.mul_(Math.Pow(ratio, 1.0 / factors.Length));
     }
 
     /// <inheritdoc/>
@@ -162,7 +170,8 @@ public abstract class FactoredAdapter : NetworkAdapter
     {
         base.LoadTensors(tensors);
         using var frozen = no_grad();
-        if (_alpha.item<float>() == 0) _alpha.fill_(Rank);                                            // 0 means the rank, in files too
+        // 0 means the rank, in files too.
+        if (_alpha.item<float>() == 0 || _options.IsUnscaled(Layer)) _alpha.fill_(Rank);
         Scale = _alpha.item<float>() / Rank;
         // In files it is folded into a factor.
         if (_scalar is not null && !tensors.ContainsKey("scalar") && ScalarTargets.Any(tensors.ContainsKey)) _scalar.fill_(1);
@@ -196,6 +205,21 @@ public abstract class FactoredAdapter : NetworkAdapter
         ArgumentNullException.ThrowIfNull(like);
         using var scope = NewDisposeScope();
         return DrawMask(shape, p, random).to(like.device).to(like.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// LyCORIS' rank dropout, [out]: which outputs of the term stay in this step, not made larger; null where it does not act.
+    /// </summary>
+    private protected Tensor? OutputMask(Generator? random) =>
+        random is null || RankDropout == 0 ? null : Mask([Layer.Shape.OutFeatures], RankDropout, random, Layer.Weight);
+
+    /// <summary>A term after the dropouts of LyCORIS' kinds: of whole outputs, then of elements.</summary>
+    private protected Tensor DropOutputs(Tensor term, Generator? random)
+    {
+        using var scope = NewDisposeScope();
+        if (OutputMask(random) is { } mask) term = term * (Layer.Shape is LinearShape ? mask : mask.reshape(-1, 1, 1)).to(term.dtype);
+        if (random is not null && Dropout > 0) term = term * Mask(term.shape, Dropout, random, term) / (1 - Dropout);
+        return term.alias().MoveToOuterDisposeScope();
     }
 
     /// <summary>

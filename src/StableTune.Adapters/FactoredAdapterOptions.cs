@@ -153,7 +153,7 @@ public abstract partial record FactoredAdapterOptions : AdapterOptions
         if (alpha > 4 * rank)
             yield return FormattableString.Invariant($"{kind}.{alphaName} is {alpha}: more than four times the rank ({rank}) ") +
                 "makes large steps. The rank or less is customary.";
-        var small = layers.Where(layer => SmallerSide(layer.Shape) < rank).ToList();
+        var small = layers.Where(layer => !IsUnscaled(layer) && SmallerSide(layer.Shape) < rank).ToList();
         if (small.Count > 0)
             yield return $"{kind}.{rankName} is {rank}: {small.Count} of {layers.Count} layers are smaller and gain nothing by it " +
                 $"({small[0].Path} ...). A lower rank makes a smaller file.";

@@ -67,6 +67,12 @@ public abstract partial record FactoredAdapterOptions
     /// <inheritdoc/>
     public override bool Takes(AdaptedLayer layer) => base.Takes(layer) && RankFor(layer) > 0;
 
+    /// <summary>Whether the kind's product is not scaled at a layer, whatever alpha and rank are.</summary>
+    internal virtual bool IsUnscaled(AdaptedLayer layer) => false;
+
+    /// <summary>What files hold as alpha, divided by the alpha of the options.</summary>
+    internal virtual float AlphaFactor => 1;
+
     private static long RootOf(long size) => (long)Math.Ceiling(Math.Sqrt(size));
 
     private static T? Of<T>(IReadOnlyList<T>? blocks, AdaptedLayer layer) where T : struct =>

@@ -34,7 +34,7 @@ namespace StableTune.Adapters
             RegisterComponents();
             Decompose();
 
-            Parameter Normal(long[] size, double deviation) => Trainable(randn(size, generator: random) * deviation);
+            Parameter Normal(long[] size, double deviation) => Trainable(InitialValues.Normal(size, deviation, random));
         }
 
         /// <summary>Whether ΔW is a product of two matrices of rank² that are smaller than ΔW itself.</summary>
@@ -59,18 +59,14 @@ namespace StableTune.Adapters
             if (!IsLean || (random is not null && Dropout > 0)) return base.Forward(input, original, random);
             using var scope = NewDisposeScope();
             var (down, up) = LeanFactors();
-            if (RowMask(random) is { } rows) up *= rows;
+            if (OutputMask(random) is { } mask) up = up * mask.unsqueeze(1);
             return Accumulate(original(input), Layer.Shape.Apply(input, down), up, Scale * Multiplier).MoveToOuterDisposeScope();
         }
 
         protected override Tensor Term(Tensor input, Generator? random)
         {
             using var scope = NewDisposeScope();
-            var delta = Product(Layer.Weight);
-            if (RowMask(random) is { } rows) delta *= rows.reshape([-1, .. delta.shape[1..].Select(_ => 1L)]);
-            var term = Layer.Shape.Apply(input, delta);
-            if (random is not null && Dropout > 0) term = term * Mask(term.shape, Dropout, random, term) / (1 - Dropout);
-            return term.MoveToOuterDisposeScope();
+            return DropOutputs(Layer.Shape.Apply(input, Product(Layer.Weight)), random).MoveToOuterDisposeScope();
         }
 
         /// <summary>
@@ -93,10 +89,6 @@ namespace StableTune.Adapters
 
         /// <summary>[r, r, kh, kw] with its first dimension turned into out, its second into in.</summary>
         private static Tensor Tucker(Tensor core, Tensor a, Tensor b) => einsum("p q h w, p o, q i -> o i h w", core, a, b);
-
-        /// <summary>LyCORIS' rank dropout, [out, 1]: rows of ΔW that stay in this step. What stays is not made larger.</summary>
-        private Tensor? RowMask(Generator? random) =>
-            random is null || RankDropout == 0 ? null : Mask([Layer.Shape.OutFeatures, 1], RankDropout, random, hada_w1_a);
     }
 
     /// <summary>LoHa in files, as LyCORIS writes it.</summary>

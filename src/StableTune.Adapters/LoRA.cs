@@ -29,14 +29,21 @@ namespace StableTune.Adapters
         private readonly LoRAFactor _down, _up;
         private readonly LoRAFactor? _mid;
 
-        public LoRAAdapter(LoRAOptions options, AdaptedLayer layer, Generator random) : base(nameof(LoRAAdapter), layer, options)
+        /// <param name="options">Rank, alpha and so on.</param>
+        /// <param name="layer">The frozen layer.</param>
+        /// <param name="random">What initial values are drawn from.</param>
+        /// <param name="isDownFrozen">Whether the down projection stays as it is drawn (LoRA-FA).</param>
+        public LoRAAdapter(FactoredAdapterOptions options, AdaptedLayer layer, Generator random, bool isDownFrozen = false)
+            : base(nameof(LoRAAdapter), layer, options)
         {
             using var scope = NewDisposeScope();
             var shape = layer.Shape;
             var kernel = options.UseTucker && layer.IsWindowed ? shape.WeightShape[2..] : null;
             long[] ones = [.. shape.WeightShape[2..].Select(_ => 1L)];
             long[] inner = [Rank, shape.WeightShape[1], .. kernel is null ? shape.WeightShape[2..] : ones];   // [r, in] or [r, in, kh, kw]
-            _down = Uniform(inner);
+            // As sd-scripts' lora_fa: one that is not trained starts with a norm that suits input and rank.
+            _down = !isDownFrozen ? Uniform(inner)
+                : new LoRAFactor(Placed(InitialValues.Normal(inner, Math.Sqrt(2.0 / (InitialValues.FanIn(inner) + Rank)), random)));
             register_module("lora_down", _down);
             if (kernel is not null) register_module("lora_mid", _mid = Uniform([Rank, Rank, .. kernel]));
             long[] outer = [shape.OutFeatures, Rank, .. ones];
@@ -45,9 +52,7 @@ namespace StableTune.Adapters
             register_module("lora_up", _up);
             Decompose();
 
-            // Kaiming-uniform with a = √5.
-            LoRAFactor Uniform(long[] size) => new(Trainable(
-                (rand(size, generator: random) * 2 - 1) / Math.Sqrt(size[1..].Aggregate(1L, (product, n) => product * n))));
+            LoRAFactor Uniform(long[] size) => new(Trainable(InitialValues.KaimingUniform(size, random)));
         }
 
         protected override IReadOnlyList<string> ScalarTargets { get; } = ["lora_up.weight"];
@@ -98,13 +103,21 @@ namespace StableTune.Adapters
     /// <summary>One factor of an adapter: gives its weight the name that files use, such as <c>lora_down.weight</c>.</summary>
     internal sealed class LoRAFactor : nn.Module
     {
+        /// <summary>A factor that is trained.</summary>
         public LoRAFactor(Parameter weight) : base(nameof(LoRAFactor))
         {
             this.weight = weight;
             register_parameter(nameof(weight), weight);
         }
 
-        public Parameter weight { get; }
+        /// <summary>A factor that stays as it is, and is saved all the same.</summary>
+        public LoRAFactor(Tensor weight) : base(nameof(LoRAFactor))
+        {
+            this.weight = weight.DetachFromDisposeScope();
+            register_buffer(nameof(weight), weight);
+        }
+
+        public Tensor weight { get; }
     }
 
     /// <summary>LoRA in files: <c>lora_down.weight</c>, <c>lora_up.weight</c>, <c>alpha</c>; <c>lora_mid.weight</c> with Tucker's

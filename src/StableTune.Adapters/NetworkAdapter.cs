@@ -35,6 +35,19 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     public long? StepSeed { get; internal set; }
 
     /// <summary>
+    /// Whether a control picture steers the adapter: <see cref="AdapterNetwork.SetControl"/>. The default says no.
+    /// </summary>
+    public virtual bool UsesControl => false;
+
+    /// <summary>
+    /// The control picture, [B, 3, height, width] in -1..1; null for none. Not owned: whoever set it keeps it alive.
+    /// </summary>
+    public Tensor? Control { get; internal set; }
+
+    /// <summary>Whether the adapter can be merged into the layer's weights. The default says yes.</summary>
+    public virtual bool CanMerge => true;
+
+    /// <summary>
     /// What the layer computes with the adapter around it. The default is <c>original(input) + Multiplier · Term(input)</c>; a kind that
     /// changes the input, scales the output or replaces the product says so here.
     /// </summary>
@@ -137,13 +150,29 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
         return output;
     }
 
+    /// <summary>A layer's output without its bias, in the output's type.</summary>
+    private protected Tensor Unbiased(Tensor output)
+    {
+        using var scope = NewDisposeScope();
+        if (Layer.Bias is not { } bias) return output.alias().MoveToOuterDisposeScope();
+        var channels = Layer.Shape is ConvolutionShape ? bias.reshape(-1, 1, 1) : bias;
+        return (output - channels.As(output.dtype)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Makes a tensor a weight that is trained: outside of dispose scopes, on the layer's device, owned by the module it is
     /// registered with.</summary>
-    /// <param name="values">The initial values, float32; taken over, must not be used again.</param>
+    /// <param name="values">The initial values, float32; taken over, must not be used again. Trained in float64 on a layer of it.</param>
     protected Parameter Trainable(Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        using (values) return LayerInitialization.NewParameter(values.to(Layer.Weight.device));
+        using (values) return LayerInitialization.NewParameter(Placed(values));
+    }
+
+    /// <summary>Values on the layer's device, in float64 where the layer is.</summary>
+    private protected Tensor Placed(Tensor values)
+    {
+        var type = Layer.Weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : values.dtype;
+        return values.to(Layer.Weight.device).to(type);
     }
 
     /// <summary>The generator of this step, see <see cref="StepSeed"/>; the caller disposes it.</summary>

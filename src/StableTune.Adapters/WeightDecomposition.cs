@@ -33,8 +33,7 @@ internal sealed class WeightDecomposition
         (_layer, _axis, _product, _detachesNorm) = (layer, axis, product, detachesNorm);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        using var norms = Norms(NetworkAdapter.Precise(layer.Weight)).to(ScalarType.Float32);
-        Magnitude = LayerInitialization.NewParameter(norms);
+        Magnitude = LayerInitialization.NewParameter(Norms(NetworkAdapter.Precise(layer.Weight)));
     }
 
     /// <summary>The magnitudes: [out, 1, ...] or [1, in, ...]. Belongs to the adapter that registers it.</summary>

@@ -83,7 +83,6 @@ public sealed class AdapterFormatTests : IDisposable
         Assert.Contains("alpha of -1", Fault([.. LoHa(name), ($"{name}.alpha", tensor(-1f))]));
         Assert.Contains("beside LoHa adapters it holds for instance 'lora_unet_second.strange', 1 strange name(s)",
             Fault([.. LoHa("lora_unet_first"), .. LoHa(name), ($"{name}.strange", randn(1))]));
-        Assert.Contains("this is a DoRA file", Fault([.. LoHa(name), ($"{name}.dora_scale", randn(5, 1))]));
         Assert.Contains("beside LoRA adapters it holds for instance 'lora_unet_second.hada_w1_a'",
             Fault([.. LoRA("lora_unet_first"), .. LoHa(name), ($"{name}.lora_down.weight", randn(1, 6))]));
         Assert.Contains("2 of its 2 adapters have no layer in this model", Fault([.. LoHa("lora_unet_fourth"), .. LoRA("lora_te_first")]));
