@@ -44,19 +44,35 @@ internal sealed record AdapterHost(AdapterParts Part, string Prefix, nn.Module R
     public IEnumerable<AdaptedLayer> Layers(string kind, IReadOnlyCollection<string> classes)
     {
         var found = ModuleWalk.Layers(Root, classes);
+        // The numbers of a checkpoint's blocks follow from all layers, also those that are not asked for.
+        var checkpoint = Part == AdapterParts.UNet ? new CheckpointPaths(ModuleWalk.Layers(Root, []).Select(layer => layer.Path)) : null;
         return Paths is null
-            ? found.Select(layer => Named(kind, layer.Path, layer.Path, layer.Module))
+            ? found.Select(layer => Named(kind, layer.Path, layer.Path, layer.Module, checkpoint))
             : found.Select(layer => (File: Paths(layer.Path) ?? layer.Path, layer.Path, layer.Module))
                 .OrderBy(layer => layer.File, ModuleWalk.ByPath)
-                .Select(layer => Named(kind, layer.File, layer.Path, layer.Module));
+                .Select(layer => Named(kind, layer.File, layer.Path, layer.Module, checkpoint));
     }
 
-    private AdaptedLayer Named(string kind, string filePath, string path, nn.Module<Tensor, Tensor> module) =>
+    private AdaptedLayer Named(
+        string kind, string filePath, string path, nn.Module<Tensor, Tensor> module, CheckpointPaths? checkpoint) =>
         new(Name(kind, filePath), path, Part, module)
     {
+        Kind = kind,
+        FilePath = filePath,
+        OtherPaths = [.. OtherPaths(path, checkpoint)],
         OtherName = filePath == path ? null : Name(kind, path),
         Block = Part == AdapterParts.UNet ? UNetBlocks.IndexOf(filePath) : null,
     };
+
+    /// <summary>Single-file checkpoints' path; in text encoders what transformers leaves out today, and once did not.</summary>
+    private static IEnumerable<string> OtherPaths(string path, CheckpointPaths? checkpoint)
+    {
+        const string text = "text_model.", transformer = "transformer.";
+        if (checkpoint is null) yield return path.StartsWith(text, StringComparison.Ordinal) ? path[text.Length..] : text + path;
+        else if (checkpoint.Of(path) is { } other) yield return other;
+        // Taken for the part's name where no part is told.
+        else if (path.StartsWith(transformer, StringComparison.Ordinal)) yield return path[transformer.Length..];
+    }
 
     /// <summary>
     /// <c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with underscores.
