@@ -91,6 +91,18 @@ public sealed class AdapterNetwork : IDisposable
         });
     }
 
+    /// <summary>The adapters that a file holds, not attached and with no weights of it.</summary>
+    internal static AdapterNetwork ShapedAs(WeightFile file, AdapterHosts hosts, out AdapterFileReport report)
+    {
+        var contents = AdapterFileContents.Read(
+            file, kind => LayerSearch.Named(hosts, kind), AdapterFormats.Default, AdapterNamings.Default);
+        using var random = new Generator(0);
+        var network = Create(contents.Adapters.Select(adapter => adapter.Options.Create(adapter.Layer, random)), _ => { });
+        network.Detach();
+        report = contents.Report;
+        return network;
+    }
+
     /// <summary>
     /// The trainable parameters of some parts under their names in files, with the layers they belong to, in the order of creation.
     /// </summary>
@@ -182,10 +194,19 @@ public sealed class AdapterNetwork : IDisposable
     /// metadata.</param>
     /// <param name="metadata">What the file says about its training; null for nothing but the hashes.</param>
     /// <param name="dtype">The type of all tensors in the file; null for float32, in which they are trained.</param>
+    /// <param name="naming">The scheme of names, such as <see cref="AdapterNamings.Peft"/> for diffusers; null for sd-scripts'.</param>
+    /// <exception cref="NotSupportedException">The scheme cannot express a kind of adapter here, or torch files no such scheme.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
+    public void Save(
+        string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null, AdapterNaming? naming = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (naming is not null)
+        {
+            AdapterFileWriter.Save(this, path, naming, metadata, dtype);
+            return;
+        }
+
         var tensors = StatePayloads.Of(NamedTensors(), dtype);
         if (AdapterFiles.IsTorch(path)) TorchWriter.Write(path, tensors);
         else SafetensorsWriter.WriteHashed(path, tensors, metadata);

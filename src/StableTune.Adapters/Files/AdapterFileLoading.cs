@@ -43,8 +43,22 @@ internal sealed class AdapterFileLoading
     /// <summary>Whose names the file has, and what it holds beside.</summary>
     public AdapterFileReport FileReport { get; }
 
+    /// <summary>The file under the names and shapes that the network's tensors have.</summary>
+    public AdapterFileView View => _view;
+
     /// <summary>Whether the file has nothing for the network's layers.</summary>
     public bool FitsNothing => _view.Tensors.Count == 0;
+
+    /// <summary>Looks at all numbers that would be loaded.</summary>
+    /// <exception cref="InvalidFileException">As for <see cref="Load"/>.</exception>
+    public void CheckNumbers()
+    {
+        foreach (var adapter in _network.Adapters)
+        {
+            using var scope = NewDisposeScope();
+            Tensors(adapter, []);
+        }
+    }
 
     /// <summary>Loads what fits.</summary>
     /// <exception cref="InvalidFileException">An alpha is negative, or a number is NaN or infinite; then nothing was changed.</exception>

@@ -62,6 +62,9 @@ internal sealed class AdapterFileView : ITensorFile
     /// <summary>What the file calls a tensor of the view.</summary>
     public string NameInFile(string name) => _entries[name].Stored?.Name ?? $"{name}, by {PeftConfig.MetadataKey} of the metadata,";
 
+    /// <summary>Whether the file holds the tensor; otherwise its metadata says the number.</summary>
+    public bool IsStored(TensorInfo info) => _entries[info.Name].Stored is not null;
+
     public bool TryGet(string name, [MaybeNullWhen(false)] out TensorInfo info)
     {
         info = _entries.TryGetValue(name, out var entry) ? entry.Info : null;

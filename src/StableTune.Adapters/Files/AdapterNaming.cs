@@ -53,4 +53,8 @@ public sealed record WrittenTensor(string Name, IReadOnlyList<long> Shape);
 /// <param name="Layer">The layer.</param>
 /// <param name="Rank">The rank of its factors.</param>
 /// <param name="Alpha">The alpha.</param>
-public sealed record AdapterScale(AdaptedLayer Layer, long Rank, double Alpha);
+public sealed record AdapterScale(AdaptedLayer Layer, long Rank, double Alpha)
+{
+    /// <summary>Whether the adapter has norms of its own (DoRA).</summary>
+    public bool IsDoRA { get; init; }
+}

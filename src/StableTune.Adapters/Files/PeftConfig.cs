@@ -69,6 +69,7 @@ internal sealed class PeftConfig
             settings[prefix + "r"] = rank;
             settings[prefix + "rank_pattern"] = Patterns(part.Where(scale => scale.Rank != rank), scale => scale.Rank, paths);
             settings[prefix + "target_modules"] = string.Join('|', paths.Select(Regex.Escape));
+            settings[prefix + "use_dora"] = part.Any(scale => scale.IsDoRA);
             settings[prefix + "use_rslora"] = false;
         }
 
