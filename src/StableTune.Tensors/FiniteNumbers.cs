@@ -73,7 +73,8 @@ public static class FiniteNumbers
     /// <param name="path">The file.</param>
     /// <param name="name">The tensor's name there.</param>
     /// <param name="fault">What <see cref="Fault(Tensor)"/> says.</param>
-    public static InvalidFileException Broken(string path, string name, string fault) => new(path, $"the tensor '{name}' is broken: {fault}.",
+    public static InvalidFileException Broken(string path, string name, string fault) => new(
+        path, $"the tensor '{name}' is broken: {fault}.",
         "The training that made it diverged, or the file was damaged: take an earlier save, or get the file again.");
 
     /// <summary>Not finite is what has all bits of the exponent.</summary>

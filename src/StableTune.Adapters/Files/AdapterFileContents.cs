@@ -31,8 +31,10 @@ internal sealed record AdapterFileContents(
         using var seen = new WeightFile(view);
         var order = byKind.Values.SelectMany(kind => kind.All.Index()).ToDictionary(entry => entry.Item, entry => entry.Index);
         return new AdapterFileContents(
-            [.. placed.Where(entry => entry.Layer is not null).OrderBy(entry => order[entry.Layer!])
-                .Select(entry => (entry.Layer!, OptionsFor(seen, entry.Module, entry.Format, entry.Layer!, view.Add(entry.Module, entry.Layer!))))],
+            [.. from entry in placed
+                where entry.Layer is not null
+                orderby order[entry.Layer]
+                select (entry.Layer, OptionsFor(seen, entry.Module, entry.Format, entry.Layer, view.Add(entry.Module, entry.Layer)))],
             ReportOf(file, names, missing.Select(entry => entry.Module)));
     }
 
@@ -40,9 +42,11 @@ internal sealed record AdapterFileContents(
     /// <param name="file">The file.</param>
     /// <param name="names">Its names.</param>
     /// <param name="leftOut">Adapters that are not used.</param>
-    public static AdapterFileReport ReportOf(WeightFile file, AdapterFileNames names, IEnumerable<AdapterFileModule> leftOut) => new(file.Path)
+    public static AdapterFileReport ReportOf(
+        WeightFile file, AdapterFileNames names, IEnumerable<AdapterFileModule> leftOut) => new(file.Path)
     {
-        Namings = [.. names.Modules.GroupBy(module => module.Naming.Name).OrderByDescending(group => group.Count()).Select(group => group.Key)],
+        Namings = [.. names.Modules.GroupBy(module => module.Naming.Name).OrderByDescending(group => group.Count())
+            .Select(group => group.Key)],
         LeftOut = [.. leftOut.Select(module => module.Label)],
         Embeddings = BundledEmbeddings.Words(names.Embeddings),
         AdapterCount = names.Modules.Count,
@@ -72,7 +76,8 @@ internal sealed record AdapterFileContents(
     }
 
     private static AdapterOptions OptionsFor(
-        WeightFile view, AdapterFileModule module, AdapterFormat format, AdaptedLayer layer, IReadOnlyDictionary<string, TensorInfo> tensors)
+        WeightFile view, AdapterFileModule module, AdapterFormat format, AdaptedLayer layer,
+        IReadOnlyDictionary<string, TensorInfo> tensors)
     {
         var own = new AdapterModule(view, module.Label, tensors);
         if (!format.Required.All(tensors.ContainsKey))

@@ -3,7 +3,7 @@ using StableTune.Tensors;
 
 namespace StableTune.Adapters;
 
-/// <summary>The names of an adapter file, read: which tensors make an adapter, and what else there is. No layer is looked for yet.</summary>
+/// <summary>The names of an adapter file, read: which tensors make an adapter, and what else there is.</summary>
 /// <param name="Modules">The adapters, in the order of the file.</param>
 /// <param name="Strange">Names that no scheme can read.</param>
 /// <param name="Embeddings">Names of tensors of bundled embeddings.</param>

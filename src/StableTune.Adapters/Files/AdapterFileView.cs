@@ -6,8 +6,8 @@ using StableTune.Tensors;
 namespace StableTune.Adapters;
 
 /// <summary>
-/// An adapter file under the names and shapes that the adapters of some layers have here, whoever wrote it. What no layer has a place for is
-/// not in it.
+/// An adapter file under the names and shapes that the adapters of some layers have here, whoever wrote it. What no layer has a place
+/// for is not in it.
 /// </summary>
 internal sealed class AdapterFileView : ITensorFile
 {

@@ -32,7 +32,8 @@ internal static class AdapterFileWriter
         Write(path, naming, [.. parts], [.. scales], metadata);
     }
 
-    /// <summary>Writes what a file holds for some layers under other names; numbers stay as they are, unless another type is asked for.</summary>
+    /// <summary>Writes what a file holds for some layers under other names; numbers stay as they are, unless another type is asked
+    /// for.</summary>
     /// <param name="file">The file under the names of this library, see <see cref="AdapterFileView"/>.</param>
     /// <param name="layers">The layers that have adapters.</param>
     /// <param name="path">The file to write.</param>
@@ -66,8 +67,8 @@ internal static class AdapterFileWriter
         IReadOnlyDictionary<string, string>? metadata)
     {
         if (!naming.CanWrite)
-            throw new NotSupportedException($"Files cannot be written with the names of {naming.Name}: choose AdapterNamings.SdScripts or " +
-                "AdapterNamings.Peft.");
+            throw new NotSupportedException($"Files cannot be written with the names of {naming.Name}: choose " +
+                "AdapterNamings.SdScripts or AdapterNamings.Peft.");
         var described = naming.DescribeScales(scales);
         if (described is not null && AdapterFiles.IsTorch(path))
             throw new NotSupportedException($"The names of {naming.Name} need metadata for alphas, which torch files have no place for " +
@@ -76,8 +77,8 @@ internal static class AdapterFileWriter
         foreach (var part in parts.Where(part => described is null || part.Name != "alpha"))
         {
             var written = naming.Write(part.Layer, part.Name, part.Payload.Shape) ?? throw new NotSupportedException(
-                $"The adapter of '{part.Layer.FullPath}' has {part.Name}, for which {naming.Name} has no name: it cannot express this kind " +
-                "of adapter. Choose AdapterNamings.SdScripts.");
+                $"The adapter of '{part.Layer.FullPath}' has {part.Name}, for which {naming.Name} has no name: it cannot express this " +
+                "kind of adapter. Choose AdapterNamings.SdScripts.");
             tensors.Add(part.Payload with { Name = written.Name, Shape = written.Shape });
         }
 

@@ -16,8 +16,8 @@ public static class AdapterFiles
     /// <summary>Loads the embeddings that an adapter file brings along (<c>bundle_emb.*</c>), which are no adapters.</summary>
     /// <param name="path">The adapter file.</param>
     /// <returns>
-    /// By the words that prompts have them by, the tensors under their names in an embedding's own file: <c>emb_params</c>, [tokens, width],
-    /// or <c>clip_l</c> and <c>clip_g</c>. They are the caller's to dispose; empty when the file brings none.
+    /// By the words that prompts have them by, the tensors under their names in an embedding's own file: <c>emb_params</c>,
+    /// [tokens, width], or <c>clip_l</c> and <c>clip_g</c>. They are the caller's to dispose; empty when the file brings none.
     /// </returns>
     /// <exception cref="InvalidFileException">The file cannot be read, or numbers in an embedding are NaN or infinite.</exception>
     public static IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> ReadEmbeddings(string path)
@@ -27,8 +27,8 @@ public static class AdapterFiles
     }
 
     /// <summary>
-    /// Converts an adapter file to the names of another scheme. No weights of a model are needed: its modules may be on <c>META</c>. Numbers
-    /// stay bit for bit as they are, unless another type is asked for; metadata is kept.
+    /// Converts an adapter file to the names of another scheme. No weights of a model are needed: its modules may be on <c>META</c>.
+    /// Numbers stay bit for bit as they are, unless another type is asked for; metadata is kept.
     /// </summary>
     /// <param name="source">The file, under names of any scheme that is known.</param>
     /// <param name="target">The file to write, complete or not at all; may be the source.</param>

@@ -1,8 +1,8 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// The shapes that an adapter's tensors have here, of those that files have: programs differ in the dimensions of size 1. A linear layer may
-/// have been a 1x1 convolution where the file was made, and the other way round.
+/// The shapes that an adapter's tensors have here, of those that files have: programs differ in the dimensions of size 1. A linear layer
+/// may have been a 1x1 convolution where the file was made, and the other way round.
 /// </summary>
 internal static class AdapterShapes
 {

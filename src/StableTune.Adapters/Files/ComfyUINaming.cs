@@ -1,8 +1,8 @@
 namespace StableTune.Adapters;
 
 /// <summary>
-/// <c>diffusion_model.input_blocks.1.1.proj_in.lora_down.weight</c>: the paths of single-file checkpoints with dots, as ComfyUI, A1111's web
-/// UI and its extensions write them; text encoders are <c>text_encoders.clip_l.transformer</c>.
+/// <c>diffusion_model.input_blocks.1.1.proj_in.lora_down.weight</c>: the paths of single-file checkpoints with dots, as ComfyUI, A1111's
+/// web UI and its extensions write them; text encoders are <c>text_encoders.clip_l.transformer</c>.
 /// </summary>
 internal sealed record ComfyUINaming() : AdapterNaming("ComfyUI and the web UIs")
 {
@@ -15,8 +15,8 @@ internal sealed record ComfyUINaming() : AdapterNaming("ComfyUI and the web UIs"
     }
 }
 
-/// <summary><c>unet.down_blocks.0.attentions.0.proj_in.lora_down.weight</c>: sd-scripts' tensors with dots in their paths, as OneTrainer and
-/// others write them.</summary>
+/// <summary><c>unet.down_blocks.0.attentions.0.proj_in.lora_down.weight</c>: sd-scripts' tensors with dots in their paths, as OneTrainer
+/// and others write them.</summary>
 internal sealed record DottedNaming() : AdapterNaming("OneTrainer")
 {
     public override AdapterTensorName? Read(string name, IReadOnlySet<string> tensors) =>

@@ -57,7 +57,8 @@ internal static class DottedPaths
     public static string Full(string tensor) => Short.GetValueOrDefault(tensor, tensor);
 
     /// <summary>Whether a path lies in a UNet under the names of single-file checkpoints.</summary>
-    public static bool IsOfCheckpoint(string path) => Array.Exists(CheckpointBlocks, block => path.StartsWith(block, StringComparison.Ordinal));
+    public static bool IsOfCheckpoint(string path) =>
+        Array.Exists(CheckpointBlocks, block => path.StartsWith(block, StringComparison.Ordinal));
 
     private static string Without(string path, string prefix) =>
         path.StartsWith(prefix, StringComparison.Ordinal) ? path[prefix.Length..] : path;

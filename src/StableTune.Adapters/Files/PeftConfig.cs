@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -7,10 +6,10 @@ using StableTune.Tensors;
 namespace StableTune.Adapters;
 
 /// <summary>
-/// The settings that PEFT keeps of an adapter, as far as they say its alphas: in the metadata of diffusers' files, each key with its part in
-/// front (<c>unet.lora_alpha</c>), and in <c>adapter_config.json</c> beside PEFT's own files.
+/// The settings that PEFT keeps of an adapter, as far as they say its alphas: in the metadata of diffusers' files, each key with its part
+/// in front (<c>unet.lora_alpha</c>), and in <c>adapter_config.json</c> beside PEFT's own files.
 /// </summary>
-internal sealed class PeftConfig
+internal sealed partial class PeftConfig
 {
     /// <summary>Where diffusers' files have the settings.</summary>
     public const string MetadataKey = "lora_adapter_metadata";
@@ -24,6 +23,7 @@ internal sealed class PeftConfig
 
     private readonly string _path;
     private readonly JsonElement? _settings;
+    private readonly Dictionary<string, Regex> _patterns = new(StringComparer.Ordinal);
 
     private PeftConfig(string path, JsonElement? settings) => (_path, _settings) = (path, settings);
 
@@ -116,16 +116,35 @@ internal sealed class PeftConfig
         if (Setting(name, part) is not { ValueKind: not JsonValueKind.Null } patterns) return null;
         if (patterns.ValueKind != JsonValueKind.Object) throw Fault($"'{name}' is {patterns.GetRawText()} instead of an object");
         foreach (var pattern in patterns.EnumerateObject())
-            if (pattern.Name == path || IsMatch(pattern.Name, path)) return pattern.Value;
+            if (IsMatch(pattern.Name, path)) return pattern.Value;
         return null;
     }
 
+    /// <summary>Whether the path ends with the pattern, at its begin or behind a dot.</summary>
     private bool IsMatch(string pattern, string path)
+    {
+        // Nearly all are paths, and there may be a thousand of each: no regular expression is needed for these.
+        if (IsPath().IsMatch(pattern)) return EndsWith(path, pattern.TrimStart('^'), isWhole: pattern[0] == '^');
+        if (!_patterns.TryGetValue(pattern, out var expression)) _patterns.Add(pattern, expression = Expression(pattern));
+        return expression.IsMatch(path);
+    }
+
+    /// <summary>As the regular expression would find it: a dot fits any character.</summary>
+    private static bool EndsWith(string path, string end, bool isWhole)
+    {
+        var begin = path.Length - end.Length;
+        if (begin < 0 || (begin > 0 && (isWhole || path[begin - 1] != '.'))) return false;
+        for (var i = 0; i < end.Length; i++)
+            if (end[i] != '.' && end[i] != path[begin + i]) return false;
+        return true;
+    }
+
+    private Regex Expression(string pattern)
     {
         try
         {
-            // In linear time, whatever the file holds.
-            return Regex.IsMatch(path, $@"^(.*\.)?({pattern})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            // Matches in linear time, whatever the file holds.
+            return new Regex($@"^(.*\.)?({pattern})$", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
@@ -134,5 +153,8 @@ internal sealed class PeftConfig
     }
 
     private InvalidFileException Fault(string fault) =>
-        new(_path, string.Create(CultureInfo.InvariantCulture, $"in PEFT's settings {fault}."), "Correct the settings, or save the file again.");
+        new(_path, $"in PEFT's settings {fault}.", "Correct the settings, or save the file again.");
+
+    [GeneratedRegex(@"^\^?[A-Za-z0-9_.]+$")]
+    private static partial Regex IsPath();
 }

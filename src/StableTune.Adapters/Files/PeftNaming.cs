@@ -15,7 +15,8 @@ internal sealed partial record PeftNaming() : AdapterNaming("PEFT")
         if (Factor().Match(name) is { Success: true } factor)
             return DottedPaths.Name(factor.Groups["path"].Value,
                 factor.Groups["factor"].Value == "A" ? "lora_down.weight" : "lora_up.weight");
-        return Magnitude().Match(name) is { Success: true } magnitude ? DottedPaths.Name(magnitude.Groups["path"].Value, "dora_scale") : null;
+        return Magnitude().Match(name) is { Success: true } magnitude
+            ? DottedPaths.Name(magnitude.Groups["path"].Value, "dora_scale") : null;
     }
 
     public override WrittenTensor? Write(AdaptedLayer layer, string tensor, IReadOnlyList<long> shape) => tensor switch

@@ -17,7 +17,8 @@ internal static partial class AdapterFacts
     [
         ("lllite_", "ControlNet-LLLite"), (".hada_w", "LoHa"), (".lokr_w", "LoKr"), (".oft_", "OFT"), (".a1.weight", "GLoRA"),
             (".on_input", "IA3"),
-        (".lora_mid.", "LoCon with Tucker decomposition"), (".diff", "full differences"), (".w_norm", "norms"), (".lora_down", "LoRA"), (".lora_up", "LoRA"),
+        (".lora_mid.", "LoCon with Tucker decomposition"), (".diff.", "full differences"), (".diff_b.", "full differences"),
+        (".w_norm", "norms"), (".lora_down.", "LoRA"), (".lora_up.", "LoRA"),
             (".lora_A.", "LoRA"),
         ("_lora.down.", "LoRA"), (".lora.down.", "LoRA"), (".lora_linear_layer.", "LoRA"), (".dora_scale", "DoRA"),
     ];
@@ -38,7 +39,9 @@ internal static partial class AdapterFacts
     public static ModelInspection Describe(string path, WeightContents contents)
     {
         var tensors = Named(contents);
-        var algorithms = Algorithms.Where(row => tensors.Exists(tensor => tensor.Info.Name.Contains(row.Sign, StringComparison.Ordinal)))
+        // With a dot behind the name, signs can say where a word ends.
+        var algorithms = Algorithms.Where(row =>
+                tensors.Exists(tensor => $"{tensor.Info.Name}.".Contains(row.Sign, StringComparison.Ordinal)))
             .Select(row => row.Name).Distinct().ToList();
         var ranks = tensors.Where(tensor => tensor.Info.Shape.Count >= 2 && Ranks.Contains(tensor.Name?.Tensor))
             .Select(tensor => (double)tensor.Info.Shape[0]).ToList();

@@ -29,8 +29,8 @@ public sealed class NamingTests : IDisposable
     private AdapterNetwork Load(params (string Name, Tensor Tensor)[] tensors) =>
         AdapterNetwork.FromFile(Save(null, tensors), new AdapterHosts(_unet, _text));
 
-    private const string Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", Out = "mid_block.attentions.0.transformer_blocks.0"
-        + ".attn2.to_out.0", Key = "text_model.encoder.layers.4.self_attn.k_proj";
+    private const string Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", 
+        Out = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0", Key = "text_model.encoder.layers.4.self_attn.k_proj";
 
     [Theory]
     [InlineData("unet." + Q + ".lora_A.weight", "unet." + Q + ".lora_B.weight", "unet." + Q, "PEFT")]
@@ -119,7 +119,8 @@ public sealed class NamingTests : IDisposable
         var path = Save(new Dictionary<string, string> { ["lora_adapter_metadata"] = settings },
             ($"unet.{Q}.lora_A.weight", randn(4, 32)), ($"unet.{Q}.lora_B.weight", randn(32, 4)));
         using var network = AdapterNetwork.FromFile(path, new AdapterHosts(_unet));
-        Assert.Equal(alpha, network.NamedTensors().Single(tensor => tensor.Name.EndsWith("alpha", StringComparison.Ordinal)).Tensor.item<float>());
+        Assert.Equal(alpha,
+            network.NamedTensors().Single(tensor => tensor.Name.EndsWith("alpha", StringComparison.Ordinal)).Tensor.item<float>());
     }
 
     [Fact]
@@ -160,7 +161,8 @@ public sealed class NamingTests : IDisposable
     {
         public override bool CanWrite => true;
 
-        public override AdapterTensorName? Read(string name, IReadOnlySet<string> tensors) => name.StartsWith("backward/", StringComparison.Ordinal)
+        public override AdapterTensorName? Read(string name, IReadOnlySet<string> tensors) =>
+            name.StartsWith("backward/", StringComparison.Ordinal)
             ? new AdapterTensorName(AdapterParts.UNet, Reversed(name.Split('/')[1]), name.Split('/')[2]) : null;
 
         public override WrittenTensor? Write(AdaptedLayer layer, string tensor, IReadOnlyList<long> shape) =>

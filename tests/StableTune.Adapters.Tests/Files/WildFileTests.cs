@@ -86,7 +86,7 @@ public sealed class WildFileTests : IDisposable
         }
 
         // Other numbers of elements are another model's.
-        Assert.Contains($"{Q}.lora_down.weight: the model has [4, 32], the file [4, 32, 3, 3]",
+        Assert.Contains($"adapter '{Q}' its factors do not fit each other: lora_down.weight is F32 [4, 32, 3, 3]",
             Fault(($"{Q}.lora_down.weight", randn(4, 32, 3, 3)), ($"{Q}.lora_up.weight", randn(32, 4, 1, 1))));
     }
 
@@ -196,12 +196,12 @@ public sealed class WildFileTests : IDisposable
     {
         const string peft = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
         var half = Fault(($"{peft}.lora_A.weight", randn(4, 32)));
-        Assert.Contains($"adapter '{peft}' has only lora_A.weight. A LoRA needs lora_down.weight, lora_up.weight (or what PEFT calls these)",
-            half);
+        Assert.Contains($"adapter '{peft}' has only lora_A.weight. A LoRA needs lora_down.weight, lora_up.weight " +
+            "(or what PEFT calls these)", half);
         var twice = Fault([.. Pair(Q), ($"{peft}.lora_A.weight", randn(4, 32)), ($"{peft}.lora_B.weight", randn(32, 4))]);
         Assert.Contains($"'{Q}.lora_down.weight' and '{peft}.lora_A.weight' are both for the layer '{peft}'", twice);
         var versions = Fault(($"{peft}.lora_A.one.weight", randn(4, 32)), ($"{peft}.lora_A.two.weight", randn(4, 32)));
-        Assert.Contains($"'{peft}.lora_A.one.weight' and '{peft}.lora_A.two.weight' are both the lora_down.weight of one adapter", versions);
+        Assert.Contains($"'{peft}.lora_A.one.weight' and '{peft}.lora_A.two.weight' are both the lora_down.weight of one", versions);
         Assert.Contains("1 strange name(s)", Fault([($"{peft}.lora_A.weight", randn(4, 32)), ($"{peft}.lora_B.weight", randn(32, 4)),
             ($"{peft}.lora_B.bias", randn(32))]));
         // Plain weights are no adapter, whatever they lie in.

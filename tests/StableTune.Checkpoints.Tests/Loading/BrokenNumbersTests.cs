@@ -12,12 +12,12 @@ public sealed class BrokenNumbersTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>Writes a file again with two numbers of a tensor replaced.</summary>
+    /// <summary>Writes a file again, in float32, with two numbers of a tensor replaced.</summary>
     private static void Break(string source, string target, string name, float number)
     {
         using var scope = NewDisposeScope();
         using var file = WeightFile.Open(source);
-        var tensors = file.LoadAll();
+        var tensors = file.LoadAll(ScalarType.Float32);
         tensors[name].flatten()[5] = number;
         tensors[name].flatten()[7] = number;
         var metadata = file.Metadata.ToDictionary();
@@ -36,7 +36,8 @@ public sealed class BrokenNumbersTests : IDisposable
         Break(unet, unet, "mid_block.resnets.0.conv1.weight", number);
         foreach (var type in new[] { ScalarType.Float32, ScalarType.BFloat16 })
         {
-            var fault = Assert.Throws<InvalidFileException>(() => ModelLoader.Load(model, new ModelLoadOptions { WeightType = type })).Message;
+            var options = new ModelLoadOptions { WeightType = type };
+            var fault = Assert.Throws<InvalidFileException>(() => ModelLoader.Load(model, options)).Message;
             Assert.Contains(unet, fault);
             Assert.Contains("'mid_block.resnets.0.conv1.weight' is broken: 2 of", fault);
             Assert.Contains("the first at [0, 0, 1, 2]", fault);
@@ -44,7 +45,7 @@ public sealed class BrokenNumbersTests : IDisposable
 
         using (var loaded = ModelLoader.Load(model, new ModelLoadOptions { CheckNumbers = false }))
             Assert.NotNull(FiniteNumbers.Fault(ModuleTensors.Named(loaded.UNet)["mid_block.resnets.0.conv1.weight"]));
-        ModelLoader.Load(model, new ModelLoadOptions { Parts = ModelParts.TextEncoder }).Dispose();                  // its numbers are sound
+        ModelLoader.Load(model, new ModelLoadOptions { Parts = ModelParts.TextEncoder }).Dispose();    // its numbers are sound
         Assert.Contains("'mid_block.resnets.0.conv1.weight' is broken: 2 of", Assert.Single(ModelInspector.Inspect(model).Problems));
         Assert.Empty(ModelInspector.Inspect(model, new InspectOptions { Numbers = false }).Problems);
     }
@@ -94,8 +95,8 @@ public sealed class BrokenNumbersTests : IDisposable
         Assert.Equal(["unet", "embedding"], found.Parts.Select(part => part.Name));
         Assert.Equal("1 layer(s)", found.Parts[0].Architecture);
         Assert.Equal(["The names are those of ComfyUI and the web UIs.", "It brings 1 embedding(s) along: frog."], found.Notes);
-        Assert.Equal("'unet.output_blocks.5.1.transformer_blocks.0.attn1.to_q.lora_down' is broken: 1 of 1280 numbers is NaN or infinite, " +
-            "the first at [1, 2].", Assert.Single(found.Problems));
+        Assert.Equal("'unet.output_blocks.5.1.transformer_blocks.0.attn1.to_q.lora_down' is broken: 1 of 1280 numbers is NaN or " +
+            "infinite, the first at [1, 2].", Assert.Single(found.Problems));
     }
 
     [Theory]

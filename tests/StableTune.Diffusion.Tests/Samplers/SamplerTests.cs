@@ -45,8 +45,8 @@ public class SamplerTests
         var before = TensorCount.Live;
         var fault = Assert.Throws<InvalidOperationException>(() => sampler.Sample(
             (input, _) => ++calls < 6 ? zeros_like(input) : full_like(input, float.NaN), start, times, context)).Message;
-        Assert.Contains($"After step {steps + 1} of {times.Timesteps.Count} the latents are broken: 36 of 36 numbers are NaN or infinite, the first at " +
-            "[0, 0, 0, 0]", fault);
+        Assert.Contains($"After step {steps + 1} of {times.Timesteps.Count} the latents are broken: 36 of 36 numbers are NaN or " +
+            "infinite, the first at [0, 0, 0, 0]", fault);
         Assert.InRange(calls, 6, 9);
         Assert.Equal(before, TensorCount.Live);
     }
