@@ -32,6 +32,15 @@ public sealed class AdaptedLayer
     /// <summary>The layer's dotted path below its part of the model: <c>down_blocks.0.attentions.0.proj_in</c>.</summary>
     public string Path { get; }
 
+    /// <summary>The path that <see cref="Name"/> is made of.</summary>
+    internal string FilePath { get => field ?? Path; init; }
+
+    /// <summary>Further paths that files may have for the layer.</summary>
+    internal IReadOnlyList<string> OtherPaths { get; init; } = [];
+
+    /// <summary>What the name begins with, see <see cref="AdapterOptions.KeyPrefix"/>; null where the name was given.</summary>
+    internal string? Kind { get; init; }
+
     /// <summary>The path with the part in front, as <see cref="LayerSelection.Include"/> sees it:
     /// <c>unet.down_blocks.0.attentions.0.proj_in</c>. Text encoders are <c>text_encoder</c> and <c>text_encoder_2</c>.</summary>
     public string FullPath => $"{Prefix(Part)}.{Path}";
@@ -67,6 +76,9 @@ public sealed class AdaptedLayer
 
     /// <summary>The frozen bias; null where the layer has none.</summary>
     public Parameter? Bias => Module.get_parameter("bias");
+
+    /// <summary>Whether names of a kind are the layer's; with null, names that say no kind.</summary>
+    internal bool IsNamedBy(string? kind) => kind is null || Kind is null || Kind == kind;
 
     /// <summary>For messages: "unet.mid_block.attentions.0.proj_in (Linear 320 to 320)".</summary>
     public override string ToString() => $"{FullPath} ({Shape})";

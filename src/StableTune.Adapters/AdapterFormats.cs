@@ -33,16 +33,15 @@ public sealed class AdapterFormats
     }
 
     /// <summary>The kind of a module's tensors; null when none recognizes them.</summary>
-    internal AdapterFormat? For(string module, IReadOnlyCollection<string> names) =>
-        All.FirstOrDefault(format => module.StartsWith(format.KeyPrefix + "_", StringComparison.Ordinal) && format.Recognizes(names));
+    /// <param name="prefix">What the module's name begins with; null where its names do not say the kind.</param>
+    /// <param name="names">The names of its tensors.</param>
+    internal AdapterFormat? For(string? prefix, IReadOnlyCollection<string> names) =>
+        All.FirstOrDefault(format => (prefix is null || prefix == format.KeyPrefix) && format.Recognizes(names));
 
     /// <summary>Kinds that can be named but not loaded, for better messages: a part of a name that only they have.</summary>
     internal static IReadOnlyList<(string Sign, string Name)> Others { get; } =
     [
         (".bm.weight", "a GLoRA file with Tucker decomposition (LyCORIS)"),
-        (".lora_A.", "a LoRA file with names as diffusers and PEFT write them"),
-        ("_lora.down.weight", "a LoRA file with names as early diffusers wrote them"),
-        (".lora_linear_layer.", "a LoRA file with names as early diffusers wrote them"),
         ("emb_params", "a textual inversion embedding"), ("model.diffusion_model.", "a whole Stable Diffusion model"),
         ("conv_in.weight", "the weights of a UNet"),
         ("text_model.encoder.", "the weights of a text encoder"),

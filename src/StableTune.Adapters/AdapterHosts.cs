@@ -42,21 +42,35 @@ internal sealed record AdapterHost(AdapterParts Part, string Prefix, nn.Module R
     /// <param name="kind">What the names of the adapters' kind begin with.</param>
     public IEnumerable<AdaptedLayer> Layers(string kind)
     {
-        var found = ModuleWalk.Layers(Root);
+        WalkedLayer[] found = [.. ModuleWalk.Layers(Root)];
+        var checkpoint = Part == AdapterParts.UNet ? new CheckpointPaths(found.Select(layer => layer.Path)) : null;
         return Paths is null
-            ? found.Select(layer => Named(kind, layer.Path, layer))
+            ? found.Select(layer => Named(kind, layer.Path, layer, checkpoint))
             : found.Select(layer => (File: Paths(layer.Path) ?? layer.Path, Layer: layer))
                 .OrderBy(entry => entry.File, ModuleWalk.ByPath)
-                .Select(entry => Named(kind, entry.File, entry.Layer));
+                .Select(entry => Named(kind, entry.File, entry.Layer, checkpoint));
     }
 
-    private AdaptedLayer Named(string kind, string filePath, WalkedLayer layer) =>
+    private AdaptedLayer Named(string kind, string filePath, WalkedLayer layer, CheckpointPaths? checkpoint) =>
         new(Name(kind, filePath), layer.Path, Part, layer.Module)
         {
+            Kind = kind,
+            FilePath = filePath,
+            OtherPaths = [.. OtherPaths(layer.Path, checkpoint)],
             OtherName = filePath == layer.Path ? null : Name(kind, layer.Path),
             Block = Part == AdapterParts.UNet ? UNetBlocks.IndexOf(filePath) : null,
             Classes = layer.Classes,
         };
+
+    /// <summary>Single-file checkpoints' path; in text encoders what transformers leaves out today, and once did not.</summary>
+    private static IEnumerable<string> OtherPaths(string path, CheckpointPaths? checkpoint)
+    {
+        const string text = "text_model.", transformer = "transformer.";
+        if (checkpoint is null) yield return path.StartsWith(text, StringComparison.Ordinal) ? path[text.Length..] : text + path;
+        else if (checkpoint.Of(path) is { } other) yield return other;
+        // Taken for the part's name where no part is told.
+        else if (path.StartsWith(transformer, StringComparison.Ordinal)) yield return path[transformer.Length..];
+    }
 
     /// <summary>
     /// <c>lora_unet_down_blocks_0_attentions_0_proj_in</c>: the kind's prefix, the part's, and the path with underscores.

@@ -19,6 +19,9 @@ public sealed class AdapterNetwork : IDisposable
     /// <summary>The adapters, in the order of creation: text encoders first, then the UNet, each in the reference's order.</summary>
     public IReadOnlyList<NetworkAdapter> Adapters => _adapters;
 
+    /// <summary>What was found in the file that the adapters were loaded from last; null where they were not loaded.</summary>
+    public AdapterFileReport? LoadedFrom { get; private set; }
+
     /// <summary>Whether the adapters take part in the model's computation.</summary>
     public bool IsAttached => _wraps.Count > 0;
 
@@ -57,36 +60,53 @@ public sealed class AdapterNetwork : IDisposable
         return Create(layers.Select(layer => options.Create(layer, random)), _ => { });
     }
 
-    /// <summary>Creates the adapters that a file holds, with its ranks and alphas, attaches them and loads their weights.</summary>
-    /// <param name="path">An adapter file; it may mix kinds.</param>
+    /// <summary>
+    /// Creates the adapters that a file holds, with its ranks and alphas, attaches them and loads their weights. Adapters for a part of the
+    /// model that is not offered are left out; <see cref="LoadedFrom"/> tells which, and whose names the file has.
+    /// </summary>
+    /// <param name="path">An adapter file; it may mix kinds, and schemes of names.</param>
     /// <param name="hosts">The modules to attach to.</param>
     /// <param name="multiplier">How strongly they act.</param>
     /// <param name="formats">The kinds that it may hold; null for <see cref="AdapterFormats.Default"/>.</param>
+    /// <param name="namings">The schemes of names that it may have; null for <see cref="AdapterNamings.Default"/>.</param>
     /// <param name="change">Changes the options that an adapter of the file is made with, dropouts for instance; null for none.</param>
-    /// <exception cref="InvalidFileException">It is no adapter file, of a kind that cannot be loaded, or does not fit this
-    /// model; the message lists the names.</exception>
+    /// <exception cref="InvalidFileException">It is no adapter file, of a kind that cannot be loaded, does not fit this
+    /// model, or holds NaN or infinite numbers; the message lists the names.</exception>
     /// <exception cref="InvalidOperationException">Two layers of the model have the same name in files.</exception>
     public static AdapterNetwork FromFile(string path, AdapterHosts hosts, float multiplier = 1f, AdapterFormats? formats = null,
-        Func<AdapterOptions, AdapterOptions>? change = null)
+        AdapterNamings? namings = null, Func<AdapterOptions, AdapterOptions>? change = null)
     {
         ArgumentNullException.ThrowIfNull(hosts);
+        namings ??= AdapterNamings.Default;
         using var file = WeightFile.Open(path);
-        var contents = AdapterFileContents.Read(file, formats ?? AdapterFormats.Default);
-        var layers = LayerSearch.Named(hosts, contents.KeyPrefixes);
-        contents.CheckFits(layers);
+        var contents = AdapterFileContents.Read(
+            file, kind => LayerSearch.Named(hosts, kind), formats ?? AdapterFormats.Default, namings);
         // Everything is overwritten by the file; the generator is there because creating asks for one.
         using var random = new Generator(0);
         var adapters =
-            from entry in layers
-            where contents.Modules.ContainsKey(entry.Key)
-                && (entry.Key == entry.Value.Name || !contents.Modules.ContainsKey(entry.Value.Name))
-            let options = contents.Modules[entry.Key].Options
-            select (change is null ? options : change(options)).Create(entry.Value, random);
+            from adapter in contents.Adapters
+            let options = change is null ? adapter.Options : change(adapter.Options)
+            select options.Create(adapter.Layer, random);
         return Create(adapters, network =>
         {
             network.SetMultiplier(multiplier);
-            new AdapterFileLoading(file, network).Load().ThrowIfIncomplete();
+            var loading = new AdapterFileLoading(file, network, namings);
+            AdapterFileFaults.CheckShapes(loading.ReportOfLayers);
+            loading.Load();
+            network.LoadedFrom = contents.Report;
         });
+    }
+
+    /// <summary>The adapters that a file holds, not attached and with no weights of it.</summary>
+    internal static AdapterNetwork ShapedAs(WeightFile file, AdapterHosts hosts, out AdapterFileReport report)
+    {
+        var contents = AdapterFileContents.Read(
+            file, kind => LayerSearch.Named(hosts, kind), AdapterFormats.Default, AdapterNamings.Default);
+        using var random = new Generator(0);
+        var network = Create(contents.Adapters.Select(adapter => adapter.Options.Create(adapter.Layer, random)), _ => { });
+        network.Detach();
+        report = contents.Report;
+        return network;
     }
 
     /// <summary>
@@ -177,13 +197,16 @@ public sealed class AdapterNetwork : IDisposable
     /// Loads weights into the adapters by name, whatever floating-point type they have in the file. What does not fit is left out and
     /// reported; a file may so hold a part of the weights, for instance initial down projections.
     /// </summary>
-    /// <param name="path">A file with names as <see cref="Save"/> writes them, safetensors or torch.</param>
+    /// <param name="path">A file with names of any scheme that is known (<see cref="AdapterNamings"/>), safetensors or torch.</param>
     /// <returns>What was missing, unexpected, or of another shape (another rank, for instance).</returns>
-    /// <exception cref="InvalidFileException">The file cannot be read.</exception>
+    /// <exception cref="InvalidFileException">The file cannot be read, or holds NaN or infinite numbers; nothing is changed then.</exception>
     public LoadReport LoadWeights(string path)
     {
         using var file = WeightFile.Open(path);
-        return new AdapterFileLoading(file, this).Load();
+        var loading = new AdapterFileLoading(file, this, AdapterNamings.Default);
+        loading.Load();
+        LoadedFrom = loading.FileReport;
+        return loading.Report;
     }
 
     /// <summary>As <see cref="LoadWeights"/>, but everything must fit; otherwise nothing is loaded.</summary>
@@ -193,15 +216,21 @@ public sealed class AdapterNetwork : IDisposable
     public void Load(string path)
     {
         using var file = WeightFile.Open(path);
-        var loading = new AdapterFileLoading(file, this);
+        var loading = new AdapterFileLoading(file, this, AdapterNamings.Default);
         if (loading.Report.IsComplete)
         {
             loading.Load();
+            LoadedFrom = loading.FileReport;
             return;
         }
 
         // A file of which nothing fits may be no adapter file at all: then its reader says what it is.
-        if (loading.Report.Unexpected.Count == file.Tensors.Count) AdapterFileContents.Read(file, AdapterFormats.Default);
+        if (loading.FitsNothing)
+        {
+            var layers = new AdapterLayers(Adapters.Select(adapter => adapter.Layer));
+            AdapterFileContents.Read(file, _ => layers, AdapterFormats.Default, AdapterNamings.Default);
+        }
+
         throw new WeightsDoNotFitException(loading.Report,
             "Attach adapters of the file's kind, rank and parts first, or let AdapterNetwork.FromFile create what the file holds.");
     }
@@ -212,10 +241,19 @@ public sealed class AdapterNetwork : IDisposable
     /// metadata.</param>
     /// <param name="metadata">What the file says about its training; null for nothing but the hashes.</param>
     /// <param name="dtype">The type of all tensors in the file; null for float32, in which they are trained.</param>
+    /// <param name="naming">The scheme of names, such as <see cref="AdapterNamings.Peft"/> for diffusers; null for sd-scripts'.</param>
+    /// <exception cref="NotSupportedException">The scheme cannot express a kind of adapter here, or torch files no such scheme.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
+    public void Save(
+        string path, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null, AdapterNaming? naming = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (naming is not null)
+        {
+            AdapterFileWriter.Save(this, path, naming, metadata, dtype);
+            return;
+        }
+
         using var scope = NewDisposeScope();
         var tensors = StatePayloads.Of(SavedTensors(), dtype);
         if (AdapterFiles.IsTorch(path)) TorchWriter.Write(path, tensors);

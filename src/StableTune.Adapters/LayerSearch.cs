@@ -27,18 +27,11 @@ internal static partial class LayerSearch
     /// Every layer of a model that could have an adapter, by the names it could have. Files are matched with this list, because
     /// a name alone cannot be turned back into a path. Two paths of the same name would make it ambiguous, and are an error.
     /// </summary>
+    /// <param name="hosts">The model.</param>
+    /// <param name="kind">What the names of the kind begin with.</param>
     /// <exception cref="InvalidOperationException">Two layers have the same name.</exception>
-    public static OrderedDictionary<string, AdaptedLayer> Named(AdapterHosts hosts, IReadOnlyCollection<string> keyPrefixes)
-    {
-        var named = new OrderedDictionary<string, AdaptedLayer>(StringComparer.Ordinal);
-        // Layer by layer in the reference's order, whichever kind of adapter it has.
-        var layers = hosts.Named()
-            .SelectMany(host => keyPrefixes.SelectMany(kind => host.Layers(kind).Index()).OrderBy(entry => entry.Index));
-        foreach (var (_, layer) in layers)
-            foreach (var name in new[] { layer.Name, layer.OtherName }.OfType<string>())
-                if (!named.TryAdd(name, layer)) throw SameName(named[name], layer, name);
-        return named;
-    }
+    public static AdapterLayers Named(AdapterHosts hosts, string kind) =>
+        new(hosts.Named().SelectMany(host => host.Layers(kind)));
 
     private static void CheckNames(IEnumerable<AdaptedLayer> layers)
     {
@@ -47,7 +40,8 @@ internal static partial class LayerSearch
             if (!named.TryAdd(layer.Name, layer)) throw SameName(named[layer.Name], layer, layer.Name);
     }
 
-    private static InvalidOperationException SameName(AdaptedLayer first, AdaptedLayer second, string name) =>
+    /// <summary>Two layers share a name in files.</summary>
+    public static InvalidOperationException SameName(AdaptedLayer first, AdaptedLayer second, string name) =>
         new($"The layers '{first.Path}' and '{second.Path}' have the same name in files, '{name}'. " +
             "Rename one of the modules, or leave one of them out by LayerSelection.Exclude.");
 

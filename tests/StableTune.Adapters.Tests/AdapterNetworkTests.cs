@@ -203,9 +203,12 @@ public sealed class AdapterNetworkTests : IDisposable
         using var part = Attach(new LoRAOptions { Parts = AdapterParts.UNet, Rank = 4 });
         Assert.Equal(90, Assert.Throws<WeightsDoNotFitException>(() => part.Load(Fixture("lora_saved_fp16"))).Report.Unexpected.Count);
 
-        var other = Assert.Throws<InvalidFileException>(() => AdapterNetwork.FromFile(Fixture("lora_saved_fp16"), new AdapterHosts(_unet)));
-        Assert.Contains("30 of its 222 adapters", other.Message);
-        Assert.Contains("lora_te_text_model_encoder_layers_0_self_attn_q_proj", other.Message);
+        // The UNet offered as a text encoder: nothing fits, and both sides' names are shown.
+        var other = Assert.Throws<InvalidFileException>(() =>
+            AdapterNetwork.FromFile(Fixture("lora_saved_fp16"), new AdapterHosts(null, _unet)));
+        Assert.Contains("222 of its 222 adapters", other.Message);
+        Assert.Contains("lora_te_text_model_encoder_layers_0_self_attn_k_proj", other.Message);
+        Assert.Contains("this model's layers are for instance lora_te_conv_in", other.Message);
 
         var shape = _folder.File("shape.safetensors");
         StateDictWriter.Save(shape, [("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", zeros(4, 3, 1, 1)),

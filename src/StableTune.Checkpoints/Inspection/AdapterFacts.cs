@@ -1,3 +1,4 @@
+using StableTune.Adapters;
 using StableTune.Models;
 using System.Buffers.Binary;
 using System.Globalization;
@@ -9,27 +10,26 @@ namespace StableTune.Checkpoints;
 /// <summary>Describes adapter files: algorithm, base model, layers, ranks and alphas.</summary>
 internal static partial class AdapterFacts
 {
+    private const string Other = "other", Embedding = "embedding", BundlePrefix = "bundle_emb.";
+
     // By a part of a name; several may be there together.
     private static readonly (string Sign, string Name)[] Algorithms =
     [
         ("lllite_", "ControlNet-LLLite"), (".hada_w", "LoHa"), (".lokr_w", "LoKr"), (".oft_", "OFT"), (".a1.weight", "GLoRA"),
             (".on_input", "IA3"),
-        (".lora_mid.", "LoCon with Tucker decomposition"), (".diff", "full differences"), (".w_norm", "norms"), (".lora_down.", "LoRA"),
+        (".lora_mid.", "LoCon with Tucker decomposition"), (".diff.", "full differences"), (".diff_b.", "full differences"),
+        (".w_norm", "norms"), (".lora_down.", "LoRA"), (".lora_up.", "LoRA"),
             (".lora_A.", "LoRA"),
-        ("_lora.down.", "LoRA"), (".lora_linear_layer.", "LoRA"), (".dora_scale", "DoRA"),
+        ("_lora.down.", "LoRA"), (".lora.down.", "LoRA"), (".lora_linear_layer.", "LoRA"), (".dora_scale", "DoRA"),
     ];
 
-    private static readonly (string Prefix, string Part)[] Parts =
-    [
-        ("lora_unet_", ModelPart.UNet), ("lycoris_unet_", ModelPart.UNet), ("oft_unet_", ModelPart.UNet), ("lllite_unet_", ModelPart.UNet),
-            ("unet.", ModelPart.UNet),
-        ("lora_te1_", ModelPart.TextEncoder), ("lora_te2_", ModelPart.TextEncoder2), ("lora_te_", ModelPart.TextEncoder),
-        ("text_encoder_2.", ModelPart.TextEncoder2), ("text_encoder.", ModelPart.TextEncoder), ("", "other"),
-    ];
+    // Tensors whose first size is the rank, by their names within an adapter.
+    private static readonly string[] Ranks = ["lora_down.weight", "hada_w1_b", "lokr_w1_b", "lokr_w2_b"];
 
-    // A tensor whose first size is the rank.
-    private static readonly string[] RankSigns = [".lora_down.weight", ".lora_A.weight", "_lora.down.weight",
-        ".lora_linear_layer.down.weight", ".hada_w1_b", ".lokr_w1_b", ".lokr_w2_b"];
+    // Tensors whose second size is the width of the layer's input.
+    private static readonly string[] Inputs = ["lora_down.weight", "hada_w1_b"];
+
+    private static readonly string[] Parts = [ModelPart.UNet, ModelPart.TextEncoder, ModelPart.TextEncoder2, Embedding, Other];
 
     private static readonly (string Start, ModelVersion Version)[] Bases =
         [("sdxl", ModelVersion.Sdxl), ("sd_v2", ModelVersion.Sd2), ("sd_v1", ModelVersion.Sd1), ("stable-diffusion-xl", ModelVersion.Sdxl),
@@ -38,43 +38,73 @@ internal static partial class AdapterFacts
     /// <summary>Describes an adapter file.</summary>
     public static ModelInspection Describe(string path, WeightContents contents)
     {
-        var tensors = contents.Tensors;
-        var algorithms = Algorithms.Where(row => tensors.Any(tensor => tensor.Name.Contains(row.Sign, StringComparison.Ordinal)))
+        var tensors = Named(contents);
+        // With a dot behind the name, signs can say where a word ends.
+        var algorithms = Algorithms.Where(row =>
+                tensors.Exists(tensor => $"{tensor.Info.Name}.".Contains(row.Sign, StringComparison.Ordinal)))
             .Select(row => row.Name).Distinct().ToList();
-        var parts = Parts.Select(row => row.Part).Distinct()
-            .Select(part => (Name: part, Tensors: tensors.Where(tensor => PartOf(tensor.Name) == part).ToList()))
-            .Where(part => part.Tensors.Count > 0).ToList();
-        var ranks = tensors.Where(tensor =>
-            tensor.Shape.Count >= 2 && RankSigns.Any(sign => tensor.Name.EndsWith(sign, StringComparison.Ordinal)))
-            .Select(tensor => (double)tensor.Shape[0]).ToList();
-        var alphas = tensors.Where(tensor => tensor.Name.EndsWith(".alpha", StringComparison.Ordinal))
-            .Select(tensor => Number(contents.File, tensor)).OfType<double>().ToList();
-        List<string> facts = [$"{(algorithms.Count == 0 ? "adapter" : string.Join(", ", algorithms))}{Base(contents)}"];
+        var ranks = tensors.Where(tensor => tensor.Info.Shape.Count >= 2 && Ranks.Contains(tensor.Name?.Tensor))
+            .Select(tensor => (double)tensor.Info.Shape[0]).ToList();
+        var alphas = tensors.Where(tensor => tensor.Name?.Tensor == "alpha")
+            .Select(tensor => Number(contents.File, tensor.Info)).OfType<double>().ToList();
+        List<string> facts = [$"{(algorithms.Count == 0 ? "adapter" : string.Join(", ", algorithms))}{Base(contents, tensors)}"];
         if (ranks.Count > 0) facts.Add($"rank {Range(ranks)}");
         if (alphas.Count > 0) facts.Add($"alpha {Range(alphas)}");
         return new ModelInspection
         {
             Path = path, Kind = ContentKind.Adapter, Summary = string.Join(", ", facts),
-            Parts = [.. parts.Select(part =>
-                InspectedPart.Of(part.Name, $"{part.Tensors.Select(tensor => LayerOf(tensor.Name)).Distinct().Count()} layer(s)",
-                part.Tensors))],
+            Parts = [.. from part in Parts
+                let own = tensors.Where(tensor => tensor.Part == part).ToList()
+                where own.Count > 0
+                select InspectedPart.Of(part, Layers(own), own.Select(tensor => tensor.Info))],
+            Notes = [.. Notes(tensors)],
         };
     }
 
-    private static string PartOf(string name) => Array.Find(Parts, row => name.StartsWith(row.Prefix, StringComparison.Ordinal)).Part;
+    /// <summary>A tensor with what its name means; null where no scheme can read it.</summary>
+    private sealed record NamedTensor(TensorInfo Info, AdapterNaming? Naming, AdapterTensorName? Name)
+    {
+        public string Part => Info.Name.StartsWith(BundlePrefix, StringComparison.Ordinal) ? Embedding : Name?.Parts switch
+        {
+            AdapterParts.UNet => ModelPart.UNet,
+            AdapterParts.TextEncoder1 => ModelPart.TextEncoder,
+            AdapterParts.TextEncoder2 => ModelPart.TextEncoder2,
+            _ => Other,
+        };
+    }
 
-    /// <summary>The layer that a tensor belongs to: its name without the adapter's own part.</summary>
-    private static string LayerOf(string name) => Own().Replace(name, "");
+    private static List<NamedTensor> Named(WeightContents contents)
+    {
+        var known = AdapterFormats.Default.All.SelectMany(format => format.Required.Concat(format.Optional))
+            .ToHashSet(StringComparer.Ordinal);
+        return [.. contents.Tensors.Select(info => AdapterNamings.Default.All.Select(naming =>
+            new NamedTensor(info, naming, naming.Read(info.Name, known))).FirstOrDefault(tensor => tensor.Name is not null)
+            ?? new NamedTensor(info, null, null))];
+    }
 
-    private static string Base(WeightContents contents)
+    private static string? Layers(IReadOnlyList<NamedTensor> tensors) => tensors[0].Part == Embedding ? null
+        : $"{tensors.Select(tensor => tensor.Name?.Path ?? tensor.Info.Name).Distinct().Count()} layer(s)";
+
+    private static IEnumerable<string> Notes(IReadOnlyList<NamedTensor> tensors)
+    {
+        // An alpha is called alike by several.
+        var others = tensors.Where(tensor => tensor.Name is not null and not { Tensor: "alpha" }).Select(tensor => tensor.Naming!)
+            .Where(naming => naming != AdapterNamings.SdScripts).Select(naming => naming.Name).Distinct().ToList();
+        if (others.Count > 0) yield return $"The names are those of {string.Join(" and of ", others)}.";
+        var words = tensors.Where(tensor => tensor.Part == Embedding).Select(tensor => tensor.Info.Name.Split('.')[1]).Distinct().ToList();
+        if (words.Count > 0) yield return $"It brings {words.Count} embedding(s) along: {string.Join(", ", words)}.";
+    }
+
+    private static string Base(WeightContents contents, IReadOnlyList<NamedTensor> tensors)
     {
         foreach (var key in new[] { "ss_base_model_version", "modelspec.architecture" })
             if (contents.Metadata.TryGetValue(key, out var text)
                 && Array.Find(Bases, row => text.StartsWith(row.Start, StringComparison.Ordinal)) is { Start: not null } row)
                 return $" for {row.Version.Words()} (from {key})";
-        if (contents.Tensors.Any(tensor => PartOf(tensor.Name) == ModelPart.TextEncoder2))
+        if (tensors.Any(tensor => tensor.Part == ModelPart.TextEncoder2))
             return $" for {ModelVersion.Sdxl.Words()} (it has a second text encoder)";
-        var context = contents.Tensors.FirstOrDefault(tensor => Context().IsMatch(tensor.Name) && tensor.Shape.Count >= 2)?.Shape[1];
+        var context = tensors.FirstOrDefault(tensor => Inputs.Contains(tensor.Name?.Tensor) && Context().IsMatch(tensor.Name!.Path)
+            && tensor.Info.Shape.Count >= 2)?.Info.Shape[1];
         return context switch
         {
             768 => $" for {ModelVersion.Sd1.Words()}",
@@ -109,11 +139,6 @@ internal static partial class AdapterFacts
         };
     }
 
-    [GeneratedRegex(
-        @"(\.(lora_(up|down|mid|A|B)\b.*|lora_linear_layer\..*|hada_.*|lokr_.*|oft_.*|[ab][12m]\.weight|alpha|dora_scale"
-            + @"|diff(_b)?|[wb]_norm|on_input|weight|rescale|scalar|down\..*|up\..*|mid\..*|conditioning1\..*)|_lora\.(up|down)\..*)$")]
-    private static partial Regex Own();
-
-    [GeneratedRegex(@"attn2[._](processor\.)?to_[kv](_lora)?\.(lora_down|lora_A|down|hada_w1_b|lora_linear_layer\.down)")]
+    [GeneratedRegex("attn2[._]to_[kv]$")]
     private static partial Regex Context();
 }

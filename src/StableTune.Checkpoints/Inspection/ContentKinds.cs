@@ -35,7 +35,7 @@ internal static partial class ContentKinds
 
     [GeneratedRegex(
         @"^(lora|lycoris|oft|boft|lllite)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\."
-            + @"|\.lora_linear_layer\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|oft_diag|dora_scale)$")]
+            + @"|\.(lora_linear_layer|lora)\.(up|down)\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|oft_diag|dora_scale)$")]
     private static partial Regex Adapter();
 
     [GeneratedRegex(@"^(control_model\.|controlnet_(cond_embedding|down_blocks|mid_block)\.|input_hint_block\.|zero_convs\.)")]

@@ -13,15 +13,21 @@ internal static class FileInspection
             ("model_ema.", "averages"), ("", "other"),
     ];
 
+    // Where the averages of a UNet's weights lie.
+    private const string AveragedUNet = "model_ema.diffusion_model";
+
     /// <summary>What the file is, and the files that it consists of.</summary>
     /// <exception cref="InvalidFileException">It cannot be read.</exception>
     public static (ModelInspection Found, IReadOnlyList<string> Files) Inspect(string path, InspectOptions options)
     {
         using var file = TensorFile.Open(path);
         IReadOnlyList<string> files = file is ShardedTensorFile sharded ? sharded.Shards : [path];
-        if (file.Tensors.Any(tensor => tensor.Name.StartsWith(KeyMap.UNetPrefix, StringComparison.Ordinal)))
-            return (Checkpoint(path, file, options), files);
-        return (Describe(path, WeightContents.Of(file)), files);
+        var contents = WeightContents.Of(file);
+        var isCheckpoint = file.Tensors.Any(tensor => tensor.Name.StartsWith(KeyMap.UNetPrefix, StringComparison.Ordinal)
+            || tensor.Name.StartsWith(AveragedUNet, StringComparison.Ordinal));
+        // Adapters may have the paths of checkpoints too.
+        return (isCheckpoint && ContentKinds.Of(contents) != ContentKind.Adapter ? Checkpoint(path, file, options)
+            : Describe(path, contents), files);
     }
 
     /// <summary>Describes what is no checkpoint.</summary>

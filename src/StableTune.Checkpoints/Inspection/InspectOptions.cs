@@ -5,7 +5,13 @@ namespace StableTune;
 /// <summary>What is looked at when a file or folder is inspected.</summary>
 public sealed record InspectOptions : OptionsBase
 {
-    /// <summary>Whether the files' hashes are computed, for which every byte is read. Default false: headers only.</summary>
+    /// <summary>
+    /// Whether every number is looked at, so that tensors with NaN or infinite ones are named. Default true; with false, and without
+    /// <see cref="Hashes"/>, only headers are read.
+    /// </summary>
+    public bool Numbers { get; init; } = true;
+
+    /// <summary>Whether the files' hashes are computed, for which every byte is read. Default false.</summary>
     public bool Hashes { get; init; }
 
     /// <summary>The generation, where a single file does not tell it; <see cref="ModelVersion.Auto"/> finds out.</summary>
@@ -21,7 +27,8 @@ public sealed record InspectOptions : OptionsBase
     /// for none.</summary>
     public string? ConfigurationPath { get; init; }
 
-    /// <summary>Told how far hashing is, in megabytes, as stage "hashing".</summary>
+    /// <summary>Told how far hashing is, in megabytes, as stage "hashing"; where nothing is hashed, how far the numbers are looked at, as
+    /// stage "checking".</summary>
     public IProgress<WorkProgress>? Progress { get; init; }
 
     /// <inheritdoc/>

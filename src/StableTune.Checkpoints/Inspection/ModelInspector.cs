@@ -14,7 +14,7 @@ public static class ModelInspector
     /// </summary>
     /// <param name="path">The file or folder.</param>
     /// <param name="options">Whether hashes are computed; null for headers only.</param>
-    /// <param name="cancellationToken">Looked at every few megabytes while hashing.</param>
+    /// <param name="cancellationToken">Looked at every few megabytes.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     /// <exception cref="InvalidFileException">There is no such file or folder, it holds no weights, or cannot be read.</exception>
     /// <exception cref="OperationCanceledException">The token was set.</exception>
@@ -24,6 +24,7 @@ public static class ModelInspector
         options ??= new InspectOptions();
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var (found, files) = Directory.Exists(path) ? FolderInspection.Inspect(path, options) : FileInspection.Inspect(path, options);
+        if (options.Numbers) found = found with { Problems = [.. found.Problems, .. NumberFaults.Of(files, options, cancellationToken)] };
         return found with { Files = FileHashing.Run(files, found.Kind, options, cancellationToken) };
     }
 }

@@ -124,6 +124,7 @@ public sealed class ModelFiles : IDisposable
                 CancellationToken = cancellationToken,
             };
             ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
+            if (options.CheckNumbers) CheckNumbers(part, module, cancellationToken);
             module.SetRequiresGrad(false);
             module.eval();
             return module;
@@ -132,6 +133,22 @@ public sealed class ModelFiles : IDisposable
         {
             module.Dispose();
             throw;
+        }
+    }
+
+    private static void CheckNumbers(ModelPart part, nn.Module module, CancellationToken cancellationToken)
+    {
+        foreach (var (name, tensor) in ModuleTensors.Named(module))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (FiniteNumbers.Fault(tensor) is not { } fault) continue;
+            var stored = part.Weights.Tensors.FirstOrDefault(info => part.Rename(info.Name) == name);
+            // A number that is finite in the file may be too large for the type it is loaded in.
+            if (stored is not null && FiniteNumbers.Fault(part.Weights.Source, stored, cancellationToken) is null)
+                throw new InvalidFileException(part.Weights.Path,
+                    $"'{name}' of the {part.Name} does not fit into {tensor.dtype}: {fault}; the file has it as {stored}.",
+                    "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.");
+            throw FiniteNumbers.Broken(part.Weights.Path, part.NameInFile(name), fault);
         }
     }
 }

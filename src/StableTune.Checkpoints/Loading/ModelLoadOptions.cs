@@ -92,6 +92,13 @@ public sealed record ModelLoadOptions : OptionsBase
     public WeightStorage Storage { get; init; } = WeightStorage.Automatic;
 
     /// <summary>
+    /// Whether every weight is looked at: one that is NaN or infinite, which would ruin all that is computed, is then an error that names
+    /// the tensor. Takes as long as reading the memory once; without it, weights of a mapped file are read when they are first used.
+    /// Default true.
+    /// </summary>
+    public bool CheckNumbers { get; init; } = true;
+
+    /// <summary>
     /// Told how far loading is, in megabytes, as stage "loading", from several threads; the first report has as its item what the model
     /// is. Before that of downloads, as
     /// stage "downloading".

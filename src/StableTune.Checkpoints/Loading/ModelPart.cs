@@ -40,6 +40,14 @@ internal sealed class ModelPart(
     /// <summary>The module's name for a name of <see cref="Weights"/>; null for what the module has no use for.</summary>
     public string? Rename(string tensor) => rename(tensor);
 
+    /// <summary>What the file calls a tensor of the module.</summary>
+    /// <param name="tensor">The module's name.</param>
+    public string NameInFile(string tensor)
+    {
+        var name = Weights.Names.FirstOrDefault(name => rename(name) == tensor) ?? tensor;
+        return Weights.Source is CheckpointView view ? view.NameInFile(name) : name;
+    }
+
     /// <summary>Makes the module; the caller owns it.</summary>
     public nn.Module Build() => build();
 

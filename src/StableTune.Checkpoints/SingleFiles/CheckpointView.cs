@@ -45,6 +45,9 @@ internal sealed class CheckpointView : ITensorFile
 
     public IReadOnlyList<TensorInfo> Tensors => field ??= [.. _tensors.Values.Select(tensor => tensor.Info)];
 
+    /// <summary>What the checkpoint calls a tensor of the view.</summary>
+    public string NameInFile(string name) => _tensors[name].Source.Stored.Name;
+
     public bool TryGet(string name, [MaybeNullWhen(false)] out TensorInfo info)
     {
         info = _tensors.TryGetValue(name, out var found) ? found.Info : null;

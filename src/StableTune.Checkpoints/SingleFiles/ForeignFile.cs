@@ -30,6 +30,8 @@ internal static partial class ForeignFile
         new("a Stable Cascade model", NotSupported, Cascade()),
         new("a PixArt, Hunyuan or similar diffusion transformer", NotSupported, DiffusionTransformer()),
         new("the UNet alone, in diffusers' names", "Name the model's folder, the one with model_index.json.", DiffusersUNet()),
+        new("a checkpoint that has only the averages (model_ema) of its UNet's weights",
+            "Take the file that holds the weights themselves.", Averages()),
         new(VaeAlone, "Name a whole model here, and give this file as the model's VAE.", Vae()),
         new("a text encoder alone", NoModel, TextEncoder()),
         new("a language model or another transformer", NotSupported, Transformer()),
@@ -92,8 +94,8 @@ internal static partial class ForeignFile
         string.Join(", ", file.Tensors.Take(3).Select(tensor => $"'{tensor.Name}'")) + (file.Tensors.Count > 3 ? " and so on" : "");
 
     [GeneratedRegex(
-        @"^(lora|lycoris|oft|boft)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\.|\.lora_linear_layer\."
-            + @"|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|dora_scale)$")]
+        @"^(lora|lycoris|oft|boft)_|\.(lora_up|lora_down|lora_mid|lora_A|lora_B)\b|_lora\.(up|down)\."
+            + @"|\.(lora_linear_layer|lora)\.(up|down)\.|\.(hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks|dora_scale)$")]
     private static partial Regex Adapter();
 
     [GeneratedRegex("^lllite_")]
@@ -122,6 +124,9 @@ internal static partial class ForeignFile
 
     [GeneratedRegex(@"^(unet\.)?(down_blocks\.\d+\.(resnets|attentions)|conv_in\.|time_embedding\.)")]
     private static partial Regex DiffusersUNet();
+
+    [GeneratedRegex(@"^model_ema\.diffusion_model")]
+    private static partial Regex Averages();
 
     [GeneratedRegex(
         @"^(first_stage_model\.|vae\.)?(encoder\.(down|down_blocks|mid|mid_block|conv_in)\b|decoder\.(up|up_blocks|mid|mid_block"

@@ -1,6 +1,7 @@
 using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Samplers;
+using StableTune.Tensors;
 
 namespace StableTune.Diffusion;
 
@@ -31,6 +32,7 @@ public sealed class TextToImagePipeline
     /// <param name="progress">Told after every step, on this thread.</param>
     /// <param name="cancellationToken">Looked at between steps.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    /// <exception cref="InvalidOperationException">Latents or pixels became NaN or infinite; the message says at which step.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public PixelImage Generate(TextToImageOptions options, IProgress<SamplingProgress>? progress = null,
         CancellationToken cancellationToken = default)
@@ -45,6 +47,7 @@ public sealed class TextToImagePipeline
     /// <param name="progress">Told after every step, on this thread.</param>
     /// <param name="cancellationToken">Looked at between steps.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    /// <exception cref="InvalidOperationException">Latents or pixels became NaN or infinite; the message says at which step.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public IReadOnlyList<GeneratedImage> GenerateMany(
         TextToImageOptions options, IProgress<SamplingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -114,7 +117,10 @@ public sealed class TextToImagePipeline
     private PixelImage Decode(Tensor latents)
     {
         using var scope = NewDisposeScope();
-        return ToImage(_model.Decode(latents));
+        var pixels = _model.Decode(latents);
+        return FiniteNumbers.Fault(pixels) is not { } fault ? ToImage(pixels) : throw new InvalidOperationException(
+            $"The VAE made a broken picture of sound latents: {fault}. Some VAEs overflow in float16: load it with " +
+            "ModelLoadOptions.VaeType = ScalarType.Float32.");
     }
 
     /// <summary>The picture of pixels [1, 3, H, W] around [-1, 1], float32, on the CPU.</summary>

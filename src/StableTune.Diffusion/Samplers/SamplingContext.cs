@@ -1,4 +1,5 @@
 using StableTune.Diffusion;
+using StableTune.Tensors;
 
 namespace StableTune.Samplers;
 
@@ -59,6 +60,7 @@ public sealed record SamplingContext
     /// <param name="step">From the latents and the step's index (from 0) to the next latents. It runs in a scope of its own; what it keeps
     /// for later steps goes into a <see cref="TensorHistory"/>.</param>
     /// <returns>Latents after the last step, a fresh tensor.</returns>
+    /// <exception cref="InvalidOperationException">After a step the latents are NaN or infinite: nothing could come of them.</exception>
     public Tensor Walk(Tensor latents, int steps, Func<Tensor, int, Tensor> step)
     {
         ArgumentNullException.ThrowIfNull(latents);
@@ -74,6 +76,7 @@ public sealed record SamplingContext
                 var next = step(current, index).alias().MoveToOuterDisposeScope();   // an alias, should a step give back what it was given
                 current.Dispose();
                 current = next;
+                ThrowIfBroken(current, index + 1, steps);
                 StepDone?.Invoke(new SamplingStep(index + 1, steps, current));
             }
             return current;
@@ -83,5 +86,13 @@ public sealed record SamplingContext
             current.Dispose();
             throw;
         }
+    }
+
+    private static void ThrowIfBroken(Tensor latents, int step, int steps)
+    {
+        if (FiniteNumbers.Fault(latents) is { } fault)
+            throw new InvalidOperationException(
+                $"After step {step} of {steps} the latents are broken: {fault}. The weights of the model or of an adapter hold such numbers " +
+                "(ModelInspector names the tensor), or they overflow in their type: load the model in float32 or bfloat16.");
     }
 }

@@ -37,7 +37,10 @@ namespace StableTune.Trainables
 
         /// <inheritdoc/>
         public IEnumerable<string> Warnings =>
-            _options.Trained ? _options.Adapter.Warnings([.. Network.Adapters.Select(entry => entry.Layer)]) : [];
+        [
+            .. _options.Trained ? _options.Adapter.Warnings([.. Network.Adapters.Select(entry => entry.Layer)]) : [],
+            .. Network.LoadedFrom?.Notes ?? [],
+        ];
 
         /// <inheritdoc/>
         public void Attach(TrainingSetup setup)

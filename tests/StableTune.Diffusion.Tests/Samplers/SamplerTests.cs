@@ -34,6 +34,25 @@ public class SamplerTests
 
     [Theory]
     [MemberData(nameof(Samplers))]
+    public void Sample_ModelThatBreaks_StopsAtTheStepAndLeavesNoTensor(ISampler sampler)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(2);
+        var times = sampler.Times(s_schedule, 12);
+        var start = randn([1, 4, 3, 3], generator: random) * times.InitialSigma;
+        var (calls, steps) = (0, 0);
+        var context = Context(random) with { StepDone = _ => steps++ };
+        var before = TensorCount.Live;
+        var fault = Assert.Throws<InvalidOperationException>(() => sampler.Sample(
+            (input, _) => ++calls < 6 ? zeros_like(input) : full_like(input, float.NaN), start, times, context)).Message;
+        Assert.Contains($"After step {steps + 1} of {times.Timesteps.Count} the latents are broken: 36 of 36 numbers are NaN or " +
+            "infinite, the first at [0, 0, 0, 0]", fault);
+        Assert.InRange(calls, 6, 9);
+        Assert.Equal(before, TensorCount.Live);
+    }
+
+    [Theory]
+    [MemberData(nameof(Samplers))]
     public void Sample_LeavesOneTensorAndNoGradients(ISampler sampler)
     {
         using var outer = NewDisposeScope();
