@@ -78,7 +78,8 @@ public sealed class AdapterRatesTests
         };
         using var unet = Tree("toy_unet_modules");
         using var text = Tree("toy_text_encoder_modules");
-        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options.EffectiveAdapter(plan, isSdxl: false), new Generator(0));
+        using var network = AdapterNetwork.Attach(
+            new AdapterHosts(unet, text), options.EffectiveAdapter(plan, isSdxl: false), new Generator(0));
         var groups = AdapterGroups.Of(options, plan, network, isSdxl: false);
         Assert.Equal(
             entry.GetProperty("value").EnumerateArray().Select(group => (

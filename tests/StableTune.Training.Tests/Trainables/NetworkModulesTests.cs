@@ -1,0 +1,131 @@
+using System.Text.Json;
+using StableTune.Adapters;
+using StableTune.Adapters.Tests;
+using StableTune.Trainables;
+
+namespace StableTune.Training.Tests;
+
+/// <summary>Kinds of adapters by the references' names and arguments.</summary>
+public sealed class NetworkModulesTests
+{
+    private static readonly JsonElement s_networks =
+        JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("networks", "networks.json"))).RootElement;
+
+    private static Dictionary<string, string> Arguments(JsonElement entry) => entry.GetProperty("network_args").EnumerateObject()
+        .ToDictionary(argument => argument.Name, argument => argument.Value.ToString());
+
+    private static AdapterTrainableOptions Make(string module, JsonElement entry) => NetworkModules.Create(module,
+        entry.GetProperty("network_dim") is { ValueKind: JsonValueKind.Number } rank ? rank.GetInt32() : null,
+        entry.GetProperty("network_alpha") is { ValueKind: JsonValueKind.Number } alpha ? alpha.GetDouble() : null,
+        arguments: Arguments(entry));
+
+    public static TheoryData<string> SdScripts() => [.. s_networks.GetProperty("sdscripts_lora_create_network").EnumerateArray()
+        .Where(entry => entry.TryGetProperty("value", out _)).Select(entry => entry.GetProperty("case").GetString()!)];
+
+    /// <summary>The reference's own arguments give the reference's layers, ranks and alphas.</summary>
+    [Theory]
+    [MemberData(nameof(SdScripts))]
+    public void Create_OfLoRA_GivesTheReferencesNetwork(string name)
+    {
+        var entry = s_networks.GetProperty("sdscripts_lora_create_network").EnumerateArray()
+            .Single(entry => entry.GetProperty("case").GetString() == name);
+        var options = Make("networks.lora", entry);
+        using var unet = Tree("toy_unet_modules");
+        using var text = Tree("toy_text_encoder_modules");
+        using var second = Tree("toy_text_encoder_modules");
+        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, name == "two_text_encoders" ? [text, second] : [text]),
+            options.EffectiveAdapter(new TrainingPlan(), isSdxl: false), new Generator(0));
+        Assert.Equal(
+            entry.GetProperty("value").GetProperty("modules").EnumerateArray().Select(module => (
+                module.GetProperty("name").GetString()!, module.GetProperty("dim").GetInt32(), module.GetProperty("alpha").GetSingle())),
+            network.Adapters.Cast<FactoredAdapter>().Select(adapter => (adapter.Layer.Name, adapter.Rank, adapter.Alpha)));
+    }
+
+    public static TheoryData<string> LyCoris() => [.. s_networks.GetProperty("lycoris_create_network").EnumerateArray()
+        .Where(entry => entry.GetProperty("case").GetString()!.StartsWith("algo_", StringComparison.Ordinal)
+            || entry.GetProperty("case").GetString() is "tucker" or "dora" or "lokr_factor" or "lokr_full_matrix" or "conv_dim")
+        .Where(entry => entry.TryGetProperty("value", out _)).Select(entry => entry.GetProperty("case").GetString()!)];
+
+    /// <summary>Names and shapes of every tensor that LyCORIS would save.</summary>
+    [Theory]
+    [MemberData(nameof(LyCoris))]
+    public void Create_OfLyCoris_GivesTheReferencesTensors(string name)
+    {
+        var entry = s_networks.GetProperty("lycoris_create_network").EnumerateArray()
+            .Single(entry => entry.GetProperty("case").GetString() == name);
+        var value = entry.GetProperty("value");
+        var modules = value.TryGetProperty("modules", out var all) ? all : value.GetProperty("modules_of_first_blocks");
+        using var unet = Tree("toy_unet_modules");
+        using var text = Tree("toy_text_encoder_modules");
+        var options = Make("lycoris.kohya", entry).EffectiveAdapter(new TrainingPlan(), isSdxl: false);
+        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options, new Generator(0));
+        using var scope = NewDisposeScope();
+        var own = network.Adapters.ToDictionary(adapter => adapter.Layer.Name, adapter => Shapes(
+            adapter.SavedTensors().Select(tensor => (tensor.Key, tensor.Value.shape))));
+        var compared = 0;
+        foreach (var module in modules.EnumerateObject())
+        {
+            Assert.Equal(
+                (module.Name, Shapes(module.Value.GetProperty("saved").EnumerateObject()
+                    .Select(tensor => (tensor.Name, tensor.Value.EnumerateArray().Select(size => size.GetInt64()).ToArray())))),
+                (module.Name, own[module.Name]));
+            compared++;
+        }
+
+        Assert.True(compared >= 12, $"{compared} modules");
+    }
+
+    [Fact]
+    public void Create_WithRatesAndDropouts_SetsThem()
+    {
+        var made = NetworkModules.Create("networks.lora", 8, 4, 0.1, new Dictionary<string, string>
+        {
+            ["loraplus_lr_ratio"] = "16", ["down_lr_weight"] = "sine", ["rank_dropout"] = "0.2", ["module_dropout"] = "0.3",
+        });
+        Assert.Equal((16.0, "sine"), (made.UpRatio, made.BlockRates!.Down!.ToString()));
+        var lora = Assert.IsType<LoRAOptions>(made.Adapter);
+        Assert.Equal((8, 4f, 0.2, 0.3), (lora.Rank, lora.Alpha, lora.RankDropout, lora.ModuleDropout));
+        Assert.Equal(0.1, lora.Dropout, 6);
+        Assert.Empty(made.Validate());
+        Assert.IsType<MixedAdapterOptions>(NetworkModules.Create("lycoris.kohya", 4,
+            arguments: new Dictionary<string, string> { ["algo"] = "lokr", ["train_norm"] = "True" }).Adapter);
+    }
+
+    [Fact]
+    public void Create_OfAHostsType_ByName()
+    {
+        Assert.IsType<HostKind>(NetworkModules.Create(typeof(HostKind).AssemblyQualifiedName!).Adapter);
+        Assert.IsType<HostKind>(NetworkModules.Create("mine", modules: NetworkModules.Default.With("mine", () => new HostKind())).Adapter);
+        Assert.Contains("must derive from StableTune.Adapters.AdapterOptions",
+            Assert.Throws<ArgumentException>(() => NetworkModules.Create(typeof(string).AssemblyQualifiedName!)).Message);
+        Assert.Contains("Absent.Kind",
+            Assert.Throws<ArgumentException>(() => NetworkModules.Create("Absent.Kind, Absent")).Message);
+        Assert.Contains("networks.lora", Assert.Throws<ArgumentException>(() => NetworkModules.Create("network.lora")).Message);
+    }
+
+    [Theory]
+    [InlineData("networks.lora", "conv_dims", "4", "Did you mean \"conv_dim\"?")]
+    [InlineData("networks.lora", "conv_dim", "x", "conv_dim of networks.lora is \"x\": give a whole number")]
+    [InlineData("lycoris.kohya", "dora_wd", "perhaps", "give True or False")]
+    [InlineData("lycoris.kohya", "factor", "1.5", "give a whole number")]
+    [InlineData("networks.lora", "block_dims", "a,b", "give a whole number")]
+    public void Create_OfBadArguments_NamesThem(string module, string name, string value, string said) =>
+        Assert.Contains(said, Assert.Throws<FormatException>(() =>
+            NetworkModules.Create(module, arguments: new Dictionary<string, string> { [name] = value })).Message);
+
+    private static string Shapes(IEnumerable<(string Name, long[] Shape)> tensors) => string.Join("; ",
+        tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal)
+            .Select(tensor => $"{tensor.Name} [{string.Join(',', tensor.Shape)}]"));
+
+    private static ModelTree Tree(string modules) => ModelTree.FromWeights(
+        from entry in s_networks.GetProperty(modules).EnumerateArray()
+        let weight = entry.GetProperty("weight")
+        where weight.ValueKind == JsonValueKind.Array
+        select (entry.GetProperty("name").GetString() + ".weight", weight.EnumerateArray().Select(size => size.GetInt64()).ToArray()));
+}
+
+/// <summary>A kind of a host's own.</summary>
+public sealed record HostKind : AdapterOptions
+{
+    public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new LoRAOptions().Create(layer, random);
+}
