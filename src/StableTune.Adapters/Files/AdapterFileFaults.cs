@@ -30,7 +30,8 @@ internal static class AdapterFileFaults
             string.Concat(missing.Take(MostNames).Select(entry => $"    {entry.Module.Label}\n")) +
             (missing.Count > MostNames ? $"    and {missing.Count - MostNames} more\n" : "") +
             $"They are {string.Join(" and ", kinds)} under the names of " +
-            $"{string.Join(" and of ", namings.Select(naming => naming.Name))}; this model's layers are for instance {string.Join(", ", models.Take(MostExamples))}.",
+            $"{string.Join(" and of ", namings.Select(naming => naming.Name))}; this model's layers are for " +
+            $"instance {string.Join(", ", models.Take(MostExamples))}.",
             "The file was made for another model or another part of it: use it with the kind of model that its metadata " +
                 "(ss_base_model_version) names.");
     }

@@ -16,7 +16,7 @@ public sealed record AdapterFileReport(string Path)
     /// </summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 
-    /// <summary>The words of embeddings that the file brings along; <see cref="AdapterFiles.ReadEmbeddings"/> gives their tensors.</summary>
+    /// <summary>The words of embeddings that the file brings along, see <see cref="AdapterFiles.ReadEmbeddings"/>.</summary>
     public IReadOnlyList<string> Embeddings { get; init; } = [];
 
     /// <summary>The adapters in the file.</summary>

@@ -32,7 +32,7 @@ public static class AdapterFiles
     /// </summary>
     /// <param name="source">The file, under names of any scheme that is known.</param>
     /// <param name="target">The file to write, complete or not at all; may be the source.</param>
-    /// <param name="hosts">The modules of the model that the file is for: names with underscores cannot be turned back without them.</param>
+    /// <param name="hosts">The modules of the model that the file is for: without them names with underscores have no paths.</param>
     /// <param name="naming">The names to write; null for those of sd-scripts.</param>
     /// <param name="dtype">The type of all tensors in the file; null for what they have.</param>
     /// <returns>Whose names the source has, and what of it was left out: parts that are not offered, bundled embeddings.</returns>

@@ -39,7 +39,7 @@ namespace StableTune.Trainables
         public IEnumerable<string> Warnings =>
         [
             .. _options.Trained ? _options.Adapter.Warnings([.. Network.Adapters.Select(entry => entry.Layer)]) : [],
-            .. Network.LoadedFrom?.Notes ?? [],
+            .. _network?.LoadedFrom?.Notes ?? [],
         ];
 
         /// <inheritdoc/>
