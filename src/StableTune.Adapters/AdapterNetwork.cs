@@ -82,7 +82,9 @@ public sealed class AdapterNetwork : IDisposable
         return Create(adapters, network =>
         {
             network.SetMultiplier(multiplier);
-            new AdapterFileLoading(file, network).Load().ThrowIfIncomplete();
+            var loading = new AdapterFileLoading(file, network);
+            CheckFinite(file, loading.Report);
+            loading.Load().ThrowIfIncomplete();
         });
     }
 
@@ -176,11 +178,13 @@ public sealed class AdapterNetwork : IDisposable
     /// </summary>
     /// <param name="path">A file with names as <see cref="Save"/> writes them, safetensors or torch.</param>
     /// <returns>What was missing, unexpected, or of another shape (another rank, for instance).</returns>
-    /// <exception cref="InvalidFileException">The file cannot be read.</exception>
+    /// <exception cref="InvalidFileException">The file cannot be read, or holds NaN.</exception>
     public LoadReport LoadWeights(string path)
     {
         using var file = WeightFile.Open(path);
-        return new AdapterFileLoading(file, this).Load();
+        var loading = new AdapterFileLoading(file, this);
+        CheckFinite(file, loading.Report);
+        return loading.Load();
     }
 
     /// <summary>As <see cref="LoadWeights"/>, but everything must fit; otherwise nothing is loaded.</summary>
@@ -193,6 +197,7 @@ public sealed class AdapterNetwork : IDisposable
         var loading = new AdapterFileLoading(file, this);
         if (loading.Report.IsComplete)
         {
+            CheckFinite(file, loading.Report);
             loading.Load();
             return;
         }
@@ -287,6 +292,21 @@ public sealed class AdapterNetwork : IDisposable
         ForgetOriginals();
         _adapters.ForEach(adapter => adapter.Dispose());
         _adapters.Clear();
+    }
+
+    /// <summary>One NaN in a file would make all that the model computes NaN; it is said before anything is loaded.</summary>
+    private static void CheckFinite(WeightFile file, LoadReport report)
+    {
+        var strangers = report.Unexpected.ToHashSet(StringComparer.Ordinal);
+        // Alphas are looked at where they are used.
+        foreach (var info in file.Tensors)
+        {
+            if (strangers.Contains(info.Name) || info.Name.EndsWith(".alpha", StringComparison.Ordinal)) continue;
+            using var scope = NewDisposeScope();
+            if (!file.Load(info.Name, ScalarType.Float32).isfinite().all().item<bool>())
+                throw new InvalidFileException(file.Path, $"'{info.Name}' holds NaN or infinity.",
+                    "The training that wrote it went astray, or the file is damaged: use an earlier save.");
+        }
     }
 
     private void Change(Tensor weight, Tensor precise, Tensor change, bool keepsOriginal)
