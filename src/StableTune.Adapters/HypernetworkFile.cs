@@ -69,7 +69,7 @@ internal sealed class HypernetworkFile : IDisposable
         Fact("weight_initialization", "Normal");
         Fact("activate_output", options.ActivateOutput);
         Fact("last_layer_dropout", false);
-        TorchWriter.Write(path, new PickleDictionary(entries));
+        TorchWriter.Write(path, PickleDictionary.WithKeys(entries));
 
         static PickleValue State(HypernetworkModule module) => new PickleDictionary(
             StatePayloads.Of(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)))

@@ -131,6 +131,24 @@ public sealed class BrokenKindTests : IDisposable
         Assert.Contains(message, fault.Message);
     }
 
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.NegativeInfinity)]
+    public void NaN_InAFile_IsNamed_AndNothingIsLoaded(float value)
+    {
+        var options = new LoKrOptions { Parts = AdapterParts.UNet };
+        using var network = AdapterNetwork.Attach(new AdapterHosts(_model), options, new Generator(0));
+        var path = _folder.File("nan.safetensors");
+        Tensors.StateDictWriter.Save(path, network.SavedTensors().Select((tensor, i) =>
+            (tensor.Name, i == 1 ? full(tensor.Tensor.shape, value) : tensor.Tensor + 1)));
+        var name = network.SavedTensors().ElementAt(1).Name;
+        var before = network.SavedTensors().Select(tensor => tensor.Tensor.clone()).ToList();
+        foreach (var load in new Action[] { () => network.Load(path), () => network.LoadWeights(path),
+            () => AdapterNetwork.FromFile(path, new AdapterHosts(_model)) })
+            Assert.Contains($"the tensor '{name}' is broken", Assert.Throws<InvalidFileException>(load).Message);
+        Assert.All(before.Zip(network.SavedTensors()), pair => Assert.True(pair.First.Equals(pair.Second.Tensor)));
+    }
+
     [Fact]
     public void TruncatedFiles_OfEveryKind_AreNamed()
     {

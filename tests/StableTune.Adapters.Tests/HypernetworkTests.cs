@@ -37,7 +37,7 @@ public sealed class HypernetworkTests : IDisposable
             new("activate_output", false), new("layer_structure", new PickleSequence(PickleSequenceKind.List, [1, 2, 1])),
             new("sd_checkpoint", PickleNone.Value)]);
         var path = _folder.File("frog.pt");
-        TorchWriter.Write(path, new PickleDictionary(entries));
+        TorchWriter.Write(path, PickleDictionary.WithKeys(entries));
         return path;
     }
 

@@ -262,16 +262,18 @@ public sealed class PickleDictionary : PickleValue, IReadOnlyCollection<KeyValue
         foreach (var (key, value) in entries) Set(new PickleText(key), value);
     }
 
+    internal PickleDictionary(bool ordered) => IsOrdered = ordered;
+
     /// <summary>Holds the entries, of which keys may be other than texts: whole numbers, for instance.</summary>
     /// <param name="entries">Keys and values, in this order; of two with the same key the last counts.</param>
     /// <param name="ordered">Whether Python shall have a <c>collections.OrderedDict</c> instead of a <c>dict</c>.</param>
-    public PickleDictionary(IEnumerable<KeyValuePair<PickleValue, PickleValue>> entries, bool ordered = false) : this(ordered)
+    public static PickleDictionary WithKeys(IEnumerable<KeyValuePair<PickleValue, PickleValue>> entries, bool ordered = false)
     {
         ArgumentNullException.ThrowIfNull(entries);
-        foreach (var (key, value) in entries) Set(key, value);
+        var dictionary = new PickleDictionary(ordered);
+        foreach (var (key, value) in entries) dictionary.Set(key, value);
+        return dictionary;
     }
-
-    internal PickleDictionary(bool ordered) => IsOrdered = ordered;
 
     /// <summary>Whether it is a <c>collections.OrderedDict</c>. In either case the order is kept here.</summary>
     public bool IsOrdered { get; }
