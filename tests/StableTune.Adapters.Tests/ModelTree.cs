@@ -1,4 +1,5 @@
 using StableTune.Formats;
+using StableTune.Testing;
 
 namespace StableTune.Adapters.Tests;
 

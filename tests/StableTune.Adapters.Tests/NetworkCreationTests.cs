@@ -42,8 +42,9 @@ public sealed class NetworkCreationTests : IDisposable
         using var network = AdapterNetwork.Attach(new AdapterHosts(_unet, texts), options, new Generator(0));
         Assert.Equal(
             entry.GetProperty("value").GetProperty("modules").EnumerateArray().Select(module => (
-                module.GetProperty("name").GetString()!, module.GetProperty("dim").GetInt32(), module.GetProperty("alpha").GetSingle())),
-            network.Adapters.Cast<FactoredAdapter>().Select(adapter => (adapter.Layer.Name, adapter.Rank, adapter.Alpha)));
+                module.GetProperty("name").GetString()!, module.GetProperty("dim").GetInt32(), module.GetProperty("alpha").GetSingle()))
+                .Order(),
+            network.Adapters.Cast<FactoredAdapter>().Select(adapter => (adapter.Layer.Name, adapter.Rank, adapter.Alpha)).Order());
     }
 
     [Theory]

@@ -138,7 +138,7 @@ public sealed class RunMetadataTests
             BaseModel = ModelVersion.Sd1, Prediction = ModelPrediction.Epsilon, CachesLatents = true,
         },
     },
-    }, new AdapterTrainableOptions { Adapter = new LoRAOptions() }).Full;
+    }, new AdapterTrainableOptions { Adapter = new LoRAOptions() }, new LoRAOptions().Describe()).Full;
 
     private static DatasetItem Item(string root, string folder, string name, int width, int height) =>
         new(Path.Combine(root, folder, name), new(width, height), "x");
