@@ -16,6 +16,7 @@ namespace StableTune.Trainables
         private IReadOnlyList<ParameterGroup>? _groups;
         private NormReport? _norms;
         private AdapterOptions? _kind;
+        private AdapterControl? _control;
         private bool _isSdxl;
 
         internal AdapterTrainable(AdapterTrainableOptions options, TrainingPlan plan) => (_options, _plan) = (options, plan);
@@ -48,30 +49,34 @@ namespace StableTune.Trainables
             ArgumentNullException.ThrowIfNull(setup);
             _isSdxl = setup.Model.Version == ModelVersion.Sdxl;
             // A part that is not trained may have been released.
-            var parts = _options.TrainedParts(_plan);
-            var hosts = ModelHosts.Of(setup.Model, parts);
-            if (!_options.Trained)
-            {
-                _network = AdapterNetwork.FromFile(_options.InitialWeights!, hosts, _options.Multiplier);
-                _network.SetTraining(false);
-                foreach (var (_, parameter, _) in _network.NamedParameters()) parameter.requires_grad = false;
-                return;
-            }
+            var hosts = ModelHosts.Of(setup.Model, _options.TrainedParts(_plan));
+            _network = !_options.Trained ? Frozen(hosts) : _options.RanksFromWeights ? OfFile(hosts)
+                : AdapterNetwork.Attach(hosts, _options.EffectiveAdapter(_plan, _isSdxl), setup.Random.Initialization);
+            if (_options is { Trained: true, RanksFromWeights: false, InitialWeights: { } path })
+                _network.LoadWeights(path).ThrowIfIncomplete();
+            if (!_network.Adapters.Any(adapter => adapter.UsesControl)) return;
+            _control = new AdapterControl(_network);
+            setup.Stages.Conditions.Add(_control);
+        }
 
-            if (_options.RanksFromWeights)
-            {
-                var found = new List<AdapterOptions>();
-                _network = AdapterNetwork.FromFile(_options.InitialWeights!, hosts, change: options =>
-                {
-                    found.Add(options.WithTrainingOf(_options.Adapter));
-                    return found[^1];
-                });
-                _kind = found.CountBy(options => options).MaxBy(count => count.Value).Key;
-                return;
-            }
+        private AdapterNetwork Frozen(AdapterHosts hosts)
+        {
+            var network = AdapterNetwork.FromFile(_options.InitialWeights!, hosts, _options.Multiplier);
+            network.SetTraining(false);
+            foreach (var (_, parameter, _) in network.NamedParameters()) parameter.requires_grad = false;
+            return network;
+        }
 
-            _network = AdapterNetwork.Attach(hosts, _options.EffectiveAdapter(_plan, _isSdxl), setup.Random.Initialization);
-            if (_options.InitialWeights is { } path) _network.LoadWeights(path).ThrowIfIncomplete();
+        private AdapterNetwork OfFile(AdapterHosts hosts)
+        {
+            var found = new List<AdapterOptions>();
+            var network = AdapterNetwork.FromFile(_options.InitialWeights!, hosts, change: options =>
+            {
+                found.Add(options.WithTrainingOf(_options.Adapter));
+                return found[^1];
+            });
+            _kind = found.CountBy(options => options).MaxBy(count => count.Value).Key;
+            return network;
         }
 
         /// <inheritdoc/>
@@ -94,6 +99,8 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public void SetTraining(bool training)
         {
+            // What is drawn between steps has no second image; a measured batch gives its own.
+            if (!training) _control?.Forget();
             if (_options.Trained) Network.SetTraining(training);
         }
 
@@ -127,7 +134,11 @@ namespace StableTune.Trainables
         }
 
         /// <inheritdoc/>
-        public void Dispose() => _network?.Dispose();
+        public void Dispose()
+        {
+            _network?.Dispose();
+            _control?.Dispose();
+        }
 
         /// <summary>
         /// What files say of the network: the kind (that of most layers, where a file has said it), and how it was trained.
