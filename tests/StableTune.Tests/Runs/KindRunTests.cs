@@ -40,10 +40,12 @@ public sealed class KindRunTests : IDisposable
 
     public static TheoryData<string> Kinds() => [.. s_kinds.Keys];
 
-    private TrainerBuilder Run(string name, SubsetOptions? subset = null) => new TrainerBuilder()
+    private TrainerBuilder Run(string name, SubsetOptions? subset = null) => Unsaved(subset).SaveTo(TinyRun.Output(_folder, name));
+
+    private TrainerBuilder Unsaved(SubsetOptions? subset = null) => new TrainerBuilder()
         .WithModel(SmallRun.Model(_folder))
         .WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder), subset).WithResolution(64).WithBatchSize(2))
-        .TrainUNetOnly().WithLearningRate(1e-2).For(TrainingLength.Steps(2)).SaveTo(TinyRun.Output(_folder, name));
+        .TrainUNetOnly().WithLearningRate(1e-2).For(TrainingLength.Steps(2));
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -55,7 +57,8 @@ public sealed class KindRunTests : IDisposable
         using var adapters = AdapterNetwork.FromFile(TinyRun.Output(_folder, "kind"), ModelHosts.Of(fresh));
         adapters.SetTraining(false);
         foreach (var trained in result.Trainables) trained.Instance.SetTraining(false);
-        using var (expected, actual) = (Predict(result.Model!.UNet), Predict(fresh.UNet));
+        using var expected = Predict(result.Model!.UNet);
+        using var actual = Predict(fresh.UNet);
         Assert.True((expected - actual).abs().max().item<float>() < 1e-4f, "the file is not what was trained");
         Assert.True((before - actual).abs().max().item<float>() > 1e-6f, "nothing was learnt");
     }
@@ -71,8 +74,8 @@ public sealed class KindRunTests : IDisposable
         using var without = Predict(fresh.UNet);
         using var picture = ones(1, 3, 64, 64);
         adapters.SetControl(picture);
-        using var with = Predict(fresh.UNet);
-        Assert.True((with - without).abs().max().item<float>() > 1e-6f, "the picture does not matter");
+        using var steered = Predict(fresh.UNet);
+        Assert.True((steered - without).abs().max().item<float>() > 1e-6f, "the picture does not matter");
     }
 
     [Fact]
@@ -83,7 +86,7 @@ public sealed class KindRunTests : IDisposable
     public void Hypernetwork_TrainsAndGoesOnFromItsFile()
     {
         var path = _folder.File("out", "hyper.pt");
-        Run("x").WithHypernetwork(new HypernetworkOptions { LayerStructure = [1, 1, 1] }).SaveTo(path).Train();
+        Unsaved().WithHypernetwork(new HypernetworkOptions { LayerStructure = [1, 1, 1] }).SaveTo(path).Train();
         using var model = ModelLoader.Load(SmallRun.Model(_folder), new ModelLoadOptions { Parts = ModelParts.UNet });
         using var before = Predict(model.UNet);
         using (var first = Hypernetwork.FromFile(path, ModelHosts.Of(model)))
@@ -93,8 +96,7 @@ public sealed class KindRunTests : IDisposable
             Assert.True((after - before).abs().max().item<float>() > 1e-6f);
         }
 
-        Run("y").WithTrainable(new HypernetworkTrainableOptions { InitialWeights = path }).Overwrite().SaveTo(_folder.File("out", "on.pt"))
-            .Train();
+        Unsaved().WithTrainable(new HypernetworkTrainableOptions { InitialWeights = path }).SaveTo(_folder.File("out", "on.pt")).Train();
         using var second = Hypernetwork.FromFile(_folder.File("out", "on.pt"), ModelHosts.Of(model));
         Assert.Equal(4, second.Step);
     }
