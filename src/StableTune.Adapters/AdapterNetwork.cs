@@ -199,7 +199,8 @@ public sealed class AdapterNetwork : IDisposable
     /// </summary>
     /// <param name="path">A file with names of any scheme that is known (<see cref="AdapterNamings"/>), safetensors or torch.</param>
     /// <returns>What was missing, unexpected, or of another shape (another rank, for instance).</returns>
-    /// <exception cref="InvalidFileException">The file cannot be read, or holds NaN or infinite numbers; nothing is changed then.</exception>
+    /// <exception cref="InvalidFileException">The file cannot be read, or holds NaN or infinite numbers; then nothing is
+    /// changed.</exception>
     public LoadReport LoadWeights(string path)
     {
         using var file = WeightFile.Open(path);

@@ -92,7 +92,7 @@ public sealed record SamplingContext
     {
         if (FiniteNumbers.Fault(latents) is { } fault)
             throw new InvalidOperationException(
-                $"After step {step} of {steps} the latents are broken: {fault}. The weights of the model or of an adapter hold such numbers " +
-                "(ModelInspector names the tensor), or they overflow in their type: load the model in float32 or bfloat16.");
+                $"After step {step} of {steps} the latents are broken: {fault}. The weights of the model or of an adapter hold such " +
+                "numbers (ModelInspector names the tensor), or they overflow in their type: load the model in float32 or bfloat16.");
     }
 }
