@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace StableTune.Formats;
@@ -36,6 +37,11 @@ public sealed record ModelSpecification
         ["sd_v2_v"] = ("stable-diffusion-v2-768-v", "768x768"),
         ["sdxl_base_v1-0"] = ("stable-diffusion-xl-v1-base", "1024x1024"),
     };
+
+    /// <summary>Whether a base model has a name in the specification.</summary>
+    /// <param name="baseModelVersion">As for <see cref="Entries"/>; null for none.</param>
+    public static bool Knows([NotNullWhen(true)] string? baseModelVersion) =>
+        baseModelVersion is not null && Architectures.ContainsKey(baseModelVersion);
 
     /// <summary>The file's name for people.</summary>
     public required string Title { get; init; }

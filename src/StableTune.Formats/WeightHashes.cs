@@ -90,6 +90,34 @@ public static class WeightHashes
     }
 
     /// <summary>
+    /// The hash that LyCORIS writes as <c>modelspec.hash_sha256</c>: over the bytes of the tensors one after another, in the order in which
+    /// the program held them, which need not be the file's.
+    /// </summary>
+    /// <param name="file">A weights file of any format.</param>
+    /// <param name="names">The tensors in their order; null for the file's own.</param>
+    /// <param name="cancellationToken">Looked at every few megabytes.</param>
+    /// <returns>64 hexadecimal digits after <c>0x</c>.</returns>
+    /// <exception cref="InvalidFileException">There is no tensor of such a name, or the file became shorter.</exception>
+    public static string Lycoris(
+        ITensorFile file, IEnumerable<string>? names = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[BufferLength];
+        foreach (var tensor in names?.Select(name => file[name]) ?? file.Tensors)
+            for (long at = 0; at < tensor.ByteCount;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, tensor.ByteCount - at));
+                file.Read(tensor, part, at);
+                hash.AppendData(part);
+                at += part.Length;
+            }
+
+        return "0x" + Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>
     /// Writes a safetensors file again with its hashes in the metadata (<c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where there
     /// is a model
     /// specification, <c>modelspec.hash_sha256</c>), by which web interfaces find an adapter without reading it whole. Tensors and other

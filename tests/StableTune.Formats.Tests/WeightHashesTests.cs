@@ -22,6 +22,18 @@ public sealed class WeightHashesTests : IDisposable
         Assert.Equal("e3b0c442", hashes.Legacy);
     }
 
+    /// <summary>LyCORIS hashes the tensors in the order in which its program held them: here that of the module.</summary>
+    [Fact]
+    public void Lycoris_InTheProgramsOrder_IsItsHash()
+    {
+        using var document = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Fixtures.Path("networks", "file_tools.json")));
+        var hashes = document.RootElement.GetProperty("hashes");
+        using var file = SafetensorsFile.Open(Fixtures.Path(["networks", .. hashes.GetProperty("file").GetString()!.Split('/')]));
+        Assert.Equal(hashes.GetProperty("lycoris_precalculate").GetString(), WeightHashes.Lycoris(
+            file, ["lora_unet_x.lora_down.weight", "lora_unet_x.lora_up.weight", "lora_unet_x.alpha"]));
+        Assert.NotEqual(WeightHashes.Lycoris(file), hashes.GetProperty("lycoris_precalculate").GetString());
+    }
+
     /// <summary>The reference's hashes of tensors that are made by rule, large enough for the old hash to have something to read.</summary>
     [Fact]
     public void Hash_LargeTensors_IsTheReferences()

@@ -125,6 +125,15 @@ internal sealed class ModelContents : IDisposable
         return contents;
     }
 
+    /// <summary>The same model with other weights, which no longer is what the source says of itself. Lives as long as this
+    /// one.</summary>
+    /// <param name="parts">Its parts.</param>
+    public ModelContents With(IReadOnlyList<PartContents> parts) => new()
+    {
+        Version = Version, Parts = parts, Tokenizers = Tokenizers, Scheduler = Scheduler, Source = Source, SourceFormat = SourceFormat,
+        Carried = Carried,
+    };
+
     /// <summary>Closes what was opened of the source.</summary>
     public void Dispose() => Carried.Dispose();
 

@@ -1,0 +1,3 @@
+using StableTune.Tool;
+
+return await StableTuneProgram.RunAsync(args, ToolConsole.OfProcess());

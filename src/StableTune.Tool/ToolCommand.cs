@@ -1,0 +1,74 @@
+using System.CommandLine;
+
+namespace StableTune.Tool;
+
+/// <summary>One command of the program: its options and what it does. A new command is one file and one line of
+/// <see cref="StableTuneProgram"/>.</summary>
+internal abstract class ToolCommand
+{
+    private readonly Command _command;
+
+    /// <summary>Begins a command.</summary>
+    /// <param name="name">What is typed: <c>merge-lora</c>.</param>
+    /// <param name="description">What it does, for the help.</param>
+    protected ToolCommand(string name, string description) => _command = new Command(name, description);
+
+    /// <summary>The command, ready to be run.</summary>
+    /// <param name="start">Runs work, and gives the exit code.</param>
+    public Command Build(Func<Action<ToolRun>, CancellationToken, int> start)
+    {
+        // The work has a thread of its own, because tensor scopes belong to a thread.
+        _command.SetAction((arguments, cancellationToken) => Task.Factory.StartNew(
+            () => start(run => Run(arguments, run), cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default));
+        return _command;
+    }
+
+    /// <summary>Does it.</summary>
+    protected abstract void Run(ParseResult arguments, ToolRun run);
+
+    /// <summary>An option with a default, which the help shows.</summary>
+    /// <param name="name">Its name with underscores, as in the references: <c>save_precision</c>; hyphens are understood too.</param>
+    /// <param name="description">What it is for.</param>
+    /// <param name="initial">The default.</param>
+    protected Option<T> Option<T>(string name, string description, T initial)
+    {
+        var option = Optional<T>(name, description);
+        option.DefaultValueFactory = _ => initial;
+        return option;
+    }
+
+    /// <summary>An option that may be left out.</summary>
+    protected Option<T> Optional<T>(string name, string description) => Add<T>(name, description, isRequired: false);
+
+    /// <summary>An option that must be given.</summary>
+    protected Option<T> Required<T>(string name, string description) => Add<T>(name, description, isRequired: true);
+
+    /// <summary>An option that is there or not.</summary>
+    protected Option<bool> Flag(string name, string description) => Add<bool>(name, description, isRequired: false);
+
+    /// <summary>An option that takes one of some words.</summary>
+    protected Option<string?> Choice(string name, string description, string? initial, params string[] words)
+    {
+        var option = Optional<string?>(name, description);
+        if (initial is not null) option.DefaultValueFactory = _ => initial;
+        return option.AcceptOnlyFromAmong(words);
+    }
+
+    /// <summary>Words without a name before them.</summary>
+    protected Argument<T> Argument<T>(string name, string description)
+    {
+        var argument = new Argument<T>(name) { Description = description };
+        _command.Add(argument);
+        return argument;
+    }
+
+    private Option<T> Add<T>(string name, string description, bool isRequired)
+    {
+        var hyphens = "--" + name.Replace('_', '-');
+        var option = hyphens == "--" + name ? new Option<T>(hyphens) : new Option<T>("--" + name, hyphens);
+        (option.Description, option.Required, option.AllowMultipleArgumentsPerToken) = (description, isRequired, typeof(T).IsArray);
+        _command.Add(option);
+        return option;
+    }
+}
