@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace StableTune.Adapters.Tests;
 
-/// <summary>Which layers the factories of sd-scripts and LyCORIS wrap, with which ranks and alphas (fixture networks/networks.json).</summary>
+/// <summary>
+/// Which layers the factories of sd-scripts and LyCORIS wrap, with which ranks and alphas (fixture networks/networks.json).
+/// </summary>
 public sealed class NetworkCreationTests : IDisposable
 {
     private static readonly JsonElement s_networks =

@@ -50,5 +50,6 @@ public sealed class ModelFilesTests : IDisposable
 
     [Fact]
     public void Open_OfNothing_Throws() =>
-        Assert.ThrowsAny<IOException>(() => ModelFiles.Open(_folder.File("absent"), new ModelLoadOptions { Hub = new() { Offline = true } }));
+        Assert.ThrowsAny<IOException>(() =>
+            ModelFiles.Open(_folder.File("absent"), new ModelLoadOptions { Hub = new() { Offline = true } }));
 }
