@@ -158,6 +158,17 @@ public sealed class AdapterNetwork : IDisposable
             if ((adapter.Layer.Part & parts) != 0) adapter.Multiplier = multiplier;
     }
 
+    /// <summary>Sets how strongly each adapter acts: by block, by path, by part.</summary>
+    /// <param name="multiplier">Given the layer, returns the factor: <c>layer => layer.Block &lt; 12 ? 0.5f : 1f</c>.</param>
+    public void SetMultiplier(Func<AdaptedLayer, float> multiplier)
+    {
+        ArgumentNullException.ThrowIfNull(multiplier);
+        float[] factors = [.. _adapters.Select(adapter => multiplier(adapter.Layer))];
+        if (factors.FirstOrDefault(factor => !float.IsFinite(factor), 1f) is var bad && !float.IsFinite(bad))
+            throw new ArgumentOutOfRangeException(nameof(multiplier), bad, "The multiplier must be a finite number.");
+        for (var i = 0; i < factors.Length; i++) _adapters[i].Multiplier = factors[i];
+    }
+
     /// <summary>Switches between training (dropouts act) and use. New adapters are in training mode, as modules are.</summary>
     /// <param name="training">Whether dropouts act.</param>
     public void SetTraining(bool training) => _adapters.ForEach(adapter => adapter.train(training));

@@ -13,7 +13,8 @@ internal static class StableTuneProgram
     private static ToolCommand[] Commands() =>
     [
         new MergeLoraCommand(), new SvdMergeLoraCommand(), new ResizeLoraCommand(), new ExtractLoraCommand(), new ExtractDyLoRACommand(),
-        new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(), new HashCommand(),
+        new ConvertLoraCommand(), new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(),
+        new HashCommand(),
     ];
 
     /// <summary>Runs a command line.</summary>

@@ -25,7 +25,7 @@ namespace StableTune;
 ///     .SaveTo("out/frog.safetensors")
 ///     .Train();
 /// </code></example>
-public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>,
+public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableSocket<TrainerBuilder>, ILossSocket<TrainerBuilder>,
     INoiseSocket<TrainerBuilder>
 {
     private TrainingPlan _plan = new();
@@ -263,78 +263,6 @@ public sealed class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITrainableS
     /// <inheritdoc/>
     public TrainerBuilder WithLossWeighting(ILossWeighting weighting) =>
         Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
-
-    /// <summary>Writes what is trained to this file at the end, and beside it under numbered names when saved during training.</summary>
-    /// <param name="path">
-    /// For adapters a .safetensors file, or a .pt file, which has no place for metadata; for a whole model a file or folder. Where
-    /// several things are trained, <c>{name}</c> in it
-    /// stands for the name of each.
-    /// </param>
-    /// <param name="format">The format of the saved numbers; null follows the compute precision: float32, or bfloat16.</param>
-    public TrainerBuilder SaveTo(string path, NumberFormat? format = null) =>
-        SaveTo(new TrainableSaver(Given(path)) { Precision = Type(format) });
-
-    /// <summary>Lets results take the place of files that exist. Unless called, the run does not start then.</summary>
-    public TrainerBuilder Overwrite(bool on = true) => Set(_plan with { Overwrite = on });
-
-    /// <summary>Lets the result hand back the model with what was trained on it (<see cref="TrainingResult.Model"/>), to be drawn with
-    /// and then disposed of.</summary>
-    public TrainerBuilder KeepModel(bool on = true) => Set(_plan with { KeepModel = on });
-
-    /// <summary>
-    /// Writes the state of the run with each save (<see cref="SaveEvery"/>), at the end and when it is cancelled;
-    /// <see cref="ResumeFrom"/> goes on from it as if the run had never
-    /// stopped.
-    /// </summary>
-    /// <param name="path">Where states go, with the beginning of their names: "out/frog" gives <c>out/frog-step00000100-state</c>.</param>
-    /// <param name="keepLast">Numbered states that are kept; null for all.</param>
-    public TrainerBuilder SaveState(string path, int? keepLast = null) => SaveTo(new StateSaver(Given(path)) { KeepLast = keepLast });
-
-    /// <summary>Goes on from a state that an earlier run wrote.</summary>
-    /// <param name="folder">The folder of the state.</param>
-    /// <param name="allowDifferences">Whether a state is taken that was written for other options or images; the differences are told as
-    /// warnings.</param>
-    public TrainerBuilder ResumeFrom(string folder, bool allowDifferences = false) =>
-        Set(_plan with { Resume = new ResumeOptions { Path = Given(folder), AllowDifferences = allowDifferences } });
-
-    /// <summary>Goes on from the newest complete state in a folder; begins anew where there is none.</summary>
-    /// <param name="folder">The folder that holds states, such as "out".</param>
-    public TrainerBuilder ResumeFromLatest(string folder) =>
-        Set(_plan with { Resume = new ResumeOptions { Path = Given(folder), Latest = true } });
-
-    /// <summary>Adds a saver of your own.</summary>
-    public TrainerBuilder SaveTo(ISaver saver) => Set(_plan with { Savers = _plan.Savers.Add(Given(saver)) });
-
-    /// <summary>Saves during training too. What is not given stays as it was.</summary>
-    /// <param name="steps">After every so many steps.</param>
-    /// <param name="epochs">After every so many epochs.</param>
-    public TrainerBuilder SaveEvery(int? steps = null, int? epochs = null) =>
-        Set(_plan with { Save = _plan.Save with { EveryNSteps = steps ?? _plan.Save.EveryNSteps, EveryNEpochs = epochs
-            ?? _plan.Save.EveryNEpochs } });
-
-    /// <summary>Draws pictures before and after training (and between, if the options say so), with a contact sheet each time.</summary>
-    public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = Given(options) });
-
-    /// <summary>Draws pictures of these prompts before and after training.</summary>
-    /// <param name="folder">Where the pictures go.</param>
-    /// <param name="prompts">What is drawn.</param>
-    public TrainerBuilder WithSamples(string folder, params IEnumerable<TextToImageOptions> prompts) =>
-        WithSamples(new SampleOptions { Folder = folder, Prompts = [.. Given(prompts)] });
-
-    /// <summary>Adds an observer, which is told of steps, epochs, saves and the end.</summary>
-    public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
-
-    /// <summary>Writes a log of JSON lines.</summary>
-    public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(Given(path)));
-
-    /// <summary>Draws the loss curve to this PNG file, at the end.</summary>
-    public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(Given(path)));
-
-    /// <summary>Sends log messages to a host's logger.</summary>
-    public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });
-
-    /// <summary>The clock of logs, progress and metadata. Default the system's.</summary>
-    public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = Given(clock) });
 
     /// <summary>Where the run takes place; the first CUDA device if there is one, else the CPU, when not set.</summary>
     public TrainerBuilder On(Device device) => Set(_plan with { Device = Given(device) });

@@ -49,6 +49,16 @@ public sealed class NetworkCreationTests : IDisposable
             network.Adapters.Cast<FactoredAdapter>().Select(adapter => (adapter.Layer.Name, adapter.Rank, adapter.Alpha)).Order());
     }
 
+    [Fact]
+    public void SetMultiplier_ByLayer_SetsEachOne()
+    {
+        using var network = AdapterNetwork.Attach(new AdapterHosts(_unet, _text), new LoRAOptions(), new Generator(0));
+        network.SetMultiplier(layer => layer.Block is { } block ? block : -1f);
+        Assert.All(network.Adapters, adapter => Assert.Equal(adapter.Layer.Block ?? -1f, adapter.Multiplier));
+        Assert.Throws<ArgumentOutOfRangeException>(() => network.SetMultiplier(layer => layer.Block is 12 ? float.NaN : 0));
+        Assert.All(network.Adapters, adapter => Assert.Equal(adapter.Layer.Block ?? -1f, adapter.Multiplier));
+    }
+
     [Theory]
     [InlineData("block_dims_26", "26")]
     public void Create_WithAnotherCountOfBlocks_IsRefused(string name, string count)

@@ -25,8 +25,8 @@ public sealed class StableTuneProgramTests : IDisposable
     public async Task Help_ListsTheCommands_AndOptionsWithTheirDefaults()
     {
         Assert.Equal(0, await Run("--help"));
-        foreach (var name in new[] { "merge-lora", "svd-merge-lora", "resize-lora", "extract-lora", "extract-dylora", "merge-into-model",
-            "merge-models", "inspect", "show-metadata", "hash" })
+        foreach (var name in new[] { "merge-lora", "svd-merge-lora", "resize-lora", "extract-lora", "extract-dylora", "convert-lora",
+            "merge-into-model", "merge-models", "inspect", "show-metadata", "hash" })
             Assert.Contains(name, _output.ToString(), StringComparison.Ordinal);
         Assert.Equal(0, await Run("svd-merge-lora", "--help"));
         Assert.Contains("--clamp_quantile", _output.ToString(), StringComparison.Ordinal);
@@ -43,6 +43,25 @@ public sealed class StableTuneProgramTests : IDisposable
         Assert.Empty(_error.ToString());
         using var file = WeightFile.Open(Output);
         Assert.Equal("lora_a, lora_c", file.Metadata["modelspec.merged_from"]);
+    }
+
+    [Fact]
+    public async Task ConvertLora_ToPeft_AndBack_KeepsTheNumbers()
+    {
+        var (source, peft) = (_folder.File("lora.safetensors"), _folder.File("peft.safetensors"));
+        const string layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+        using var scope = NewDisposeScope();
+        var down = rand(2, 320);
+        StateDictWriter.Save(source,
+            [($"{layer}.lora_down.weight", down), ($"{layer}.lora_up.weight", rand(320, 2)), ($"{layer}.alpha", tensor(1f))]);
+        Assert.Equal(0, await Run("convert-lora", "--model", source, "--save_to", peft, "--to", "peft"));
+        using (var file = WeightFile.Open(peft))
+            Assert.Contains("unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight", file.Names);
+        Assert.Equal(1, await Run("convert-lora", "--model", peft, "--save_to", source));
+        Assert.Contains("--overwrite", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, await Run("convert-lora", "--model", peft, "--save_to", source, "--overwrite"));
+        using var back = WeightFile.Open(source);
+        Assert.True(back.Load($"{layer}.lora_down.weight", ScalarType.Float32).eq(down).all().item<bool>());
     }
 
     [Fact]

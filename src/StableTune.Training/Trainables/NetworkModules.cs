@@ -50,15 +50,17 @@ public static class NetworkModules
         var isLyCoris = module == LyCoris;
         var name = isLyCoris ? $"{LyCoris}/{given.Text("algo") ?? "lora"}" : module;
         var kind = KindOf(name, modules ?? Default);
-        if (isLyCoris)
-            kind = kind with { Layers = LyCorisPresets.All.Create(given.Text("preset") ?? (kind is IA3Options ? "ia3" : "full")) };
+        var preset = isLyCoris ? PresetOf(given, kind) : null;
+        if (preset is not null) kind = kind with { Layers = preset.Layers };
         kind = WithSize(kind, rank, (float?)alpha, (float?)dropout);
         kind = kind is FactoredAdapterOptions factored ? Factored(factored, given, isLyCoris) : Others(kind, given);
-        if (given.Flag("train_norm") == true)
-            kind = new MixedAdapterOptions
-            {
-                Parts = kind.Parts, Layers = kind.Layers, Rules = [new AdapterRule(new NormOptions()), new AdapterRule(kind)],
-            };
+        AdapterRule[] others =
+        [
+            .. given.Flag("train_norm") == true ? [new AdapterRule(new NormOptions())] : Array.Empty<AdapterRule>(),
+            .. preset?.Kinds.Select(other => RuleOf(other, rank, alpha, dropout)) ?? [],
+        ];
+        if (others.Length > 0)
+            kind = new MixedAdapterOptions { Parts = kind.Parts, Layers = kind.Layers, Rules = [.. others, new AdapterRule(kind)] };
         var trainable = new AdapterTrainableOptions
         {
             Adapter = kind, UpRatio = given.Number("loraplus_lr_ratio"), UNetUpRatio = given.Number("loraplus_unet_lr_ratio"),
@@ -68,6 +70,27 @@ public static class NetworkModules
         };
         given.ThrowIfUnread();
         return trainable;
+    }
+
+    /// <summary>A preset by its name, or in a TOML file.</summary>
+    private static LyCorisPresetFile PresetOf(NetworkArguments given, AdapterOptions kind)
+    {
+        var name = given.Text("preset") ?? (kind is IA3Options ? "ia3" : "full");
+        return name.EndsWith(".toml", StringComparison.OrdinalIgnoreCase) ? LyCorisPresetFile.Read(name)
+            : new LyCorisPresetFile(LyCorisPresets.All.Create(name), []);
+    }
+
+    /// <summary>The kind that a preset gives some of the layers, with a rank and an alpha of its own where it says so.</summary>
+    private static AdapterRule RuleOf(LyCorisPresetFile.KindOf kind, int? rank, double? alpha, double? dropout)
+    {
+        var own = new NetworkArguments("the preset", kind.Arguments);
+        var (dim, strength) = (own.Integer("dim") ?? rank, own.Number("alpha") ?? alpha);
+        var others = kind.Arguments.Where(argument => argument.Key is not ("dim" or "alpha"))
+            .ToDictionary(argument => argument.Key, argument => argument.Value);
+        return new AdapterRule(Create(LyCoris, dim, strength, dropout, others).Adapter)
+        {
+            Classes = kind.Class is { } name ? [name] : null, Pattern = kind.Pattern,
+        };
     }
 
     private static AdapterOptions KindOf(string name, Catalog<AdapterOptions> modules)

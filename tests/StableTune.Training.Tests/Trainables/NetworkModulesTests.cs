@@ -97,6 +97,46 @@ public sealed class NetworkModulesTests
     }
 
     [Fact]
+    public void Create_WithAPresetFile_GivesEachLayerItsKind()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("preset.toml");
+        File.WriteAllText(path, """
+            enable_conv = false
+            unet_target_module = ["Transformer2DModel"]
+            unet_target_name = []
+            text_encoder_target_module = []
+            use_fnmatch = true
+
+            [module_algo_map.Transformer2DModel]
+            algo = "loha"
+            dim = 2
+
+            [name_algo_map."*attn2.to_k"]
+            algo = "lokr"
+            factor = 4
+            """);
+        var options = NetworkModules.Create("lycoris.kohya", 8, arguments: new Dictionary<string, string> { ["preset"] = path }).Adapter;
+        using var unet = Tree("toy_unet_modules");
+        using var text = Tree("toy_text_encoder_modules");
+        using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options, new Generator(0));
+        var mixed = Assert.IsType<MixedAdapterOptions>(options);
+        Assert.All(network.Adapters, adapter => Assert.Equal(
+            adapter.Layer.Path.EndsWith("attn2.to_k", StringComparison.Ordinal) ? typeof(LoKrOptions) : typeof(LoHaOptions),
+            mixed.KindOf(adapter.Layer)!.GetType()));
+        Assert.All(network.Adapters, adapter => Assert.Equal(AdapterParts.UNet, adapter.Layer.Part));
+        Assert.Contains(network.Adapters, adapter => adapter is FactoredAdapter { Rank: 2 });
+        Assert.Equal(192, network.Adapters.Count);
+
+        File.WriteAllText(path, "unet_target_modules = []");
+        Assert.Contains("unet_target_modules", Assert.ThrowsAny<IOException>(() =>
+            NetworkModules.Create("lycoris.kohya", arguments: new Dictionary<string, string> { ["preset"] = path })).Message);
+        File.WriteAllText(path, "enable_conv = 3");
+        Assert.Contains("Give true or false", Assert.ThrowsAny<IOException>(() =>
+            NetworkModules.Create("lycoris.kohya", arguments: new Dictionary<string, string> { ["preset"] = path })).Message);
+    }
+
+    [Fact]
     public void Create_OfAHostsType_ByName()
     {
         Assert.IsType<HostKind>(NetworkModules.Create(typeof(HostKind).AssemblyQualifiedName!).Adapter);
