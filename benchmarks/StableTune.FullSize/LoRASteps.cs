@@ -19,7 +19,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
     private const int Steps = 3, LatentSide = 256 / 8;
 
     /// <summary>The kinds of adapters by their names on the command line.</summary>
-    private static readonly Dictionary<string, AdapterOptions> Kinds = new()
+    public static readonly Dictionary<string, AdapterOptions> Kinds = new()
     {
         ["lora"] = new LoRAOptions { Rank = 8, Alpha = 8 },
         ["dora"] = new LoRAOptions { Rank = 8, Alpha = 8, WeightDecompose = true },

@@ -13,11 +13,14 @@ using StableTune;
 //   train FOLDER float32|bfloat16 [checkpointing]   loads the UNet, trains 3 LoRA steps (rank 8, batch 1, 256x256)
 //   train FOLDER float32|bfloat16 kept MIB          the same with so much freed memory kept
 //   train FOLDER float32|bfloat16 kind KIND         the same with another kind of adapter: lokr, dora, boft ...
+//   kinds                                           the names of these kinds
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
     case ["make", var folder]: RandomModel.WriteSd15(folder); break;
     case ["make", var folder, var type]: RandomModel.WriteSd15(folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
+    case ["make", var folder, var type, var seed]: RandomModel.WriteSd15(
+        folder, Enum.Parse<TensorDType>(type, ignoreCase: true), ulong.Parse(seed)); break;
     case ["make-model", var model, var folder, var type]: ModelFiles.Make(
         model, folder, Enum.Parse<TensorDType>(type, ignoreCase: true)); break;
     case ["load", var model]: ModelFiles.Load(model); break;
@@ -34,6 +37,7 @@ switch (args)
         folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, long.Parse(mebibytes) << 20); break;
     case ["train", var folder, var type, "kind", var kind]: LoRASteps.Run(
         folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, kind: kind); break;
+    case ["kinds"]: Console.WriteLine(string.Join(' ', LoRASteps.Kinds.Keys)); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

@@ -25,7 +25,7 @@ internal static class AdapterShapes
             ("lora_up.weight", [var rows, var rank, ..]) => Kernelled([rows, rank], layer),
             ("lokr_w2", [var rows, var columns, ..]) when layer is LinearShape || IsPointwise(layer) => Kernelled([rows, columns], layer),
             ("dora_scale", _) => Magnitude(shape, layer, module.Naming is PeftNaming),
-            ("diff", _) => layer.WeightShape,
+            ("diff", _) when WithoutOnes(shape).SequenceEqual(WithoutOnes(layer.WeightShape)) => layer.WeightShape,
             _ => (long[]?)null,
         };
         return wanted is not null && Count(wanted) == Count(shape) ? wanted : shape;
@@ -45,6 +45,8 @@ internal static class AdapterShapes
         var ones = layer.WeightShape[2..].Select(_ => 1L);
         return isOfRows || shape is [_] or [_, 1, ..] ? [layer.OutFeatures, 1, .. ones] : [1, layer.InFeatures, .. ones];
     }
+
+    private static IEnumerable<long> WithoutOnes(IReadOnlyList<long> shape) => shape.Where(size => size != 1);
 
     private static long Count(IReadOnlyList<long> shape) => shape.Aggregate(1L, (product, size) => product * size);
 }

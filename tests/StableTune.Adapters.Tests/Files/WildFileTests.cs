@@ -86,7 +86,7 @@ public sealed class WildFileTests : IDisposable
         }
 
         // Other numbers of elements are another model's.
-        Assert.Contains($"adapter '{Q}' its factors do not fit each other: lora_down.weight is F32 [4, 32, 3, 3]",
+        Assert.Contains($"adapter '{Q}' has factors that do not fit each other: lora_down.weight is F32 [4, 32, 3, 3]",
             Fault(($"{Q}.lora_down.weight", randn(4, 32, 3, 3)), ($"{Q}.lora_up.weight", randn(32, 4, 1, 1))));
     }
 
