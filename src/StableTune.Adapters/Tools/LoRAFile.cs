@@ -53,7 +53,8 @@ internal sealed class LoRAFile : IDisposable
         {
             var tensors = group.ToDictionary(
                 info => info.Name.Length > group.Key.Length ? info.Name[(group.Key.Length + 1)..] : "", StringComparer.Ordinal);
-            if (tensors.Keys.FirstOrDefault(name => !Format.IsKnown(name)) is { } strange) throw NotThis(file, tensors[strange].Name, strange);
+            if (tensors.Keys.FirstOrDefault(name => !Format.IsKnown(name)) is { } strange)
+                throw NotThis(file, tensors[strange].Name, strange);
             var module = new AdapterModule(file, group.Key, tensors);
             if (!Format.Required.All(tensors.ContainsKey))
                 throw module.Fault($"has only {string.Join(", ", tensors.Keys)}",
@@ -73,7 +74,8 @@ internal sealed class LoRAFile : IDisposable
         var kind = AdapterFormats.Default.All.FirstOrDefault(format => format.IsKnown(part))?.Name;
         var fault = strange is null ? "it holds no tensors."
             : row.Name is not null ? $"this is {row.Name}: it holds '{strange}'."
-            : kind is not null ? $"it holds adapters of the kind {kind}: '{strange}'." : $"it holds '{strange}', which is no part of a LoRA.";
+            : kind is not null ? $"it holds adapters of the kind {kind}: '{strange}'."
+            : $"it holds '{strange}', which is no part of a LoRA.";
         return new InvalidFileException(file.Path, fault,
             "This tool works on LoRA and LoCon files with names like lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight; "
             + "other kinds can be merged into a model.");
