@@ -18,7 +18,9 @@ public sealed class ModelFilesTests : IDisposable
         var fingerprint = files.Fingerprint();
         using var unet = files.Load(new ModelLoadOptions { Parts = ModelParts.UNet });
         using var text = files.Load(new ModelLoadOptions { Parts = ModelParts.TextEncoder });
-        Assert.Equal(ModelFingerprint.Read(path), fingerprint);
+        var read = ModelFingerprint.Read(path);
+        Assert.Equal((read.VaeHash, read.TextHash, read.TextWidth, read.Version, read.Kind),
+            (fingerprint.VaeHash, fingerprint.TextHash, fingerprint.TextWidth, fingerprint.Version, fingerprint.Kind));
         Assert.Equal((ModelParts.UNet, ModelParts.TextEncoder), (unet.Parts, text.Parts));
         Assert.Equal(whole.Details!.Version, unet.Details!.Version);
         Assert.Equal([ModelPart.UNet], unet.Details.StoredTypes.Keys);
