@@ -100,7 +100,7 @@ public sealed class BadModelTests : IDisposable
 
     private OptionProblem Refused(TrainerBuilder builder)
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => builder.Build()).Problems);
         Assert.Equal("TrainingPlan.ModelPath", problem.Option);
         Assert.NotEmpty(problem.Rule);

@@ -44,7 +44,7 @@ public sealed class HostRunTests : IDisposable
     public void Train_WithAHostsOptimizerAndSchedule_StepsAtItsRates()
     {
         var reports = new Reports();
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         TinyRun.Builder(_folder).WithOptimizer(new PlainOptions()).WithSchedule(new HalvingOptions()).WithLearningRate(0.5).Train(reports);
         Assert.Equal(before, TinyRun.HeldTensors);
         Assert.Equal([0.5, 0.25, 0.125], reports.Steps.Select(r => r.LearningRates["unet"]));
@@ -65,7 +65,7 @@ public sealed class HostRunTests : IDisposable
     [Fact]
     public void Train_WithAHostsAdapter_SavesItUnderItsNames()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var result = Own(TinyRun.Builder(_folder).WithParts(AdapterParts.All)).Train();
         Assert.Equal(before, TinyRun.HeldTensors);
         using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder));
@@ -82,7 +82,7 @@ public sealed class HostRunTests : IDisposable
     [InlineData(false)]
     public void Train_WithAHostsTrainable_TrainsItBesideAnAdapterOrAlone(bool beside)
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var (reports, bias) = (new Reports(), _folder.File("out", "output bias.safetensors"));
         var saver = new TrainableSaver(_folder.File("out", "{name}.safetensors"));
         var plan = TinyRun.Builder(_folder).WithOutputBias().SaveEvery(steps: 1)

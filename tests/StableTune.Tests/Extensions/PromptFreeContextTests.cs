@@ -9,7 +9,7 @@ namespace StableTune.Tests.Extensions;
 /// <summary>A host's own stage over sd-trainer's layout: what a tagger saw becomes further tokens after those of the text.</summary>
 public sealed class PromptFreeContextTests : IDisposable
 {
-    private readonly long _held = TinyRun.HeldTensors;
+    private readonly long _held = TinyRun.HeldBefore();
 
     public void Dispose() => Assert.Equal(_held, TinyRun.HeldTensors);
 

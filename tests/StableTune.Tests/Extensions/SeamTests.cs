@@ -55,7 +55,7 @@ public sealed class SeamTests : IDisposable
             "timesteps" => builder.WithTimesteps(new Wrong()),
             _ => builder.WithStage((ITargetStage)new Wrong()),
         };
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var error = Assert.Throws<InvalidOperationException>(() => builder.Train());
         Assert.Contains("The stage Wrong gave " + told, error.Message, StringComparison.Ordinal);
         Assert.Equal(before, TinyRun.HeldTensors);
@@ -66,7 +66,7 @@ public sealed class SeamTests : IDisposable
     {
         var expected = TinyRun.Builder(_folder, "path").Train();
         using var model = ModelLoader.Load(SmallRun.Model(_folder));
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         for (var i = 0; i < 2; i++)
         {
             var result = TinyRun.Builder(_folder, "given").WithModel(model).Overwrite().Train();
@@ -82,7 +82,7 @@ public sealed class SeamTests : IDisposable
     [Fact]
     public void KeepModel_HandsBackTheModelWithWhatWasTrained()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         using (var result = TinyRun.Builder(_folder).WithLearningRate(0.5).KeepModel().Train())
         {
             var options = new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 2 };
@@ -101,7 +101,7 @@ public sealed class SeamTests : IDisposable
     [Fact]
     public void Train_WithAMethodOfTheHost_NeedsNoImages()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var builder = new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithLoRA(rank: 2).TrainUNetOnly().WithLearningRate(0.01)
             .WithMethod(new TowardsNothing()).For(TrainingLength.Steps(8)).SaveTo(_folder.File("out", "nothing.safetensors"));
         var result = builder.Train();
@@ -219,7 +219,7 @@ public sealed class SeamTests : IDisposable
     [Fact]
     public void Train_WhenMemoryRunsOut_SaysWhatTookIt_AndWhatToSwitchOn()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var error = Assert.Throws<TrainingMemoryException>(() => TinyRun.Builder(_folder).WithStage(new Greedy()).Train());
         Assert.Contains("WithGradientCheckpointing()", error.Message, StringComparison.Ordinal);
         Assert.Contains("WithBatchSize(1)", error.Message, StringComparison.Ordinal);

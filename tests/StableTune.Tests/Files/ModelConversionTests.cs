@@ -23,7 +23,7 @@ public sealed class ModelConversionTests : IDisposable
     [InlineData("tiny-sdxl")]
     public void Convert_ThroughEveryFormat_ComesBackBitForBit(string form)
     {
-        var held = TinyRun.HeldTensors;
+        var held = TinyRun.HeldBefore();
         var (reading, path) = (_forms.Reading(form), _forms.Path(form));
         var first = Weights(path, reading);
         foreach (var format in new[] { ModelFormat.Safetensors, ModelFormat.Diffusers, ModelFormat.Ckpt, ModelFormat.DiffusersSafetensors,
@@ -91,12 +91,12 @@ public sealed class ModelConversionTests : IDisposable
     [Fact]
     public void LoadSaveAndConvert_LeaveNoTensorsBehind()
     {
-        var held = TinyRun.HeldTensors;
+        var held = TinyRun.HeldBefore();
         foreach (var form in ModelForms.Names)
         {
             using (var model = ModelLoader.Load(_forms.Path(form), _forms.Reading(form)))
             {
-                var loaded = TinyRun.HeldTensors;
+                var loaded = TinyRun.HeldBefore();
                 foreach (var format in Enum.GetValues<ModelFormat>())
                     model.SaveAs(_forms.Folder.File("held", "model"),
                         new ModelSaveOptions { Format = format, Precision = ScalarType.Float16 });

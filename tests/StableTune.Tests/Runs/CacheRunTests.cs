@@ -17,7 +17,7 @@ public sealed class CacheRunTests : IDisposable
     {
         var options = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true,
             Directory = own ? _folder.File("cache") : null };
-        var held = TinyRun.HeldTensors;
+        var held = TinyRun.HeldBefore();
         var first = TinyRun.Builder(_folder, "first").WithCache(_ => options).Train();
         var plain = TinyRun.Builder(_folder, "plain").Train();
         Assert.Equal(plain.Losses, first.Losses);

@@ -22,7 +22,7 @@ public sealed class FaultTests : IDisposable
     public void Train_AnObserverThrows_SavesTheLastGoodWeights_AndTellsTheOthersOnce(string when)
     {
         var (first, last) = (new Recorder(), new Recorder());
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var builder = Tiny().SaveEvery(steps: 2).WithObserver(first).WithObserver(Throwing(when)).WithObserver(last);
         Assert.Same(_fault, Assert.Throws<InvalidTimeZoneException>(() => builder.Train()));
 
@@ -90,7 +90,7 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Train_ImagesVanish_NamesOne_SavesAndLeavesNoTensors()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var reports = new Reports(r =>
         {
             if (r is not { Phase: TrainingPhase.Training, Step: 1 }) return;
@@ -146,7 +146,7 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public void Train_TheScheduleGivesNoNumber_TakesNoStep_AndLeavesNoTensors()
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var fault = Assert.Throws<InvalidOperationException>(() => Tiny().WithSchedule(new BrokenSchedule()).Train());
         Assert.Contains("\"broken\" gave NaN for step 1", fault.Message);
         Assert.All(TinyRun.Weights(TinyRun.StepOutput(_folder, 1)), w => Assert.True(float.IsFinite(w)));

@@ -19,7 +19,7 @@ public sealed class LifetimeTests(ITestOutputHelper output) : IDisposable
             ? SmallRun.Builder(_folder).WithGradientCheckpointing().WithCachedLatents(false).WithGradientAccumulation(2).SaveEvery(steps: 2)
                 .WithSamples(_folder.File("samples"), new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 1 })
             : TinyRun.Builder(_folder);
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         builder.Train();
         Assert.Equal(before, TinyRun.HeldTensors);
     }

@@ -11,7 +11,7 @@ namespace StableTune.Tests;
 public sealed class PrecomputedTextOutputsRunTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly long _held = TinyRun.HeldTensors;
+    private readonly long _held = TinyRun.HeldBefore();
 
     public void Dispose()
     {

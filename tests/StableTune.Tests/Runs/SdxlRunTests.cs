@@ -28,7 +28,7 @@ public sealed class SdxlRunTests : IDisposable
     [Fact]
     public void Train_SdxlWithBothEncoders_SavesWhatOtherProgramsRead_AndDrawsSamples()
     {
-        var held = TinyRun.HeldTensors;
+        var held = TinyRun.HeldBefore();
         var result = Sdxl().WithParts(AdapterParts.All)
             .WithSamples(_folder.File("samples"), s_prompt, s_prompt with { CropTopLeft = (0, 64), OriginalSize = new PixelSize(32, 32) })
             .Train();
@@ -206,7 +206,7 @@ public sealed class SdxlRunTests : IDisposable
         var builder = TinyRun.Builder(_folder, "inpainting").WithModel(path);
         var error = Assert.Throws<InvalidOptionsException>(() => builder.WithCachedLatents().Build());
         Assert.Equal("CacheOptions.Latents", Assert.Single(error.Problems).Option);
-        var held = TinyRun.HeldTensors;
+        var held = TinyRun.HeldBefore();
         var result = builder.WithCachedLatents(null).Train();                  // does without a cache by itself
         Assert.Equal(3, result.Losses.Count(double.IsFinite));
         Assert.Equal(held, TinyRun.HeldTensors);

@@ -23,6 +23,16 @@ internal static class TinyRun
     /// <summary>Tensors that were neither disposed nor collected.</summary>
     public static long HeldTensors => TensorCount.Live;
 
+    /// <summary>
+    /// Tensors that are held before a test begins: what earlier tests forgot is collected first, so that it does not move the count later.
+    /// </summary>
+    public static long HeldBefore()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return HeldTensors;
+    }
+
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");
 
     /// <summary>The file of a step, or of an interrupted run.</summary>

@@ -17,7 +17,7 @@ public sealed class ValidationTests : IDisposable
     [InlineData(false)]
     public void Train_WithValidation_LearnsTheSameBitForBit(bool cached)
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var (often, never) = (new Measured(), new Measured());
         var measured = Run("measured", cached, new() { EveryNSteps = 1, EveryNEpochs = 1 }).WithObserver(often).Train();
         var plain = Run("plain", cached, new() { EveryNEpochs = 1000 }).WithObserver(never).Train();
@@ -34,7 +34,7 @@ public sealed class ValidationTests : IDisposable
     [InlineData(true)]
     public void SecondRun_WithCachesOnDisk_MeasuresTheSame_AndNeverEncodes(bool own)
     {
-        var before = TinyRun.HeldTensors;
+        var before = TinyRun.HeldBefore();
         var cache = new CacheOptions { LatentsToDisk = true, TextEncoderOutputsToDisk = true,
             Directory = own ? _folder.File("cache") : null };
         var (memory, first, second) = (new Measured(), new Measured(), new Measured());
