@@ -48,7 +48,7 @@ try
     var check = trainer.Check();
     Console.WriteLine(check);
     check.ThrowIfErrors();
-    trainer.Preview(preview, new PreviewOptions { Title = "Frogs" });
+    trainer.Preview(preview, new PreviewOptions { Title = "Frogs", Overwrite = true });
 
     var result = trainer.Train(new ConsoleProgress(Console.Out, interactive: false));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -106,6 +106,7 @@ public sealed class TrainerBuilderTests : IDisposable
             .WithResolution(64);
         string Page(Action<string> write)
         {
+            File.Delete(_folder.File("preview.html"));
             write(_folder.File("preview.html"));
             return File.ReadAllText(_folder.File("preview.html"));
         }

@@ -38,11 +38,10 @@ public sealed record ModelSaveOptions : OptionsBase
     public long MaxShardBytes { get; init; } = 10_000_000_000;
 
     /// <summary>
-    /// Whether a file, or a model folder, that stands at the path is replaced, once the new one is complete. Default true. A folder that
-    /// is neither empty nor
-    /// a model is never replaced.
+    /// Whether a file, or a model folder, that stands at the path is replaced, once the new one is complete. Default false: it is an
+    /// error, told before anything is written. A folder that is neither empty nor a model is never replaced.
     /// </summary>
-    public bool Overwrite { get; init; } = true;
+    public bool Overwrite { get; init; }
 
     /// <summary>Whether single files say what they are (<c>modelspec.*</c>, hashes). Default true.</summary>
     public bool WriteMetadata { get; init; } = true;

@@ -25,7 +25,7 @@ public sealed record ModelMergeOptions : OptionsBase
 
     /// <summary>How the result is written; without a precision in the types of the first model. Default: nothing is
     /// overwritten.</summary>
-    public ModelSaveOptions Saving { get; init; } = new() { Overwrite = false };
+    public ModelSaveOptions Saving { get; init; } = new();
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()

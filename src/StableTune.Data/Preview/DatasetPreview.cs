@@ -7,6 +7,9 @@ internal static class DatasetPreview
         CancellationToken cancellationToken)
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
+        if (!options.Overwrite && File.Exists(path))
+            throw new InvalidOptionsException([new OptionProblem($"{nameof(PreviewOptions)}.{nameof(PreviewOptions.Overwrite)}", false,
+                $"there is a file '{path}' already", "give another path, or set Overwrite")]);
         var seeds = new NamedSeeds(options.EffectiveSeed);
         EpochPlan[] epochs = [.. Enumerable.Range(1, options.Epochs).Select(epoch => EpochPlan.Create(dataset, seeds, epoch))];
         var shown = Shown(dataset, options.MaxImages);

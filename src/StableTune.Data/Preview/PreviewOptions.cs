@@ -23,6 +23,9 @@ public sealed record PreviewOptions : OptionsBase
     /// else not known.</summary>
     public int? TotalSteps { get; init; }
 
+    /// <summary>Whether a page that stands at the path is replaced, once the new one is complete. Default false: it is an error.</summary>
+    public bool Overwrite { get; init; }
+
     internal long EffectiveSeed => Seed ?? 42;
 
     /// <summary>What counts as odd, and how tokens are counted.</summary>

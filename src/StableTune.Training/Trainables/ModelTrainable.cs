@@ -120,7 +120,8 @@ namespace StableTune.Trainables
 
         public IReadOnlyList<string> Save(SaveRequest request) => ModelSaver.Save(_model!, request.Path, new ModelSaveOptions
         {
-            Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata,
+            // Whether a result may be replaced was asked when the plan was checked.
+            Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true,
             Title = Path.GetFileNameWithoutExtension(request.FinalPath),
         }).Files;
 

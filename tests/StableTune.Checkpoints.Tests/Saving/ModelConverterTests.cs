@@ -142,12 +142,14 @@ public sealed class ModelConverterTests : IDisposable
         var path = _folder.File("model.safetensors");
         ModelConverter.Convert(source, path);
         var before = StoredTensors.Of(path);
-        ModelConverter.Convert(path, path, reading: new ModelLoadOptions { ConfigurationPath = source });
+        var replacing = new ModelSaveOptions { Overwrite = true };
+        ModelConverter.Convert(path, path, replacing, new ModelLoadOptions { ConfigurationPath = source });
         Assert.Equal(before, StoredTensors.Of(path));
 
         var weights = Path.Combine(source, "unet", "diffusion_pytorch_model.safetensors");
         var unet = StoredTensors.Of(weights);
-        ModelConverter.Convert(source, source);
+        Assert.Throws<InvalidOptionsException>(() => ModelConverter.Convert(source, source));
+        ModelConverter.Convert(source, source, replacing);
         Assert.Equal(unet, StoredTensors.Of(weights));
     }
 

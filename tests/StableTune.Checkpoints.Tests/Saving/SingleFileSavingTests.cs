@@ -170,7 +170,7 @@ public sealed class SingleFileSavingTests : IDisposable
         var path = _folder.File("model.safetensors");
         using (var second = ModelLoader.Load(FixtureModels.TinySd21V(_folder), Half)) second.SaveAs(path);
         var before = File.ReadAllText(_folder.File("model.yaml"));
-        using (var xl = ModelLoader.Load(FixtureModels.TinySdxl(_folder), Half)) xl.SaveAs(path);
+        using (var xl = ModelLoader.Load(FixtureModels.TinySdxl(_folder), Half)) xl.SaveAs(path, new ModelSaveOptions { Overwrite = true });
         Assert.Contains("context_dim: 80", File.ReadAllText(_folder.File("model.yaml")));
         Assert.Contains("context_dim: 32", before);
     }
@@ -207,7 +207,10 @@ public sealed class SingleFileSavingTests : IDisposable
         File.WriteAllText(path, "old");
         using var cancel = new CancellationTokenSource();
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), Half);
-        var options = new ModelSaveOptions { Progress = new Listener(progress => { if (progress.Done == 2) cancel.Cancel(); }) };
+        var options = new ModelSaveOptions
+        {
+            Progress = new Listener(progress => { if (progress.Done == 2) cancel.Cancel(); }), Overwrite = true,
+        };
         Assert.Throws<OperationCanceledException>(() => model.SaveAs(path, options, cancel.Token));
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Equal([path], Directory.EnumerateFileSystemEntries(folder));
@@ -220,7 +223,7 @@ public sealed class SingleFileSavingTests : IDisposable
         Assert.Contains("this is a folder", Assert.Throws<InvalidOptionsException>(() => model.SaveAs(_folder.Folder("x.ckpt"))).Message);
         File.WriteAllText(_folder.File("model.safetensors"), "old");
         var fault = Assert.Throws<InvalidOptionsException>(() =>
-            model.SaveAs(_folder.File("model.safetensors"), new ModelSaveOptions { Overwrite = false }));
+            model.SaveAs(_folder.File("model.safetensors")));
         Assert.Contains("such a file already", fault.Message);
         Assert.Equal("old", File.ReadAllText(_folder.File("model.safetensors")));
     }

@@ -117,6 +117,7 @@ public sealed class DatasetCheckTests : IDisposable
         var html = File.ReadAllText(_folder.File("p.html"));
         Assert.Equal(10, html.Split("<div class=\"card\">").Length - 1);
         Assert.Contains("10 images are shown", html, StringComparison.Ordinal);
+        Assert.Contains("p.html", Assert.Throws<InvalidOptionsException>(() => dataset.Preview(_folder.File("p.html"))).Message);
         Assert.Throws<InvalidOptionsException>(() =>
             dataset.Preview(_folder.File("p.html"), new() { Epochs = 0, MaxImages = 0, ThumbnailSide = 1 }));
     }
