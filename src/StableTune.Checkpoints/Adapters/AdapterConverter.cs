@@ -35,7 +35,7 @@ public static class AdapterConverter
             using var model = WithoutWeights(candidate);
             try
             {
-                return AdapterFiles.Convert(source, target, Hosts(model), naming, dtype);
+                return AdapterFiles.Convert(source, target, ModelHosts.Of(model), naming, dtype);
             }
             catch (InvalidFileException fault)
             {
@@ -77,15 +77,5 @@ public static class AdapterConverter
             UNet = new UNet2DConditionModel(unet), TextEncoder = new ClipTextModel(text),
             TextEncoder2 = second is null ? null : new ClipTextModel(second),
         });
-    }
-
-    private static AdapterHosts Hosts(StableDiffusionModel model)
-    {
-        // SDXL's adapters have the names of single-file checkpoints, whose blocks are numbered through.
-        var layout = model.UNet.Options.TakesAddedConditions ? KeyMap.UNet(model.UNet.Options, prefix: "") : null;
-        return new AdapterHosts(model.UNet, model.TextEncoders)
-        {
-            UNetPaths = layout is null ? null : path => layout.ToFile(path)?.Name,
-        };
     }
 }

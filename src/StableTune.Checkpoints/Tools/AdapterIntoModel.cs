@@ -16,7 +16,7 @@ public sealed record AdapterIntoModelOptions : OptionsBase
 
     /// <summary>How the model is written. Default: in the type of <see cref="Precision"/>, in the form of the path or the source, and
     /// nothing is overwritten.</summary>
-    public ModelSaveOptions Saving { get; init; } = new() { Overwrite = false };
+    public ModelSaveOptions Saving { get; init; } = new();
 
     /// <summary>The kinds of adapters that files may hold; null for <see cref="AdapterFormats.Default"/>.</summary>
     public AdapterFormats? Formats { get; init; }
@@ -58,12 +58,11 @@ public static class AdapterIntoModel
             WeightType = options.Precision, UNetType = null, TextEncoderType = null, VaeType = null, KeepStoredTypes = false,
             Parts = ModelParts.All, Progress = options.Reading.Progress ?? options.Saving.Progress,
         }, cancellationToken);
-        var hosts = AdapterHostsOfModel.Of(loaded);
+        var hosts = ModelHosts.Of(loaded);
         foreach (var adapter in adapters)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var network = AdapterNetwork.FromFile(adapter.Path, hosts, (float)adapter.Ratio, options.Formats);
-            CheckFinite(adapter.Path, network);
             network.Merge();
         }
 
@@ -75,15 +74,6 @@ public static class AdapterIntoModel
         adapters.Where(adapter => adapter.BlockWeights is not null).Take(1).Select(adapter => new OptionProblem(
             "WeightedAdapter.BlockWeights", adapter.Path, "merging into a model has no weights by block",
             "merge the adapters by SvdMerger first, or leave them out"));
-
-    private static void CheckFinite(string path, AdapterNetwork network)
-    {
-        using var scope = NewDisposeScope();
-        foreach (var (name, values) in network.NamedTensors())
-            if (values.is_floating_point() && !values.detach().isfinite().all().item<bool>())
-                throw new InvalidFileException(path, $"'{name}' holds NaN or infinite numbers.",
-                    "The training behind it diverged, or the file is damaged: use another file.");
-    }
 
     private static string MergedFrom(string model, IReadOnlyList<WeightedAdapter> adapters) =>
         ToolMetadata.MergedFrom(adapters.Select(adapter => adapter.Path).Prepend(model).Select(Metadata));

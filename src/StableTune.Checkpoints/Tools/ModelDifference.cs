@@ -48,7 +48,7 @@ internal sealed class ModelDifference : IDisposable
             _modules.AddRange(parts.Select(part => part.Build()));
         var unet = parts.Zip(_modules).Where(pair => pair.First.Name == ModelPart.UNet).Select(pair => pair.Second).FirstOrDefault();
         var texts = parts.Zip(_modules).Where(pair => pair.First.Flag == ModelParts.TextEncoder).Select(pair => pair.Second).ToList();
-        var hosts = AdapterHostsOfModel.Of(unet, _original.Description.UNet, texts);
+        var hosts = ModelHosts.Of(unet, _original.Description.UNet, texts);
         return AdapterNetwork.Layers(hosts, new LoRAOptions
         {
             Parts = _options.Parts,

@@ -31,7 +31,7 @@ public sealed class AdapterIntoModelTests : IDisposable
         using var plain = ModelLoader.Load(model);
         using var merged = ModelLoader.Load(saved.Path);
         var before = Output(plain);
-        using var network = AdapterNetwork.FromFile(lora, AdapterHostsOfModel.Of(plain), 0.7f);
+        using var network = AdapterNetwork.FromFile(lora, ModelHosts.Of(plain), 0.7f);
         var (attached, after) = (Output(plain), Output(merged));
         Assert.InRange((attached - after).abs().max().item<float>(), 0, 1e-4 * attached.abs().max().item<float>());
         Assert.True((before - after).abs().max().item<float>() > 1e-2 * before.abs().max().item<float>());

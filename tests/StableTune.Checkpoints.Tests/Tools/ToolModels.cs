@@ -15,7 +15,7 @@ internal static class ToolModels
         using var loaded = ModelLoader.Load(model);
         using var random = new Generator(seed);
         var options = new LoRAOptions { Rank = rank, Alpha = rank, Layers = LayerSelection.SdScriptsWithConvolutions };
-        using var network = AdapterNetwork.Attach(AdapterHostsOfModel.Of(loaded), options, random);
+        using var network = AdapterNetwork.Attach(ModelHosts.Of(loaded), options, random);
         foreach (var (name, parameter, _) in network.NamedParameters())
             if (name.EndsWith("lora_up.weight", StringComparison.Ordinal))
                 parameter.copy_(randn(parameter.shape, generator: random) * strength);
