@@ -136,7 +136,8 @@ public sealed class AdapterNetwork : IDisposable
     /// step of the optimizer.
     /// </summary>
     /// <param name="limit">The largest norm that is left alone, above 0; 1 is a start.</param>
-    /// <returns>How many were made weaker, and the norms afterwards.</returns>
+    /// <returns>How many were made weaker, and the norms afterwards; zeros where no adapter's kind has a norm to limit.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not a positive, finite number.</exception>
     public NormReport LimitNorms(double limit)
     {
         if (!(limit > 0 && double.IsFinite(limit)))
@@ -160,6 +161,7 @@ public sealed class AdapterNetwork : IDisposable
 
     /// <summary>Sets how strongly each adapter acts: by block, by path, by part.</summary>
     /// <param name="multiplier">Given the layer, returns the factor: <c>layer => layer.Block &lt; 12 ? 0.5f : 1f</c>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A factor is NaN or infinite; then none is set.</exception>
     public void SetMultiplier(Func<AdaptedLayer, float> multiplier)
     {
         ArgumentNullException.ThrowIfNull(multiplier);

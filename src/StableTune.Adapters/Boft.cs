@@ -6,7 +6,7 @@ namespace StableTune.Adapters
     /// Options of BOFT as LyCORIS has it: orthogonal blocks that follow each other with the channels exchanged in between, as in a
     /// butterfly, so that every output may depend on every other.
     /// </summary>
-    public sealed record BoftOptions : OrthogonalAdapterOptions
+    public sealed record BoftOptions : LyCorisOftOptions
     {
         /// <summary>
         /// The largest size of blocks (<c>network_dim</c>): the largest even size up to it is taken of which a power of two make the
@@ -14,39 +14,18 @@ namespace StableTune.Adapters
         /// </summary>
         public int Rank { get; init; } = 8;
 
-        /// <summary>
-        /// How far outputs may be turned: the largest norm of all blocks together, divided by the number of outputs (<c>constraint</c>). 0,
-        /// the default, for no limit.
-        /// </summary>
-        public float Constraint { get; init; }
-
-        /// <summary>Whether a trained factor scales each output too (<c>rescaled</c>). Default false.</summary>
-        public bool Rescaled { get; init; }
-
-        internal override double Limit => Constraint;
-
-        internal override bool HasRescale => Rescaled;
-
         /// <inheritdoc/>
         public override IEnumerable<OptionProblem> Validate()
         {
             foreach (var problem in base.Validate()) yield return problem;
             if (Rank < 2) yield return Problem(Rank, "blocks must have at least 2 channels", "8 to 32 is customary");
-            if (!(Constraint >= 0 && float.IsFinite(Constraint)))
-                yield return Problem(Constraint, "the constraint must not be negative", "0 for none, 1e-4 to 1e-2 is customary");
         }
 
         /// <inheritdoc/>
         public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new ButterflyAdapter(layer, this);
 
         /// <inheritdoc/>
-        public override AdapterDescription Describe() => new("lycoris.kohya", Rank)
-        {
-            Arguments = new OrderedDictionary<string, object?>
-            {
-                ["algo"] = "boft", ["constraint"] = PythonRepr.Of(Constraint), ["rescaled"] = Rescaled ? "True" : "False",
-            },
-        };
+        public override AdapterDescription Describe() => Describe("boft", Rank);
 
         internal override OrthogonalBlocks Divide(AdaptedLayer layer) =>
             Factorization.EvenBlocks(layer.Shape.OutFeatures, Rank) is var (size, count)

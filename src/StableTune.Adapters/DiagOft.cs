@@ -3,7 +3,7 @@ using StableTune.Adapters;
 namespace StableTune.Adapters
 {
     /// <summary>Options of diag-OFT as LyCORIS has it: small orthogonal blocks in any layer.</summary>
-    public sealed record DiagOftOptions : OrthogonalAdapterOptions
+    public sealed record DiagOftOptions : LyCorisOftOptions
     {
         /// <summary>
         /// The size of blocks, or their number where that is smaller (<c>network_dim</c>); where it does not divide the outputs, the
@@ -11,39 +11,18 @@ namespace StableTune.Adapters
         /// </summary>
         public int Rank { get; init; } = 4;
 
-        /// <summary>
-        /// How far outputs may be turned: the largest norm of all blocks together, divided by the number of outputs (<c>constraint</c>). 0,
-        /// the default, for no limit.
-        /// </summary>
-        public float Constraint { get; init; }
-
-        /// <summary>Whether a trained factor scales each output too (<c>rescaled</c>). Default false.</summary>
-        public bool Rescaled { get; init; }
-
-        internal override double Limit => Constraint;
-
-        internal override bool HasRescale => Rescaled;
-
         /// <inheritdoc/>
         public override IEnumerable<OptionProblem> Validate()
         {
             foreach (var problem in base.Validate()) yield return problem;
             if (Rank < 1) yield return Problem(Rank, "blocks must have at least 1 channel", "4 to 16 is customary");
-            if (!(Constraint >= 0 && float.IsFinite(Constraint)))
-                yield return Problem(Constraint, "the constraint must not be negative", "0 for none, 1e-4 to 1e-2 is customary");
         }
 
         /// <inheritdoc/>
         public override NetworkAdapter Create(AdaptedLayer layer, Generator random) => new BlockRotationAdapter(layer, this);
 
         /// <inheritdoc/>
-        public override AdapterDescription Describe() => new("lycoris.kohya", Rank)
-        {
-            Arguments = new OrderedDictionary<string, object?>
-            {
-                ["algo"] = "diag-oft", ["constraint"] = PythonRepr.Of(Constraint), ["rescaled"] = Rescaled ? "True" : "False",
-            },
-        };
+        public override AdapterDescription Describe() => Describe("diag-oft", Rank);
 
         internal override OrthogonalBlocks Divide(AdaptedLayer layer)
         {

@@ -136,13 +136,7 @@ public abstract class FactoredAdapter : NetworkAdapter
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        var norm = Product(Precise(Layer.Weight)).norm().item<float>();
-        // As the references: a norm below half of the limit counts as that half.
-        var clamped = Math.Max(norm, limit / 2);
-        var ratio = Math.Min(clamped, limit) / clamped;
-        if (ratio == 1) return new NormLimit(false, norm);
-        Weaken(ratio);
-        return new NormLimit(true, norm * ratio);
+        return NormLimit.Of(Product(Precise(Layer.Weight)).norm().ToDouble(), limit, Weaken);
     }
 
     /// <summary>Multiplies the product by a ratio, which the default spreads evenly over all factors, as sd-scripts does.</summary>

@@ -26,8 +26,6 @@ namespace StableTune.Adapters
     /// <remarks>Chavan et al., One-for-all: generalized LoRA, arXiv:2306.07967; names and initial values as in LyCORIS.</remarks>
     internal sealed class GLoRAAdapter : FactoredAdapter
     {
-        private static readonly ConvolutionGeometry s_pointwise = new([1, 1], [0, 0], [1, 1]);
-
         private readonly LoRAFactor _a1, _a2, _b1, _b2;
 
         public GLoRAAdapter(GLoRAOptions options, AdaptedLayer layer, Generator random) : base(nameof(GLoRAAdapter), layer, options)
@@ -82,7 +80,10 @@ namespace StableTune.Adapters
         /// <summary>a₁a₂x, which is made of the channels of each position alone.</summary>
         private Tensor InputChange(Tensor input) => Layer.Shape is LinearShape
             ? Products.Linear(Products.Linear(input, Scaled(_a2.weight)), _a1.weight)
-            : Products.Conv2d(Products.Conv2d(input, Scaled(_a2.weight), null, s_pointwise), _a1.weight, null, s_pointwise);
+            : Pointwise(Pointwise(input, Scaled(_a2.weight)), _a1.weight);
+
+        private static Tensor Pointwise(Tensor input, Tensor weight) =>
+            Products.Conv2d(input, weight, null, ConvolutionGeometry.Pointwise);
 
         /// <summary>ΔW is a sum of two products, each of two factors that are trained.</summary>
         private protected override void Weaken(double ratio)

@@ -6,10 +6,7 @@ namespace StableTune.Adapters
     public sealed record IA3Options : AdapterOptions
     {
         /// <summary>Adapts what the paper does: keys and values of all attentions, and the second layer of each feed-forward.</summary>
-        public IA3Options() => Layers = LayerSelection.SdScripts with
-        {
-            Include = [@"\.(to_k|to_v|k_proj|v_proj)$", @"\.ff\.net\.2$", @"\.mlp\.fc2$"],
-        };
+        public IA3Options() => Layers = LyCorisPresets.All.Create("ia3");
 
         /// <summary>
         /// Regular expressions over a layer's path (<see cref="AdaptedLayer.FullPath"/>): where one occurs, inputs are scaled instead of

@@ -24,8 +24,6 @@ namespace StableTune.Adapters
     /// sd-scripts.</remarks>
     internal sealed class LoRAAdapter : FactoredAdapter
     {
-        private static readonly ConvolutionGeometry s_pointwise = new([1, 1], [0, 0], [1, 1]);
-
         private readonly LoRAFactor _down, _up;
         private readonly LoRAFactor? _mid;
 
@@ -89,7 +87,7 @@ namespace StableTune.Adapters
         private (Tensor Hidden, double Scale) Inner(Tensor input, Generator? random)
         {
             var hidden = _mid is null ? Layer.Shape.Apply(input, _down.weight)
-                : Layer.Shape.Apply(Products.Conv2d(input, _down.weight, null, s_pointwise), _mid.weight);
+                : Layer.Shape.Apply(Products.Conv2d(input, _down.weight, null, ConvolutionGeometry.Pointwise), _mid.weight);
             if (random is null) return (hidden, Scale);
             if (Dropout > 0) hidden = hidden * Mask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
             if (RankDropout == 0) return (hidden, Scale);

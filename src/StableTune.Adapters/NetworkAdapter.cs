@@ -191,4 +191,17 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
 /// <summary>What limiting the norm of one adapter did.</summary>
 /// <param name="IsScaled">Whether the adapter was made weaker.</param>
 /// <param name="Norm">The Frobenius norm of ΔW afterwards.</param>
-public readonly record struct NormLimit(bool IsScaled, double Norm);
+public readonly record struct NormLimit(bool IsScaled, double Norm)
+{
+    /// <summary>Makes something weaker whose norm is above a limit.</summary>
+    /// <param name="norm">Its norm.</param>
+    /// <param name="limit">The largest norm that is left alone, above 0.</param>
+    /// <param name="weaken">Called where the norm is too large, with the ratio to multiply by: above 0, below 1.</param>
+    public static NormLimit Of(double norm, double limit, Action<double> weaken)
+    {
+        ArgumentNullException.ThrowIfNull(weaken);
+        if (norm <= limit) return new NormLimit(false, norm);
+        weaken(limit / norm);
+        return new NormLimit(true, limit);
+    }
+}

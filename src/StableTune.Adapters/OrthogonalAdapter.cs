@@ -102,12 +102,7 @@ internal abstract class OrthogonalAdapter : NetworkAdapter
         // As LyCORIS: the norm is that of the blocks themselves, not of ΔW.
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        var norm = _blocks.norm().item<float>();
-        var clamped = Math.Max(norm, limit / 2);
-        var ratio = Math.Min(clamped, limit) / clamped;
-        if (ratio == 1) return new NormLimit(false, norm);
-        _blocks.mul_(ratio);
-        return new NormLimit(true, norm * ratio);
+        return NormLimit.Of(_blocks.norm().ToDouble(), limit, ratio => _blocks.mul_(ratio));
     }
 
     /// <inheritdoc/>

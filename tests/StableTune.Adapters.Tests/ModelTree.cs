@@ -20,6 +20,18 @@ internal sealed class ModelTree : nn.Module
         return FromWeights(file.Tensors.Select(info => (info.Name, info.Shape.ToArray())));
     }
 
+    /// <summary>A small model of the fixture networks/networks.json, without its norms.</summary>
+    /// <param name="modules">"toy_unet_modules" or "toy_text_encoder_modules".</param>
+    public static ModelTree Toy(string modules)
+    {
+        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("networks", "networks.json")));
+        return FromWeights(
+            from entry in json.RootElement.GetProperty(modules).EnumerateArray()
+            let weight = entry.GetProperty("weight")
+            where weight.ValueKind == System.Text.Json.JsonValueKind.Array
+            select (entry.GetProperty("name").GetString() + ".weight", weight.EnumerateArray().Select(size => size.GetInt64()).ToArray()));
+    }
+
     /// <summary>A tree of names and shapes of weights; 1-dimensional ones (norms, biases) are passed over.</summary>
     /// <remarks>
     /// Children are registered in alphabetical order (lists in the order of their numbers), which is not the reference's: the order of

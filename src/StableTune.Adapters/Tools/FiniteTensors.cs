@@ -13,9 +13,6 @@ internal static class FiniteTensors
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var tensor = file.Load(info.Name, type, device);
-        if (tensor.isfinite().all().item<bool>()) return tensor.MoveToOuterDisposeScope();
-        throw new InvalidFileException(file.Path, $"'{info.Name}' ({info}) holds NaN or infinite numbers.",
-            type == ScalarType.Float32 ? "The training behind it diverged, or the file is damaged: use another file."
-            : $"Use another file, or compute in Float32 if {type} has no room for its numbers.");
+        return FiniteNumbers.Checked(file.Path, info.Name, tensor).MoveToOuterDisposeScope();
     }
 }

@@ -24,6 +24,17 @@ public abstract record RankMethod : OptionsBase
     }
 }
 
+/// <summary>Keeps as many singular values as make up a share of something.</summary>
+/// <param name="Share">0 to 1; 0.9 is customary.</param>
+public abstract record ShareMethod(double Share) : RankMethod
+{
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        if (Share is not (>= 0 and <= 1)) yield return Problem(Share, "the share must be from 0 to 1", "0.9 is customary");
+    }
+}
+
 /// <summary>
 /// Keeps what is larger than the first singular value divided by <paramref name="Ratio"/>: at least 1, at most n - 1. (<c>sv_ratio</c> of
 /// sd-scripts' resize_lora)
@@ -54,19 +65,13 @@ public sealed record SingularValueRatio(double Ratio) : RankMethod
 /// n - 1. (<c>sv_cumulative</c> of sd-scripts' resize_lora)
 /// </summary>
 /// <param name="Share">0 to 1; 0.9 is customary.</param>
-public sealed record SingularValueSum(double Share) : RankMethod
+public sealed record SingularValueSum(double Share) : ShareMethod(Share)
 {
     /// <inheritdoc/>
     public override int Count(Tensor values) => Reached(values, Share, values);
 
     /// <inheritdoc/>
     public override string Describe() => $"sv_cumulative: {PythonRepr.Of(Share)}";
-
-    /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Share is not (>= 0 and <= 1)) yield return Problem(Share, "the share must be from 0 to 1", "0.9 is customary");
-    }
 }
 
 /// <summary>
@@ -74,7 +79,7 @@ public sealed record SingularValueSum(double Share) : RankMethod
 /// least 1, at most n - 1. (<c>sv_fro</c> of sd-scripts' resize_lora)
 /// </summary>
 /// <param name="Share">0 to 1; 0.9 is customary.</param>
-public sealed record FrobeniusShare(double Share) : RankMethod
+public sealed record FrobeniusShare(double Share) : ShareMethod(Share)
 {
     /// <inheritdoc/>
     public override int Count(Tensor values)
@@ -86,12 +91,6 @@ public sealed record FrobeniusShare(double Share) : RankMethod
 
     /// <inheritdoc/>
     public override string Describe() => $"sv_fro: {PythonRepr.Of(Share)}";
-
-    /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Share is not (>= 0 and <= 1)) yield return Problem(Share, "the share must be from 0 to 1", "0.9 is customary");
-    }
 }
 
 /// <summary>Keeps the singular values above a limit. (mode <c>threshold</c> of LyCORIS' extraction)</summary>

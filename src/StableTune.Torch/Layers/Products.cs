@@ -49,7 +49,11 @@ public static class Products
 /// <param name="Padding">Zeros at each side.</param>
 /// <param name="Dilation">Spacing of the kernel's elements.</param>
 /// <param name="Groups">Blocks of channels that do not see each other.</param>
-public sealed record ConvolutionGeometry(long[] Stride, long[] Padding, long[] Dilation, long Groups = 1);
+public sealed record ConvolutionGeometry(long[] Stride, long[] Padding, long[] Dilation, long Groups = 1)
+{
+    /// <summary>Every place by itself, as a 1x1 convolution walks.</summary>
+    public static ConvolutionGeometry Pointwise { get; } = new([1, 1], [0, 0], [1, 1]);
+}
 
 /// <summary>A product that is linear in its input: how it is computed, and the gradient of the input.</summary>
 internal abstract record Product
