@@ -1,14 +1,4 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
-using StableTune.Adapters;
-using StableTune.Data;
-using StableTune.Diffusion;
-using StableTune.Imaging;
-using StableTune.Optimizers;
-using StableTune.Models;
-using StableTune.Schedules;
-using StableTune.Trainables;
-using StableTune.Losses;
 using StableTune.Training;
 
 namespace StableTune;

@@ -145,6 +145,11 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     /// <summary>Gives a batch's text conditions, in the place of cached ones and the text encoder.</summary>
     public TrainerBuilder WithStage(IContextStage stage) => Set(_plan with { Stages = _plan.Stages with { Context = Given(stage) } });
 
+    /// <summary>Changes captions before they are encoded, in each step, after others that were given; captions are then not encoded
+    /// ahead.</summary>
+    public TrainerBuilder WithStage(ICaptionStage stage) =>
+        Set(_plan with { Stages = _plan.Stages with { Captions = _plan.Stages.Captions.Add(Given(stage)) } });
+
     /// <summary>Tells the network something besides the text; in the place of the usual stages (SDXL's sizes, an inpainting model's
     /// masks), after others that were given.</summary>
     public TrainerBuilder WithStage(IConditionStage stage) =>

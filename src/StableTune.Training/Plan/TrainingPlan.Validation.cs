@@ -79,6 +79,12 @@ public sealed partial record TrainingPlan
         if (model is null) yield break;
         foreach (var problem in TextProblems(model, dataset)) yield return problem;
         foreach (var problem in Trainables.SelectMany(trainable => trainable.Fits(this, model))) yield return problem;
+        if (BaseAdapters.Count > 0)
+        {
+            using var shapes = model.WithoutWeights();
+            foreach (var problem in BaseAdapters.SelectMany(adapter => adapter.FitProblems(shapes))) yield return problem;
+        }
+
         var layers = model.LargestClipSkip;
         if (ClipSkip > layers)
             yield return Problem(ClipSkip, $"the text encoder has {layers} layers",
@@ -210,6 +216,9 @@ public sealed partial record TrainingPlan
             yield return new OptionProblem(
             Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true,
             "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        if (Stages.Captions.Count > 0)
+            yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
+                "a stage changes captions in each step, so they cannot be encoded ahead", "leave it unset, or take the stage away");
         if (dataset is null) yield break;
         foreach (var problem in TextOutputCache.Validate(dataset)) yield return problem;
     }

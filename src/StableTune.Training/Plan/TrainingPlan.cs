@@ -243,5 +243,6 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether this run encodes each caption once.</summary>
     internal bool CachesTextOutputs(TrainingDataset dataset) =>
-        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && !TextOutputCache.Validate(dataset).Any());
+        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && Stages.Captions.Count == 0
+            && !TextOutputCache.Validate(dataset).Any());
 }

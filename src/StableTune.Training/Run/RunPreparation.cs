@@ -71,7 +71,12 @@ internal sealed class RunPreparation(
         if (plan.GivenModel is not null) owned.Add(new ModelSettings(model));
         Freeze(model);
         foreach (var adapter in plan.BaseAdapters)
-            owned.Add(adapter.MergeInto(model, keepOriginals: plan.GivenModel is not null && !plan.KeepModel));
+        {
+            // A host gets its model back as it was.
+            if (plan.GivenModel is not null && !plan.KeepModel) owned.Add(adapter.LendTo(model));
+            else adapter.MergeInto(model);
+        }
+
         if (caches is not null) Fill(caches, model, random, validation, cancellationToken);
         return new PreparedRun
         {

@@ -55,7 +55,7 @@ public sealed class Trainer
     /// null.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; nothing is written.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or there is such a file and it must not be replaced.</exception>
     /// <exception cref="IOException">The page cannot be written.</exception>
     public void Preview(string path, PreviewOptions? options = null, IProgress<WorkProgress>? progress = null,
         CancellationToken cancellationToken = default)

@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Models;
 
 namespace StableTune.Trainables;
@@ -49,24 +50,46 @@ public sealed partial record AdapterTrainableOptions
             ? (group + " plus", rate * ratio) : (group, rate);
     }
 
-    /// <summary>What a run would train, layer by layer. Adapters are made one at a time, to be counted.</summary>
-    internal IEnumerable<PlannedLayer> PlannedLayers(TrainingPlan plan, StableDiffusionModel model)
+    /// <summary>What a run would train, layer by layer. The model may be on <c>META</c>.</summary>
+    internal IReadOnlyList<PlannedLayer> PlannedLayers(TrainingPlan plan, StableDiffusionModel model)
     {
-        var (isSdxl, parts) = (model.Version == ModelVersion.Sdxl, TrainedParts(plan));
+        var (isSdxl, hosts) = (model.Version == ModelVersion.Sdxl, ModelHosts.Of(model, TrainedParts(plan)));
+        return IsOfFile ? [.. OfFile(plan, hosts, isSdxl)] : [.. OfOptions(plan, hosts, isSdxl)];
+    }
+
+    /// <summary>The adapters that the options make, one at a time, to be counted.</summary>
+    private IEnumerable<PlannedLayer> OfOptions(TrainingPlan plan, AdapterHosts hosts, bool isSdxl)
+    {
         var options = EffectiveAdapter(plan, isSdxl);
         using var random = new Generator(0);
-        foreach (var layer in AdapterNetwork.Layers(ModelHosts.Of(model, parts), options))
+        foreach (var layer in AdapterNetwork.Layers(hosts, options))
         {
             using var adapter = options.Create(layer, random);
-            (string Name, long Count)[] trained = [.. adapter.named_parameters().Where(entry => entry.parameter.requires_grad)
-                .Select(entry => (entry.name, entry.parameter.numel()))];
             var kind = (options as MixedAdapterOptions)?.KindOf(layer) ?? options;
-            var factored = adapter as FactoredAdapter;
-            yield return new PlannedLayer(EffectiveName, layer.FullPath, layer.Shape.ToString()!,
-                kind.GetType().Name.Replace("Options", "", StringComparison.Ordinal), factored?.Rank, factored?.Alpha,
-                trained.Sum(entry => entry.Count),
-                [.. trained.Select(entry => RateOf(plan, adapter, entry.Name, isSdxl).Rate).Distinct()]);
+            yield return Planned(adapter, kind, name => RateOf(plan, adapter, name, isSdxl).Rate);
         }
+    }
+
+    private IEnumerable<PlannedLayer> OfFile(TrainingPlan plan, AdapterHosts hosts, bool isSdxl)
+    {
+        var kinds = new List<AdapterOptions>();
+        using var network = AdapterNetwork.FromFile(InitialWeights!, hosts, change: found =>
+        {
+            kinds.Add(found);
+            return found;
+        });
+        foreach (var (adapter, kind) in network.Adapters.Zip(kinds))
+            yield return Planned(adapter, kind, name => RateOf(plan, adapter, name, isSdxl).Rate);
+    }
+
+    private PlannedLayer Planned(NetworkAdapter adapter, AdapterOptions kind, Func<string, double> rateOf)
+    {
+        (string Name, long Count)[] trained = [.. adapter.named_parameters().Where(entry => entry.parameter.requires_grad)
+            .Select(entry => (entry.name, entry.parameter.numel()))];
+        var factored = adapter as FactoredAdapter;
+        return new PlannedLayer(EffectiveName, adapter.Layer.FullPath, adapter.Layer.Shape.ToString()!,
+            kind.GetType().Name.Replace("Options", "", StringComparison.Ordinal), factored?.Rank, factored?.Alpha,
+            trained.Sum(entry => entry.Count), [.. trained.Select(entry => rateOf(entry.Name)).Distinct()]);
     }
 
     /// <summary>The kind with the parts, blocks and layers that are left in this run.</summary>

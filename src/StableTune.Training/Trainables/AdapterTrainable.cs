@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Tensors;

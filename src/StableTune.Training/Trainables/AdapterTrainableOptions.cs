@@ -1,4 +1,5 @@
 using StableTune.Adapters;
+using StableTune.Checkpoints;
 using StableTune.Models;
 
 namespace StableTune.Trainables;
@@ -83,15 +84,24 @@ public sealed partial record AdapterTrainableOptions : TrainableOptions
         if (Trained && (Adapter.Parts & plan.Parts) != AdapterParts.None && TrainedParts(plan) == AdapterParts.None)
             yield return Problem(TrainedParts(plan), "every part has a learning rate of 0, so nothing would be trained",
                 "set a learning rate, or choose other parts", "TrainedParts");
+        if (RanksFromWeights && (plan.UpBlocksOnly || BlockRates is not null))
+            yield return Problem(RanksFromWeights, "the file says which layers are trained, in whichever blocks",
+                "leave up blocks and rates by block away, or give ranks yourself", nameof(RanksFromWeights));
         if (plan.GivenModel is { } given)
             foreach (var problem in LayerProblems(plan, given)) yield return problem;
     }
 
-    /// <summary>A selection that leaves no layer of the model, told before anything is loaded.</summary>
+    /// <summary>Whether a file says which layers get which adapters.</summary>
+    internal bool IsOfFile => !Trained || RanksFromWeights;
+
+    /// <summary>A selection that leaves no layer of the model, or a file that does not fit it: told before anything is loaded.</summary>
     private IReadOnlyList<OptionProblem> LayerProblems(TrainingPlan plan, StableDiffusionModel model)
     {
         var parts = TrainedParts(plan);
-        if (!Trained || RanksFromWeights || parts == AdapterParts.None || Validate().Any()) return [];
+        if (parts == AdapterParts.None || Validate().Any()) return [];
+        if (IsOfFile)
+            return AdapterFileCheck.Problems(
+                InitialWeights!, ModelHosts.Of(model, parts), $"{nameof(AdapterTrainableOptions)}.{nameof(InitialWeights)}");
         try
         {
             AdapterNetwork.Layers(ModelHosts.Of(model, parts), EffectiveAdapter(plan, model.Version == ModelVersion.Sdxl));

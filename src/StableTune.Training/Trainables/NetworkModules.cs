@@ -166,12 +166,9 @@ public static class NetworkModules
                 Layers = given.Flag("enable_conv") == true ? LayerSelection.SdScriptsWithConvolutions
                     : given.Flag("enable_all_linear") == true ? LayerSelection.SdScripts : oft.Layers,
             };
-        var (constraint, rescaled) = ((float?)given.Number("constraint"), given.Flag("rescaled") ?? false);
-        return kind switch
+        return kind is not LyCorisOftOptions lycoris ? kind : lycoris with
         {
-            DiagOftOptions diagonal => diagonal with { Constraint = constraint ?? diagonal.Constraint, Rescaled = rescaled },
-            BoftOptions butterfly => butterfly with { Constraint = constraint ?? butterfly.Constraint, Rescaled = rescaled },
-            _ => kind,
+            Constraint = (float?)given.Number("constraint") ?? lycoris.Constraint, Rescaled = given.Flag("rescaled") ?? false,
         };
     }
 }

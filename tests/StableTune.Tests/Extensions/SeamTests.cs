@@ -27,6 +27,34 @@ public sealed class SeamTests : IDisposable
         Assert.NotEqual(plain.Losses, changed.Losses);
     }
 
+    /// <summary>A caption is changed in each step, so none is encoded ahead; the first stage's words are the second's input.</summary>
+    [Fact]
+    public void Train_WithAHostsCaptionStages_EncodesWhatTheyMake()
+    {
+        TrainingResult Run(string name, params ICaptionStage[] stages) =>
+            stages.Aggregate(TinyRun.Builder(_folder, name), (builder, stage) => builder.WithStage(stage)).Train();
+        var (plain, first, second) = (Run("plain"), new Words("blue"), new Words("toad"));
+        var changed = Run("changed", first, second);
+        Assert.All(second.Seen, caption => Assert.StartsWith("blue ", caption));
+        Assert.Equal(changed.Steps * 2, second.Seen.Count);
+        Assert.NotEqual(plain.Losses, changed.Losses);
+        // Encoded in each step instead of once, in batches of another size.
+        Assert.All(plain.Losses.Zip(Run("same", new Words("")).Losses), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+        Assert.Contains("CacheOptions.TextEncoderOutputs", Assert.Throws<InvalidOptionsException>(() =>
+            TinyRun.Builder(_folder, "cached").WithStage(first).WithCachedTextEncoderOutputs(true).Train()).Message);
+    }
+
+    private sealed class Words(string first) : ICaptionStage
+    {
+        public List<string> Seen { get; } = [];
+
+        public string Change(string caption, in CaptionMoment moment)
+        {
+            Seen.Add(caption);
+            return first.Length == 0 ? caption : $"{first} {caption}";
+        }
+    }
+
     [Fact]
     public void Train_WithAHostsNetwork_TrainsWhatItAsks()
     {

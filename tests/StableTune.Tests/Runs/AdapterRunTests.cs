@@ -2,6 +2,7 @@ using System.Text.Json;
 using StableTune.Adapters;
 using StableTune.Checkpoints;
 using StableTune.Formats;
+using StableTune.Tensors;
 using StableTune.Testing;
 using StableTune.Trainables;
 using StableTune.Training;
@@ -110,6 +111,40 @@ public sealed class AdapterRunTests : IDisposable
         Assert.Equal(Keys(first), Keys(second));
         Assert.All(TinyRun.Weights(first).Zip(TinyRun.Weights(second)), pair => Assert.Equal(pair.First, pair.Second, 1e-6f));
         Assert.Equal(("3", "2.0"), (TinyRun.Metadata(second)["ss_network_dim"], TinyRun.Metadata(second)["ss_network_alpha"]));
+    }
+
+    [Fact]
+    public void RanksFromWeights_TheDryRunListsTheFilesLayers_AndBlocksAreRefused()
+    {
+        var first = Trained("listed", new LoRAOptions { Rank = 3, Layers = LayerSelection.SdScripts with { Include = ["mid_block"] } });
+        AdapterTrainableOptions OfFile(AdapterTrainableOptions t) => t with { InitialWeights = first, RanksFromWeights = true };
+        var layers = Run("on", OfFile).Build().Layers();
+        Assert.Equal(Keys(first).Count(key => key.EndsWith(".alpha", StringComparison.Ordinal)), layers.Count);
+        Assert.All(layers, layer => Assert.Equal(("LoRA", 3), (layer.Kind, layer.Rank)));
+        Assert.All(layers, layer => Assert.StartsWith("unet.mid_block.", layer.Path));
+        Assert.Contains("AdapterTrainableOptions.RanksFromWeights",
+            Assert.Throws<InvalidOptionsException>(() => Run("up", OfFile).TrainUpBlocksOnly().Build()).Message);
+    }
+
+    /// <summary>Told when the plan is checked, not when gigabytes have been loaded.</summary>
+    [Fact]
+    public void FilesForAnotherModel_AreToldByBuild()
+    {
+        var strange = _folder.File("strange.safetensors");
+        using (var factor = TorchSharp.torch.ones(2, 7))
+            StateDictWriter.Save(strange, [("lora_unet_down_blocks_9_proj_in.lora_down.weight", factor),
+                ("lora_unet_down_blocks_9_proj_in.lora_up.weight", factor)]);
+        string Fault(Func<TrainerBuilder, TrainerBuilder> change) =>
+            Assert.Throws<InvalidOptionsException>(() => change(TinyRun.Builder(_folder)).Build()).Message;
+        foreach (var (option, message) in new[]
+        {
+            ("TrainingPlan.BaseAdapters", Fault(b => b.WithBaseAdapter(strange))),
+            ("AdapterTrainableOptions.InitialWeights", Fault(b => b.WithFrozenAdapter(strange))),
+        })
+        {
+            Assert.Contains(option, message);
+            Assert.Contains("strange.safetensors", message);
+        }
     }
 
     [Fact]

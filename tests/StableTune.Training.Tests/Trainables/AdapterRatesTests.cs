@@ -78,8 +78,8 @@ public sealed class AdapterRatesTests
             LearningRate = Rate("learning_rate")!.Value, UNetLearningRate = Rate("unet_lr"),
             TextEncoderLearningRate = Rate("text_encoder_lr"),
         };
-        using var unet = Tree("toy_unet_modules");
-        using var text = Tree("toy_text_encoder_modules");
+        using var unet = ModelTree.Toy("toy_unet_modules");
+        using var text = ModelTree.Toy("toy_text_encoder_modules");
         using var network = AdapterNetwork.Attach(
             new AdapterHosts(unet, text), options.EffectiveAdapter(plan, isSdxl: false), new Generator(0));
         var groups = AdapterGroups.Of(options, plan, network, isSdxl: false);
@@ -94,7 +94,7 @@ public sealed class AdapterRatesTests
     [Fact]
     public void LayerRates_WinOverBlocksAndParts()
     {
-        using var unet = Tree("toy_unet_modules");
+        using var unet = ModelTree.Toy("toy_unet_modules");
         var options = new AdapterTrainableOptions
         {
             Adapter = new LoRAOptions(), BlockRates = BlockRates.Parse("zeros+0.5", null, null), UpRatio = 4,
@@ -127,10 +127,4 @@ public sealed class AdapterRatesTests
         Assert.Throws<FormatException>(() => BlockCurve.Parse("1,x"));
         Assert.Throws<FormatException>(() => BlockCurve.Parse("sine+x"));
     }
-
-    private static ModelTree Tree(string modules) => ModelTree.FromWeights(
-        from entry in s_networks.GetProperty(modules).EnumerateArray()
-        let weight = entry.GetProperty("weight")
-        where weight.ValueKind == JsonValueKind.Array
-        select (entry.GetProperty("name").GetString() + ".weight", weight.EnumerateArray().Select(size => size.GetInt64()).ToArray()));
 }

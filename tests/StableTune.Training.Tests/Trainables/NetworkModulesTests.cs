@@ -31,9 +31,9 @@ public sealed class NetworkModulesTests
         var entry = s_networks.GetProperty("sdscripts_lora_create_network").EnumerateArray()
             .Single(entry => entry.GetProperty("case").GetString() == name);
         var options = Make("networks.lora", entry);
-        using var unet = Tree("toy_unet_modules");
-        using var text = Tree("toy_text_encoder_modules");
-        using var second = Tree("toy_text_encoder_modules");
+        using var unet = ModelTree.Toy("toy_unet_modules");
+        using var text = ModelTree.Toy("toy_text_encoder_modules");
+        using var second = ModelTree.Toy("toy_text_encoder_modules");
         using var network = AdapterNetwork.Attach(new AdapterHosts(unet, name == "two_text_encoders" ? [text, second] : [text]),
             options.EffectiveAdapter(new TrainingPlan(), isSdxl: false), new Generator(0));
         Assert.Equal(
@@ -41,6 +41,17 @@ public sealed class NetworkModulesTests
                 module.GetProperty("name").GetString()!, module.GetProperty("dim").GetInt32(), module.GetProperty("alpha").GetSingle()))
                 .Order(),
             network.Adapters.Cast<FactoredAdapter>().Select(adapter => (adapter.Layer.Name, adapter.Rank, adapter.Alpha)).Order());
+    }
+
+    /// <summary>The reference refuses these too.</summary>
+    [Fact]
+    public void Create_OfAnotherCountOfBlocks_OrOfWords_IsRefused()
+    {
+        JsonElement Case(string name) => s_networks.GetProperty("sdscripts_lora_create_network").EnumerateArray()
+            .Single(entry => entry.GetProperty("case").GetString() == name);
+        var problem = Assert.Single(Make("networks.lora", Case("block_dims_26")).Validate());
+        Assert.Equal(("LoRAOptions.BlockRanks", (object?)26), (problem.Option, problem.Value));
+        Assert.Throws<FormatException>(() => Make("networks.lora", Case("block_dims_text")));
     }
 
     public static TheoryData<string> LyCoris() => [.. s_networks.GetProperty("lycoris_create_network").EnumerateArray()
@@ -60,8 +71,8 @@ public sealed class NetworkModulesTests
             .Single(entry => entry.GetProperty("case").GetString() == name);
         var value = entry.GetProperty("value");
         var modules = value.TryGetProperty("modules", out var all) ? all : value.GetProperty("modules_of_first_blocks");
-        using var unet = Tree("toy_unet_modules");
-        using var text = Tree("toy_text_encoder_modules");
+        using var unet = ModelTree.Toy("toy_unet_modules");
+        using var text = ModelTree.Toy("toy_text_encoder_modules");
         var options = Make("lycoris.kohya", entry).EffectiveAdapter(new TrainingPlan(), isSdxl: false);
         using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options, new Generator(0));
         using var scope = NewDisposeScope();
@@ -117,8 +128,8 @@ public sealed class NetworkModulesTests
             factor = 4
             """);
         var options = NetworkModules.Create("lycoris.kohya", 8, arguments: new Dictionary<string, string> { ["preset"] = path }).Adapter;
-        using var unet = Tree("toy_unet_modules");
-        using var text = Tree("toy_text_encoder_modules");
+        using var unet = ModelTree.Toy("toy_unet_modules");
+        using var text = ModelTree.Toy("toy_text_encoder_modules");
         using var network = AdapterNetwork.Attach(new AdapterHosts(unet, text), options, new Generator(0));
         var mixed = Assert.IsType<MixedAdapterOptions>(options);
         Assert.All(network.Adapters, adapter => Assert.Equal(
@@ -164,12 +175,6 @@ public sealed class NetworkModulesTests
             .Select(tensor => $"{tensor.Name} [{string.Join(',', WithoutOnes(tensor.Shape))}]"));
 
     private static long[] WithoutOnes(long[] shape) => shape is [.. var first, 1, 1] ? first : shape;
-
-    private static ModelTree Tree(string modules) => ModelTree.FromWeights(
-        from entry in s_networks.GetProperty(modules).EnumerateArray()
-        let weight = entry.GetProperty("weight")
-        where weight.ValueKind == JsonValueKind.Array
-        select (entry.GetProperty("name").GetString() + ".weight", weight.EnumerateArray().Select(size => size.GetInt64()).ToArray()));
 }
 
 /// <summary>A kind of a host's own.</summary>
