@@ -42,10 +42,11 @@ namespace StableTune.Adapters
     internal sealed class ButterflyAdapter(AdaptedLayer layer, BoftOptions options)
         : OrthogonalAdapter(nameof(ButterflyAdapter), layer, options)
     {
-        private protected override Tensor Turn(Tensor rows, Tensor rotations, float multiplier)
+        private protected override Tensor Turn(Tensor rows, Tensor skew, float multiplier)
         {
             using var scope = NewDisposeScope();
             var (batch, width, positions) = (rows.shape[0], rows.shape[1], rows.shape[2]);
+            var rotations = CayleyRotation.Change(skew).to(rows.dtype) * multiplier;
             var turned = rows;
             for (var stage = 0L; stage < Blocks.Stages; stage++)
             {
@@ -53,7 +54,7 @@ namespace StableTune.Adapters
                 var run = (1L << (int)stage) * Blocks.Size / 2;
                 var exchanged = turned.reshape(batch, width / (2 * run), 2, run, positions).transpose(2, 3)
                     .reshape(batch, Blocks.Count, Blocks.Size, positions);
-                exchanged = exchanged + (rotations.select(0L, stage) * multiplier).matmul(exchanged);
+                exchanged = exchanged + rotations.select(0L, stage).matmul(exchanged);
                 turned = exchanged.reshape(batch, width / (2 * run), run, 2, positions).transpose(2, 3).reshape(rows.shape);
             }
 

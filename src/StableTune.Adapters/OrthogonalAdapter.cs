@@ -114,10 +114,10 @@ internal abstract class OrthogonalAdapter : NetworkAdapter
 
     /// <summary>What turning adds to rows of channels.</summary>
     /// <param name="rows">[P, out, S].</param>
-    /// <param name="rotations">R − I of each block, in the type of the rows: [blocks, size, size], or [stages, blocks, size, size].</param>
+    /// <param name="skew">S of each block: [blocks, size, size], or [stages, blocks, size, size].</param>
     /// <param name="multiplier">How strongly it acts.</param>
     /// <returns>As the rows.</returns>
-    private protected abstract Tensor Turn(Tensor rows, Tensor rotations, float multiplier);
+    private protected abstract Tensor Turn(Tensor rows, Tensor skew, float multiplier);
 
     /// <summary>What is added to an output without bias, [..., out] or [B, out, H, W].</summary>
     private Tensor ChangeOf(Tensor output, float multiplier)
@@ -129,19 +129,19 @@ internal abstract class OrthogonalAdapter : NetworkAdapter
 
     private Tensor Change(Tensor rows, float multiplier)
     {
-        var change = Turn(rows, Rotations().to(rows.dtype), multiplier);
+        var change = Turn(rows, Skew(), multiplier);
         if (_rescale is null) return change;
         var factors = _rescale.flatten(1).to(rows.dtype);                                               // [out, 1]
         return change * factors + rows * (factors - 1);
     }
 
-    /// <summary>R − I = (I + S)(I − S)⁻¹ − I = 2 (I − S)⁻¹ S, which keeps the precision of small rotations.</summary>
-    private Tensor Rotations()
+    /// <summary>S = Q − Qᵀ, within the limit.</summary>
+    private Tensor Skew()
     {
         var skew = _blocks - _blocks.transpose(-1, -2);
         if (_limit > 0 || !_zeroIsUnlimited)
             skew = skew * (_limit * Layer.Shape.OutFeatures / (skew.norm() + 1e-8)).clamp(max: 1);
-        return linalg.solve(eye(Blocks.Size, dtype: skew.dtype, device: skew.device) - skew, skew) * 2;
+        return skew;
     }
 }
 
@@ -150,10 +150,10 @@ internal abstract class OrthogonalAdapter : NetworkAdapter
 internal sealed class BlockRotationAdapter(AdaptedLayer layer, OrthogonalAdapterOptions options)
     : OrthogonalAdapter(nameof(BlockRotationAdapter), layer, options)
 {
-    private protected override Tensor Turn(Tensor rows, Tensor rotations, float multiplier)
+    private protected override Tensor Turn(Tensor rows, Tensor skew, float multiplier)
     {
         using var scope = NewDisposeScope();
         var blocks = rows.reshape(rows.shape[0], Blocks.Count, Blocks.Size, -1);
-        return (rotations * multiplier).transpose(-1, -2).matmul(blocks).reshape(rows.shape).MoveToOuterDisposeScope();
+        return (CayleyRotation.Turn(skew, blocks) * multiplier).reshape(rows.shape).MoveToOuterDisposeScope();
     }
 }

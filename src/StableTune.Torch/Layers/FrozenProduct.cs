@@ -18,7 +18,8 @@ internal sealed class FrozenProduct : autograd.SingleTensorFunction<FrozenProduc
         // TorchSharp's node holds an empty tensor of the output's size for as long as the scope lets it.
         using var scope = NewDisposeScope();
         Tensor output;
-        using (no_grad()) output = product.Compute(input, weight, bias);
+        // Detached, so that it is no view: autograd refuses to change a view that a function like this one made.
+        using (no_grad()) output = product.Compute(input, weight, bias).detach();
         var call = new Call(product, weight, InputForm.Of(input), output, GradientFaults.OfThisThread);
         return apply(call, input).MoveToOuterDisposeScope();
     }

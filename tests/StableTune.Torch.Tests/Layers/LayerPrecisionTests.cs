@@ -150,6 +150,21 @@ public sealed class LayerPrecisionTests : IDisposable
         Assert.Equal(ScalarType.Float32, group.Float32(x).dtype);
     }
 
+    [Theory]
+    [InlineData(4, 8, ScalarType.BFloat16)]
+    [InlineData(1024, 320, ScalarType.Float32)]                   // large enough for oneDNN's product
+    public void FrozenLayers_GiveWhatMayBeChangedInPlace(long rows, long width, ScalarType type)
+    {
+        foreach (var bias in new[] { null, zeros(width, dtype: type) })
+        {
+            var weight = randn([width, width]).to(type);
+            var input = randn([1, rows, width], requires_grad: true);
+            var output = Products.Linear(input, weight, bias).add_(input);
+            Gradients.Backward(output.sum());
+            Close.To(input.grad!, weight.to(float32).sum(0L).expand_as(input) + 1, 1e-4);
+        }
+    }
+
     [Fact]
     public unsafe void FrozenLayers_KeepNoInput()
     {
