@@ -339,11 +339,11 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     private DatasetPlan Images()
     {
         var given = _dataset ?? new DatasetPlan();
-        return given with
-        {
-            Subsets = given.Subsets.AddRange(_images),
-            Options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options)),
-        };
+        var options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options));
+        // Class images are drawn as large as the others are trained, unless they were given sizes.
+        SubsetPlan Sized(SubsetPlan subset) => subset.Source is ClassImageSource drawn
+            ? subset with { Source = drawn.Sized(options.Resolution) } : subset;
+        return given with { Subsets = [.. given.Subsets.AddRange(_images).Select(Sized)], Options = options };
     }
 
     private TrainerBuilder Set(Func<DatasetOptions, DatasetOptions> change)

@@ -34,7 +34,7 @@ public sealed class AdapterFormatTests : IDisposable
 
     private string Fault(params (string Name, Tensor Tensor)[] tensors)
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var fault = Assert.Throws<InvalidFileException>(() => AdapterNetwork.FromFile(Save(tensors), new AdapterHosts(_model)));
         Assert.Equal(before, TensorCount.Live);
         return fault.Message;
@@ -91,7 +91,7 @@ public sealed class AdapterFormatTests : IDisposable
     [Fact]
     public void FromFile_ShapesOfAnotherLayer_AreNamed()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var fault = Assert.Throws<WeightsDoNotFitException>(() =>
             AdapterNetwork.FromFile(Save(LoHa("lora_unet_first")), new AdapterHosts(_model)));
         Assert.Equal(before, TensorCount.Live - 4);                                     // the four that were saved

@@ -168,7 +168,7 @@ public sealed class AdapterNetworkTests : IDisposable
             AdapterNetwork.Attach(new AdapterHosts(plain), new LoRAOptions(), new Generator(0))).Message);
 
         using var ambiguous = ModelTree.FromWeights([("a.b_c.weight", [1, 1]), ("a_b.c.weight", [1, 1])], "Transformer2DModel");
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var fault = Assert.Throws<InvalidOperationException>(() =>
             AdapterNetwork.Attach(new AdapterHosts(ambiguous), new LoRAOptions(), new Generator(0)));
         Assert.All(["'a.b_c'", "'a_b.c'", "'lora_unet_a_b_c'"], part => Assert.Contains(part, fault.Message));
@@ -213,7 +213,7 @@ public sealed class AdapterNetworkTests : IDisposable
         var shape = _folder.File("shape.safetensors");
         StateDictWriter.Save(shape, [("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", zeros(4, 3, 1, 1)),
             ("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight", zeros(64, 4, 1, 1))]);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Assert.Throws<WeightsDoNotFitException>(() => AdapterNetwork.FromFile(shape, new AdapterHosts(_unet)));
         Assert.Equal(before, TensorCount.Live);
     }

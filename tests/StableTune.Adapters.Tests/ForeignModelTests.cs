@@ -171,7 +171,7 @@ public sealed class ForeignModelTests
         // What earlier tests forgot is finalized first, so that it does not move the count later.
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 100; i++) Step(i);
         Assert.Equal(before, TensorCount.Live);
     }

@@ -219,7 +219,7 @@ public sealed class KindTests : IDisposable
         Round();
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 3; i++) Round();
         GC.Collect();
         GC.WaitForPendingFinalizers();

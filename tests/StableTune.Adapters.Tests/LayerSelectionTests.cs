@@ -22,7 +22,7 @@ public sealed class LayerSelectionTests : IDisposable
     [Fact]
     public void Layers_DryRun_AreThoseThatAttachAdaptsAndLeaveTheModelAlone()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var layers = Layers(LayerSelection.SdScripts);
         Assert.Equal(before, TensorCount.Live);
         using var network = AdapterNetwork.Attach(new AdapterHosts(_unet, _text), new LoRAOptions(), new Generator(0));

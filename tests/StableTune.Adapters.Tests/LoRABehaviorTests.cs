@@ -256,7 +256,7 @@ public sealed class LoRABehaviorTests
         }
 
         Step();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 1000; i++) Step();
         Assert.Equal(before, TensorCount.Live);
         network.Dispose();
@@ -268,7 +268,7 @@ public sealed class LoRABehaviorTests
     {
         using var layer = new Linear(6, 10);
         using var model = ModelTree.Of(layer);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var random = new Generator(1))
         using (AdapterNetwork.Attach(new AdapterHosts(model), new LoRAOptions(), random))
             Assert.Equal(before + 3, TensorCount.Live);

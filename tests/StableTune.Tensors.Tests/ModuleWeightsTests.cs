@@ -210,7 +210,7 @@ public sealed class ModuleWeightsTests : IDisposable
         // What earlier tests left to the collector must not go in between.
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         ModuleWeights.LoadInto(module, file);
         ModuleWeights.LoadInto(module, file, dtype: ScalarType.Float16, options: new ModuleLoadOptions { Storage = WeightStorage.Mapped });
         ModuleWeights.LoadInto(module, file, dtype: ScalarType.BFloat16);

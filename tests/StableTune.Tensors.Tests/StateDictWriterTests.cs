@@ -72,7 +72,7 @@ public sealed class StateDictWriterTests : IDisposable
     {
         using var a = randn(10, 20);
         using var b = a.t();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         StateDictWriter.Save(_folder.File("a.safetensors"), [("a", a), ("b", b)], dtype: ScalarType.BFloat16);
         Assert.Equal(before, TensorCount.Live);
     }

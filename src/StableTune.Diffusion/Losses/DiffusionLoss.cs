@@ -36,7 +36,8 @@ public readonly record struct LossResult(Tensor PerSample, Tensor Mean);
 /// A loss with its weightings: element-wise error, times the mask, mean over each sample, times the sample's weight, times each
 /// weighting in the order given, mean over the batch.
 /// </summary>
-/// <remarks>The mean of a masked sample is over all its elements, not over the unmasked ones, as in sd-scripts.</remarks>
+/// <remarks>The mean of a masked sample is over all its elements, not over the unmasked ones, as in sd-scripts, unless
+/// <see cref="MaskOptions.NormalizeByArea"/> says otherwise.</remarks>
 public sealed record DiffusionLoss : OptionsBase
 {
     /// <summary>The element-wise error. Default <see cref="MseLoss"/>.</summary>
@@ -45,9 +46,12 @@ public sealed record DiffusionLoss : OptionsBase
     /// <summary>Weightings by timestep; they multiply. Default none.</summary>
     public IReadOnlyList<ILossWeighting> Weightings { get; init; } = [];
 
+    /// <summary>How masks act. Default: as factors of the loss, as in sd-scripts.</summary>
+    public MaskOptions Masks { get; init; } = new();
+
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
-        Weightings.Cast<object>().Prepend(Loss).OfType<OptionsBase>().SelectMany(part => part.Validate());
+        Weightings.Cast<object>().Prepend(Loss).Append(Masks).OfType<OptionsBase>().SelectMany(part => part.Validate());
 
     /// <summary>The loss of one batch.</summary>
     /// <returns>Losses per sample and their mean; both belong to the caller.</returns>
@@ -56,7 +60,7 @@ public sealed record DiffusionLoss : OptionsBase
         ArgumentNullException.ThrowIfNull(inputs);
         using var scope = NewDisposeScope();
         var loss = Loss.PerElement(inputs.Predicted, inputs.Target, inputs.Schedule, inputs.Timesteps);   // [B, C, h, w]
-        if (inputs.Mask is { } mask) loss = loss * mask;
+        if (inputs.Mask is { } mask) loss = loss * Masks.Factors(mask);
         loss = loss.flatten(1).mean([1L]);                                                                 // [B]
         if (inputs.SampleWeights is { } weights) loss = loss * weights;
         foreach (var weighting in Weightings)

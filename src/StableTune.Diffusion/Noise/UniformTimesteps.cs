@@ -32,4 +32,22 @@ public static class NoiseExtensions
     /// <summary>Trains on timesteps of [min, max) only: low ones carry little noise and favour detail, high ones favour layout.</summary>
     public static TBuilder WithTimestepRange<TBuilder>(this TBuilder builder, int min, int max)
         where TBuilder : INoiseSocket<TBuilder> => builder.WithTimesteps(new UniformTimesteps { Min = min, Max = max });
+
+    /// <summary>
+    /// Trains on a share of the timesteps (sd-trainer: <c>step_range</c>): 0 to 0.5 are those of little noise, which favour style, 0.5 to 1
+    /// those of much, which favour layout.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="from">Where the share begins, 0 to 1.</param>
+    /// <param name="to">Where it ends, above <paramref name="from"/>, to 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The two are no share.</exception>
+    public static TBuilder WithTimestepShare<TBuilder>(this TBuilder builder, double from, double to)
+        where TBuilder : INoiseSocket<TBuilder>
+    {
+        if (!(from >= 0 && from < to && to <= 1))
+            throw new ArgumentOutOfRangeException(nameof(to), to, $"{from} to {to} is no share of the timesteps: give 0 to 1, the first lower.");
+        const int all = 1000;
+        var min = (int)(from * all);
+        return builder.WithTimesteps(new UniformTimesteps { Min = min, Max = Math.Max(min + 1, (int)(to * all)) });
+    }
 }

@@ -62,6 +62,9 @@ public sealed partial record TrainingPlan
             yield return Problem(GivenModel, "the model that was given has no UNet", "load it with ModelParts.UNet", nameof(GivenModel));
         if (Device is { } device && !SameDevice(device, model.Device))
             yield return Problem(Device, $"the model that was given lies on {model.Device}", "leave it unset, or load the model there");
+        if (model.Parts != ModelParts.All && ClassImages.Any(source => source.Missing().Count > 0))
+            yield return Problem(GivenModel, "class images are to be drawn, and the model that was given lacks a part for that",
+                "load it with ModelParts.All, or draw them before with ClassImageGenerator", nameof(GivenModel));
         var (parts, needed) = (model.Parts, TrainsTextEncoder || Samples is not null ? ModelParts.TextEncoder : ModelParts.None);
         if (needed != ModelParts.None && !parts.HasFlag(ModelParts.TextEncoder))
             yield return Problem(GivenModel, "the model that was given has no text encoder, which is trained or draws samples",

@@ -217,6 +217,10 @@ public sealed partial record TrainingPlan : OptionsBase
         ? encoder.EncodeWeighted(captions, ClipSkip, MaxTokenLength)
         : encoder.Encode(captions, ClipSkip, MaxTokenLength);
 
+    /// <summary>The class images that the data set asks for.</summary>
+    internal IEnumerable<ClassImageSource> ClassImages =>
+        Dataset.Others.Prepend(Dataset).SelectMany(dataset => dataset.Subsets).Select(subset => subset.Source).OfType<ClassImageSource>();
+
     /// <summary>Optimizer steps in an epoch; its last step may have fewer batches.</summary>
     internal int StepsPerEpoch(TrainingDataset dataset) =>
         (int)((dataset.BatchesPerEpoch + (long)GradientAccumulation - 1) / GradientAccumulation);

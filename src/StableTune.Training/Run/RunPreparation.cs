@@ -62,6 +62,7 @@ internal sealed class RunPreparation(
         // Open from the first look to the last weight; the weights themselves outlive it.
         using var files = plan.GivenModel is null ? ModelFiles.Open(plan.ModelPath!, LoadOptions, cancellationToken) : null;
         _files = files;
+        DrawClassImages(cancellationToken);
         // What is cached of captions depends on what is merged into the text encoders.
         _model = Identify(dataset, cancellationToken).ChangedBy(plan.BaseAdapters.Select(adapter => adapter.Identity()));
         var random = owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed)));
@@ -83,6 +84,30 @@ internal sealed class RunPreparation(
             Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
             Tokenizer = model.Parts.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : Configuration?.Tokenizer,
         };
+    }
+
+    /// <summary>
+    /// Draws the class images that are missing, by the model as it is; what that took of the model is freed before training loads its own.
+    /// </summary>
+    private void DrawClassImages(CancellationToken cancellationToken)
+    {
+        ClassImageSource[] missing = [.. plan.ClassImages.Where(source => source.Missing().Count > 0)];
+        if (missing.Length == 0) return;
+        foreach (var type in missing.GroupBy(source => source.Options.Precision))
+        {
+            using var loaded = plan.GivenModel is null ? LoadToDraw(type.Key, cancellationToken) : null;
+            foreach (var source in type)
+                ClassImageGenerator.Generate(loaded ?? plan.GivenModel!, source.Options, progress, cancellationToken);
+        }
+    }
+
+    private StableDiffusionModel LoadToDraw(ScalarType? type, CancellationToken cancellationToken)
+    {
+        var onGpu = LoadOptions.Device?.type == DeviceType.CUDA;
+        return _files!.Load(LoadOptions with
+        {
+            Parts = ModelParts.All, WeightType = type ?? (onGpu ? ScalarType.Float16 : ScalarType.Float32),
+        }, cancellationToken);
     }
 
     private ModelFingerprint Identify(TrainingDataset? dataset, CancellationToken cancellationToken)

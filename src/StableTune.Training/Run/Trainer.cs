@@ -88,6 +88,9 @@ public sealed class Trainer
         CountTokens = options.CountTokens ?? (Tokenizer is { } tokenizer ? tokenizer.CountTokens : null),
     };
 
+    /// <summary>How many steps the run takes, and how often it sees each image: a dry run, which reads no pixels.</summary>
+    public StepCount Steps => StepCount.Of(Plan, _dataset);
+
     /// <summary>
     /// The layers that adapters will be trained on, with kind, rank, parameters and rate: a dry run, which reads no weights. See
     /// <see cref="PlannedLayer.Table"/>.

@@ -29,7 +29,7 @@ public sealed class ModelLifetimeTests : IDisposable
     [Fact]
     public void Load_ThenRelease_LeavesNoTensors()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using var model = ModelLoader.Load(_path);
         var (loaded, parameters) = (TensorCount.Live, model.Vae.parameters().Count());
         model.ReleaseVae();
@@ -41,7 +41,7 @@ public sealed class ModelLifetimeTests : IDisposable
     [Fact]
     public void Load_Cancelled_LeavesNoTensors()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Assert.ThrowsAny<OperationCanceledException>(() =>
             ModelLoader.Load(_path, cancellationToken: new CancellationToken(canceled: true)));
         Assert.Equal(before, TensorCount.Live);
@@ -50,7 +50,7 @@ public sealed class ModelLifetimeTests : IDisposable
     [Fact]
     public void Check_LeavesNoTensors()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Assert.Empty(ModelLoader.Check(_path));
         Assert.Equal(before, TensorCount.Live);
     }
@@ -61,7 +61,7 @@ public sealed class ModelLifetimeTests : IDisposable
         using var model = ModelLoader.Load(_path, new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         var encoder = PromptEncoder.For(model);
         using var frozen = no_grad();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 10; i++)
         {
             encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
@@ -80,7 +80,7 @@ public sealed class ModelLifetimeTests : IDisposable
         using var model = ModelLoader.Load(FixtureModels.TinySdxl(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder });
         var encoder = PromptEncoder.For(model);
         using var frozen = no_grad();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 5; i++)
         {
             encoder.Encode(["a cat", "a dog"], maxTokenLength: 225).Dispose();
@@ -99,7 +99,7 @@ public sealed class ModelLifetimeTests : IDisposable
         model.TextEncoder.SetRequiresGrad(true);
         model.TextEncoder.GradientCheckpointing = true;
         Step();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 5; i++) Step();
         Assert.Equal(before, TensorCount.Live);
 

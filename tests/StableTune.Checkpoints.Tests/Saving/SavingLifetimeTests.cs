@@ -20,7 +20,7 @@ public sealed class SavingLifetimeTests : IDisposable
     public void Save_InAnyForm_LeavesNoTensors()
     {
         using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder));
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         model.SaveAs(_folder.File("model.safetensors"), new ModelSaveOptions { Precision = ScalarType.Float16 });
         model.SaveAs(_folder.File("model.ckpt"));
         model.SaveAs(_folder.File("model"), new ModelSaveOptions { Format = ModelFormat.Diffusers });
@@ -31,7 +31,7 @@ public sealed class SavingLifetimeTests : IDisposable
     public void Convert_LeavesNoTensors()
     {
         var source = FixtureModels.TinySd15(_folder);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         ModelConverter.Convert(source, _folder.File("model.safetensors"), new ModelSaveOptions { Precision = ScalarType.Float32 });
         Assert.Equal(before, TensorCount.Live);
     }

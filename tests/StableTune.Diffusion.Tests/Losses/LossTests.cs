@@ -115,7 +115,7 @@ public class LossTests
         var predicted = golden["pred"];
         var loss = new DiffusionLoss { Loss = new SmoothL1Loss(), Weightings = [new MinSnrWeighting(), new ScaledVelocityWeighting()] };
         _ = (golden["target"], golden["timesteps"]);                               // loaded once, and kept
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (NewDisposeScope())
         {
             Compute(golden, loss, predicted);

@@ -119,7 +119,7 @@ public class TextToImagePipelineTests
         using var source = new CancellationTokenSource();
         var model = new FakeModel();
         var reports = new Reports { Reported = progress => { if (progress.Step == 2) source.Cancel(); } };
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Assert.Throws<OperationCanceledException>(() => new TextToImagePipeline(model).Generate(s_options, reports, source.Token));
         Assert.Equal(2, reports.All.Count);
         Assert.Equal("", model.State);
@@ -134,7 +134,7 @@ public class TextToImagePipelineTests
         manual_seed(3);
         var expected = GoldenComparison.Floats(rand(4));
         manual_seed(3);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         pipeline.GenerateMany(s_options with { ImageCount = 2 });
         Assert.Equal(before, TensorCount.Live);
         Assert.Equal(expected, GoldenComparison.Floats(rand(4)));

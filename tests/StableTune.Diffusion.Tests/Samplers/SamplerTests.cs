@@ -42,7 +42,7 @@ public class SamplerTests
         var start = randn([1, 4, 3, 3], generator: random) * times.InitialSigma;
         var (calls, steps) = (0, 0);
         var context = Context(random) with { StepDone = _ => steps++ };
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var fault = Assert.Throws<InvalidOperationException>(() => sampler.Sample(
             (input, _) => ++calls < 6 ? zeros_like(input) : full_like(input, float.NaN), start, times, context)).Message;
         Assert.Contains($"After step {steps + 1} of {times.Timesteps.Count} the latents are broken: 36 of 36 numbers are NaN or " +
@@ -60,7 +60,7 @@ public class SamplerTests
         var times = sampler.Times(s_schedule, 5);
         var start = randn([1, 4, 2, 2], generator: random).requires_grad_(true);
         var context = Context(random);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var result = sampler.Sample(AnalyticModel.Predict, start, times, context))
         {
             Assert.Equal(before + 1, TensorCount.Live);
@@ -78,7 +78,7 @@ public class SamplerTests
         var done = 0;
         var start = randn([1, 4, 2, 2], generator: random);
         var context = Context(random) with { StepDone = step => done = step.Step };
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var times = sampler.Times(s_schedule, 10);
         var error = Assert.Throws<InvalidOperationException>(() => sampler.Sample(
             (x, time) => done < 3 ? AnalyticModel.Predict(x, time) : throw new InvalidOperationException("the model broke"), start, times,
@@ -151,7 +151,7 @@ public class SamplerTests
                 if (done == 2) source.Cancel();
             },
         };
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Assert.Throws<OperationCanceledException>(() => sampler.Sample(AnalyticModel.Predict, start, times, context));
         Assert.Equal(2, done);
         Assert.Equal(before, TensorCount.Live);
@@ -164,7 +164,7 @@ public class SamplerTests
     public void Sample_NoiseWantedButNotGiven_SaysSo(ISampler sampler)
     {
         using var scope = NewDisposeScope();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         var error = Assert.Throws<InvalidOperationException>(() => sampler.Sample(AnalyticModel.Predict, ones(1, 4, 2, 2),
             sampler.Times(s_schedule, 4), new SamplingContext { Schedule = s_schedule }));
         Assert.Contains("SamplingContext.Noise", error.Message);
@@ -265,7 +265,7 @@ public class SamplerTests
         using var outer = NewDisposeScope();
         var start = ones(1, 4, 2, 2);
         var context = new SamplingContext { Schedule = s_schedule };
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var result = new Standing().Sample(AnalyticModel.Predict, start, new Standing().Times(s_schedule, 3), context))
             Assert.Equal(GoldenComparison.Floats(start), GoldenComparison.Floats(result));
         Assert.Equal(before, TensorCount.Live);

@@ -8,7 +8,7 @@ public class TensorHistoryTests
     [Fact]
     public void Add_KeepsTheNewestAndFreesTheOthers()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var history = new TensorHistory())
         {
             for (var i = 0; i < 5; i++)

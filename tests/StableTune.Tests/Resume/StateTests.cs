@@ -18,7 +18,7 @@ public sealed class StateTests : IDisposable
         var whole = Builder("whole").SaveState(_folder.File("states", "frog")).SaveEvery(steps: 1).Train();
         for (var step = 1; step < 5; step++)
         {
-            var before = TensorCount.Live;
+            var before = HeldTensors.Before();
             var result = Builder($"from{step}").ResumeFrom(_folder.File("states", $"frog-step{step:D8}-state")).Train();
             Assert.Equal(before, TensorCount.Live);
             Assert.Equal(whole.Losses, result.Losses);

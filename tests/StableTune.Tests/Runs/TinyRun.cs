@@ -26,12 +26,7 @@ internal static class TinyRun
     /// <summary>
     /// Tensors that are held before a test begins: what earlier tests forgot is collected first, so that it does not move the count later.
     /// </summary>
-    public static long HeldBefore()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        return HeldTensors;
-    }
+    public static long HeldBefore() => Testing.HeldTensors.Before();
 
     public static string Output(TemporaryFolder folder, string name = "tiny") => folder.File("out", name + ".safetensors");
 

@@ -80,7 +80,7 @@ public sealed class LoRATrajectoryTests : IDisposable
         using var run = new RecordedRun(_folder, "lora_fp32", PrecisionPolicy.Float32, checkpointing: true);
         run.Backward(0);
         run.Update();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var step = 1; step < 4; step++)
         {
             run.Backward(step);

@@ -57,7 +57,7 @@ internal sealed class RecordedSteps : IDisposable, ILatentStage, IContextStage, 
         {
             _now = expected.GetProperty("step").GetInt32();
             using var scope = NewDisposeScope();
-            using var batch = new Batch(["", ""], Recorded("loss_weights").clone());
+            using var batch = new Batch([.. Enumerable.Repeat("", (int)Recorded("latents").shape[0])], Recorded("loss_weights").clone());
             var loss = step.Run(batch, 1);
             beforeUpdate?.Invoke(_now);
             var norm = GradientNorm.Clip(counted, Settings.GetProperty("max_grad_norm").GetDouble());

@@ -102,7 +102,7 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         }
 
         Work();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         Work();
         Assert.Equal(before, TensorCount.Live);
     }

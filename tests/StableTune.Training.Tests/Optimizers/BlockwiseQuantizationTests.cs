@@ -119,7 +119,7 @@ public sealed class BlockwiseQuantizationTests
     public void EveryMethod_LeavesNothingBehind()
     {
         using var values = ones(300);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 10; i++)
         {
             using var blocks = BlockwiseQuantization.ToBlocks(values);

@@ -36,7 +36,7 @@ public sealed class ClipByNormTests
         using var scope = NewDisposeScope();
         Tensor[] parameters = WithGradients(randn(3), randn(4));
         new ClipByNorm().Apply(parameters).Dispose();
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 100; i++) new ClipByNorm().Apply(parameters).Dispose();
         Assert.Equal(before, TensorCount.Live);
     }

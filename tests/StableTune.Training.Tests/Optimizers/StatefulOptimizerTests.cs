@@ -91,7 +91,7 @@ public sealed class StatefulOptimizerTests
         using var run = Run(kind);
         using var isFinite = tensor(true);
         run.Step(1);
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         for (var i = 0; i < 100; i++) run.Optimizer.Step(new StepInfo([1e-3, 1e-3], i) { IsFinite = i % 2 == 0 ? isFinite : null });
         Assert.Equal(before, TensorCount.Live);
     }
@@ -99,7 +99,7 @@ public sealed class StatefulOptimizerTests
     [Fact]
     public void Dispose_FreesTheSlots()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var scope = NewDisposeScope())
         using (Run("AdamW8bit"))
             Assert.True(TensorCount.Live > before);

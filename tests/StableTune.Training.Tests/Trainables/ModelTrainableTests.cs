@@ -90,6 +90,116 @@ public sealed class ModelTrainableTests : IDisposable
             Path.Combine(FixtureModels.TinySd15(_folder), "unet", "diffusion_pytorch_model.safetensors")));
     }
 
+    /// <summary>Instance and regularisation images together, UNet and text encoder: tests/fixtures/training/dreambooth.</summary>
+    [Fact]
+    public void DreamBooth_LossesNormsAndWeights_FollowTheReference()
+    {
+        using var run = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, "dreambooth",
+            new() { Parts = ModelParts.UNet | ModelParts.TextEncoder });
+        run.Steps.Run(run.Trainable);
+        using var scope = NewDisposeScope();
+        var names = run.Steps.Tensors.Names.Where(name => name.StartsWith("delta.", StringComparison.Ordinal)).ToArray();
+        Assert.Contains(names, name => name.StartsWith("delta.text_encoder.", StringComparison.Ordinal));
+        foreach (var name in names) run.Steps.Tensors.AssertClose(name, run.Change(name["delta.".Length..]), 1e-6);
+    }
+
+    [Fact]
+    public void StopTextEncoder_FromThatStepOn_ItStaysBitForBit()
+    {
+        using var run = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, "dreambooth",
+            new() { Parts = ModelParts.UNet | ModelParts.TextEncoder, StopTextEncoderAt = 2 });
+        var texts = new List<float[]>();
+        run.Steps.Run(run.Trainable, precise: false, afterUpdate: step =>
+        {
+            run.Trainable.AfterStep(new StepMoment(step, 5));
+            texts.Add(run.Values("text_encoder."));
+        });
+        Assert.NotEqual(texts[0], texts[1]);
+        Assert.All(texts.Skip(2), text => Assert.Equal(texts[1], text));
+        Assert.False(run.Model.TextEncoder.training);
+        Assert.True(run.Model.UNet.training);
+
+        // A run that goes on from there goes on without it.
+        using var resumed = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, "dreambooth",
+            new() { Parts = ModelParts.UNet | ModelParts.TextEncoder, StopTextEncoderAt = 2 });
+        Setup.Copy(run.Trainable, resumed.Trainable);
+        Assert.Equal(run.Values(""), resumed.Values(""));
+        Assert.All(resumed.Model.TextEncoder.parameters(), parameter => Assert.False(parameter.requires_grad));
+    }
+
+    [Fact]
+    public void StopTextEncoder_AtZero_NeverTrainsIt()
+    {
+        var options = new ModelTrainableOptions { Parts = ModelParts.UNet | ModelParts.TextEncoder, StopTextEncoderAt = 0 };
+        Assert.False(options.TrainsTextEncoder(new()));
+        using var run = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, options: options);
+        Assert.Equal(["unet"], run.Trainable.Groups.Select(group => group.Name));
+        Assert.Contains("trained to the end", Assert.Single(new ModelTrainableOptions
+        {
+            Parts = ModelParts.UNet | ModelParts.TextEncoder, StopTextEncoderAt = 9,
+        }.Create(new TrainingPlan { Length = TrainingLength.Steps(5) }).Warnings));
+    }
+
+    [Fact]
+    public void Include_AndExclude_ChooseTensorsByName()
+    {
+        using var run = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, options: new()
+        {
+            Include = [@"\.attn2\."], Exclude = [StableTune.Adapters.LayerSelection.Glob("*to_out*")],
+        });
+        var names = run.Trainable.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Name).ToList();
+        Assert.NotEmpty(names);
+        Assert.All(names, name => Assert.Contains(".attn2.to_", name));
+        Assert.DoesNotContain(names, name => name.Contains("to_out", StringComparison.Ordinal));
+        Assert.All(run.Model.UNet.named_parameters(), entry => Assert.Equal(names.Contains("unet." + entry.name), entry.parameter.requires_grad));
+        run.Steps.Run(run.Trainable, precise: false);
+        Assert.NotEqual(0, run.Changes().Max(Math.Abs));
+    }
+
+    [Fact]
+    public void BlockRates_GiveEachBlockAGroup_AndLeaveBlocksOf0AsTheyAre()
+    {
+        double[] rates = [.. Enumerable.Range(0, 25).Select(i => i is 3 or 12 ? 0 : 1e-5 * (i + 1))];
+        using var run = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, options: new() { BlockLearningRates = rates });
+        var groups = run.Trainable.Groups.ToDictionary(group => group.Name);
+        Assert.Equal(rates[0], groups["unet block 0"].LearningRate);
+        Assert.Equal(rates[24], groups["unet block 24"].LearningRate);
+        Assert.False(groups.ContainsKey("unet block 3") || groups.ContainsKey("unet block 12"));
+        Assert.All(run.Model.UNet.named_parameters().Where(entry => entry.name.StartsWith("mid_block.", StringComparison.Ordinal)),
+            entry => Assert.False(entry.parameter.requires_grad));
+        string Block(string parameter) => groups.Values.Single(group => group.Parameters.Any(entry => entry.Name == parameter)).Name;
+        Assert.Equal("unet block 0", Block("unet.conv_in.weight"));
+        Assert.Equal("unet block 0", Block("unet.time_embedding.linear_1.weight"));
+        Assert.Equal("unet block 24", Block("unet.conv_out.weight"));
+        Assert.Equal("unet block 13", Block("unet.up_blocks.0.resnets.0.conv1.weight"));
+
+        using var factors = new Whole(_folder, PrecisionPolicy.Float32, checkpointing: false, options: new()
+        {
+            UNetRate = 2, BlockRates = new() { Down = BlockCurve.Of(0.5, 0), Mid = BlockCurve.Of(0.25) },
+        });
+        var scaled = factors.Trainable.Groups.ToDictionary(group => group.Name, group => group.LearningRate);
+        Assert.Equal([1.0, 0.5, 2.0], [scaled["unet block 0"], scaled["unet block 12"], scaled["unet block 24"]]);
+        Assert.False(scaled.ContainsKey("unet block 1"));
+    }
+
+    [Fact]
+    public void Validate_TellsWhatCannotWork()
+    {
+        var plan = new TrainingPlan();
+        static string Told(IEnumerable<OptionProblem> problems) => string.Join('\n', problems);
+        Assert.Contains("BlockLearningRates", Told(new ModelTrainableOptions { BlockLearningRates = [-1] }.Validate()));
+        Assert.Contains("twice", Told(new ModelTrainableOptions { BlockLearningRates = [1], BlockRates = new() }.Validate()));
+        Assert.Contains("ModelTrainableOptions.Include", Told(new ModelTrainableOptions { Include = ["("] }.Validate()));
+        Assert.Contains("not trained at all", Told(new ModelTrainableOptions { StopTextEncoderAt = 3 }.Fits(plan)));
+        Assert.Contains("UNet is not trained",
+            Told(new ModelTrainableOptions { Parts = ModelParts.TextEncoder, BlockRates = new() }.Fits(plan)));
+        using var scope = NewDisposeScope();
+        var model = ModelConfiguration.Find(FixtureModels.TinySd15(_folder), new ModelLoadOptions())!;
+        Assert.Contains("25 blocks", Told(new ModelTrainableOptions { BlockLearningRates = [1, 2] }.Fits(plan, model)));
+        Assert.Contains("no tensor", Told(new ModelTrainableOptions { Include = ["nowhere"] }.Fits(plan, model)));
+        Assert.Empty(new ModelTrainableOptions { Parts = ModelParts.UNet | ModelParts.TextEncoder, Include = ["norm"] }.Fits(plan, model));
+    }
+
     private static double Cosine(float[] one, float[] other)
     {
         var (dot, a, b) = (0.0, 0.0, 0.0);
@@ -103,14 +213,15 @@ public sealed class ModelTrainableTests : IDisposable
         private readonly TrainingRandom _random = new(new NamedSeeds(0));
         private readonly Dictionary<string, Tensor> _initial;
 
-        public Whole(TemporaryFolder folder, PrecisionPolicy precision, bool checkpointing)
+        public Whole(TemporaryFolder folder, PrecisionPolicy precision, bool checkpointing, string recorded = "finetune_unet",
+            ModelTrainableOptions? options = null)
         {
             Model = ModelLoader.Load(FixtureModels.TinySd15(folder), new ModelLoadOptions { WeightType = precision.Weights });
             Model.UNet.GradientCheckpointing = checkpointing;
             Model.UNet.ComputeType = Model.TextEncoder.ComputeType = precision.Compute;
-            Steps = new RecordedSteps("finetune_unet", Model);
+            Steps = new RecordedSteps(recorded, Model, options?.Parts.HasFlag(ModelParts.TextEncoder) == true);
             var plan = new TrainingPlan { LearningRate = Steps.Rate, Precision = precision };
-            Trainable = new ModelTrainableOptions().Create(plan);
+            Trainable = (options ?? new()).Create(plan);
             Trainable.Attach(Setup.Of(Model, _random, plan));
             _initial = Parameters.ToDictionary(parameter => parameter.Name, parameter =>
                 parameter.Value.detach().clone().DetachFromDisposeScope());
@@ -125,6 +236,14 @@ public sealed class ModelTrainableTests : IDisposable
         private IEnumerable<StableTune.Optimizers.NamedParameter> Parameters => Trainable.Groups.SelectMany(group => group.Parameters);
 
         public Tensor Change(string name) => Parameters.Single(parameter => parameter.Name == name).Value.detach() - _initial[name];
+
+        /// <summary>All trained numbers whose names begin so.</summary>
+        public float[] Values(string prefix)
+        {
+            using var scope = NewDisposeScope();
+            return cat([.. Parameters.Where(parameter => parameter.Name.StartsWith(prefix, StringComparison.Ordinal))
+                .Select(parameter => parameter.Value.detach().flatten())], 0L).data<float>().ToArray();
+        }
 
         public float[] Gradients()
         {
