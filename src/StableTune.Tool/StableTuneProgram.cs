@@ -14,7 +14,7 @@ internal static class StableTuneProgram
     [
         new MergeLoraCommand(), new SvdMergeLoraCommand(), new ResizeLoraCommand(), new ExtractLoraCommand(), new ExtractDyLoRACommand(),
         new ConvertLoraCommand(), new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(),
-        new HashCommand(),
+        new HashCommand(), new ClassImagesCommand(),
     ];
 
     /// <summary>Runs a command line.</summary>

@@ -26,7 +26,7 @@ public sealed class StableTuneProgramTests : IDisposable
     {
         Assert.Equal(0, await Run("--help"));
         foreach (var name in new[] { "merge-lora", "svd-merge-lora", "resize-lora", "extract-lora", "extract-dylora", "convert-lora",
-            "merge-into-model", "merge-models", "inspect", "show-metadata", "hash" })
+            "merge-into-model", "merge-models", "inspect", "show-metadata", "hash", "class-images" })
             Assert.Contains(name, _output.ToString(), StringComparison.Ordinal);
         Assert.Equal(0, await Run("svd-merge-lora", "--help"));
         Assert.Contains("--clamp_quantile", _output.ToString(), StringComparison.Ordinal);
@@ -43,6 +43,21 @@ public sealed class StableTuneProgramTests : IDisposable
         Assert.Empty(_error.ToString());
         using var file = WeightFile.Open(Output);
         Assert.Equal("lora_a, lora_c", file.Metadata["modelspec.merged_from"]);
+    }
+
+    [Fact]
+    public async Task ClassImages_DrawsWhatIsMissing()
+    {
+        string[] command = ["class-images", "--pretrained_model_name_or_path", FixtureModels.TinySd15(_folder), "--class-data-dir",
+            _folder.File("class"), "--class_prompt", "a frog", "--num_class_images", "2", "--resolution", "64", "--steps", "1"];
+        Assert.Equal(0, await Run(command));
+        Assert.Equal(0, await Run(command));
+        Assert.Contains("2 images drawn, 2 are in", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("0 images drawn, 2 are in", _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(2, Directory.GetFiles(_folder.File("class"), "class-*.png").Length);
+        Assert.NotEqual(0, await Run(command[..^1]));
+        Assert.NotEqual(0, await Run([.. command[..^2], "--steps", "0"]));
+        Assert.Contains("Steps", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

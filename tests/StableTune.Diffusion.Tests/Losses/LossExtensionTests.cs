@@ -17,6 +17,16 @@ public class LossExtensionTests
         Assert.Equal(new SmoothL1Loss(), pen.WithSmoothL1Loss().Loss);
     }
 
+    [Fact]
+    public void TimestepShare_IsThatPartOfAThousand()
+    {
+        Assert.Equal(new UniformTimesteps { Min = 0, Max = 500 }, new Pen().WithTimestepShare(0, 0.5).Timesteps);
+        Assert.Equal(new UniformTimesteps { Min = 500, Max = 1000 }, new Pen().WithTimestepShare(0.5, 1).Timesteps);
+        Assert.Equal(new UniformTimesteps { Min = 300, Max = 301 }, new Pen().WithTimestepShare(0.3, 0.3001).Timesteps);
+        foreach (var (from, to) in new[] { (-0.1, 1), (0.5, 0.5), (0, 1.1), (double.NaN, 1) })
+            Assert.Throws<ArgumentOutOfRangeException>(() => new Pen().WithTimestepShare(from, to));
+    }
+
     private sealed record Pen : ILossSocket<Pen>, INoiseSocket<Pen>
     {
         public ILoss? Loss { get; init; }
