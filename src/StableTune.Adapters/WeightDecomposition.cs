@@ -21,16 +21,19 @@ internal sealed class WeightDecomposition
     private readonly AdaptedLayer _layer;
     private readonly DecomposedAxis _axis;
     private readonly Func<Tensor, Tensor> _product;
+    private readonly Func<LowRankProduct?> _lowRank;
     private readonly bool _detachesNorm;
 
     /// <summary>Starts at the frozen weight's own norms, so that nothing is changed.</summary>
     /// <param name="layer">The frozen layer.</param>
     /// <param name="axis">What the magnitudes belong to.</param>
     /// <param name="product">ΔW of the adapter, given the frozen weight.</param>
+    /// <param name="lowRank">ΔW as two factors, which spare the making of W + ΔW; null where it is no such product.</param>
     /// <param name="detachesNorm">Whether the norm counts as a constant in the backward pass, as PEFT has it.</param>
-    public WeightDecomposition(AdaptedLayer layer, DecomposedAxis axis, Func<Tensor, Tensor> product, bool detachesNorm)
+    public WeightDecomposition(AdaptedLayer layer, DecomposedAxis axis, Func<Tensor, Tensor> product, Func<LowRankProduct?> lowRank,
+        bool detachesNorm)
     {
-        (_layer, _axis, _product, _detachesNorm) = (layer, axis, product, detachesNorm);
+        (_layer, _axis, _product, _lowRank, _detachesNorm) = (layer, axis, product, lowRank, detachesNorm);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         Magnitude = LayerInitialization.NewParameter(Norms(NetworkAdapter.Precise(layer.Weight)));
@@ -48,9 +51,10 @@ internal sealed class WeightDecomposition
     public Tensor Forward(Tensor input, Func<Tensor, Tensor> original, Func<Tensor, Tensor> term, float multiplier)
     {
         using var scope = NewDisposeScope();
-        // The norms need the whole of W + ΔW, which is made again in the backward pass instead of being kept.
-        var factor = ActivationCheckpoint.RunDeterministic(
-            inputs => Factor(inputs[0], Norms(Sum(NetworkAdapter.Precise(_layer.Weight))), multiplier), Magnitude);
+        Tensor Scale(Tensor magnitude) => Factor(magnitude, NormsOfSum(NetworkAdapter.Precise(_layer.Weight)), multiplier);
+        // What would be kept of the weight's size is made again in the backward pass; of two factors there is nothing but the weight itself.
+        var keepsNothing = _layer.Weight.dtype == ScalarType.Float32 && _lowRank() is not null;
+        var factor = keepsNothing ? Scale(Magnitude) : ActivationCheckpoint.RunDeterministic(inputs => Scale(inputs[0]), Magnitude);
         if (_axis == DecomposedAxis.Inputs)
         {
             var scaled = input * OverChannels(factor, factor.shape[1]).As(input.dtype);
@@ -77,10 +81,11 @@ internal sealed class WeightDecomposition
         return (sum * Factor(Magnitude, Norms(sum), multiplier) - weight).MoveToOuterDisposeScope();
     }
 
-    private Tensor Sum(Tensor weight)
+    private Tensor NormsOfSum(Tensor weight)
     {
         using var scope = NewDisposeScope();
-        return (weight + _product(weight)).MoveToOuterDisposeScope();
+        var norms = _lowRank() is { } factors ? factors.NormsOfSum(weight, _axis) : Norms(weight + _product(weight));
+        return norms.MoveToOuterDisposeScope();
     }
 
     private Tensor Factor(Tensor magnitude, Tensor norms, float multiplier)
