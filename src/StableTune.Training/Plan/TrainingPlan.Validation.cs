@@ -79,6 +79,7 @@ public sealed partial record TrainingPlan
         if (model is null) yield break;
         foreach (var problem in TextProblems(model, dataset)) yield return problem;
         foreach (var problem in Trainables.SelectMany(trainable => trainable.Fits(this, model))) yield return problem;
+        foreach (var problem in Method.Fits(this, model)) yield return problem;
         if (BaseAdapters.Count > 0)
         {
             using var shapes = model.WithoutWeights();
@@ -228,6 +229,9 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> CacheProblems(TrainingDataset? dataset)
     {
         foreach (var problem in Cache.Validate()) yield return problem;
+        if (AsksForLatents && Method.Needs.HasFlag(MethodNeeds.Pixels))
+            yield return new OptionProblem(LatentsOption, true, $"{Method.GetType().Name} needs the pictures themselves in every step",
+                "leave it unset");
         if (dataset is null) yield break;
         var gone = dataset.Samples.FirstOrDefault(sample => sample.Item.IsCachedOnly);
         if (gone is not null && Cache.Latents == false)
@@ -277,7 +281,7 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> PartProblems() =>
     [
         .. BaseAdapters.SelectMany(adapter => adapter.Problems()),
-        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(),
+        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
             .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],

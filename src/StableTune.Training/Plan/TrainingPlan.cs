@@ -237,12 +237,15 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether this run encodes each image once. What was not said is done where it is possible.</summary>
     /// <param name="dataset">The images.</param>
-    /// <param name="masksPictures">Whether the model is trained on pictures with parts masked, which differ in every step.</param>
-    internal bool CachesLatents(TrainingDataset dataset, bool masksPictures) =>
-        AsksForLatents || (Cache.Latents is null && !masksPictures && !LatentCache.Validate(dataset).Any());
+    /// <param name="needsPixels">Whether steps need the pictures, for instance to mask other parts of them in every step.</param>
+    internal bool CachesLatents(TrainingDataset dataset, bool needsPixels) =>
+        AsksForLatents || (Cache.Latents is null && !needsPixels && !LatentCache.Validate(dataset).Any());
+
+    /// <summary>Whether captions matter: not to a method that runs neither the UNet nor a text encoder.</summary>
+    internal bool UsesTexts => (Method.Needs & (MethodNeeds.UNet | MethodNeeds.TextEncoder)) != 0;
 
     /// <summary>Whether this run encodes each caption once.</summary>
-    internal bool CachesTextOutputs(TrainingDataset dataset) =>
+    internal bool CachesTextOutputs(TrainingDataset dataset) => UsesTexts && (
         AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && Stages.Captions.Count == 0
-            && !TextOutputCache.Validate(dataset).Any());
+            && !TextOutputCache.Validate(dataset).Any()));
 }
