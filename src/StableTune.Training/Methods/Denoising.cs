@@ -24,7 +24,7 @@ public sealed record DenoisingOptions : TrainingMethodOptions
         var (model, plan, random) = (setup.Model, setup.Plan, setup.Random);
         var encoder = model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null;
         ImmutableList<IConditionStage> usual = model.UNet.TakesMask ? [new SizeConditionStage(), new RandomMaskStage(model, random.Masks)]
-            : [new SizeConditionStage()];
+            : model.UNet.TakesDepth ? [new SizeConditionStage(), new DepthStage()] : [new SizeConditionStage()];
         return new TrainingStepParts
         {
             Latents = plan.Stages.Latents ?? new VaeLatentStage(model, random.Vae),
