@@ -104,6 +104,12 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public int MaxTokenLength { get; init; } = 75;
 
+    /// <summary>
+    /// Whether captions are padded to the full length. False pads them to the longest of their batch only, as the first DreamBooth of
+    /// diffusers had it (sd-scripts: <c>no_token_padding</c>): with 75 tokens, and captions are encoded in every step. Default true.
+    /// </summary>
+    public bool PadTokens { get; init; } = true;
+
     /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no.
     /// CLIP's has no mask.</summary>
     public bool? UseAttentionMask { get; init; }
@@ -213,7 +219,8 @@ public sealed partial record TrainingPlan : OptionsBase
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
 
     /// <summary>Conditions of captions, as this plan wants them.</summary>
-    internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) => WeightedCaptions
+    internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) =>
+        !PadTokens ? encoder.EncodeUnpadded(captions, ClipSkip, WeightedCaptions) : WeightedCaptions
         ? encoder.EncodeWeighted(captions, ClipSkip, MaxTokenLength)
         : encoder.Encode(captions, ClipSkip, MaxTokenLength);
 
@@ -246,6 +253,6 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether this run encodes each caption once.</summary>
     internal bool CachesTextOutputs(TrainingDataset dataset) => UsesTexts && (
-        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && Stages.Captions.Count == 0
+        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && PadTokens && !ChangesTextEncoder && Stages.Captions.Count == 0
             && !TextOutputCache.Validate(dataset).Any()));
 }
