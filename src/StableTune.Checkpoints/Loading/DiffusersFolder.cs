@@ -163,8 +163,8 @@ internal sealed class DiffusersFolder : ModelSource
         var folder = PlaceOf(part);
         var path = System.IO.Path.Combine(folder, file);
         // PaddleNLP's first versions have another name and form.
-        if (file == "config.json" && !File.Exists(path) && System.IO.Path.Combine(folder, PaddleConfig.FileName) is var old && File.Exists(old))
-            return PaddleConfig.Read(old);
+        if (file == "config.json" && !File.Exists(path) && System.IO.Path.Combine(folder, PaddleConfig.FileName) is var old
+            && File.Exists(old)) return PaddleConfig.Read(old);
         if (Directory.Exists(folder)) return new ConfigFile(path);
         throw new InvalidFileException(
             folder, "the folder is missing.", $"The model needs its part \"{part}\"; take it from the model's repository.");

@@ -29,8 +29,8 @@ internal static class PaddleConfig
         {
             foreach (var (old, name) in TextNames)
                 if (entries.Remove(old, out var value)) entries.TryAdd(name, value);
-            if (entries.TryGetValue("hidden_size", out var width) && width.ValueKind == JsonValueKind.Number && width.TryGetInt32(out var size)
-                && size < int.MaxValue / 4)
+            if (entries.TryGetValue("hidden_size", out var width) && width.ValueKind == JsonValueKind.Number
+                && width.TryGetInt32(out var size) && size < int.MaxValue / 4)
                 entries.TryAdd("intermediate_size", JsonSerializer.SerializeToElement(4 * size));
             entries.TryAdd("eos_token_id", JsonSerializer.SerializeToElement(2));
         }

@@ -65,7 +65,8 @@ internal sealed class SingleFileModel : ModelSource
 
         // Under the names that sd-scripts gives them in a folder of tokenizers.
         if (isSecond)
-            return TokenizerLocation.KeptOr("laion/CLIP-ViT-bigG-14-laion2B-39B-b160k", _options, ClipTokenizer.Sd1().WithPadId(0)).WithPadId(0);
+            return TokenizerLocation.KeptOr(
+                "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k", _options, ClipTokenizer.Sd1().WithPadId(0)).WithPadId(0);
         return _checkpoint.Version == ModelVersion.Sd2
             ? TokenizerLocation.KeptOr("stabilityai/stable-diffusion-2", _options, ClipTokenizer.Sd2())
             : TokenizerLocation.KeptOr("openai/clip-vit-large-patch14", _options, ClipTokenizer.Sd1());

@@ -2,8 +2,8 @@ using StableTune.Formats;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Finds the weights of a part in its folder: safetensors before torch's pickles and Paddle's, one file or several with an index, with a
-/// variant or without.</summary>
+/// <summary>Finds the weights of a part in its folder: safetensors before torch's pickles and Paddle's, one file or several with an index,
+/// with a variant or without.</summary>
 internal static class WeightLocation
 {
     /// <summary>The variant that is taken where the plain weights are missing.</summary>

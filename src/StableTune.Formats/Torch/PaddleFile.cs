@@ -81,7 +81,8 @@ public sealed class PaddleFile : ITensorFile
     {
         ArgumentNullException.ThrowIfNull(info);
         if (info.Shape.Count != 2 || info.ByteCount > Array.MaxLength)
-            throw new ArgumentException($"'{info.Name}' is {info}: only arrays of two dimensions that fit into memory are turned.", nameof(info));
+            throw new ArgumentException(
+                $"'{info.Name}' is {info}: only arrays of two dimensions that fit into memory are turned.", nameof(info));
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, info.ByteCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, info.ByteCount - offset, nameof(destination));

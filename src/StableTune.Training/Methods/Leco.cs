@@ -8,7 +8,8 @@ using StableTune.Trainables;
 
 namespace StableTune.Training;
 
-/// <summary>LECO's step: a picture part of the way, predictions without the adapter, and one with it that learns their combination.</summary>
+/// <summary>LECO's step: a picture part of the way, predictions without the adapter, and one with it that learns their
+/// combination.</summary>
 internal sealed class Leco : ITrainingMethod
 {
     private const int Target = 0, Positive = 1, Negative = 2, Neutral = 3;

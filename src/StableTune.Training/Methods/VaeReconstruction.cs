@@ -36,7 +36,8 @@ public sealed record VaeReconstructionOptions : TrainingMethodOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (!Enum.IsDefined(Loss)) yield return Problem(Loss, "there is no such loss", "use ReconstructionLoss.L1 or ReconstructionLoss.L2");
+        if (!Enum.IsDefined(Loss))
+            yield return Problem(Loss, "there is no such loss", "use ReconstructionLoss.L1 or ReconstructionLoss.L2");
         if (!(KlWeight >= 0 && double.IsFinite(KlWeight)))
             yield return Problem(KlWeight, "the weight must not be negative, and finite", "1e-6 is customary, 0 switches it off");
     }
@@ -74,8 +75,9 @@ internal sealed class VaeReconstruction(VaeReconstructionOptions options, Stable
     {
         ArgumentNullException.ThrowIfNull(batch);
         using var scope = NewDisposeScope();
-        var pixels = (batch.Pixels ?? throw new InvalidOperationException("The batch has no pictures: a VAE is trained on them, not on latents."))
-            .to(model.Device);
+        var given = batch.Pixels ?? throw new InvalidOperationException(
+            "The batch has no pictures: a VAE is trained on them, not on latents.");
+        var pixels = given.to(model.Device);
         var posterior = Encode(pixels);
         var reconstructed = model.Vae.Decode(posterior.Sample(random));                                // [B, 3, H, W]
         var difference = reconstructed.to(ScalarType.Float32) - pixels;

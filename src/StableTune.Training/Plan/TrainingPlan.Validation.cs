@@ -290,7 +290,8 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> PartProblems() =>
     [
         .. BaseAdapters.SelectMany(adapter => adapter.Problems()),
-        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(), .. Method.Fits(this),
+        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
+            .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
             .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],

@@ -33,7 +33,8 @@ namespace StableTune.Trainables
         public override IEnumerable<OptionProblem> Validate()
         {
             foreach (var problem in base.Validate()) yield return problem;
-            if (!Trained) yield return Problem(Trained, "a VAE that is not trained is the model's own", "leave it out, or use WithVae(path)");
+            if (!Trained)
+                yield return Problem(Trained, "a VAE that is not trained is the model's own", "leave it out, or use WithVae(path)");
             if (Rate is { } rate && !(rate > 0 && double.IsFinite(rate)))
                 yield return Problem(Rate, "the learning rate must be positive", "1e-6 to 1e-5 is customary");
         }
@@ -121,7 +122,8 @@ namespace StableTune.Trainables
             _restore?.Invoke();
         }
 
-        private bool IsTrained(string name) => options.TrainEncoder || DecoderParts.Any(part => name.StartsWith(part, StringComparison.Ordinal));
+        private bool IsTrained(string name) =>
+            options.TrainEncoder || DecoderParts.Any(part => name.StartsWith(part, StringComparison.Ordinal));
 
         private IEnumerable<NamedParameter> Parameters() =>
             from entry in Model.Vae.named_parameters()

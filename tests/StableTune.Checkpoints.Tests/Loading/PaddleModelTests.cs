@@ -76,7 +76,8 @@ public sealed class PaddleModelTests : IDisposable
         var problem = Assert.Single(ModelLoader.Check(path)).ToString();
         Assert.Contains("model_state.pdparams", problem);
         Assert.Contains("layers.5", problem);
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"text_layers\":6", "\"text_layers\":\"six\"", StringComparison.Ordinal));
+        File.WriteAllText(config,
+            File.ReadAllText(config).Replace("\"text_layers\":6", "\"text_layers\":\"six\"", StringComparison.Ordinal));
         Assert.Contains("model_config.json", Assert.Single(ModelLoader.Check(path)).ToString());
     }
 

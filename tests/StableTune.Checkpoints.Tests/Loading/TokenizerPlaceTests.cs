@@ -50,7 +50,8 @@ public sealed class TokenizerPlaceTests : IDisposable
         Assert.True(File.Exists(Path.Combine(kept, "vocab.json")));
         _hub.Server.Dispose();
         File.WriteAllText(Path.Combine(kept, "added_tokens.json"), "{\"<kept>\": 997}");
-        using var second = ModelLoader.Load(Model, options with { Hub = options.Hub! with { Offline = true, CacheFolder = _folder.Folder("none") } });
+        using var second = ModelLoader.Load(Model,
+            options with { Hub = options.Hub! with { Offline = true, CacheFolder = _folder.Folder("none") } });
         Assert.Equal(997, second.Tokenizer.EncodeBody("<kept>")[^1]);
     }
 
@@ -75,7 +76,8 @@ public sealed class TokenizerPlaceTests : IDisposable
     [Fact]
     public void Validate_NeitherFolderNorName_IsNamed()
     {
-        Assert.Equal("ModelLoadOptions.TokenizerPath", Assert.Single(new ModelLoadOptions { TokenizerPath = "./nowhere" }.Validate()).Option);
+        Assert.Equal("ModelLoadOptions.TokenizerPath",
+            Assert.Single(new ModelLoadOptions { TokenizerPath = "./nowhere" }.Validate()).Option);
         Assert.Empty(new ModelLoadOptions { TokenizerPath = "openai/clip-vit-large-patch14" }.Validate());
         var file = _folder.File("file");
         File.WriteAllText(file, "");

@@ -41,7 +41,8 @@ public sealed class UnpaddedTests : IDisposable
         using var frozen = no_grad();
         using var model = Load(FixtureModels.TinySd21V(_folder));
         var encoder = PromptEncoder.For(model);
-        var (plain, weighted) = (encoder.EncodeUnpadded(["a red cat"]).Context, encoder.EncodeUnpadded(["a (red:1.5) cat"], null, true).Context);
+        var plain = encoder.EncodeUnpadded(["a red cat"]).Context;
+        var weighted = encoder.EncodeUnpadded(["a (red:1.5) cat"], null, true).Context;
         Assert.Equal(plain.shape, weighted.shape);
         // Each part of one weight is tokenized on its own, which changes no token here.
         var ratio = (weighted / plain)[0].mean([1L]);

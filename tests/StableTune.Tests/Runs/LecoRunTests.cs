@@ -13,7 +13,10 @@ public sealed class LecoRunTests : IDisposable
 {
     private const string Prompt = "a photo of a frog";
 
-    private static readonly LecoPair s_pair = new() { Target = Prompt, Negative = "a red square", Guidance = 2, Action = LecoAction.Enhance };
+    private static readonly LecoPair s_pair = new()
+    {
+        Target = Prompt, Negative = "a red square", Guidance = 2, Action = LecoAction.Enhance,
+    };
 
     private readonly TemporaryFolder _folder = new();
 
@@ -83,7 +86,8 @@ public sealed class LecoRunTests : IDisposable
         {
             var network = Assert.IsType<Trainables.AdapterTrainable>(Assert.Single(result.Trainables).Instance).Network;
             Assert.Contains(network.NamedParameters(), entry =>
-                entry.Layer.Part != AdapterParts.UNet && entry.Name.Contains("lora_up", StringComparison.Ordinal) && Changed(entry.Parameter));
+                entry.Layer.Part != AdapterParts.UNet && entry.Name.Contains("lora_up", StringComparison.Ordinal)
+                && Changed(entry.Parameter));
             Assert.All(network.Adapters, adapter => Assert.Equal(1f, adapter.Multiplier));
         }
 
@@ -119,7 +123,8 @@ public sealed class LecoRunTests : IDisposable
         Assert.Equal(["LecoOptions.Pairs"], Refused(Method()));
         Assert.Equal(["LecoOptions.Pairs[1].Target", "LecoOptions.Pairs[1].Positive", "LecoOptions.Pairs[1].Guidance"],
             Refused(Method(s_pair, s_pair with { Target = "", Negative = "", Guidance = -1 })));
-        Assert.Equal(["LecoOptions.Resolution.Width", "LecoOptions.BatchSize", "LecoOptions.MaxDenoisingSteps", "LecoOptions.DenoisingGuidance"],
+        Assert.Equal(["LecoOptions.Resolution.Width", "LecoOptions.BatchSize", "LecoOptions.MaxDenoisingSteps",
+            "LecoOptions.DenoisingGuidance"],
             Refused(Method(s_pair) with { Resolution = new PixelSize(60, 64), BatchSize = 0, MaxDenoisingSteps = 0,
                 DenoisingGuidance = double.NaN }));
         Assert.Equal(["LecoOptions.MaxDenoisingSteps"], Refused(Method(s_pair) with { MaxDenoisingSteps = 1001 }).Distinct());

@@ -46,7 +46,8 @@ public sealed class VaeRunTests : IDisposable
     public void Divergence_IsThatOfTheStandardNormalDistribution()
     {
         using var scope = NewDisposeScope();
-        var (mean, logVariance) = (full([1, 4, 2, 2], 2.0, dtype: ScalarType.Float32), full([1, 4, 2, 2], Math.Log(4), dtype: ScalarType.Float32));
+        var (mean, logVariance) = (full([1, 4, 2, 2], 2.0, dtype: ScalarType.Float32),
+            full([1, 4, 2, 2], Math.Log(4), dtype: ScalarType.Float32));
         using var distribution = new Tensors.LatentDistribution(mean, logVariance);
         Assert.Equal(16 * 0.5 * (4 + 4 - 1 - Math.Log(4)), distribution.Divergence().item<float>(), 1e-3);
         using var standard = new Tensors.LatentDistribution(zeros_like(mean), zeros_like(mean));
@@ -99,8 +100,8 @@ public sealed class VaeRunTests : IDisposable
     [Fact]
     public void Train_InHalfPrecision_WithCheckpointing_LearnsToo()
     {
-        var result = Builder("half", t => t with { TrainEncoder = true }).WithPrecision(PrecisionPolicy.BFloat16).WithGradientCheckpointing()
-            .Train();
+        var result = Builder("half", t => t with { TrainEncoder = true }).WithPrecision(PrecisionPolicy.BFloat16)
+            .WithGradientCheckpointing().Train();
         Assert.All(result.Losses, loss => Assert.InRange(loss, 1e-6, 10));
     }
 
@@ -112,7 +113,8 @@ public sealed class VaeRunTests : IDisposable
         Assert.Equal(["VaeReconstructionOptions.Loss", "VaeReconstructionOptions.KlWeight"],
             Problems(Builder("a", method: m => m with { Loss = (ReconstructionLoss)7, KlWeight = -1 })));
         Assert.Equal(["TrainingPlan.Method"], Problems(Bare("a").WithVaeWeights()));
-        Assert.Equal(["TrainingPlan.Trainables"], Problems(Bare("a.safetensors").WithLoRA(rank: 2).WithMethod(new VaeReconstructionOptions())));
+        Assert.Equal(["TrainingPlan.Trainables"], Problems(
+            Bare("a.safetensors").WithLoRA(rank: 2).WithMethod(new VaeReconstructionOptions())));
     }
 
     [Fact]
@@ -121,7 +123,8 @@ public sealed class VaeRunTests : IDisposable
         using var model = ModelLoader.Load(SmallRun.Model(_folder), new ModelLoadOptions { Parts = ModelParts.Vae });
         var path = _folder.File("mine");
         VaeSaver.Save(model.Vae, path);
-        Assert.Contains("there is such a VAE already", Assert.Throws<InvalidOptionsException>(() => VaeSaver.Save(model.Vae, path)).Message);
+        Assert.Contains("there is such a VAE already",
+            Assert.Throws<InvalidOptionsException>(() => VaeSaver.Save(model.Vae, path)).Message);
         VaeSaver.Save(model.Vae, path, new ModelSaveOptions { Overwrite = true });
         Assert.Contains("something else than a VAE",
             Assert.Throws<InvalidOptionsException>(() => VaeSaver.Save(model.Vae, Path.Combine(SmallRun.Model(_folder), "unet"))).Message);
