@@ -29,7 +29,10 @@ public sealed record DenoisingOptions : TrainingMethodOptions
         {
             Latents = plan.Stages.Latents ?? new VaeLatentStage(model, random.Vae),
             Context = plan.Stages.Context ?? new PromptContextStage(
-                new PromptContextParts(encoder, plan, model.Device, random) { Captions = [.. plan.Stages.Captions, .. setup.Stages.Captions] }),
+                new PromptContextParts(encoder, plan, model.Device, random)
+                {
+                    Captions = [.. plan.Stages.Captions, .. setup.Stages.Captions],
+                }),
             Conditions = [.. plan.Stages.Conditions ?? usual, .. setup.Stages.Conditions],
             Network = plan.Stages.Network ?? model.UNet,
             Schedule = NoiseSchedule.From(model.Scheduler),
