@@ -33,6 +33,15 @@ public sealed class LatentDistribution : IDisposable
         return (Mean.to(ScalarType.Float32) + (LogVariance.to(ScalarType.Float32) * 0.5).exp() * noise).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The Kullback-Leibler divergence from the standard normal distribution: ½ Σ (μ² + σ² - 1 - ln σ²).</summary>
+    /// <returns>Of each sample, summed over its latents, [B], float32, in the current dispose scope; gradients flow.</returns>
+    public Tensor Divergence()
+    {
+        using var scope = NewDisposeScope();
+        var (mean, logVariance) = (Mean.to(ScalarType.Float32), LogVariance.to(ScalarType.Float32));
+        return ((mean.square() + logVariance.exp() - 1 - logVariance).flatten(1).sum([1L]) * 0.5).MoveToOuterDisposeScope();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -239,6 +239,10 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public TrainerBuilder WithMaxTokenLength(int tokens) => Set(_plan with { MaxTokenLength = tokens });
 
+    /// <summary>Whether captions are padded to the full length; off pads them to the longest of their batch, see
+    /// <see cref="TrainingPlan.PadTokens"/>. Default on.</summary>
+    public TrainerBuilder WithTokenPadding(bool on = true) => Set(_plan with { PadTokens = on });
+
     /// <summary>Whether brackets weigh parts of captions, as in "a (red:1.3) cat". Default off.</summary>
     public TrainerBuilder WithWeightedCaptions(bool on = true) => Set(_plan with { WeightedCaptions = on });
 

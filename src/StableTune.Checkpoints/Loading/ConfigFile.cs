@@ -24,8 +24,20 @@ internal sealed class ConfigFile
         foreach (var entry in document.RootElement.EnumerateObject()) _entries[entry.Name] = entry.Value.Clone();
     }
 
+    /// <summary>A configuration that was read otherwise.</summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="entries">What it says.</param>
+    public ConfigFile(string path, IReadOnlyDictionary<string, JsonElement> entries)
+    {
+        Path = path;
+        foreach (var (key, value) in entries) _entries[key] = value;
+    }
+
     /// <summary>The file.</summary>
     public string Path { get; }
+
+    /// <summary>All keys with their values.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Entries => _entries;
 
     /// <summary>Whether the key is there with a value other than null.</summary>
     public bool Has(string key) => _entries.TryGetValue(key, out var value) && value.ValueKind != JsonValueKind.Null;

@@ -73,6 +73,8 @@ internal sealed class DiffusersFolder : ModelSource
         if (_options.Ema != default)
             notes.Add(
                 "A model folder has no averaged weights beside others: the option Ema, which is for single files, was not looked at.");
+        if (UNetFile is { } weights && System.IO.Path.GetFileName(weights) == PaddleWeights.FileName)
+            notes.Add($"The weights are PaddlePaddle's ({PaddleWeights.FileName}); what is saved is a model of diffusers.");
         if (WithoutVariant() is { } file) notes.Add($"There are no weights of the variant \"{_options.Variant}\": {file} was taken.");
         return new ModelDetails
         {
@@ -159,7 +161,11 @@ internal sealed class DiffusersFolder : ModelSource
     private ConfigFile Config(string part, string file = "config.json")
     {
         var folder = PlaceOf(part);
-        if (Directory.Exists(folder)) return new ConfigFile(System.IO.Path.Combine(folder, file));
+        var path = System.IO.Path.Combine(folder, file);
+        // PaddleNLP's first versions have another name and form.
+        if (file == "config.json" && !File.Exists(path) && System.IO.Path.Combine(folder, PaddleConfig.FileName) is var old
+            && File.Exists(old)) return PaddleConfig.Read(old);
+        if (Directory.Exists(folder)) return new ConfigFile(path);
         throw new InvalidFileException(
             folder, "the folder is missing.", $"The model needs its part \"{part}\"; take it from the model's repository.");
     }

@@ -108,6 +108,7 @@ internal sealed class ModelDescription : IDisposable
     private void Read()
     {
         Attempt(() => Scheduler = _source.ReadScheduler());
+        if (_source.Known is { Scheduler: { } sampler }) Scheduler = Scheduler with { ClassName = sampler };
         // The UNet's configuration is read in any case: it tells which model this is.
         Attempt(() => _unet = _source.ReadUNet());
         if (_unet is not null) Attempt(() => _details = _source.Identify(_unet, Scheduler));
@@ -125,7 +126,8 @@ internal sealed class ModelDescription : IDisposable
 
     private ITextTokenizer ReadTokenizer(string textEncoder)
     {
-        if (_options.TokenizerPath is not { } path) return _source.ReadTokenizer(textEncoder, null);
+        if (_options.TokenizerPath is not { } name) return _source.ReadTokenizer(textEncoder, null);
+        var path = TokenizerLocation.Resolve(name, _options);
         // The folder of one tokenizer, or of a model, which has one for each encoder.
         var own = Path.Combine(path, ModelSource.TokenizerOf(textEncoder));
         return _source.ReadTokenizer(textEncoder, Directory.Exists(own) ? own : path);

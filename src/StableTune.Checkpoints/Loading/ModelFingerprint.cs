@@ -85,8 +85,8 @@ public sealed record ModelFingerprint
             Version = model.Details?.Version
                 ?? (model.HasTextEncoder2 ? ModelVersion.Sdxl : hasText
                 && model.TextEncoder.Width == 1024 ? ModelVersion.Sd2 : ModelVersion.Sd1),
-            Kind = model.Details?.Kind ?? (
-                model.Parts.HasFlag(ModelParts.UNet) && model.UNet.TakesMask ? ModelKind.Inpainting : ModelKind.TextToImage),
+            Kind = model.Details?.Kind ?? (!model.Parts.HasFlag(ModelParts.UNet) ? ModelKind.TextToImage
+                : model.UNet.TakesMask ? ModelKind.Inpainting : model.UNet.TakesDepth ? ModelKind.Depth : ModelKind.TextToImage),
         };
     }
 

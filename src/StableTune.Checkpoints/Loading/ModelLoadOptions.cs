@@ -51,10 +51,17 @@ public sealed record ModelLoadOptions : OptionsBase
 
     /// <summary>
     /// A folder with <c>vocab.json</c> and <c>merges.txt</c> (or <c>tokenizer.json</c>), or one with folders <c>tokenizer</c> and
-    /// <c>tokenizer_2</c>, instead of the model's own tokenizer, which
-    /// single files do not have: for those the published one is built in. Null for none.
+    /// <c>tokenizer_2</c>, or a name on the hub such as "openai/clip-vit-large-patch14", instead of the model's own tokenizer, which
+    /// single files do not have: for those the published one is built in. Null for none. (<c>tokenizer_name</c> of ppdiffusers)
     /// </summary>
     public string? TokenizerPath { get; init; }
+
+    /// <summary>
+    /// A folder that keeps tokenizers which are not the model's own, each in a folder of its name with "_" for "/"
+    /// ("openai_clip-vit-large-patch14"): what is there is taken from there, what is not is put there. Null for none.
+    /// (<c>tokenizer_cache_dir</c> of sd-scripts)
+    /// </summary>
+    public string? TokenizerCacheFolder { get; init; }
 
     /// <summary>
     /// For single files: a <c>.yaml</c> of the original form, or a folder of configurations in diffusers' layout, each taken where it is
@@ -121,8 +128,12 @@ public sealed record ModelLoadOptions : OptionsBase
         if (!Enum.IsDefined(Ema)) yield return Problem(Ema, "there is no such choice", "use EmaWeights.Ignore");
         if (VaePath is { } vae && string.IsNullOrWhiteSpace(vae))
             yield return Problem(VaePath, "this names no VAE", "give a file or folder, or null for the model's own");
-        if (TokenizerPath is { } tokenizer && !Directory.Exists(tokenizer))
-            yield return Problem(TokenizerPath, "the folder is missing", "give a folder with vocab.json and merges.txt, or null");
+        if (TokenizerPath is { } tokenizer && !Directory.Exists(tokenizer)
+            && (StableTune.Hub.HubName.LooksLikePath(tokenizer) || !StableTune.Hub.HubName.TryParse(tokenizer, out _, out _)))
+            yield return Problem(TokenizerPath, "there is no such folder, and it is no name on the hub",
+                "give a folder with vocab.json and merges.txt, a name such as \"owner/name\", or null");
+        if (TokenizerCacheFolder is { } kept && !AtomicFile.CanWriteInto(kept, out var reason))
+            yield return Problem(TokenizerCacheFolder, $"the folder cannot be written to ({reason.TrimEnd('.')})", "give another, or null");
         if (ConfigurationPath is { } configuration
             && !(IsYaml(configuration) ? File.Exists(configuration) : Directory.Exists(configuration)))
             yield return Problem(ConfigurationPath, "there is no such .yaml file or folder",

@@ -46,7 +46,7 @@ internal static class ModelLocation
                 name, "there is no such file or folder.",
                 $"{Near(name)}Fix the path, which is relative to the current folder unless it is absolute; names on the hub are "
                     + $"owner/name.");
-        if (!HubName.TryParse(name, out var hub, out var problem))
+        if (!HubName.TryParse(KnownModel.Find(name)?.Address ?? name, out var hub, out var problem))
             throw new InvalidFileException(
                 name, $"there is no file or folder of this name, and it is no name on the hub: {problem}.",
                     $"{Near(name)}Fix the path, or give a name on the hub such as owner/name.");
@@ -70,6 +70,11 @@ internal static class ModelLocation
             return "";   // a help for spelling; that there is no such file is what matters, and is told
         }
     }
+
+    /// <summary>What is fetched of a name on the hub.</summary>
+    /// <exception cref="InvalidFileException">It is no name on the hub, or the hub has no such repository.</exception>
+    internal static string FromHub(string name, ModelLoadOptions options, Func<HubClient, HubName, string> get) =>
+        FromHub(name, NameOf(name, options with { Revision = null }), options, get);
 
     private static string FromHub(string name, HubName hub, ModelLoadOptions options, Func<HubClient, HubName, string> get)
     {

@@ -18,6 +18,9 @@ internal abstract class ModelSource(string path) : IDisposable
     /// <summary>The file or folder on this disk.</summary>
     public string Path => path;
 
+    /// <summary>What is known of the model by its name; null for nothing.</summary>
+    public KnownModel? Known { get; private set; }
+
     /// <summary>The UNet's architecture, which tells what kind of model this is.</summary>
     /// <exception cref="InvalidFileException">It cannot be read, or is not supported.</exception>
     public abstract UNetOptions ReadUNet();
@@ -59,7 +62,13 @@ internal abstract class ModelSource(string path) : IDisposable
     /// <exception cref="InvalidFileException">There is no model of this name, or none that is supported.</exception>
     public static ModelSource Open(string name, ModelLoadOptions options, CancellationToken cancellationToken = default)
     {
-        var path = ModelLocation.Resolve(name, options, cancellationToken);
+        var source = OpenAt(ModelLocation.Resolve(name, options, cancellationToken), options);
+        source.Known = KnownModel.Find(name);
+        return source;
+    }
+
+    private static ModelSource OpenAt(string path, ModelLoadOptions options)
+    {
         if (Directory.Exists(path)) return DiffusersFolder.Open(path, options);
         // Who names the index means its folder.
         if (System.IO.Path.GetFileName(path) == DiffusersFolder.IndexName

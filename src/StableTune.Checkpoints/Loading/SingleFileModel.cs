@@ -63,8 +63,13 @@ internal sealed class SingleFileModel : ModelSource
             return isSecond ? own.WithPadId(System.IO.Path.GetFileName(folder) == TokenizerOf(textEncoder) ? own.PadId : 0) : own;
         }
 
-        if (isSecond) return ClipTokenizer.Sd1().WithPadId(0);
-        return _checkpoint.Version == ModelVersion.Sd2 ? ClipTokenizer.Sd2() : ClipTokenizer.Sd1();
+        // Under the names that sd-scripts gives them in a folder of tokenizers.
+        if (isSecond)
+            return TokenizerLocation.KeptOr(
+                "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k", _options, ClipTokenizer.Sd1().WithPadId(0)).WithPadId(0);
+        return _checkpoint.Version == ModelVersion.Sd2
+            ? TokenizerLocation.KeptOr("stabilityai/stable-diffusion-2", _options, ClipTokenizer.Sd2())
+            : TokenizerLocation.KeptOr("openai/clip-vit-large-patch14", _options, ClipTokenizer.Sd1());
     }
 
     /// <inheritdoc/>

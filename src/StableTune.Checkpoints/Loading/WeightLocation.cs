@@ -2,8 +2,8 @@ using StableTune.Formats;
 
 namespace StableTune.Checkpoints;
 
-/// <summary>Finds the weights of a part in its folder: safetensors before torch's pickles, one file or several with an index, with a
-/// variant or without.</summary>
+/// <summary>Finds the weights of a part in its folder: safetensors before torch's pickles and Paddle's, one file or several with an index,
+/// with a variant or without.</summary>
 internal static class WeightLocation
 {
     /// <summary>The variant that is taken where the plain weights are missing.</summary>
@@ -14,14 +14,15 @@ internal static class WeightLocation
     // What other programs write, with what to say of it.
     private static readonly (string File, string Kind)[] Foreign =
     [
-        ("model_state.pdparams", "weights of PaddlePaddle"), ("flax_model.msgpack", "weights of Flax"),
+        ("flax_model.msgpack", "weights of Flax"),
             ("diffusion_flax_model.msgpack", "weights of Flax"),
         ("model.onnx", "an ONNX graph"), ("openvino_model.xml", "an OpenVINO graph"), ("tf_model.h5", "weights of TensorFlow"),
     ];
 
     /// <summary>Opens the weights of a part.</summary>
     /// <param name="path">What <see cref="Find"/> gave.</param>
-    public static ITensorFile Open(string path) => IsIndex(path) ? ShardedTensorFile.Open(path) : TensorFile.Open(path);
+    public static ITensorFile Open(string path) => IsIndex(path) ? ShardedTensorFile.Open(path)
+        : PaddleWeights.Over(TensorFile.Open(path));
 
     /// <summary>Whether the weights are torch's pickles.</summary>
     /// <param name="path">What <see cref="Find"/> gave.</param>
@@ -42,6 +43,7 @@ internal static class WeightLocation
                 .. Names(pickled, "bin", FallbackVariant)]
             : [.. Names(safe, "safetensors", variant), .. Names(safe, "safetensors", null), .. Names(pickled, "bin", variant),
                 .. Names(pickled, "bin", null)];
+        candidates = [.. candidates, PaddleWeights.FileName];
         foreach (var candidate in candidates)
             if (Path.Combine(folder, candidate) is var path && File.Exists(path)) return path;
         throw Missing(folder, candidates);

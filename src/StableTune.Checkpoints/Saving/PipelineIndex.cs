@@ -21,6 +21,7 @@ internal static class PipelineIndex
     {
         var index = source?.DeepClone().AsObject() ?? new JsonObject();
         index["_class_name"] = source?["_class_name"]?.DeepClone() ?? ClassOf(contents);
+        index.Remove("_ppdiffusers_version");
         index["_diffusers_version"] = source?["_diffusers_version"]?.DeepClone() ?? "0.21.0";
         index["scheduler"] = Part("diffusers", schedulerClass);
         foreach (var name in (string[])["unet", "vae", "text_encoder", "text_encoder_2"])
@@ -85,7 +86,11 @@ internal static class PipelineIndex
     };
 
     private static JsonNode KeptPart(JsonObject? source, string name, string library, string type) =>
-        source is not null && Has(source, name) ? source[name]!.DeepClone() : Part(library, type);
+        source is not null && Has(source, name) && !IsPaddle(source[name]![0]) ? source[name]!.DeepClone() : Part(library, type);
+
+    // Whoever loads what is written has diffusers, whatever the source was made for.
+    private static bool IsPaddle(JsonNode? library) => library is JsonValue value && value.TryGetValue<string>(out var name)
+        && (name.StartsWith("paddle", StringComparison.Ordinal) || name.StartsWith("ppdiffusers", StringComparison.Ordinal));
 
     private static JsonArray Part(string? library, string? type) => new(library, type);
 }

@@ -33,6 +33,9 @@ internal interface ITextToImageModel
     /// <summary>Whether the model paints into a picture: it takes a mask and the picture's latents.</summary>
     bool TakesMask { get; }
 
+    /// <summary>Whether the model draws by a depth map.</summary>
+    bool TakesDepth => false;
+
     /// <summary>Channels of the UNet's input that no option fills, for messages; 0 where there are none.</summary>
     int UnknownChannels { get; }
 

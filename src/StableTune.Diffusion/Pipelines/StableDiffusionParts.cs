@@ -1,3 +1,4 @@
+using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Tensors;
 using StableTune.Samplers;
@@ -38,7 +39,9 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public bool TakesMask => _model.UNet.Options.TakesMask;
 
-    public int UnknownChannels => TakesMask ? 0 : _model.UNet.Options.InChannels - LatentChannels;
+    public bool TakesDepth => _model.UNet.Options.TakesDepth;
+
+    public int UnknownChannels => TakesMask || TakesDepth ? 0 : _model.UNet.Options.InChannels - LatentChannels;
 
     public Device Device => _model.UNet.parameters().First().device;
 
@@ -57,6 +60,7 @@ internal sealed class StableDiffusionParts : ITextToImageModel
             Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device))
                 : null,
             Inpainting = options.Inpainting is { } source ? Masked(source) : null,
+            Depth = options.DepthMap is { } map ? Depth(map, options.Size) : null,
         };
     }
 
@@ -66,6 +70,17 @@ internal sealed class StableDiffusionParts : ITextToImageModel
     {
         using var scope = NewDisposeScope();
         return _model.Vae.Decode(latents / _model.Vae.Options.ScalingFactor).to(CPU).MoveToOuterDisposeScope();
+    }
+
+    private DepthInput Depth(PixelImage map, PixelSize size)
+    {
+        using var scope = NewDisposeScope();
+        var values = new float[3 * map.Width * map.Height];
+        map.ToFloats(values);
+        var grey = tensor(values, [1, 3, map.Height, map.Width], dtype: ScalarType.Float32).narrow(1L, 0, 1);
+        var depth = DepthInput.From(grey.to(Device), size.Height / Downscale, size.Width / Downscale);
+        depth.Map.MoveToOuterDisposeScope();
+        return depth;
     }
 
     private InpaintingInput Masked(InpaintingSource source)

@@ -62,6 +62,10 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>Inpainting models only, which need it: the picture to paint into, and where.</summary>
     public InpaintingSource? Inpainting { get; init; }
 
+    /// <summary>Depth models only, which need it: how near each place of the picture is, grey, brighter is nearer; its red channel counts.
+    /// Of any size and scale: it is resized to the latents, and stretched to the whole range.</summary>
+    public PixelImage? DepthMap { get; init; }
+
     /// <summary>Pictures to draw. Default 1.</summary>
     public int ImageCount { get; init; } = 1;
 

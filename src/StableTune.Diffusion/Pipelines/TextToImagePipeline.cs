@@ -149,7 +149,13 @@ public sealed class TextToImagePipeline
                 "leave OriginalSize, CropTopLeft and TargetSize unset");
         if (_model.UnknownChannels != 0)
             yield return new OptionProblem("StableDiffusionModel.UNet", $"for {_model.LatentChannels + _model.UnknownChannels} channels",
-                "pictures are drawn with models for text alone (4 channels) and for inpainting (9)", "use another model");
+                "pictures are drawn with models for text alone (4 channels), with depth maps (5) and for inpainting (9)",
+                "use another model");
+        if (_model.TakesDepth && options.DepthMap is null)
+            yield return Problem(nameof(options.DepthMap), null, "a depth model draws by a depth map", "give one");
+        if (!_model.TakesDepth && options.DepthMap is not null)
+            yield return Problem(nameof(options.DepthMap), "set", "this model takes no depth map: its UNet has no channel for one",
+                "use a depth model, or leave it unset");
         if (_model.TakesMask && options.Inpainting is null)
             yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture",
                 "give a picture and a mask");

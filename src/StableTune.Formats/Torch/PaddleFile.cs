@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 
 namespace StableTune.Formats;
 
@@ -68,9 +69,70 @@ public sealed class PaddleFile : ITensorFile
     /// <inheritdoc/>
     public void Read(TensorInfo info, Span<byte> destination, long offset = 0) => _tensors.Read(info, destination, offset);
 
+    /// <summary>As <see cref="Read"/>, with rows and columns exchanged: what the weight of a linear layer, [in, out] here, is as [out, in].
+    /// Holds nothing in memory where the array lies in the file in row-major order.</summary>
+    /// <param name="info">One of this file's arrays, of two dimensions.</param>
+    /// <param name="destination">Is filled completely.</param>
+    /// <param name="offset">The first byte to copy, counted from the begin of the exchanged array.</param>
+    /// <exception cref="ArgumentException">The array has not two dimensions, or more bytes than fit into memory at once.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The destination reaches beyond the array's end.</exception>
+    /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
+    public unsafe void ReadTransposed(TensorInfo info, Span<byte> destination, long offset = 0)
+    {
+        ArgumentNullException.ThrowIfNull(info);
+        if (info.Shape.Count != 2 || info.ByteCount > Array.MaxLength)
+            throw new ArgumentException(
+                $"'{info.Name}' is {info}: only arrays of two dimensions that fit into memory are turned.", nameof(info));
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, info.ByteCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, info.ByteCount - offset, nameof(destination));
+        using var lease = Lease(info);
+        if (lease is not null)
+        {
+            Turn(new ReadOnlySpan<byte>((void*)lease.Pointer, (int)lease.ByteCount), destination, offset, info);
+            return;
+        }
+
+        var whole = new byte[info.ByteCount];
+        Read(info, whole);
+        Turn(whole, destination, offset, info);
+    }
+
     /// <inheritdoc/>
     public MappedTensor? Lease(TensorInfo info) => _tensors.Lease(info);
 
     /// <summary>Closes the file; the map goes as soon as no lease is left.</summary>
     public void Dispose() => _tensors.Dispose();
+
+    /// <summary>Copies a part of the turned tensor, byte by byte of its elements; the part may begin anywhere.</summary>
+    private static void Turn(ReadOnlySpan<byte> stored, Span<byte> destination, long offset, TensorInfo info)
+    {
+        var size = info.DType.Size();
+        if (size == 4 && offset % 4 == 0 && destination.Length % 4 == 0)
+            Turn(MemoryMarshal.Cast<byte, uint>(stored), MemoryMarshal.Cast<byte, uint>(destination), offset / 4, info.Shape);
+        else if (size == 2 && offset % 2 == 0 && destination.Length % 2 == 0)
+            Turn(MemoryMarshal.Cast<byte, ushort>(stored), MemoryMarshal.Cast<byte, ushort>(destination), offset / 2, info.Shape);
+        else
+        {
+            var (rows, columns) = (info.Shape[1], info.Shape[0]);
+            for (var i = 0; i < destination.Length; i++)
+            {
+                var (element, part) = Math.DivRem(offset + i, size);
+                var (row, column) = Math.DivRem(element, columns);
+                destination[i] = stored[(int)((((column * rows) + row) * size) + part)];
+            }
+        }
+    }
+
+    private static void Turn<T>(ReadOnlySpan<T> stored, Span<T> destination, long first, IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = (shape[1], shape[0]);
+        var (row, column) = Math.DivRem(first, columns);
+        for (var i = 0; i < destination.Length; i++)
+        {
+            destination[i] = stored[(int)((column * rows) + row)];
+            if (++column < columns) continue;
+            (row, column) = (row + 1, 0);
+        }
+    }
 }

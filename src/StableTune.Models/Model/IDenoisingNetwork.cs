@@ -10,6 +10,9 @@ public interface IDenoisingNetwork
     /// <summary>Whether it is told a mask and the latents of a masked picture, see <see cref="UNetConditions.Inpainting"/>.</summary>
     bool TakesMask { get; }
 
+    /// <summary>Whether it is told a depth map, see <see cref="UNetConditions.Depth"/>. Default no.</summary>
+    bool TakesDepth => false;
+
     /// <summary>Predicts what the model was trained to predict: noise, velocity or image.</summary>
     /// <param name="noisyLatents">[B, C, h, w].</param>
     /// <param name="timesteps">Diffusion times, [B] or [1].</param>

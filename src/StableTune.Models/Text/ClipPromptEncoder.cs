@@ -42,6 +42,16 @@ public sealed class ClipPromptEncoder : IPromptEncoder
         return new TextConditions(PromptChunks.Weigh(states, weights, rescale)).MoveToOuterDisposeScope();
     }
 
+    /// <inheritdoc/>
+    public TextConditions EncodeUnpadded(IReadOnlyList<string> captions, int? clipSkip = null, bool weighted = false)
+    {
+        using var scope = NewDisposeScope();
+        var text = weighted ? EncodeWeighted(captions, clipSkip) : Encode(captions, clipSkip);
+        // The encoder looks at what stands before a place only: padding changes nothing of the text before it.
+        var places = PromptChunks.LongestBody(captions, _tokenizer, weighted) + 2;
+        return new TextConditions(text.Context.narrow(1L, 0, places).contiguous()).MoveToOuterDisposeScope();
+    }
+
     /// <summary>
     /// The hidden states of prompts for sampling, as sd-scripts' pipeline computes them: weighted, scaled back to the mean they had
     /// without weights, as many

@@ -31,6 +31,18 @@ public interface IPromptEncoder
         bool rescale = false);
 
     /// <summary>
+    /// The conditions of captions without padding to 77 places, as the first DreamBooth of diffusers had it: each row is as long as the
+    /// longest caption needs, shorter ones are filled up to that. Up to 75 tokens of text count.
+    /// </summary>
+    /// <param name="captions">One text a sample; what exceeds the length is cut off.</param>
+    /// <param name="clipSkip">See <see cref="Encode"/>.</param>
+    /// <param name="weighted">Whether brackets weigh parts, as <see cref="EncodeWeighted"/> has it.</param>
+    /// <returns>[B, tokens of the longest + 2, C].</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="clipSkip"/> is outside its range.</exception>
+    /// <exception cref="FormatException">A weight is not a number.</exception>
+    TextConditions EncodeUnpadded(IReadOnlyList<string> captions, int? clipSkip = null, bool weighted = false);
+
+    /// <summary>
     /// The conditions of prompts for sampling, as sd-scripts' pipelines compute them: weighted, scaled back to the mean they had without
     /// weights, as many
     /// chunks of 77 as the longest prompt needs, each chunk with its own start and end.

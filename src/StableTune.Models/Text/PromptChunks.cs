@@ -75,6 +75,14 @@ internal static class PromptChunks
         return (weighted * (before / after).to(states.dtype)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The tokens of the longest of some captions, without start and end; at most 75.</summary>
+    public static int LongestBody(IReadOnlyList<string> captions, ITextTokenizer tokenizer, bool weighted)
+    {
+        int Count(string caption) => weighted ? PromptAttention.Parse(caption).Sum(part => tokenizer.EncodeBody(part.Text).Count)
+            : tokenizer.EncodeBody(caption).Count;
+        return Math.Min(captions.Max(Count), ClipTokenizer.ChunkBodyLength);
+    }
+
     /// <summary>The chunks that the longest of some prompts needs, 1 to <see cref="PromptEncoder.MaxSamplingChunks"/>.</summary>
     public static int CountForSampling(IReadOnlyList<string> prompts, ITextTokenizer tokenizer)
     {

@@ -52,6 +52,16 @@ public sealed class SdxlPromptEncoder : IPromptEncoder
     }
 
     /// <inheritdoc/>
+    public TextConditions EncodeUnpadded(IReadOnlyList<string> captions, int? clipSkip = null, bool weighted = false)
+    {
+        using var scope = NewDisposeScope();
+        var text = weighted ? EncodeWeighted(captions, clipSkip) : Encode(captions, clipSkip);
+        // The encoder looks at what stands before a place only: padding changes nothing of the text before it.
+        var places = PromptChunks.LongestBody(captions, _first.Tokenizer, weighted) + 2;
+        return new TextConditions(text.Context.narrow(1L, 0, places).contiguous(), text.Pooled).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
     public TextConditions EncodeForSampling(IReadOnlyList<string> prompts, int? clipSkip = null)
     {
         using var scope = NewDisposeScope();

@@ -84,6 +84,9 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     public bool TakesMask => Options.TakesMask;
 
     /// <inheritdoc/>
+    public bool TakesDepth => Options.TakesDepth;
+
+    /// <inheritdoc/>
     public Tensor Predict(Tensor noisyLatents, Tensor timesteps, UNetConditions conditions) => call(noisyLatents, timesteps, conditions);
 
     /// <summary>Predicts for a batch, without added conditions. See the four-argument form.</summary>
@@ -103,9 +106,10 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     public Tensor call(Tensor latents, Tensor timesteps, UNetConditions conditions)
     {
         ArgumentNullException.ThrowIfNull(conditions);
-        if (conditions.Inpainting is null) return call(latents, timesteps, conditions.Context, conditions.Added);
+        if (conditions is { Inpainting: null, Depth: null }) return call(latents, timesteps, conditions.Context, conditions.Added);
         using var scope = NewDisposeScope();
-        return call(conditions.Inpainting.Join(latents), timesteps, conditions.Context, conditions.Added).MoveToOuterDisposeScope();
+        var joined = conditions.Depth?.Join(latents) ?? conditions.Inpainting!.Join(latents);
+        return call(joined, timesteps, conditions.Context, conditions.Added).MoveToOuterDisposeScope();
     }
 
     /// <summary>Predicts the noise (or what the model was trained for).</summary>

@@ -11,6 +11,9 @@ public sealed record UNetConditions(Tensor Context)
 
     /// <summary>An inpainting model's mask and picture; null for other models.</summary>
     public InpaintingInput? Inpainting { get; init; }
+
+    /// <summary>A depth model's map; null for other models.</summary>
+    public DepthInput? Depth { get; init; }
 }
 
 /// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>

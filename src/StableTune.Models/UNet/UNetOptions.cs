@@ -127,6 +127,9 @@ public sealed record UNetOptions : OptionsBase
     /// latents.</summary>
     public bool TakesMask => InChannels == 2 * OutChannels + 1;
 
+    /// <summary>Whether the model draws by depth maps: it takes one beside the noisy latents.</summary>
+    public bool TakesDepth => InChannels == OutChannels + 1;
+
     /// <summary>Levels of resolution.</summary>
     internal int Levels => BlockOutChannels.Count;
 

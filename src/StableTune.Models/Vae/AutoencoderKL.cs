@@ -57,6 +57,10 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         set => _settings.Attention = value;
     }
 
+    /// <summary>The type that products are computed in; null, the default, for the type of the weights. See
+    /// <see cref="UNet2DConditionModel.ComputeType"/>.</summary>
+    public ScalarType? ComputeType { get; set; }
+
     /// <summary>Encodes images.</summary>
     /// <param name="pixels">Images in -1 ... 1, [B, 3, H, W]. H and W should be multiples of 8; what is over is cut off by the
     /// levels.</param>
@@ -91,7 +95,7 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
 
     private Tensor PerSlice(Tensor input, Func<Tensor, Tensor> run)
     {
-        var dtype = ComputeType;
+        var dtype = ComputeType ?? quant_conv.weight.dtype;
         if (!UseSlicing || input.size(0) == 1) return run(input.to(dtype)).to(input.dtype);
         var results = input.split(1).Select(slice =>
         {
@@ -100,8 +104,6 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         }).ToList();
         return cat(results, 0);
     }
-
-    private ScalarType ComputeType => quant_conv.weight.dtype;
 
     private static void Check(Tensor tensor, string name, int channels)
     {

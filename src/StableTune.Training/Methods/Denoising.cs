@@ -24,12 +24,15 @@ public sealed record DenoisingOptions : TrainingMethodOptions
         var (model, plan, random) = (setup.Model, setup.Plan, setup.Random);
         var encoder = model.Parts.HasFlag(ModelParts.TextEncoder) ? PromptEncoder.For(model) : null;
         ImmutableList<IConditionStage> usual = model.UNet.TakesMask ? [new SizeConditionStage(), new RandomMaskStage(model, random.Masks)]
-            : [new SizeConditionStage()];
+            : model.UNet.TakesDepth ? [new SizeConditionStage(), new DepthStage()] : [new SizeConditionStage()];
         return new TrainingStepParts
         {
             Latents = plan.Stages.Latents ?? new VaeLatentStage(model, random.Vae),
             Context = plan.Stages.Context ?? new PromptContextStage(
-                new PromptContextParts(encoder, plan, model.Device, random) { Captions = [.. plan.Stages.Captions, .. setup.Stages.Captions] }),
+                new PromptContextParts(encoder, plan, model.Device, random)
+                {
+                    Captions = [.. plan.Stages.Captions, .. setup.Stages.Captions],
+                }),
             Conditions = [.. plan.Stages.Conditions ?? usual, .. setup.Stages.Conditions],
             Network = plan.Stages.Network ?? model.UNet,
             Schedule = NoiseSchedule.From(model.Scheduler),

@@ -48,6 +48,9 @@ public enum MethodNeeds
     /// <summary>The text encoder, in every step; outputs that are cached do without.</summary>
     TextEncoder = 8,
 
+    /// <summary>The pictures themselves, in every step: their latents are then not cached.</summary>
+    Pixels = 16,
+
     /// <summary>Images and the network; VAE and text encoder as caches leave something to do for them.</summary>
     Denoising = Dataset | UNet,
 }
@@ -58,6 +61,15 @@ public abstract record TrainingMethodOptions : OptionsBase
 {
     /// <summary>What the method works with. Default: images and the UNet.</summary>
     public virtual MethodNeeds Needs => MethodNeeds.Denoising;
+
+    /// <summary>What is wrong with it in this plan, whatever the model.</summary>
+    /// <param name="plan">The options of the run.</param>
+    public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan) => [];
+
+    /// <summary>What is wrong with it for this model, told by <c>Build()</c> where the model is on this disk. Reads no weights.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="model">What the model's configuration says.</param>
+    public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan, StableTune.Checkpoints.ModelConfiguration model) => [];
 
     /// <summary>Creates the method.</summary>
     /// <param name="setup">The model, what is trained, and the stages of the run.</param>

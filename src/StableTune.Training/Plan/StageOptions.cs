@@ -14,7 +14,8 @@ public sealed record StageOptions
     /// <summary>Gives a batch's text conditions; null for cached ones, or the text encoder.</summary>
     public IContextStage? Context { get; init; }
 
-    /// <summary>What is done to captions before they are encoded, in each step; trainables add theirs after these. Default nothing.</summary>
+    /// <summary>What is done to captions before they are encoded, in each step; trainables add theirs after these. Default
+    /// nothing.</summary>
     public ImmutableList<ICaptionStage> Captions { get; init; } = [];
 
     /// <summary>What the network is told besides the text; null for SDXL's sizes and an inpainting model's masks.</summary>

@@ -79,9 +79,12 @@ public sealed partial record TrainingPlan
     {
         if (Device is { } device && !NativeBackend.HasDevice(device, out var missing))
             yield return Problem(Device, missing.TrimEnd('.'), "leave it unset to run on what there is");
+        if (GivenModel is { } given && given.Parts.HasFlag(ModelParts.UNet) && given.UNet.TakesDepth)
+            foreach (var problem in InputProblems(ModelKind.Depth, dataset)) yield return problem;
         if (model is null) yield break;
         foreach (var problem in TextProblems(model, dataset)) yield return problem;
         foreach (var problem in Trainables.SelectMany(trainable => trainable.Fits(this, model))) yield return problem;
+        foreach (var problem in Method.Fits(this, model)) yield return problem;
         if (BaseAdapters.Count > 0)
         {
             using var shapes = model.WithoutWeights();
@@ -101,14 +104,11 @@ public sealed partial record TrainingPlan
             yield return new OptionProblem(
                 $"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ClipSkip)}", skip, $"the text encoder has {layers} layers",
                 $"give 1 to {layers}, or leave it unset for the last layer");
-        if (model.Details.Kind == ModelKind.Inpainting && AsksForLatents)
-            yield return new OptionProblem(
-                LatentsOption, true, "an inpainting model is trained on pictures with parts masked, which differ in every step",
-                "leave it unset");
-        if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting))
+        foreach (var problem in InputProblems(model.Details.Kind, dataset)) yield return problem;
+        if (model.Details.Kind is not (ModelKind.TextToImage or ModelKind.Inpainting or ModelKind.Depth))
             yield return Problem(ModelPath,
-                $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image) and 9 (inpainting) are trained",
-                "use another model");
+                $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image), 5 (depth) and 9 (inpainting) are "
+                    + $"trained", "use another model");
         if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
             yield return new OptionProblem(
                 $"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last,
@@ -201,6 +201,9 @@ public sealed partial record TrainingPlan
         if (ClipSkip is < 1) yield return Problem(ClipSkip, "layers are counted from the end, from 1", "leave it unset for the last layer");
         if (MaxTokenLength < ClipTokenizer.ChunkBodyLength || MaxTokenLength % ClipTokenizer.ChunkBodyLength != 0)
             yield return Problem(MaxTokenLength, "the token length must be a multiple of 75", "75, 150 and 225 are customary");
+        if (!PadTokens && MaxTokenLength != ClipTokenizer.ChunkBodyLength)
+            yield return Problem(PadTokens, $"without padding {ClipTokenizer.ChunkBodyLength} tokens count, but "
+                + $"{nameof(TrainingPlan)}.{nameof(MaxTokenLength)} is {MaxTokenLength}", "leave one of the two unset");
         foreach (var problem in WeightProblems(dataset)) yield return problem;
         if (dataset?.Samples.FirstOrDefault(sample => sample.Item.TextOutputsPath is not null) is { Item.TextOutputsPath: { } given })
         {
@@ -209,6 +212,9 @@ public sealed partial record TrainingPlan
                 yield return new OptionProblem(
                 "DatasetItem.TextOutputsPath", given, "outputs of a text encoder that is trained cannot come with the images",
                 $"train the UNet only, or {leaveOut}");
+            if (!PadTokens)
+                yield return Problem(PadTokens, $"text encoder outputs came with the images, and they are padded ({given})",
+                    $"leave it unset, or {leaveOut}");
             if (WeightedCaptions)
                 yield return Problem(WeightedCaptions,
                 $"text encoder outputs came with the images, whose captions are not encoded ({given})", $"turn it off, or {leaveOut}");
@@ -219,6 +225,10 @@ public sealed partial record TrainingPlan
             yield return new OptionProblem(
             Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true,
             "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        if (!PadTokens)
+            yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
+                "without padding (TrainingPlan.PadTokens) a caption's length is that of its batch, so captions cannot be encoded ahead",
+                "leave one of the two unset");
         if (Stages.Captions.Count > 0)
             yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
                 "a stage changes captions in each step, so they cannot be encoded ahead", "leave it unset, or take the stage away");
@@ -231,6 +241,9 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> CacheProblems(TrainingDataset? dataset)
     {
         foreach (var problem in Cache.Validate()) yield return problem;
+        if (AsksForLatents && Method.Needs.HasFlag(MethodNeeds.Pixels))
+            yield return new OptionProblem(LatentsOption, true, $"{Method.GetType().Name} needs the pictures themselves in every step",
+                "leave it unset");
         if (dataset is null) yield break;
         var gone = dataset.Samples.FirstOrDefault(sample => sample.Item.IsCachedOnly);
         if (gone is not null && Cache.Latents == false)
@@ -280,7 +293,8 @@ public sealed partial record TrainingPlan
     private IEnumerable<OptionProblem> PartProblems() =>
     [
         .. BaseAdapters.SelectMany(adapter => adapter.Problems()),
-        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))), .. Method.Validate(),
+        .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
+            .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
             .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],

@@ -104,6 +104,12 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Caption tokens that count: 75, 150, 225 ... Default 75.</summary>
     public int MaxTokenLength { get; init; } = 75;
 
+    /// <summary>
+    /// Whether captions are padded to the full length. False pads them to the longest of their batch only, as the first DreamBooth of
+    /// diffusers had it (sd-scripts: <c>no_token_padding</c>): with 75 tokens, and captions are encoded in every step. Default true.
+    /// </summary>
+    public bool PadTokens { get; init; } = true;
+
     /// <summary>Whether padding is hidden from a text encoder like BERT's; null for what the model's configuration says, mostly no.
     /// CLIP's has no mask.</summary>
     public bool? UseAttentionMask { get; init; }
@@ -213,7 +219,8 @@ public sealed partial record TrainingPlan : OptionsBase
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
 
     /// <summary>Conditions of captions, as this plan wants them.</summary>
-    internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) => WeightedCaptions
+    internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) =>
+        !PadTokens ? encoder.EncodeUnpadded(captions, ClipSkip, WeightedCaptions) : WeightedCaptions
         ? encoder.EncodeWeighted(captions, ClipSkip, MaxTokenLength)
         : encoder.Encode(captions, ClipSkip, MaxTokenLength);
 
@@ -241,12 +248,15 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>Whether this run encodes each image once. What was not said is done where it is possible.</summary>
     /// <param name="dataset">The images.</param>
-    /// <param name="masksPictures">Whether the model is trained on pictures with parts masked, which differ in every step.</param>
-    internal bool CachesLatents(TrainingDataset dataset, bool masksPictures) =>
-        AsksForLatents || (Cache.Latents is null && !masksPictures && !LatentCache.Validate(dataset).Any());
+    /// <param name="needsPixels">Whether steps need the pictures, for instance to mask other parts of them in every step.</param>
+    internal bool CachesLatents(TrainingDataset dataset, bool needsPixels) =>
+        AsksForLatents || (Cache.Latents is null && !needsPixels && !LatentCache.Validate(dataset).Any());
+
+    /// <summary>Whether captions matter: not to a method that runs neither the UNet nor a text encoder.</summary>
+    internal bool UsesTexts => (Method.Needs & (MethodNeeds.UNet | MethodNeeds.TextEncoder)) != 0;
 
     /// <summary>Whether this run encodes each caption once.</summary>
-    internal bool CachesTextOutputs(TrainingDataset dataset) =>
-        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && !ChangesTextEncoder && Stages.Captions.Count == 0
-            && !TextOutputCache.Validate(dataset).Any());
+    internal bool CachesTextOutputs(TrainingDataset dataset) => UsesTexts && (
+        AsksForTextOutputs || (Cache.TextEncoderOutputs is null && PadTokens && !ChangesTextEncoder && Stages.Captions.Count == 0
+            && !TextOutputCache.Validate(dataset).Any()));
 }

@@ -34,7 +34,10 @@ internal sealed class RunCaches : IDisposable
     public static RunCaches Open(TrainingPlan plan, TrainingDataset dataset, ModelFingerprint model, bool cachesLatents, bool cachesText,
         IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
-        var caches = new RunCaches { EncodesText = !cachesText && dataset.Samples.Any(sample => sample.Item.TextOutputsPath is null) };
+        var caches = new RunCaches
+        {
+            EncodesText = plan.UsesTexts && !cachesText && dataset.Samples.Any(sample => sample.Item.TextOutputsPath is null),
+        };
         try
         {
             if (cachesLatents) caches.Latents = LatentCache.Open(dataset, VaeOf(model), plan.Cache, progress, cancellationToken);

@@ -42,6 +42,8 @@ internal sealed class RunPreparation(
 
     private bool MasksPictures => _model.Kind == ModelKind.Inpainting;
 
+    private bool NeedsPixels => MasksPictures || plan.Method.Needs.HasFlag(MethodNeeds.Pixels);
+
     private bool UsesVaeLater => plan.Samples is not null || MasksPictures || plan.Method.Needs.HasFlag(MethodNeeds.Vae)
         || Keeps(ModelParts.Vae);
 
@@ -129,7 +131,7 @@ internal sealed class RunPreparation(
     /// <returns>The images that are left, and their caches.</returns>
     private (TrainingDataset Images, RunCaches Caches) LookAtImages(TrainingDataset dataset, CancellationToken cancellationToken)
     {
-        var cachesLatents = plan.CachesLatents(dataset, MasksPictures);
+        var cachesLatents = plan.CachesLatents(dataset, NeedsPixels);
         RunCaches Open(TrainingDataset images) =>
             RunCaches.Open(plan, images, _model, cachesLatents, plan.CachesTextOutputs(images), progress, cancellationToken);
         if (!cachesLatents)

@@ -32,6 +32,8 @@ internal static class PlanFacts
         Add(facts, nameof(plan.Precision), plan.Precision);
         Add(facts, nameof(plan.ClipSkip), plan.ClipSkip);
         Add(facts, nameof(plan.MaxTokenLength), plan.MaxTokenLength);
+        // States of before the option was there say nothing of it.
+        if (!plan.PadTokens) Add(facts, nameof(plan.PadTokens), plan.PadTokens);
         Add(facts, nameof(plan.UseAttentionMask), plan.UseAttentionMask);
         Add(facts, nameof(plan.WeightedCaptions), plan.WeightedCaptions);
         Add(facts, nameof(plan.Seed), plan.Seed);

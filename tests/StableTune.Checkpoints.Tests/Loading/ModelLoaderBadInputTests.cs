@@ -158,7 +158,6 @@ public sealed class ModelLoaderBadInputTests : IDisposable
     }
 
     [Theory]
-    [InlineData("model_state.pdparams", "PaddlePaddle")]
     [InlineData("flax_model.msgpack", "Flax")]
     [InlineData("model.ema.safetensors", "Variant")]
     public void Load_OtherWeightsOnly_SaysWhatIsThere(string file, string expected)

@@ -39,6 +39,32 @@ public sealed class PaddleFileTests : IDisposable
         Assert.Throws<InvalidFileException>(() => file["none"]);
     }
 
+    [Theory]
+    [InlineData("linear.weight", 4)]
+    [InlineData("columns", 1)]      // lies column by column in the file
+    public void ReadTransposed_ExchangesRowsAndColumns_InWholeAndInParts(string name, int size)
+    {
+        using var file = Open(Weights);
+        var (info, bytes) = (file[name], file.Bytes(name));
+        var (rows, columns) = ((int)info.Shape[0], (int)info.Shape[1]);
+        var expected = new byte[bytes.Length];
+        for (var i = 0; i < rows * columns; i++)
+            System.Array.Copy(bytes, i * size, expected, ((i % columns * rows) + (i / columns)) * size, size);
+        var paddle = Assert.IsType<PaddleFile>(file);
+        var whole = new byte[bytes.Length];
+        paddle.ReadTransposed(info, whole);
+        Assert.Equal(expected, whole);
+        foreach (var (offset, length) in new[] { (0, size), (size, bytes.Length - size), (1, 3), (bytes.Length - 3, 2), (bytes.Length, 0) })
+        {
+            var part = new byte[length];
+            paddle.ReadTransposed(info, part, offset);
+            Assert.Equal(expected[offset..(offset + length)], part);
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => paddle.ReadTransposed(info, new byte[2], bytes.Length - 1));
+        Assert.Throws<ArgumentException>(() => paddle.ReadTransposed(file["half"], new byte[2]));
+    }
+
     [Fact]
     public void Open_BytesAsText_AsProtocol2HasThem()
     {

@@ -52,6 +52,13 @@ public sealed class SequencePromptEncoder : IPromptEncoder
         return new TextConditions(PromptChunks.Weigh(states, weights, rescale)).MoveToOuterDisposeScope();
     }
 
+    /// <inheritdoc/>
+    public TextConditions EncodeUnpadded(IReadOnlyList<string> captions, int? clipSkip = null, bool weighted = false)
+    {
+        var length = Math.Max(1, PromptChunks.LongestBody(captions, _tokenizer, weighted));
+        return weighted ? EncodeWeighted(captions, clipSkip, length) : Encode(captions, clipSkip, length);
+    }
+
     /// <summary>
     /// The hidden states of prompts for sampling: weighted, and scaled back to the mean they had without weights. The row is as long as
     /// the longest prompt
