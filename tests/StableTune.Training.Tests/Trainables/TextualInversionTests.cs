@@ -123,7 +123,7 @@ public sealed class TextualInversionTests : IDisposable
 
     private static SaveRequest Request(string file) => new()
     {
-        Path = file, FinalPath = file, Moment = new SaveMoment { Reason = SaveReason.End, Step = 1, Epoch = 1, Trainables = [],
+        Path = file, FinalPath = file, WriteMetadata = false, Moment = new SaveMoment { Reason = SaveReason.End, Step = 1, Epoch = 1, Trainables = [],
             Plan = new TrainingPlan(), Run = null! },
     };
 
