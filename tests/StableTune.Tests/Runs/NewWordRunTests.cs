@@ -72,7 +72,8 @@ public sealed class NewWordRunTests : IDisposable
         var losses = Images("tiny-sd15").WithExtendedTextualInversion("sksfrog", initWord: "frog").WithLearningRate(5e-2)
             .WithNoise(new Steady()).WithTimesteps(new UniformTimesteps { Min = 500, Max = 501 })
             .For(TrainingLength.Steps(24)).SaveTo(_folder.File("out", "xti.safetensors")).Train().Losses;
-        Assert.True(losses[^4..].Average() < losses[..4].Average(), $"{losses[..4].Average()} to {losses[^4..].Average()}");
+        var (first, last) = (losses.Take(4).Average(), losses.TakeLast(4).Average());
+        Assert.True(last < first, $"{first} to {last}");
     }
 
     [Fact]
@@ -89,7 +90,7 @@ public sealed class NewWordRunTests : IDisposable
     [Fact]
     public void Train_Renormalized_KeepsTheLengthOfTheModelsOwnVectors()
     {
-        using var scope = torch.NewDisposeScope();
+        using var scope = NewDisposeScope();
         float median;
         using (var model = ModelLoader.Load(Model("tiny-sd15")))
             median = model.TextEncoder.TokenEmbedding.weight.detach().norm(1).median().item<float>();
@@ -115,19 +116,19 @@ public sealed class NewWordRunTests : IDisposable
             Token = "sksfrog", Vectors = 2, Template = PromptTemplate.Object,
         }).SaveTo(_folder.File("out", name));
         var whole = Builder("whole.safetensors").For(TrainingLength.Steps(4)).Train();
-        Builder("half.safetensors").For(TrainingLength.Steps(2)).SaveState(_folder.File("state")).Train();
-        var resumed = Builder("rest.safetensors").For(TrainingLength.Steps(4)).ResumeFrom(Directory.GetDirectories(_folder.Path)
-            .First(folder => Path.GetFileName(folder).StartsWith("state", StringComparison.Ordinal))).Train();
+        Builder("half.safetensors").For(TrainingLength.Steps(2)).SaveState(_folder.File("states", "frog")).Train();
+        var resumed = Builder("rest.safetensors").For(TrainingLength.Steps(4))
+            .ResumeFrom(Assert.Single(Directory.GetDirectories(_folder.File("states")))).Train();
         Assert.Equal(Numbers(whole.Files[0]), Numbers(resumed.Files[0]));
     }
 
     [Fact]
     public void Train_AnEmbeddingBesideAnAdapter_IsUsed_AndStaysAsItIs()
     {
-        using var scope = torch.NewDisposeScope();
+        using var scope = NewDisposeScope();
         var (file, other) = (_folder.File("sksfrog.safetensors"), _folder.File("other.safetensors"));
-        using (var embedding = new WordEmbedding(torch.full([2, 48], 0.5))) EmbeddingWriter.Save(file, embedding);
-        using (var embedding = new WordEmbedding(torch.full([2, 48], -0.5))) EmbeddingWriter.Save(other, embedding);
+        using (var embedding = new WordEmbedding(full([2, 48], 0.5))) EmbeddingWriter.Save(file, embedding);
+        using (var embedding = new WordEmbedding(full([2, 48], -0.5))) EmbeddingWriter.Save(other, embedding);
         float[] Learn(string name, Func<TrainerBuilder, TrainerBuilder> with)
         {
             var held = TinyRun.HeldBefore();
@@ -174,7 +175,7 @@ public sealed class NewWordRunTests : IDisposable
         File.WriteAllText(Path.Combine(_folder.Path, "a sksfrog", "0.caption"), "nothing");
         var recorder = new Recorder();
         Saying("a sksfrog").WithObserver(recorder).Train();
-        Assert.Contains(recorder.Started!.Run.Warnings, warning =>
+        Assert.Contains(recorder.Started!.Warnings, warning =>
             warning.Contains("1 of 4 captions do not say it", StringComparison.Ordinal));
     }
 
@@ -185,10 +186,10 @@ public sealed class NewWordRunTests : IDisposable
         var captions = new Listening();
         new TrainerBuilder().WithModel(Model("tiny-sd15"))
             .WithDataset(new DatasetBuilder().WithResolution(64).AddFolder(CaptionedFolder("a frog"))
-                .AddFolder(CaptionedFolder("an animal"), subset => subset with { IsRegularization = true }))
+                .AddFolder(CaptionedFolder("an animal"), new SubsetOptions { IsRegularization = true }))
             .WithTextualInversion("sksfrog", template: PromptTemplate.Object).WithTrainable(captions)
             .WithObserver(recorder).For(TrainingLength.Steps(8)).SaveTo(_folder.File("out", "{name}.safetensors")).Train();
-        Assert.Contains(recorder.Started!.Run.Warnings, warning => warning.Contains("teach a new word nothing", StringComparison.Ordinal));
+        Assert.Contains(recorder.Started!.Warnings, warning => warning.Contains("teach a new word nothing", StringComparison.Ordinal));
         Assert.Contains("an animal", captions.Heard);
         Assert.All(captions.Heard.Where(caption => caption != "an animal"), caption =>
             Assert.Contains(caption.Replace("sksfrog", "{}", StringComparison.Ordinal), PromptTemplates.Object));
@@ -200,9 +201,9 @@ public sealed class NewWordRunTests : IDisposable
     {
         string Problem(TrainerBuilder builder) => Assert.Throws<InvalidOptionsException>(() => builder.Build()).Message;
         void Says(string told, TrainerBuilder builder) => Assert.Contains(told, Problem(builder), StringComparison.Ordinal);
-        using var scope = torch.NewDisposeScope();
+        using var scope = NewDisposeScope();
         var wide = _folder.File("wide.safetensors");
-        using (var embedding = new WordEmbedding(torch.ones(2, 1024))) EmbeddingWriter.Save(wide, embedding);
+        using (var embedding = new WordEmbedding(ones(2, 1024))) EmbeddingWriter.Save(wide, embedding);
         TrainerBuilder With(NewWordOptions options, string model = "tiny-sd15") =>
             Images(model).WithTrainable(options).SaveTo(_folder.File("out", "word.safetensors"));
 
@@ -227,7 +228,7 @@ public sealed class NewWordRunTests : IDisposable
         string Good()
         {
             var path = _folder.File("good.safetensors");
-            using var embedding = new WordEmbedding(torch.ones(2, 48));
+            using var embedding = new WordEmbedding(ones(2, 48));
             EmbeddingWriter.Save(path, embedding);
             return path;
         }
@@ -296,10 +297,10 @@ public sealed class NewWordRunTests : IDisposable
     /// <summary>The same noise in every step.</summary>
     private sealed record Steady : OptionsBase, INoiseSource
     {
-        public torch.Tensor Draw(torch.Tensor latents, torch.Generator generator)
+        public Tensor Draw(Tensor latents, Generator generator)
         {
-            using var random = new torch.Generator(5);
-            return torch.randn(latents.shape, generator: random);
+            using var random = new Generator(5);
+            return randn(latents.shape, generator: random);
         }
 
         public override IEnumerable<OptionProblem> Validate() => [];
