@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using StableTune.Adapters;
 using StableTune.Formats;
@@ -70,7 +71,8 @@ public static partial class EmbeddingFile
         var (first, second) = (load(First), load(Second));
         if (first.size(0) != second.size(0))
             throw new InvalidFileException(
-                path, $"{First} has {first.size(0)} vectors and {Second} {second.size(0)}: a word has as many in both.", "Get the file again.");
+                path, $"{First} has {first.size(0)} vectors and {Second} {second.size(0)}: a word has as many in both.",
+                "Get the file again.");
         return new WordEmbedding(first, second) { Word = word };
     }
 
@@ -84,14 +86,15 @@ public static partial class EmbeddingFile
         return new WordEmbedding(stack(rows)) { Word = word };
 
         static (int Side, int Number) Place(string name) => name == "MID" ? (1, 0)
-            : (name.StartsWith("IN", StringComparison.Ordinal) ? 0 : 2, int.Parse(name[^2..], System.Globalization.CultureInfo.InvariantCulture));
+            : (name.StartsWith("IN", StringComparison.Ordinal) ? 0 : 2, int.Parse(name[^2..], CultureInfo.InvariantCulture));
     }
 
     /// <summary>The form of AUTOMATIC1111: the tensor lies in a dictionary of the torch file.</summary>
     private static WordEmbedding? WebUi(string path, ITensorFile file, string stem)
     {
         if (file is not TorchFile { Root: PickleDictionary root } torch || !root.TryGet(WebUiParameters, out var value)) return null;
-        if (value is not PickleDictionary parameters || parameters.Select(entry => entry.Value).OfType<PickleTensor>().ToList() is not [var tensor])
+        if (value is not PickleDictionary parameters
+            || parameters.Select(entry => entry.Value).OfType<PickleTensor>().ToList() is not [var tensor])
             throw new InvalidFileException(path, $"{WebUiParameters} holds other things than one tensor.", Remedy);
         var name = $"{WebUiParameters}.{WebUiEntry}";
         if (!is_floating_point(tensor.DType.ToScalarType())) throw NotRows(path, name, tensor.Shape, tensor.DType);
@@ -109,7 +112,8 @@ public static partial class EmbeddingFile
         return [.. bundled.Select(entry =>
         {
             var (word, tensors) = entry;
-            Tensor Load(string name) => Rows(path, $"{word}.{name}", tensors[name].to(ScalarType.Float32), tensors[name].dtype.ToTensorDType());
+            Tensor Load(string name) => Rows(
+                path, $"{word}.{name}", tensors[name].to(ScalarType.Float32), tensors[name].dtype.ToTensorDType());
             if (tensors.ContainsKey(First) || tensors.ContainsKey(Second)) return Sdxl(path, [.. tensors.Keys], Load, word);
             var rows = tensors.Keys.FirstOrDefault(name => name == Single || name.StartsWith(WebUiParameters, StringComparison.Ordinal));
             return rows is not null ? new WordEmbedding(Load(rows)) { Word = word } : throw new InvalidFileException(

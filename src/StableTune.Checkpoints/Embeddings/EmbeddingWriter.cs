@@ -75,7 +75,8 @@ public static class EmbeddingWriter
             ?? (ending.Equals(".bin", StringComparison.OrdinalIgnoreCase) ? EmbeddingFormat.Diffusers : EmbeddingFormat.SdScripts);
         var tensors = StatePayloads.Of(Named(embedding, format), options.Type).ToList();
         if (!isTorch) SafetensorsWriter.Write(path, tensors, options.Metadata);
-        else if (format == EmbeddingFormat.WebUi && tensors is [var only]) TorchWriter.Write(path, WebUi(only, embedding.Word, options.Step));
+        else if (format == EmbeddingFormat.WebUi && tensors is [{ Name: EmbeddingFile.WebUiEntry } only])
+            TorchWriter.Write(path, WebUi(only, embedding.Word, options.Step));
         else TorchWriter.Write(path, tensors);
     }
 
@@ -88,7 +89,8 @@ public static class EmbeddingWriter
             var layers = CrossAttentionLayers.Of(UNetOptions.Sd15);
             return layers.Count == embedding.Rows.size(0) ? layers.Select((name, i) => (name, embedding.Rows.select(0, i)))
                 : throw new ArgumentException(
-                    $"The embedding has vectors for {embedding.Rows.size(0)} attention layers instead of {layers.Count}.", nameof(embedding));
+                    $"The embedding has vectors for {embedding.Rows.size(0)} attention layers instead of {layers.Count}.",
+                    nameof(embedding));
         }
 
         return [(format switch

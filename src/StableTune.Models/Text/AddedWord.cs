@@ -60,7 +60,8 @@ public sealed class AddedWord : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(vectors, 1);
         var encoders = model.TextEncoders;
         if (rows.Count != encoders.Count)
-            throw new ArgumentException($"There are rows for {rows.Count} text encoders, and the model has {encoders.Count}.", nameof(rows));
+            throw new ArgumentException(
+                $"There are rows for {rows.Count} text encoders, and the model has {encoders.Count}.", nameof(rows));
         for (var i = 0; i < encoders.Count; i++)
             if (FaultOf(word, vectors, TokenizerOf(model, i)) is var (fault, remedy))
                 throw new ArgumentException($"{fault} {remedy}", nameof(word));
@@ -123,7 +124,8 @@ public static class WordEmbeddingExtensions
     /// <param name="embedding">The vectors; they are copied, so that the embedding stays the caller's.</param>
     /// <param name="word">The word; null for <see cref="WordEmbedding.Word"/>.</param>
     /// <returns>The word in the model: disposing of it takes the word away again.</returns>
-    /// <exception cref="ArgumentException">The embedding is for another kind of model, has no word, or the model knows the word.</exception>
+    /// <exception cref="ArgumentException">The embedding is for another kind of model, has no word, or the model knows the
+    /// word.</exception>
     public static AddedWord AddEmbedding(this StableDiffusionModel model, WordEmbedding embedding, string? word = null)
     {
         ArgumentNullException.ThrowIfNull(model);

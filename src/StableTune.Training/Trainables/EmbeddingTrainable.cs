@@ -56,6 +56,15 @@ namespace StableTune.Trainables
         }
 
         /// <inheritdoc/>
+        public override IEnumerable<OptionProblem> Fits(TrainingPlan plan, TrainingDataset dataset)
+        {
+            ArgumentNullException.ThrowIfNull(dataset);
+            return dataset.Samples.FirstOrDefault(sample => sample.Item.TextOutputsPath is not null) is { Item.TextOutputsPath: { } given }
+                ? [Problem(Path, $"text encoder outputs came with the images, whose captions are not encoded ({given})",
+                    "leave the outputs out (SdTrainerSource.TakeTextOutputs = false), or the embedding")] : [];
+        }
+
+        /// <inheritdoc/>
         public override ITrainable Create(TrainingPlan plan) => new EmbeddingTrainable(this);
 
         /// <summary>Why the file cannot be used with a model; null when it can.</summary>
@@ -64,8 +73,9 @@ namespace StableTune.Trainables
             try
             {
                 using var embedding = EmbeddingFile.Read(Path);
-                return embedding.MisfitWith(model) is var (misfit, change) ? new InvalidFileException(Path, misfit, change)
-                    : tokenizer is not null && AddedWord.FaultOf(Word ?? embedding.Word!, embedding.Vectors, tokenizer) is var (fault, remedy)
+                if (embedding.MisfitWith(model) is var (misfit, change)) return new InvalidFileException(Path, misfit, change);
+                var word = Word ?? embedding.Word!;
+                return tokenizer is not null && AddedWord.FaultOf(word, embedding.Vectors, tokenizer) is var (fault, remedy)
                     ? new InvalidFileException(Path, fault, remedy) : null;
             }
             catch (InvalidFileException fault)

@@ -34,8 +34,8 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public override ITrainable Create(TrainingPlan plan) => new NewWordTrainable(this, plan);
 
-        private OptionProblem ForSdxl() => Problem(Token, "extended textual inversion is for Stable Diffusion 1 and 2, and the model is SDXL",
-            "use WithTextualInversion", nameof(Token));
+        private OptionProblem ForSdxl() => Problem(Token,
+            "extended textual inversion is for Stable Diffusion 1 and 2, and the model is SDXL", "use WithTextualInversion", nameof(Token));
     }
 }
 

@@ -10,7 +10,8 @@ public enum PromptTemplate
     /// <summary>Captions stay as they are; they must say the new word.</summary>
     None,
 
-    /// <summary>Each caption becomes a random sentence about a thing, such as "a close-up photo of a {}" (<c>use_object_template</c>).</summary>
+    /// <summary>Each caption becomes a random sentence about a thing, such as "a close-up photo of a {}"
+    /// (<c>use_object_template</c>).</summary>
     Object,
 
     /// <summary>Each caption becomes a random sentence about a style, such as "a painting in the style of {}"
@@ -150,8 +151,8 @@ public abstract record NewWordOptions : TrainableOptions
         var training = dataset.Samples.Where(sample => !sample.Subset.IsRegularization).ToList();
         var without = training.Where(sample => !Says(sample)).ToList();
         if (without.Count > 0 && without.Count < training.Count)
-            yield return $"{OptionName(nameof(Token))} is {Token}: {without.Count} of {training.Count} captions do not say it, and teach it "
-                + $"nothing (that of {without[0].Path} is one). Write it into them.";
+            yield return $"{OptionName(nameof(Token))} is {Token}: {without.Count} of {training.Count} captions do not say it, and teach "
+                + $"it nothing (that of {without[0].Path} is one). Write it into them.";
     }
 
     /// <summary>Why the word cannot be added to a tokenizer, or the words that it begins with are not known.</summary>
@@ -172,9 +173,11 @@ public abstract record NewWordOptions : TrainableOptions
         {
             using var embedding = EmbeddingFile.Read(path);
             if (embedding.IsPerLayer != IsPerLayer)
-                return new InvalidFileException(path, IsPerLayer ? "it has the same vectors for all attention layers."
-                    : "it has vectors for each attention layer.", IsPerLayer ? "Use a file of extended textual inversion (IN01 ... OUT11), or "
-                    + "WithTextualInversion." : "Use WithExtendedTextualInversion, or another file.");
+                return IsPerLayer
+                    ? new InvalidFileException(path, "it has the same vectors for all attention layers.",
+                        "Use a file of extended textual inversion (IN01 ... OUT11), or WithTextualInversion.")
+                    : new InvalidFileException(path, "it has vectors for each attention layer.",
+                        "Use WithExtendedTextualInversion, or another file.");
             if (embedding.MisfitWith(model) is var (fault, remedy)) return new InvalidFileException(path, fault, remedy);
             return embedding.Vectors == Vectors ? null : new InvalidFileException(
                 path, $"it has {embedding.Vectors} vectors, and Vectors is {Vectors}.", $"Set Vectors to {embedding.Vectors}.");
@@ -186,8 +189,11 @@ public abstract record NewWordOptions : TrainableOptions
     }
 
     /// <summary>A word as a name of files: without the letters that no file name may hold anywhere.</summary>
-    internal static string FileName(string word) =>
-        string.Concat(word.Where(letter => !@"<>:""/\|?*".Contains(letter, StringComparison.Ordinal))) is { Length: > 0 } name ? name : "word";
+    internal static string FileName(string word)
+    {
+        var name = string.Concat((word ?? "").Where(letter => letter > ' ' && !@"<>:""/\|?*".Contains(letter, StringComparison.Ordinal)));
+        return name.Length > 0 ? name : "word";
+    }
 
     /// <summary>Texts are encoded ahead of the run, when the word is not there yet.</summary>
     internal static OptionProblem CachedTexts(string option, object value) => new("CacheOptions.TextEncoderOutputs", true,

@@ -6,8 +6,8 @@ namespace StableTune.Trainables
     /// <summary>Trains the embedding of a new word, and nothing else (Gal et al., An image is worth one word, arXiv:2208.01618).</summary>
     public sealed record TextualInversionOptions : NewWordOptions
     {
-        /// <summary>The form of the file (<c>save_model_as</c>); null, the default, for diffusers' where the path ends with <c>.bin</c>, and
-        /// sd-scripts' otherwise.</summary>
+        /// <summary>The form of the file (<c>save_model_as</c>); null, the default, for diffusers' where the path ends with <c>.bin</c>,
+        /// and sd-scripts' otherwise.</summary>
         public EmbeddingFormat? Format { get; init; }
 
         /// <inheritdoc/>

@@ -154,8 +154,10 @@ public sealed class EmbeddingFileTests : IDisposable
         Assert.Contains("'emb_params' is broken", Fault("nan.safetensors", ("emb_params", nan)), StringComparison.Ordinal);
         Assert.Contains("[2, 3, 4]", Fault("dims.safetensors", ("emb_params", ones(2, 3, 4))), StringComparison.Ordinal);
         Assert.Contains("emb_params", Fault("ints.safetensors", ("emb_params", ones(2, 3).to(ScalarType.Int64))), StringComparison.Ordinal);
-        Assert.Contains("as many in both", Fault("counts.safetensors", ("clip_l", ones(2, 8)), ("clip_g", ones(3, 8))), StringComparison.Ordinal);
-        Assert.Contains("all must be alike", Fault("layers.safetensors", ("IN01", ones(2, 8)), ("MID", ones(3, 8))), StringComparison.Ordinal);
+        Assert.Contains("as many in both", Fault("counts.safetensors", ("clip_l", ones(2, 8)), ("clip_g", ones(3, 8))),
+            StringComparison.Ordinal);
+        Assert.Contains("all must be alike", Fault("layers.safetensors", ("IN01", ones(2, 8)), ("MID", ones(3, 8))),
+            StringComparison.Ordinal);
         TorchWriter.Write(_folder.File("empty.pt"), new PickleDictionary([new("string_to_param", new PickleDictionary([]))]));
         var empty = Assert.Throws<InvalidFileException>(() => EmbeddingFile.Read(_folder.File("empty.pt")));
         Assert.Contains("string_to_param", empty.Message, StringComparison.Ordinal);
@@ -178,14 +180,16 @@ public sealed class EmbeddingFileTests : IDisposable
     public void AddEmbedding_FilesForOtherModels_AreRefusedByName_AndLeaveNoTrace()
     {
         using var scope = NewDisposeScope();
-        using var model = ModelLoader.Load(FixtureModels.TinySd15(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder | ModelParts.UNet });
+        using var model = ModelLoader.Load(
+            FixtureModels.TinySd15(_folder), new ModelLoadOptions { Parts = ModelParts.TextEncoder | ModelParts.UNet });
         string Fault(string name, params (string, Tensor)[] tensors)
         {
             Write(name, tensors);
             return Assert.Throws<InvalidFileException>(() => model.AddEmbedding(_folder.File(name))).Message;
         }
 
-        Assert.Contains("1024 wide (as for Stable Diffusion 2)", Fault("sd2.safetensors", ("emb_params", ones(2, 1024))), StringComparison.Ordinal);
+        Assert.Contains("1024 wide (as for Stable Diffusion 2)", Fault("sd2.safetensors", ("emb_params", ones(2, 1024))),
+            StringComparison.Ordinal);
         Assert.Contains("SDXL's two text encoders", Fault("xl.safetensors", ("clip_l", ones(2, 48)), ("clip_g", ones(2, 48))),
             StringComparison.Ordinal);
         Assert.Contains("2 attention layers, and the model has 16", Fault("few.safetensors", ("IN01", ones(2, 48)), ("MID", ones(2, 48))),

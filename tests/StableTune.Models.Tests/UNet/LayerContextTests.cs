@@ -78,8 +78,8 @@ public sealed class LayerContextTests : IDisposable
             contexts.select(1, k).copy_(context);
             foreach (var (_, parameter) in _unet.named_parameters()) parameter.requires_grad_(true);
             _unet.call(sample, time, contexts).pow(2).mean().backward();
-            string[] reached = [.. _unet.named_parameters().Where(entry => entry.name.EndsWith("attn2.to_v.weight", StringComparison.Ordinal)
-                && entry.parameter.grad!.abs().max().item<float>() > 0).Select(entry => entry.name)];
+            string[] reached = [.. _unet.named_parameters()
+                .Where(entry => entry.name.EndsWith("attn2.to_v.weight", StringComparison.Ordinal) && entry.parameter.grad!.abs().max().item<float>() > 0).Select(entry => entry.name)];
             Assert.StartsWith(transformers[k], Assert.Single(reached), StringComparison.Ordinal);
             _unet.zero_grad();
         }

@@ -215,7 +215,7 @@ public sealed class NewWordRunTests : IDisposable
         Says("SDXL has two", With(new TextualInversionOptions { Token = "sksfrog", Vectors = 2, InitialWeights = wide }, "tiny-sdxl"));
         Says("same vectors for all attention layers",
             With(new ExtendedTextualInversionOptions { Token = "sksfrog", Vectors = 2, InitialWeights = wide }));
-        Says("end the path with .pt", With(new TextualInversionOptions { Token = "sksfrog", Format = EmbeddingFormat.WebUi }));
+        Says("End the path with .pt", With(new TextualInversionOptions { Token = "sksfrog", Format = EmbeddingFormat.WebUi }));
         Says("there is no word in it", With(new TextualInversionOptions { Token = "sksfrog", InitWord = " " }));
         Says("in their own way", With(new TextualInversionOptions { Token = "(sksfrog)" }));
         Says("a template takes the place", Images("tiny-sd15").SaveTo(_folder.File("out", "{name}.safetensors"))
