@@ -79,7 +79,8 @@ public sealed class LayerContextTests : IDisposable
             foreach (var (_, parameter) in _unet.named_parameters()) parameter.requires_grad_(true);
             _unet.call(sample, time, contexts).pow(2).mean().backward();
             string[] reached = [.. _unet.named_parameters()
-                .Where(entry => entry.name.EndsWith("attn2.to_v.weight", StringComparison.Ordinal) && entry.parameter.grad!.abs().max().item<float>() > 0).Select(entry => entry.name)];
+                .Where(entry => entry.name.EndsWith("attn2.to_v.weight", StringComparison.Ordinal))
+                .Where(entry => entry.parameter.grad!.abs().max().item<float>() > 0).Select(entry => entry.name)];
             Assert.StartsWith(transformers[k], Assert.Single(reached), StringComparison.Ordinal);
             _unet.zero_grad();
         }

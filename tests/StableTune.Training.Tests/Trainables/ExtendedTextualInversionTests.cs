@@ -76,8 +76,8 @@ public sealed class ExtendedTextualInversionTests : IDisposable
         using (var again = Attach(model, new ExtendedTextualInversionOptions { Token = "sksdog", Vectors = 2, InitialWeights = file }))
             Assert.Equal(rows, Rows(again));
         // One for all layers cannot begin one for each, nor the other way round.
-        Assert.Contains("for each attention layer", Fault(new TextualInversionOptions { Token = "sksdog", Vectors = 2, InitialWeights = file }),
-            StringComparison.Ordinal);
+        Assert.Contains("for each attention layer",
+            Fault(new TextualInversionOptions { Token = "sksdog", Vectors = 2, InitialWeights = file }), StringComparison.Ordinal);
         Assert.Contains("Set Vectors to 2", Fault(new ExtendedTextualInversionOptions { Token = "sksdog", InitialWeights = file }),
             StringComparison.Ordinal);
         Assert.Equal(0, model.TextEncoder.TokenEmbedding.AddedRows);
