@@ -1,7 +1,8 @@
 namespace StableTune.Tensors;
 
 /// <summary>What a model is told of texts. Made in the caller's dispose scope.</summary>
-/// <param name="Context">Hidden states for cross-attention, [B, L, C]; for SDXL both encoders' side by side.</param>
+/// <param name="Context">Hidden states for cross-attention, [B, L, C]; for SDXL both encoders' side by side. Where each attention layer
+/// of the UNet has its own: [B, K, L, C].</param>
 /// <param name="Pooled">The second encoder's pooled output (SDXL), [B, D]; null for models without.</param>
 public sealed record TextConditions(Tensor Context, Tensor? Pooled = null) : IDisposable
 {

@@ -41,7 +41,7 @@ internal static partial class ContentKinds
     [GeneratedRegex(@"^(control_model\.|controlnet_(cond_embedding|down_blocks|mid_block)\.|input_hint_block\.|zero_convs\.)")]
     private static partial Regex ControlNet();
 
-    [GeneratedRegex(@"^(emb_params|clip_[lg]|string_to_param\b.*)$")]
+    [GeneratedRegex(@"^(emb_params|clip_[lg]|string_to_param\b.*|IN\d\d|MID|OUT\d\d)$")]
     private static partial Regex Embedding();
 
     [GeneratedRegex(@"^(unet\.)?(down_blocks\.\d+\.(resnets|attentions)\.|time_embedding\.linear_1\.)")]

@@ -87,7 +87,7 @@ public sealed record ModelFingerprint
                 && model.TextEncoder.Width == 1024 ? ModelVersion.Sd2 : ModelVersion.Sd1),
             Kind = model.Details?.Kind ?? (!model.Parts.HasFlag(ModelParts.UNet) ? ModelKind.TextToImage
                 : model.UNet.TakesMask ? ModelKind.Inpainting : model.UNet.TakesDepth ? ModelKind.Depth : ModelKind.TextToImage),
-        };
+        }.ChangedBy(model.Words.Select(Identity));
     }
 
     /// <summary>The fingerprint of the model with changes of its text encoders that are not in its files.</summary>
@@ -97,6 +97,14 @@ public sealed record ModelFingerprint
         var all = string.Join('\n', changes);
         return all.Length == 0 ? this
             : this with { TextHash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{TextHash}\n{all}"))) };
+    }
+
+    /// <summary>What tells a word that was added to a model from others.</summary>
+    private static string Identity(AddedWord word)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var rows in word.Rows) Append(hash, word.Word, rows);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static string LoadedHash(IEnumerable<nn.Module> parts, Func<string, bool> counts)

@@ -83,13 +83,13 @@ internal sealed class ModelContents : IDisposable
         if (model.Parts.HasFlag(ModelParts.TextEncoder))
         {
             parts.Add(TextPart(ModelPart.TextEncoder, model.TextEncoder));
-            tokenizers.Add(new TokenizerContents("tokenizer", model.Tokenizer));
+            tokenizers.Add(new TokenizerContents("tokenizer", Plain(model.Tokenizer)));
         }
 
         if (model.HasTextEncoder2)
         {
             parts.Add(TextPart(ModelPart.TextEncoder2, model.TextEncoder2));
-            tokenizers.Add(new TokenizerContents("tokenizer_2", model.Tokenizer2));
+            tokenizers.Add(new TokenizerContents("tokenizer_2", Plain(model.Tokenizer2)));
         }
 
         var contents = new ModelContents
@@ -160,14 +160,17 @@ internal sealed class ModelContents : IDisposable
         }
     }
 
-    // Textual inversion may have added rows.
+    /// <summary>Words that textual inversion added have files of their own: a model is saved without them.</summary>
+    private static ITextTokenizer Plain(ITextTokenizer tokenizer) => tokenizer is WordTokenizer words ? words.Base : tokenizer;
+
+    // The table may have been loaded with further rows.
     private static PartContents TextPart(string folder, TextModel encoder)
     {
         OptionsBase? options = encoder switch
         {
-            ClipTextModel clip => clip.Options with { VocabularySize = clip.VocabularySize },
-            BertTextModel bert => bert.Options with { VocabularySize = bert.VocabularySize },
-            LdmBertModel bert => bert.Options with { VocabularySize = bert.VocabularySize },
+            ClipTextModel clip => clip.Options with { VocabularySize = (int)clip.TokenEmbedding.num_embeddings },
+            BertTextModel bert => bert.Options with { VocabularySize = (int)bert.TokenEmbedding.num_embeddings },
+            LdmBertModel bert => bert.Options with { VocabularySize = (int)bert.TokenEmbedding.num_embeddings },
             _ => null,
         };
         return Part(folder, ModelParts.TextEncoder, options, encoder);

@@ -104,7 +104,7 @@ internal static partial class ForeignFile
     [GeneratedRegex(@"^(control_model\.|controlnet_|input_hint_block\.|zero_convs\.)|^difference$")]
     private static partial Regex ControlNet();
 
-    [GeneratedRegex(@"^(emb_params|clip_[lg]|string_to_param\b.*)$")]
+    [GeneratedRegex(@"^(emb_params|clip_[lg]|string_to_param\b.*|IN\d\d|MID|OUT\d\d)$")]
     private static partial Regex Embedding();
 
     [GeneratedRegex(@"(^|\.)(exp_avg|exp_avg_sq|momentum_buffer|max_exp_avg_sq)$|^(optimizer_states|param_groups|state\.\d+)\b")]

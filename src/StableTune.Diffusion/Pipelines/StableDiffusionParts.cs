@@ -9,13 +9,12 @@ namespace StableTune.Diffusion;
 internal sealed class StableDiffusionParts : ITextToImageModel
 {
     private readonly StableDiffusionModel _model;
-    private readonly IPromptEncoder _prompts;
 
     internal StableDiffusionParts(StableDiffusionModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _prompts = PromptEncoder.For(model);
+        LargestClipSkip = PromptEncoder.For(model).LargestClipSkip;
         Schedule = NoiseSchedule.From(model.Scheduler);
         Prediction = PredictionType.Of(model.Scheduler.Prediction);
         Sampler = SamplerCatalog.Default.For(model.Scheduler);
@@ -33,7 +32,7 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public int UsualSize => _model.UNet.Options.SampleSize * Downscale;
 
-    public int? LargestClipSkip => _prompts.LargestClipSkip;
+    public int? LargestClipSkip { get; }
 
     public bool TakesSizes => _model.UNet.Options.TakesAddedConditions;
 
@@ -53,7 +52,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
     {
-        var text = _prompts.EncodeForSampling(prompts, options.ClipSkip);
+        // Made anew each time: words may have been added to the model.
+        var text = PromptEncoder.For(_model).EncodeForSampling(prompts, options.ClipSkip);
         return new UNetConditions(text.Context)
         {
             // The negative prompt is drawn at the same sizes, as in diffusers.

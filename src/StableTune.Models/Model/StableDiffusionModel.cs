@@ -61,6 +61,9 @@ public sealed class StableDiffusionModel : IDisposable
         set => _tokenizer2 = value ?? throw new ArgumentNullException(nameof(value));
     }
 
+    /// <summary>Words that textual inversion added to the text encoders.</summary>
+    internal List<AddedWord> Words { get; } = [];
+
     /// <summary>Noise schedule and prediction type.</summary>
     public SchedulerOptions Scheduler { get; }
 
@@ -94,6 +97,7 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>Frees the memory of the text encoder, of SDXL both.</summary>
     public void ReleaseTextEncoder()
     {
+        foreach (var word in Words.ToArray()) word.Dispose();
         Release(ref _textEncoder);
         Release(ref _textEncoder2);
     }

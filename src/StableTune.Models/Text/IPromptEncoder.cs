@@ -70,7 +70,7 @@ public static class PromptEncoder
     public static IPromptEncoder For(StableDiffusionModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return model.TextEncoder switch
+        IPromptEncoder encoder = model.TextEncoder switch
         {
             ClipTextModel first when model.HasTextEncoder2 =>
                 new SdxlPromptEncoder(model.Tokenizer, first, model.Tokenizer2, model.TextEncoder2),
@@ -78,5 +78,6 @@ public static class PromptEncoder
             MaskedTextModel masked when !model.HasTextEncoder2 => new SequencePromptEncoder(model.Tokenizer, masked),
             var other => throw new NotSupportedException($"There is no prompt encoder for text encoders of class {other.GetType().Name}."),
         };
+        return model.Tokenizer is WordTokenizer { Layers.Count: > 0 } words ? new LayeredPromptEncoder(encoder, words) : encoder;
     }
 }

@@ -20,13 +20,14 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     private readonly GroupNorm conv_norm_out;
     private readonly Conv2d conv_out;
     private readonly ForwardSettings _settings = new();
+    private readonly int _transformers;
 
     /// <summary>Creates the model with random weights (or undefined ones, within <c>LayerInitialization.Skip()</c>).</summary>
     /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
     public UNet2DConditionModel(UNetOptions options) : base(nameof(UNet2DConditionModel))
     {
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        Options = options;
+        (Options, _transformers) = (options, CrossAttentionLayers.Of(options).Count);
         var (first, levels) = (options.BlockOutChannels[0], Enumerable.Range(0, options.Levels));
         conv_in = new Conv2d(options.InChannels, first, 3, padding: 1);
         time_embedding = new TimestepEmbedding(first, options.TimeEmbedDim);
@@ -115,7 +116,8 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     /// <summary>Predicts the noise (or what the model was trained for).</summary>
     /// <param name="sample">Noisy latents, [B, InChannels, h, w]; h and w need not be multiples of 8.</param>
     /// <param name="timesteps">Diffusion times, one per sample, integer or fractional, [B]; or one for all, [1].</param>
-    /// <param name="encoderHiddenStates">Text context, [B, L, CrossAttentionDim].</param>
+    /// <param name="encoderHiddenStates">Text context, [B, L, CrossAttentionDim]; or one for each of the
+    /// <see cref="CrossAttentionLayers"/>, [B, K, L, CrossAttentionDim].</param>
     /// <param name="added">SDXL's added conditions; null for other models.</param>
     /// <returns>[B, OutChannels, h, w], in the sample's dtype.</returns>
     /// <exception cref="ArgumentException">A shape does not fit the options, or added conditions are missing or not wanted.</exception>
@@ -125,15 +127,15 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         using var scope = NewDisposeScope();
         var dtype = ComputeType ?? conv_in.weight.dtype;
         var timeEmbedding = EmbedTime(timesteps.expand(sample.size(0)), added, dtype);   // [B, 4 · channels]
-        var context = encoderHiddenStates.to(dtype);
+        var contexts = new LayerContexts(encoderHiddenStates.to(dtype));
         var hidden = conv_in.call(sample.to(dtype));
 
         var skips = new Stack<Tensor>([hidden]);
-        foreach (var block in down_blocks) hidden = block.call(hidden, timeEmbedding, context, skips);
-        hidden = mid_block.call(hidden, timeEmbedding, context);
+        foreach (var block in down_blocks) hidden = block.call(hidden, timeEmbedding, contexts.Take(block.Transformers), skips);
+        hidden = mid_block.call(hidden, timeEmbedding, contexts.Take(1));
         foreach (var block in up_blocks)
         {
-            var next = block.call(hidden, timeEmbedding, context, skips);
+            var next = block.call(hidden, timeEmbedding, contexts.Take(block.Transformers), skips);
             hidden.Dispose();
             hidden = next;
         }
@@ -164,7 +166,10 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         var batch = sample.size(0);
         if (timesteps.dim() != 1 || (timesteps.size(0) != batch && timesteps.size(0) != 1))
             throw Misfit(nameof(timesteps), timesteps, $"[{batch}]");
-        if (context.dim() != 3 || context.size(0) != batch || context.size(2) != Options.CrossAttentionDim)
+        if (context.dim() == 4 ? context.size(1) != _transformers : context.dim() != 3)
+            throw Misfit("encoderHiddenStates", context, $"[{batch}, L, {Options.CrossAttentionDim}], or one for each of its "
+                + $"transformers, [{batch}, {_transformers}, L, {Options.CrossAttentionDim}]");
+        if (context.size(0) != batch || context.size(-1) != Options.CrossAttentionDim)
             throw Misfit("encoderHiddenStates", context, $"[{batch}, L, {Options.CrossAttentionDim}]");
         if (add_embedding is null != added is null)
         {

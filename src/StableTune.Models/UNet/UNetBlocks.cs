@@ -24,10 +24,13 @@ internal sealed class UNetDownBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Te
         RegisterComponents();
     }
 
+    /// <summary>Transformers that attend to the text.</summary>
+    internal int Transformers => attentions?.Count ?? 0;
+
     /// <summary>[B, in, h, w] to [B, out, h/2, w/2] (rounded up; the last level keeps the size).</summary>
     /// <param name="hidden">The input.</param>
     /// <param name="timeEmbedding">[B, 4 · first level's channels].</param>
-    /// <param name="context">[B, L, context width].</param>
+    /// <param name="context">[B, L, context width]; or one for each transformer of the block, [B, n, L, context width].</param>
     /// <param name="skips">Receives the skip connections; they belong to the scope around this call.</param>
     public override Tensor forward(Tensor hidden, Tensor timeEmbedding, Tensor context, Stack<Tensor> skips)
     {
@@ -36,7 +39,7 @@ internal sealed class UNetDownBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Te
             using var scope = NewDisposeScope();
             var (resnet, attention) = (resnets[layer], attentions?[layer]);
             hidden = _settings.Block(inputs => resnet.call(inputs[0], inputs[1]), hidden, timeEmbedding);
-            if (attention is not null) hidden = attention.call(hidden, context);
+            if (attention is not null) hidden = attention.call(hidden, LayerContexts.At(context, layer));
             skips.Push(hidden.MoveToOuterDisposeScope());
         }
 
@@ -73,7 +76,7 @@ internal sealed class UNetMidBlock2DCrossAttn : nn.Module<Tensor, Tensor, Tensor
     {
         using var scope = NewDisposeScope();
         hidden = _settings.Block(inputs => resnets[0].call(inputs[0], inputs[1]), hidden, timeEmbedding);
-        hidden = attentions[0].call(hidden, context);
+        hidden = attentions[0].call(hidden, LayerContexts.At(context, 0));
         hidden = _settings.Block(inputs => resnets[1].call(inputs[0], inputs[1]), hidden, timeEmbedding);
         return hidden.MoveToOuterDisposeScope();
     }
@@ -111,10 +114,13 @@ internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tens
         RegisterComponents();
     }
 
+    /// <summary>Transformers that attend to the text.</summary>
+    internal int Transformers => attentions?.Count ?? 0;
+
     /// <summary>[B, in, h, w] to [B, out, H, W], the size of the next skip connection (the last block keeps the size).</summary>
     /// <param name="hidden">The input.</param>
     /// <param name="timeEmbedding">[B, 4 · first level's channels].</param>
-    /// <param name="context">[B, L, context width].</param>
+    /// <param name="context">[B, L, context width]; or one for each transformer of the block, [B, n, L, context width].</param>
     /// <param name="skips">The skip connections; this block's are taken off and let go.</param>
     public override Tensor forward(Tensor hidden, Tensor timeEmbedding, Tensor context, Stack<Tensor> skips)
     {
@@ -127,7 +133,7 @@ internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tens
             var joined = cat([hidden, skip], 1);
             hidden = _settings.Block(inputs => resnet.call(inputs[0], inputs[1]), joined, timeEmbedding);
             joined.Dispose();
-            if (attention is not null) hidden = attention.call(hidden, context);
+            if (attention is not null) hidden = attention.call(hidden, LayerContexts.At(context, layer));
             hidden.MoveToOuterDisposeScope();
         }
 

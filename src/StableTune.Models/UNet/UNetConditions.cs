@@ -3,7 +3,7 @@ using StableTune.Tensors;
 namespace StableTune.Models;
 
 /// <summary>All that a UNet is told besides noisy latents and time.</summary>
-/// <param name="Context">Text context, [B, L, C].</param>
+/// <param name="Context">Text context, [B, L, C]; or one for each of the K <see cref="CrossAttentionLayers"/>, [B, K, L, C].</param>
 public sealed record UNetConditions(Tensor Context)
 {
     /// <summary>SDXL's pooled text and sizes; null for other models.</summary>

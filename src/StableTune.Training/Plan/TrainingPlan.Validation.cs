@@ -22,6 +22,7 @@ public sealed partial record TrainingPlan
             .. faults, .. problems, .. TrainableProblems(), .. OutputProblems(), .. RateProblems(), .. GradientProblems(),
                 .. LengthProblems(dataset), .. TextProblems(dataset),
             .. CacheProblems(dataset), .. ValidationProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
+            .. dataset is null ? [] : Trainables.SelectMany(trainable => trainable.Fits(this, dataset)),
         ]);
     }
 

@@ -54,6 +54,16 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         return new RunMetadata(metadata.Build(), metadata.Minimum());
     }
 
+    /// <summary>What embedding files say: the specification that web interfaces show. Nothing for a model that it has no name
+    /// for.</summary>
+    public static IReadOnlyDictionary<string, string> OfEmbedding(SaveRequest request)
+    {
+        var run = request.Moment.Run;
+        var name = run.BaseModel.BaseName(run.Prediction);
+        return !ModelSpecification.Knows(name) ? new Dictionary<string, string>()
+            : Specification(request.Moment, Path.GetFileNameWithoutExtension(request.FinalPath)).Entries(name, SpecifiedContent.Embedding);
+    }
+
     private static RunFacts Run(SaveMoment moment, string outputName) => new()
     {
         SessionId = moment.Run.SessionId,

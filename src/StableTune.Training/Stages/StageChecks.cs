@@ -14,7 +14,7 @@ internal static class StageChecks
 
     public static void Context(IContextStage stage, TextConditions text, Batch batch)
     {
-        if (text.Context.dim() != 3 || text.Context.shape[0] != batch.Count)
+        if (text.Context.dim() is not (3 or 4) || text.Context.shape[0] != batch.Count)
             throw Unfit(stage, nameof(IContextStage.Context), text.Context, $"[{batch.Count}, L, C]");
         if (text.Pooled is { } pooled && (pooled.dim() != 2 || pooled.shape[0] != batch.Count))
             throw Unfit(stage, nameof(TextConditions.Pooled), pooled, $"[{batch.Count}, D]");

@@ -16,9 +16,8 @@ public interface ILatentStage
 public interface IContextStage
 {
     /// <summary>
-    /// Text-encoder states of a batch, [B, L, C], and for SDXL the pooled output, [B, D]: on the model's device, with a gradient path
-    /// where the text
-    /// encoder is trained. Fresh tensors.
+    /// Text-encoder states of a batch, [B, L, C] (or one for each attention layer, [B, K, L, C]), and for SDXL the pooled output, [B, D]:
+    /// on the model's device, with a gradient path where the text encoder is trained. Fresh tensors.
     /// </summary>
     TextConditions Context(Batch batch);
 }

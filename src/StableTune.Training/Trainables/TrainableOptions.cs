@@ -60,6 +60,16 @@ public abstract record TrainableOptions : OptionsBase
     /// <param name="model">What the model's configuration says.</param>
     public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan, StableTune.Checkpoints.ModelConfiguration model) => [];
 
+    /// <summary>What is wrong with it for these images, told by <c>Build()</c>. Reads no pixels.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="dataset">The images and their captions.</param>
+    public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan, StableTune.Data.TrainingDataset dataset) => [];
+
+    /// <summary>What is odd about it with these images but works, a sentence or two each; told when the run starts.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="dataset">The images and their captions.</param>
+    public virtual IEnumerable<string> Warnings(TrainingPlan plan, StableTune.Data.TrainingDataset dataset) => [];
+
     /// <summary>Creates it; the run attaches it to the model, and disposes of it.</summary>
     /// <param name="plan">The options of the run, for instance its learning rates.</param>
     public abstract ITrainable Create(TrainingPlan plan);

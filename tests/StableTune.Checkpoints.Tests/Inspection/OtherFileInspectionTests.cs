@@ -95,6 +95,8 @@ public sealed class OtherFileInspectionTests : IDisposable
         Assert.Equal("textual inversion embedding of 1 token, 768 wide, for Stable Diffusion 1.x", Inspect(("<cat>", [768])).Summary);
         Assert.Equal("textual inversion embedding of 3 tokens, 768 and 1280 wide, for Stable Diffusion XL",
             Inspect(("clip_l", [3, 768]), ("clip_g", [3, 1280])).Summary);
+        Assert.Equal("textual inversion embedding of 3 tokens, 1024 wide, for each of 2 attention layers, for Stable Diffusion 2.x",
+            Inspect(("IN01", [3, 1024]), ("MID", [3, 1024])).Summary);
     }
 
     [Fact]

@@ -211,7 +211,8 @@ public sealed class SeamTests : IDisposable
 
         Assert.NotEmpty(whole.Files);
         var word = new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithImages(TinyRun.Images(_folder), resolution: 64)
-            .WithTextualInversion("sksfrog", initWord: "frog", vectors: 2).WithLearningRate(5e-3).For(TrainingLength.Steps(2))
+            .WithTextualInversion("sksfrog", initWord: "frog", vectors: 2, template: Trainables.PromptTemplate.Object)
+            .WithLearningRate(5e-3).For(TrainingLength.Steps(2))
                 .SaveTo(_folder.File("out", "{name}.safetensors")).Train();
         Assert.Equal([_folder.File("out", "sksfrog.safetensors")], word.Files);
         using var rows = WeightFile.Open(word.Files[0]);

@@ -123,8 +123,8 @@ public sealed class TextualInversionTests : IDisposable
 
     private static SaveRequest Request(string file) => new()
     {
-        Path = file, FinalPath = file, Moment = new SaveMoment { Reason = SaveReason.End, Step = 1, Epoch = 1, Trainables = [],
-            Plan = new TrainingPlan(), Run = null! },
+        Path = file, FinalPath = file, WriteMetadata = false,
+        Moment = new SaveMoment { Reason = SaveReason.End, Step = 1, Epoch = 1, Trainables = [], Plan = new TrainingPlan(), Run = null! },
     };
 
     private static float[] Rows(ITrainable trainable) => trainable.Groups[0].Parameters[0].Value.detach().data<float>().ToArray();

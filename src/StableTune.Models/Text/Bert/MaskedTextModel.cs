@@ -12,7 +12,7 @@ public abstract class MaskedTextModel : TextModel
     public abstract int PadTokenId { get; }
 
     /// <summary>Rows of the token embedding: those of the options, and those that were added since.</summary>
-    public override int VocabularySize => (int)TokenEmbedding.weight.shape[0];
+    public override int VocabularySize => (int)(TokenEmbedding.num_embeddings + TokenEmbedding.AddedRows);
 
     /// <inheritdoc/>
     public override bool GradientCheckpointing { get; set; }
