@@ -46,6 +46,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         : Directory.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path))
         : Path.GetFileNameWithoutExtension(path);
 
+    public string? ControlMisfit(ControlNetModel network) => network.Options.Misfit(_model.UNet.Options);
+
     public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);
 
     public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
@@ -57,6 +59,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
             Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device))
                 : null,
             Inpainting = options.Inpainting is { } source ? Masked(source) : null,
+            Controls = options is { ControlNet: { } network, ControlImage: { } image }
+                ? [new ControlNetCondition(network, ControlPicture.Of(image, Device), options.ControlScale)] : [],
         };
     }
 

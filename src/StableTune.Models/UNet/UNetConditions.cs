@@ -11,6 +11,9 @@ public sealed record UNetConditions(Tensor Context)
 
     /// <summary>An inpainting model's mask and picture; null for other models.</summary>
     public InpaintingInput? Inpainting { get; init; }
+
+    /// <summary>What is added to the UNet's skip connections and its middle: ControlNets, their residuals summed. Default none.</summary>
+    public IReadOnlyList<IUNetControl> Controls { get; init; } = [];
 }
 
 /// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>

@@ -1,3 +1,4 @@
+using StableTune.Data;
 using StableTune.Models;
 
 namespace StableTune.Trainables;
@@ -59,6 +60,15 @@ public abstract record TrainableOptions : OptionsBase
     /// <param name="plan">The options of the run.</param>
     /// <param name="model">What the model's configuration says.</param>
     public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan, StableTune.Checkpoints.ModelConfiguration model) => [];
+
+    /// <summary>What is wrong with it for these images, told by <c>Build()</c>. Reads no pixels.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="dataset">The images.</param>
+    public virtual IEnumerable<OptionProblem> Fits(TrainingPlan plan, TrainingDataset dataset) => [];
+
+    /// <summary>Whether it looks at the control pictures of samples (<see cref="TextToImageOptions.ControlImage"/>). Default
+    /// false.</summary>
+    public virtual bool TakesControlImages => false;
 
     /// <summary>Creates it; the run attaches it to the model, and disposes of it.</summary>
     /// <param name="plan">The options of the run, for instance its learning rates.</param>
