@@ -158,11 +158,23 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         skips.Clear();
         for (var i = 0; i < bare.Length; i++)
         {
-            skips.Push(bare[i] + residuals.Down[i].to(bare[i].dtype));
+            skips.Push(Sum(bare[i], residuals.Down[i]));
             bare[i].Dispose();
         }
 
-        return hidden + residuals.Mid.to(hidden.dtype);
+        return Sum(hidden, residuals.Mid);
+    }
+
+    /// <summary>
+    /// The sum, in memory as the first was: where sides are 1 pixel long, other strides are possible, by which the layers behind choose how
+    /// they compute, and nothing added would be a difference in the last bits.
+    /// </summary>
+    private static Tensor Sum(Tensor bare, Tensor residual)
+    {
+        var (sum, shape, strides) = (bare + residual.to(bare.dtype), bare.shape, bare.stride());
+        var found = sum.stride();
+        var differs = Enumerable.Range(0, shape.Length).Where(dimension => found[dimension] != strides[dimension]).ToList();
+        return differs.Count == 0 || differs.Exists(dimension => shape[dimension] > 1) ? sum : sum.as_strided(shape, strides);
     }
 
     private void CheckShapes(Tensor sample, Tensor timesteps, Tensor context, AddedConditions? added)

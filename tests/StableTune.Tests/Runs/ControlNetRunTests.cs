@@ -182,7 +182,8 @@ public sealed class ControlNetRunTests : IDisposable
         var net = _folder.File("out", "net");
         var result = Run().WithControlNet(o => o with { Rate = 1e-2 }).SaveTo(net)
             .WithSamples(_folder.File("samples"), prompt, prompt with { ControlImage = null, Width = 64, Height = 64 }).Train();
-        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal)).Select(ImageFile.Load).ToArray();
+        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal))
+            .Select(file => ImageFile.Load(file)).ToArray();
         Assert.Equal(4, drawn.Length);
         Assert.Equal(new PixelSize(64, 64), drawn[0].Size);
         // At first it does nothing, then it does; what has no picture stays as it was.
@@ -214,7 +215,8 @@ public sealed class ControlNetRunTests : IDisposable
             {
                 Folder = _folder.File("samples"), Prompts = [prompt, prompt with { ControlImage = null }], Before = false,
             }).Train();
-        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal)).Select(ImageFile.Load).ToArray();
+        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal))
+            .Select(file => ImageFile.Load(file)).ToArray();
         Assert.NotEqual(drawn[1].Pixels, drawn[0].Pixels);
     }
 
@@ -244,7 +246,8 @@ public sealed class ControlNetRunTests : IDisposable
     {
         ImageFile.SavePng(Path.Combine(Controls(), "1.png"), new Canvas(64, 72, PixelColor.FromRgb(0)).Image);
         var told = Assert.ThrowsAny<Exception>(() => Run().WithControlNet().SaveTo(_folder.File("out", "net")).Train()).Message;
-        Assert.Contains($"{Path.Combine(Controls(), "1.png")}: the image is 64x72", told);
+        Assert.Contains(Path.Combine(Controls(), "1.png"), told);
+        Assert.Contains("the image is 64x72", told);
         Assert.Contains(Path.Combine(TinyRun.Images(_folder), "1.png"), told);
     }
 

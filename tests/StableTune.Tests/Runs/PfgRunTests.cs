@@ -115,14 +115,16 @@ public sealed class PfgRunTests : IDisposable
             {
                 Folder = _folder.File("samples"), Prompts = [prompt, prompt, prompt with { Seed = 3 }], Before = false,
             }).Train();
-        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal)).Select(ImageFile.Load).ToArray();
+        var drawn = result.Samples.Where(file => !file.Contains("sheet", StringComparison.Ordinal))
+            .Select(file => ImageFile.Load(file)).ToArray();
         // The third prompt has the first features again.
         Assert.NotEqual(drawn[0].Pixels, drawn[1].Pixels);
         Assert.Equal(drawn[0].Pixels, drawn[2].Pixels);
 
         using var model = ModelLoader.Load(SmallRun.Model(_folder));
         using var network = PfgNetwork.Load(path, Width);
-        using var values = tensor(PromptFreeFeatures.Read(features[0])).unsqueeze(0);
+        using var scope = NewDisposeScope();
+        var values = tensor(PromptFreeFeatures.Read(features[0])).unsqueeze(0);
         var pipeline = new TextToImagePipeline(model) { ChangeConditions = (conditions, _) => network.Extend(conditions, values) };
         Assert.Equal(drawn[0].Pixels, pipeline.Generate(prompt).Pixels);
         Assert.NotEqual(drawn[0].Pixels, new TextToImagePipeline(model).Generate(prompt).Pixels);
@@ -136,7 +138,7 @@ public sealed class PfgRunTests : IDisposable
         Assert.Contains("SubsetOptions.PromptFreeFolder", Told(Small, new SubsetOptions()));
         Assert.Contains("SubsetOptions.PromptFreeFolder", Told(Small, new SubsetOptions { PromptFreeFolder = _folder.File("none") }));
         Assert.Contains("PfgOptions.InputSize is 768", Told(o => o));
-        Assert.Contains("set InputSize to 24", Told(o => o));
+        Assert.Contains("set InputSize to 24", Told(o => o), StringComparison.OrdinalIgnoreCase);
         Assert.Contains("PfgOptions.ContextWidth is 1024: the model's text context is 48 wide",
             Told(o => Small(o) with { ContextWidth = 1024 }));
         Assert.Contains("PfgOptions.Tokens is 0", Told(o => Small(o) with { Tokens = 0 }));
