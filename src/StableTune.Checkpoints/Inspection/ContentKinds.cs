@@ -22,6 +22,7 @@ internal static partial class ContentKinds
         if (contents.Metadata.ContainsKey("ss_network_module")) return ContentKind.Adapter;
         foreach (var (kind, _, _, name) in Rows)
             if (contents.Tensors.Any(tensor => name.IsMatch(tensor.Name))) return kind;
+        if (ControlNetFacts.IsPromptFree(contents)) return ContentKind.PromptFree;
         // In diffusers' form of an embedding the word is the only name.
         return contents.Tensors is [{ Shape.Count: 1 or 2 } only]
             && !only.Name.Contains('.', StringComparison.Ordinal) ? ContentKind.Embedding : ContentKind.Unknown;

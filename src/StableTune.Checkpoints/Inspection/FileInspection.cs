@@ -38,6 +38,8 @@ internal static class FileInspection
         {
             ContentKind.Adapter => AdapterFacts.Describe(path, contents),
             ContentKind.Embedding => EmbeddingFacts.Describe(path, contents),
+            ContentKind.ControlNet => ControlNetFacts.Describe(path, contents),
+            ContentKind.PromptFree => ControlNetFacts.DescribePromptFree(path, contents),
             ContentKind.Unknown => Unknown(path, contents),
             _ => new ModelInspection { Path = path, Kind = kind, Summary = ContentKinds.Words(kind),
                 Parts = [InspectedPart.Of(ContentKinds.PartName(kind), null, contents.Tensors)] },

@@ -29,6 +29,9 @@ public enum ContentKind
 
     /// <summary>A textual-inversion embedding.</summary>
     Embedding,
+
+    /// <summary>A network of sd-trainer's PFG, which makes text tokens of a tagger's features.</summary>
+    PromptFree,
 }
 
 /// <summary>What <see cref="ModelInspector.Inspect"/> found out. <see cref="ToString"/> is a report for people, <see cref="ToJson"/> one

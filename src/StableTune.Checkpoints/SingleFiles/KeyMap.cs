@@ -58,13 +58,22 @@ public sealed class KeyMap
     /// <summary>What checkpoints hold beyond the module's tensors.</summary>
     internal IReadOnlyList<CheckpointFiller> Fillers { get; private init; } = [];
 
-    /// <summary>The UNet, also that of ControlNets under another prefix.</summary>
+    /// <summary>The UNet.</summary>
     /// <param name="options">The architecture.</param>
     /// <param name="prefix">What names begin with in the file.</param>
     public static KeyMap UNet(UNetOptions options, string prefix = UNetPrefix)
     {
         ArgumentNullException.ThrowIfNull(options);
         return new KeyMap(prefix, UNetRows.For(options));
+    }
+
+    /// <summary>A ControlNet: the UNet's way down and middle, and the layers of its own.</summary>
+    /// <param name="options">The architecture.</param>
+    /// <param name="prefix">What names begin with in the file.</param>
+    public static KeyMap ControlNet(ControlNetModelOptions options, string prefix = ControlNetNames.LdmPrefix)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new KeyMap(prefix, ControlNetRows.For(options));
     }
 
     /// <summary>The VAE.</summary>

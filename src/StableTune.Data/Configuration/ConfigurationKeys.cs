@@ -41,7 +41,7 @@ internal static class ConfigurationKeys
 
     /// <summary>Options of one subset alone.</summary>
     private static readonly string[] s_ofOneSubset = ["image_dir", "conditioning_data_dir", "alpha_mask", "masked_loss",
-        "samples_per_epoch", "weight"];
+        "samples_per_epoch", "weight", "prompt_free_dir"];
 
     /// <summary>Whether the subset is a metadata file of fine-tuning.</summary>
     internal static bool IsMetadata(TomlTable subset) => subset.TryGet("metadata_file", out var entry) && entry.Value.Kind != TomlKind.Null;

@@ -166,6 +166,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
             Mask = Mask(own, conditioning is not null || defaults.ConditioningFolder is not null, notes),
             Interpolation = Interpolation(own) ?? defaults.Interpolation,
             ConditioningFolder = conditioning is null ? defaults.ConditioningFolder : Resolve(conditioning),
+            PromptFreeFolder = own.Text("prompt_free_dir") is { } features ? Resolve(features) : defaults.PromptFreeFolder,
             Attributes = levels.Table("custom_attributes") is { } attributes ? Values(attributes) : defaults.Attributes,
             Augmentation = Augmentation(levels),
             Captions = Captions(levels),

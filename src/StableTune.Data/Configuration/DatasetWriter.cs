@@ -114,6 +114,7 @@ internal sealed class DatasetWriter
         if (classTokens is not null) table["class_tokens"] = classTokens;
         Set(table, "is_reg", options.IsRegularization, false);
         if (options.ConditioningFolder is { } conditioning) table["conditioning_data_dir"] = conditioning;
+        if (options.PromptFreeFolder is { } features) table["prompt_free_dir"] = features;
         Set(table, "alpha_mask", options.Mask == LossMask.Alpha, false);
         if (options.Interpolation is { } interpolation) table["resize_interpolation"] = interpolation.Name;
         Set(table, "masked_loss", options.Mask == LossMask.Conditioning, false);

@@ -5,7 +5,7 @@ namespace StableTune.Data;
 /// <summary>
 /// What a tagger saw in images, in files of sd-trainer: one <c>.npz</c> for each image, with the numbers under <c>controll</c>.
 /// </summary>
-internal static class PromptFreeFeatures
+public static class PromptFreeFeatures
 {
     /// <summary>The array's name in files, with two l as sd-trainer writes it.</summary>
     private const string Name = "controll";
@@ -40,7 +40,7 @@ internal static class PromptFreeFeatures
 
     /// <summary>The features of one image, [D].</summary>
     /// <exception cref="InvalidFileException">The file is missing, damaged, or holds something else.</exception>
-    internal static float[] Read(string path)
+    public static float[] Read(string path)
     {
         using var file = NpzFile.Open(path);
         if (!file.TryGet(Name, out var info)) throw new InvalidFileException(path, $"it holds no array \"{Name}\".", Remedy);
@@ -50,6 +50,11 @@ internal static class PromptFreeFeatures
         return LatentStore.Floats(file.ReadArray(Name))
             ?? throw new InvalidFileException(path, "the features are no finite floating-point numbers.", Remedy);
     }
+
+    /// <summary>The item with its features in a folder, where they are there.</summary>
+    internal static DatasetItem Paired(DatasetItem item, string folder) =>
+        item.PromptFreePath is null && Path.Combine(folder, Path.GetFileNameWithoutExtension(item.Path) + ".npz") is var path
+            && File.Exists(path) ? item with { PromptFreePath = path } : item;
 
     /// <summary>What is wrong with the features of a data set.</summary>
     internal static IReadOnlyList<OptionProblem> Problems(IReadOnlyList<DatasetAssembly.Found> found) =>

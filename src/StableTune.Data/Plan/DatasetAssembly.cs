@@ -97,6 +97,8 @@ internal sealed partial class DatasetAssembly
             var items = (kinds?.Items(context) ?? subset.Source.Items()).ToList();
             if (subset.Options.ConditioningFolder is { } folder && Directory.Exists(folder))
                 items = ConditioningPairs.Find(items, folder, _extensions, _problems);
+            if (subset.Options.PromptFreeFolder is { } features)
+                items = items.ConvertAll(item => PromptFreeFeatures.Paired(item, features));
             found.AddRange(items.Select(item => new Found(item, subset.Options, captions)));
             _warnings.AddRange(kinds?.Warnings(context) ?? subset.Source.Warnings());
             if (found.Count == 0)

@@ -88,6 +88,12 @@ public sealed record SubsetOptions : OptionsBase
     /// </summary>
     public string? ConditioningFolder { get; init; }
 
+    /// <summary>
+    /// A folder with what a tagger saw in each image, found by its name without extension (<c>.npz</c>, <c>controll</c>, [D]): what
+    /// sd-trainer's PFG trains on instead of text. Null, the default, is none.
+    /// </summary>
+    public string? PromptFreeFolder { get; init; }
+
     /// <summary>Which places of an image count how much in the loss. Default all alike.</summary>
     public LossMask Mask { get; init; }
 
@@ -108,6 +114,8 @@ public sealed record SubsetOptions : OptionsBase
         foreach (var problem in Augmentation.Validate()) yield return problem;
         if (ConditioningFolder is not null && FolderRules.Existing("SubsetOptions.ConditioningFolder", ConditioningFolder) is { } missing)
             yield return missing;
+        if (PromptFreeFolder is not null && FolderRules.Existing("SubsetOptions.PromptFreeFolder", PromptFreeFolder) is { } noFeatures)
+            yield return noFeatures;
         if (Attributes.GetValueOrDefault(PreserveOutput) is { } preserve and not bool)
             yield return Problem(preserve, $"the attribute {PreserveOutput} is true or false", "give it one of these, without quotes",
                 nameof(Attributes));

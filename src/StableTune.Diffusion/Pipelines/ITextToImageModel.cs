@@ -45,6 +45,9 @@ internal interface ITextToImageModel
     /// <summary>The name written into pictures; null for none.</summary>
     string? Name { get; }
 
+    /// <summary>Why a ControlNet does not fit the model; null where it fits.</summary>
+    string? ControlMisfit(ControlNetModel network) => null;
+
     /// <summary>Puts all parts into evaluation mode; disposing puts them back.</summary>
     IDisposable Evaluating();
 

@@ -48,6 +48,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         : Directory.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path))
         : Path.GetFileNameWithoutExtension(path);
 
+    public string? ControlMisfit(ControlNetModel network) => network.Options.Misfit(_model.UNet.Options);
+
     public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);
 
     public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
@@ -61,6 +63,8 @@ internal sealed class StableDiffusionParts : ITextToImageModel
                 : null,
             Inpainting = options.Inpainting is { } source ? Masked(source) : null,
             Depth = options.DepthMap is { } map ? Depth(map, options.Size) : null,
+            Controls = options is { ControlNet: { } network, ControlImage: { } image }
+                ? [new ControlNetCondition(network, ControlPicture.Of(image, Device), options.ControlScale)] : [],
         };
     }
 

@@ -18,12 +18,12 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into, else the size that the model was made
-    /// for: 512, 768 or 1024.</summary>
+    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into or of the control picture, else the size
+    /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Width { get; init; }
 
-    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into, else the size that the model was made
-    /// for: 512, 768 or 1024.</summary>
+    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into or of the control picture, else the size
+    /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Height { get; init; }
 
     /// <summary>Steps of the sampler, 1 to 1000. Default 30.</summary>
@@ -66,6 +66,19 @@ public sealed record TextToImageOptions : OptionsBase
     /// Of any size and scale: it is resized to the latents, and stretched to the whole range.</summary>
     public PixelImage? DepthMap { get; init; }
 
+    /// <summary>
+    /// The picture that a ControlNet looks at, of the size that is drawn, RGB; one for all pictures. Looked at by <see cref="ControlNet"/>;
+    /// for the samples of a training also by the ControlNet that is trained. Null, the default, for none.
+    /// </summary>
+    public PixelImage? ControlImage { get; init; }
+
+    /// <summary>The ControlNet that steers the drawing; needs <see cref="ControlImage"/>. Stays the caller's. Null, the default, for
+    /// none.</summary>
+    public ControlNetModel? ControlNet { get; init; }
+
+    /// <summary>How strongly <see cref="ControlNet"/> acts: the factor of its residuals. Default 1.</summary>
+    public double ControlScale { get; init; } = 1;
+
     /// <summary>Pictures to draw. Default 1.</summary>
     public int ImageCount { get; init; } = 1;
 
@@ -73,14 +86,18 @@ public sealed record TextToImageOptions : OptionsBase
     public int BatchSize { get; init; } = 1;
 
     /// <summary>The size that is drawn, once it is known.</summary>
-    internal PixelSize Size => new(Width ?? Inpainting?.Image.Width ?? 0, Height ?? Inpainting?.Image.Height ?? 0);
+    internal PixelSize Size => new(Width ?? Given?.Width ?? 0, Height ?? Given?.Height ?? 0);
+
+    /// <summary>The picture that says the size where no number does.</summary>
+    private PixelImage? Given => Inpainting?.Image ?? ControlImage;
 
     /// <summary>What SDXL is told of sizes.</summary>
     internal MicroConditioning Sizes => new(OriginalSize ?? Size, CropTopLeft.Left, CropTopLeft.Top, TargetSize ?? Size);
 
-    /// <summary>A copy of these options with sizes: those of the picture to paint into, or else the model's.</summary>
+    /// <summary>A copy of these options with sizes: those of the picture to paint into or of the control picture, or else the
+    /// model's.</summary>
     internal TextToImageOptions Sized(int usual) =>
-        this with { Width = Width ?? Inpainting?.Image.Width ?? usual, Height = Height ?? Inpainting?.Image.Height ?? usual };
+        this with { Width = Width ?? Given?.Width ?? usual, Height = Height ?? Given?.Height ?? usual };
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -107,6 +124,13 @@ public sealed record TextToImageOptions : OptionsBase
             yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}",
                 $"both must have the size that is drawn, {Size}",
                 "resize them, or draw another size", nameof(Inpainting));
+        if (ControlImage is { } control && control.Size != Size)
+            yield return Problem($"a picture of {control.Size}", $"it must have the size that is drawn, {Size}",
+                "resize it, or draw another size", nameof(ControlImage));
+        if (ControlNet is not null && ControlImage is null)
+            yield return Problem("set", "a ControlNet needs a picture to look at", "set ControlImage", nameof(ControlNet));
+        if (!double.IsFinite(ControlScale))
+            yield return Problem(ControlScale, "the scale must be a finite number", "1 is customary, 0 switches it off");
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");
         if (Sampler is OptionsBase sampler)

@@ -27,6 +27,13 @@ public sealed class TextToImagePipeline
     /// </summary>
     public ModelSampler ModelSampler => _model.Sampler;
 
+    /// <summary>
+    /// Changes what the model is told before a picture is drawn: further controls, further tokens. Is given the conditions of the negative
+    /// and the positive prompt, [2, ...], or of the positive alone, [1, ...], and the options; gives fresh tensors of the open dispose
+    /// scope. Null, the default, for none.
+    /// </summary>
+    public Func<UNetConditions, TextToImageOptions, UNetConditions>? ChangeConditions { get; init; }
+
     /// <summary>Draws one picture, whatever <see cref="TextToImageOptions.ImageCount"/> says.</summary>
     /// <param name="options">What to draw, and how.</param>
     /// <param name="progress">Told after every step, on this thread.</param>
@@ -75,8 +82,12 @@ public sealed class TextToImagePipeline
 
     /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not
     /// guided.</summary>
-    internal UNetConditions Encode(TextToImageOptions options) => _model.Encode(
-        GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
+    internal UNetConditions Encode(TextToImageOptions options)
+    {
+        var conditions = _model.Encode(
+            GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
+        return ChangeConditions?.Invoke(conditions, options) ?? conditions;
+    }
 
     /// <summary>From standard normal noise [B, C, h, w] to scaled latents, a fresh tensor of the same shape.</summary>
     internal Tensor Sample(TextToImageOptions options, UNetConditions conditions, Tensor initialNoise, NoiseDraw noise,
@@ -162,6 +173,12 @@ public sealed class TextToImagePipeline
         if (!_model.TakesMask && options.Inpainting is not null)
             yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one",
                 "use an inpainting model, or leave it unset");
+        if (options is { ControlImage: not null, ControlNet: null } && ChangeConditions is null)
+            yield return Problem(nameof(options.ControlImage), "set", "there is no ControlNet that could look at it",
+                "set ControlNet, or leave it unset");
+        if (options.ControlNet is { } network && _model.ControlMisfit(network) is { } misfit)
+            yield return Problem(nameof(options.ControlNet), "set", $"the ControlNet does not fit the model: {misfit}",
+                "use one that was made for this kind of model");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Size.Width), (nameof(options.Height), options.Size.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
                 yield return Problem(name, size, $"this model's pictures are multiples of {_model.Downscale} pixels", "round the size");

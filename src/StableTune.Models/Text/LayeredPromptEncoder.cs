@@ -19,6 +19,9 @@ internal sealed class LayeredPromptEncoder(IPromptEncoder inner, WordTokenizer w
         int maxTokenLength = ClipTokenizer.ChunkBodyLength, bool rescale = false)
         => ForEachLayer(captions, texts => inner.EncodeWeighted(texts, clipSkip, maxTokenLength, rescale));
 
+    public TextConditions EncodeUnpadded(IReadOnlyList<string> captions, int? clipSkip = null, bool weighted = false)
+        => ForEachLayer(captions, texts => inner.EncodeUnpadded(texts, clipSkip, weighted));
+
     public TextConditions EncodeForSampling(IReadOnlyList<string> prompts, int? clipSkip = null)
         => ForEachLayer(prompts, texts => inner.EncodeForSampling(texts, clipSkip));
 

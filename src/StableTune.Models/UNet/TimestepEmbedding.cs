@@ -40,4 +40,28 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         return linear_2.call(nn.functional.silu(linear_1.call(sinusoid))).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The embedding of timesteps, and of SDXL's added conditions, as UNets and ControlNets make it.</summary>
+    /// <param name="options">The UNet's architecture.</param>
+    /// <param name="time">For the timesteps.</param>
+    /// <param name="add">For the added conditions; null where there are none.</param>
+    /// <param name="timesteps">[B].</param>
+    /// <param name="added">Pooled text and sizes; null where there are none.</param>
+    /// <param name="dtype">The type that is computed in.</param>
+    /// <returns>[B, 4 · first level's channels].</returns>
+    internal static Tensor Of(
+        UNetOptions options, TimestepEmbedding time, TimestepEmbedding? add, Tensor timesteps, AddedConditions? added, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var sinusoid = Sinusoid.Embed(timesteps, options.BlockOutChannels[0], options.FlipSinToCos, options.FreqShift);
+        var embedding = time.call(sinusoid.to(dtype));
+        if (add is not null && added is not null)
+        {
+            var sizes = Sinusoid.Embed(added.TimeIds.flatten(), options.AdditionTimeEmbedDim, options.FlipSinToCos, options.FreqShift);
+            var condition = cat([added.PooledEmbeds.to(dtype), sizes.reshape(added.TimeIds.size(0), -1).to(dtype)], -1);
+            embedding = embedding + add.call(condition);
+        }
+
+        return embedding.MoveToOuterDisposeScope();
+    }
 }

@@ -107,10 +107,13 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     public Tensor call(Tensor latents, Tensor timesteps, UNetConditions conditions)
     {
         ArgumentNullException.ThrowIfNull(conditions);
-        if (conditions is { Inpainting: null, Depth: null }) return call(latents, timesteps, conditions.Context, conditions.Added);
+        if (conditions is { Inpainting: null, Depth: null, Controls.Count: 0 })
+            return call(latents, timesteps, conditions.Context, conditions.Added);
         using var scope = NewDisposeScope();
-        var joined = conditions.Depth?.Join(latents) ?? conditions.Inpainting!.Join(latents);
-        return call(joined, timesteps, conditions.Context, conditions.Added).MoveToOuterDisposeScope();
+        UNetResiduals[] residuals =
+            [.. conditions.Controls.Select(control => control.Residuals(latents, timesteps, conditions)).OfType<UNetResiduals>()];
+        var sample = conditions.Depth?.Join(latents) ?? conditions.Inpainting?.Join(latents) ?? latents;
+        return Run(sample, timesteps, conditions.Context, conditions.Added, residuals).MoveToOuterDisposeScope();
     }
 
     /// <summary>Predicts the noise (or what the model was trained for).</summary>
@@ -121,18 +124,24 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     /// <param name="added">SDXL's added conditions; null for other models.</param>
     /// <returns>[B, OutChannels, h, w], in the sample's dtype.</returns>
     /// <exception cref="ArgumentException">A shape does not fit the options, or added conditions are missing or not wanted.</exception>
-    public override Tensor forward(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates, AddedConditions? added)
+    public override Tensor forward(Tensor sample, Tensor timesteps, Tensor encoderHiddenStates, AddedConditions? added) =>
+        Run(sample, timesteps, encoderHiddenStates, added, []);
+
+    private Tensor Run(
+        Tensor sample, Tensor timesteps, Tensor encoderHiddenStates, AddedConditions? added, IReadOnlyList<UNetResiduals> residuals)
     {
         CheckShapes(sample, timesteps, encoderHiddenStates, added);
         using var scope = NewDisposeScope();
         var dtype = ComputeType ?? conv_in.weight.dtype;
-        var timeEmbedding = EmbedTime(timesteps.expand(sample.size(0)), added, dtype);   // [B, 4 · channels]
+        var timeEmbedding = TimestepEmbedding.Of(                                        // [B, 4 · channels]
+            Options, time_embedding, add_embedding, timesteps.expand(sample.size(0)), added, dtype);
         var contexts = new LayerContexts(encoderHiddenStates.to(dtype));
         var hidden = conv_in.call(sample.to(dtype));
 
         var skips = new Stack<Tensor>([hidden]);
         foreach (var block in down_blocks) hidden = block.call(hidden, timeEmbedding, contexts.Take(block.Transformers), skips);
         hidden = mid_block.call(hidden, timeEmbedding, contexts.Take(1));
+        foreach (var residual in residuals) hidden = AddResiduals(residual, skips, hidden);
         foreach (var block in up_blocks)
         {
             var next = block.call(hidden, timeEmbedding, contexts.Take(block.Transformers), skips);
@@ -144,19 +153,33 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         return (predicted.dtype == sample.dtype ? predicted : predicted.to(sample.dtype)).MoveToOuterDisposeScope();
     }
 
-    private Tensor EmbedTime(Tensor timesteps, AddedConditions? added, ScalarType dtype)
+    /// <summary>The skip connections with what controls add to them, and the mid block's output likewise.</summary>
+    private static Tensor AddResiduals(UNetResiduals residuals, Stack<Tensor> skips, Tensor hidden)
     {
-        using var scope = NewDisposeScope();
-        var sinusoid = Sinusoid.Embed(timesteps, Options.BlockOutChannels[0], Options.FlipSinToCos, Options.FreqShift);
-        var embedding = time_embedding.call(sinusoid.to(dtype));
-        if (add_embedding is not null && added is not null)
+        if (residuals.Down.Count != skips.Count)
+            throw new ArgumentException($"UNetResiduals.Down has {residuals.Down.Count} residuals: this model has {skips.Count} skip "
+                + "connections. Check that model and ControlNet belong together.", nameof(residuals));
+        var bare = skips.Reverse().ToArray();
+        skips.Clear();
+        for (var i = 0; i < bare.Length; i++)
         {
-            var sizes = Sinusoid.Embed(added.TimeIds.flatten(), Options.AdditionTimeEmbedDim, Options.FlipSinToCos, Options.FreqShift);
-            var condition = cat([added.PooledEmbeds.to(dtype), sizes.reshape(added.TimeIds.size(0), -1).to(dtype)], -1);
-            embedding = embedding + add_embedding.call(condition);
+            skips.Push(Sum(bare[i], residuals.Down[i]));
+            bare[i].Dispose();
         }
 
-        return embedding.MoveToOuterDisposeScope();
+        return Sum(hidden, residuals.Mid);
+    }
+
+    /// <summary>
+    /// The sum, in memory as the first was: where sides are 1 pixel long, other strides are possible, by which the layers behind choose how
+    /// they compute, and nothing added would be a difference in the last bits.
+    /// </summary>
+    private static Tensor Sum(Tensor bare, Tensor residual)
+    {
+        var (sum, shape, strides) = (bare + residual.to(bare.dtype), bare.shape, bare.stride());
+        var found = sum.stride();
+        var differs = Enumerable.Range(0, shape.Length).Where(dimension => found[dimension] != strides[dimension]).ToList();
+        return differs.Count == 0 || differs.Exists(dimension => shape[dimension] > 1) ? sum : sum.as_strided(shape, strides);
     }
 
     private void CheckShapes(Tensor sample, Tensor timesteps, Tensor context, AddedConditions? added)

@@ -14,6 +14,9 @@ public sealed record UNetConditions(Tensor Context)
 
     /// <summary>A depth model's map; null for other models.</summary>
     public DepthInput? Depth { get; init; }
+
+    /// <summary>What is added to the UNet's skip connections and its middle: ControlNets, their residuals summed. Default none.</summary>
+    public IReadOnlyList<IUNetControl> Controls { get; init; } = [];
 }
 
 /// <summary>What SDXL's UNet is told besides the text: both null for the other models.</summary>

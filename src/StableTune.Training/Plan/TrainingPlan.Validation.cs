@@ -21,8 +21,8 @@ public sealed partial record TrainingPlan
         [
             .. faults, .. problems, .. TrainableProblems(), .. OutputProblems(), .. RateProblems(), .. GradientProblems(),
                 .. LengthProblems(dataset), .. TextProblems(dataset),
-            .. CacheProblems(dataset), .. ValidationProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
-            .. dataset is null ? [] : Trainables.SelectMany(trainable => trainable.Fits(this, dataset)),
+            .. CacheProblems(dataset), .. ControlProblems(dataset),
+            .. ValidationProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
         ]);
     }
 
@@ -290,6 +290,17 @@ public sealed partial record TrainingPlan
             ? [Problem(Validation, "no images are held out to measure the loss on",
                 "set DatasetOptions.ValidationSplit, or give more images"), .. Validation.Validate()]
             : Validation?.Validate() ?? [];
+
+    /// <summary>What trainables need of the images, and control pictures of samples that nothing would look at.</summary>
+    private IEnumerable<OptionProblem> ControlProblems(TrainingDataset? dataset)
+    {
+        if (dataset is not null)
+            foreach (var problem in Trainables.SelectMany(trainable => trainable.Fits(this, dataset))) yield return problem;
+        if (Samples?.Prompts.Exists(prompt => prompt is { ControlImage: not null, ControlNet: null }) == true
+            && !Trainables.Exists(trainable => trainable.TakesControlImages))
+            yield return new OptionProblem($"{nameof(TextToImageOptions)}.{nameof(TextToImageOptions.ControlImage)}", "set",
+                "nothing in this run looks at a control picture", "call WithControlNet(), or leave it unset");
+    }
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [

@@ -35,7 +35,7 @@ internal sealed class RunAssembly(
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
         var description = Describe(instances, length);
-        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances) : null;
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples) : null;
         var observers = Observers();
         var events = new RunEvents(new EventParts
         {

@@ -27,7 +27,8 @@ internal sealed record SampleMoment(string Title, string Number)
 /// a row for each moment. Uses generators of its own, so samples do not change what is learnt.
 /// </summary>
 internal sealed class TrainingSampler(
-    SampleOptions options, StableDiffusionModel model, TrainingPlan plan, IReadOnlyList<ITrainable> trainables) : IResumable
+    SampleOptions options, StableDiffusionModel model, TrainingPlan plan, IReadOnlyList<ITrainable> trainables,
+    IEnumerable<ISampleStage> stages) : IResumable
 {
     private readonly List<ContactSheetRow> _rows = [];
     private readonly List<(string Title, string[] Files)> _drawn = [];
@@ -56,12 +57,20 @@ internal sealed class TrainingSampler(
 
     private IReadOnlyList<string> Write(SampleMoment moment)
     {
-        var pipeline = new TextToImagePipeline(model);
+        var place = 0;
+        UNetConditions Staged(UNetConditions conditions, TextToImageOptions prompt)
+        {
+            var pass = new SamplePass { Prompt = prompt, Index = place, Conditions = conditions };
+            return stages.Aggregate(pass, (now, stage) => now with { Conditions = stage.Add(now) }).Conditions;
+        }
+
+        var pipeline = new TextToImagePipeline(model) { ChangeConditions = stages.Any() ? Staged : null };
         var stamp = plan.Clock.GetLocalNow().ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
         List<ContactSheetItem> items = [];
         List<string> files = [];
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)))
         {
+            place = index;
             var drawn = pipeline.GenerateMany(prompt with { ImageCount = 1, ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })[0];
             var file = Path.Combine(options.Folder!,
                 Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));

@@ -1,11 +1,12 @@
 using StableTune.Adapters;
+using StableTune.Diffusion;
 using StableTune.Models;
 
 namespace StableTune.Training;
 
 /// <summary>Gives adapters that a control picture steers (ControlNet-LLLite) the second image of each sample.</summary>
 /// <param name="network">The adapters.</param>
-internal sealed class AdapterControl(AdapterNetwork network) : IConditionStage, IDisposable
+internal sealed class AdapterControl(AdapterNetwork network, Device device) : IConditionStage, ISampleStage, IDisposable
 {
     private Tensor? _picture;
 
@@ -18,6 +19,14 @@ internal sealed class AdapterControl(AdapterNetwork network) : IConditionStage, 
         using var scope = NewDisposeScope();
         // Second images are in [0, 1], control pictures in [-1, 1]. Kept until the next: the backward pass needs it too.
         Use((second.to(pass.Latents.device) * 2 - 1).DetachFromDisposeScope());
+        return pass.Conditions;
+    }
+
+    /// <summary>The picture of the sample that is drawn next; none where it has none.</summary>
+    public UNetConditions Add(SamplePass pass)
+    {
+        using var scope = NewDisposeScope();
+        Use(pass.Prompt.ControlImage is { } image ? (ControlPicture.Of(image, device) * 2 - 1).DetachFromDisposeScope() : null);
         return pass.Conditions;
     }
 

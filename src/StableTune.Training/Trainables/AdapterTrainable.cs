@@ -56,8 +56,9 @@ namespace StableTune.Trainables
             if (_options is { Trained: true, RanksFromWeights: false, InitialWeights: { } path })
                 _network.LoadWeights(path).ThrowIfIncomplete();
             if (!_network.Adapters.Any(adapter => adapter.UsesControl)) return;
-            _control = new AdapterControl(_network);
+            _control = new AdapterControl(_network, setup.Model.Device);
             setup.Stages.Conditions.Add(_control);
+            setup.Stages.Samples.Add(_control);
         }
 
         private AdapterNetwork Frozen(AdapterHosts hosts)

@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Checkpoints;
+using StableTune.Data;
 using StableTune.Models;
 
 namespace StableTune.Trainables;
@@ -90,6 +91,13 @@ public sealed partial record AdapterTrainableOptions : TrainableOptions
         if (plan.GivenModel is { } given)
             foreach (var problem in LayerProblems(plan, given)) yield return problem;
     }
+
+    /// <inheritdoc/>
+    public override bool TakesControlImages => IsOfFile || Adapter is LLLiteOptions;
+
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Fits(TrainingPlan plan, TrainingDataset dataset) =>
+        Adapter is LLLiteOptions && !IsOfFile ? ControlPictures.Problems(dataset, "ControlNet-LLLite") : [];
 
     /// <summary>Whether a file says which layers get which adapters.</summary>
     internal bool IsOfFile => !Trained || RanksFromWeights;

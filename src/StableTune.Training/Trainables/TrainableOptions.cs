@@ -1,3 +1,4 @@
+using StableTune.Data;
 using StableTune.Models;
 
 namespace StableTune.Trainables;
@@ -69,6 +70,10 @@ public abstract record TrainableOptions : OptionsBase
     /// <param name="plan">The options of the run.</param>
     /// <param name="dataset">The images and their captions.</param>
     public virtual IEnumerable<string> Warnings(TrainingPlan plan, StableTune.Data.TrainingDataset dataset) => [];
+
+    /// <summary>Whether it looks at the control pictures of samples (<see cref="TextToImageOptions.ControlImage"/>). Default
+    /// false.</summary>
+    public virtual bool TakesControlImages => false;
 
     /// <summary>Creates it; the run attaches it to the model, and disposes of it.</summary>
     /// <param name="plan">The options of the run, for instance its learning rates.</param>

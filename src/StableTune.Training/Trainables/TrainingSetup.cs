@@ -31,6 +31,9 @@ public sealed class StageList
     /// <summary>What the network is told besides the text.</summary>
     public IList<IConditionStage> Conditions { get; } = [];
 
+    /// <summary>What the network is told besides the text when samples are drawn.</summary>
+    public IList<ISampleStage> Samples { get; } = [];
+
     /// <summary>What changes the target of the prediction.</summary>
     public IList<ITargetStage> Targets { get; } = [];
 }

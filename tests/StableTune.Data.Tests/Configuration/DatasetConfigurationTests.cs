@@ -415,7 +415,7 @@ public sealed class DatasetConfigurationTests : IDisposable
         {
             Repeats = 4, SamplesPerEpoch = 5, Weight = 2.5, ClassTokens = "c", IsRegularization = true,
             CaptionExtensions = [".tags", ".txt"], CaptionsByFullName = true, Augmentation = augmentation, Captions = captions,
-            Interpolation = Interpolation.Box, ConditioningFolder = "/hints", Mask = LossMask.Conditioning,
+            Interpolation = Interpolation.Box, ConditioningFolder = "/hints", PromptFreeFolder = "/pfg", Mask = LossMask.Conditioning,
             Attributes = new Dictionary<string, object?> { ["a"] = 1L, ["b"] = new List<object?> { "x", 2.5 } },
         };
         var options = new DatasetOptions

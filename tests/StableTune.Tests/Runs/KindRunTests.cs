@@ -80,7 +80,7 @@ public sealed class KindRunTests : IDisposable
 
     [Fact]
     public void LLLite_WithoutSecondImages_SaysWhatIsMissing() => Assert.Contains("SubsetOptions.ConditioningFolder",
-        Assert.Throws<InvalidOperationException>(() => Run("none").WithAdapter(new LLLiteOptions()).Train()).Message);
+        Assert.Throws<InvalidOptionsException>(() => Run("none").WithAdapter(new LLLiteOptions()).Build()).Message);
 
     [Fact]
     public void Hypernetwork_TrainsAndGoesOnFromItsFile()

@@ -39,13 +39,17 @@ internal sealed class RecordedSteps : IDisposable, ILatentStage, IContextStage, 
     /// <param name="precise">Whether losses and norms are held to the float32 tolerances.</param>
     /// <param name="beforeUpdate">Called with the number of the step when its gradients are complete.</param>
     /// <param name="afterUpdate">Called with the number of the step when it is done.</param>
-    public double[] Run(ITrainable trainable, bool precise = true, Action<int>? beforeUpdate = null, Action<int>? afterUpdate = null)
+    /// <param name="conditions">What the network is told besides the text; null for nothing.</param>
+    /// <param name="network">What predicts; null for the model's UNet.</param>
+    public double[] Run(ITrainable trainable, bool precise = true, Action<int>? beforeUpdate = null, Action<int>? afterUpdate = null,
+        IReadOnlyList<IConditionStage>? conditions = null, IDenoisingNetwork? network = null)
     {
         using var random = new TrainingRandom(new NamedSeeds(0));
         using var optimizer = new AdamWOptions().Create(trainable.Groups);
         var step = new TrainingStep(new TrainingStepParts
         {
-            Latents = this, Context = this, Noise = this, Timesteps = this, Network = _model.UNet,
+            Latents = this, Context = this, Noise = this, Timesteps = this, Network = network ?? _model.UNet,
+            Conditions = conditions ?? [],
             Schedule = NoiseSchedule.From(_model.Scheduler),
             Prediction = PredictionType.Of(_model.Scheduler.Prediction), Loss = new DiffusionLoss(), Trainables = [trainable],
             Random = random,
@@ -57,7 +61,10 @@ internal sealed class RecordedSteps : IDisposable, ILatentStage, IContextStage, 
         {
             _now = expected.GetProperty("step").GetInt32();
             using var scope = NewDisposeScope();
-            using var batch = new Batch([.. Enumerable.Repeat("", (int)Recorded("latents").shape[0])], Recorded("loss_weights").clone());
+            using var batch = new Batch([.. Enumerable.Repeat("", (int)Recorded("latents").shape[0])], Recorded("loss_weights").clone())
+            {
+                Conditioning = ControlPictures(),
+            };
             var loss = step.Run(batch, 1);
             beforeUpdate?.Invoke(_now);
             var norm = GradientNorm.Clip(counted, Settings.GetProperty("max_grad_norm").GetDouble());
@@ -86,6 +93,18 @@ internal sealed class RecordedSteps : IDisposable, ILatentStage, IContextStage, 
     Tensor INoiseSource.Draw(Tensor latents, Generator generator) => Recorded("noise").clone();
 
     Tensor ITimestepSource.Draw(int count, Generator generator) => Recorded("timesteps").clone();
+
+    /// <summary>The second images, [B, 3, H, W] in 0 ... 1, of a run that has some: recorded are sixteenths of large pixels.</summary>
+    private Tensor? ControlPictures()
+    {
+        const string name = "conditioning_x16_uint8_8x8";
+        if (!Tensors.Contains($"step{_now}.{name}")) return null;
+        using var scope = NewDisposeScope();
+        var small = Recorded(name).to(ScalarType.Float32) / 16;
+        // The picture is eight times as large as the latents.
+        var factor = Recorded("latents").shape[2] * 8 / small.shape[2];
+        return small.repeat_interleave(factor, 2).repeat_interleave(factor, 3).DetachFromDisposeScope();
+    }
 
     public void Dispose()
     {
