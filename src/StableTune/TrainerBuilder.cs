@@ -31,6 +31,7 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     private TrainingPlan _plan = new();
     private DatasetPlan? _dataset;                                           // given as a whole
     private readonly List<Func<DatasetOptions, DatasetOptions>> _datasetChanges = [];
+    private readonly List<Func<SubsetOptions, SubsetOptions>> _subsetChanges = [];
     private readonly List<SubsetPlan> _images = [];
 
     /// <summary>The plan as it stands.</summary>
@@ -189,6 +190,10 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
             ?? _plan.SecondTextEncoderLearningRate,
     });
 
+    /// <summary>Multiplies every learning rate by the images that one step sees (diffusers: <c>scale_lr</c>); see
+    /// <see cref="TrainingPlan.ScaleLearningRate"/>.</summary>
+    public TrainerBuilder WithScaledLearningRate(bool on = true) => Set(_plan with { ScaleLearningRate = on });
+
     /// <summary>The optimizer. Default AdamW.</summary>
     public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = Given(options) });
 
@@ -341,7 +346,10 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
         var given = _dataset ?? new DatasetPlan();
         return given with
         {
-            Subsets = given.Subsets.AddRange(_images),
+            Subsets = [.. given.Subsets.AddRange(_images).Select(subset => _subsetChanges.Count == 0 ? subset : subset with
+            {
+                Options = _subsetChanges.Aggregate(subset.Options, (options, change) => change(options)),
+            })],
             Options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options)),
         };
     }
