@@ -67,13 +67,14 @@ internal abstract class ToolCommand
     /// <param name="name">Its name with underscores.</param>
     /// <param name="description">What it is for.</param>
     /// <param name="aliases">Other spellings.</param>
-    protected void Shown(string name, string description, params IEnumerable<string> aliases)
+    /// <param name="takesValue">Whether a value stands behind it.</param>
+    protected void Shown(string name, string description, IEnumerable<string>? aliases = null, bool takesValue = true)
     {
-        string[] spellings = [.. aliases.Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') }).Distinct()
+        string[] spellings = [.. (aliases ?? []).Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') }).Distinct()
             .Select(spelling => "--" + spelling)];
         _command.Add(new Option<string[]>(spellings[0], spellings[1..])
         {
-            Description = description, Arity = ArgumentArity.ZeroOrMore, AllowMultipleArgumentsPerToken = true, HelpName = "value",
+            Description = description, Arity = takesValue ? ArgumentArity.ZeroOrMore : ArgumentArity.Zero, AllowMultipleArgumentsPerToken = true, HelpName = "value",
         });
     }
 

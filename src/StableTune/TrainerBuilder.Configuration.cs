@@ -71,7 +71,7 @@ public sealed partial class TrainerBuilder
     internal TrainerBuilder Change(Func<TrainingPlan, TrainingPlan> change) => Set(change(_plan));
 
     /// <summary>Takes a whole data set.</summary>
-    internal TrainerBuilder WithDataset(DatasetPlan plan)
+    internal TrainerBuilder WithDatasetPlan(DatasetPlan plan)
     {
         _dataset = plan;
         return this;
@@ -81,6 +81,6 @@ public sealed partial class TrainerBuilder
     private TrainerBuilder WithNotes(IReadOnlyList<string> notes)
     {
         var given = _dataset ?? new DatasetPlan();
-        return WithDataset(given with { Notes = given.Notes.AddRange(notes) });
+        return WithDatasetPlan(given with { Notes = given.Notes.AddRange(notes) });
     }
 }

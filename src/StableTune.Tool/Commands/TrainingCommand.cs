@@ -21,7 +21,8 @@ internal class TrainingCommand : ToolCommand
             Shown("style", "Whose names the options have: sd-scripts or ppdiffusers (sd-trainer: stabletune config) [default: sd-scripts]");
         foreach (var (section, options) in RunConfiguration.Options(script, style ?? ReferenceStyle.SdScripts))
             foreach (var option in options)
-                Shown(option.Name, $"{section}: {option.Help}{Standing(option)}", option.Aliases);
+                Shown(option.Name, $"{section}: {option.Help}{Standing(option)}", option.Aliases,
+                    takesValue: option.Kind != OptionKind.Flag);
         TakesUnknownWords();
     }
 

@@ -43,15 +43,17 @@ internal static class OptionTable
     /// <param name="name">The name.</param>
     /// <param name="style">Whose names are read.</param>
     /// <param name="known">The names that are known there.</param>
-    public static OptionProblem Unknown(string origin, string name, ReferenceStyle style, IEnumerable<string> known)
+    /// <param name="value">What it was set to; null for nothing.</param>
+    public static OptionProblem Unknown(
+        string origin, string name, ReferenceStyle style, IEnumerable<string> known, string? value = null)
     {
         var others = new List<string>();
         if (style != ReferenceStyle.SdScripts && Find(name) is not null) others.Add("sd-scripts");
         if (style != ReferenceStyle.PpDiffusers && PpDiffusersStyle.Knows(name)) others.Add("ppdiffusers");
         if (style != ReferenceStyle.SdTrainer && SdTrainerStyle.Knows(name)) others.Add("sd-trainer");
         var remedy = others.Count > 0 ? $"it is an option of {string.Join(" and ", others)}: use --style {others[0]}"
-            : NearName.Of(name, known) is { } near ? $"did you mean {near}?" : "leave it out";
-        return new OptionProblem($"{origin}: {ShortText.Of(name)}", null, $"it is no option of {NameOf(style)}", remedy);
+            : NearName.Of(name, known) is { } near ? $"you may have meant {near}" : "leave it out";
+        return new OptionProblem($"{origin}: {ShortText.Of(name)}", value is { Length: > 0 } ? ShortText.Of(value) : null, $"it is no option of {NameOf(style)}", remedy);
     }
 
     /// <summary>What the references are called.</summary>

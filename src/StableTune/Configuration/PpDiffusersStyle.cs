@@ -53,7 +53,8 @@ internal static class PpDiffusersStyle
         {
             if (s_byName.TryGetValue(typed.Name, out var option)) CommandLine.Set(given, option.Row, typed);
             else
-                given.Problems.Add(OptionTable.Unknown(CommandLine.Origin, typed.Name, ReferenceStyle.PpDiffusers, s_byName.Keys));
+                given.Problems.Add(OptionTable.Unknown(CommandLine.Origin, typed.Name, ReferenceStyle.PpDiffusers, s_byName.Keys,
+                    string.Join(' ', typed.Words)));
         }
 
         values.Problems.AddRange(given.Problems);

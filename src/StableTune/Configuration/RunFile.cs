@@ -40,7 +40,8 @@ internal static class RunFile
         var (name, origin) = (entry.Key.Replace('-', '_'), $"{document.Path}: {entry.Position}");
         if (OptionTable.Find(name) is not { } option)
         {
-            values.Problems.Add(OptionTable.Unknown(origin, name, ReferenceStyle.SdScripts, OptionTable.Rows.Select(row => row.Name)));
+            values.Problems.Add(OptionTable.Unknown(origin, name, ReferenceStyle.SdScripts, OptionTable.Rows.Select(row => row.Name),
+                entry.Value.AsText ?? entry.Value.ToString()));
             return;
         }
 

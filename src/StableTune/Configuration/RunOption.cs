@@ -41,6 +41,7 @@ public sealed record RunOption(string Name, OptionKind Kind, string Help)
         bool flag => flag ? "true" : "false",
         Array list => string.Join(" ", list.Cast<object>().Select(Shown)),
         (double from, double to) => $"{Shown(from)},{Shown(to)}",
+        double number => PythonRepr.Of(number),
         IFormattable number => number.ToString(null, System.Globalization.CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };

@@ -79,7 +79,9 @@ internal static class SdTrainerStyle
         foreach (var typed in CommandLine.Read([.. arguments.Skip(1)], given.Problems))
         {
             if (s_byName.TryGetValue(typed.Name, out var option)) CommandLine.Set(given, option.Row, typed);
-            else given.Problems.Add(OptionTable.Unknown(CommandLine.Origin, typed.Name, ReferenceStyle.SdTrainer, s_byName.Keys));
+            else
+                given.Problems.Add(OptionTable.Unknown(CommandLine.Origin, typed.Name, ReferenceStyle.SdTrainer, s_byName.Keys,
+                    string.Join(' ', typed.Words)));
         }
 
         values.Problems.AddRange(given.Problems);
@@ -110,7 +112,8 @@ internal static class SdTrainerStyle
             optimizer.Add($"{name["optimizer.args.".Length..]}={Argument(entry.Value)}");
         else if (!s_byName.TryGetValue(name, out var option))
         {
-            var unknown = OptionTable.Unknown(origin, name, ReferenceStyle.SdTrainer, s_byName.Keys);
+            var unknown = OptionTable.Unknown(origin, name, ReferenceStyle.SdTrainer, s_byName.Keys,
+                entry.Value.AsText ?? entry.Value.ToString());
             given.Problems.Add(name.StartsWith("network[", StringComparison.Ordinal)
                 ? unknown with { Rule = "one network is read", Remedy = "merge the others into the model first" } : unknown);
         }

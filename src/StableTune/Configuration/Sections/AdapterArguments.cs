@@ -8,16 +8,22 @@ internal static class AdapterArguments
 {
     private const int UsualRank = 4;
 
+    /// <summary>LLLite's networks take these too.</summary>
+    private const RunScript Adapted = RunScript.Network | RunScript.ControlNet;
+
     public static OptionSection Section { get; } = new("Network",
     [
         new("network_module", OptionKind.Text, "The kind of adapter: networks.lora, lycoris.kohya ..., or \"Namespace.Type, Assembly\"")
         {
             Scripts = RunScript.Network,
         },
-        new("network_dim", OptionKind.Integer, "The rank; 4 when not given"),
-        new("network_alpha", OptionKind.Number, "The adapter acts alpha / rank times; 0 for the rank") { Default = 1.0 },
-        new("network_dropout", OptionKind.Number, "How often an output of the first factor is left out"),
-        new("network_weights", OptionKind.Text, "A file whose weights it begins with"),
+        new("network_dim", OptionKind.Integer, "The rank; 4 when not given") { Scripts = Adapted },
+        new("network_alpha", OptionKind.Number, "The adapter acts alpha / rank times; 0 for the rank")
+        {
+            Default = 1.0, Scripts = Adapted,
+        },
+        new("network_dropout", OptionKind.Number, "How often an output of the first factor is left out") { Scripts = Adapted },
+        new("network_weights", OptionKind.Text, "A file whose weights it begins with") { Scripts = Adapted },
         new("dim_from_weights", OptionKind.Flag, "Take ranks and alphas from network_weights") { Scripts = RunScript.Network },
         new("network_args", OptionKind.Texts, "Arguments of the module, each as key=value: conv_dim=4 algo=loha")
         {

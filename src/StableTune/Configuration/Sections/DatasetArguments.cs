@@ -68,7 +68,7 @@ internal static class DatasetArguments
         var (datasets, subsets) = (Options(values), SubsetArguments.Options(values));
         var described = Described(draft, datasets, subsets);
         if ((described ?? FromOptions(draft, datasets, subsets)) is { } plan)
-            draft.Builder.WithDataset(plan);
+            draft.Builder.WithDatasetPlan(plan);
         if (values.Find("validate_every_n_steps") is not null || values.Find("validate_every_n_epochs") is not null
             || values.Find("max_validation_steps") is not null)
             draft.Builder.WithValidation(new ValidationOptions
