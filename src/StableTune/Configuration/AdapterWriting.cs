@@ -15,7 +15,9 @@ internal static class AdapterWriting
         foreach (var module in writer.Catalogs.Networks.Names)
         {
             if (writer.Catalogs.Networks.Create(module).GetType() != kind.GetType()) continue;
-            var (name, arguments) = Named(module, trainable);
+            // First in the reference's words, with algo; else under the catalogue's own name.
+            var (name, arguments) = Named(module, trainable, splits: true);
+            if (!IsSame(writer, name, rank, alpha, dropout, arguments, trainable)) (name, arguments) = Named(module, trainable, splits: false);
             if (!IsSame(writer, name, rank, alpha, dropout, arguments, trainable)) continue;
             writer.Write("network_module", name);
             if (rank is { } dim) writer.Write("network_dim", dim);
@@ -38,14 +40,21 @@ internal static class AdapterWriting
         _ => (null, null),
     };
 
-    private static (string Module, OrderedDictionary<string, string> Arguments) Named(string module, AdapterTrainableOptions trainable)
+    private static (string Module, OrderedDictionary<string, string> Arguments) Named(
+        string module, AdapterTrainableOptions trainable, bool splits)
     {
         var arguments = new OrderedDictionary<string, string>(StringComparer.Ordinal);
-        var slash = module.IndexOf('/', StringComparison.Ordinal);
+        var slash = splits ? module.IndexOf('/', StringComparison.Ordinal) : -1;
         if (slash > 0) arguments["algo"] = module[(slash + 1)..];
         if (slash > 0 && LyCorisPresets.All.Names.FirstOrDefault(name => name != "full"
             && LyCorisPresets.All.Create(name).Equals(trainable.Adapter.Layers)) is { } preset) arguments["preset"] = preset;
         if (trainable.Adapter is FactoredAdapterOptions factored) Factored(arguments, factored, isLyCoris: slash > 0);
+        if (trainable.Adapter is LyCorisOftOptions oft)
+        {
+            if (oft.Constraint != 0) Ratio("constraint", oft.Constraint);
+            if (oft.Rescaled) arguments["rescaled"] = "True";
+        }
+
         if (trainable.BlockRates is { } blocks)
         {
             Curve("down_lr_weight", blocks.Down);

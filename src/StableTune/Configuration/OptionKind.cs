@@ -218,14 +218,8 @@ public abstract class OptionKind
         private static object? Of(double number) => number is > 0 and < 1 ? Warmup.Ratio(number)
             : number == Math.Floor(number) && number is >= 0 and < int.MaxValue ? Warmup.Steps((int)number) : null;
 
-        /// <remarks>A warm-up tells its steps in a run of no length, and its part in a very long one.</remarks>
-        internal override TomlValue Write(object value)
-        {
-            var warmup = (Warmup)value;
-            if (warmup.In(0) is > 0 and var steps) return steps;
-            var text = warmup.ToString();
-            return text.EndsWith(" %", StringComparison.Ordinal) ? text.Replace(" ", "", StringComparison.Ordinal) : 0;
-        }
+        internal override TomlValue Write(object value) =>
+            ((Warmup)value).Part is { } part ? part : ((Warmup)value).In(0);
     }
 
     private sealed class ChoiceKind(string[] words) : OptionKind("one of " + string.Join(", ", words))

@@ -46,6 +46,7 @@ internal static class PythonLiteral
         bool flag => flag ? "True" : "False",
         string text => $"\"{text}\"",
         Enum choice => $"\"{choice}\"",
+        Warmup warmup => warmup.Part is { } part ? Write(part) : Write(warmup.In(0)),
         double number => number.ToString("R", CultureInfo.InvariantCulture),
         float number => number.ToString("R", CultureInfo.InvariantCulture),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),

@@ -43,6 +43,8 @@ public sealed record RunCatalogs
     /// <exception cref="ArgumentException">There is no such name or type, or the type is something else.</exception>
     internal static T Create<T>(Catalog<T> catalog, string name, string? argument = null) where T : class
     {
+        if (!catalog.Names.Any() && !name.Contains(',', StringComparison.Ordinal))
+            throw new ArgumentException($"\"{ShortText.Of(name)}\" is no known {catalog.Kind}, and none is registered");
         if (catalog.Contains(name) || !name.Contains(',', StringComparison.Ordinal)) return catalog.Create(name);
         var type = Type.GetType(name, throwOnError: false) ?? throw new ArgumentException(
             $"there is no type \"{ShortText.Of(name)}\": name it with its assembly, \"Namespace.Type, Assembly\"");

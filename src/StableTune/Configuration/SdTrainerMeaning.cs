@@ -67,7 +67,7 @@ internal static class SdTrainerMeaning
     {
         if (given.Text("dataset.module") is { } module && module != UsualDataset)
         {
-            Set(values, "dataset_class", module);
+            values.Set(new OptionValue(OptionTable.Of("dataset_class"), module, given.Find("dataset.module")!.Origin));
             Set(values, "train_data_dir", given.Text("dataset.args.path") ?? "dataset");
             Set(values, "sd_trainer_dir", "");
         }

@@ -53,7 +53,10 @@ internal static class SdTrainerStyle
         Read("network.module", OptionKind.Text, "The kind of adapter", "networks.lora.LoRANetwork"), Own("network.train", "network_train",
             true),
         Own("network.resume", "network_weights"), Read("network.args.rank", OptionKind.Text, "The rank", "16"),
-        Own("network.args.conv_rank", "network_args") with { Convert = rank => new[] { $"conv_dim={rank}" } },
+        new(new("network.args.conv_rank", OptionKind.Integer, "The rank of convolutions"), "network_args")
+        {
+            Convert = rank => new[] { $"conv_dim={rank}" },
+        },
         Read("network.args.module", OptionKind.Text, "loha, for another algebra"),
     ];
 

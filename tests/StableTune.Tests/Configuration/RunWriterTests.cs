@@ -62,7 +62,7 @@ public sealed class RunWriterTests : IDisposable
     [InlineData(ModelParts.UNet)]
     [InlineData(ModelParts.UNet | ModelParts.TextEncoder)]
     public void WholeModels_ComeBack(ModelParts parts) => ComesBack(
-        new TrainerBuilder().WithModel("model").WithImages("img", 64).WithFullTraining(parts).SaveTo(Path.Combine("out", "folder")),
+        new TrainerBuilder().WithModel("model").WithImages(_folder.Folder("img"), 64).WithFullTraining(parts).SaveTo(Path.Combine("out", "folder")),
         RunScript.DreamBooth);
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class RunWriterTests : IDisposable
         Assert.Empty(PlanComparison.Differences(read.Plan.Loss, builder.Plan.Loss));
     }
 
-    private static TrainerBuilder Begin() => new TrainerBuilder().WithModel("model").WithImages("img", 64)
+    private TrainerBuilder Begin() => new TrainerBuilder().WithModel("model").WithImages(_folder.Folder("img"), 64)
         .SaveTo(Path.Combine("out", "frog.safetensors"));
 
     private string Write(string text)

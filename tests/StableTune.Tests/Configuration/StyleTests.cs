@@ -143,7 +143,7 @@ public sealed class StyleTests : IDisposable
     [InlineData("train:\n  amp: maybe", "train.amp is \"maybe\"", "false, true or bfloat16")]
     [InlineData("controlnet:\n  train: true", "train-controlnet", "cannot be trained")]
     [InlineData("pfg:\n  args: {num_tokens: 10}", "pfg", "prompt-free generation")]
-    [InlineData("dataset:\n  module: my.data.Frogs", "dataset.module: dataset_class is \"my.data.Frogs\"", "no known source")]
+    [InlineData("dataset:\n  module: my.data.Frogs", "line 2: dataset_class is \"my.data.Frogs\"", "no known source")]
     [InlineData("train:\n  tome_ratio: 0.5", "line 2: tome_ratio is \"0.5\"", "not merged")]
     [InlineData("network:\n - module: networks.lora.LoRANetwork\n - module: other", "network[1].module", "one network is read")]
     public void SdTrainer_Faults_NameTheLine(string text, string place, string told)

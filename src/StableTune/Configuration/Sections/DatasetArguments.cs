@@ -110,7 +110,9 @@ internal static class DatasetArguments
         {
             if (reg is not null)
                 values.Fault("reg_data_dir", "a metadata file takes no regularisation images", "leave it out, or train folders");
-            builder.AddMetadata(metadata, train, subsets with { Repeats = values.Get<int>("dataset_repeats") });
+            if (values.Find("dataset_repeats") is { } twice && subsets.Repeats is not null)
+                values.Problems.Add(twice.Problem("num_repeats says the same", "give one of them"));
+            builder.AddMetadata(metadata, train, subsets with { Repeats = subsets.Repeats ?? values.Get<int>("dataset_repeats") });
         }
         else if (train is not null)
         {

@@ -43,13 +43,14 @@ internal static class OptimizerArguments
             values.Find("use_lion_optimizer") is { Value: true } lion ? lion : null, values.Find("optimizer_type") }.OfType<OptionValue>()];
         if (said.Length > 1)
             values.Problems.Add(said[1].Problem($"{said[0].Option.Name} chooses an optimizer too ({said[0].Origin})", "keep one of them"));
-        var name = said.FirstOrDefault()?.Option.Name switch
+        var chosenBy = said.FirstOrDefault()?.Option.Name ?? "optimizer_type";
+        var name = chosenBy switch
         {
             "use_8bit_adam" => "AdamW8bit",
             "use_lion_optimizer" => "Lion",
             _ => values.Text("optimizer_type")!,
         };
-        var options = values.Try("optimizer_type", "choose another, or register it in RunCatalogs.Optimizers",
+        var options = values.Try(chosenBy, "choose another, or register it in RunCatalogs.Optimizers",
             () => RunCatalogs.Create(draft.Catalogs.Optimizers, Short(draft.Catalogs.Optimizers, name)));
         if (options is null) return;
         options = values.Try("optimizer_args", "leave it out, or correct it",

@@ -54,9 +54,9 @@ internal static class PriorArguments
             return;
         }
 
-        if (classes is null) values.Fault("class_data_dir", "prior preservation needs images of the class", "name their folder");
+        if (classes is null) values.Fault("class_data_dir", "with_prior_preservation needs images of the class", "name their folder");
         if (classPrompt is null)
-            values.Fault("class_prompt", "prior preservation needs a prompt of the class", "give one, such as \"a photo of a dog\"");
+            values.Fault("class_prompt", "with_prior_preservation needs a prompt of the class", "give one, such as \"a photo of a dog\"");
         if (classes is null || classPrompt is null) return;
         if (Directory.Exists(classes) && Count(classes) is var there && there < wanted)
             values.Notes.Add($"class_data_dir has {there} images, and num_class_images wants {wanted}: those that are there are trained.");

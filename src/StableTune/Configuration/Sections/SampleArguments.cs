@@ -36,8 +36,10 @@ internal static class SampleArguments
         var images = values.Get<int>("num_images") ?? 1;
         if (file is null)
         {
-            if (steps is not null || epochs is not null || first)
-                values.Notes.Add("sample_prompts is not given, so nothing is drawn.");
+            foreach (var option in Section.Rows.Select(row => values.Find(row.Name)).OfType<OptionValue>()
+                .Where(given => !given.Option.IsDefault(given.Value)))
+                values.Notes.Add($"{option.Origin}: {option.Option.Name} is not looked at: sample_prompts is not given, so nothing is "
+                    + "drawn.");
             return;
         }
 

@@ -14,7 +14,10 @@ internal static class SaveArguments
             Aliases = ["over_write"], Apply = (builder, value) => builder.Overwrite((bool)value), Write = plan => plan.Overwrite,
         },
         new("save_model_as", OptionKind.Choice("ckpt", "pt", "safetensors", "diffusers", "diffusers_safetensors"), "The form of results"),
-        new("use_safetensors", OptionKind.Flag, "The older spelling of save_model_as safetensors"),
+        new("use_safetensors", OptionKind.Flag, "The older spelling of save_model_as safetensors")
+        {
+            Scripts = RunScript.DreamBooth | RunScript.FineTune,
+        },
         new("save_precision", OptionKind.Choice("float", "fp16", "bf16"), "The number format of results; that of the run when not given"),
         new("save_every_n_epochs", OptionKind.Integer, "Save at the end of every so many epochs too"),
         new("save_every_n_steps", OptionKind.Integer, "Save after every so many steps too")
