@@ -15,6 +15,14 @@ internal static class StableTuneProgram
         new MergeLoraCommand(), new SvdMergeLoraCommand(), new ResizeLoraCommand(), new ExtractLoraCommand(), new ExtractDyLoRACommand(),
         new ConvertLoraCommand(), new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(),
         new HashCommand(), new ClassImagesCommand(),
+        new TrainingCommand("train-network", "Train an adapter: sd-scripts' train_network.py", RunScript.Network),
+        new TrainingCommand("train-db", "Train a whole model on folders of images: sd-scripts' train_db.py", RunScript.DreamBooth),
+        new TrainingCommand("fine-tune", "Train a whole model on a metadata file: sd-scripts' fine_tune.py", RunScript.FineTune),
+        new TrainingCommand("train-textual-inversion", "Train the embedding of a new word: sd-scripts' train_textual_inversion.py",
+            RunScript.TextualInversion),
+        new TrainingCommand("train-controlnet", "Train a ControlNet: sd-scripts' train_controlnet.py", RunScript.ControlNet),
+        new TrainingCommand("config", "Train what a YAML file of sd-trainer says: config run.yaml --train.lr 1e-4", RunScript.None,
+            ReferenceStyle.SdTrainer),
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -26,7 +34,8 @@ internal static class StableTuneProgram
     {
         var root = new RootCommand("Tools for Stable Diffusion adapters and models; options are named as in sd-scripts.");
         foreach (var command in Commands()) root.Add(command.Build((work, token) => Start(work, console, token)));
-        var parsed = root.Parse(arguments);
+        // Words that begin with @ are words: sd-scripts knows no response files.
+        var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors) await console.Error.WriteLineAsync(error.Message);

@@ -63,6 +63,24 @@ internal abstract class ToolCommand
         return argument;
     }
 
+    /// <summary>An option that only the help knows: the command reads the words itself.</summary>
+    /// <param name="name">Its name with underscores.</param>
+    /// <param name="description">What it is for.</param>
+    /// <param name="aliases">Other spellings.</param>
+    /// <param name="takesValue">Whether a value stands behind it.</param>
+    protected void Shown(string name, string description, IEnumerable<string>? aliases = null, bool takesValue = true)
+    {
+        string[] spellings = [.. (aliases ?? []).Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') }).Distinct()
+            .Select(spelling => "--" + spelling)];
+        _command.Add(new Option<string[]>(spellings[0], spellings[1..])
+        {
+            Description = description, Arity = takesValue ? ArgumentArity.ZeroOrMore : ArgumentArity.Zero, AllowMultipleArgumentsPerToken = true, HelpName = "value",
+        });
+    }
+
+    /// <summary>Lets the command read words that the parser does not know.</summary>
+    protected void TakesUnknownWords() => _command.TreatUnmatchedTokensAsErrors = false;
+
     private Option<T> Add<T>(string name, string description, bool isRequired)
     {
         var hyphens = "--" + name.Replace('_', '-');

@@ -54,6 +54,7 @@ internal sealed record ToolRun(TextWriter Output, IProgress<WorkProgress> Progre
             {
                 if (!_stages.TryGetValue(value.Stage, out var bar))
                     _stages.Add(value.Stage, bar = context.AddTask(Markup.Escape(value.Stage)));
+                if (value.Item is { } item) bar.Description = Markup.Escape($"{value.Stage} {item}");
                 (bar.MaxValue, bar.Value) = (Math.Max(1, value.Total), value.Total == 0 ? 1 : value.Done);
             }
         }

@@ -31,6 +31,7 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     private TrainingPlan _plan = new();
     private DatasetPlan? _dataset;                                           // given as a whole
     private readonly List<Func<DatasetOptions, DatasetOptions>> _datasetChanges = [];
+    private readonly List<Func<SubsetOptions, SubsetOptions>> _subsetChanges = [];
     private readonly List<SubsetPlan> _images = [];
 
     /// <summary>The plan as it stands.</summary>
@@ -189,6 +190,10 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
             ?? _plan.SecondTextEncoderLearningRate,
     });
 
+    /// <summary>Multiplies every learning rate by the images that one step sees (diffusers: <c>scale_lr</c>); see
+    /// <see cref="TrainingPlan.ScaleLearningRate"/>.</summary>
+    public TrainerBuilder WithScaledLearningRate(bool on = true) => Set(_plan with { ScaleLearningRate = on });
+
     /// <summary>The optimizer. Default AdamW.</summary>
     public TrainerBuilder WithOptimizer(OptimizerOptions options) => Set(_plan with { Optimizer = Given(options) });
 
@@ -345,9 +350,9 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
         var given = _dataset ?? new DatasetPlan();
         var options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options));
         // Class images are drawn as large as the others are trained, unless they were given sizes.
-        SubsetPlan Sized(SubsetPlan subset) => subset.Source is ClassImageSource drawn
-            ? subset with { Source = drawn.Sized(options.Resolution) } : subset;
-        return given with { Subsets = [.. given.Subsets.AddRange(_images).Select(Sized)], Options = options };
+        SubsetPlan Changed(SubsetPlan subset) => new(subset.Source is ClassImageSource drawn ? drawn.Sized(options.Resolution) : subset.Source,
+            _subsetChanges.Aggregate(subset.Options, (options, change) => change(options)));
+        return given with { Subsets = [.. given.Subsets.AddRange(_images).Select(Changed)], Options = options };
     }
 
     private TrainerBuilder Set(Func<DatasetOptions, DatasetOptions> change)

@@ -34,7 +34,7 @@ public sealed class ArchitectureTests
             "StableTune.Adapters", "StableTune.Data", "StableTune.Preparation", Engine,
         ],
         ["StableTune"] = ["StableTune.Core", "StableTune.Training", Engine],
-        ["StableTune.Tool"] = ["StableTune.Training", Engine],
+        ["StableTune.Tool"] = ["StableTune", "StableTune.Training", Engine],
     };
 
     private static string Sources => Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Fixtures.Root))!, "src");

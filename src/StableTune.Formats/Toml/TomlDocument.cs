@@ -27,6 +27,15 @@ public sealed class TomlDocument
     /// <summary>What is in it.</summary>
     public TomlTable Root { get; }
 
+    /// <summary>The document with only some of its outermost keys, each where it stands in the file: for a reader of a part.</summary>
+    /// <param name="keys">The keys.</param>
+    public TomlDocument Only(params IEnumerable<string> keys)
+    {
+        var (kept, part) = (keys.ToHashSet(StringComparer.Ordinal), new TomlTable(Root.Position));
+        foreach (var entry in Root.Where(entry => kept.Contains(entry.Key))) part.Add(entry);
+        return new TomlDocument(Path, part);
+    }
+
     /// <summary>Reads a file: <c>.json</c> as JSON, <c>.toml</c> as TOML.</summary>
     /// <param name="path">The file; UTF-8.</param>
     /// <exception cref="InvalidConfigurationException">The notation is wrong; the message gives line and column.</exception>

@@ -173,6 +173,9 @@ public sealed partial record TrainingPlan
             yield return Problem(TextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
         if (SecondTextEncoderLearningRate is { } second && !IsRate(second))
             yield return Problem(SecondTextEncoderLearningRate, rule, "5e-5 is customary for LoRA");
+        if (ScaleLearningRate && Dataset.Others.Any(other => other.Options.BatchSize != Dataset.Options.BatchSize))
+            yield return Problem(ScaleLearningRate, "the data sets have batches of different sizes, so there is no one factor",
+                "give them one batch size, or set the learning rate itself");
     }
 
     private IEnumerable<OptionProblem> GradientProblems() =>

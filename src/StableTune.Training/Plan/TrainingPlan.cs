@@ -71,6 +71,12 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The learning rate of SDXL's second text encoder; null for that of the first, 0 trains nothing there.</summary>
     public double? SecondTextEncoderLearningRate { get; init; }
 
+    /// <summary>
+    /// Whether every learning rate is multiplied by the images that one step sees: batch size times <see cref="GradientAccumulation"/>
+    /// (diffusers and ppdiffusers: <c>scale_lr</c>), so that a rate found with single images serves larger batches. Default false.
+    /// </summary>
+    public bool ScaleLearningRate { get; init; }
+
     /// <summary>How long to train. Default 1600 steps.</summary>
     public TrainingLength Length { get; init; } = TrainingLength.Steps(1600);
 
@@ -217,6 +223,9 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>How long to train in fact.</summary>
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
+
+    /// <summary>The factor on every learning rate; see <see cref="ScaleLearningRate"/>.</summary>
+    internal double LearningRateScale => ScaleLearningRate ? (double)Dataset.Options.BatchSize * GradientAccumulation : 1;
 
     /// <summary>Conditions of captions, as this plan wants them.</summary>
     internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) =>

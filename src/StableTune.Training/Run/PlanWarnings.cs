@@ -29,6 +29,10 @@ internal static class PlanWarnings
         if (plan.ClipSkip is { } ignored && model.Version == ModelVersion.Sdxl)
             yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text "
                 + $"encoders. Leave it unset.";
+        if (plan.ScaleLearningRate)
+            yield return FormattableString.Invariant(
+                $"TrainingPlan.ScaleLearningRate: every learning rate is multiplied by {plan.LearningRateScale}, ")
+                + FormattableString.Invariant($"so that {plan.LearningRate} becomes {plan.LearningRate * plan.LearningRateScale}.");
         if (plan.Samples is { EveryNEpochs: { } epochs, EveryNSteps: { } steps })
             yield return $"SampleOptions.EveryNSteps is {steps}: it is not looked at, because EveryNEpochs is {epochs}. Set only one of "
                 + $"them.";

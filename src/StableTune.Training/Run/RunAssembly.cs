@@ -29,7 +29,7 @@ internal sealed class RunAssembly(
         var stages = new StageList();
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
-        var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups)]));
+        var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups).Select(Scaled)]));
         var length = RunLength.Of(plan, prepared.Dataset);
         ITrainingMethod Method(TrainingRandom random) =>
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
@@ -56,6 +56,9 @@ internal sealed class RunAssembly(
             Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
         };
     }
+
+    private ParameterGroup Scaled(ParameterGroup group) =>
+        plan.ScaleLearningRate ? group with { LearningRate = group.LearningRate * plan.LearningRateScale } : group;
 
     private List<AttachedTrainable> Attach(StageList stages)
     {
@@ -112,6 +115,7 @@ internal sealed class RunAssembly(
         Dataset = prepared.Dataset,
         BaseModel = _model.Version,
         Prediction = _model.Scheduler.Prediction,
+        LearningRateScale = plan.LearningRateScale,
         CachesLatents = prepared.Caches?.Latents is not null,
         Warnings =
         [

@@ -26,6 +26,9 @@ public sealed record RunDescription
     /// <summary>What the base model predicts.</summary>
     public required ModelPrediction Prediction { get; init; }
 
+    /// <summary>The factor on every learning rate (<see cref="TrainingPlan.ScaleLearningRate"/>); 1 without.</summary>
+    public double LearningRateScale { get; init; } = 1;
+
     /// <summary>Whether each image was encoded once, before the first step.</summary>
     public bool CachesLatents { get; init; }
 

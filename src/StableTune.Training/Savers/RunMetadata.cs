@@ -84,10 +84,11 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
 
     private static RateFacts Rates(TrainingPlan plan, AdapterTrainableOptions trainable, int totalSteps) => new()
     {
-        LearningRate = plan.LearningRate,
-        UNetLearningRate = trainable.UNetRate ?? plan.UNetLearningRate ?? Zero(plan),
-        TextEncoderLearningRate = trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan),
-        SecondTextEncoderLearningRate = trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate,
+        LearningRate = plan.LearningRate * plan.LearningRateScale,
+        UNetLearningRate = plan.LearningRateScale * (trainable.UNetRate ?? plan.UNetLearningRate ?? Zero(plan)),
+        TextEncoderLearningRate = plan.LearningRateScale * (trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan)),
+        SecondTextEncoderLearningRate =
+            plan.LearningRateScale * (trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate),
         WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
         Scheduler = plan.Schedule.Name,
         Optimizer = plan.Optimizer.ReferenceName,

@@ -17,6 +17,9 @@ public readonly record struct Warmup
     /// <summary>The steps of warm-up in a run of this length, rounded towards zero as sd-scripts does.</summary>
     public int In(int totalSteps) => _ratio > 0 ? (int)(_ratio * totalSteps) : _steps;
 
+    /// <summary>The part of all steps that was given; null where a number of steps was.</summary>
+    public double? Part => _ratio != 0 ? _ratio : null;
+
     internal bool IsValid => _steps >= 0 && _ratio is >= 0 and < 1;
 
     /// <summary>"100 steps" or "5 %".</summary>

@@ -26,6 +26,7 @@ internal static class PlanFacts
         Add(facts, nameof(plan.Optimizer), plan.Optimizer);
         Add(facts, nameof(plan.Schedule), plan.Schedule);
         Add(facts, nameof(plan.LearningRate), plan.LearningRate);
+        if (plan.ScaleLearningRate) Add(facts, nameof(plan.ScaleLearningRate), plan.LearningRateScale);
         Add(facts, nameof(plan.GradientAccumulation), plan.GradientAccumulation);
         Add(facts, nameof(plan.Gradients), plan.Gradients);
         Add(facts, nameof(plan.MaxGradientNorm), plan.MaxGradientNorm);

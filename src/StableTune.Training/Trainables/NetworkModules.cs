@@ -52,7 +52,7 @@ public static class NetworkModules
         var kind = KindOf(name, modules ?? Default);
         var preset = isLyCoris ? PresetOf(given, kind) : null;
         if (preset is not null) kind = kind with { Layers = preset.Layers };
-        kind = WithSize(kind, rank, (float?)alpha, (float?)dropout);
+        kind = WithSize(kind, rank, (float?)alpha, dropout);
         kind = kind is FactoredAdapterOptions factored ? Factored(factored, given, isLyCoris) : Others(kind, given);
         AdapterRule[] others =
         [
@@ -103,7 +103,7 @@ public static class NetworkModules
             : throw new ArgumentException($"{type.FullName} is no kind of adapter: it must derive from {typeof(AdapterOptions).FullName}.");
     }
 
-    private static AdapterOptions WithSize(AdapterOptions kind, int? rank, float? alpha, float? dropout) => kind switch
+    private static AdapterOptions WithSize(AdapterOptions kind, int? rank, float? alpha, double? dropout) => kind switch
     {
         FactoredAdapterOptions factored => factored with
         {

@@ -1,0 +1,143 @@
+namespace StableTune.Configuration;
+
+/// <summary>Files and states that a run writes.</summary>
+internal static class SaveArguments
+{
+    private const string Last = "last";
+
+    public static OptionSection Section { get; } = new("Save",
+    [
+        new("output_dir", OptionKind.Text, "The folder of results"),
+        new("output_name", OptionKind.Text, "The beginning of their names; \"last\" when not given"),
+        new("overwrite", OptionKind.Flag, "Replace results that are there already; unless given, the run does not start then")
+        {
+            Aliases = ["over_write"], Apply = (builder, value) => builder.Overwrite((bool)value), Write = plan => plan.Overwrite,
+        },
+        new("save_model_as", OptionKind.Choice("ckpt", "pt", "safetensors", "diffusers", "diffusers_safetensors"), "The form of results"),
+        new("use_safetensors", OptionKind.Flag, "The older spelling of save_model_as safetensors")
+        {
+            Scripts = RunScript.DreamBooth | RunScript.FineTune,
+        },
+        new("save_precision", OptionKind.Choice("float", "fp16", "bf16"), "The number format of results; that of the run when not given"),
+        new("save_every_n_epochs", OptionKind.Integer, "Save at the end of every so many epochs too"),
+        new("save_every_n_steps", OptionKind.Integer, "Save after every so many steps too")
+        {
+            Aliases = ["save_steps", "checkpointing_steps"],
+        },
+        new("save_n_epoch_ratio", OptionKind.Integer, "Save about so many times: every epochs / ratio epochs"),
+        new("save_last_n_epochs", OptionKind.Integer, "Keep the files of the last so many epochs") { Refusal = KeepAll },
+        new("save_last_n_steps", OptionKind.Integer, "Keep the files of the last so many steps") { Refusal = KeepAll },
+        new("save_last_n_epochs_state", OptionKind.Integer, "Keep the states of the last so many epochs"),
+        new("save_last_n_steps_state", OptionKind.Integer, "Keep the states of the last so many steps"),
+        new("no_metadata", OptionKind.Flag, "Write only the metadata that programs need"),
+        new("training_comment", OptionKind.Text, "A text for the metadata") { Refusal = "metadata have no comment yet" },
+        new("save_state", OptionKind.Flag, "Write the run's state with each save"),
+        new("save_state_on_train_end", OptionKind.Flag, "Write the run's state at the end"),
+        new("resume", OptionKind.Text, "The folder of a state that the run goes on from"),
+        new("resume_auto", OptionKind.Flag, "Go on from the newest state in output_dir, if there is one"),
+        new("resume_from_huggingface", OptionKind.Flag, "resume is a place on the hub") { Refusal = "a state must lie on this machine" },
+        new("initial_epoch", OptionKind.Integer, "The number of the first epoch, from 1") { Refusal = FromState },
+        new("initial_step", OptionKind.Integer, "The number of the first step") { Refusal = FromState },
+        new("skip_until_initial_step", OptionKind.Flag, "Walk through the earlier batches without training") { Refusal = FromState },
+    ], Assemble)
+    {
+        Write = SaveWriting.Write,
+    };
+
+    private const string KeepAll = "every file is kept: delete older ones, or limit states with save_last_n_steps_state";
+    private const string FromState = "a run goes on from a state alone: use resume";
+
+    /// <summary>The path of results, without the ending where they are folders.</summary>
+    public static string Output(OptionValues values) =>
+        Path.Combine(values.Text("output_dir") ?? "", values.Text("output_name") ?? Last);
+
+    private static void Assemble(RunDraft draft)
+    {
+        var (values, builder) = (draft.Values, draft.Builder);
+        var output = Output(values);
+        if (values.Text("output_dir") is null)
+            values.Fault("output_dir", "the result would be lost", "name the folder that it goes to");
+        else
+            builder.SaveTo(new TrainableSaver(output + Ending(draft))
+            {
+                WriteMetadata = !values.Flag("no_metadata"),
+                Precision = values.Text("save_precision") switch
+                {
+                    null => null,
+                    "fp16" => ScalarType.Float16,
+                    "bf16" => ScalarType.BFloat16,
+                    _ => ScalarType.Float32,
+                },
+            });
+        Cadence(draft);
+        States(draft, output);
+    }
+
+    private static void Cadence(RunDraft draft)
+    {
+        var (values, builder) = (draft.Values, draft.Builder);
+        var epochs = values.Get<int>("save_every_n_epochs");
+        if (values.Find("save_n_epoch_ratio") is { } ratio)
+        {
+            if (epochs is not null)
+                values.Problems.Add(ratio.Problem("save_every_n_epochs says it too", "give one of them"));
+            else if (values.Get<int>("max_train_epochs") is { } all && (int)ratio.Value > 0) epochs = Math.Max(1, all / (int)ratio.Value);
+            else
+                values.Problems.Add(ratio.Problem("it is a part of max_train_epochs, which is not given",
+                    "give max_train_epochs, or save_every_n_epochs"));
+        }
+
+        builder.SaveEvery(values.Get<int>("save_every_n_steps"), epochs);
+    }
+
+    private static void States(RunDraft draft, string output)
+    {
+        var (values, builder) = (draft.Values, draft.Builder);
+        var (always, atEnd) = (values.Flag("save_state"), values.Flag("save_state_on_train_end"));
+        int?[] kept = [values.Get<int>("save_last_n_epochs_state"), values.Get<int>("save_last_n_steps_state")];
+        if (always || atEnd)
+            builder.SaveTo(new StateSaver(output)
+            {
+                OnlyAtEnd = !always,
+                KeepLast = kept[0] ?? (kept[1] is { } steps ? Math.Max(1, steps / Math.Max(1, values.Get<int>("save_every_n_steps") ?? 1))
+                    : null),
+            });
+        else if (kept.Any(count => count is not null))
+            values.Fault(kept[0] is null ? "save_last_n_steps_state" : "save_last_n_epochs_state", "no states are written",
+                "set save_state, or leave it out");
+        if (values.Flag("resume_auto"))
+        {
+            if (values.Find("resume") is { } both)
+                values.Problems.Add(both.Problem("resume_auto looks for a state itself", "keep one of them"));
+            else if (values.Text("output_dir") is { } folder) builder.ResumeFromLatest(folder);
+        }
+        else if (values.Text("resume") is { } state) builder.ResumeFrom(state);
+    }
+
+    /// <summary>What the form asked for ends in. Whole models keep the form of their source unless something is said.</summary>
+    private static string Ending(RunDraft draft)
+    {
+        var values = draft.Values;
+        var form = values.Text("save_model_as") ?? (values.Flag("use_safetensors") ? "safetensors" : null);
+        var isModel = (draft.Script & (RunScript.DreamBooth | RunScript.FineTune)) != 0;
+        if (isModel && form is null)
+        {
+            var source = values.Text("pretrained_model_name_or_path") ?? "";
+            return File.Exists(source) ? Path.GetExtension(source).ToLowerInvariant() is ".ckpt" ? ".ckpt" : ".safetensors" : "";
+        }
+
+        if (isModel && form == "pt") values.Fault("save_model_as", "whole models are written as ckpt, safetensors or folders", "give ckpt");
+        if (!isModel && form is "diffusers" or "diffusers_safetensors" && !isModel)
+            values.Fault("save_model_as", "what is trained is one file, not a model", "give safetensors or pt");
+        if (form == "diffusers")
+            values.Notes.Add("save_model_as is diffusers: the folder holds safetensors files where the model's source does.");
+        return form switch
+        {
+            "diffusers" or "diffusers_safetensors" => "",
+            // Adapters and embeddings: torch files under either name.
+            "ckpt" when !isModel => ".pt",
+            null => ".safetensors",
+            _ => "." + form,
+        };
+    }
+}

@@ -1,0 +1,62 @@
+using StableTune.Trainables;
+
+namespace StableTune.Configuration;
+
+/// <summary>What is trained by <c>train-textual-inversion</c>: the embedding of a new word.</summary>
+internal static class TextualInversionArguments
+{
+    private const RunScript Inversion = RunScript.TextualInversion;
+    private const string Templates = "captions are not replaced by template sentences: write them, or give class_tokens with the word";
+
+    public static OptionSection Section { get; } = new("Textual inversion",
+    [
+        new("token_string", OptionKind.Text, "The new word, which captions must contain")
+        {
+            Scripts = Inversion, Aliases = ["placeholder_token"],
+        },
+        new("init_word", OptionKind.Text, "Words whose embeddings it begins with")
+        {
+            Scripts = Inversion, Aliases = ["initializer_token"],
+        },
+        new("num_vectors_per_token", OptionKind.Integer, "Vectors that stand for the word")
+        {
+            Default = 1, Scripts = Inversion, Aliases = ["num_vectors"],
+        },
+        new("weights", OptionKind.Text, "An embedding file that it begins with") { Scripts = Inversion },
+        new("use_object_template", OptionKind.Flag, "Captions are sentences about an object") { Scripts = Inversion, Refusal = Templates },
+        new("use_style_template", OptionKind.Flag, "Captions are sentences about a style") { Scripts = Inversion, Refusal = Templates },
+        new("learnable_property", OptionKind.Choice("object", "style"), "The same (diffusers)")
+        {
+            Scripts = Inversion, Refusal = Templates,
+        },
+    ], Assemble)
+    {
+        Write = writer =>
+        {
+            if (writer.Plan.Trainables is not [TextualInversionOptions word]) return;
+            writer.Write("token_string", word.Token);
+            writer.Write("init_word", word.InitWord);
+            writer.Write("num_vectors_per_token", word.Vectors);
+            writer.Write("weights", word.InitialWeights);
+        },
+    };
+
+    private static void Assemble(RunDraft draft)
+    {
+        if (draft.Script != Inversion) return;
+        var values = draft.Values;
+        if (values.Text("token_string") is not { } word)
+        {
+            values.Fault("token_string", "it is the word that is learnt", "give a word that means nothing yet, such as sksdog");
+            return;
+        }
+
+        if (values.Find("weighted_captions") is { Value: true } weighted)
+            values.Problems.Add(weighted.Problem("brackets cannot weigh captions while a word is learnt", "leave it out"));
+        draft.Builder.WithTrainable(new TextualInversionOptions
+        {
+            Token = word, InitWord = values.Text("init_word"), Vectors = values.Get<int>("num_vectors_per_token")!.Value,
+            InitialWeights = values.Text("weights"),
+        });
+    }
+}
