@@ -70,11 +70,12 @@ internal abstract class ToolCommand
     /// <param name="takesValue">Whether a value stands behind it.</param>
     protected void Shown(string name, string description, IEnumerable<string>? aliases = null, bool takesValue = true)
     {
-        string[] spellings = [.. (aliases ?? []).Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') }).Distinct()
-            .Select(spelling => "--" + spelling)];
+        string[] spellings = [.. (aliases ?? []).Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') })
+            .Distinct().Select(spelling => "--" + spelling)];
         _command.Add(new Option<string[]>(spellings[0], spellings[1..])
         {
-            Description = description, Arity = takesValue ? ArgumentArity.ZeroOrMore : ArgumentArity.Zero, AllowMultipleArgumentsPerToken = true, HelpName = "value",
+            Description = description, Arity = takesValue ? ArgumentArity.ZeroOrMore : ArgumentArity.Zero,
+            AllowMultipleArgumentsPerToken = true, HelpName = "value",
         });
     }
 

@@ -17,7 +17,8 @@ internal static class AdapterWriting
             if (writer.Catalogs.Networks.Create(module).GetType() != kind.GetType()) continue;
             // First in the reference's words, with algo; else under the catalogue's own name.
             var (name, arguments) = Named(module, trainable, splits: true);
-            if (!IsSame(writer, name, rank, alpha, dropout, arguments, trainable)) (name, arguments) = Named(module, trainable, splits: false);
+            if (!IsSame(writer, name, rank, alpha, dropout, arguments, trainable))
+                (name, arguments) = Named(module, trainable, splits: false);
             if (!IsSame(writer, name, rank, alpha, dropout, arguments, trainable)) continue;
             writer.Write("network_module", name);
             if (rank is { } dim) writer.Write("network_dim", dim);

@@ -183,7 +183,11 @@ public abstract class OptionKind
         internal override object? Read(TomlValue value) => value.AsText is { } text ? Read(text)
             : value.AsArray is [{ AsNumber: { } from }, { AsNumber: { } to }] ? (from, to) : null;
 
-        internal override TomlValue Write(object value) => new TomlArray([(((double, double))value).Item1, (((double, double))value).Item2]);
+        internal override TomlValue Write(object value)
+        {
+            var (from, to) = ((double, double))value;
+            return new TomlArray([from, to]);
+        }
     }
 
     private sealed class SizeKind() : OptionKind("a side in pixels, or width,height")

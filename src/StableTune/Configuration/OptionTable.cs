@@ -53,7 +53,8 @@ internal static class OptionTable
         if (style != ReferenceStyle.SdTrainer && SdTrainerStyle.Knows(name)) others.Add("sd-trainer");
         var remedy = others.Count > 0 ? $"it is an option of {string.Join(" and ", others)}: use --style {others[0]}"
             : NearName.Of(name, known) is { } near ? $"you may have meant {near}" : "leave it out";
-        return new OptionProblem($"{origin}: {ShortText.Of(name)}", value is { Length: > 0 } ? ShortText.Of(value) : null, $"it is no option of {NameOf(style)}", remedy);
+        return new OptionProblem($"{origin}: {ShortText.Of(name)}", value is { Length: > 0 } ? ShortText.Of(value) : null,
+            $"it is no option of {NameOf(style)}", remedy);
     }
 
     /// <summary>What the references are called.</summary>

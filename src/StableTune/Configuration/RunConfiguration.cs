@@ -105,7 +105,8 @@ public sealed class RunConfiguration
         {
             if (OptionTable.Find(option.Name) is not { } row)
                 typed.Problems.Add(OptionTable.Unknown(CommandLine.Origin, option.Name, ReferenceStyle.SdScripts,
-                    OptionTable.Rows.Where(known => known.Scripts.HasFlag(script)).Select(known => known.Name), string.Join(' ', option.Words)));
+                    OptionTable.Rows.Where(known => known.Scripts.HasFlag(script)).Select(known => known.Name),
+                    string.Join(' ', option.Words)));
             else if (!row.Scripts.HasFlag(script))
                 typed.Problems.Add(RunFile.OfAnother(new OptionValue(row, string.Join(' ', option.Words), CommandLine.Origin), script));
             else CommandLine.Set(typed, row, option);

@@ -55,7 +55,8 @@ internal static class SamplePromptFile
         public void Toml(TomlDocument document)
         {
             if (document.Root.TryGet("prompt", out var entry) && entry.Value.AsTable is { } usual
-                && usual.TryGet("subset", out var list) && list.Value.AsArray is { } subsets && subsets.All(item => item.AsTable is not null))
+                && usual.TryGet("subset", out var list) && list.Value.AsArray is { } subsets
+                && subsets.All(item => item.AsTable is not null))
                 foreach (var subset in subsets) Table(document, subset.AsTable!, usual);
             else
                 throw new InvalidFileException(path, "it has no [[prompt.subset]].", "Begin each prompt with [[prompt.subset]].");

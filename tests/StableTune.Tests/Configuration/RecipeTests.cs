@@ -21,7 +21,8 @@ public sealed class RecipeTests
             .WithRecipe(Recipes.All.Create(name)).WithCachedLatents(null);
         if (builder.Plan.Trainables.Count == 0) builder.WithLoRA(4);
         var whole = builder.Plan.Trainables[0] is ModelTrainableOptions;
-        if (builder.Plan.Dataset.Options.PriorStyle == PriorStyle.Paired) builder.WithDataOptions(data => data with { PriorStyle = default });
+        if (builder.Plan.Dataset.Options.PriorStyle == PriorStyle.Paired)
+            builder.WithDataOptions(data => data with { PriorStyle = default });
         // The pictures are small: what counts here is that the options fit each other.
         if (builder.Plan.Dataset.Options.Resolution is null) builder.WithResolution(64);
         var trainer = builder.SaveTo(folder.File("out", whole ? "model" : "lora.safetensors")).Build();

@@ -62,7 +62,8 @@ public sealed class RunWriterTests : IDisposable
     [InlineData(ModelParts.UNet)]
     [InlineData(ModelParts.UNet | ModelParts.TextEncoder)]
     public void WholeModels_ComeBack(ModelParts parts) => ComesBack(
-        new TrainerBuilder().WithModel("model").WithImages(_folder.Folder("img"), 64).WithFullTraining(parts).SaveTo(Path.Combine("out", "folder")),
+        new TrainerBuilder().WithModel("model").WithImages(_folder.Folder("img"), 64).WithFullTraining(parts)
+            .SaveTo(Path.Combine("out", "folder")),
         RunScript.DreamBooth);
 
     [Fact]

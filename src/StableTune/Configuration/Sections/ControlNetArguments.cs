@@ -18,12 +18,18 @@ internal static class ControlNetArguments
         {
             Scripts = Control, Refusal = NotYet,
         },
-        new("conditioning_scale", OptionKind.Number, "The residuals' factor in samples") { Default = 1.0, Scripts = Control, Refusal = NotYet },
+        new("conditioning_scale", OptionKind.Number, "The residuals' factor in samples")
+        {
+            Default = 1.0, Scripts = Control, Refusal = NotYet,
+        },
         new("controlnet_train", OptionKind.Flag, "False applies the ControlNet without training it (sd-trainer)")
         {
             Default = true, Scripts = Control, Refusal = NotYet,
         },
-        new("cond_emb_dim", OptionKind.Integer, "Channels of the control image's features (LLLite)") { Scripts = Control, Refusal = NotYet },
+        new("cond_emb_dim", OptionKind.Integer, "Channels of the control image's features (LLLite)")
+        {
+            Scripts = Control, Refusal = NotYet,
+        },
     ], Assemble);
 
     private static void Assemble(RunDraft draft)

@@ -88,8 +88,8 @@ internal static class DatasetArguments
         var place = file?.Origin ?? draft.Datasets!.Path;
         foreach (var name in s_folders)
             if (values.Find(name) is { } ignored)
-                values.Notes.Add($"{ignored.Origin}: {name} is {RunOption.Shown(ignored.Value)}: it is not looked at, because the data sets "
-                    + $"are described ({place}).");
+                values.Notes.Add($"{ignored.Origin}: {name} is {RunOption.Shown(ignored.Value)}: it is not looked at, because the "
+                    + $"data sets are described ({place}).");
         _ = values.Find("dataset_repeats");
         return values.Try("dataset_config", "correct the file", () => draft.Datasets is { } own
             ? DatasetConfiguration.Read(own, datasets, subsets) : DatasetConfiguration.Read((string)file!.Value, datasets, subsets))

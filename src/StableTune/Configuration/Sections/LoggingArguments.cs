@@ -9,7 +9,10 @@ internal static class LoggingArguments
     [
         new("logging_dir", OptionKind.Text, "The folder of logs: a run's own folder in it holds log.jsonl and loss.png"),
         new("log_prefix", OptionKind.Text, "The beginning of a run's folder"),
-        new("log_with", OptionKind.Choice("tensorboard", "wandb", "all"), "Which trackers are told") { Aliases = ["report_to", "writer_type"] },
+        new("log_with", OptionKind.Choice("tensorboard", "wandb", "all"), "Which trackers are told")
+        {
+            Aliases = ["report_to", "writer_type"],
+        },
         new("log_tracker_name", OptionKind.Text, "The tracker's name of the run") { NoEffect = "logs are files of the run" },
         new("wandb_run_name", OptionKind.Text, "The name of the run for Weights & Biases") { NoEffect = "logs are files of the run" },
         new("wandb_api_key", OptionKind.Text, "The key for Weights & Biases") { NoEffect = "nothing is sent anywhere" },

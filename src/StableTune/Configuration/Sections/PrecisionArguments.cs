@@ -19,7 +19,10 @@ internal static class PrecisionArguments
             Apply = (builder, value) => builder.WithGradientCheckpointing((bool)value), Write = plan => plan.GradientCheckpointing,
         },
         new("cpu_offload_checkpointing", OptionKind.Flag, "Keep activations in host memory") { Refusal = DeepMemory },
-        new("xformers", OptionKind.Flag, "Memory-efficient attention") { NoEffect = Fused, Aliases = ["diffusers_xformers", "use_xformers"] },
+        new("xformers", OptionKind.Flag, "Memory-efficient attention")
+        {
+            NoEffect = Fused, Aliases = ["diffusers_xformers", "use_xformers"],
+        },
         new("sdpa", OptionKind.Flag, "torch's fused attention") { NoEffect = Fused },
         new("mem_eff_attn", OptionKind.Flag, "Attention in chunks") { NoEffect = Fused },
         new("highvram", OptionKind.Flag, "Do not empty caches between phases") { NoEffect = "they are not emptied" },

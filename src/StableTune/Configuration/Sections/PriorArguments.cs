@@ -42,7 +42,8 @@ internal static class PriorArguments
         if (instance is not null)
         {
             if (prompt is null)
-                values.Fault("instance_prompt", "the images of instance_data_dir need a prompt", "give one, such as \"a photo of sks dog\"");
+                values.Fault("instance_prompt", "the images of instance_data_dir need a prompt",
+                    "give one, such as \"a photo of sks dog\"");
             builder.Add(Folder(instance), subsets with { ClassTokens = prompt ?? "" });
         }
         else if (prompt is not null) values.Fault("instance_data_dir", "there is a prompt and no folder", "name the folder of the images");

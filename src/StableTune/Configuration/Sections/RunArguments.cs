@@ -59,7 +59,8 @@ internal static class RunArguments
         var (values, builder) = (draft.Values, draft.Builder);
         var (steps, epochs) = (values.Find("max_train_steps"), values.Get<int>("max_train_epochs"));
         if (epochs is not null && steps is not null)
-            values.Notes.Add($"{steps.Origin}: max_train_steps is {steps.Value}: it is not looked at, because max_train_epochs is {epochs}.");
+            values.Notes.Add($"{steps.Origin}: max_train_steps is {steps.Value}: it is not looked at, because "
+                + $"max_train_epochs is {epochs}.");
         builder.For(epochs is { } count ? TrainingLength.Epochs(count)
             : TrainingLength.Steps(values.Get<int>("max_train_steps")!.Value));
         if (values.Get<int>("test_steps") is > 0 and var test) builder.TestRun(test);

@@ -27,8 +27,8 @@ internal static class SampleArguments
         var first = values.Flag("sample_at_first");
         if (steps is not null && epochs is not null)
         {
-            values.Notes.Add($"{values.Find("sample_every_n_steps")!.Origin}: sample_every_n_steps is {steps}: it is not looked at, because "
-                + $"sample_every_n_epochs is {epochs}.");
+            values.Notes.Add($"{values.Find("sample_every_n_steps")!.Origin}: sample_every_n_steps is {steps}: it is not looked at, "
+                + $"because sample_every_n_epochs is {epochs}.");
             steps = null;
         }
 

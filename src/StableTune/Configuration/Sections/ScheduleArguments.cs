@@ -16,7 +16,10 @@ internal static class ScheduleArguments
     public static OptionSection Section { get; } = new("Learning-rate schedule",
     [
         new("lr_scheduler", OptionKind.Text, "The schedule by name") { Default = "constant" },
-        new("lr_warmup_steps", OptionKind.StepsOrPart, "Steps, or part of all steps, in which the rate rises") { Default = default(Warmup) },
+        new("lr_warmup_steps", OptionKind.StepsOrPart, "Steps, or part of all steps, in which the rate rises")
+        {
+            Default = default(Warmup),
+        },
         new("lr_decay_steps", OptionKind.StepsOrPart, "Steps, or part, in which the rate falls (warmup_stable_decay)"),
         new("lr_scheduler_num_cycles", OptionKind.Number, "Cycles (cosine_with_restarts and others)")
         {
