@@ -6,6 +6,7 @@ namespace StableTune.Training;
 
 /// <summary>Gives adapters that a control picture steers (ControlNet-LLLite) the second image of each sample.</summary>
 /// <param name="network">The adapters.</param>
+/// <param name="device">Where they lie.</param>
 internal sealed class AdapterControl(AdapterNetwork network, Device device) : IConditionStage, ISampleStage, IDisposable
 {
     private Tensor? _picture;
