@@ -119,7 +119,7 @@ public abstract class FactoredAdapter : NetworkAdapter
     protected abstract Tensor Product(Tensor weight);
 
     /// <summary>The product as two factors in the open dispose scope, where it is one of two; null, the default, where not.</summary>
-    private protected virtual LowRankProduct? LowRank() => null;
+    private protected virtual LowRankProduct? TwoFactors() => null;
 
     /// <inheritdoc/>
     public sealed override Tensor DeltaWeight(Tensor weight) => DeltaWeight(weight, 1);
@@ -185,7 +185,7 @@ public abstract class FactoredAdapter : NetworkAdapter
     {
         if (!_options.WeightDecompose) return;
         var axis = _options.DecomposeOutputs ?? DecomposesOutputs ? DecomposedAxis.Outputs : DecomposedAxis.Inputs;
-        _decomposition = new WeightDecomposition(Layer, axis, Product, LowRank, _options.DetachNorm);
+        _decomposition = new WeightDecomposition(Layer, axis, Product, TwoFactors, _options.DetachNorm);
         register_parameter("dora_scale", _decomposition.Magnitude);
     }
 

@@ -83,7 +83,7 @@ namespace StableTune.Adapters
             return product.reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
         }
 
-        private protected override LowRankProduct? LowRank() =>
+        private protected override LowRankProduct? TwoFactors() =>
             _mid is null ? new LowRankProduct((Scaled(_up.weight) * Scale).flatten(1), _down.weight.flatten(1)) : null;
 
         /// <summary>down(input) after the dropouts, and the factor of the term.</summary>
