@@ -14,6 +14,8 @@ using StableTune;
 //   train FOLDER float32|bfloat16 kept MIB          the same with so much freed memory kept
 //   train FOLDER float32|bfloat16 kind KIND         the same with another kind of adapter: lokr, dora, boft ...
 //   kinds                                           the names of these kinds
+//   method FOLDER NAME                              3 steps of a training method by the public API: full, controlnet, leco ...
+//   methods                                         the names of these methods
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -38,6 +40,8 @@ switch (args)
     case ["train", var folder, var type, "kind", var kind]: LoRASteps.Run(
         folder, Enum.Parse<ScalarType>(type, ignoreCase: true), checkpointing: false, kind: kind); break;
     case ["kinds"]: Console.WriteLine(string.Join(' ', LoRASteps.Kinds.Keys)); break;
+    case ["method", var folder, var method]: MethodSteps.Run(folder, method); break;
+    case ["methods"]: Console.WriteLine(string.Join(' ', MethodSteps.Methods.Keys)); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

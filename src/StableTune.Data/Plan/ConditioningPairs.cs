@@ -21,7 +21,7 @@ internal static class ConditioningPairs
         var paired = items.ConvertAll(item => item.ConditioningPath is not null ? item : item with { ConditioningPath = Of(item) });
         var missing = paired.Where(item => item.ConditioningPath is null).Select(item => item.Path).ToList();
         if (missing.Count > 0)
-            problems.Add(new(option, folder, $"{missing.Count} image(s) have no image of the same name in it: {List(missing)}",
+            problems.Add(new(option, folder, $"{missing.Count} image(s) have no image of the same name in it: {string.Join(", ", missing)}",
                 "add them, or take the images out"));
         var extra = second.Where(entry => !used.Contains(entry.Key)).Select(entry => entry.Value).ToList();
         if (extra.Count > 0)

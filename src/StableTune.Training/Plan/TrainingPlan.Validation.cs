@@ -229,6 +229,11 @@ public sealed partial record TrainingPlan
             yield return new OptionProblem(
             Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true,
             "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
+        // New words say so by themselves, with words of their own.
+        else if (Trainables.FirstOrDefault(trainable => trainable is AdapterTrainableOptions && trainable.ChangesTextEncoder(this)) is { } frozen)
+            yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
+                $"\"{frozen.EffectiveName}\" acts on the text encoder, and captions are encoded ahead without it",
+                "leave it unset, or apply the adapter to the UNet only");
         if (!PadTokens)
             yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
                 "without padding (TrainingPlan.PadTokens) a caption's length is that of its batch, so captions cannot be encoded ahead",

@@ -187,6 +187,8 @@ public sealed class SeamTests : IDisposable
         var text = TinyRun.Builder(_folder, "text").WithParts(AdapterParts.All).WithLearningRate(0.1).Train();
         var plain = TinyRun.Builder(_folder, "plain").Train();
         var beside = TinyRun.Builder(_folder, "beside").WithFrozenAdapter(text.Files[0]).Train();
+        Assert.Contains("encoded ahead without it", Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder, "cached")
+            .WithFrozenAdapter(text.Files[0]).WithCachedTextEncoderOutputs().Build()).Message);
         Assert.NotEqual(plain.Losses[0], beside.Losses[0]);
         Assert.Equal(TinyRun.Weights(plain.Files[0]).Length, TinyRun.Weights(beside.Files[0]).Length);
     }
