@@ -22,8 +22,8 @@ internal static class MethodSteps
         ["full-and-text"] = (builder, _) => builder.WithFullTraining(ModelParts.UNet | ModelParts.TextEncoder),
         ["full-up-blocks"] = (builder, _) => builder.WithFullTraining().TrainUpBlocksOnly(),
         ["full-cross-attention"] = (builder, _) => builder.WithFullTraining(o => o with { Include = [@"\.attn2\."] }),
-        ["textual-inversion"] = (builder, _) => builder.WithTextualInversion("sls", initWord: "frog", vectors: 2),
-        ["xti"] = (builder, _) => builder.WithExtendedTextualInversion("sls", initWord: "frog"),
+        ["textual-inversion"] = (builder, _) => builder.WithTextualInversion("slsfrog", initWord: "frog", vectors: 2),
+        ["xti"] = (builder, _) => builder.WithExtendedTextualInversion("slsfrog", initWord: "frog"),
         ["controlnet"] = (builder, _) => builder.WithControlNet(),
         ["pfg"] = (builder, _) => builder.WithPfg(),
         ["leco"] = (builder, _) => builder.WithLoRA(rank: 8, alpha: 8).TrainUNetOnly().WithMethod(new LecoOptions
@@ -69,11 +69,11 @@ internal static class MethodSteps
             random.NextBytes(pixels);
             ImageFile.SavePng(Path.Combine(folder, $"{i}.png"), new PixelImage(256, 256, 3, pixels));
             if (control) ImageFile.SavePng(Path.Combine(second, $"{i}.png"), new PixelImage(256, 256, 3, pixels));
-            File.WriteAllText(Path.Combine(folder, $"{i}.caption"), "a sls frog");
+            File.WriteAllText(Path.Combine(folder, $"{i}.caption"), "a slsfrog");
             if (features) WriteFeatures(Path.Combine(pfg, $"{i}.npz"), 768, random);
         }
 
-        var items = Enumerable.Range(0, 4).Select(i => new DatasetItem(Path.Combine(folder, $"{i}.png"), "a sls frog")
+        var items = Enumerable.Range(0, 4).Select(i => new DatasetItem(Path.Combine(folder, $"{i}.png"), "a slsfrog")
         {
             ConditioningPath = control ? Path.Combine(second, $"{i}.png") : null,
             PromptFreePath = features ? Path.Combine(pfg, $"{i}.npz") : null,

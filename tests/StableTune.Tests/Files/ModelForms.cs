@@ -40,7 +40,7 @@ internal sealed class ModelForms : IDisposable
     {
         using var model = ModelLoader.Load(Path(form), Reading(form) with { KeepStoredTypes = true });
         return model.SaveAs(Folder.File($"{form.Replace('.', '-')}-{format}"),
-            new ModelSaveOptions { Format = format, Precision = precision });
+            new ModelSaveOptions { Format = format, Precision = precision, Overwrite = true });
     }
 
     public void Dispose() => Folder.Dispose();

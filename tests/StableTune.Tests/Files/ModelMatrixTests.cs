@@ -34,7 +34,8 @@ public sealed class ModelMatrixTests : IDisposable
         AssertGivesTheReferencesNumbers(ModelForms.Components(form), model);
         foreach (var precision in new ScalarType?[] { null, ScalarType.Float16, ScalarType.BFloat16 })
         {
-            var saved = model.SaveAs(_forms.Folder.File("saved", "model"), new ModelSaveOptions { Format = format, Precision = precision });
+            var saved = model.SaveAs(_forms.Folder.File("saved", "model"),
+                new ModelSaveOptions { Format = format, Precision = precision, Overwrite = true });
             Assert.Empty(ModelLoader.Check(saved.Path, _forms.Reading(form)));
             using var again = ModelLoader.Load(saved.Path, _forms.Reading(form));
             AssertSame(model, again, precision);
