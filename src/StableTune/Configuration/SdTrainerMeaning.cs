@@ -129,6 +129,9 @@ internal static class SdTrainerMeaning
             if (!text) Set(values, "network_train_unet_only", true);
         }
         else if (script == RunScript.FineTune) Set(values, "train_text_encoder", text);
+        if (script != RunScript.FineTune && given.Find("train.train_unet") is { Value: true } whole)
+            values.Notes.Add($"{whole.Origin}: train.train_unet is true: the model's own weights stay as they are where a network or a "
+                + "ControlNet is trained.");
 
         Results(values, [.. new (string Folder, bool IsTrained)[]
         {

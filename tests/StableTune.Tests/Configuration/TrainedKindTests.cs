@@ -21,10 +21,9 @@ public sealed class TrainedKindTests : IDisposable
     {
         var plan = Plan(RunScript.ControlNet, "--controlnet_model_name_or_path canny --conditioning_data_dir edges --conditioning_scale 0.5 "
             + "--global_average_pooling --conditioning_range minus_one_to_one --proportion_empty_prompts 0.5 --save_model_as ckpt");
-        Assert.Equal(new ControlNetOptions
-        {
-            InitialWeights = "canny", GlobalPool = true, Scale = 0.5, Range = ControlPictureRange.MinusOneToOne,
-        }, Assert.Single(plan.Trainables));
+        var control = Assert.IsType<ControlNetOptions>(Assert.Single(plan.Trainables));
+        Assert.Equal(("canny", true, 0.5, ControlPictureRange.MinusOneToOne, true), (control.InitialWeights, control.GlobalPool,
+            control.Scale, control.Range, control.Trained));
         var subset = Assert.Single(plan.Dataset.Subsets).Options;
         Assert.Equal(("edges", 0.5), (subset.ConditioningFolder, subset.Captions.DropoutRate));
         Assert.Equal(Path.Combine("out", "last.ckpt"), ((TrainableSaver)plan.Savers[0]).Path);
@@ -194,10 +193,10 @@ public sealed class TrainedKindTests : IDisposable
         var data = _folder.Folder("data");
         Directory.CreateDirectory(Path.Combine(data, "pfg"));
         File.WriteAllText(Path.Combine(data, "pfg", "1.npz"), "");
-        var plan = TrainerBuilder.FromYaml(Yaml($$"""
+        var plan = TrainerBuilder.FromYaml(Yaml($$$"""
             model: {input_path: m, output_name: n}
             dataset:
-              args: {path: '{{data}}', pfg: true, control: true}
+              args: {path: '{{{data}}}', pfg: true, control: true}
             save: {args: {prompt: a girl}}
             feature: {step_range: "0.5,1.0"}
             controlnet: {resume: canny, train: true, global_average_pooling: true}

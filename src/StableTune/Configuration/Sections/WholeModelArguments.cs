@@ -41,8 +41,10 @@ internal static class WholeModelArguments
 
     private static void Assemble(RunDraft draft)
     {
-        if ((draft.Script & WholeModels) == 0) return;
         var (values, parts) = (draft.Values, Parts(draft));
+        // Adapters leave the UNet as it is anyhow.
+        _ = values.Find("train_unet");
+        if ((draft.Script & WholeModels) == 0) return;
         if (parts == ModelParts.None)
         {
             if (!values.Flag("pfg"))
