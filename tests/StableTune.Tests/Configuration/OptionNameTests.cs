@@ -49,8 +49,8 @@ public sealed class OptionNameTests
     public void AnOptionThatIsGiven_HasAnEffect_OrIsSpokenOf(string name, RunScript script)
     {
         if (s_elsewhere.Contains(name)) return;
-        // False says of adapters and embeddings what holds anyhow.
-        if (name == "train_unet" && script is RunScript.Network or RunScript.TextualInversion) return;
+        // False says of adapters, embeddings and ControlNets what holds anyhow.
+        if (name == "train_unet" && script is RunScript.Network or RunScript.TextualInversion or RunScript.ControlNet) return;
         var row = OptionTable.Of(name);
         var words = Base(script);
         words.Add("--" + name);

@@ -65,7 +65,7 @@ internal static class ModelArguments
         },
         new("lowram", OptionKind.Flag, "Load weights straight to the device")
         {
-            NoEffect = "weights are mapped, and go to the device one by one in any case",
+            NoEffect = "weights go to the device one by one in any case",
         },
         new("disable_mmap_load_safetensors", OptionKind.Flag, "Read safetensors files instead of mapping them")
         {
