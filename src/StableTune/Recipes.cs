@@ -14,8 +14,9 @@ namespace StableTune;
 public sealed record Recipe(string Name, string Description, Action<TrainerBuilder> Apply);
 
 /// <summary>
-/// The numbers of the references' guides, as sets of options for <see cref="TrainerBuilder.WithRecipe"/>. Model, images and output are
-/// still to be said; what is said after a recipe wins over it.
+/// Sets of options for <see cref="TrainerBuilder.WithRecipe"/>: the numbers of the references' guides, but for
+/// <see cref="CharacterLoRA"/> and <see cref="StyleLoRA"/>, which are StableTune's own starting points. Model, images and output are still
+/// to be said; what is said after a recipe wins over it.
 /// </summary>
 public static class Recipes
 {
@@ -76,7 +77,8 @@ public static class Recipes
             }).WithOptimizer(new AdamW8bitOptions()).WithGradientCheckpointing().WithPrecision(PrecisionPolicy.BFloat16)
             .SaveEvery(epochs: 1).WithSeed(42));
 
-    /// <summary>A LoRA of a character: rank 16, rates 1e-4 (UNet) and 5e-5 (text encoder), tags shuffled behind the first. 8 GB.</summary>
+    /// <summary>A LoRA of a character: rank 16, rates 1e-4 (UNet) and 5e-5 (text encoder), tags shuffled behind the first. 8 GB. The
+    /// numbers are StableTune's own, of no guide.</summary>
     public static Recipe CharacterLoRA { get; } = new("character-lora",
         "A LoRA of a character: rank 16, alpha 8, rates 1e-4 and 5e-5, 1600 steps, tags shuffled behind the first.",
         builder => builder.WithRecipe(MinimumMemory).WithLoRA(rank: 16, alpha: 8).WithResolution(512).WithBuckets()
@@ -85,7 +87,8 @@ public static class Recipes
                 Captions = subset.Captions with { Shuffle = true, KeepTokens = Math.Max(1, subset.Captions.KeepTokens) },
             }));
 
-    /// <summary>A LoRA of a style: rank 32, the UNet alone, rate 1e-4, mirrored pictures. 8 GB.</summary>
+    /// <summary>A LoRA of a style: rank 32, the UNet alone, rate 1e-4, mirrored pictures. 8 GB. The numbers are StableTune's own, of no
+    /// guide.</summary>
     public static Recipe StyleLoRA { get; } = new("style-lora",
         "A LoRA of a style: rank 32, alpha 16, the UNet alone, rate 1e-4, 2000 steps, mirrored pictures.",
         builder => builder.WithRecipe(MinimumMemory).WithLoRA(rank: 32, alpha: 16).TrainUNetOnly().WithResolution(512).WithBuckets()

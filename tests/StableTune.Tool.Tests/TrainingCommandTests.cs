@@ -62,6 +62,27 @@ public sealed class TrainingCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task TrainControlNet_OnControlPictures_TrainsAndSaves()
+    {
+        string[] words =
+        [
+            "--pretrained_model_name_or_path", FixtureModels.TinySd15(_folder), "--train_data_dir", Images(), "--resolution", "64",
+            "--conditioning_data_dir", Path.Combine(Path.GetDirectoryName(Images())!, "img", "2_frog"), "--max_train_steps", "2",
+            "--learning_rate", "1e-3", "--seed", "1", "--output_name", "edges",
+        ];
+        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", _folder.File("one")]));
+        Assert.Contains("2 steps, average loss", _output.ToString(), StringComparison.Ordinal);
+        using (var file = WeightFile.Open(_folder.File("one", "edges.safetensors")))
+            Assert.Contains(file.Names, name => name.Contains("zero_convs", StringComparison.Ordinal));
+
+        // Another one goes on from it, as a folder in diffusers' layout.
+        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", _folder.File("two"), "--save_model_as", "diffusers",
+            "--controlnet_model_name_or_path", _folder.File("one", "edges.safetensors"), "--global_average_pooling"]));
+        Assert.Contains("\"global_pool_conditions\": true", await File.ReadAllTextAsync(_folder.File("two", "edges", "config.json")),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task OutputConfig_WritesTheOptions_AndStops()
     {
         var file = _folder.File("written.toml");
@@ -88,7 +109,7 @@ public sealed class TrainingCommandTests : IDisposable
     [InlineData("train-network", "--network_modul x", "you may have meant network_module")]
     [InlineData("train-db", "--instance_data_dir x --instance_prompts y --style ppdiffusers", "instance_prompt")]
     [InlineData("train-db", "--style mine", "there is no such style")]
-    [InlineData("train-controlnet", "--train_data_dir x", "ControlNets cannot be trained")]
+    [InlineData("train-controlnet", "--train_data_dir x", "output_dir is not set")]
     [InlineData("train-textual-inversion", "--train_data_dir x", "token_string is not set")]
     [InlineData("fine-tune", "--train_data_dir x", "fine-tuning needs a metadata file")]
     [InlineData("config", "nowhere.yaml", "there is no such file")]

@@ -36,6 +36,9 @@ internal sealed class OptionValues
     /// <summary>Takes a value; a later one replaces an earlier one.</summary>
     public void Set(OptionValue value) => _given[value.Option.Name] = value;
 
+    /// <summary>Forgets a value that another takes the place of.</summary>
+    public void Remove(string name) => _given.Remove(Known(name));
+
     /// <summary>Whether the option was given.</summary>
     public bool Has(string name) => _given.ContainsKey(Known(name));
 

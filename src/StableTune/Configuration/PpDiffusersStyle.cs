@@ -9,7 +9,7 @@ internal static class PpDiffusersStyle
 
     private static readonly StyleOption[] s_options =
     [
-        Same("pretrained_model_name_or_path"), Same("revision"), Same("variant"), Other("tokenizer_name", "tokenizer_cache_dir"),
+        Same("pretrained_model_name_or_path"), Same("revision"), Same("variant"), Same("tokenizer_name"),
         Same("instance_data_dir"), Same("instance_prompt"), Same("class_data_dir"), Same("class_prompt"), Same("with_prior_preservation"),
         Same("prior_loss_weight"), Same("num_class_images"), Same("sample_batch_size"), Same("prior_generation_precision"),
         Own("output_dir", OptionKind.Text, "The folder of the result", "dreambooth-model"),
@@ -33,7 +33,7 @@ internal static class PpDiffusersStyle
         Own("dataloader_num_workers", OptionKind.Integer, "Threads that prepare images; 0 for none", 0),
         Other("gpus", "gpu_ids"), Other("rank", "network_dim", 4, "lora_rank"), Same("train_data_dir"),
         Other("placeholder_token", "token_string"), Other("initializer_token", "init_word"), Other("num_vectors", "num_vectors_per_token"),
-        Same("learnable_property"), Same("proportion_empty_prompts"),
+        Same("learnable_property", "object"), Same("proportion_empty_prompts"),
     ];
 
     private static readonly Dictionary<string, StyleOption> s_byName = s_options
@@ -65,6 +65,14 @@ internal static class PpDiffusersStyle
             var canonical = OptionTable.Of(option.Canonical!);
             if (canonical.Scripts.HasFlag(script)) option.Set(values, value);
             else if (value is not null) values.Problems.Add(RunFile.OfAnother(value, script));
+        }
+
+        // Its images lie in the folder itself; the template's sentences are their captions.
+        if (script == RunScript.TextualInversion && given.Text("train_data_dir") is { } images)
+        {
+            values.Remove("train_data_dir");
+            Take(values, "instance_data_dir", images);
+            Take(values, "instance_prompt", given.Text("placeholder_token") ?? "");
         }
 
         Sizes(given, values);
@@ -118,7 +126,13 @@ internal static class PpDiffusersStyle
         if ((script & (RunScript.DreamBooth | RunScript.FineTune)) == 0)
         {
             Take(values, "output_dir", folder);
-            Take(values, "output_name", script == RunScript.Network ? "pytorch_lora_weights" : "learned_embeds");
+            Take(values, "output_name", script switch
+            {
+                RunScript.Network => "pytorch_lora_weights",
+                RunScript.ControlNet => "controlnet",
+                _ => "learned_embeds",
+            });
+            if (script != RunScript.Network) Take(values, "save_model_as", "diffusers_safetensors");
             return;
         }
 

@@ -142,6 +142,7 @@ public sealed class RunConfiguration
         var values = new OptionValues(OptionTable.Rows);
         var style = SdTrainerStyle.Read(arguments, values);
         var configuration = Assembled(values, style.Script, catalogs, null, null);
+        configuration.Builder.Change(SdTrainerMeaning.Named);
         if (style.Samples is { } samples) configuration.Builder.WithSamples(samples);
         return configuration;
     }

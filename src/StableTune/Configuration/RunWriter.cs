@@ -1,3 +1,4 @@
+using StableTune.Adapters;
 using StableTune.Data;
 using StableTune.Formats;
 using StableTune.Trainables;
@@ -85,7 +86,7 @@ internal sealed class RunWriter
     /// <summary>Writes the data sets into the file itself.</summary>
     public void WriteDatasets()
     {
-        var dataset = Plan.Dataset;
+        var dataset = PriorArguments.Write(this, Plan.Dataset);
         if (dataset.Subsets.Length == 0 && dataset.Others.Length == 0) return;
         try
         {
@@ -109,8 +110,10 @@ internal sealed class RunWriter
     {
         switch (Plan.Trainables)
         {
+            case [ControlNetOptions] or [AdapterTrainableOptions { Adapter: LLLiteOptions }]: return RunScript.ControlNet;
             case [AdapterTrainableOptions]: return RunScript.Network;
             case [ModelTrainableOptions]: return RunScript.DreamBooth;
+            case [PfgOptions]: return RunScript.FineTune;
             case [TextualInversionOptions]: return RunScript.TextualInversion;
             default:
                 Refuse("TrainingPlan.Trainables", string.Join(", ", Plan.Trainables.Select(trainable => trainable.EffectiveName)));
@@ -152,6 +155,12 @@ internal sealed class RunWriter
     private static TrainingPlan Comparable(TrainingPlan plan)
     {
         plan = plan with { Logger = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset) };
+        if (plan.Trainables is [ModelTrainableOptions given])
+        {
+            var (model, rates) = WholeModelArguments.Settled(given, plan);
+            return rates with { Trainables = [model] };
+        }
+
         return plan.Trainables is not [AdapterTrainableOptions adapter] ? plan : plan with
         {
             UNetLearningRate = adapter.UNetRate ?? plan.UNetLearningRate,

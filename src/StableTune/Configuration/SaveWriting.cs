@@ -1,3 +1,4 @@
+using StableTune.Checkpoints;
 using StableTune.Trainables;
 
 namespace StableTune.Configuration;
@@ -38,14 +39,17 @@ internal static class SaveWriting
 
     private static string Results(RunWriter writer, TrainableSaver saver)
     {
-        var isModel = writer.Plan.Trainables is [ModelTrainableOptions];
+        var word = writer.Plan.Trainables is [TextualInversionOptions one] ? one : null;
+        var isModel = writer.Plan.Trainables is [ModelTrainableOptions] or [ControlNetOptions];
         var ending = Path.GetExtension(saver.Path).ToLowerInvariant();
-        var isFile = ending is ".safetensors" or ".ckpt" or ".pt";
+        var isFile = ending is ".safetensors" or ".ckpt" or ".pt" || (word is not null && ending == ".bin");
         var stem = isFile ? Path.ChangeExtension(saver.Path, null) : saver.Path;
         if (saver.Path.Contains("{name}", StringComparison.Ordinal)) writer.Refuse("TrainableSaver.Path", saver.Path);
         writer.Write("output_dir", Path.GetDirectoryName(stem) is { Length: > 0 } folder ? folder : ".");
         writer.Write("output_name", Path.GetFileName(stem));
-        if (isFile) writer.Write("save_model_as", ending[1..]);
+        if (word?.Format == EmbeddingFormat.Diffusers && ending == ".safetensors")
+            writer.Write("save_model_as", "diffusers_safetensors");
+        else if (isFile) writer.Write("save_model_as", ending == ".bin" ? "diffusers" : ending[1..]);
         else if (isModel) writer.Write("save_model_as", "diffusers_safetensors");
         writer.Write("no_metadata", !saver.WriteMetadata);
         if (saver.Precision is { } type)

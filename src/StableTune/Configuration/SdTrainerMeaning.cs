@@ -1,10 +1,12 @@
 using StableTune.Imaging;
+using StableTune.Trainables;
 
 namespace StableTune.Configuration;
 
 /// <summary>Keys of sd-trainer that no single option stands for.</summary>
 internal static class SdTrainerMeaning
 {
+    private const string Networks = "networks", Controls = "controlnet", Models = "models";
     private const string UsualDataset = "utils.dataset.BaseDataset", UsualSaver = "utils.save.BaseSaver";
 
     /// <summary>Sets what several keys say together, and what sd-trainer does without saying it.</summary>
@@ -28,11 +30,19 @@ internal static class SdTrainerMeaning
                 "add it in code with TrainerBuilder.SaveTo(saver)"));
         if (given.Find("save.args.wandb_name") is { } tracker)
             values.Notes.Add($"{tracker.Origin}: save.args.wandb_name has no effect: nothing is sent anywhere.");
-        if (hasPfg)
-            values.Problems.Add(new OptionProblem("pfg", null, "prompt-free generation cannot be trained from a configuration yet",
-                "take the section out, or build the run in code"));
-        _ = given.Find("pfg.train");
-        Trained(given, values, script);
+        // Masks multiply prediction and target.
+        Set(values, "squared_masks", true);
+        Trained(given, values, script, hasPfg);
+    }
+
+    /// <summary>PFG beside what else is trained. Samples are like the first of the pictures.</summary>
+    public static void PromptFree(OptionValues given, OptionValues values, bool hasSamples)
+    {
+        Set(values, "pfg", true);
+        var folder = Path.Combine(given.Text("dataset.args.path") ?? "dataset", "pfg");
+        if (!hasSamples || !Directory.Exists(folder)) return;
+        var first = Directory.EnumerateFiles(folder, "*.npz").Order(StringComparer.Ordinal).FirstOrDefault();
+        if (first is not null) Set(values, "pfg_sample_features", new[] { first });
     }
 
     /// <summary>The pictures that are drawn at each save; null for none.</summary>
@@ -74,15 +84,14 @@ internal static class SdTrainerMeaning
 
         if (given.Find("dataset.args.metadata") is { } list && Path.GetFileName((string)list.Value) != "buckets.json")
             values.Problems.Add(list.Problem("the list of sizes is called buckets.json", "rename it"));
-        foreach (var (key, folder) in new[] { ("dataset.args.mask", "mask"), ("dataset.args.control", "control") })
+        foreach (var (key, folder) in new[] { ("dataset.args.mask", "mask"), ("dataset.args.control", "control"),
+            ("dataset.args.pfg", "pfg") })
         {
             var path = Path.Combine(given.Text("dataset.args.path") ?? "dataset", folder);
             if (!given.Flag(key) && Directory.Exists(path))
                 values.Notes.Add($"{key} is false, and {path} is there: what it holds is used. Move it away to train without.");
         }
 
-        if (given.Find("dataset.args.pfg") is { Value: true } features)
-            values.Problems.Add(features.Problem("prompt-free generation cannot be trained from a configuration yet", "set it to false"));
         if (given.Find("dataset.args.prompt") is { } prompt)
             values.Problems.Add(prompt.Problem("each image has its own caption", "write it into the captions"));
         // Its prefix has no blank behind it.
@@ -102,10 +111,10 @@ internal static class SdTrainerMeaning
         if (schedule != "constant") Set(values, "lr_warmup_steps", Warmup.Ratio(0.05));
     }
 
-    private static void Trained(OptionValues given, OptionValues values, RunScript script)
+    private static void Trained(OptionValues given, OptionValues values, RunScript script, bool hasPfg)
     {
         var text = given.Flag("train.train_encoder");
-        if (script == RunScript.Network)
+        if (script.HasFlag(RunScript.Network))
         {
             var (module, algebra) = (given.Text("network.module")!, given.Text("network.args.module"));
             Set(values, "network_module", (module, algebra) switch
@@ -120,15 +129,43 @@ internal static class SdTrainerMeaning
             if (!text) Set(values, "network_train_unet_only", true);
         }
         else if (script == RunScript.FineTune) Set(values, "train_text_encoder", text);
+        if (script != RunScript.FineTune && given.Find("train.train_unet") is { Value: true } whole)
+            values.Notes.Add($"{whole.Origin}: train.train_unet is true: the model's own weights stay as they are where a network or a "
+                + "ControlNet is trained.");
 
-        Set(values, "output_dir", Path.Combine("trained", script switch
+        Results(values, [.. new (string Folder, bool IsTrained)[]
         {
-            RunScript.Network => "networks",
-            RunScript.ControlNet => "controlnet",
-            _ => "models",
-        }));
-        Set(values, "save_model_as", script == RunScript.Network ? "pt" : "diffusers_safetensors");
+            (Networks, script.HasFlag(RunScript.Network) && given.Flag("network.train")),
+            (Controls, script.HasFlag(RunScript.ControlNet) && given.Flag("controlnet.train")),
+            ("pfg", hasPfg && given.Flag("pfg.train")),
+            (Models, script == RunScript.FineTune && (text || given.Flag("train.train_unet"))),
+        }.Where(kind => kind.IsTrained).Select(kind => kind.Folder)]);
     }
+
+    /// <summary>Each kind has a folder of its own, in its usual form; of several, each is one file.</summary>
+    private static void Results(OptionValues values, string[] folders)
+    {
+        Set(values, "output_dir", Path.Combine("trained", folders.Length > 1 ? "{name}" : folders.FirstOrDefault() ?? Models));
+        Set(values, "save_model_as", folders switch
+        {
+            [Controls or Models] => "diffusers_safetensors",
+            _ => folders.Contains(Models) ? "safetensors" : "pt",
+        });
+    }
+
+    /// <summary>What is trained beside another thing is called as its folder.</summary>
+    public static TrainingPlan Named(TrainingPlan plan) => plan.Trainables.Count < 2 ? plan : plan with
+    {
+        Trainables =
+        [
+            .. plan.Trainables.Select(trainable => trainable switch
+            {
+                AdapterTrainableOptions adapter => adapter with { Name = Networks },
+                ModelTrainableOptions model => model with { Name = Models },
+                _ => trainable,
+            }),
+        ],
+    };
 
     private static string Wrong(OptionValues given, OptionValues values, string key, string remedy, string instead)
     {

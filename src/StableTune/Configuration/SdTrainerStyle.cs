@@ -48,7 +48,7 @@ internal static class SdTrainerStyle
         Own("optimizer.module", "optimizer_type", "torch.optim.AdamW"),
         Own("controlnet.resume", "controlnet_model_name_or_path"), Own("controlnet.train", "controlnet_train", true),
         Own("controlnet.global_average_pooling", "global_average_pooling"), Own("pfg.resume", "pfg_resume"),
-        Read("pfg.train", OptionKind.Flag, "False applies it without training", true), Own("pfg.args.input_size", "input_size"),
+        Own("pfg.train", "pfg_train", true), Own("pfg.args.input_size", "input_size"),
         Own("pfg.args.cross_attention_dim", "cross_attention_dim"), Own("pfg.args.num_tokens", "num_tokens"),
         Read("network.module", OptionKind.Text, "The kind of adapter", "networks.lora.LoRANetwork"), Own("network.train", "network_train",
             true),
@@ -90,16 +90,21 @@ internal static class SdTrainerStyle
         values.Problems.AddRange(given.Problems);
         bool Has(string section) => entries.Keys.Concat(given.Given.Select(value => value.Option.Name))
             .Any(key => key.StartsWith(section, StringComparison.Ordinal));
-        var script = Has("controlnet.") ? RunScript.ControlNet : Has("network.") || Has("network[") ? RunScript.Network : Whole;
+        // Several of them are trained together.
+        var script = (Has("controlnet.") ? RunScript.ControlNet : RunScript.None)
+            | (Has("network.") || Has("network[") ? RunScript.Network : RunScript.None);
+        if (script == RunScript.None) script = Whole;
         foreach (var option in s_options.Where(option => option.Canonical is not null))
         {
             var value = given.Find(option.Row.Name);
-            if (value is not null || OptionTable.Of(option.Canonical!).Scripts.HasFlag(script)) option.Set(values, value);
+            if (value is not null || (OptionTable.Of(option.Canonical!).Scripts & script) != 0) option.Set(values, value);
         }
 
         if (optimizer.Count > 0) Set(values, "optimizer_args", optimizer.ToArray());
         SdTrainerMeaning.Add(given, values, script, Has("pfg."));
-        return new SdTrainerRun(script, SdTrainerMeaning.Samples(given, values));
+        var samples = SdTrainerMeaning.Samples(given, values);
+        if (Has("pfg.")) SdTrainerMeaning.PromptFree(given, values, hasSamples: samples is not null);
+        return new SdTrainerRun(script, samples);
     }
 
     /// <summary>Sets an option of the tables.</summary>

@@ -51,6 +51,7 @@ public sealed class InteractionRuleTests
     [InlineData("--enable_bucket --bucket_no_upscale --min_bucket_reso 320", "min_bucket_reso is not looked at")]
     [InlineData("--huber_c 0.5", "huber_c is 0.5: it is not looked at, because loss_type is l2")]
     [InlineData("--class_data_dir x", "class_data_dir is not looked at")]
+    [InlineData("--sample_batch_size 2", "sample_batch_size is not looked at")]
     [InlineData("--min_snr_gamma 5 --debiased_estimation_loss", "weigh the same twice")]
     [InlineData("--alpha_mask --masked_loss --conditioning_data_dir m", "alpha_mask has no effect")]
     public void WhatIsNotLookedAt_IsTold(string options, string told) =>
@@ -67,16 +68,6 @@ public sealed class InteractionRuleTests
             [.. OptionNameTests.Base(RunScript.TextualInversion), "--weighted_captions"], RunScript.TextualInversion));
         Assert.Contains("weighted_captions", fault.Message, StringComparison.Ordinal);
     }
-
-    [Fact]
-    public void StopOfTheTextEncoder_InTheMiddle_IsRefused() => Assert.Contains("stop_text_encoder_training",
-        Assert.Throws<InvalidOptionsException>(() => RunConfiguration.Parse(
-            [.. OptionNameTests.Base(RunScript.DreamBooth), "--stop_text_encoder_training", "100"], RunScript.DreamBooth)).Message,
-        StringComparison.Ordinal);
-
-    [Fact]
-    public void ControlNets_AreNotTrainedYet() => Assert.Contains("train-controlnet", Assert.Throws<InvalidOptionsException>(() =>
-        RunConfiguration.Parse(OptionNameTests.Base(RunScript.ControlNet), RunScript.ControlNet)).Message, StringComparison.Ordinal);
 
     private static RunConfiguration Parse(string options) =>
         RunConfiguration.Parse([.. OptionNameTests.Base(RunScript.Network), .. options.Split(' ')]);

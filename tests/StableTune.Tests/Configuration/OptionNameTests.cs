@@ -25,7 +25,8 @@ public sealed class OptionNameTests
     {
         var rows = new TheoryData<string, RunScript>();
         foreach (var row in OptionTable.Rows)
-            foreach (var script in new[] { RunScript.Network, RunScript.DreamBooth, RunScript.FineTune, RunScript.TextualInversion })
+            foreach (var script in new[] { RunScript.Network, RunScript.DreamBooth, RunScript.FineTune, RunScript.TextualInversion,
+                RunScript.ControlNet })
                 if (row.Scripts.HasFlag(script)) rows.Add(row.Name, script);
         return rows;
     }
@@ -48,8 +49,8 @@ public sealed class OptionNameTests
     public void AnOptionThatIsGiven_HasAnEffect_OrIsSpokenOf(string name, RunScript script)
     {
         if (s_elsewhere.Contains(name)) return;
-        // False says of adapters and embeddings what holds anyhow.
-        if (name == "train_unet" && script is RunScript.Network or RunScript.TextualInversion) return;
+        // False says of adapters, embeddings and ControlNets what holds anyhow.
+        if (name == "train_unet" && script is RunScript.Network or RunScript.TextualInversion or RunScript.ControlNet) return;
         var row = OptionTable.Of(name);
         var words = Base(script);
         words.Add("--" + name);
@@ -119,6 +120,7 @@ public sealed class OptionNameTests
         "instance_data_dir" => ["--instance_prompt", "a dog"],
         "dataset_repeats" => ["--in_json", "meta.json"],
         "num_class_images" => ["--with_prior_preservation"],
+        "learning_rate_te" or "learning_rate_te1" or "learning_rate_te2" => ["--train_text_encoder"],
         _ => null,
     };
 

@@ -141,8 +141,9 @@ public sealed class StyleTests : IDisposable
     [InlineData("train:\n  lrr: 1", "line 2: train.lrr is \"1\"", "may have meant train.lr")]
     [InlineData("train:\n  epochs: many", "line 2: train.epochs is \"many\"", "a whole number")]
     [InlineData("train:\n  amp: maybe", "train.amp is \"maybe\"", "false, true or bfloat16")]
-    [InlineData("controlnet:\n  train: true", "train-controlnet", "cannot be trained")]
-    [InlineData("pfg:\n  args: {num_tokens: 10}", "pfg", "prompt-free generation")]
+    [InlineData("controlnet:\n  train: maybe", "line 2: controlnet.train is \"maybe\"", "must be")]
+    [InlineData("pfg:\n  args: {num_tokens: many}", "line 2: pfg.args.num_tokens is \"many\"", "a whole number")]
+    [InlineData("train: {train_unet: false}", "train_unet is \"false\"", "so nothing is")]
     [InlineData("dataset:\n  module: my.data.Frogs", "line 2: dataset_class is \"my.data.Frogs\"", "no known source")]
     [InlineData("train:\n  tome_ratio: 0.5", "line 2: tome_ratio is \"0.5\"", "not merged")]
     [InlineData("network:\n - module: networks.lora.LoRANetwork\n - module: other", "network[1].module", "one network is read")]
@@ -173,8 +174,14 @@ public sealed class StyleTests : IDisposable
             "--adam_weight_decay", "0.02", "--random_flip", "--output_dir", "out/dog", "--seed", "3", "--center_crop",
         ], ReferenceStyle.PpDiffusers, RunScript.DreamBooth).Plan;
         Assert.Equal(ModelParts.UNet, ((ModelTrainableOptions)Assert.Single(plan.Trainables)).Parts);
-        Assert.Equal([("dogs", "a photo of sks dog", false), ("class", "a photo of dog", true)], plan.Dataset.Subsets.Select(subset =>
-            (((FolderSource)subset.Source).Folder, subset.Options.ClassTokens!, subset.Options.IsRegularization)));
+        var subject = plan.Dataset.Subsets[0];
+        Assert.Equal(("dogs", "a photo of sks dog", false), (((FolderSource)subject.Source).Folder, subject.Options.ClassTokens!,
+            subject.Options.IsRegularization));
+        var classes = Assert.IsType<ClassImageSource>(plan.Dataset.Subsets[1].Source).Options;
+        Assert.Equal(("class", "a photo of dog", 200, 4, null), (classes.Folder, classes.Prompt, classes.Count, classes.BatchSize,
+            classes.Precision));
+        Assert.Equal([new PixelSize(512, 512)], classes.Sizes);
+        Assert.True(plan.Dataset.Subsets[1].Options.IsRegularization);
         Assert.All(plan.Dataset.Subsets, subset => Assert.True(subset.Options.Augmentation.Flip));
         Assert.Equal((PriorStyle.Paired, 0.8), (plan.Dataset.Options.PriorStyle, plan.Dataset.Options.PriorLossWeight));
         Assert.Equal(new FixedResolution { Mode = ResizeMode.Squash }, plan.Dataset.Options.Bucketing);

@@ -54,7 +54,7 @@ internal static class AdapterArguments
             values.Fault("text_encoder_lr", "there are at most two text encoders", "give one rate, or two");
         builder.WithLearningRate(unet: values.Get<double>("unet_lr"), textEncoder: text?[0],
             secondTextEncoder: text is { Length: 2 } ? text[1] : null);
-        if (draft.Script != RunScript.Network) return;
+        if (!draft.Script.HasFlag(RunScript.Network)) return;
         var (unetOnly, textOnly) = (values.Flag("network_train_unet_only"), values.Flag("network_train_text_encoder_only"));
         if (unetOnly && textOnly)
             values.Fault("network_train_text_encoder_only", "network_train_unet_only is set too, so nothing would be trained",
@@ -109,6 +109,8 @@ internal static class AdapterArguments
                 writer.Write("base_weights_multiplier", plan.BaseAdapters.Select(adapter => (double)adapter.Multiplier).ToArray());
         }
 
+        // They say what they are elsewhere.
+        if (plan.Trainables is [ModelTrainableOptions] or [AdapterTrainableOptions { Adapter: LLLiteOptions }]) return;
         if (plan.Trainables is not [AdapterTrainableOptions trainable])
         {
             writer.Write("unet_lr", plan.UNetLearningRate);

@@ -67,8 +67,15 @@ internal static class DatasetArguments
         _ = values.Find("debug_dataset");                                      // the caller's: nothing is trained then
         var (datasets, subsets) = (Options(values), SubsetArguments.Options(values));
         var described = Described(draft, datasets, subsets);
+        var classes = PriorArguments.ClassImages(draft, subsets);
         if ((described ?? FromOptions(draft, datasets, subsets)) is { } plan)
+        {
+            // They are drawn in the resolution that the data set has in the end: a file of data sets may have its own.
+            if (classes?.Source is ClassImageSource drawn)
+                plan = plan with { Subsets = plan.Subsets.Add(classes with { Source = drawn.Sized(plan.Options.Resolution) }) };
             draft.Builder.WithDatasetPlan(plan);
+        }
+
         if (values.Find("validate_every_n_steps") is not null || values.Find("validate_every_n_epochs") is not null
             || values.Find("max_validation_steps") is not null)
             draft.Builder.WithValidation(new ValidationOptions
@@ -87,7 +94,7 @@ internal static class DatasetArguments
             values.Problems.Add(file.Problem("the configuration has [[datasets]] of its own", "keep one of the two"));
         var place = file?.Origin ?? draft.Datasets!.Path;
         foreach (var name in s_folders)
-            if (values.Find(name) is { } ignored)
+            if (values.Find(name) is { } ignored && name != "class_data_dir")
                 values.Notes.Add($"{ignored.Origin}: {name} is {RunOption.Shown(ignored.Value)}: it is not looked at, because the "
                     + $"data sets are described ({place}).");
         _ = values.Find("dataset_repeats");
@@ -123,7 +130,7 @@ internal static class DatasetArguments
         }
 
         if (values.Text("sd_trainer_dir") is { } prepared) builder.AddSdTrainer(prepared, subsets);
-        PriorArguments.Add(draft, builder, subsets);
+        PriorArguments.AddSubject(draft, builder, subsets);
         if (builder.Plan.Subsets.Length == 0)
             values.Problems.Add(new OptionProblem("train_data_dir", null, "there are no images to train on",
                 "give dataset_config, train_data_dir, in_json, sd_trainer_dir, instance_data_dir or dataset_class"));

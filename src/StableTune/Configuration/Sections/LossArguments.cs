@@ -11,6 +11,7 @@ internal static class LossArguments
         new("huber_schedule", OptionKind.Text, "How its threshold follows the timesteps: constant, exponential, snr") { Default = "snr" },
         new("huber_c", OptionKind.Number, "The threshold") { Default = 0.1 },
         new("huber_scale", OptionKind.Number, "A factor on the threshold") { Default = 1.0 },
+        new("squared_masks", OptionKind.Flag, "Masks act on prediction and target, so that their squares count (sd-trainer)"),
         new("min_snr_gamma", OptionKind.Number, "Weigh by the signal-to-noise ratio, cut at this value; 5 is customary"),
         new("scale_v_pred_loss_like_noise_pred", OptionKind.Flag, "Weigh a velocity loss as one of noise"),
         new("v_pred_like_loss", OptionKind.Number, "Add a loss like that of velocity, with this weight"),
@@ -44,6 +45,8 @@ internal static class LossArguments
 
         if (loss is not null) draft.Builder.WithLoss(loss);
         var builder = draft.Builder;
+        if (values.Flag("squared_masks"))
+            builder.Change(plan => plan with { Loss = plan.Loss with { Masks = plan.Loss.Masks with { Squared = true } } });
         if (values.Get<double>("min_snr_gamma") is { } gamma and not 0) builder.WithMinSnr(gamma);
         if (values.Flag("scale_v_pred_loss_like_noise_pred")) builder.WithVelocityLossScaledLikeNoise();
         if (values.Get<double>("v_pred_like_loss") is { } like and not 0) builder.WithVelocityLikeLoss(like);
@@ -61,6 +64,7 @@ internal static class LossArguments
         }
 
         writer.Write("loss_type", known);
+        writer.Write("squared_masks", loss.Masks.Squared);
         if (loss.Loss is PseudoHuberLoss huber)
         {
             writer.Write("huber_schedule", huber.Schedule.Name);

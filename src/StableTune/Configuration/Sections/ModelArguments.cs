@@ -1,5 +1,6 @@
 using StableTune.Checkpoints;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Configuration;
 
@@ -26,9 +27,14 @@ internal static class ModelArguments
         {
             Apply = (builder, value) => builder.WithVae((string)value), Write = plan => plan.Model.VaePath,
         },
-        new("tokenizer_cache_dir", OptionKind.Text, "The folder of another tokenizer")
+        new("tokenizer_cache_dir", OptionKind.Text, "A folder that keeps tokenizers which are not the model's own")
         {
-            Aliases = ["tokenizer_name"], Apply = (builder, value) => Model(builder, model => model with { TokenizerPath = (string)value }),
+            Apply = (builder, value) => Model(builder, model => model with { TokenizerCacheFolder = (string)value }),
+            Write = plan => plan.Model.TokenizerCacheFolder,
+        },
+        new("tokenizer_name", OptionKind.Text, "Another tokenizer: a folder, or a name on the hub (ppdiffusers, diffusers)")
+        {
+            Apply = (builder, value) => Model(builder, model => model with { TokenizerPath = (string)value }),
             Write = plan => plan.Model.TokenizerPath,
         },
         new("revision", OptionKind.Text, "Branch, tag or commit on the hub")
@@ -41,7 +47,10 @@ internal static class ModelArguments
             Apply = (builder, value) => Model(builder, model => model with { Variant = (string)value }),
             Write = plan => plan.Model.Variant,
         },
-        new("no_token_padding", OptionKind.Flag, "Pad captions only to the longest of the batch") { Refusal = "every caption is padded" },
+        new("no_token_padding", OptionKind.Flag, "Pad captions only to the longest of the batch")
+        {
+            Apply = (builder, value) => builder.WithTokenPadding(!(bool)value), Write = plan => !plan.PadTokens,
+        },
         new("clip_skip", OptionKind.Integer, "The layer of the text encoder that is used, counted from its end, from 1")
         {
             Apply = (builder, value) => builder.WithClipSkip((int)value), Write = plan => plan.ClipSkip,
@@ -56,11 +65,13 @@ internal static class ModelArguments
         },
         new("lowram", OptionKind.Flag, "Load weights straight to the device")
         {
-            NoEffect = "weights are mapped, and go to the device one by one in any case",
+            NoEffect = "weights go to the device one by one in any case",
         },
         new("disable_mmap_load_safetensors", OptionKind.Flag, "Read safetensors files instead of mapping them")
         {
-            NoEffect = "a map is read where it is needed, and falls back to reading by itself",
+            Apply = (builder, value) => Model(builder, model =>
+                model with { Storage = (bool)value ? WeightStorage.Copied : model.Storage }),
+            Write = plan => plan.Model.Storage == WeightStorage.Copied,
         },
     ]);
 

@@ -54,9 +54,10 @@ internal static class NoiseArguments
         {
             if (values.Has("min_timestep") || values.Has("max_timestep"))
                 values.Problems.Add(range.Problem("min_timestep and max_timestep say the same", "give one or the other"));
-            (min, max) = ((int)(from * 1000), (int)(to * 1000));
-            if (from < 0 || to > 1 || min >= max)
+            if (!(from >= 0 && from < to && to <= 1))
                 values.Problems.Add(range.Problem("parts lie in 0 to 1, the first below the second", "give 0.0,1.0 for all timesteps"));
+            else if ((from, to) != (0, 1)) draft.Builder.WithTimestepShare(from, to);
+            return;
         }
 
         if (min == max && min is >= 0 and < 1000 && values.Find("max_timestep") is { } same)

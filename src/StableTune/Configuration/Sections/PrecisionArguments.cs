@@ -13,7 +13,12 @@ internal static class PrecisionArguments
         new("full_bf16", OptionKind.Flag, "Trained weights and gradients in bfloat16 too; needs mixed_precision bf16"),
         new("fp8_base", OptionKind.Flag, "Frozen weights in 8 bits; needs mixed precision"),
         new("fp8_base_unet", OptionKind.Flag, "The same for the UNet alone; needs mixed precision"),
-        new("no_half_vae", OptionKind.Flag, "The VAE in float32") { NoEffect = "the run chooses a number format that the VAE bears" },
+        new("no_half_vae", OptionKind.Flag, "The VAE in float32, whatever the other weights have")
+        {
+            Apply = (builder, value) => builder.Change(plan => (bool)value
+                ? plan with { Model = plan.Model with { VaeType = ScalarType.Float32 } } : plan),
+            Write = plan => plan.Model.VaeType == ScalarType.Float32,
+        },
         new("gradient_checkpointing", OptionKind.Flag, "Compute activations again in the backward pass: less memory, more time")
         {
             Apply = (builder, value) => builder.WithGradientCheckpointing((bool)value), Write = plan => plan.GradientCheckpointing,
@@ -35,7 +40,7 @@ internal static class PrecisionArguments
         },
         new("tome_ratio", OptionKind.Number, "Part of the tokens that are merged (sd-trainer)") { Refusal = "tokens are not merged" },
         new("vae_slicing", OptionKind.Flag, "Encode image by image") { NoEffect = "vae_batch_size is 1 unless it is set" },
-        new("vae_tiling", OptionKind.Flag, "Encode in tiles") { NoEffect = "images of training fit as a whole" },
+        new("vae_tiling", OptionKind.Flag, "Encode in tiles") { NoEffect = "images are encoded as a whole, there are no tiles" },
         new("device", OptionKind.Text, "Where the run takes place: cpu, cuda, cuda:0, mps; chosen by itself unless given"),
         new("deterministic", OptionKind.Flag, "Give the same bits each time on a GPU too, more slowly")
         {

@@ -3,8 +3,6 @@ namespace StableTune.Configuration;
 /// <summary>How long and how fast: steps, epochs, rates, seed.</summary>
 internal static class RunArguments
 {
-    private const RunScript WholeModels = RunScript.DreamBooth | RunScript.FineTune;
-
     public static OptionSection Section { get; } = new("Training run",
     [
         new("max_train_steps", OptionKind.Integer, "Optimizer steps") { Default = 1600 },
@@ -29,20 +27,11 @@ internal static class RunArguments
             Default = 1.0, Apply = (builder, value) => builder.WithMaxGradientNorm((double)value is 0 ? null : (double)value),
             Write = plan => plan.MaxGradientNorm ?? 0,
         },
-        new("stop_text_encoder_training", OptionKind.Integer, "-1 or 0: the text encoder is not trained") { Scripts = WholeModels },
-        new("train_text_encoder", OptionKind.Flag, "Train the text encoder too; with train-db the default") { Scripts = WholeModels },
-        new("learning_rate_te", OptionKind.Number, "The text encoder's rate; 0 leaves it as it is") { Scripts = WholeModels },
-        new("learning_rate_te1", OptionKind.Number, "The same, of SDXL's first text encoder") { Scripts = WholeModels },
-        new("learning_rate_te2", OptionKind.Number, "The same, of SDXL's second text encoder") { Scripts = WholeModels },
-        new("train_unet", OptionKind.Flag, "Train the UNet (sd-trainer); false with adapters alone") { Default = true },
+        new("train_unet", OptionKind.Flag, "Train the UNet (sd-trainer); of no matter to adapters") { Default = true },
         new("up_only", OptionKind.Flag, "Train of the UNet its up blocks only (sd-trainer)")
         {
             Apply = (builder, value) => builder.Change(plan => plan with { UpBlocksOnly = (bool)value }),
             Write = plan => plan.UpBlocksOnly,
-        },
-        new("block_lr", OptionKind.Numbers, "A rate for each block of SDXL's UNet")
-        {
-            Scripts = WholeModels, Refusal = "a whole model has one rate for its UNet; adapters take rates by block in network_args",
         },
     ], Assemble)
     {
@@ -69,7 +58,5 @@ internal static class RunArguments
             values.Notes.Add($"seed was not given: {seed = System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue)} was "
                 + "drawn. Give it to repeat the run.");
         builder.WithSeed(seed!.Value);
-        if (values.Find("train_unet") is { Value: false } unet && (draft.Script & WholeModels) != 0)
-            values.Problems.Add(unet.Problem("a whole model is trained, so its UNet is", "leave it out, or train adapters"));
     }
 }

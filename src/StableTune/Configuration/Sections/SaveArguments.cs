@@ -1,3 +1,5 @@
+using StableTune.Models;
+
 namespace StableTune.Configuration;
 
 /// <summary>Files and states that a run writes.</summary>
@@ -119,7 +121,8 @@ internal static class SaveArguments
     {
         var values = draft.Values;
         var form = values.Text("save_model_as") ?? (values.Flag("use_safetensors") ? "safetensors" : null);
-        var isModel = (draft.Script & (RunScript.DreamBooth | RunScript.FineTune)) != 0;
+        var isModel = WholeModelArguments.Parts(draft) != ModelParts.None;
+        var (isWord, isControl) = (draft.Script == RunScript.TextualInversion, draft.Script.HasFlag(RunScript.ControlNet));
         if (isModel && form is null)
         {
             var source = values.Text("pretrained_model_name_or_path") ?? "";
@@ -127,16 +130,22 @@ internal static class SaveArguments
         }
 
         if (isModel && form == "pt") values.Fault("save_model_as", "whole models are written as ckpt, safetensors or folders", "give ckpt");
-        if (!isModel && form is "diffusers" or "diffusers_safetensors" && !isModel)
-            values.Fault("save_model_as", "what is trained is one file, not a model", "give safetensors or pt");
-        if (form == "diffusers")
-            values.Notes.Add("save_model_as is diffusers: the folder holds safetensors files where the model's source does.");
+        if (form is "diffusers" or "diffusers_safetensors")
+        {
+            // diffusers' form of an embedding is one file.
+            if (isWord) return form == "diffusers" ? ".bin" : ".safetensors";
+            if (!isModel && !isControl)
+                values.Fault("save_model_as", "what is trained is one file, not a model", "give safetensors or pt");
+            if (isModel && form == "diffusers")
+                values.Notes.Add("save_model_as is diffusers: the folder holds safetensors files where the model's source does.");
+            return "";
+        }
+
+        // Adapters are torch files under either name.
         return form switch
         {
-            "diffusers" or "diffusers_safetensors" => "",
-            // Adapters and embeddings: torch files under either name.
-            "ckpt" when !isModel => ".pt",
             null => ".safetensors",
+            "ckpt" when !isModel && !isWord && !isControl => ".pt",
             _ => "." + form,
         };
     }

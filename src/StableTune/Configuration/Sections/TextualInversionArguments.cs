@@ -1,3 +1,4 @@
+using StableTune.Checkpoints;
 using StableTune.Trainables;
 
 namespace StableTune.Configuration;
@@ -6,7 +7,6 @@ namespace StableTune.Configuration;
 internal static class TextualInversionArguments
 {
     private const RunScript Inversion = RunScript.TextualInversion;
-    private const string Templates = "captions are not replaced by template sentences: write them, or give class_tokens with the word";
 
     public static OptionSection Section { get; } = new("Textual inversion",
     [
@@ -23,12 +23,9 @@ internal static class TextualInversionArguments
             Default = 1, Scripts = Inversion, Aliases = ["num_vectors"],
         },
         new("weights", OptionKind.Text, "An embedding file that it begins with") { Scripts = Inversion },
-        new("use_object_template", OptionKind.Flag, "Captions are sentences about an object") { Scripts = Inversion, Refusal = Templates },
-        new("use_style_template", OptionKind.Flag, "Captions are sentences about a style") { Scripts = Inversion, Refusal = Templates },
-        new("learnable_property", OptionKind.Choice("object", "style"), "The same (diffusers)")
-        {
-            Scripts = Inversion, Refusal = Templates,
-        },
+        new("use_object_template", OptionKind.Flag, "Captions are sentences about an object") { Scripts = Inversion },
+        new("use_style_template", OptionKind.Flag, "Captions are sentences about a style") { Scripts = Inversion },
+        new("learnable_property", OptionKind.Choice("object", "style"), "The same (diffusers)") { Scripts = Inversion },
     ], Assemble)
     {
         Write = writer =>
@@ -38,6 +35,8 @@ internal static class TextualInversionArguments
             writer.Write("init_word", word.InitWord);
             writer.Write("num_vectors_per_token", word.Vectors);
             writer.Write("weights", word.InitialWeights);
+            if (word.Template == PromptTemplate.Object) writer.Write("use_object_template", true);
+            if (word.Template == PromptTemplate.Style) writer.Write("use_style_template", true);
         },
     };
 
@@ -53,10 +52,24 @@ internal static class TextualInversionArguments
 
         if (values.Find("weighted_captions") is { Value: true } weighted)
             values.Problems.Add(weighted.Problem("brackets cannot weigh captions while a word is learnt", "leave it out"));
-        draft.Builder.WithTrainable(new TextualInversionOptions
+        draft.Builder.WithTextualInversion(new TextualInversionOptions
         {
             Token = word, InitWord = values.Text("init_word"), Vectors = values.Get<int>("num_vectors_per_token")!.Value,
-            InitialWeights = values.Text("weights"),
+            InitialWeights = values.Text("weights"), Template = Template(values),
+            Format = values.Text("save_model_as") == "diffusers_safetensors" ? EmbeddingFormat.Diffusers : null,
         });
+    }
+
+    private static PromptTemplate Template(OptionValues values)
+    {
+        OptionValue[] said = [.. new[] { values.Find("use_object_template"), values.Find("use_style_template"),
+            values.Find("learnable_property") }.OfType<OptionValue>().Where(value => value.Value is not false)];
+        if (said.Length > 1) values.Problems.Add(said[1].Problem($"{said[0].Option.Name} chooses the sentences too", "keep one of them"));
+        return said.FirstOrDefault() switch
+        {
+            null => PromptTemplate.None,
+            { Option.Name: "use_style_template" } or { Value: "style" } => PromptTemplate.Style,
+            _ => PromptTemplate.Object,
+        };
     }
 }
