@@ -19,8 +19,8 @@ public sealed class TrainedKindTests : IDisposable
     [Fact]
     public void ControlNet_ReachesThePlan()
     {
-        var plan = Plan(RunScript.ControlNet, "--controlnet_model_name_or_path canny --conditioning_data_dir edges --conditioning_scale 0.5 "
-            + "--global_average_pooling --conditioning_range minus_one_to_one --proportion_empty_prompts 0.5 --save_model_as ckpt");
+        var plan = Plan(RunScript.ControlNet, "--controlnet_model_name_or_path canny --conditioning_data_dir edges --conditioning_scale "
+            + "0.5 --global_average_pooling --conditioning_range minus_one_to_one --proportion_empty_prompts 0.5 --save_model_as ckpt");
         var control = Assert.IsType<ControlNetOptions>(Assert.Single(plan.Trainables));
         Assert.Equal(("canny", true, 0.5, ControlPictureRange.MinusOneToOne, true), (control.InitialWeights, control.GlobalPool,
             control.Scale, control.Range, control.Trained));
@@ -125,7 +125,8 @@ public sealed class TrainedKindTests : IDisposable
         var options = Assert.IsType<ClassImageSource>(plan.Dataset.Subsets[^1].Source).Options;
         Assert.Equal((_folder.File("class"), "a frog", 200, 2, ScalarType.Float32),
             (options.Folder!, options.Prompt!, options.Count, options.BatchSize, options.Precision));
-        var other = Begin().WithFullTraining().WithPriorPreservation("class", "a frog", change: o => o with { Steps = 9 }).SaveTo("out/m.safetensors");
+        var other = Begin().WithFullTraining().WithPriorPreservation("class", "a frog", change: o => o with { Steps = 9 })
+            .SaveTo("out/m.safetensors");
         Assert.Throws<InvalidOptionsException>(() => other.ToToml());
     }
 
@@ -151,15 +152,16 @@ public sealed class TrainedKindTests : IDisposable
     {
         var plan = Plan(RunScript.TextualInversion, $"--save_model_as {form} --weights w.pt");
         var word = (TextualInversionOptions)plan.Trainables[0];
-        Assert.Equal((Path.Combine("out", name), format, "w.pt"), (((TrainableSaver)plan.Savers[0]).Path, word.Format, word.InitialWeights));
+        Assert.Equal((Path.Combine("out", name), format, "w.pt"),
+            (((TrainableSaver)plan.Savers[0]).Path, word.Format, word.InitialWeights));
         ComesBack(Begin().WithTextualInversion(word with { InitialWeights = null, Template = PromptTemplate.Style })
             .SaveTo(Path.Combine("out", name)), RunScript.TextualInversion);
     }
 
     [Fact]
     public void TwoTemplates_AreRefused() => Assert.Contains("use_object_template chooses the sentences too",
-        Assert.Throws<InvalidOptionsException>(() => Plan(RunScript.TextualInversion, "--use_object_template --use_style_template")).Message,
-        StringComparison.Ordinal);
+        Assert.Throws<InvalidOptionsException>(() => Plan(RunScript.TextualInversion,
+            "--use_object_template --use_style_template")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void PpDiffusers_AWord_HasItsSentencesAndForm()
@@ -206,7 +208,8 @@ public sealed class TrainedKindTests : IDisposable
         Assert.Equal(new UniformTimesteps { Min = 500, Max = 1000 }, plan.Timesteps);
         Assert.True(plan.Loss.Masks.Squared);
         Assert.Equal(["networks", "controlnet", "pfg"], plan.Trainables.Select(trainable => trainable.EffectiveName));
-        Assert.Equal(("canny", true), (((ControlNetOptions)plan.Trainables[1]).InitialWeights, ((ControlNetOptions)plan.Trainables[1]).GlobalPool));
+        var control = (ControlNetOptions)plan.Trainables[1];
+        Assert.Equal(("canny", true), (control.InitialWeights, control.GlobalPool));
         var pfg = (PfgOptions)plan.Trainables[2];
         Assert.Equal((700, 1024, 5), (pfg.InputSize, pfg.ContextWidth, pfg.Tokens));
         Assert.Equal([Path.Combine(data, "pfg", "1.npz")], pfg.SampleFeatures);

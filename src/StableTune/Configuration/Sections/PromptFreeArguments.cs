@@ -35,7 +35,8 @@ internal static class PromptFreeArguments
         if (!values.Flag("pfg")) return;
         draft.Builder.WithPfg(options => options with
         {
-            InitialWeights = values.Text("pfg_resume"), Trained = values.Flag("pfg_train"), InputSize = values.Get<int>("input_size")!.Value,
+            InitialWeights = values.Text("pfg_resume"), Trained = values.Flag("pfg_train"),
+            InputSize = values.Get<int>("input_size")!.Value,
             ContextWidth = values.Get<int>("cross_attention_dim"), Tokens = values.Get<int>("num_tokens"),
             SampleFeatures = [.. values.Texts("pfg_sample_features")],
         });

@@ -48,7 +48,8 @@ internal static class WholeModelArguments
         if (parts == ModelParts.None)
         {
             if (!values.Flag("pfg"))
-                values.Fault("train_unet", "the text encoder is not trained either, so nothing is", "leave it out, or set train_text_encoder");
+                values.Fault("train_unet", "the text encoder is not trained either, so nothing is",
+                    "leave it out, or set train_text_encoder");
             return;
         }
 
@@ -56,8 +57,8 @@ internal static class WholeModelArguments
             values.Problems.Add(twice.Problem("learning_rate_te1 says the same", "give one of them"));
         if (!parts.HasFlag(ModelParts.TextEncoder))
             foreach (var idle in s_textRates.Select(values.Find).OfType<OptionValue>())
-                values.Notes.Add($"{idle.Origin}: {idle.Option.Name} is {RunOption.Shown(idle.Value)}: it is not looked at, because the text "
-                    + "encoder is not trained.");
+                values.Notes.Add($"{idle.Origin}: {idle.Option.Name} is {RunOption.Shown(idle.Value)}: it is not looked at, because the "
+                    + "text encoder is not trained.");
         else
             draft.Builder.WithLearningRate(textEncoder: values.Get<double>("learning_rate_te1") ?? values.Get<double>("learning_rate_te"),
                 secondTextEncoder: values.Get<double>("learning_rate_te2"));
@@ -89,7 +90,8 @@ internal static class WholeModelArguments
         var never = model.StopTextEncoderAt <= 0;
         return (model with
         {
-            UNetRate = null, TextEncoderRate = null, SecondTextEncoderRate = null, StopTextEncoderAt = never ? null : model.StopTextEncoderAt,
+            UNetRate = null, TextEncoderRate = null, SecondTextEncoderRate = null,
+            StopTextEncoderAt = never ? null : model.StopTextEncoderAt,
             Parts = never ? model.Parts & ~ModelParts.TextEncoder : model.Parts,
         }, plan with
         {
