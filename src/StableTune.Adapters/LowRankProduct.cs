@@ -18,7 +18,8 @@ internal sealed record LowRankProduct(Tensor Up, Tensor Down)
     public Tensor NormsOfSum(Tensor weight, DecomposedAxis axis)
     {
         using var scope = NewDisposeScope();
-        long[] others = [.. Enumerable.Range(0, (int)weight.dim()).Where(d => d != (axis == DecomposedAxis.Outputs ? 0 : 1)).Select(d => (long)d)];
+        var kept = axis == DecomposedAxis.Outputs ? 0 : 1;
+        long[] others = [.. Enumerable.Range(0, (int)weight.dim()).Where(d => d != kept).Select(d => (long)d)];
         Tensor own;
         using (no_grad()) own = linalg.vector_norm(weight, 2, others, keepdim: true).square();
         var squares = own + (axis == DecomposedAxis.Outputs ? OfRows(weight.flatten(1)) : OfColumns(weight)).reshape(own.shape);

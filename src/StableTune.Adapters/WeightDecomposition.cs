@@ -52,7 +52,7 @@ internal sealed class WeightDecomposition
     {
         using var scope = NewDisposeScope();
         Tensor Scale(Tensor magnitude) => Factor(magnitude, NormsOfSum(NetworkAdapter.Precise(_layer.Weight)), multiplier);
-        // What would be kept of the weight's size is made again in the backward pass; of two factors there is nothing but the weight itself.
+        // What would be kept of the weight's size is made again in the backward pass; of two factors there is nothing but the weight.
         var keepsNothing = _layer.Weight.dtype == ScalarType.Float32 && _lowRank() is not null;
         var factor = keepsNothing ? Scale(Magnitude) : ActivationCheckpoint.RunDeterministic(inputs => Scale(inputs[0]), Magnitude);
         if (_axis == DecomposedAxis.Inputs)

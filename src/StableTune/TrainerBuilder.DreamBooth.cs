@@ -30,7 +30,8 @@ public sealed partial class TrainerBuilder
         string folder, string prompt, int count = 100, Func<ClassImageOptions, ClassImageOptions>? change = null)
     {
         var options = new ClassImageOptions { Folder = Given(folder), Prompt = Given(prompt), Count = count };
-        _images.Add(new SubsetPlan(new ClassImageSource(change?.Invoke(options) ?? options), new SubsetOptions { IsRegularization = true }));
+        var source = new ClassImageSource(change?.Invoke(options) ?? options);
+        _images.Add(new SubsetPlan(source, new SubsetOptions { IsRegularization = true }));
         return this;
     }
 

@@ -350,7 +350,8 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
         var given = _dataset ?? new DatasetPlan();
         var options = _datasetChanges.Aggregate(given.Options, (options, change) => change(options));
         // Class images are drawn as large as the others are trained, unless they were given sizes.
-        SubsetPlan Changed(SubsetPlan subset) => new(subset.Source is ClassImageSource drawn ? drawn.Sized(options.Resolution) : subset.Source,
+        SubsetPlan Changed(SubsetPlan subset) => new(
+            subset.Source is ClassImageSource drawn ? drawn.Sized(options.Resolution) : subset.Source,
             _subsetChanges.Aggregate(subset.Options, (options, change) => change(options)));
         return given with { Subsets = [.. given.Subsets.AddRange(_images).Select(Changed)], Options = options };
     }

@@ -10,8 +10,8 @@ public sealed record MaskOptions : OptionsBase
     public bool Squared { get; init; }
 
     /// <summary>
-    /// Whether the loss of a sample is divided by the mean of its mask, so that small masks teach as much as large ones (OneTrainer). Default
-    /// false.
+    /// Whether the loss of a sample is divided by the mean of its mask, so that small masks teach as much as large ones (OneTrainer).
+    /// Default false.
     /// </summary>
     public bool NormalizeByArea { get; init; }
 

@@ -45,7 +45,8 @@ public static class NoiseExtensions
         where TBuilder : INoiseSocket<TBuilder>
     {
         if (!(from >= 0 && from < to && to <= 1))
-            throw new ArgumentOutOfRangeException(nameof(to), to, $"{from} to {to} is no share of the timesteps: give 0 to 1, the first lower.");
+            throw new ArgumentOutOfRangeException(nameof(to), to,
+                $"{from} to {to} is no share of the timesteps: give 0 to 1, the first lower.");
         const int all = 1000;
         var min = (int)(from * all);
         return builder.WithTimesteps(new UniformTimesteps { Min = min, Max = Math.Max(min + 1, (int)(to * all)) });

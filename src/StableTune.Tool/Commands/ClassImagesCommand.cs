@@ -33,7 +33,8 @@ internal sealed class ClassImagesCommand : ToolCommand
         var options = new ClassImageOptions
         {
             Folder = arguments.GetRequiredValue(_folder), Prompt = arguments.GetRequiredValue(_prompt),
-            NegativePrompt = arguments.GetValue(_negative) ?? "", Count = arguments.GetValue(_count), BatchSize = arguments.GetValue(_batch),
+            NegativePrompt = arguments.GetValue(_negative) ?? "", Count = arguments.GetValue(_count),
+            BatchSize = arguments.GetValue(_batch),
             Sizes = [new PixelSize(side, side)], Steps = arguments.GetValue(_steps), GuidanceScale = arguments.GetValue(_scale),
             Seed = arguments.GetValue(_seed),
         };
@@ -41,7 +42,8 @@ internal sealed class ClassImagesCommand : ToolCommand
         var onGpu = cuda.is_available();
         using var model = ModelLoader.Load(arguments.GetRequiredValue(_model), new ModelLoadOptions
         {
-            WeightType = onGpu ? ScalarType.Float16 : ScalarType.Float32, Device = onGpu ? new Device("cuda") : CPU, Progress = run.Progress,
+            WeightType = onGpu ? ScalarType.Float16 : ScalarType.Float32, Device = onGpu ? new Device("cuda") : CPU,
+            Progress = run.Progress,
         });
         var files = ClassImageGenerator.Generate(model, options, run.Progress, run.Cancellation);
         run.Output.WriteLine($"{files.Count} images drawn, {options.Count} are in {options.Folder}");

@@ -42,15 +42,18 @@ public sealed record ClassImageOptions : OptionsBase
     /// <summary>The seed of the first picture; each further one takes the next number, which is in its file name. Default 42.</summary>
     public long Seed { get; init; } = 42;
 
-    /// <summary>The type that the model computes in while it draws; null, the default, for Float16 on a GPU and Float32 elsewhere.</summary>
+    /// <summary>The type that the model computes in while it draws; null, the default, for Float16 on a GPU and Float32
+    /// elsewhere.</summary>
     public ScalarType? Precision { get; init; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (string.IsNullOrWhiteSpace(Folder)) yield return Problem(Folder, "class images need a folder", "name one; it may be empty or missing");
+        if (string.IsNullOrWhiteSpace(Folder))
+            yield return Problem(Folder, "class images need a folder", "name one; it may be empty or missing");
         else if (!AtomicFile.CanWriteInto(Folder, out var reason))
-            yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})", "choose another folder or mend its permissions");
+            yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})",
+                "choose another folder or mend its permissions");
         if (string.IsNullOrWhiteSpace(Prompt))
             yield return Problem(Prompt, "class images need a prompt", "name the class: \"a dog\" for a subject \"a sks dog\"");
         if (Count < 1) yield return Problem(Count, "at least one class image must be wanted", "100 to 300 are customary");

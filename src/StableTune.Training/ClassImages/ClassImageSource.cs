@@ -33,7 +33,8 @@ public sealed class ClassImageSource : IDatasetSource
 
     /// <inheritdoc/>
     public IEnumerable<string> Warnings() => Missing() is { Count: > 0 and var count }
-        ? [$"{Options.Folder}: {count} of {Options.Count} class images are missing, and are drawn with \"{Options.Prompt}\" when the run starts."]
+        ? [$"{Options.Folder}: {count} of {Options.Count} class images are missing, and are drawn with \"{Options.Prompt}\" when the "
+            + "run starts."]
         : [];
 
     /// <summary>This source with sizes, where it has none.</summary>

@@ -42,7 +42,8 @@ public sealed record StepCount
         var text = string.Create(CultureInfo.InvariantCulture,
             $"An epoch has {images} (with repeats) in {BatchesPerEpoch} batches, and {StepsPerEpoch} steps of {Accumulation} batch(es). ")
             + string.Create(CultureInfo.InvariantCulture,
-            $"{TotalSteps} steps are {(double)TotalSteps / StepsPerEpoch:0.##} epochs, in which training images are seen {TrainingImagesSeen} times.");
+            $"{TotalSteps} steps are {(double)TotalSteps / StepsPerEpoch:0.##} epochs, in which training images are seen ")
+            + string.Create(CultureInfo.InvariantCulture, $"{TrainingImagesSeen} times.");
         return RegularizationImages == 0 ? text : text + (IsPaired
             ? " Each comes together with a regularisation image, so a batch is twice as large."
             : " Regularisation images take steps of their own: for as many views of the subject, give as many steps again.");

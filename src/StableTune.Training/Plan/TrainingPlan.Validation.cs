@@ -230,7 +230,7 @@ public sealed partial record TrainingPlan
             Cache.TextEncoderOutputsToDisk ? "CacheOptions.TextEncoderOutputsToDisk" : "CacheOptions.TextEncoderOutputs", true,
             "outputs of a text encoder that is trained cannot be cached", "train the UNet only, or do not cache them");
         // New words say so by themselves, with words of their own.
-        else if (Trainables.FirstOrDefault(trainable => trainable is AdapterTrainableOptions && trainable.ChangesTextEncoder(this)) is { } frozen)
+        else if (Trainables.OfType<AdapterTrainableOptions>().FirstOrDefault(adapter => adapter.ChangesTextEncoder(this)) is { } frozen)
             yield return new OptionProblem("CacheOptions.TextEncoderOutputs", true,
                 $"\"{frozen.EffectiveName}\" acts on the text encoder, and captions are encoded ahead without it",
                 "leave it unset, or apply the adapter to the UNet only");

@@ -28,7 +28,8 @@ namespace StableTune.Trainables
 
         public IEnumerable<string> Warnings =>
             plan.EffectiveLength is { IsInSteps: true, Count: var steps } && options.StopTextEncoderAt is { } last && last > steps
-                ? [$"ModelTrainableOptions.StopTextEncoderAt is {last}: the run has {steps} steps, so the text encoder is trained to the end."]
+                ? [$"ModelTrainableOptions.StopTextEncoderAt is {last}: the run has {steps} steps, so the text encoder is trained to the "
+                    + "end."]
                 : [];
 
         public void Attach(TrainingSetup setup)
@@ -36,7 +37,8 @@ namespace StableTune.Trainables
             _model = setup.Model;
             _tensors = [.. ModelRates.Of(options, plan, _model)];
             if (_tensors.Count == 0)
-                throw new InvalidOperationException($"{options.EffectiveName} trains no tensor of the model: choose other patterns or rates.");
+                throw new InvalidOperationException(
+                    $"{options.EffectiveName} trains no tensor of the model: choose other patterns or rates.");
             using var scope = NewDisposeScope();
             using var frozen = no_grad();
             foreach (var tensor in _tensors)

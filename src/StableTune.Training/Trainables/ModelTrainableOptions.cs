@@ -14,8 +14,8 @@ public sealed record ModelTrainableOptions : TrainableOptions
     public ModelParts Parts { get; init; } = ModelParts.UNet;
 
     /// <summary>
-    /// Regular expressions for the full names of the tensors that are trained, such as <c>unet.down_blocks.0.attentions.0.proj_in.weight</c>
-    /// or <c>text_encoder.text_model...</c>; one that fits anywhere in the name is enough (<c>\.attn2\.</c> for cross-attention alone;
+    /// Regular expressions for the full names of the tensors that are trained, such as
+    /// <c>unet.down_blocks.0.attentions.0.proj_in.weight</c> or <c>text_encoder.text_model...</c>; one that fits anywhere in the name is enough (<c>\.attn2\.</c> for cross-attention alone;
     /// <see cref="LayerSelection.Glob"/> makes one of a pattern with * and ?). Default none: everything of the <see cref="Parts"/>.
     /// </summary>
     public IReadOnlyList<string> Include { get; init; } = [];
@@ -45,8 +45,8 @@ public sealed record ModelTrainableOptions : TrainableOptions
     public BlockRates? BlockRates { get; init; }
 
     /// <summary>
-    /// The number of optimizer steps after which the text encoders are trained no more (sd-scripts: <c>stop_text_encoder_training</c>): from
-    /// then on they stay as they are, bit for bit. 0 or less never trains them; null, the default, trains them to the end.
+    /// The number of optimizer steps after which the text encoders are trained no more (sd-scripts:
+    /// <c>stop_text_encoder_training</c>): from then on they stay as they are, bit for bit. 0 or less never trains them; null, the default, trains them to the end.
     /// </summary>
     public int? StopTextEncoderAt { get; init; }
 
@@ -69,7 +69,8 @@ public sealed record ModelTrainableOptions : TrainableOptions
         if (!Trained) yield return Problem(Trained, "a model that is not trained is the base model itself", "leave it out");
         foreach (var (name, rate) in new[]
         {
-            (nameof(UNetRate), UNetRate), (nameof(TextEncoderRate), TextEncoderRate), (nameof(SecondTextEncoderRate), SecondTextEncoderRate),
+            (nameof(UNetRate), UNetRate), (nameof(TextEncoderRate), TextEncoderRate),
+            (nameof(SecondTextEncoderRate), SecondTextEncoderRate),
         })
             if (rate is { } given && !IsRate(given)) yield return RateProblem(given, name);
         foreach (var rate in BlockLearningRates?.Where(rate => !IsRate(rate)).Take(1) ?? [])
@@ -106,8 +107,8 @@ public sealed record ModelTrainableOptions : TrainableOptions
             yield return Problem(string.Join(", ", rates), $"the model has {blocks} blocks, and {rates.Count} rates are given",
                 $"give {blocks} numbers, 0 for blocks that stay as they are", nameof(BlockLearningRates));
         else if (!ModelRates.Of(this, plan, shapes).Any())
-            yield return Problem(string.Join(", ", Include), "no tensor of the trained parts is left", "choose other patterns, parts or rates",
-                nameof(Include));
+            yield return Problem(string.Join(", ", Include), "no tensor of the trained parts is left",
+                "choose other patterns, parts or rates", nameof(Include));
     }
 
     /// <inheritdoc/>

@@ -93,7 +93,8 @@ public sealed class ClassImageTests : IDisposable
         Assert.Contains("ClassImageOptions.Count", Fault(TinyRun.Builder(_folder).WithClassImages(Class, "a frog", count: 0)));
         Assert.Contains("ClassImageOptions.Folder", Fault(TinyRun.Builder(_folder).WithClassImages(
             Path.Combine(TinyRun.Images(_folder), "0.png"), "a frog")));
-        using var part = ModelLoader.Load(SmallRun.Model(_folder), new ModelLoadOptions { Parts = ModelParts.UNet | ModelParts.TextEncoder });
+        using var part = ModelLoader.Load(SmallRun.Model(_folder),
+            new ModelLoadOptions { Parts = ModelParts.UNet | ModelParts.TextEncoder });
         Assert.Contains("ClassImageGenerator", Fault(TinyRun.Builder(_folder).WithModel(part).WithClassImages(Class, "a frog")));
     }
 
@@ -105,7 +106,8 @@ public sealed class ClassImageTests : IDisposable
             plain.TotalSteps, plain.TrainingImagesSeen));
         var separate = TinyRun.Builder(_folder).WithClassImages(Class, "a frog", count: 2).For(TrainingLength.Steps(8)).Build().Steps;
         // The two are used twice: as many as there are training images.
-        Assert.Equal((4, 4, 4, 8L), (separate.TrainingImages, separate.RegularizationImages, separate.StepsPerEpoch, separate.TrainingImagesSeen));
+        Assert.Equal((4, 4, 4, 8L),
+            (separate.TrainingImages, separate.RegularizationImages, separate.StepsPerEpoch, separate.TrainingImagesSeen));
         Assert.Contains("as many steps again", separate.ToString());
         Assert.Contains("twice as large", Builder("frog").Build().Steps.ToString());
     }

@@ -151,7 +151,8 @@ public sealed class ModelTrainableTests : IDisposable
         Assert.NotEmpty(names);
         Assert.All(names, name => Assert.Contains(".attn2.to_", name));
         Assert.DoesNotContain(names, name => name.Contains("to_out", StringComparison.Ordinal));
-        Assert.All(run.Model.UNet.named_parameters(), entry => Assert.Equal(names.Contains("unet." + entry.name), entry.parameter.requires_grad));
+        Assert.All(run.Model.UNet.named_parameters(),
+            entry => Assert.Equal(names.Contains("unet." + entry.name), entry.parameter.requires_grad));
         run.Steps.Run(run.Trainable, precise: false);
         Assert.NotEqual(0, run.Changes().Max(Math.Abs));
     }
