@@ -3,6 +3,7 @@ using StableTune.Testing;
 namespace StableTune.Models.Tests;
 
 /// <summary>Words that are added to a model, and how texts are read with them.</summary>
+[Collection(CountsTensors.Name)]
 public sealed class AddedWordTests : IDisposable
 {
     private readonly StableDiffusionModel _model = new(new ModelComponents
@@ -56,7 +57,7 @@ public sealed class AddedWordTests : IDisposable
     [Fact]
     public void Dispose_OfTheModel_FreesItsWords()
     {
-        var before = TensorCount.Live;
+        var before = HeldTensors.Before();
         using (var embedding = new WordEmbedding(ones(2, 48)) { Word = "skscat" }) _model.AddEmbedding(embedding);
         Assert.Equal(before + 1, TensorCount.Live);
         _model.ReleaseTextEncoder();
