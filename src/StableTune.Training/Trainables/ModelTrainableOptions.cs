@@ -15,8 +15,9 @@ public sealed record ModelTrainableOptions : TrainableOptions
 
     /// <summary>
     /// Regular expressions for the full names of the tensors that are trained, such as
-    /// <c>unet.down_blocks.0.attentions.0.proj_in.weight</c> or <c>text_encoder.text_model...</c>; one that fits anywhere in the name is enough (<c>\.attn2\.</c> for cross-attention alone;
-    /// <see cref="LayerSelection.Glob"/> makes one of a pattern with * and ?). Default none: everything of the <see cref="Parts"/>.
+    /// <c>unet.down_blocks.0.attentions.0.proj_in.weight</c> or <c>text_encoder.text_model...</c>; one that fits anywhere in the
+    /// name is enough (<c>\.attn2\.</c> for cross-attention alone; <see cref="LayerSelection.Glob"/> makes one of a pattern with
+    /// * and ?). Default none: everything of the <see cref="Parts"/>.
     /// </summary>
     public IReadOnlyList<string> Include { get; init; } = [];
 
@@ -46,7 +47,8 @@ public sealed record ModelTrainableOptions : TrainableOptions
 
     /// <summary>
     /// The number of optimizer steps after which the text encoders are trained no more (sd-scripts:
-    /// <c>stop_text_encoder_training</c>): from then on they stay as they are, bit for bit. 0 or less never trains them; null, the default, trains them to the end.
+    /// <c>stop_text_encoder_training</c>): from then on they stay as they are, bit for bit. 0 or less never trains them; null, the
+    /// default, trains them to the end.
     /// </summary>
     public int? StopTextEncoderAt { get; init; }
 

@@ -99,7 +99,7 @@ public sealed class ModelConversionTests : IDisposable
                 var loaded = TinyRun.HeldBefore();
                 foreach (var format in Enum.GetValues<ModelFormat>())
                     model.SaveAs(_forms.Folder.File("held", "model"),
-                        new ModelSaveOptions { Format = format, Precision = ScalarType.Float16 });
+                        new ModelSaveOptions { Format = format, Precision = ScalarType.Float16, Overwrite = true });
                 Assert.Equal(loaded, TinyRun.HeldTensors);
             }
 
