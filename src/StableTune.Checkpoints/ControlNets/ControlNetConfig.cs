@@ -8,8 +8,6 @@ internal static class ControlNetConfig
 {
     public const string FileName = "config.json", Class = "ControlNetModel";
 
-    private const int MostLevels = 16, MostLayers = 256;
-
     /// <summary>What the file says. Missing keys have diffusers' defaults.</summary>
     /// <exception cref="InvalidFileException">It is missing, of something else, or describes nothing that is supported.</exception>
     public static ControlNetModelOptions Read(string path)
@@ -19,36 +17,10 @@ internal static class ControlNetConfig
             throw new InvalidFileException(path, $"it is the configuration of a {name}, not of a {Class}.",
                 "Name the folder of a ControlNet.");
         RequireSupported(config);
-        var channels = config.Ints("block_out_channels", [320, 640, 1280, 1280], 1);
-        var levels = channels.Count;
-        if (levels > MostLevels)
-            throw new InvalidFileException(path, $"\"block_out_channels\" has {levels} levels, more than any model has.",
-                "Correct the file, or take it from the model's repository again.");
-        var down = config.Texts("down_block_types", UNetOptions.Sd15.DownBlockTypes);
+        var unet = ArchitectureReader.UNetBlocks(config);
         return config.Checked(new ControlNetModelOptions
         {
-            UNet = new UNetOptions
-            {
-                InChannels = config.Int("in_channels", 4),
-                BlockOutChannels = channels,
-                LayersPerBlock = config.Int("layers_per_block", 2, MostLayers),
-                AttentionHeads = config.Ints(
-                    "num_attention_heads", config.Ints("attention_head_dim", [.. Enumerable.Repeat(8, levels)], levels), levels),
-                TransformerLayersPerBlock = config.Ints(
-                    "transformer_layers_per_block", [.. Enumerable.Repeat(1, levels)], levels, MostLayers),
-                CrossAttentionDim = config.Int("cross_attention_dim", 1280),
-                DownBlockTypes = down,
-                UpBlockTypes = Mirrored(down),
-                UseLinearProjection = config.Bool("use_linear_projection", false),
-                UpcastAttention = config.Bool("upcast_attention", false),
-                NormNumGroups = config.Int("norm_num_groups", 32),
-                NormEps = config.Double("norm_eps", 1e-5),
-                FlipSinToCos = config.Bool("flip_sin_to_cos", true),
-                FreqShift = config.Double("freq_shift", 0),
-                AdditionEmbedType = config.Text("addition_embed_type"),
-                AdditionTimeEmbedDim = config.Int("addition_time_embed_dim", 256),
-                ProjectionClassEmbeddingsInputDim = config.Int("projection_class_embeddings_input_dim", 0),
-            },
+            UNet = unet with { UpBlockTypes = Mirrored(unet.DownBlockTypes) },
             ConditioningChannels = config.Int("conditioning_channels", 3),
             ConditioningEmbeddingChannels = config.Ints("conditioning_embedding_out_channels", [16, 32, 96, 256], 1),
             GlobalPoolConditions = config.Bool("global_pool_conditions", false),

@@ -44,23 +44,32 @@ internal static class ArchitectureReader
         config.RequireOneOf("attention_type", "\"default\"");
         config.RequireOneOf("reverse_transformer_layers_per_block", "null");
 
+        return config.Checked(UNetBlocks(config) with
+        {
+            OutChannels = config.Int("out_channels", 4),
+            SampleSize = Same(config, "sample_size", 64),
+            UpBlockTypes = config.Texts("up_block_types", UNetOptions.Sd15.UpBlockTypes),
+        });
+    }
+
+    /// <summary>What the configurations of UNets and of their ControlNets have in common; not checked yet.</summary>
+    /// <exception cref="InvalidFileException">As for <see cref="UNet"/>.</exception>
+    public static UNetOptions UNetBlocks(ConfigFile config)
+    {
         var channels = config.Ints("block_out_channels", [320, 640, 1280, 1280], 1);
         var levels = Levels(config, channels);
         // "attention_head_dim" is the number of heads unless "num_attention_heads" says otherwise: the misnomer of the first release.
         var heads = config.Ints("num_attention_heads", config.Ints("attention_head_dim", [.. Enumerable.Repeat(8, levels)], levels),
             levels);
-        return config.Checked(new UNetOptions
+        return new UNetOptions
         {
             InChannels = config.Int("in_channels", 4),
-            OutChannels = config.Int("out_channels", 4),
-            SampleSize = Same(config, "sample_size", 64),
             BlockOutChannels = channels,
             LayersPerBlock = Same(config, "layers_per_block", 2, MostLayers),
             AttentionHeads = heads,
             TransformerLayersPerBlock = config.Ints("transformer_layers_per_block", [.. Enumerable.Repeat(1, levels)], levels, MostLayers),
             CrossAttentionDim = Same(config, "cross_attention_dim", 1280),
             DownBlockTypes = config.Texts("down_block_types", UNetOptions.Sd15.DownBlockTypes),
-            UpBlockTypes = config.Texts("up_block_types", UNetOptions.Sd15.UpBlockTypes),
             UseLinearProjection = config.Bool("use_linear_projection", false),
             UpcastAttention = config.Bool("upcast_attention", false),
             NormNumGroups = config.Int("norm_num_groups", 32),
@@ -70,7 +79,7 @@ internal static class ArchitectureReader
             AdditionEmbedType = config.Text("addition_embed_type"),
             AdditionTimeEmbedDim = config.Int("addition_time_embed_dim", 256),
             ProjectionClassEmbeddingsInputDim = config.Int("projection_class_embeddings_input_dim", 0),
-        });
+        };
     }
 
     /// <summary><c>vae/config.json</c>.</summary>
