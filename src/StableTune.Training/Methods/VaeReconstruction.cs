@@ -47,10 +47,9 @@ public sealed record VaeReconstructionOptions : TrainingMethodOptions
     {
         ArgumentNullException.ThrowIfNull(plan);
         const string option = $"{nameof(TrainingPlan)}.{nameof(TrainingPlan.Trainables)}";
-        foreach (var other in plan.Trainables)
-            if (other is AdapterTrainableOptions or ModelTrainableOptions or HypernetworkTrainableOptions or TextualInversionOptions)
-                yield return new OptionProblem(option, other.EffectiveName, "this method runs the VAE alone, so this would learn nothing",
-                    "train it in a run of its own");
+        foreach (var other in plan.Trainables.Where(other => !other.ActsThrough.HasFlag(ModelParts.Vae)))
+            yield return new OptionProblem(option, other.EffectiveName, "this method runs the VAE alone, so this would learn nothing",
+                "train it in a run of its own");
         if (plan.GivenModel is { } model && !model.Parts.HasFlag(ModelParts.Vae))
             yield return new OptionProblem($"{nameof(TrainingPlan)}.{nameof(TrainingPlan.GivenModel)}", null,
                 "the model that was given has no VAE, which is to be trained", "load it with ModelParts.Vae");

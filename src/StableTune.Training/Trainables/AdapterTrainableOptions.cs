@@ -49,6 +49,9 @@ public sealed partial record AdapterTrainableOptions : TrainableOptions
     public override string DefaultName => Adapter.GetType().Name.Replace("Options", "", StringComparison.Ordinal).ToLowerInvariant();
 
     /// <inheritdoc/>
+    public override ModelParts ActsThrough => ModelParts.UNet | ModelParts.TextEncoder;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> FileExtensions => AdapterFiles.Extensions;
 
     /// <inheritdoc/>

@@ -47,6 +47,9 @@ namespace StableTune.Trainables
         public override string DefaultName => "controlnet";
 
         /// <inheritdoc/>
+        public override ModelParts ActsThrough => ModelParts.UNet;
+
+        /// <inheritdoc/>
         public override bool TakesControlImages => true;
 
         private static string WeightsOption => $"{nameof(ControlNetOptions)}.{nameof(InitialWeights)}";

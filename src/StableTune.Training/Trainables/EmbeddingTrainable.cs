@@ -23,6 +23,9 @@ namespace StableTune.Trainables
         public override string DefaultName => NewWordOptions.FileName(Word ?? System.IO.Path.GetFileNameWithoutExtension(Path));
 
         /// <inheritdoc/>
+        public override ModelParts ActsThrough => ModelParts.TextEncoder;
+
+        /// <inheritdoc/>
         public override ModelParts KeptParts => ModelParts.TextEncoder;
 
         /// <inheritdoc/>

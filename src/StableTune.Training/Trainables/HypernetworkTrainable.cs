@@ -1,3 +1,4 @@
+using StableTune.Models;
 using StableTune.Adapters;
 using StableTune.Checkpoints;
 using StableTune.Optimizers;
@@ -26,6 +27,9 @@ namespace StableTune.Trainables
 
         /// <inheritdoc/>
         public override string DefaultName => "hypernetwork";
+
+        /// <inheritdoc/>
+        public override ModelParts ActsThrough => ModelParts.UNet;
 
         /// <inheritdoc/>
         public override IReadOnlyList<string> FileExtensions => [".pt"];

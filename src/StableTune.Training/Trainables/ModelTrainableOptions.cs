@@ -56,6 +56,9 @@ public sealed record ModelTrainableOptions : TrainableOptions
     public override string DefaultName => "model";
 
     /// <inheritdoc/>
+    public override ModelParts ActsThrough => ModelParts.UNet | ModelParts.TextEncoder;
+
+    /// <inheritdoc/>
     public override ModelParts KeptParts => ModelParts.All;
 
     /// <inheritdoc/>

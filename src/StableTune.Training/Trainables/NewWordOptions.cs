@@ -59,6 +59,9 @@ public abstract record NewWordOptions : TrainableOptions
     public override string DefaultName => FileName(Token);
 
     /// <inheritdoc/>
+    public override ModelParts ActsThrough => ModelParts.TextEncoder;
+
+    /// <inheritdoc/>
     public override ModelParts KeptParts => ModelParts.TextEncoder;
 
     /// <summary>Whether each attention layer of the UNet has vectors of its own.</summary>

@@ -41,6 +41,9 @@ namespace StableTune.Trainables
         public override string DefaultName => "pfg";
 
         /// <inheritdoc/>
+        public override ModelParts ActsThrough => ModelParts.UNet;
+
+        /// <inheritdoc/>
         public override IReadOnlyList<string> FileExtensions => [".pt", ".safetensors"];
 
         /// <inheritdoc/>

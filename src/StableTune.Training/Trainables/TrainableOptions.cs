@@ -41,6 +41,12 @@ public abstract record TrainableOptions : OptionsBase
     /// decides by itself what a step needs.</summary>
     public virtual ModelParts KeptParts => ModelParts.None;
 
+    /// <summary>
+    /// The parts of the model through which it acts: a method that runs none of them refuses it, because it would learn nothing. Default
+    /// all, for what is not known.
+    /// </summary>
+    public virtual ModelParts ActsThrough => ModelParts.All;
+
     /// <summary>The file endings that <see cref="ITrainable.Save"/> can write, the usual one first; empty where the path is a folder or
     /// anything.</summary>
     public virtual IReadOnlyList<string> FileExtensions => [];

@@ -27,6 +27,9 @@ namespace StableTune.Trainables
         public override string DefaultName => "vae";
 
         /// <inheritdoc/>
+        public override ModelParts ActsThrough => ModelParts.Vae;
+
+        /// <inheritdoc/>
         public override ModelParts KeptParts => SaveWholeModel ? ModelParts.All : ModelParts.Vae;
 
         /// <inheritdoc/>

@@ -133,6 +133,21 @@ public sealed class VaeRunTests : IDisposable
         Assert.Contains("encoder.down.0.block.0.norm1.weight", ckpt.Tensors.Select(tensor => tensor.Name));
     }
 
+    /// <summary>What acts through other parts of the model gets no gradient from pictures that go through the VAE alone.</summary>
+    [Fact]
+    public void Build_BesideWhatTheVaeDoesNotRun_IsRefused()
+    {
+        Func<TrainerBuilder, TrainerBuilder>[] others =
+        [
+            builder => builder.WithLoRA(rank: 1), builder => builder.WithFullTraining(), builder => builder.WithControlNet(),
+            builder => builder.WithPfg(), builder => builder.WithTextualInversion("skscat"),
+            builder => builder.WithExtendedTextualInversion("skscat"),
+        ];
+        foreach (var other in others)
+            Assert.Contains("would learn nothing",
+                Assert.Throws<InvalidOptionsException>(() => other(Builder("{name}.safetensors")).Build()).Message);
+    }
+
     private TrainerBuilder Bare(string name) => new TrainerBuilder().WithModel(SmallRun.Model(_folder))
         .WithImages(TinyRun.Images(_folder), resolution: 64).WithBatchSize(2).For(TrainingLength.Steps(3)).WithLearningRate(2e-3)
         .SaveTo(_folder.File("out", name));
