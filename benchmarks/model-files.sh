@@ -3,14 +3,8 @@
 #   bash benchmarks/model-files.sh                            SD 1.5 in float32 and float16, SDXL in float16 (30 GB of disk, 16 GB of memory)
 #   bash benchmarks/model-files.sh "sdxl f32" "sd15 bf16"     others; "small-sd15 f16" and "small-sdxl f16" to try it out
 # Run on a quiet machine.
-set -euo pipefail
-cd "$(dirname "$0")/.."
-source tests/need-dotnet.sh
-dotnet build benchmarks/StableTune.FullSize -c Release -v quiet
-program=benchmarks/StableTune.FullSize/bin/Release/net10.0/StableTune.FullSize.dll
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/full-size-program.sh"
 [ $# -gt 0 ] || set -- "sd15 f32" "sd15 f16" "sdxl f16"
-echo "== $(nproc) cores, $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2), $(df --output=avail -BG "$work" | tail -n 1) free"
 for what in "$@"; do
   read -r model type <<< "$what"
   echo "== $model $type"
