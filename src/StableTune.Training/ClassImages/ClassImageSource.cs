@@ -43,9 +43,7 @@ public sealed class ClassImageSource : IDatasetSource
         size is { } given && Options.Sizes.Count == 0 ? new(Options with { Sizes = [given] }) : this;
 
     /// <summary>The images in the folder.</summary>
-    internal IReadOnlyList<string> Present() => !Directory.Exists(Options.Folder) ? []
-        : [.. Directory.EnumerateFiles(Options.Folder).Where(path => !Path.GetFileName(path).StartsWith('.')
-            && ImageFile.Extensions.Contains(Path.GetExtension(path).ToLowerInvariant()))];
+    internal IReadOnlyList<string> Present() => Directory.Exists(Options.Folder) ? ImageFiles.In(Options.Folder) : [];
 
     /// <summary>
     /// The places of pictures that are to be drawn: free ones in order, as many as are missing, so that a run that was interrupted goes on
