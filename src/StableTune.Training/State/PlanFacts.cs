@@ -26,6 +26,13 @@ internal static class PlanFacts
         Add(facts, nameof(plan.Optimizer), plan.Optimizer);
         Add(facts, nameof(plan.Schedule), plan.Schedule);
         Add(facts, nameof(plan.LearningRate), plan.LearningRate);
+        // States of before say nothing of rates that no part had of its own.
+        foreach (var (name, rate) in new[]
+        {
+            (nameof(plan.UNetLearningRate), plan.UNetLearningRate), (nameof(plan.TextEncoderLearningRate), plan.TextEncoderLearningRate),
+            (nameof(plan.SecondTextEncoderLearningRate), plan.SecondTextEncoderLearningRate),
+        })
+            if (rate is not null) Add(facts, name, rate);
         if (plan.ScaleLearningRate) Add(facts, nameof(plan.ScaleLearningRate), plan.LearningRateScale);
         Add(facts, nameof(plan.GradientAccumulation), plan.GradientAccumulation);
         Add(facts, nameof(plan.Gradients), plan.Gradients);
