@@ -56,8 +56,5 @@ internal abstract class LatentStore
 
     /// <summary>A tensor [4, h, w] outside of all scopes.</summary>
     internal static Tensor ToTensor(float[] values, IReadOnlyList<long> shape)
-    {
-        using var scope = NewDisposeScope();
-        return tensor(values).reshape([.. shape]).DetachFromDisposeScope();
-    }
+        => AlignedTensor.Of(values, [.. shape]).DetachFromDisposeScope();
 }

@@ -76,9 +76,9 @@ internal sealed class TextStore(TextIdentity identity, CacheOptions options)
         using var file = Open(path);
         var (states, pooled) = Load(file);
         using var scope = NewDisposeScope();
-        var parts = states.Select(part => tensor(part.Values).reshape(-1, part.Width)).ToArray();
+        var parts = states.Select(part => AlignedTensor.Of(part.Values, part.Values.Length / part.Width, part.Width)).ToArray();
         return new((parts.Length == 1 ? parts[0] : cat(parts, 1)).DetachFromDisposeScope(), pooled is null ? null
-            : tensor(pooled).DetachFromDisposeScope());
+            : AlignedTensor.Of(pooled, pooled.Length).DetachFromDisposeScope());
     }
 
     /// <summary>Writes a file: complete or not at all.</summary>

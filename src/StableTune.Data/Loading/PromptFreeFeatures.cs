@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using StableTune.Formats;
 
 namespace StableTune.Data;
@@ -35,7 +36,7 @@ public static class PromptFreeFeatures
             values.AddRange(one);
         }
 
-        return tensor(values.ToArray()).reshape(samples.Count, width);
+        return AlignedTensor.Of(CollectionsMarshal.AsSpan(values), samples.Count, width);
     }
 
     /// <summary>The features of one image, [D].</summary>

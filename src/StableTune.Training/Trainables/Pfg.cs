@@ -205,7 +205,7 @@ namespace StableTune.Trainables
             if (_options.SampleFeatures.IsEmpty) return pass.Conditions;
             using var scope = NewDisposeScope();
             var values = PromptFreeFeatures.Read(_options.SampleFeatures[pass.Index % _options.SampleFeatures.Count]);
-            var extended = Network.Extend(pass.Conditions, tensor(values).unsqueeze(0));
+            var extended = Network.Extend(pass.Conditions, AlignedTensor.Of(values, 1, values.Length));
             extended.Context.MoveToOuterDisposeScope();
             return extended;
         }
