@@ -118,8 +118,9 @@ public abstract class FactoredAdapter : NetworkAdapter
     /// <returns>A fresh tensor in float32, of the weight's shape.</returns>
     protected abstract Tensor Product(Tensor weight);
 
-    /// <summary>The product as two factors in the open dispose scope, where it is one of two; null, the default, where not.</summary>
-    private protected virtual LowRankProduct? TwoFactors() => null;
+    /// <summary>Gives the product as two factors, in the open dispose scope; null, the default, where it is no product of two. Asked for
+    /// when the factors are there.</summary>
+    private protected virtual Func<LowRankProduct>? TwoFactors => null;
 
     /// <inheritdoc/>
     public sealed override Tensor DeltaWeight(Tensor weight) => DeltaWeight(weight, 1);

@@ -83,8 +83,8 @@ namespace StableTune.Adapters
             return product.reshape(Layer.Shape.WeightShape).MoveToOuterDisposeScope();
         }
 
-        private protected override LowRankProduct? TwoFactors() =>
-            _mid is null ? new LowRankProduct((Scaled(_up.weight) * Scale).flatten(1), _down.weight.flatten(1)) : null;
+        private protected override Func<LowRankProduct>? TwoFactors =>
+            _mid is null ? () => new LowRankProduct((Scaled(_up.weight) * Scale).flatten(1), _down.weight.flatten(1)) : null;
 
         /// <summary>down(input) after the dropouts, and the factor of the term.</summary>
         private (Tensor Hidden, double Scale) Inner(Tensor input, Generator? random)

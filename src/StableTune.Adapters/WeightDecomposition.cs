@@ -21,7 +21,7 @@ internal sealed class WeightDecomposition
     private readonly AdaptedLayer _layer;
     private readonly DecomposedAxis _axis;
     private readonly Func<Tensor, Tensor> _product;
-    private readonly Func<LowRankProduct?> _lowRank;
+    private readonly Func<LowRankProduct>? _lowRank;
     private readonly bool _detachesNorm;
 
     /// <summary>Starts at the frozen weight's own norms, so that nothing is changed.</summary>
@@ -30,7 +30,7 @@ internal sealed class WeightDecomposition
     /// <param name="product">ΔW of the adapter, given the frozen weight.</param>
     /// <param name="lowRank">ΔW as two factors, which spare the making of W + ΔW; null where it is no such product.</param>
     /// <param name="detachesNorm">Whether the norm counts as a constant in the backward pass, as PEFT has it.</param>
-    public WeightDecomposition(AdaptedLayer layer, DecomposedAxis axis, Func<Tensor, Tensor> product, Func<LowRankProduct?> lowRank,
+    public WeightDecomposition(AdaptedLayer layer, DecomposedAxis axis, Func<Tensor, Tensor> product, Func<LowRankProduct>? lowRank,
         bool detachesNorm)
     {
         (_layer, _axis, _product, _lowRank, _detachesNorm) = (layer, axis, product, lowRank, detachesNorm);
@@ -53,7 +53,7 @@ internal sealed class WeightDecomposition
         using var scope = NewDisposeScope();
         Tensor Scale(Tensor magnitude) => Factor(magnitude, NormsOfSum(NetworkAdapter.Precise(_layer.Weight)), multiplier);
         // What would be kept of the weight's size is made again in the backward pass; of two factors there is nothing but the weight.
-        var keepsNothing = _layer.Weight.dtype == ScalarType.Float32 && _lowRank() is not null;
+        var keepsNothing = _lowRank is not null && _layer.Weight.dtype == ScalarType.Float32;
         var factor = keepsNothing ? Scale(Magnitude) : ActivationCheckpoint.RunDeterministic(inputs => Scale(inputs[0]), Magnitude);
         if (_axis == DecomposedAxis.Inputs)
         {
@@ -84,7 +84,7 @@ internal sealed class WeightDecomposition
     private Tensor NormsOfSum(Tensor weight)
     {
         using var scope = NewDisposeScope();
-        var norms = _lowRank() is { } factors ? factors.NormsOfSum(weight, _axis) : Norms(weight + _product(weight));
+        var norms = _lowRank?.Invoke().NormsOfSum(weight, _axis) ?? Norms(weight + _product(weight));
         return norms.MoveToOuterDisposeScope();
     }
 
