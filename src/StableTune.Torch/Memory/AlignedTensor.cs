@@ -17,7 +17,8 @@ public static class AlignedTensor
         if (result.numel() != values.Length)
         {
             result.Dispose();
-            throw new ArgumentException($"{values.Length} values do not fill the shape [{string.Join(", ", shape.ToArray())}].", nameof(shape));
+            throw new ArgumentException(
+                $"{values.Length} values do not fill the shape [{string.Join(", ", shape.ToArray())}].", nameof(shape));
         }
 
         values.CopyTo(result.Elements<float>());

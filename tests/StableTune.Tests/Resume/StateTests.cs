@@ -64,8 +64,8 @@ public sealed class StateTests : IDisposable
     {
         Builder("first").SaveState(_folder.File("states", "frog")).Train();
         var state = _folder.File("states", "frog-state");
-        TrainerBuilder Other() => Builder("other").WithLearningRate(5e-4, unet: 2e-4).WithOptimizer(new AdamWOptions { Beta1 = 0.8 }).WithSeed(43)
-            .For(TrainingLength.Steps(6));
+        TrainerBuilder Other() => Builder("other").WithLearningRate(5e-4, unet: 2e-4)
+            .WithOptimizer(new AdamWOptions { Beta1 = 0.8 }).WithSeed(43).For(TrainingLength.Steps(6));
         var error = Assert.Throws<InvalidFileException>(() => Other().ResumeFrom(state).Train());
         foreach (var difference in new[] { "LearningRate is 0.0005, and was 0.001",
             "UNetLearningRate is 0.0002, and was not set", "Optimizer.Beta1 is 0.8, and was 0.9",
