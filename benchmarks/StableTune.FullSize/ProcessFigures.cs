@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace StableTune.FullSize;
 
@@ -12,7 +13,8 @@ internal static class ProcessFigures
 
     public static double ResidentMiB => Field("VmRSS:") / 1024.0;
 
+    /// <summary>A figure in kB, as in <c>VmHWM:    123 kB</c>; a tab follows the name, and blanks only where the figure is short.</summary>
     private static long Field(string name) => long.Parse(
-        File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal))
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1].Replace(name, "").Trim());
+        File.ReadLines("/proc/self/status").First(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+            .Trim().Split(' ')[0], CultureInfo.InvariantCulture);
 }

@@ -82,20 +82,31 @@ public abstract class StatefulOptimizer : IOptimizer
 
     private void UpdateGroup(int group, in StepInfo info)
     {
-        OptimizedParameter[] stepped = [.. _parameters[group].Where(parameter => parameter.Value.grad is not null)];
-        foreach (var parameter in stepped) parameter.Step++;
-        // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
-        foreach (var same in stepped.GroupBy(parameter => (parameter.Step, parameter.Value.device_type, parameter.Value.device_index)))
+        foreach (var parameter in _parameters[group].Where(HasGradient)) parameter.Step++;
+        foreach (var update in Updates(group, info, stepsAhead: 0))
         {
-            foreach (var part in Parts(same))
-            {
-                using var scope = NewDisposeScope();
-                var kept = ChangesBeforeUpdates ? null : Kept.Of(info, part.SelectMany(Changing));
-                Update(new OptimizerUpdate(part, same.Key.Step, info.LearningRates[group], Groups[group], group));
-                kept?.PutBack();
-            }
+            using var scope = NewDisposeScope();
+            var kept = ChangesBeforeUpdates ? null : Kept.Of(info, update.Parameters.SelectMany(Changing));
+            Update(update);
+            kept?.PutBack();
         }
     }
+
+    /// <summary>
+    /// The updates that are to come in this step, for <see cref="BeforeUpdates"/>: the same parts with the same step numbers as
+    /// <see cref="Update"/> will be given.
+    /// </summary>
+    /// <param name="info">The step.</param>
+    protected IEnumerable<OptimizerUpdate> ComingUpdates(StepInfo info) =>
+        Enumerable.Range(0, _parameters.Length).SelectMany(group => Updates(group, info, stepsAhead: 1));
+
+    private static bool HasGradient(OptimizedParameter parameter) => parameter.Value.grad is not null;
+
+    // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
+    private IEnumerable<OptimizerUpdate> Updates(int group, StepInfo info, int stepsAhead) => _parameters[group].Where(HasGradient)
+        .GroupBy(parameter => (parameter.Step, parameter.Value.device_type, parameter.Value.device_index))
+        .SelectMany(same => Parts(same).Select(part =>
+            new OptimizerUpdate(part, same.Key.Step + stepsAhead, info.LearningRates[group], Groups[group], group)));
 
     private static IEnumerable<Tensor> Changing(OptimizedParameter parameter) => parameter.Slots.Prepend(parameter.Value);
 
