@@ -52,12 +52,18 @@ internal sealed class Leco : ITrainingMethod
         var timesteps = full([_options.BatchSize], (long)partway.Time, dtype: ScalarType.Int64, device: partway.Latents.device);
         var target = Goal(pair, index, partway.Latents, timesteps);                                    // [B, C, h, w]
         var predicted = Predict(partway.Latents, timesteps, Prompts(index, training: true), Target);
-        return _setup.Plan.Loss.Compute(new LossInputs
+        var loss = _setup.Plan.Loss.Compute(new LossInputs
         {
             Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = _schedule, Prediction = _prediction,
             SampleWeights = full([_options.BatchSize], pair.Weight, dtype: ScalarType.Float32, device: predicted.device),
-        }).Mean.MoveToOuterDisposeScope();
+        });
+        Samples = new SampleLosses(loss.PerSample.detach().MoveToOuterDisposeScope(), timesteps.MoveToOuterDisposeScope(), _schedule.Count);
+        return loss.Mean.MoveToOuterDisposeScope();
     }
+
+    public SampleLosses? Samples { get; private set; }
+
+    public void EndBatch() => Samples = null;
 
     public void Dispose()
     {

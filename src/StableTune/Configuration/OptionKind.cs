@@ -213,10 +213,13 @@ public abstract class OptionKind
     private sealed class StepsOrPartKind() : OptionKind("a number of steps, a part below 1, or a percentage such as 10%")
     {
         internal override object? Read(string word) =>
-            word.EndsWith('%') ? NumberOf(word[..^1]) is >= 0 and < 100 and { } percent ? Warmup.Ratio(percent / 100) : null
+            word.EndsWith('%') ? NumberOf(word[..^1]) is >= 0 and <= 100 and { } percent ? Warmup.Ratio(percent / 100) : null
+            : word.Trim() is "1.0" ? Warmup.Ratio(1)
             : NumberOf(word) is { } number ? Of(number) : null;
 
+        /// <remarks>1 is one step, and 1.0 all of them, as in the reference.</remarks>
         internal override object? Read(TomlValue value) => value.AsText is { } text ? Read(text)
+            : value.AsNumber is 1 && value.AsInteger is null ? Warmup.Ratio(1)
             : value.AsNumber is { } number ? Of(number) : null;
 
         private static object? Of(double number) => number is > 0 and < 1 ? Warmup.Ratio(number)
