@@ -269,7 +269,7 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     public TrainerBuilder WithNoise(INoiseSource source) => Set(_plan with { Noise = Given(source) });
 
     /// <inheritdoc/>
-    public TrainerBuilder WithNoise(Func<INoiseSource, INoiseSource> change) => WithNoise(Given(change)(_plan.Noise));
+    public TrainerBuilder WithNoiseLayer(NoiseLayer layer) => WithNoise(NoiseLayer.Over(_plan.Noise, Given(layer)));
 
     /// <summary>Stretches the model's noise schedule so that its last timestep is nothing but noise; see
     /// <see cref="TrainingPlan.ZeroTerminalSnr"/>. For models that predict velocity.</summary>

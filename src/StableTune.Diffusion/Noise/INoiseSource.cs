@@ -40,9 +40,8 @@ public interface INoiseSocket<out TBuilder>
     /// <summary>Sets the source of noise.</summary>
     TBuilder WithNoise(INoiseSource source);
 
-    /// <summary>Changes the source of noise.</summary>
-    /// <param name="change">Is given the source as it is set, and gives the one that is to be used.</param>
-    TBuilder WithNoise(Func<INoiseSource, INoiseSource> change);
+    /// <summary>Adds a layer to the source of noise, in its place (<see cref="NoiseLayer.Over"/>).</summary>
+    TBuilder WithNoiseLayer(NoiseLayer layer);
 
     /// <summary>Sets the source of timesteps.</summary>
     TBuilder WithTimesteps(ITimestepSource source);

@@ -12,24 +12,24 @@ public static class NoiseExtensions
     /// <param name="randomStrength">Whether each batch draws its strength between 0 and the offset.</param>
     public static TBuilder WithNoiseOffset<TBuilder>(
         this TBuilder builder, double offset = 0.1, double? adaptiveScale = null, bool randomStrength = false)
-        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoise(source => NoiseLayer.Over(source,
-            new OffsetNoise { Offset = offset, AdaptiveScale = adaptiveScale, RandomStrength = randomStrength }));
+        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoiseLayer(
+            new OffsetNoise { Offset = offset, AdaptiveScale = adaptiveScale, RandomStrength = randomStrength });
 
     /// <summary>Adds coarser and coarser noise; see <see cref="MultiResolutionNoise"/>.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="iterations">Levels; 6 to 10 is customary.</param>
     /// <param name="discount">How strong each level is in parts of the one before.</param>
     public static TBuilder WithMultiResolutionNoise<TBuilder>(this TBuilder builder, int iterations = 6, double discount = 0.3)
-        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoise(source => NoiseLayer.Over(source,
-            new MultiResolutionNoise { Iterations = iterations, Discount = discount }));
+        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoiseLayer(
+            new MultiResolutionNoise { Iterations = iterations, Discount = discount });
 
     /// <summary>Adds more noise to the latents than the prediction is compared with; see <see cref="InputPerturbation"/>.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="gamma">The strength; 0.1 is customary.</param>
     /// <param name="randomStrength">Whether each batch draws its strength between 0 and gamma.</param>
     public static TBuilder WithInputPerturbation<TBuilder>(this TBuilder builder, double gamma = 0.1, bool randomStrength = false)
-        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoise(source => NoiseLayer.Over(source,
-            new InputPerturbation { Gamma = gamma, RandomStrength = randomStrength }));
+        where TBuilder : INoiseSocket<TBuilder> => builder.WithNoiseLayer(
+            new InputPerturbation { Gamma = gamma, RandomStrength = randomStrength });
 
     /// <summary>Trains on timesteps of [min, max) only: low ones carry little noise and favour detail, high ones favour layout.</summary>
     public static TBuilder WithTimestepRange<TBuilder>(this TBuilder builder, int min, int max)

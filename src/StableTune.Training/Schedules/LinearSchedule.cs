@@ -9,5 +9,6 @@ public sealed record LinearScheduleOptions : WarmedScheduleOptions
 
     /// <inheritdoc/>
     protected override ILrSchedule After(ScheduleSetup setup, int warmupSteps) =>
-        OverRest(setup, warmupSteps, done => Math.Max(0, 1 - done));
+        // By the steps that are left: a warm-up of the whole run ends at 0.
+        new ScheduleCurve(step => Math.Max(0, (setup.TotalSteps - step) / (double)Math.Max(1, setup.TotalSteps - warmupSteps)));
 }

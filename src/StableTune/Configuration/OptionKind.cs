@@ -226,7 +226,7 @@ public abstract class OptionKind
             : number == Math.Floor(number) && number is >= 0 and < int.MaxValue ? Warmup.Steps((int)number) : null;
 
         internal override TomlValue Write(object value) =>
-            ((Warmup)value).Part is { } part ? part : ((Warmup)value).In(0);
+            ((Warmup)value).Part is { } part ? (TomlValue)part : (TomlValue)((Warmup)value).In(0);
     }
 
     private sealed class ChoiceKind(string[] words) : OptionKind("one of " + string.Join(", ", words))

@@ -46,7 +46,7 @@ public class LossExtensionTests
         public Pen WithLoss(ILoss loss) => this with { Loss = loss };
         public Pen WithLossWeighting(ILossWeighting weighting) => this with { Weightings = [.. Weightings, weighting] };
         public Pen WithNoise(INoiseSource source) => this with { Noise = source };
-        public Pen WithNoise(Func<INoiseSource, INoiseSource> change) => this with { Noise = change(Noise ?? new NormalNoise()) };
+        public Pen WithNoiseLayer(NoiseLayer layer) => this with { Noise = NoiseLayer.Over(Noise ?? new NormalNoise(), layer) };
         public Pen WithTimesteps(ITimestepSource source) => this with { Timesteps = source };
     }
 }

@@ -191,7 +191,7 @@ public sealed class NoiseLayerTests
 
         public Socket WithNoise(INoiseSource source) => this with { Noise = source };
 
-        public Socket WithNoise(Func<INoiseSource, INoiseSource> change) => this with { Noise = change(Noise) };
+        public Socket WithNoiseLayer(NoiseLayer layer) => this with { Noise = NoiseLayer.Over(Noise, layer) };
 
         public Socket WithTimesteps(ITimestepSource source) => this;
     }
