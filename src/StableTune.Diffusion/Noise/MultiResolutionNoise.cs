@@ -24,7 +24,8 @@ public sealed record MultiResolutionNoise : NoiseLayer
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Iterations < 1) yield return Problem(Iterations, "there is at least one level", "6 to 10 is customary; leave the layer out for none");
+        if (Iterations < 1)
+            yield return Problem(Iterations, "there is at least one level", "6 to 10 is customary; leave the layer out for none");
         if (!(Discount > 0 && double.IsFinite(Discount)))
             yield return Problem(Discount, "the discount must be positive", "0.1 to 0.3 suits adapters and small data sets");
         foreach (var problem in base.Validate()) yield return problem;

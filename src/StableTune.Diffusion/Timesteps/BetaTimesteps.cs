@@ -1,7 +1,7 @@
 namespace StableTune;
 
-/// <summary>Timesteps 1000 · x with x from the beta distribution: density x^(α - 1) (1 - x)^(β - 1) / B(α, β). α above β favours much noise;
-/// both below 1 favour the ends, both above 1 the middle.</summary>
+/// <summary>Timesteps 1000 · x with x from the beta distribution: density x^(α - 1) (1 - x)^(β - 1) / B(α, β). α above β favours much
+/// noise; both below 1 favour the ends, both above 1 the middle.</summary>
 public sealed record BetaTimesteps : TimestepDistribution
 {
     private const double Most = 100;

@@ -14,7 +14,8 @@ public sealed record InvertedParabolaTimesteps : TimestepDistribution
     /// <inheritdoc/>
     protected override IEnumerable<OptionProblem> ParameterProblems()
     {
-        if (!(Weight >= 0 && double.IsFinite(Weight))) yield return Problem(Weight, "the weight must not be negative", "8 is 0 at both ends");
+        if (!(Weight >= 0 && double.IsFinite(Weight)))
+            yield return Problem(Weight, "the weight must not be negative", "8 is 0 at both ends");
         if (!(Bias is >= -0.5 and <= 0.5)) yield return Problem(Bias, "the bias lies from -0.5 to 0.5", "0 has its top in the middle");
     }
 

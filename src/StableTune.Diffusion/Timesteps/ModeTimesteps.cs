@@ -1,6 +1,7 @@
 namespace StableTune;
 
-/// <summary>Timesteps 1000 · (1 - u - s (cos²(π u / 2) - 1 + u)) for even u: with s above 0 the middle is likely, below 0 the ends.</summary>
+/// <summary>Timesteps 1000 · (1 - u - s (cos²(π u / 2) - 1 + u)) for even u: with s above 0 the middle is likely, below 0 the
+/// ends.</summary>
 /// <remarks>Esser et al., Scaling rectified flow transformers, arXiv:2403.03206, section 3.1, mode sampling with heavy tails.</remarks>
 public sealed record ModeTimesteps : TimestepDistribution
 {

@@ -13,7 +13,8 @@ public sealed class TimestepLossCurve(string path) : ITrainingObserver
     public IEnumerable<OptionProblem> Validate()
     {
         if (!AtomicFile.CanWrite(path, out var reason))
-            yield return new OptionProblem($"{nameof(TimestepLossCurve)}.path", path, reason, "name a file in a folder that can be written to");
+            yield return new OptionProblem(
+                $"{nameof(TimestepLossCurve)}.path", path, reason, "name a file in a folder that can be written to");
     }
 
     /// <inheritdoc/>

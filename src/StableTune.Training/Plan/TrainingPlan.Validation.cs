@@ -321,8 +321,8 @@ public sealed partial record TrainingPlan
 
     /// <summary>The run's schedule, and those that things have of their own; each is told once.</summary>
     private IEnumerable<OptionProblem> ScheduleProblems(TrainingDataset? dataset) =>
-        Trainables.Where(trainable => trainable.Trained).Select(trainable => trainable.Schedule).OfType<LrScheduleOptions>().Prepend(Schedule)
-            .Distinct().SelectMany(schedule => schedule.Validate().Concat(schedule.Fits(this, dataset)));
+        Trainables.Where(trainable => trainable.Trained).Select(trainable => trainable.Schedule).OfType<LrScheduleOptions>()
+            .Prepend(Schedule).Distinct().SelectMany(schedule => schedule.Validate().Concat(schedule.Fits(this, dataset)));
 
     private IEnumerable<OptionProblem> PartProblems() =>
     [

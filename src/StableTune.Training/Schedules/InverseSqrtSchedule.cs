@@ -18,7 +18,8 @@ public sealed record InverseSqrtScheduleOptions : WarmedScheduleOptions
     public override IEnumerable<OptionProblem> Validate()
     {
         foreach (var problem in base.Validate()) yield return problem;
-        if (Timescale is < 1) yield return Problem(Timescale, "the time scale must be at least one step", "leave it unset for the warm-up's");
+        if (Timescale is < 1)
+            yield return Problem(Timescale, "the time scale must be at least one step", "leave it unset for the warm-up's");
     }
 
     /// <inheritdoc/>

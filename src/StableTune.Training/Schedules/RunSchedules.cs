@@ -39,7 +39,8 @@ internal sealed class RunSchedules
             rates[i] = schedule.Rate(step, _groups[i].LearningRate);
             if (!double.IsFinite(rates[i]))
                 throw new InvalidOperationException(
-                    $"The learning-rate schedule \"{name}\" gave {schedule.Factor(step)} for step {step}: a factor must be a finite number.");
+                    $"The learning-rate schedule \"{name}\" gave {schedule.Factor(step)} for step {step}: a factor must be a "
+                        + "finite number.");
         }
 
         return rates;

@@ -50,7 +50,8 @@ public sealed class StateReader
 
     /// <summary>A whole number.</summary>
     /// <exception cref="InvalidFileException">There is none of this name.</exception>
-    public long Long(string name) => _values[_place + name] is JsonValue value && value.TryGetValue(out long number) ? number : throw Missing(name);
+    public long Long(string name) =>
+        _values[_place + name] is JsonValue value && value.TryGetValue(out long number) ? number : throw Missing(name);
 
     /// <summary>A number.</summary>
     /// <exception cref="InvalidFileException">There is none of this name.</exception>
@@ -59,7 +60,8 @@ public sealed class StateReader
     /// <summary>Numbers.</summary>
     /// <exception cref="InvalidFileException">There are none of this name.</exception>
     public IReadOnlyList<double> Doubles(string name) =>
-        _values[_place + name] is JsonArray list ? [.. list.Select(node => StateNumbers.Value(node) ?? throw Missing(name))] : throw Missing(name);
+        _values[_place + name] is JsonArray list ? [.. list.Select(node => StateNumbers.Value(node) ?? throw Missing(name))]
+            : throw Missing(name);
 
     /// <summary>A text, or null where null was written.</summary>
     /// <exception cref="InvalidFileException">There is none of this name.</exception>

@@ -40,7 +40,8 @@ public sealed class StateWriter
     public void Number(string name, double value) => Values.Add(_place + name, StateNumbers.Node(value));
 
     /// <summary>Keeps numbers exactly.</summary>
-    public void Numbers(string name, IEnumerable<double> values) => Values.Add(_place + name, new JsonArray([.. values.Select(StateNumbers.Node)]));
+    public void Numbers(string name, IEnumerable<double> values) =>
+        Values.Add(_place + name, new JsonArray([.. values.Select(StateNumbers.Node)]));
 
     /// <summary>Keeps a text.</summary>
     public void Text(string name, string? value) => Values.Add(_place + name, value);

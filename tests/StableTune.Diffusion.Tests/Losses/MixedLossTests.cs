@@ -81,7 +81,8 @@ public sealed class MixedLossTests
         Assert.Equal(plain.SignalToNoise[999] / (plain.SignalToNoise[999] + 1), Loss(plain), 1e-8f);
     }
 
-    private static Tensor Errors() => tensor(s_errors.Select(d => (float)d).ToArray(), [1, 1, 1, s_errors.Length], dtype: ScalarType.Float32);
+    private static Tensor Errors() =>
+        tensor(s_errors.Select(d => (float)d).ToArray(), [1, 1, 1, s_errors.Length], dtype: ScalarType.Float32);
 
     private static Tensor PerElement(ILoss loss, Tensor predicted) => loss.PerElement(
         predicted, zeros_like(predicted), NoiseSchedule.ScaledLinear(), zeros([1], dtype: ScalarType.Int64));

@@ -39,7 +39,8 @@ public sealed class NoiseLayerTests
     {
         var expected = new InputPerturbation
         {
-            Gamma = 0.2, Inner = new MultiResolutionNoise { Iterations = 8, Inner = new OffsetNoise { Offset = 0.05, AdaptiveScale = 0.01 } },
+            Gamma = 0.2,
+            Inner = new MultiResolutionNoise { Iterations = 8, Inner = new OffsetNoise { Offset = 0.05, AdaptiveScale = 0.01 } },
         };
         Assert.Equal(expected, new Socket().WithNoiseOffset(0.05, 0.01).WithMultiResolutionNoise(8).WithInputPerturbation(0.2).Noise);
         Assert.Equal(expected, new Socket().WithInputPerturbation(0.2).WithMultiResolutionNoise(8).WithNoiseOffset(0.05, 0.01).Noise);
@@ -51,7 +52,8 @@ public sealed class NoiseLayerTests
     public void Draw_SameSeed_SameNumbers_InTheLatentsTypeAndWithoutChangingThem()
     {
         using var scope = NewDisposeScope();
-        var source = new Socket().WithNoiseOffset(0.1, 0.1, randomStrength: true).WithMultiResolutionNoise().WithInputPerturbation(0.1, true).Noise;
+        var source = new Socket().WithNoiseOffset(0.1, 0.1, randomStrength: true).WithMultiResolutionNoise()
+            .WithInputPerturbation(0.1, true).Noise;
         var latents = ones(2, 4, 8, 6, dtype: ScalarType.BFloat16);
         var copy = latents.clone();
         Tensor Once(int seed, out Tensor added)
@@ -144,7 +146,8 @@ public sealed class NoiseLayerTests
                     ?? s_cases.RootElement.GetProperty("defaults").GetProperty("multires_noise_discount").GetDouble(),
             });
         if (Number("ip_noise_gamma") is { } gamma)
-            source = NoiseLayer.Over(source, new InputPerturbation { Gamma = gamma, RandomStrength = Flag("ip_noise_gamma_random_strength") });
+            source = NoiseLayer.Over(source,
+                new InputPerturbation { Gamma = gamma, RandomStrength = Flag("ip_noise_gamma_random_strength") });
         return source;
     }
 

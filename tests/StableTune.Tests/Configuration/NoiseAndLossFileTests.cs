@@ -63,7 +63,8 @@ public sealed class NoiseAndLossFileTests : IDisposable
         new InverseSqrtScheduleOptions { Timescale = 50 },
         new WarmupStableDecayScheduleOptions
         {
-            Warmup = Warmup.Steps(5), Decay = Warmup.Ratio(0.2), MinRatio = 0.1, DecayType = RampShape.OneMinusRoot, WarmupType = RampShape.Cosine,
+            Warmup = Warmup.Steps(5), Decay = Warmup.Ratio(0.2), MinRatio = 0.1, DecayType = RampShape.OneMinusRoot,
+            WarmupType = RampShape.Cosine,
         },
         new PiecewiseConstantScheduleOptions { StepRules = StepRules.Parse("1:10,0.1:20,0.01") },
         new PointsScheduleOptions { Points = CurvePoints.Parse("0:0, 10%:1, 1.0:0.1") },
@@ -127,7 +128,8 @@ public sealed class NoiseAndLossFileTests : IDisposable
         var catalogs = new RunCatalogs { Timesteps = TimestepCatalog.Default.With("late", () => new Late()) };
         string[] words = [.. OptionNameTests.Base(RunScript.Network), "--timestep_sampling", "late"];
         Assert.Equal(new Late(), RunConfiguration.Parse(words, catalogs: catalogs).Builder.Plan.Timesteps);
-        var fault = Assert.Throws<InvalidOptionsException>(() => RunConfiguration.Parse([.. words, "--min_timestep", "5"], catalogs: catalogs));
+        var fault = Assert.Throws<InvalidOptionsException>(() =>
+            RunConfiguration.Parse([.. words, "--min_timestep", "5"], catalogs: catalogs));
         Assert.Contains("has no range", fault.Message, StringComparison.Ordinal);
     }
 

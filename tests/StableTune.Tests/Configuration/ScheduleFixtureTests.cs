@@ -69,8 +69,8 @@ public sealed class ScheduleFixtureTests
     [InlineData("lr_warmup_steps", "6")]
     public void Warmup_IsStepsOrPartOrPercent(string option, string value)
     {
-        var plan = RunConfiguration.Parse([.. OptionNameTests.Base(RunScript.Network), "--lr_scheduler", "linear", "--max_train_steps", "60",
-            "--" + option, value]).Builder.Plan;
+        var plan = RunConfiguration.Parse([.. OptionNameTests.Base(RunScript.Network), "--lr_scheduler", "linear",
+            "--max_train_steps", "60", "--" + option, value]).Builder.Plan;
         Assert.Equal(6, plan.Schedule.WarmupSteps(60));
     }
 
@@ -105,7 +105,8 @@ public sealed class ScheduleFixtureTests
     private static JsonElement Case(string name) => s_fixture.RootElement.GetProperty("cases").EnumerateArray()
         .Single(reference => reference.GetProperty("case").GetString() == name);
 
-    /// <summary>The arguments of a case as they are typed; the run's rate is that of the first group, as the optimizer's default there.</summary>
+    /// <summary>The arguments of a case as they are typed; the run's rate is that of the first group, as the optimizer's default
+    /// there.</summary>
     private static TrainingPlan Read(JsonElement reference)
     {
         List<string> words = [.. OptionNameTests.Base(RunScript.Network), "--learning_rate",
@@ -114,7 +115,8 @@ public sealed class ScheduleFixtureTests
             argument.Value.ValueKind != JsonValueKind.Null && argument.Value.ToString() != "ignored"))
         {
             words.Add("--" + argument.Name);
-            if (argument.Value.ValueKind == JsonValueKind.Array) words.AddRange(argument.Value.EnumerateArray().Select(one => one.GetString()!));
+            if (argument.Value.ValueKind == JsonValueKind.Array)
+                words.AddRange(argument.Value.EnumerateArray().Select(one => one.GetString()!));
             else words.Add(argument.Value.ToString());
         }
 

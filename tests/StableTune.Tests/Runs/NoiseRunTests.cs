@@ -37,7 +37,8 @@ public sealed class NoiseRunTests : IDisposable
     {
         var folder = _folder.File("out", "model");
         var result = TinyRun.Bare(_folder).WithImages(TinyRun.Images(_folder), 64).WithZeroTerminalSnr()
-            .Change(plan => plan with { Trainables = [], Savers = [] }).WithFullTraining().SaveTo(folder).For(TrainingLength.Steps(1)).Train();
+            .Change(plan => plan with { Trainables = [], Savers = [] }).WithFullTraining().SaveTo(folder)
+            .For(TrainingLength.Steps(1)).Train();
         Assert.Contains(result.Warnings, warning => warning.Contains("ZeroTerminalSnr", StringComparison.Ordinal));
         using var model = ModelLoader.Load(folder, new ModelLoadOptions { Parts = ModelParts.UNet });
         Assert.True(model.Scheduler.RescaleBetasZeroSnr);
@@ -50,15 +51,16 @@ public sealed class NoiseRunTests : IDisposable
         using var model = ModelLoader.Load(SmallRun.Model(_folder));
         // With no noise and nothing of the picture left, the UNet is asked for nothing but zeros.
         var network = new Asked(model.UNet);
-        TrainerBuilder Run(bool zero) => TinyRun.Builder(_folder, $"run-{zero}").WithModel(model).WithZeroTerminalSnr(zero).WithNetwork(network)
-            .WithNoise(new NoNoise()).WithTimesteps(new UniformTimesteps { Min = 999 }).For(TrainingLength.Steps(1));
+        TrainerBuilder Run(bool zero) => TinyRun.Builder(_folder, $"run-{zero}").WithModel(model).WithZeroTerminalSnr(zero)
+            .WithNetwork(network).WithNoise(new NoNoise()).WithTimesteps(new UniformTimesteps { Min = 999 }).For(TrainingLength.Steps(1));
         Run(false).Train();
         Assert.True(network.Largest > 0);
         TextToImageOptions prompt = new() { Width = 64, Height = 64, Steps = 2, Seed = 3 };
         byte[] Drawn(bool zero)
         {
             var samples = _folder.File($"samples-{zero}");
-            Run(zero).Overwrite().WithSamples(new SampleOptions { Folder = samples, Before = true, After = false, Prompts = [prompt] }).Train();
+            Run(zero).Overwrite()
+                .WithSamples(new SampleOptions { Folder = samples, Before = true, After = false, Prompts = [prompt] }).Train();
             return File.ReadAllBytes(Directory.GetFiles(samples).Single(file => !file.Contains("sheet", StringComparison.Ordinal)));
         }
 
@@ -74,8 +76,8 @@ public sealed class NoiseRunTests : IDisposable
     {
         double Loss(bool weighted)
         {
-            var builder = TinyRun.Builder(_folder, $"weighted-{weighted}").WithZeroTerminalSnr().WithTimesteps(new UniformTimesteps { Min = 999 })
-                .For(TrainingLength.Steps(1));
+            var builder = TinyRun.Builder(_folder, $"weighted-{weighted}").WithZeroTerminalSnr()
+                .WithTimesteps(new UniformTimesteps { Min = 999 }).For(TrainingLength.Steps(1));
             return (weighted ? builder.WithDebiasedEstimation() : builder).Train().Losses[0];
         }
 

@@ -46,8 +46,8 @@ public sealed class SampleLossTests : IDisposable
     [Fact]
     public void Resume_KeepsWhatWasGathered_BitForBit()
     {
-        TrainerBuilder Run(string name) => Builder(name).For(TrainingLength.Steps(5)).WithNoiseOffset(0.1, 0.05, true).WithInputPerturbation(0.1, true)
-            .WithMultiResolutionNoise().WithTimesteps(new LogitNormalTimesteps());
+        TrainerBuilder Run(string name) => Builder(name).For(TrainingLength.Steps(5)).WithNoiseOffset(0.1, 0.05, true)
+            .WithInputPerturbation(0.1, true).WithMultiResolutionNoise().WithTimesteps(new LogitNormalTimesteps());
         var whole = Run("whole").SaveState(_folder.File("states", "frog")).SaveEvery(steps: 2).Train();
         var resumed = Run("resumed").ResumeFrom(_folder.File("states", "frog-step00000002-state")).Train();
         Assert.Equal(10, resumed.LossByTimestep!.Count);
@@ -85,7 +85,8 @@ public sealed class SampleLossTests : IDisposable
         }
 
         var last = Of("epoch")[^1].GetProperty("loss_by_timestep");
-        Assert.Equal(result.LossByTimestep!.Bins.Select(bin => bin.Count), last.GetProperty("count").EnumerateArray().Select(c => c.GetInt64()));
+        Assert.Equal(result.LossByTimestep!.Bins.Select(bin => bin.Count),
+            last.GetProperty("count").EnumerateArray().Select(c => c.GetInt64()));
         Assert.Equal(result.LossByTimestep.Bins.Select(bin => double.IsNaN(bin.MeanLoss) ? (double?)null : bin.MeanLoss),
             last.GetProperty("mean_loss").EnumerateArray().Select(m => m.ValueKind == JsonValueKind.Null ? (double?)null : m.GetDouble()));
         using var drawn = SKBitmap.Decode(picture);

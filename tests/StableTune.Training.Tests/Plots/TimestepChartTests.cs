@@ -17,7 +17,8 @@ public sealed class TimestepChartTests
         Assert.Null(losses.Histogram);
         for (var t = 0; t < timesteps; t++) losses.Add(t, t, timesteps);
         var histogram = losses.Histogram!;
-        Assert.Equal((bins, timesteps, 0, timesteps), (histogram.Bins.Count, histogram.Count, histogram.Bins[0].From, histogram.Bins[^1].To));
+        Assert.Equal((bins, timesteps, 0, timesteps),
+            (histogram.Bins.Count, histogram.Count, histogram.Bins[0].From, histogram.Bins[^1].To));
         Assert.All(histogram.Bins, bin =>
         {
             Assert.Equal(bin.To - bin.From, bin.Count);

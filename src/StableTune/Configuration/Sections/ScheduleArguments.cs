@@ -39,7 +39,8 @@ internal static class ScheduleArguments
             writer.Write("lr_scheduler", name);
             // Rise and fall are written by their own options; what else there is goes by name.
             foreach (var (option, property) in new[] { ("lr_warmup_steps", "Warmup"), ("lr_decay_steps", "Decay") })
-                if (writer.Plan.Schedule.GetType().GetProperty(property)?.GetValue(writer.Plan.Schedule) is Warmup length && length != default)
+                if (writer.Plan.Schedule.GetType().GetProperty(property)?.GetValue(writer.Plan.Schedule) is Warmup length
+                    && length != default)
                     writer.Write(option, length);
             string[] others = [.. arguments.Where(argument => !argument.StartsWith("warmup=", StringComparison.Ordinal)
                 && !argument.StartsWith("decay=", StringComparison.Ordinal))];
