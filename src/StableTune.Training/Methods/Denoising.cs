@@ -36,7 +36,7 @@ public sealed record DenoisingOptions : TrainingMethodOptions
             Conditions = [.. plan.Stages.Conditions ?? usual, .. setup.Stages.Conditions],
             Network = plan.Stages.Network ?? model.UNet,
             Schedule = NoiseSchedule.From(model.Scheduler),
-            WeightingSchedule = plan.ZeroTerminalSnr ? NoiseSchedule.From(model.Scheduler with { RescaleBetasZeroSnr = false }) : null,
+            WeightingSchedule = setup.WeightingSchedule,
             Prediction = PredictionType.Of(model.Scheduler.Prediction),
             Targets = [.. plan.Stages.Targets ?? (ImmutableList<ITargetStage>)[new PreservedOutputStage()], .. setup.Stages.Targets],
             Noise = plan.Noise,

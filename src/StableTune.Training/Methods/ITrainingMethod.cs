@@ -1,4 +1,5 @@
 using StableTune.Data;
+using StableTune.Diffusion;
 using StableTune.Models;
 using StableTune.Trainables;
 
@@ -102,6 +103,11 @@ public sealed record MethodSetup
 
     /// <summary>The stages that trainables have added.</summary>
     public required StageList Stages { get; init; }
+
+    /// <summary>The schedule whose signal-to-noise ratios weigh the loss, where it is not the model's: that of before the run corrected it
+    /// to zero terminal SNR, as in sd-scripts.</summary>
+    internal NoiseSchedule? WeightingSchedule =>
+        Plan.ZeroTerminalSnr ? NoiseSchedule.From(Model.Scheduler with { RescaleBetasZeroSnr = false }) : null;
 
     /// <summary>The random streams: the run's own, or those of a validation.</summary>
     public required TrainingRandom Random { get; init; }

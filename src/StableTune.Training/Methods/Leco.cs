@@ -20,6 +20,7 @@ internal sealed class Leco : ITrainingMethod
     private readonly IPromptEncoder _encoder;
     private readonly TrainableStrength _strength;
     private readonly NoiseSchedule _schedule;
+    private readonly NoiseSchedule? _weighting;
     private readonly PredictionType _prediction;
     private readonly ISampler _sampler;
     private readonly Generator _random;
@@ -34,6 +35,7 @@ internal sealed class Leco : ITrainingMethod
         _encoder = PromptEncoder.For(setup.Model);
         _strength = new TrainableStrength(setup.Trainables);
         _schedule = NoiseSchedule.From(setup.Model.Scheduler);
+        _weighting = setup.WeightingSchedule;
         _prediction = PredictionType.Of(setup.Model.Scheduler.Prediction);
         _sampler = options.Sampler ?? SamplerCatalog.Default.For(setup.Model.Scheduler).Sampler;
         _encoded = new TextConditions?[options.Pairs.Count];
@@ -56,6 +58,7 @@ internal sealed class Leco : ITrainingMethod
         {
             Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = _schedule, Prediction = _prediction,
             SampleWeights = full([_options.BatchSize], pair.Weight, dtype: ScalarType.Float32, device: predicted.device),
+            WeightingSchedule = _weighting,
         });
         Samples = new SampleLosses(loss.PerSample.detach().MoveToOuterDisposeScope(), timesteps.MoveToOuterDisposeScope(), _schedule.Count);
         return loss.Mean.MoveToOuterDisposeScope();

@@ -60,7 +60,9 @@ public sealed record PlateauScheduleOptions : WarmedScheduleOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Fits(TrainingPlan plan, TrainingDataset? dataset)
     {
-        if (Metric == PlateauMetric.ValidationLoss && dataset is { Validation: null })
+        ArgumentNullException.ThrowIfNull(plan);
+        if (Metric == PlateauMetric.ValidationLoss
+            && (dataset is { Validation: null } || !plan.Method.Needs.HasFlag(MethodNeeds.Dataset)))
             yield return Problem(Metric, "no images are held out to measure the loss on",
                 "set DatasetOptions.ValidationSplit, or use PlateauMetric.AverageLoss");
     }
