@@ -79,6 +79,9 @@ public sealed partial class TrainerBuilder
     /// <summary>Draws the loss curve to this PNG file, at the end.</summary>
     public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(Given(path)));
 
+    /// <summary>Draws the mean loss by timestep to this PNG file, at the end.</summary>
+    public TrainerBuilder WithTimestepLossCurve(string path) => WithObserver(new TimestepLossCurve(Given(path)));
+
     /// <summary>Sends log messages to a host's logger.</summary>
     public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });
 

@@ -269,6 +269,13 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     public TrainerBuilder WithNoise(INoiseSource source) => Set(_plan with { Noise = Given(source) });
 
     /// <inheritdoc/>
+    public TrainerBuilder WithNoiseLayer(NoiseLayer layer) => WithNoise(NoiseLayer.Over(_plan.Noise, Given(layer)));
+
+    /// <summary>Stretches the model's noise schedule so that its last timestep is nothing but noise; see
+    /// <see cref="TrainingPlan.ZeroTerminalSnr"/>. For models that predict velocity.</summary>
+    public TrainerBuilder WithZeroTerminalSnr(bool on = true) => Set(_plan with { ZeroTerminalSnr = on });
+
+    /// <inheritdoc/>
     public TrainerBuilder WithTimesteps(ITimestepSource source) => Set(_plan with { Timesteps = Given(source) });
 
     /// <inheritdoc/>

@@ -17,6 +17,10 @@ public sealed record LossInputs
     /// <summary>The forward process.</summary>
     public required NoiseSchedule Schedule { get; init; }
 
+    /// <summary>The schedule whose signal-to-noise ratios weightings go by; null, the default, for <see cref="Schedule"/>. sd-scripts takes
+    /// those of before the correction to zero terminal SNR.</summary>
+    public NoiseSchedule? WeightingSchedule { get; init; }
+
     /// <summary>What the model predicts.</summary>
     public required PredictionType Prediction { get; init; }
 
@@ -64,7 +68,7 @@ public sealed record DiffusionLoss : OptionsBase
         loss = loss.flatten(1).mean([1L]);                                                                 // [B]
         if (inputs.SampleWeights is { } weights) loss = loss * weights;
         foreach (var weighting in Weightings)
-            loss = loss * weighting.Weights(inputs.Schedule, inputs.Prediction, inputs.Timesteps);
+            loss = loss * weighting.Weights(inputs.WeightingSchedule ?? inputs.Schedule, inputs.Prediction, inputs.Timesteps);
         return new LossResult(loss.MoveToOuterDisposeScope(), loss.mean().MoveToOuterDisposeScope());
     }
 }

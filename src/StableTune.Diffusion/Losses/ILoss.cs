@@ -26,6 +26,11 @@ public interface ILossWeighting
     /// <param name="timesteps">One per sample, [B], int64.</param>
     /// <returns>A fresh tensor [B], float32, finite and not negative.</returns>
     Tensor Weights(NoiseSchedule schedule, PredictionType prediction, Tensor timesteps);
+
+    /// <summary>Why it makes no sense for a model; null, the default, where it does.</summary>
+    /// <param name="prediction">What the model predicts.</param>
+    /// <returns>The reason in a few words: "the model predicts velocity already".</returns>
+    string? Misfit(PredictionType prediction) => null;
 }
 
 /// <summary>A builder that has a place for a loss and its weightings.</summary>

@@ -10,5 +10,7 @@ public static class LossCatalog
         .With("l2", () => new MseLoss())
         .With("l1", () => new L1Loss())
         .With("huber", () => new HuberLoss())
-        .With("smooth_l1", () => new SmoothL1Loss());
+        .With("smooth_l1", () => new SmoothL1Loss())
+        .With("log_cosh", () => new LogCoshLoss())
+        .With("mixed", () => new MixedLoss());
 }

@@ -44,6 +44,10 @@ namespace StableTune.Losses
     public sealed record ScaledVelocityWeighting : OptionsBase, ILossWeighting
     {
         /// <inheritdoc/>
+        public string? Misfit(PredictionType prediction) => prediction == PredictionType.V ? null
+            : $"it is for models that predict velocity, and this one predicts {prediction}";
+
+        /// <inheritdoc/>
         public Tensor Weights(NoiseSchedule schedule, PredictionType prediction, Tensor timesteps)
         {
             using var scope = NewDisposeScope();
@@ -55,6 +59,10 @@ namespace StableTune.Losses
     /// <summary>Adds to the loss of a noise model a share w of what a v-model's would be: 1 + w (s + 1) / s, s limited to 1000.</summary>
     public sealed record VelocityLikeWeighting : OptionsBase, ILossWeighting
     {
+        /// <inheritdoc/>
+        public string? Misfit(PredictionType prediction) =>
+            prediction == PredictionType.V ? "the model predicts velocity already" : null;
+
         /// <summary>The share w of the velocity-like loss. Default 1.</summary>
         public double Weight { get; init; } = 1;
 
@@ -71,6 +79,31 @@ namespace StableTune.Losses
             using var scope = NewDisposeScope();
             var snr = SnrLimit.Limited(schedule.Snr(timesteps));
             return (1 + Weight / (snr / (snr + 1))).MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>P2 weighting: 1 / (k + s)^γ, which favours timesteps of much noise.</summary>
+    /// <remarks>Choi et al., Perception prioritized training of diffusion models, arXiv:2204.00227, equation 8.</remarks>
+    public sealed record P2Weighting : OptionsBase, ILossWeighting
+    {
+        /// <summary>k, above 0. Default 1, as in the paper.</summary>
+        public double K { get; init; } = 1;
+
+        /// <summary>The strength γ, above 0. Default 1, as in the paper; 0.5 is weaker.</summary>
+        public double Gamma { get; init; } = 1;
+
+        /// <inheritdoc/>
+        public override IEnumerable<OptionProblem> Validate()
+        {
+            if (!(K > 0 && double.IsFinite(K))) yield return Problem(K, "k must be positive", "1 is customary");
+            if (!(Gamma > 0 && double.IsFinite(Gamma))) yield return Problem(Gamma, "gamma must be positive", "0.5 or 1 is customary");
+        }
+
+        /// <inheritdoc/>
+        public Tensor Weights(NoiseSchedule schedule, PredictionType prediction, Tensor timesteps)
+        {
+            using var scope = NewDisposeScope();
+            return (schedule.Snr(timesteps) + K).pow(-Gamma).MoveToOuterDisposeScope();
         }
     }
 
@@ -116,5 +149,12 @@ namespace StableTune
         /// <param name="weight">The share, not negative.</param>
         public static TBuilder WithVelocityLikeLoss<TBuilder>(this TBuilder builder, double weight)
             where TBuilder : ILossSocket<TBuilder> => builder.WithLossWeighting(new VelocityLikeWeighting { Weight = weight });
+
+        /// <summary>Weights the loss by P2, which favours timesteps of much noise.</summary>
+        /// <param name="builder">The builder.</param>
+        /// <param name="gamma">The strength; 1 in the paper, 0.5 is weaker.</param>
+        /// <param name="k">What is added to the signal-to-noise ratio.</param>
+        public static TBuilder WithP2Weighting<TBuilder>(this TBuilder builder, double gamma = 1, double k = 1)
+            where TBuilder : ILossSocket<TBuilder> => builder.WithLossWeighting(new P2Weighting { Gamma = gamma, K = k });
     }
 }

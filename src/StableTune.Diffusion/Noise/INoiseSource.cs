@@ -1,6 +1,6 @@
 namespace StableTune.Diffusion;
 
-/// <summary>Draws the noise that training adds to latents. Further kinds (offset, multi-resolution) wrap another source.</summary>
+/// <summary>Draws the noise that training adds to latents. Further kinds (<see cref="NoiseLayer"/>) wrap another source.</summary>
 public interface INoiseSource : IValidated
 {
     /// <summary>Noise for one batch.</summary>
@@ -27,6 +27,10 @@ public interface ITimestepSource : IValidated
     /// <param name="generator">The only source of randomness.</param>
     /// <returns>Timesteps in [0, T), [B], int64, on the generator's device.</returns>
     Tensor Draw(int count, Generator generator);
+
+    /// <summary>The timesteps that can be drawn, the end excluded; null, the default, where that is not known. Losses on held-out images
+    /// are measured within it.</summary>
+    (int Min, int Max)? Range => null;
 }
 
 /// <summary>A builder that has a place for noise and timesteps.</summary>
@@ -35,6 +39,9 @@ public interface INoiseSocket<out TBuilder>
 {
     /// <summary>Sets the source of noise.</summary>
     TBuilder WithNoise(INoiseSource source);
+
+    /// <summary>Adds a layer to the source of noise, in its place (<see cref="NoiseLayer.Over"/>).</summary>
+    TBuilder WithNoiseLayer(NoiseLayer layer);
 
     /// <summary>Sets the source of timesteps.</summary>
     TBuilder WithTimesteps(ITimestepSource source);

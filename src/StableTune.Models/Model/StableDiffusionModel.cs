@@ -11,13 +11,14 @@ public sealed class StableDiffusionModel : IDisposable
     private ClipTextModel? _textEncoder2;
     private ITextTokenizer? _tokenizer, _tokenizer2;
     private readonly ModelVersion _version;
+    private SchedulerOptions _scheduler;
 
     /// <summary>Puts a model together; takes over the parts.</summary>
     public StableDiffusionModel(ModelComponents components)
     {
         ArgumentNullException.ThrowIfNull(components);
         (_unet, _vae, _textEncoder, _textEncoder2) = (components.UNet, components.Vae, components.TextEncoder, components.TextEncoder2);
-        (_tokenizer, _tokenizer2, Scheduler) = (components.Tokenizer, components.Tokenizer2, components.Scheduler);
+        (_tokenizer, _tokenizer2, _scheduler) = (components.Tokenizer, components.Tokenizer2, components.Scheduler);
         _version = _textEncoder2 is not null || _unet is { Options.TakesAddedConditions: true } ? ModelVersion.Sdxl
             : _unet is { Options.UseLinearProjection: true } ? ModelVersion.Sd2 : ModelVersion.Sd1;
     }
@@ -64,8 +65,19 @@ public sealed class StableDiffusionModel : IDisposable
     /// <summary>Words that textual inversion added to the text encoders.</summary>
     internal List<AddedWord> Words { get; } = [];
 
-    /// <summary>Noise schedule and prediction type.</summary>
-    public SchedulerOptions Scheduler { get; }
+    /// <summary>Noise schedule and prediction type. May be set for a model that is trained for another schedule: pipelines made
+    /// afterwards draw by it, and it is saved with the model.</summary>
+    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    public SchedulerOptions Scheduler
+    {
+        get => _scheduler;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            InvalidOptionsException.ThrowIfAny(value.Validate());
+            _scheduler = value;
+        }
+    }
 
     /// <summary>The parts that are there.</summary>
     public ModelParts Parts =>

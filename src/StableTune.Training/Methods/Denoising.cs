@@ -36,6 +36,7 @@ public sealed record DenoisingOptions : TrainingMethodOptions
             Conditions = [.. plan.Stages.Conditions ?? usual, .. setup.Stages.Conditions],
             Network = plan.Stages.Network ?? model.UNet,
             Schedule = NoiseSchedule.From(model.Scheduler),
+            WeightingSchedule = setup.WeightingSchedule,
             Prediction = PredictionType.Of(model.Scheduler.Prediction),
             Targets = [.. plan.Stages.Targets ?? (ImmutableList<ITargetStage>)[new PreservedOutputStage()], .. setup.Stages.Targets],
             Noise = plan.Noise,
@@ -60,20 +61,25 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
     {
         EndBatch();
         _acting = _strength.Set(Multiplier(batch));
-        return Loss(batch, Encode(batch), parts.Timesteps);
+        var (loss, samples) = Loss(batch, Encode(batch), parts.Timesteps);
+        Samples = samples;
+        return loss;
     }
+
+    public SampleLosses? Samples { get; private set; }
 
     public void EndBatch()
     {
         _acting?.Dispose();
         _acting = null;
+        Samples = null;
     }
 
     /// <summary>At the inner points of six that divide the range of timesteps evenly, rounded down: 200, 400, 600, 800 of 0 to
     /// 1000.</summary>
     public IReadOnlyList<double> Validate(Batch batch)
     {
-        var (first, last) = parts.Timesteps is UniformTimesteps { Min: var min, Max: var max } ? (min, max) : (0, parts.Schedule.Count);
+        var (first, last) = parts.Timesteps.Range ?? (0, parts.Schedule.Count);
         return Measure(batch, Enumerable.Range(1, ValidationTimesteps)
             .Select(i => new OneTimestep((int)(first + (i * ((last - first) / (ValidationTimesteps + 1.0)))))));
     }
@@ -90,7 +96,7 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
         foreach (var source in timesteps)
         {
             using var inPass = NewDisposeScope();
-            losses.Add(Loss(batch, encoded, source).to(ScalarType.Float64).item<double>());
+            losses.Add(Loss(batch, encoded, source).Mean.to(ScalarType.Float64).item<double>());
         }
 
         return losses;
@@ -106,7 +112,7 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
         // [B, L, C], and what else the text encoder gives
         parts.Context.Context(batch));
 
-    private Tensor Loss(Batch batch, Encoded encoded, ITimestepSource source)
+    private (Tensor Mean, SampleLosses Samples) Loss(Batch batch, Encoded encoded, ITimestepSource source)
     {
         var (latents, text) = encoded;
         StageChecks.Latents(parts.Latents, latents, batch);
@@ -128,11 +134,13 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
         foreach (var stage in parts.Targets)
             target = Like(stage, nameof(ITargetStage.Change), stage.Change(target, pass));
 
-        return parts.Loss.Compute(new LossInputs
+        var loss = parts.Loss.Compute(new LossInputs
         {
             Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = parts.Schedule, Prediction = parts.Prediction,
             SampleWeights = batch.LossWeights.to(predicted.device), Mask = batch.Masks?.to(predicted.device),
-        }).Mean;
+            WeightingSchedule = parts.WeightingSchedule,
+        });
+        return (loss.Mean, new SampleLosses(loss.PerSample.detach(), timesteps, parts.Schedule.Count));
     }
 
     /// <summary>A batch's images are all of one data set, since its size and batch size are.</summary>

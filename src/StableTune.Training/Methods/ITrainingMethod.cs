@@ -1,4 +1,5 @@
 using StableTune.Data;
+using StableTune.Diffusion;
 using StableTune.Models;
 using StableTune.Trainables;
 
@@ -11,6 +12,12 @@ public interface ITrainingMethod : IDisposable
     /// <param name="batch">The batch; its tensors stay the caller's. Of a method without data set an empty one.</param>
     /// <returns>A scalar, [], in the open dispose scope.</returns>
     Tensor Loss(Batch batch);
+
+    /// <summary>
+    /// What the last <see cref="Loss"/> is the mean of: the loss of each sample at its timestep. Read before <see cref="EndBatch"/>, within
+    /// the dispose scope in which <see cref="Loss"/> was called. Null, the default, for a method that does not tell.
+    /// </summary>
+    SampleLosses? Samples => null;
 
     /// <summary>Called when the gradients of the batch are complete, or could not be computed: what <see cref="Loss"/> has set for both
     /// passes is taken back.</summary>
@@ -28,6 +35,12 @@ public interface ITrainingMethod : IDisposable
         return [Loss(batch).to(ScalarType.Float64).item<double>()];
     }
 }
+
+/// <summary>The losses of a batch's samples, one by one.</summary>
+/// <param name="Losses">The loss of each sample, weighted as it counts, without gradient, [B].</param>
+/// <param name="Timesteps">The timestep of each, [B], int64.</param>
+/// <param name="TimestepCount">The timesteps that there are: 1000 for Stable Diffusion.</param>
+public sealed record SampleLosses(Tensor Losses, Tensor Timesteps, int TimestepCount);
 
 /// <summary>What a method works with.</summary>
 [Flags]
@@ -90,6 +103,11 @@ public sealed record MethodSetup
 
     /// <summary>The stages that trainables have added.</summary>
     public required StageList Stages { get; init; }
+
+    /// <summary>The schedule whose signal-to-noise ratios weigh the loss, where it is not the model's: that of before the run corrected it
+    /// to zero terminal SNR, as in sd-scripts.</summary>
+    internal NoiseSchedule? WeightingSchedule =>
+        Plan.ZeroTerminalSnr ? NoiseSchedule.From(Model.Scheduler with { RescaleBetasZeroSnr = false }) : null;
 
     /// <summary>The random streams: the run's own, or those of a validation.</summary>
     public required TrainingRandom Random { get; init; }

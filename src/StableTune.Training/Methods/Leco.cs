@@ -20,6 +20,7 @@ internal sealed class Leco : ITrainingMethod
     private readonly IPromptEncoder _encoder;
     private readonly TrainableStrength _strength;
     private readonly NoiseSchedule _schedule;
+    private readonly NoiseSchedule? _weighting;
     private readonly PredictionType _prediction;
     private readonly ISampler _sampler;
     private readonly Generator _random;
@@ -34,6 +35,7 @@ internal sealed class Leco : ITrainingMethod
         _encoder = PromptEncoder.For(setup.Model);
         _strength = new TrainableStrength(setup.Trainables);
         _schedule = NoiseSchedule.From(setup.Model.Scheduler);
+        _weighting = setup.WeightingSchedule;
         _prediction = PredictionType.Of(setup.Model.Scheduler.Prediction);
         _sampler = options.Sampler ?? SamplerCatalog.Default.For(setup.Model.Scheduler).Sampler;
         _encoded = new TextConditions?[options.Pairs.Count];
@@ -52,12 +54,19 @@ internal sealed class Leco : ITrainingMethod
         var timesteps = full([_options.BatchSize], (long)partway.Time, dtype: ScalarType.Int64, device: partway.Latents.device);
         var target = Goal(pair, index, partway.Latents, timesteps);                                    // [B, C, h, w]
         var predicted = Predict(partway.Latents, timesteps, Prompts(index, training: true), Target);
-        return _setup.Plan.Loss.Compute(new LossInputs
+        var loss = _setup.Plan.Loss.Compute(new LossInputs
         {
             Predicted = predicted, Target = target, Timesteps = timesteps, Schedule = _schedule, Prediction = _prediction,
             SampleWeights = full([_options.BatchSize], pair.Weight, dtype: ScalarType.Float32, device: predicted.device),
-        }).Mean.MoveToOuterDisposeScope();
+            WeightingSchedule = _weighting,
+        });
+        Samples = new SampleLosses(loss.PerSample.detach().MoveToOuterDisposeScope(), timesteps.MoveToOuterDisposeScope(), _schedule.Count);
+        return loss.Mean.MoveToOuterDisposeScope();
     }
+
+    public SampleLosses? Samples { get; private set; }
+
+    public void EndBatch() => Samples = null;
 
     public void Dispose()
     {

@@ -27,6 +27,9 @@ public sealed record TrainingStepParts
     /// <summary>ᾱ and what follows from it.</summary>
     public required NoiseSchedule Schedule { get; init; }
 
+    /// <summary>The schedule whose signal-to-noise ratios weigh the loss; null, the default, for <see cref="Schedule"/>.</summary>
+    public NoiseSchedule? WeightingSchedule { get; init; }
+
     /// <summary>What the model predicts.</summary>
     public required PredictionType Prediction { get; init; }
 

@@ -46,10 +46,34 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
     }
 
     /// <inheritdoc/>
-    public void OnStep(TrainingProgress progress) => Write("step", Describe(progress));
+    public void OnStep(TrainingProgress progress)
+    {
+        var fields = Describe(progress);
+        if (progress.Samples.Count > 0)
+        {
+            fields["timesteps"] = new JsonArray([.. progress.Samples.Select(sample => (JsonNode)sample.Timestep)]);
+            fields["sample_losses"] = Numbers(progress.Samples.Select(sample => sample.Loss));
+        }
+
+        Write("step", fields);
+    }
 
     /// <inheritdoc/>
-    public void OnEpoch(TrainingProgress progress) => Write("epoch", Describe(progress));
+    public void OnEpoch(TrainingProgress progress)
+    {
+        var fields = Describe(progress);
+        if (progress.LossByTimestep is { } histogram)
+        {
+            fields["loss_by_timestep"] = new JsonObject
+            {
+                ["from"] = new JsonArray([.. histogram.Bins.Select(bin => (JsonNode)bin.From)]),
+                ["count"] = new JsonArray([.. histogram.Bins.Select(bin => (JsonNode)bin.Count)]),
+                ["mean_loss"] = Numbers(histogram.Bins.Select(bin => bin.MeanLoss)),
+            };
+        }
+
+        Write("epoch", fields);
+    }
 
     /// <inheritdoc/>
     public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
@@ -104,6 +128,8 @@ public sealed class JsonLinesLog(string path, TimeProvider? time = null) : ITrai
 
     /// <summary>JSON has no NaN: a number that is not there is null.</summary>
     private static JsonNode? Number(double value) => double.IsFinite(value) ? value : null;
+
+    private static JsonArray Numbers(IEnumerable<double> values) => [.. values.Select(Number)];
 
     private static JsonArray Texts(IReadOnlyList<string> texts) => [.. texts.Select(text => (JsonNode)text)];
 

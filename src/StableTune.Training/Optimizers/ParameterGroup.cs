@@ -1,3 +1,5 @@
+using StableTune.Schedules;
+
 namespace StableTune.Optimizers;
 
 /// <summary>A trained tensor with the name under which its optimizer state is saved.</summary>
@@ -13,4 +15,7 @@ public sealed record ParameterGroup(string Name, IReadOnlyList<NamedParameter> P
 {
     /// <summary>The group's weight decay; null, the default, for that of the optimizer's options.</summary>
     public double? WeightDecay { get; init; }
+
+    /// <summary>The group's own schedule of the learning rate; null, the default, for the run's.</summary>
+    public LrScheduleOptions? Schedule { get; init; }
 }

@@ -2,7 +2,9 @@ using StableTune.Trainables;
 using StableTune.Training;
 using StableTune.Checkpoints;
 using StableTune.Data;
+using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Schedules;
 
 namespace StableTune;
 
@@ -22,7 +24,7 @@ public sealed partial record TrainingPlan
             .. faults, .. problems, .. TrainableProblems(), .. OutputProblems(), .. RateProblems(), .. GradientProblems(),
                 .. LengthProblems(dataset), .. TextProblems(dataset),
             .. CacheProblems(dataset), .. ControlProblems(dataset),
-            .. ValidationProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
+            .. ValidationProblems(dataset), .. ScheduleProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
         ]);
     }
 
@@ -80,6 +82,7 @@ public sealed partial record TrainingPlan
     {
         if (Device is { } device && !NativeBackend.HasDevice(device, out var missing))
             yield return Problem(Device, missing.TrimEnd('.'), "leave it unset to run on what there is");
+        foreach (var problem in GivenModel is null ? [] : WeightingProblems(GivenModel.Scheduler.Prediction)) yield return problem;
         if (GivenModel is { } given && given.Parts.HasFlag(ModelParts.UNet) && given.UNet.TakesDepth)
             foreach (var problem in InputProblems(ModelKind.Depth, dataset)) yield return problem;
         if (model is null) yield break;
@@ -110,11 +113,17 @@ public sealed partial record TrainingPlan
             yield return Problem(ModelPath,
                 $"the UNet takes {model.Details.InChannels} channels; models with 4 (text to image), 5 (depth) and 9 (inpainting) are "
                     + $"trained", "use another model");
-        if (Timesteps is UniformTimesteps { Max: var last } && last > model.Scheduler.TrainTimesteps)
-            yield return new OptionProblem(
-                $"{nameof(UniformTimesteps)}.{nameof(UniformTimesteps.Max)}", last,
+        if (Timesteps.Range is var (_, last) && last > model.Scheduler.TrainTimesteps)
+            yield return new OptionProblem($"{Timesteps.GetType().Name}.Max", last,
                 $"the model has {model.Scheduler.TrainTimesteps} timesteps", $"give at most {model.Scheduler.TrainTimesteps}");
+        foreach (var problem in WeightingProblems(model.Scheduler.Prediction)) yield return problem;
     }
+
+    private IEnumerable<OptionProblem> WeightingProblems(ModelPrediction prediction) => Method is not DenoisingOptions ? []
+        : from weighting in Loss.Weightings
+          let misfit = weighting.Misfit(PredictionType.Of(prediction))
+          where misfit is not null
+          select new OptionProblem($"{nameof(TrainingPlan)}.{nameof(Loss)}", weighting.GetType().Name, misfit, "leave it out");
 
     /// <summary>Text encoder outputs that came with the data set and are not such as this model takes.</summary>
     internal static IEnumerable<OptionProblem> TextProblems(ModelConfiguration model, TrainingDataset? dataset) =>
@@ -310,13 +319,18 @@ public sealed partial record TrainingPlan
                 "nothing in this run looks at a control picture", "call WithControlNet(), or leave it unset");
     }
 
+    /// <summary>The run's schedule, and those that things have of their own; each is told once.</summary>
+    private IEnumerable<OptionProblem> ScheduleProblems(TrainingDataset? dataset) =>
+        Trainables.Where(trainable => trainable.Trained).Select(trainable => trainable.Schedule).OfType<LrScheduleOptions>()
+            .Prepend(Schedule).Distinct().SelectMany(schedule => schedule.Validate().Concat(schedule.Fits(this, dataset)));
+
     private IEnumerable<OptionProblem> PartProblems() =>
     [
         .. BaseAdapters.SelectMany(adapter => adapter.Problems()),
         .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
             .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
-            .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+            .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(saver => saver.Validate().Concat(saver.Fits(this))), .. Observers.SelectMany(o => o.Validate()),
     ];

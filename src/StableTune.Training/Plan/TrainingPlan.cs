@@ -144,6 +144,14 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Where timesteps come from. Default uniform over all.</summary>
     public ITimestepSource Timesteps { get; init; } = new UniformTimesteps();
 
+    /// <summary>
+    /// Whether the model's schedule is stretched so that its last timestep is nothing but noise (sd-scripts: <c>zero_terminal_snr</c>), for
+    /// what is trained, for samples, and for a whole model that is saved, which then says so. Weightings of the loss go by the signal-to-
+    /// noise ratios of before, as in sd-scripts. Meant for models that predict velocity. Default false: as the model's configuration says.
+    /// </summary>
+    /// <remarks>Lin et al., Common diffusion noise schedules and sample steps are flawed, arXiv:2305.08891.</remarks>
+    public bool ZeroTerminalSnr { get; init; }
+
     /// <summary>The loss and its weightings by timestep. Default mean squared error without weighting.</summary>
     public DiffusionLoss Loss { get; init; } = new();
 

@@ -12,15 +12,16 @@ internal static class PlotStyle
     // The same for all charts, so that those below each other have their steps below each other.
     private static readonly PixelPadding s_margins = new(left: 90, right: 30, bottom: 55, top: 45);
 
-    /// <summary>An empty plot over steps.</summary>
+    /// <summary>An empty plot.</summary>
     /// <param name="title">What stands above it.</param>
     /// <param name="unit">What its vertical axis counts.</param>
-    public static Plot Over(string title, string unit)
+    /// <param name="over">What its horizontal axis counts, in whole numbers.</param>
+    public static Plot Over(string title, string unit, string over = "optimizer step")
     {
         var plot = new Plot();
         plot.Title(title, size: 18);
         plot.Axes.Title.Label.Bold = false;
-        plot.XLabel("optimizer step", size: 14);
+        plot.XLabel(over, size: 14);
         plot.YLabel(unit, size: 14);
         foreach (var axis in (IAxis[])[plot.Axes.Bottom, plot.Axes.Left])
         {

@@ -42,8 +42,13 @@ internal sealed class ModelSettings : IDisposable
 {
     private readonly List<Action> _restore = [];
 
-    public ModelSettings(StableDiffusionModel model)
+    /// <summary>Notes the settings.</summary>
+    /// <param name="model">The host's model.</param>
+    /// <param name="keepsSchedule">Whether the noise schedule of the run stays with the model, which was trained for it.</param>
+    public ModelSettings(StableDiffusionModel model, bool keepsSchedule)
     {
+        var scheduler = model.Scheduler;
+        if (!keepsSchedule) _restore.Add(() => model.Scheduler = scheduler);
         if (model.Parts.HasFlag(ModelParts.UNet))
         {
             var (unet, checkpointing, type) = (model.UNet, model.UNet.GradientCheckpointing, model.UNet.ComputeType);

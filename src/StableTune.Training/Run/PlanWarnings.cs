@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Data;
+using StableTune.Losses;
 using StableTune.Models;
 using StableTune.Trainables;
 
@@ -29,6 +30,12 @@ internal static class PlanWarnings
         if (plan.ClipSkip is { } ignored && model.Version == ModelVersion.Sdxl)
             yield return $"TrainingPlan.ClipSkip is {ignored}: it is not looked at, because SDXL takes fixed layers of its text "
                 + $"encoders. Leave it unset.";
+        if (plan.ZeroTerminalSnr && model.Scheduler.Prediction != ModelPrediction.V)
+            yield return "TrainingPlan.ZeroTerminalSnr is True: the model does not predict velocity, and at the last timestep, which is "
+                + "nothing but noise, another prediction learns nothing of the picture. Turn it off unless the model was made so.";
+        if (plan.Loss.Weightings.Any(weighting => weighting is MinSnrWeighting) && plan.Loss.Weightings.Any(w => w is DebiasedWeighting))
+            yield return "TrainingPlan.Loss has MinSnrWeighting and DebiasedWeighting: both weigh by the signal-to-noise ratio, and they "
+                + "multiply. One is customary.";
         if (plan.ScaleLearningRate)
             yield return FormattableString.Invariant(
                 $"TrainingPlan.ScaleLearningRate: every learning rate is multiplied by {plan.LearningRateScale}, ")

@@ -1,6 +1,7 @@
 using StableTune.Data;
 using StableTune.Models;
 using StableTune.Optimizers;
+using StableTune.Schedules;
 using StableTune.Trainables;
 
 namespace StableTune.Training;
@@ -29,8 +30,10 @@ internal sealed class RunAssembly(
         var stages = new StageList();
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
-        var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups).Select(Scaled)]));
+        var optimizer = owned.Add(plan.Optimizer.Create([.. trainables.SelectMany(Groups)]));
         var length = RunLength.Of(plan, prepared.Dataset);
+        var schedules = new RunSchedules(plan.Schedule, optimizer.Groups,
+            new ScheduleSetup(length.TotalSteps) { LearningRate = plan.LearningRate * plan.LearningRateScale });
         ITrainingMethod Method(TrainingRandom random) =>
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
@@ -45,10 +48,10 @@ internal sealed class RunAssembly(
         });
         var loop = new TrainingLoop(new LoopParts
         {
-            Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedule = plan.Schedule.Create(length.TotalSteps),
+            Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedules = schedules,
             Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
             Batches = Batches(length, cancellationToken),
-            ReadsLate = plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU,
+            ReadsLate = (plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU) && !schedules.NeedEveryLoss,
         }, events);
         IResumable[] mayBeNew = [.. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
@@ -57,8 +60,13 @@ internal sealed class RunAssembly(
         };
     }
 
-    private ParameterGroup Scaled(ParameterGroup group) =>
-        plan.ScaleLearningRate ? group with { LearningRate = group.LearningRate * plan.LearningRateScale } : group;
+    /// <summary>What of a trainable is stepped, with the rates and schedules of this run.</summary>
+    private IEnumerable<ParameterGroup> Groups(AttachedTrainable trainable) => trainable.Instance.Groups.Select(group =>
+    {
+        var schedule = group.Schedule ?? trainable.Options.Schedule;
+        return schedule == group.Schedule && !plan.ScaleLearningRate ? group
+            : group with { LearningRate = group.LearningRate * plan.LearningRateScale, Schedule = schedule };
+    });
 
     private List<AttachedTrainable> Attach(StageList stages)
     {

@@ -47,6 +47,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     /// <summary>The last loss on images that are held out; NaN before it was measured.</summary>
     public double ValidationLoss { get; private set; } = double.NaN;
 
+    /// <summary>How often it was measured.</summary>
+    public int Validations { get; private set; }
+
     /// <summary>Writes the state of the run into a folder; null where there is none to write now.</summary>
     public Func<Func<string, string>?> StateWriter { get; set; } = () => null;
 
@@ -190,6 +193,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         Tell(TrainingPhase.Validating);
         using var evaluation = parts.Optimizer.UseEvaluationWeights();
         ValidationLoss = validation();
+        Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);
         foreach (var observer in _observers) observer.OnValidation(measured);
     }
@@ -206,12 +210,14 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         writer.Texts("samples", _samples);
         writer.Number("validation_loss", ValidationLoss);
+        writer.Number("validations", (long)Validations);
     }
 
     public void Load(StateReader reader)
     {
         _samples.AddRange(reader.Texts("samples"));
         ValidationLoss = reader.Double("validation_loss");
+        if (reader.Has("validations")) Validations = (int)reader.Long("validations");
     }
 
     [LoggerMessage(10, LogLevel.Error, "Something failed while the run was ended")]

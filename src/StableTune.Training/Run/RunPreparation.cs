@@ -71,7 +71,8 @@ internal sealed class RunPreparation(
         var (images, caches) = dataset is null ? (null, null) : LookAtImages(dataset, cancellationToken);
         var validation = images?.Validation is { } held ? owned.Add(new ValidationRun(plan, held, caches!.Held!)) : null;
         var model = plan.GivenModel ?? Load(NeededParts(caches), cancellationToken);
-        if (plan.GivenModel is not null) owned.Add(new ModelSettings(model));
+        if (plan.GivenModel is not null) owned.Add(new ModelSettings(model, keepsSchedule: plan.KeepModel));
+        if (plan.ZeroTerminalSnr) model.Scheduler = model.Scheduler with { RescaleBetasZeroSnr = true };
         Freeze(model);
         foreach (var adapter in plan.BaseAdapters)
         {

@@ -18,7 +18,7 @@ internal sealed record LoopParts
 
     public required IOptimizer Optimizer { get; init; }
 
-    public required ILrSchedule Schedule { get; init; }
+    public required RunSchedules Schedules { get; init; }
 
     /// <summary>The batches of an epoch, from one on.</summary>
     public required Func<int, int, IEnumerable<Batch>> Batches { get; init; }
@@ -32,12 +32,14 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
 {
     private readonly LossAverage _average = new();
     private readonly List<double> _losses = [];
+    private readonly TimestepLosses _byTimestep = new();
     private readonly StepClock _clock = new(parts.Plan.Clock);
     private readonly IGradientStage _gradients = parts.Plan.EffectiveGradients;
     private readonly Tensor[] _trained = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
         .Select(parameter => parameter.Value)];
     private readonly Tensor[] _counted = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
         .Select(parameter => parameter.Value), .. parts.Trainables.SelectMany(trainable => trainable.ClippedAlong)];
+    private IReadOnlyList<SampleLoss> _samples = [];
     private bool _epochIsDone = true;
     private LaunchedStep? _pending;
 
@@ -46,6 +48,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     public IReadOnlyList<double> Losses => _losses;
 
     public double AverageLoss => _average.Value;
+
+    public TimestepHistogram? LossByTimestep => _byTimestep.Histogram;
 
     public TimeSpan Elapsed => _clock.Elapsed;
 
@@ -131,13 +135,15 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         string[] images = [.. microSteps.SelectMany(batch => batch.Items).Select(item => item.Path)];
         var losses = new List<Tensor>();
         var numbers = new List<double>();
+        var samples = new List<SampleReading>();
         try
         {
-            rates = LearningRates();
+            rates = parts.Schedules.Rates(Position.Step);
             foreach (var batch in microSteps)
             {
                 if (parts.ReadsLate) losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation));
                 else numbers.Add(parts.Step.Run(batch, parts.Plan.GradientAccumulation));
+                if (parts.Step.Samples is { } told) samples.Add(told);
             }
         }
         finally
@@ -153,7 +159,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
         ForgetGradients();
         Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
-        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images,
+        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images, Samples = samples,
             Rates = [.. parts.Optimizer.EffectiveRates] };
     }
 
@@ -195,7 +201,11 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
 
         for (var i = 0; i < step.Losses.Length; i++) _average.Add(step.FirstBatch + i, step.Losses[i]);
         _losses.Add(step.Losses.Average());
-        parts.Schedule.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss));
+        _samples = _byTimestep.Take(step.Samples);
+        parts.Schedules.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss)
+        {
+            Validations = events.Validations,
+        });
         return Progress(step.After, step.Norm, step.Rates);
     }
 
@@ -206,16 +216,6 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         (parts.Optimizer as StatefulOptimizer)?.TakeBackStep(step.Stepped);
         throw new TrainingDivergedException(
             step.Losses.All(double.IsFinite) ? "norm of the gradients" : "loss", bad, step.Images) { Step = step.After.Step };
-    }
-
-    private double[] LearningRates()
-    {
-        var factor = parts.Schedule.Factor(Position.Step);
-        if (!double.IsFinite(factor))
-            throw new InvalidOperationException(
-                $"The learning-rate schedule \"{parts.Plan.Schedule.Name}\" gave {factor} for step {Position.Step}: a factor must be a "
-                    + $"finite number.");
-        return [.. parts.Optimizer.Groups.Select(group => group.LearningRate * factor)];
     }
 
     private void ForgetGradients()
@@ -234,6 +234,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         TotalEpochs = parts.Length.TotalEpochs,
         Loss = _losses.Count > 0 ? _losses[^1] : double.NaN,
         AverageLoss = _average.Value,
+        Samples = _samples,
+        LossByTimestep = LossByTimestep,
         GradientNorm = norm,
         Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).DistinctBy(metric => metric.Key)
             .ToDictionary(StringComparer.Ordinal),
@@ -251,7 +253,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         writer.Numbers("losses", _losses);
         _average.Save(writer);
         _clock.Save(writer);
-        parts.Schedule.Save(writer);
+        parts.Schedules.Save(writer);
+        _byTimestep.Save(writer.Within("by timestep"));
     }
 
     public void Load(StateReader reader)
@@ -260,7 +263,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _losses.AddRange(reader.Doubles("losses"));
         _average.Load(reader);
         _clock.Load(reader);
-        parts.Schedule.Load(reader);
+        parts.Schedules.Load(reader);
+        _byTimestep.Load(reader.Within("by timestep"));
     }
 
     /// <summary>Goes on from here; called before <see cref="Run"/>.</summary>
@@ -284,6 +288,9 @@ internal sealed record LaunchedStep
 
     /// <summary>The loss of each batch, where it is known.</summary>
     public double[] Losses { get; init; } = [];
+
+    /// <summary>The losses of its batches' samples.</summary>
+    public IReadOnlyList<SampleReading> Samples { get; init; } = [];
 
     /// <summary>The norm of all gradients before clipping, where it is known.</summary>
     public double Norm { get; init; } = double.NaN;

@@ -46,6 +46,13 @@ public sealed record TrainingProgress
     /// <summary>The mean loss over the last epoch's worth of steps, as sd-scripts' <c>avr_loss</c>; NaN before the first step.</summary>
     public double AverageLoss { get; init; } = double.NaN;
 
+    /// <summary>The samples of the last step, each with its timestep and its loss; empty before the first step, and for a method that has
+    /// no timesteps.</summary>
+    public IReadOnlyList<SampleLoss> Samples { get; init; } = [];
+
+    /// <summary>The mean loss of samples by timestep, over the run so far; null where there are none.</summary>
+    public TimestepHistogram? LossByTimestep { get; init; }
+
     /// <summary>The learning rate of each parameter group in the last step, by the group's name.</summary>
     public IReadOnlyDictionary<string, double> LearningRates { get; init; } = new Dictionary<string, double>();
 

@@ -19,6 +19,10 @@ public sealed record TrainingResult : IDisposable
     /// <summary>The mean loss over the last epoch's worth of batches.</summary>
     public required double AverageLoss { get; init; }
 
+    /// <summary>The mean loss of samples by timestep, over the whole run, what came before a state that it went on from included; null for
+    /// a method that has no timesteps.</summary>
+    public TimestepHistogram? LossByTimestep { get; init; }
+
     /// <summary>Files written at the end, by all savers.</summary>
     public required IReadOnlyList<string> Files { get; init; }
 

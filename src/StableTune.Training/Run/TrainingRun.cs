@@ -43,7 +43,8 @@ internal sealed class TrainingRun(
             return new TrainingResult
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
-                AverageLoss = run.Loop.AverageLoss, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
+                TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],

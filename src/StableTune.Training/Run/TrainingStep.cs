@@ -10,6 +10,9 @@ public sealed class TrainingStep
     private readonly IReadOnlyList<ITrainable> _trainables;
     private readonly TrainingRandom _random;
 
+    /// <summary>The losses of the last batch's samples; null where the method does not tell them.</summary>
+    internal SampleReading? Samples { get; private set; }
+
     /// <summary>A step of the usual method, made of stages.</summary>
     /// <param name="parts">The stages.</param>
     public TrainingStep(TrainingStepParts parts)
@@ -39,6 +42,7 @@ public sealed class TrainingStep
             var value = loss.to(ScalarType.Float64).item<double>();
             if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
             Backward(loss, accumulation);
+            NoteSamples(batch);
             return value;
         }
         finally
@@ -56,6 +60,7 @@ public sealed class TrainingStep
         {
             var loss = Forward(batch);
             Backward(loss, accumulation);
+            NoteSamples(batch);
             return loss.detach().to(ScalarType.Float32).alias().MoveToOuterDisposeScope();
         }
         finally
@@ -88,6 +93,8 @@ public sealed class TrainingStep
         foreach (var trainable in _trainables) trainable.BeforeBatch(moment);
         return _method.Loss(batch);                                                                    // []
     }
+
+    private void NoteSamples(Batch batch) => Samples = _method.Samples is { } samples ? SampleReading.Begin(samples, batch) : null;
 
     private void Backward(Tensor loss, int accumulation)
     {

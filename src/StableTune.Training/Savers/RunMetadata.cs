@@ -39,7 +39,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Rates = Rates(moment.Plan, trainable, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName,
                 CacheLatents = moment.Run.CachesLatents },
-            Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
+            Loss = WithNoise(Loss(moment.Plan.Loss), moment.Plan) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
             Captions = (dataset is null ? new CaptionFacts() : DatasetDescription.Captions(dataset)) with
             {
                 ValidateEverySteps = moment.Plan.Validation?.EveryNSteps,
@@ -89,8 +89,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         TextEncoderLearningRate = plan.LearningRateScale * (trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan)),
         SecondTextEncoderLearningRate =
             plan.LearningRateScale * (trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate),
-        WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
-        Scheduler = plan.Schedule.Name,
+        WarmupSteps = (trainable.Schedule ?? plan.Schedule).WarmupSteps(totalSteps),
+        Scheduler = (trainable.Schedule ?? plan.Schedule).Name,
         Optimizer = plan.Optimizer.ReferenceName,
         MaxGradNorm = plan.MaxGradientNorm ?? 0,
         GradientCheckpointing = plan.GradientCheckpointing,
@@ -106,6 +106,21 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         return loss.Loss is PseudoHuberLoss huber
             ? facts with { HuberC = huber.C, HuberScale = huber.Scale, HuberSchedule = huber.Schedule.Name } : facts;
     }
+
+    private static LossFacts WithNoise(LossFacts facts, TrainingPlan plan) => NoiseLayer.Of(plan.Noise).Aggregate(
+        facts with { ZeroTerminalSnr = plan.ZeroTerminalSnr }, (told, layer) => layer switch
+        {
+            OffsetNoise offset => told with
+            {
+                NoiseOffset = offset.Offset, NoiseOffsetRandomStrength = offset.RandomStrength, AdaptiveNoiseScale = offset.AdaptiveScale,
+            },
+            MultiResolutionNoise levels => told with
+            {
+                MultiresNoiseIterations = levels.Iterations, MultiresNoiseDiscount = levels.Discount,
+            },
+            InputPerturbation more => told with { IpNoiseGamma = more.Gamma, IpNoiseGammaRandomStrength = more.RandomStrength },
+            _ => told,
+        });
 
     private static LossFacts PlainLoss(DiffusionLoss loss) => new()
     {
@@ -123,8 +138,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         // Of several sizes, the one that the others were made from.
         Resolution = (moment.Run.Dataset?.CommonSize ?? moment.Run.Dataset?.Options.Resolution) is { } size ? (size.Width, size.Height)
             : null,
-        TimestepRange = moment.Plan.Timesteps is UniformTimesteps { Min: var first, Max: var last }
-            && (first, last) != (0, 1000) ? (first, last) : null,
+        TimestepRange = moment.Plan.Timesteps.Range is var (first, last) && (first, last) != (0, 1000) ? (first, last) : null,
         EncoderLayer = moment.Plan.ClipSkip,
     };
 

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Reflection;
+using StableTune.Schedules;
 
 namespace StableTune.Training;
 
@@ -12,6 +13,8 @@ namespace StableTune.Training;
 internal static class PlanFacts
 {
     private const int Deepest = 6;
+
+    private const string NotSet = "not set";
 
     /// <summary>What must be the same in a run that goes on: all that changes what is learnt. Length, device, paths, threads, and what is
     /// saved, drawn and logged may differ.</summary>
@@ -48,6 +51,7 @@ internal static class PlanFacts
         Add(facts, nameof(plan.Noise), plan.Noise);
         Add(facts, nameof(plan.Timesteps), plan.Timesteps);
         Add(facts, nameof(plan.Loss), plan.Loss);
+        if (plan.ZeroTerminalSnr) Add(facts, nameof(plan.ZeroTerminalSnr), plan.ZeroTerminalSnr);
         Add(facts, "Cache.Latents", plan.Cache.Latents);
         return facts;
     }
@@ -55,17 +59,19 @@ internal static class PlanFacts
     /// <summary>One line for each fact that differs: "Optimizer.Beta1 is 0.95, and was 0.9".</summary>
     public static IEnumerable<string> Differences(IReadOnlyDictionary<string, string> now, IReadOnlyDictionary<string, string> then) =>
         from key in now.Keys.Union(then.Keys)
-        let here = now.GetValueOrDefault(key)
-        let there = then.GetValueOrDefault(key)
+        // A state of before an option was there says nothing of it.
+        let here = now.GetValueOrDefault(key, NotSet)
+        let there = then.GetValueOrDefault(key, NotSet)
         where here != there
-        select $"{key} is {here ?? "not set"}, and was {there ?? "not set"}";
+        select $"{key} is {here}, and was {there}";
 
     private static void Add(IDictionary<string, string> facts, string name, object? value, int depth = 0)
     {
         switch (value)
         {
-            case null: facts[name] = "not set"; break;
+            case null: facts[name] = NotSet; break;
             case string text: facts[name] = text; break;
+            case Warmup or CurvePoints or StepRules or RampShape: facts[name] = value.ToString()!; break;
             case IFormattable or bool: facts[name] = Convert.ToString(value, CultureInfo.InvariantCulture)!; break;
             case IDictionary map: AddMap(facts, name, map, depth); break;
             case IEnumerable list: AddList(facts, name, list, depth); break;

@@ -1,5 +1,6 @@
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Schedules;
 
 namespace StableTune.Trainables;
 
@@ -16,6 +17,9 @@ public abstract record TrainableOptions : OptionsBase
 
     /// <summary>Whether it is trained. False applies it as it is, to what else is trained. Default true.</summary>
     public bool Trained { get; init; } = true;
+
+    /// <summary>Its own schedule of the learning rate; null, the default, for the run's (<see cref="TrainingPlan.Schedule"/>).</summary>
+    public LrScheduleOptions? Schedule { get; init; }
 
     /// <summary>The name of the kind: "lora", "unet" ...</summary>
     public abstract string DefaultName { get; }

@@ -213,17 +213,20 @@ public abstract class OptionKind
     private sealed class StepsOrPartKind() : OptionKind("a number of steps, a part below 1, or a percentage such as 10%")
     {
         internal override object? Read(string word) =>
-            word.EndsWith('%') ? NumberOf(word[..^1]) is >= 0 and < 100 and { } percent ? Warmup.Ratio(percent / 100) : null
+            word.EndsWith('%') ? NumberOf(word[..^1]) is >= 0 and <= 100 and { } percent ? Warmup.Ratio(percent / 100) : null
+            : word.Trim() is "1.0" ? Warmup.Ratio(1)
             : NumberOf(word) is { } number ? Of(number) : null;
 
+        /// <remarks>1 is one step, and 1.0 all of them, as in the reference.</remarks>
         internal override object? Read(TomlValue value) => value.AsText is { } text ? Read(text)
+            : value.AsNumber is 1 && value.AsInteger is null ? Warmup.Ratio(1)
             : value.AsNumber is { } number ? Of(number) : null;
 
         private static object? Of(double number) => number is > 0 and < 1 ? Warmup.Ratio(number)
             : number == Math.Floor(number) && number is >= 0 and < int.MaxValue ? Warmup.Steps((int)number) : null;
 
         internal override TomlValue Write(object value) =>
-            ((Warmup)value).Part is { } part ? part : ((Warmup)value).In(0);
+            ((Warmup)value).Part is { } part ? (TomlValue)part : (TomlValue)((Warmup)value).In(0);
     }
 
     private sealed class ChoiceKind(string[] words) : OptionKind("one of " + string.Join(", ", words))

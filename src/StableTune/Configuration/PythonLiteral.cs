@@ -45,6 +45,7 @@ internal static class PythonLiteral
         null => "None",
         bool flag => flag ? "True" : "False",
         string text => $"\"{text}\"",
+        _ when WrittenForm.Parser(value.GetType()) is not null => $"\"{value}\"",
         Enum choice => $"\"{choice}\"",
         Warmup warmup => warmup.Part is { } part ? Write(part) : Write(warmup.In(0)),
         double number => number.ToString("R", CultureInfo.InvariantCulture),

@@ -14,7 +14,8 @@ internal static class RecordArguments
     {
         ["eps"] = ["Epsilon", "Eps"],
         ["lr"] = [],
-        ["num_cycles"] = ["Cycles", "NumCycles"],
+        ["num_cycles"] = ["Cycles", "NumCycles", "Waves"],
+        ["lr_end"] = ["EndRate"],
         ["min_lr_ratio"] = ["MinRatio", "MinLrRatio", "MinRateRatio"],
         ["d0"] = ["InitialD", "D0", "InitialDistance"],
         ["d_coef"] = ["Coefficient", "DCoef", "DCoefficient"],
@@ -68,6 +69,8 @@ internal static class RecordArguments
             ?? throw Unknown(copy, name);
         var mayBeNull = !property.PropertyType.IsValueType || Nullable.GetUnderlyingType(property.PropertyType) is not null;
         if (value is null && mayBeNull) property.SetValue(copy, null);
+        else if (WrittenForm.Parser(property.PropertyType) is { } parse)
+            property.SetValue(copy, parse(value as string ?? text));
         else if (value is not null && Converted(value, property.PropertyType) is { } converted) property.SetValue(copy, converted);
         else throw new FormatException($"{name} is {ShortText.Of(text)}, and {property.Name} is a {Simple(property.PropertyType)}");
     }

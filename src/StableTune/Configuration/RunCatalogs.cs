@@ -1,5 +1,6 @@
 using StableTune.Adapters;
 using StableTune.Data;
+using StableTune.Diffusion;
 using StableTune.Losses;
 using StableTune.Optimizers;
 using StableTune.Samplers;
@@ -28,6 +29,9 @@ public sealed record RunCatalogs
 
     /// <summary>Losses (<c>loss_type</c>).</summary>
     public Catalog<ILoss> Losses { get; init; } = LossCatalog.Default;
+
+    /// <summary>Distributions of timesteps (<c>timestep_sampling</c>).</summary>
+    public Catalog<ITimestepSource> Timesteps { get; init; } = TimestepCatalog.Default;
 
     /// <summary>Samplers (<c>sample_sampler</c>).</summary>
     public SamplerCatalog Samplers { get; init; } = SamplerCatalog.Default;

@@ -7,7 +7,7 @@ public class LossCatalogTests
     [Fact]
     public void Create_NamesOfTheReference_GiveTheirLosses()
     {
-        Assert.Equal([new HuberLoss(), new L1Loss(), new MseLoss(), new SmoothL1Loss()],
+        Assert.Equal([new HuberLoss(), new L1Loss(), new MseLoss(), new LogCoshLoss(), new MixedLoss(), new SmoothL1Loss()],
             LossCatalog.Default.Names.Select(LossCatalog.Default.Create));
         // What files say the loss was is the name under which it is found again.
         Assert.All(LossCatalog.Default.Names, name => Assert.Equal(name, LossCatalog.Default.Create(name).Name));

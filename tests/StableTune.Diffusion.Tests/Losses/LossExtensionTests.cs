@@ -18,6 +18,15 @@ public class LossExtensionTests
     }
 
     [Fact]
+    public void LossesAndWeightings_BeyondTheReference_ReachThem()
+    {
+        var pen = new Pen().WithP2Weighting(gamma: 0.5, k: 2).WithMixedLoss(mse: 0.5, logCosh: 0.5);
+        Assert.Equal([new P2Weighting { Gamma = 0.5, K = 2 }], pen.Weightings);
+        Assert.Equal(new MixedLoss { Mse = 0.5, LogCosh = 0.5 }, pen.Loss);
+        Assert.Equal(new LogCoshLoss(), pen.WithLogCoshLoss().Loss);
+    }
+
+    [Fact]
     public void TimestepShare_IsThatPartOfAThousand()
     {
         Assert.Equal(new UniformTimesteps { Min = 0, Max = 500 }, new Pen().WithTimestepShare(0, 0.5).Timesteps);
@@ -37,6 +46,7 @@ public class LossExtensionTests
         public Pen WithLoss(ILoss loss) => this with { Loss = loss };
         public Pen WithLossWeighting(ILossWeighting weighting) => this with { Weightings = [.. Weightings, weighting] };
         public Pen WithNoise(INoiseSource source) => this with { Noise = source };
+        public Pen WithNoiseLayer(NoiseLayer layer) => this with { Noise = NoiseLayer.Over(Noise ?? new NormalNoise(), layer) };
         public Pen WithTimesteps(ITimestepSource source) => this with { Timesteps = source };
     }
 }

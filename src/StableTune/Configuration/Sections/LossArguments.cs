@@ -7,7 +7,8 @@ internal static class LossArguments
 {
     public static OptionSection Section { get; } = new("Loss",
     [
-        new("loss_type", OptionKind.Text, "The loss by name: l2, l1, huber, smooth_l1") { Default = "l2" },
+        new("loss_type", OptionKind.Text, "The loss by name: l2, l1, huber, smooth_l1, log_cosh, mixed") { Default = "l2" },
+        new("loss_args", OptionKind.Texts, "Arguments of the loss, each as key=value: mse=0.5 mae=0.5 log_cosh=0 (mixed)"),
         new("huber_schedule", OptionKind.Text, "How its threshold follows the timesteps: constant, exponential, snr") { Default = "snr" },
         new("huber_c", OptionKind.Number, "The threshold") { Default = 0.1 },
         new("huber_scale", OptionKind.Number, "A factor on the threshold") { Default = 1.0 },
@@ -16,6 +17,8 @@ internal static class LossArguments
         new("scale_v_pred_loss_like_noise_pred", OptionKind.Flag, "Weigh a velocity loss as one of noise"),
         new("v_pred_like_loss", OptionKind.Number, "Add a loss like that of velocity, with this weight"),
         new("debiased_estimation_loss", OptionKind.Flag, "Weigh by the inverse root of the signal-to-noise ratio"),
+        new("p2_gamma", OptionKind.Number, "Weigh by P2 with this strength; 1 is customary"),
+        new("p2_k", OptionKind.Number, "What P2 adds to the signal-to-noise ratio") { Default = 1.0 },
     ], Assemble)
     {
         Write = Write,
@@ -43,7 +46,16 @@ internal static class LossArguments
                     + $"loss_type is {values.Text("loss_type")}.");
         }
 
+        if (loss is not null && values.Texts("loss_args") is { Length: > 0 } arguments)
+            loss = values.Try("loss_args", "leave it out, or correct it",
+                () => RecordArguments.With(loss, PythonLiteral.Arguments(arguments)));
         if (loss is not null) draft.Builder.WithLoss(loss);
+        Weightings(draft);
+    }
+
+    private static void Weightings(RunDraft draft)
+    {
+        var values = draft.Values;
         var builder = draft.Builder;
         if (values.Flag("squared_masks"))
             builder.Change(plan => plan with { Loss = plan.Loss with { Masks = plan.Loss.Masks with { Squared = true } } });
@@ -51,6 +63,9 @@ internal static class LossArguments
         if (values.Flag("scale_v_pred_loss_like_noise_pred")) builder.WithVelocityLossScaledLikeNoise();
         if (values.Get<double>("v_pred_like_loss") is { } like and not 0) builder.WithVelocityLikeLoss(like);
         if (values.Flag("debiased_estimation_loss")) builder.WithDebiasedEstimation();
+        if (values.Get<double>("p2_gamma") is { } strength and not 0) builder.WithP2Weighting(strength, values.Get<double>("p2_k")!.Value);
+        else if (values.Find("p2_k") is { } idle && !idle.Option.IsDefault(idle.Value))
+            values.Notes.Add($"{idle.Origin}: p2_k is not looked at without p2_gamma.");
     }
 
     private static void Write(RunWriter writer)
@@ -71,6 +86,11 @@ internal static class LossArguments
             writer.Write("huber_c", huber.C);
             writer.Write("huber_scale", huber.Scale);
         }
+        else if (writer.NameOf("TrainingPlan.Loss", writer.Catalogs.Losses, loss.Loss, out var arguments) is not null
+            && arguments.Length > 0)
+        {
+            writer.Write("loss_args", arguments);
+        }
 
         foreach (var weighting in loss.Weightings)
         {
@@ -80,6 +100,10 @@ internal static class LossArguments
                 case ScaledVelocityWeighting: writer.Write("scale_v_pred_loss_like_noise_pred", true); break;
                 case VelocityLikeWeighting like: writer.Write("v_pred_like_loss", like.Weight); break;
                 case DebiasedWeighting: writer.Write("debiased_estimation_loss", true); break;
+                case P2Weighting p2:
+                    writer.Write("p2_gamma", p2.Gamma);
+                    writer.Write("p2_k", p2.K);
+                    break;
                 default: writer.Refuse("TrainingPlan.Loss", weighting); break;
             }
         }

@@ -28,18 +28,22 @@ internal static class ScheduleArguments
         new("lr_scheduler_power", OptionKind.Number, "The exponent (polynomial)") { Default = 1.0, Aliases = ["lr_power"] },
         new("lr_scheduler_timescale", OptionKind.Integer, "The time scale (inverse_sqrt)"),
         new("lr_scheduler_min_lr_ratio", OptionKind.Number, "The smallest factor (cosine_with_min_lr, warmup_stable_decay)"),
-        new("lr_scheduler_type", OptionKind.Text, "A host's own schedule: a registered name, or \"Namespace.Type, Assembly\""),
-        new("lr_scheduler_args", OptionKind.Texts, "Its arguments, each as key=value") { Aliases = ["scheduler_args"] },
+        new("lr_scheduler_type", OptionKind.Text,
+            "A schedule by the name of its class: StepLR, a registered name, or \"Namespace.Type, Assembly\""),
+        new("lr_scheduler_args", OptionKind.Texts, "Further arguments of the schedule, each as key=value") { Aliases = ["scheduler_args"] },
     ], Assemble)
     {
         Write = writer =>
         {
             if (writer.NameOf("lr_scheduler", writer.Catalogs.Schedules, writer.Plan.Schedule, out var arguments) is not { } name) return;
             writer.Write("lr_scheduler", name);
-            // The warm-up is written by its own option; what else there is goes by name.
-            var warmup = writer.Plan.Schedule.GetType().GetProperty("Warmup")?.GetValue(writer.Plan.Schedule) as Warmup?;
-            if (warmup is { } rise && rise != default) writer.Write("lr_warmup_steps", rise);
-            string[] others = [.. arguments.Where(argument => !argument.StartsWith("warmup=", StringComparison.Ordinal))];
+            // Rise and fall are written by their own options; what else there is goes by name.
+            foreach (var (option, property) in new[] { ("lr_warmup_steps", "Warmup"), ("lr_decay_steps", "Decay") })
+                if (writer.Plan.Schedule.GetType().GetProperty(property)?.GetValue(writer.Plan.Schedule) is Warmup length
+                    && length != default)
+                    writer.Write(option, length);
+            string[] others = [.. arguments.Where(argument => !argument.StartsWith("warmup=", StringComparison.Ordinal)
+                && !argument.StartsWith("decay=", StringComparison.Ordinal))];
             if (others.Length > 0) writer.Write("lr_scheduler_args", others);
         },
     };
@@ -52,7 +56,7 @@ internal static class ScheduleArguments
         if (type is not null && values.Find("lr_scheduler") is { } both)
             values.Notes.Add($"{both.Origin}: lr_scheduler is not looked at, because lr_scheduler_type is \"{name}\".");
         var schedule = values.Try(option, "choose another, or register it in RunCatalogs.Schedules",
-            () => RunCatalogs.Create(draft.Catalogs.Schedules, name));
+            () => RunCatalogs.Create(draft.Catalogs.Schedules, Short(draft.Catalogs.Schedules, name)));
         if (schedule is not null) schedule = WithWarmup(values, schedule, name);
         foreach (var (given, properties) in s_ofSome)
         {
@@ -73,8 +77,17 @@ internal static class ScheduleArguments
     {
         if (values.Find("lr_warmup_steps") is not { } warmup || warmup.Value.Equals(default(Warmup))) return schedule;
         if (RecordArguments.TryWith(schedule, warmup.Value, "Warmup", "WarmupSteps") is { } rising) return rising;
+        // A part of a short run that comes to no step.
+        if (!values.Has("max_train_epochs") && ((Warmup)warmup.Value).In(values.Get<int>("max_train_steps")!.Value) == 0) return schedule;
         values.Problems.Add(warmup.Problem($"the schedule {name} has no warm-up",
             "set it to 0, or choose a schedule that rises, such as constant_with_warmup"));
         return schedule;
+    }
+
+    /// <summary><c>torch.optim.lr_scheduler.StepLR</c> is <c>StepLR</c>.</summary>
+    private static string Short(Catalog<LrScheduleOptions> catalog, string name)
+    {
+        var last = name[(name.LastIndexOf('.') + 1)..];
+        return !name.Contains(',', StringComparison.Ordinal) && catalog.Contains(last) ? last : name;
     }
 }
