@@ -9,5 +9,14 @@ public static class OptimizerCatalog
     /// </summary>
     public static Catalog<OptimizerOptions> Default { get; } = new Catalog<OptimizerOptions>("optimizer", StringComparer.OrdinalIgnoreCase)
         .With("AdamW", () => new AdamWOptions())
-        .With("AdamW8bit", () => new AdamW8bitOptions());
+        .With("AdamW8bit", () => new AdamW8bitOptions())
+        .With("DAdaptAdam", () => new DAdaptAdamOptions())
+        .With("DAdaptAdamPreprint", () => new DAdaptAdamPreprintOptions())
+        .With("DAdaptation", () => new DAdaptAdamPreprintOptions())
+        .With("DAdaptAdaGrad", () => new DAdaptAdaGradOptions())
+        .With("DAdaptAdan", () => new DAdaptAdanOptions())
+        .With("DAdaptAdanIP", () => new DAdaptAdanIPOptions())
+        .With("DAdaptLion", () => new DAdaptLionOptions())
+        .With("DAdaptSGD", () => new DAdaptSGDOptions())
+        .With("Prodigy", () => new ProdigyOptions());
 }

@@ -15,6 +15,10 @@ public abstract record OptimizerOptions : OptionsBase
     /// Default true.</summary>
     public virtual bool StepsOneByOne => true;
 
+    /// <summary>What is odd about training these groups in this way, but works: told when a run starts. Default none.</summary>
+    /// <param name="groups">What it is to step, with the initial rates.</param>
+    public virtual IEnumerable<string> Warnings(IReadOnlyList<ParameterGroup> groups) => [];
+
     /// <summary>Creates the optimizer.</summary>
     /// <param name="groups">What it is to step.</param>
     public abstract IOptimizer Create(IReadOnlyList<ParameterGroup> groups);

@@ -49,6 +49,9 @@ public abstract class StatefulOptimizer : IOptimizer
     /// <inheritdoc/>
     public virtual IReadOnlyList<double> EffectiveRates => _rates;
 
+    /// <inheritdoc/>
+    public virtual Tensor? RateFactor => null;
+
     /// <summary>All parameters with what is remembered of them.</summary>
     protected IEnumerable<OptimizedParameter> All => _parameters.SelectMany(group => group);
 

@@ -1,0 +1,152 @@
+namespace StableTune.Optimizers;
+
+/// <summary>
+/// Prodigy: Adam that finds its own rate faster than D-Adaptation, as <c>prodigyopt.Prodigy</c>. Give a learning rate of about 1. Guides
+/// advise a weight decay of 0.01, <see cref="DCoef"/> 2, bias correction, the safeguard where there is a warm-up, and β₂ = 0.99.
+/// </summary>
+/// <remarks>Mishchenko, Defazio: Prodigy: An Expeditiously Adaptive Parameter-Free Learner, arXiv:2306.06101.</remarks>
+public sealed record ProdigyOptions : DistanceAdamOptions
+{
+    /// <summary>Turns decoupled weight decay on, as in the reference.</summary>
+    public ProdigyOptions() => Decouple = true;
+
+    /// <summary>β₃, the decay of the sums from which d is estimated, in [0, 1); null, the default, for √β₂.</summary>
+    public double? Beta3 { get; init; }
+
+    /// <summary>What the estimate of d is multiplied by, positive: 0.5 for half the rate, 2 for twice. Default 1.</summary>
+    public double DCoef { get; init; } = 1;
+
+    /// <summary>Whether the rate is corrected for moments that begin at 0, as Adam's is. Default false.</summary>
+    public bool UseBiasCorrection { get; init; }
+
+    /// <summary>
+    /// Whether the rate is left out of the denominator of the estimate, so that a warm-up doesn't make d too large. Default false.
+    /// </summary>
+    public bool SafeguardWarmup { get; init; }
+
+    /// <summary>
+    /// Only every so manieth number of a parameter counts in the estimate, at least 1: 11 saves nearly half of the memory. Default 1, all
+    /// of them.
+    /// </summary>
+    public int SliceP { get; init; } = 1;
+
+    /// <inheritdoc/>
+    protected override string ReferenceClass => "prodigyopt.prodigy.Prodigy";
+
+    private protected override bool UsuallyDecoupled => true;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
+    [
+        .. base.ReferenceArguments, new("beta3", Beta3, null), new("d_coef", DCoef, 1.0),
+        new("use_bias_correction", UseBiasCorrection, false), new("safeguard_warmup", SafeguardWarmup, false), new("slice_p", SliceP, 1),
+    ];
+
+    /// <inheritdoc/>
+    public override IEnumerable<OptionProblem> Validate()
+    {
+        foreach (var problem in base.Validate()) yield return problem;
+        foreach (var problem in Beta3 is { } beta ? BetaProblems(beta, nameof(Beta3), "null, the root of beta 2,") : [])
+            yield return problem;
+        if (DCoef is not (> 0 and < double.PositiveInfinity))
+            yield return Problem(DCoef, "the factor of the estimate must be positive", "0.5 to 2 is customary");
+        if (SliceP < 1) yield return Problem(SliceP, "at least every number counts", "use 1 for all, 11 to save memory");
+    }
+
+    /// <inheritdoc/>
+    public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new Prodigy(this, groups);
+}
+
+/// <summary>
+/// λ = d·lr·bias, r the group's ratio. num ← β₃num + (d/d₀)λΣ⟨g, x₀ − θ⟩; m ← β₁m + d(1 − β₁)g; v ← β₂v + d²(1 − β₂)g²;
+/// s ← β₃s + (d/d₀)λg; d̂ = d_coef·num/Σ r‖s‖₁; d ← d̂ as long as it is d₀, d_max ← max(d_max, d̂), d ← min(d_max, d·growth);
+/// θ ← θ(1 − rλ·wd) − rλm/(√v + dε). With β₁ = 0 there is no m, and dg takes its place.
+/// </summary>
+/// <remarks>x₀ − θ of a group with a lower rate is shorter by itself, so that the ratio is no factor of num.</remarks>
+internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGroup> groups)
+    : DistanceOptimizer(options, groups,
+        [
+            .. options.Beta1 > 0 ? [FlatSlot.Zeros(First)] : Array.Empty<FlatSlot>(), FlatSlot.Zeros(Second),
+            new SampledSlot(Path, options.SliceP, start: false), new SampledSlot(Start, options.SliceP, start: true),
+        ], [Inner, Length], (Numerator, 0), (LargestDistance, options.D0), (StepsDone, 0))
+{
+    private const string First = "m", Second = "v", Path = "s", Start = "x0", Inner = "N", Length = "L", Numerator = "numerator",
+        LargestDistance = "d_max", StepsDone = "k";
+
+    private readonly double _pathBeta = options.Beta3 ?? Math.Sqrt(options.Beta2);
+
+    protected override Tensor Rate(double rate) => options.UseBiasCorrection
+        ? Distance * BiasCorrection(Number(StepsDone), options.Beta1, options.Beta2) * rate
+        : base.Rate(rate);
+
+    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
+    {
+        step = step.On(update.Gradients.device);
+        var g = Sampled(update, CoupledDecay.Gradients(options, update));
+        step.Add(Inner, g * (update[Start] - Sampled(update, update.Weights)), 1);
+        step.Add(Length, ComingPath(update, g, step).abs_(), ratio);
+    }
+
+    protected override Tensor Estimate(DistanceStep step)
+    {
+        var (numerator, largest, length) = (Number(Numerator), Number(LargestDistance), step.Sums[Length]);
+        numerator.mul_(_pathBeta).add_(step.Sums[Inner] * step.Rate * step.Distance / options.D0);
+        var found = WhereSeen(numerator * options.DCoef / length, length);
+        // As long as d is d₀ nothing is known of it, and the first estimate may be followed at once.
+        var first = where(Distance.eq(options.D0), maximum(Distance, found), Distance);
+        largest.copy_(maximum(largest, found));
+        Distance.copy_(where(length > 0, minimum(largest, first * options.GrowthRate), Distance));
+        Number(StepsDone).add_((length > 0).to(length.dtype));
+        return length;
+    }
+
+    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+    {
+        var (w, g, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[Second]);
+        var (distance, rate) = (Distance.to(g.device), step.Rate * ratio);
+        v.mul_(options.Beta2).add_(g * g * (step.Distance * step.Distance * (1 - options.Beta2)));
+        update[Path].copy_(ComingPath(update, Sampled(update, g), step));
+        var root = v.sqrt().add_(distance * options.Epsilon);
+        Tensor direction;
+        if (options.Beta1 > 0) direction = update[First].mul_(options.Beta1).add_(g * (step.Distance * (1 - options.Beta1)));
+        else direction = g * distance;
+        CoupledDecay.Decay(options, update, rate);
+        w.sub_(direction / root * rate);
+    }
+
+    private Tensor ComingPath(FlatUpdate update, Tensor gradients, DistanceStep step) => (update[Path] * _pathBeta)
+        .add_(gradients * ((options.SafeguardWarmup ? step.Distance : step.Rate) * step.Distance / options.D0));
+
+    private Tensor Sampled(FlatUpdate update, Tensor values) => SampledSlot.Sample(update.Parameters, values, options.SliceP);
+}
+
+/// <summary>Something that is remembered of every so manieth number of each parameter, counted from its first; in float32.</summary>
+/// <param name="name">What it is called.</param>
+/// <param name="every">1 for all numbers.</param>
+/// <param name="start">Whether it is the weights as they are at first; else it is 0 at first.</param>
+internal sealed class SampledSlot(string name, int every, bool start) : FlatSlot
+{
+    public override string Name => name;
+
+    public override IReadOnlyList<OptimizerSlot> Slots { get; } = [new(name, weight =>
+    {
+        var sample = weight.detach().reshape(-1)[TensorIndex.Slice(step: every)].to(ScalarType.Float32, copy: true).contiguous();
+        return start ? sample : sample.zero_();
+    })];
+
+    public override Tensor Read(OptimizerUpdate update) => FlatTensors.Join(update.Slot(name));
+
+    public override void Write(OptimizerUpdate update, Tensor values) => FlatTensors.PutBack(values, update.Slot(name));
+
+    /// <summary>The numbers that are sampled out of the vector of all; the vector itself where that is all of them.</summary>
+    /// <param name="parameters">The parameters that the vector holds one after another.</param>
+    /// <param name="values">[n].</param>
+    /// <param name="every">1 for all numbers.</param>
+    public static Tensor Sample(IReadOnlyList<OptimizedParameter> parameters, Tensor values, int every)
+    {
+        if (every == 1) return values;
+        Tensor[] pieces = [.. values.split([.. parameters.Select(parameter => parameter.Value.numel())])
+            .Select(piece => piece[TensorIndex.Slice(step: every)])];
+        return pieces.Length == 1 ? pieces[0] : cat(pieces);
+    }
+}
