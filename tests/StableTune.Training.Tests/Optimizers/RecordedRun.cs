@@ -24,7 +24,10 @@ internal sealed record OptimizerCase(JsonElement Row)
 
     public double Tolerance => Row.GetProperty("tolerance_relative_to_tensor_max").GetDouble();
 
-    public double[] Rates => [Row.GetProperty("lr_text_encoder").GetDouble(), Row.GetProperty("lr_unet").GetDouble()];
+    /// <summary>Rates to be used instead of the recorded ones: the text encoder's, then the UNet's.</summary>
+    public double[]? OtherRates { get; init; }
+
+    public double[] Rates => OtherRates ?? [Row.GetProperty("lr_text_encoder").GetDouble(), Row.GetProperty("lr_unet").GetDouble()];
 
     /// <summary>The names of the parameters of the text encoder's group, then of the UNet's.</summary>
     public string[][] Groups

@@ -44,6 +44,9 @@ internal abstract class DistanceOptimizer : FlatOptimizer
     /// <inheritdoc/>
     public override Tensor? RateFactor => Distance;
 
+    /// <summary>What is remembered of the whole run, d among it: scalars by name.</summary>
+    internal IReadOnlyDictionary<string, Tensor> Numbers => _numbers;
+
     /// <summary>d, a scalar.</summary>
     protected Tensor Distance => _numbers[DistanceName];
 
