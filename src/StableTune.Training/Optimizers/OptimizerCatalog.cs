@@ -18,5 +18,12 @@ public static class OptimizerCatalog
         .With("DAdaptAdanIP", () => new DAdaptAdanIPOptions())
         .With("DAdaptLion", () => new DAdaptLionOptions())
         .With("DAdaptSGD", () => new DAdaptSGDOptions())
-        .With("Prodigy", () => new ProdigyOptions());
+        .With("Prodigy", () => new ProdigyOptions())
+        .With("AdEMAMix", () => new AdEMAMixOptions())
+        .With("ADOPT", () => new ADOPTOptions())
+        .With("Adan", () => new AdanOptions())
+        .With("StableAdamW", () => new StableAdamWOptions())
+        .With("CAME", () => new CAMEOptions())
+        .With("Muon", () => new MuonOptions())
+        .With("Automagic", () => new AutomagicOptions());
 }
