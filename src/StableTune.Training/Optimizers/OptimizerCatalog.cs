@@ -8,6 +8,28 @@ public static class OptimizerCatalog
     /// its own with <see cref="Catalog{T}.With"/>.
     /// </summary>
     public static Catalog<OptimizerOptions> Default { get; } = new Catalog<OptimizerOptions>("optimizer", StringComparer.OrdinalIgnoreCase)
+        .With("AdaFactor", () => new AdaFactorOptions())
+        .With("Adagrad", () => new AdagradOptions())
+        .With("Adam", () => new AdamOptions())
+        .With("Adam8bit", () => new Adam8bitOptions())
+        .With("Adamax", () => new AdamaxOptions())
         .With("AdamW", () => new AdamWOptions())
-        .With("AdamW8bit", () => new AdamW8bitOptions());
+        .With("AdamW8bit", () => new AdamW8bitOptions())
+        .With("AdamWScheduleFree", () => new AdamWScheduleFreeOptions())
+        .With("ASGD", () => new ASGDOptions())
+        .With("Lion", () => new LionOptions())
+        .With("Lion8bit", () => new Lion8bitOptions())
+        .With("NAdam", () => new NAdamOptions())
+        .With("PagedAdamW", () => new PagedAdamWOptions())
+        .With("PagedAdamW32bit", () => new PagedAdamW32bitOptions())
+        .With("PagedAdamW8bit", () => new PagedAdamW8bitOptions())
+        .With("PagedLion8bit", () => new PagedLion8bitOptions())
+        .With("RAdam", () => new RAdamOptions())
+        .With("RAdamScheduleFree", () => new RAdamScheduleFreeOptions())
+        .With("RMSprop", () => new RMSpropOptions())
+        .With("Rprop", () => new RpropOptions())
+        .With("SGD", () => new SGDOptions())
+        .With("SGDNesterov", () => new SGDNesterovOptions())
+        .With("SGDNesterov8bit", () => new SGDNesterov8bitOptions())
+        .With("SGDScheduleFree", () => new SGDScheduleFreeOptions());
 }
