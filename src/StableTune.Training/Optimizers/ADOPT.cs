@@ -24,10 +24,10 @@ public sealed record ADOPTOptions : OptimizerOptions
     public bool Decouple { get; init; }
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("pytorch_optimizer.optimizer.adopt.ADOPT",
+    public override string ReferenceName => ReferenceClass.With("pytorch_optimizer.optimizer.adopt.ADOPT",
     [
-        new("weight_decay", WeightDecay, 0.0), new("betas", (Beta1, Beta2), (0.9, 0.9999)), new("eps", Epsilon, 1e-6),
-        new("decouple", Decouple, false),
+        ("weight_decay", WeightDecay, 0.0), ("betas", (Beta1, Beta2), (0.9, 0.9999)), ("eps", Epsilon, 1e-6),
+        ("decouple", Decouple, false),
     ]);
 
     /// <inheritdoc/>
@@ -49,9 +49,11 @@ public sealed record ADOPTOptions : OptimizerOptions
 /// First step: v = g². Then, t from 1: u = g/max(√v, ε), held within ±t^¼; m ← β₁m + (1 − β₁)u; θ ← θ − lr·m; v ← β₂v + (1 − β₂)g².
 /// </summary>
 internal sealed class ADOPT(ADOPTOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(groups, FlatSlot.Zeros(First), FlatSlot.Zeros(Second))
+    : FlatOptimizer(options, groups, FlatSlot.Zeros(First), FlatSlot.Zeros(Second))
 {
     private const string First = "m", Second = "v";
+
+    protected override bool IsElementwise => true;
 
     protected override void Update(FlatUpdate update)
     {

@@ -1,107 +1,12 @@
 namespace StableTune.Optimizers;
 
-/// <summary>What AdEMAMix and its 8-bit kind have in common.</summary>
-public abstract record AdEMAMixFamilyOptions : OptimizerOptions
-{
-    /// <summary>β₁, the decay of the fast mean of gradients, in (0, 1). Default 0.9.</summary>
-    public double Beta1 { get; init; } = 0.9;
-
-    /// <summary>β₂, the decay of the mean of squared gradients, in [0, 1). Default 0.999.</summary>
-    public double Beta2 { get; init; } = 0.999;
-
-    /// <summary>β₃, the decay of the slow mean of gradients, in (0, 1). Default 0.9999.</summary>
-    public double Beta3 { get; init; } = 0.9999;
-
-    /// <summary>α, what the slow mean is multiplied by, not negative. Default 5.</summary>
-    public double Alpha { get; init; } = 5;
-
-    /// <summary>Steps in which α rises from 0 in a straight line; null, the default, for α from the first step on.</summary>
-    public int? TAlpha { get; init; }
-
-    /// <summary>
-    /// Steps in which β₃ rises from β₁, so that the half-life of the slow mean grows in a straight line; null, the default, for β₃ from
-    /// the first step on.
-    /// </summary>
-    public int? TBeta3 { get; init; }
-
-    /// <summary>ε, added to the root of the second moment; positive. Default 1e-8.</summary>
-    public double Epsilon { get; init; } = 1e-8;
-
-    /// <summary>Weight decay per unit of learning rate, not negative. Default 0.01.</summary>
-    public double WeightDecay { get; init; } = 0.01;
-
-    /// <inheritdoc/>
-    public sealed override string ReferenceName => ReferenceArgument.Describe($"bitsandbytes.optim.ademamix.{ReferenceClass}",
-    [
-        new("weight_decay", WeightDecay, 0.01), new("betas", (Beta1, Beta2, Beta3), (0.9, 0.999, 0.9999)), new("eps", Epsilon, 1e-8),
-        new("alpha", Alpha, 5.0), new("t_alpha", TAlpha, null), new("t_beta3", TBeta3, null),
-    ]);
-
-    /// <summary>The class of bitsandbytes.</summary>
-    private protected abstract string ReferenceClass { get; }
-
-    /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Beta1 is not (> 0 and < 1)) yield return Problem(Beta1, "beta 1 must lie between 0 and 1", "0.9 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.999 is customary");
-        if (Beta3 is not (> 0 and < 1)) yield return Problem(Beta3, "beta 3 must lie between 0 and 1", "0.9999 is customary");
-        if (Alpha is not (>= 0 and < double.PositiveInfinity)) yield return Problem(Alpha, "alpha must not be negative", "5 is customary");
-        if (TAlpha < 1) yield return Problem(TAlpha, "alpha takes at least one step to rise", "give the run's steps, or null");
-        if (TBeta3 < 1) yield return Problem(TBeta3, "beta 3 takes at least one step to rise", "give the run's steps, or null");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "epsilon must be positive", "1e-8 is customary");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0.01 is customary, 0 turns it off");
-    }
-
-    /// <summary>α of a step, counted from 1.</summary>
-    internal double AlphaAt(int step) => TAlpha is { } steps ? Math.Min(Alpha, step * Alpha / steps) : Alpha;
-
-    /// <summary>β₃ of a step, counted from 1: 1/ln β goes from that of β₁ to that of β₃ in a straight line.</summary>
-    internal double Beta3At(int step)
-    {
-        if (TBeta3 is not { } steps) return Beta3;
-        var (first, last, share) = (Math.Log(Beta1), Math.Log(Beta3), (double)step / steps);
-        return share >= 1 ? Beta3 : Math.Min(Beta3, Math.Exp(first * last / (((1 - share) * last) + (share * first))));
-    }
-}
-
 /// <summary>AdamW with a second, slow mean of gradients, which old ones still count in; as <c>bitsandbytes.optim.AdEMAMix</c>.</summary>
 /// <remarks>Pagliardini, Ablin, Grangier: The AdEMAMix Optimizer: Better, Faster, Older, arXiv:2409.03137.</remarks>
 public sealed record AdEMAMixOptions : AdEMAMixFamilyOptions
 {
-    private protected override string ReferenceClass => "AdEMAMix";
+    private protected override string ReferenceClassName => "AdEMAMix";
 
     /// <inheritdoc/>
-    public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new AdEMAMix(this, groups, name => FlatSlot.Zeros(name),
-        name => FlatSlot.Zeros(name));
-}
-
-/// <summary>
-/// θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; n ← β₃n + (1 − β₃)g; v ← β₂v + (1 − β₂)g²;
-/// θ ← θ − lr·(m/(1 − β₁ᵗ) + αn)/(√v/√(1 − β₂ᵗ) + ε).
-/// </summary>
-/// <param name="options">The options.</param>
-/// <param name="groups">What is stepped.</param>
-/// <param name="signed">How both means are kept.</param>
-/// <param name="unsigned">How the mean of squares is kept.</param>
-internal sealed class AdEMAMix(
-    AdEMAMixFamilyOptions options, IReadOnlyList<ParameterGroup> groups, Func<string, FlatSlot> signed, Func<string, FlatSlot> unsigned)
-    : FlatOptimizer(groups, signed(Fast), signed(Slow), unsigned(Square))
-{
-    private const string Fast = "m", Slow = "m2", Square = "v";
-
-    protected override void Update(FlatUpdate update)
-    {
-        var (w, g, fast, slow, square) = (update.Weights, update.Gradients, update[Fast], update[Slow], update[Square]);
-        var slowBeta = options.Beta3At(update.Step);
-        fast.mul_(options.Beta1).add_(g, alpha: 1 - options.Beta1);
-        slow.mul_(slowBeta).add_(g, alpha: 1 - slowBeta);
-        square.mul_(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
-        w.mul_(1 - (update.LearningRate * (update.Group.WeightDecay ?? options.WeightDecay)));
-        var root = square.sqrt().div_(Math.Sqrt(1 - Math.Pow(options.Beta2, update.Step))).add_(options.Epsilon);
-        var direction = (fast / (1 - Math.Pow(options.Beta1, update.Step))).add_(slow, alpha: options.AlphaAt(update.Step));
-        w.addcdiv_(direction, root, -update.LearningRate);
-    }
+    public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new AdEMAMixOnVectors(
+        this, groups, name => FlatSlot.Zeros(name), name => FlatSlot.Zeros(name));
 }

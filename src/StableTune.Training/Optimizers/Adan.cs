@@ -23,10 +23,10 @@ public sealed record AdanOptions : OptimizerOptions
     public bool NoProx { get; init; }
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("pytorch_optimizer.optimizer.adan.Adan",
+    public override string ReferenceName => ReferenceClass.With("pytorch_optimizer.optimizer.adan.Adan",
     [
-        new("weight_decay", WeightDecay, 0.0), new("betas", (Beta1, Beta2, Beta3), (0.98, 0.92, 0.99)), new("eps", Epsilon, 1e-8),
-        new("no_prox", NoProx, false),
+        ("weight_decay", WeightDecay, 0.0), ("betas", (Beta1, Beta2, Beta3), (0.98, 0.92, 0.99)), ("eps", Epsilon, 1e-8),
+        ("no_prox", NoProx, false),
     ]);
 
     /// <inheritdoc/>
@@ -50,9 +50,11 @@ public sealed record AdanOptions : OptimizerOptions
 /// u = (m/(1 − β₁ᵗ) + β₂n/(1 − β₂ᵗ))/(√v/√(1 − β₃ᵗ) + ε); θ ← (θ − lr·u)/(1 + lr·wd).
 /// </summary>
 internal sealed class Adan(AdanOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(groups, FlatSlot.Zeros(Mean), FlatSlot.Zeros(MeanDifference), FlatSlot.Zeros(Square), FlatSlot.Zeros(Previous))
+    : FlatOptimizer(options, groups, FlatSlot.Zeros(Mean), FlatSlot.Zeros(MeanDifference), FlatSlot.Zeros(Square), FlatSlot.Zeros(Previous))
 {
     private const string Mean = "m", MeanDifference = "n", Square = "v", Previous = "g";
+
+    protected override bool IsElementwise => true;
 
     protected override void Update(FlatUpdate update)
     {

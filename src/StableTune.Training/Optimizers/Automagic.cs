@@ -32,10 +32,10 @@ public sealed record AutomagicOptions : OptimizerOptions
     public double WeightDecay { get; init; }
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("toolkit.optimizers.automagic.Automagic",
+    public override string ReferenceName => ReferenceClass.With("toolkit.optimizers.automagic.Automagic",
     [
-        new("min_lr", MinLr, 1e-7), new("max_lr", MaxLr, 1e-3), new("lr_bump", LrBump, 1e-6), new("eps", Epsilon, 1e-30),
-        new("clip_threshold", ClipThreshold, 1.0), new("beta2", Beta2, 0.999), new("weight_decay", WeightDecay, 0.0),
+        ("min_lr", MinLr, 1e-7), ("max_lr", MaxLr, 1e-3), ("lr_bump", LrBump, 1e-6), ("eps", Epsilon, 1e-30),
+        ("clip_threshold", ClipThreshold, 1.0), ("beta2", Beta2, 0.999), ("weight_decay", WeightDecay, 0.0),
     ]);
 
     /// <inheritdoc/>
@@ -56,7 +56,7 @@ public sealed record AutomagicOptions : OptimizerOptions
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Warnings(IReadOnlyList<ParameterGroup> groups)
+    public override IEnumerable<string> RateWarnings(IReadOnlyList<ParameterGroup> groups)
     {
         ArgumentNullException.ThrowIfNull(groups);
         foreach (var group in groups.Where(group => group.LearningRate > MaxLr))
@@ -73,7 +73,7 @@ public sealed record AutomagicOptions : OptimizerOptions
 /// u = g/√v, v the mean of g² + ε, of matrices by rows and columns; u ← u/max(1, RMS(u)/threshold); each number's rate rises by the bump
 /// where u > 0 as in the step before (or not, as then), else it falls, within [min, max]; θ ← θ − rate·(u + wd·θ).
 /// </summary>
-internal sealed class Automagic(AutomagicOptions options, IReadOnlyList<ParameterGroup> groups) : ShapedOptimizer(groups,
+internal sealed class Automagic(AutomagicOptions options, IReadOnlyList<ParameterGroup> groups) : ShapedOptimizer(options, groups,
     Zeros(Rates), new OptimizerSlot(Signs, weight => zeros(weight.shape, ScalarType.Bool, weight.device)),
     Zeros(Whole, shape => shape.Length < 2 ? shape : null), Zeros(Rows, FactoredSquares.Rows), Zeros(Columns, FactoredSquares.Columns))
 {

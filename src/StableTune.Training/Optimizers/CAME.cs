@@ -26,10 +26,10 @@ public sealed record CAMEOptions : OptimizerOptions
     public double WeightDecay { get; init; }
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("pytorch_optimizer.optimizer.came.CAME",
+    public override string ReferenceName => ReferenceClass.With("pytorch_optimizer.optimizer.came.CAME",
     [
-        new("weight_decay", WeightDecay, 0.0), new("betas", (Beta1, Beta2, Beta3), (0.9, 0.999, 0.9999)),
-        new("eps", Epsilon, (1e-30, 1e-16)), new("clip_threshold", ClipThreshold, 1.0),
+        ("weight_decay", WeightDecay, 0.0), ("betas", (Beta1, Beta2, Beta3), (0.9, 0.999, 0.9999)),
+        ("eps", Epsilon, (1e-30, 1e-16)), ("clip_threshold", ClipThreshold, 1.0),
     ]);
 
     /// <inheritdoc/>
@@ -54,7 +54,7 @@ public sealed record CAMEOptions : OptimizerOptions
 /// u = g/√v, v the mean of g² + ε₁ by rows and columns; u ← u/max(1, RMS(u)/threshold); m ← β₁m + (1 − β₁)u; c the mean of
 /// (u − m)² + ε₂ by rows and columns; θ ← θ(1 − lr·wd) − lr·m/√c. A parameter with one dimension has a whole v, and no c.
 /// </summary>
-internal sealed class CAME(CAMEOptions options, IReadOnlyList<ParameterGroup> groups) : ShapedOptimizer(groups,
+internal sealed class CAME(CAMEOptions options, IReadOnlyList<ParameterGroup> groups) : ShapedOptimizer(options, groups,
     Zeros(Mean), Zeros(Whole, shape => shape.Length < 2 ? shape : null),
     Zeros(Rows, FactoredSquares.Rows), Zeros(Columns, FactoredSquares.Columns),
     Zeros(DistanceRows, FactoredSquares.Rows), Zeros(DistanceColumns, FactoredSquares.Columns))

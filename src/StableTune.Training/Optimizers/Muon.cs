@@ -45,10 +45,10 @@ public sealed record MuonOptions : OptimizerOptions
     public double Epsilon { get; init; } = 1e-8;
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("torch.optim._muon.Muon",
+    public override string ReferenceName => ReferenceClass.With("torch.optim._muon.Muon",
     [
-        new("weight_decay", WeightDecay, 0.1), new("momentum", Momentum, 0.95), new("nesterov", Nesterov, true),
-        new("ns_steps", NsSteps, 5), new("adjust_lr_fn", AdjustLrFn == MuonScale.Original ? null : "match_rms_adamw", null),
+        ("weight_decay", WeightDecay, 0.1), ("momentum", Momentum, 0.95), ("nesterov", Nesterov, true),
+        ("ns_steps", NsSteps, 5), ("adjust_lr_fn", AdjustLrFn == MuonScale.Original ? null : "match_rms_adamw", null),
     ]);
 
     /// <inheritdoc/>
@@ -74,7 +74,7 @@ public sealed record MuonOptions : OptimizerOptions
 /// from 0.7 to 1.2.
 /// </summary>
 internal sealed class Muon(MuonOptions options, IReadOnlyList<ParameterGroup> groups)
-    : ShapedOptimizer(groups, Zeros(First), Zeros(Second, shape => shape.Length < 2 ? shape : null))
+    : ShapedOptimizer(options, groups, Zeros(First), Zeros(Second, shape => shape.Length < 2 ? shape : null))
 {
     /// <summary>The polynomial whose repetition draws singular values towards 1 fastest.</summary>
     private const double A = 3.4445, B = -4.7750, C = 2.0315;

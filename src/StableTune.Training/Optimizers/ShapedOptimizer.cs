@@ -4,10 +4,12 @@ namespace StableTune.Optimizers;
 /// The base of optimizers that look at each parameter as a whole: its rows and columns, or its mean. Parameters of one shape are seen
 /// together as one tensor with a dimension more, because an adapter has hundreds of them in a few shapes.
 /// </summary>
+/// <param name="options">What the optimizer was created by.</param>
 /// <param name="groups">What is stepped.</param>
 /// <param name="slots">What is remembered of each parameter.</param>
-internal abstract class ShapedOptimizer(IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<OptimizerSlot> slots)
-    : StatefulOptimizer(groups, slots)
+internal abstract class ShapedOptimizer(
+    OptimizerOptions options, IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<OptimizerSlot> slots)
+    : StatefulOptimizer(options, groups, slots)
 {
     /// <summary>Changes weights and slots in place.</summary>
     /// <param name="batch">Parameters of one shape.</param>
@@ -19,9 +21,11 @@ internal abstract class ShapedOptimizer(IReadOnlyList<ParameterGroup> groups, pa
         foreach (var same in update.Parameters.GroupBy(parameter => string.Join(",", parameter.Value.shape)))
         {
             using var scope = NewDisposeScope();
-            var batch = new ShapeBatch(update with { Parameters = [.. same] });
+            var alike = update with { Parameters = [.. same] };
+            var batch = new ShapeBatch(alike);
             Update(batch);
             batch.Remember();
+            PutWeights(alike, batch.Weights.reshape(-1));
         }
     }
 
@@ -82,11 +86,10 @@ internal sealed class ShapeBatch
     public static Tensor RootMeanSquare(Tensor values) =>
         values.pow(2).mean([.. Enumerable.Range(1, (int)values.dim() - 1).Select(dimension => (long)dimension)], keepdim: true).sqrt();
 
-    /// <summary>Writes back what was read.</summary>
+    /// <summary>Writes back the slots that were read.</summary>
     internal void Remember()
     {
         foreach (var (slot, values) in _slots) FlatTensors.PutBack(values.reshape(-1), _update.Slot(slot));
-        FlatTensors.PutBack(Weights.reshape(-1), _update.Weights);
     }
 }
 

@@ -21,8 +21,8 @@ public sealed record StableAdamWOptions : OptimizerOptions
     public double WeightDecay { get; init; } = 0.01;
 
     /// <inheritdoc/>
-    public override string ReferenceName => ReferenceArgument.Describe("pytorch_optimizer.optimizer.adamw.StableAdamW",
-        [new("weight_decay", WeightDecay, 0.01), new("betas", (Beta1, Beta2), (0.9, 0.99)), new("eps", Epsilon, 1e-8)]);
+    public override string ReferenceName => ReferenceClass.With("pytorch_optimizer.optimizer.adamw.StableAdamW",
+        [("weight_decay", WeightDecay, 0.01), ("betas", (Beta1, Beta2), (0.9, 0.99)), ("eps", Epsilon, 1e-8)]);
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -44,7 +44,7 @@ public sealed record StableAdamWOptions : OptimizerOptions
 /// parameter; θ ← θ(1 − η·wd) − ηm/(√v + ε).
 /// </summary>
 internal sealed class StableAdamW(StableAdamWOptions options, IReadOnlyList<ParameterGroup> groups)
-    : ShapedOptimizer(groups, Zeros(First), Zeros(Second))
+    : ShapedOptimizer(options, groups, Zeros(First), Zeros(Second))
 {
     private const string First = "m", Second = "v";
 

@@ -3,6 +3,7 @@ using StableTune.Training;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Optimizers;
 
 namespace StableTune;
 
@@ -316,10 +317,18 @@ public sealed partial record TrainingPlan
         .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
             .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
-            .. Schedule.Validate(), .. Save.Validate(), .. Loss.Validate(),
+            .. Optimizer.Fits(this), .. RoundingProblems(), .. Schedule.Validate(), .. Schedule.Fits(this), .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(saver => saver.Validate().Concat(saver.Fits(this))), .. Observers.SelectMany(o => o.Validate()),
     ];
+
+    private IEnumerable<OptionProblem> RoundingProblems()
+    {
+        if (Optimizer.StochasticRounding && Precision.Trainable != ScalarType.BFloat16)
+            yield return new OptionProblem($"{Optimizer.GetType().Name}.{nameof(OptimizerOptions.StochasticRounding)}", true,
+                $"weights are trained in {Precision.Trainable}, and only bfloat16 is rounded so",
+                "leave it off, or use PrecisionPolicy.FullBFloat16");
+    }
 
     private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);
 }

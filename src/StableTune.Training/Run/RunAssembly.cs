@@ -45,7 +45,8 @@ internal sealed class RunAssembly(
         });
         var loop = new TrainingLoop(new LoopParts
         {
-            Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedule = plan.Schedule.Create(length.TotalSteps),
+            Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer,
+            Schedule = plan.Optimizer.ScheduleOf(plan).Create(length.TotalSteps),
             Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
             Batches = Batches(length, cancellationToken),
             ReadsLate = plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU,

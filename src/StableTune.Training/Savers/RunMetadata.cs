@@ -89,8 +89,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         TextEncoderLearningRate = plan.LearningRateScale * (trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan)),
         SecondTextEncoderLearningRate =
             plan.LearningRateScale * (trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate),
-        WarmupSteps = plan.Schedule.WarmupSteps(totalSteps),
-        Scheduler = plan.Schedule.Name,
+        WarmupSteps = plan.Optimizer.ScheduleOf(plan).WarmupSteps(totalSteps),
+        Scheduler = plan.Optimizer.ScheduleOf(plan).Name,
         Optimizer = plan.Optimizer.ReferenceName,
         MaxGradNorm = plan.MaxGradientNorm ?? 0,
         GradientCheckpointing = plan.GradientCheckpointing,

@@ -7,6 +7,7 @@ public static class ScheduleCatalog
     /// The schedules that come with StableTune, each with its defaults. A host adds its own with <see cref="Catalog{T}.With"/>.
     /// </summary>
     public static Catalog<LrScheduleOptions> Default { get; } = new Catalog<LrScheduleOptions>("learning-rate schedule")
+        .With("adafactor", () => new AdaFactorScheduleOptions())
         .With("constant", () => new ConstantScheduleOptions())
         .With("constant_with_warmup", () => new ConstantWithWarmupScheduleOptions());
 }

@@ -258,15 +258,15 @@ public sealed class DistanceOptimizerTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Warnings_OfARateThatIsMeantForOthers_SayWhatToGive(string kind)
+    public void RateWarnings_OfARateThatIsMeantForOthers_SayWhatToGive(string kind)
     {
         using var scope = NewDisposeScope();
         var options = OptimizerCatalog.Default.Create(kind);
-        var warning = Assert.Single(options.Warnings(Groups([zeros(1), zeros(1)], [0.1, 1])));
+        var warning = Assert.Single(options.RateWarnings(Groups([zeros(1), zeros(1)], [0.1, 1])));
         Assert.Contains("\"group 0\" is 0.1", warning, StringComparison.Ordinal);
         Assert.Contains("Give about 1.0", warning, StringComparison.Ordinal);
-        Assert.Empty(options.Warnings(Groups([zeros(1), zeros(1)], [0.5, 0.1])));
-        Assert.Empty(options.Warnings([]));
+        Assert.Empty(options.RateWarnings(Groups([zeros(1), zeros(1)], [0.5, 0.1])));
+        Assert.Empty(options.RateWarnings([]));
         Assert.False(options.StepsOneByOne);
     }
 

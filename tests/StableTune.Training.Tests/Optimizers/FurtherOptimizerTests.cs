@@ -206,7 +206,7 @@ public sealed class FurtherOptimizerTests
     [Fact]
     public void Automagic_HighRate_IsWarnedOf()
     {
-        var warning = Assert.Single(new AutomagicOptions().Warnings([new ParameterGroup("unet", [], 1), new ParameterGroup("te", [], 1e-6)]));
+        var warning = Assert.Single(new AutomagicOptions().RateWarnings([new ParameterGroup("unet", [], 1), new ParameterGroup("te", [], 1e-6)]));
         Assert.Contains("\"unet\" is 1: AutomagicOptions.MaxLr", warning, StringComparison.Ordinal);
     }
 

@@ -17,9 +17,7 @@ public sealed class OptimizerCatalogTests
     {
         var options = OptimizerCatalog.Default.Create(name);
         Assert.Empty(options.Validate());
-        // sd-scripts' own name for it.
-        var reference = name == "DAdaptation" ? "DAdaptAdamPreprint" : name;
-        Assert.EndsWith("." + reference, options.ReferenceName.Split('(')[0], StringComparison.Ordinal);
+        Assert.EndsWith("." + name, options.ReferenceName, StringComparison.Ordinal);
     });
 
     [Fact]

@@ -11,11 +11,11 @@ public sealed record DAdaptAdaGradOptions : DistanceOptions
     public double Epsilon { get; init; } = 1e-6;
 
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.dadapt_adagrad.DAdaptAdaGrad";
+    protected override string ReferenceClassName => "dadaptation.dadapt_adagrad.DAdaptAdaGrad";
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
-        [new("momentum", Momentum, 0.0), new("weight_decay", WeightDecay, 0.0), new("eps", Epsilon, 1e-6)];
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
+        [("momentum", Momentum, 0.0), ("weight_decay", WeightDecay, 0.0), ("eps", Epsilon, 1e-6)];
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
@@ -39,7 +39,6 @@ internal sealed class DAdaptAdaGrad(DAdaptAdaGradOptions options, IReadOnlyList<
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var (g, s, alpha) = (CoupledDecay.Gradients(options, update), update[Path], update[SquareSum]);
         step.Add(Paths, s * s / Root(alpha), -ratio);
         step.Add(Lengths, s.abs(), -ratio);

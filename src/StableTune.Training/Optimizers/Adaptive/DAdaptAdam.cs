@@ -8,11 +8,11 @@ public sealed record DAdaptAdamOptions : DistanceAdamOptions
     public bool UseBiasCorrection { get; init; }
 
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.dadapt_adam.DAdaptAdam";
+    protected override string ReferenceClassName => "dadaptation.dadapt_adam.DAdaptAdam";
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
-        [.. base.ReferenceArguments, new("use_bias_correction", UseBiasCorrection, false)];
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
+        [.. base.ReferenceArguments, ("use_bias_correction", UseBiasCorrection, false)];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptAdam(this, groups);
@@ -36,7 +36,6 @@ internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<Parame
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var (g, s, v) = (CoupledDecay.Gradients(options, update), update[Path], update[Second]);
         step.Add(Inner, g * s / v.sqrt().add_(options.Epsilon), ratio);
         step.Add(Length, (s * _pathBeta).add_(g * (step.Rate * (1 - _pathBeta))).abs_(), ratio);

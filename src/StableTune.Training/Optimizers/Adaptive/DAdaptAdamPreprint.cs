@@ -8,7 +8,7 @@ namespace StableTune.Optimizers;
 public sealed record DAdaptAdamPreprintOptions : DistanceAdamOptions
 {
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.experimental.dadapt_adam_preprint.DAdaptAdamPreprint";
+    protected override string ReferenceClassName => "dadaptation.experimental.dadapt_adam_preprint.DAdaptAdamPreprint";
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptAdamPreprint(this, groups);
@@ -28,7 +28,6 @@ internal sealed class DAdaptAdamPreprint(DAdaptAdamPreprintOptions options, IRea
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var g = CoupledDecay.Gradients(options, update);
         var root = (update[Second] * _beta2).addcmul_(g, g, 1 - _beta2).sqrt_().add_(options.Epsilon);
         var s = (update[Path] * _beta2).add_(g * (step.Rate * (1 - _beta2)));

@@ -22,10 +22,10 @@ public abstract record DAdaptAdanFamilyOptions : DistanceOptions
     public bool NoProx { get; init; }
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
     [
-        new("weight_decay", WeightDecay, 0.02), new("betas", (Beta1, Beta2, Beta3), (0.98, 0.92, 0.99)), new("eps", Epsilon, 1e-8),
-        new("no_prox", NoProx, false),
+        ("weight_decay", WeightDecay, 0.02), ("betas", (Beta1, Beta2, Beta3), (0.98, 0.92, 0.99)), ("eps", Epsilon, 1e-8),
+        ("no_prox", NoProx, false),
     ];
 
     /// <inheritdoc/>
@@ -43,7 +43,7 @@ public abstract record DAdaptAdanFamilyOptions : DistanceOptions
 public sealed record DAdaptAdanOptions : DAdaptAdanFamilyOptions
 {
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.dadapt_adan.DAdaptAdan";
+    protected override string ReferenceClassName => "dadaptation.dadapt_adan.DAdaptAdan";
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptAdan(this, groups);
@@ -108,7 +108,6 @@ internal sealed class DAdaptAdan(DAdaptAdanOptions options, IReadOnlyList<Parame
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var (g, s, root) = (update.Gradients, ComingPath(update, step), ComingSquares(update).sqrt_().add_(options.Epsilon));
         step.Add(Squares, g * g / root, ratio);
         step.Add(Paths, s * s / root, ratio);

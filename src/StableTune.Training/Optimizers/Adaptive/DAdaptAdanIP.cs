@@ -10,7 +10,7 @@ namespace StableTune.Optimizers;
 public sealed record DAdaptAdanIPOptions : DAdaptAdanFamilyOptions
 {
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.experimental.dadapt_adan_ip.DAdaptAdanIP";
+    protected override string ReferenceClassName => "dadaptation.experimental.dadapt_adan_ip.DAdaptAdanIP";
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptAdanIP(this, groups);
@@ -27,7 +27,6 @@ internal sealed class DAdaptAdanIP(DAdaptAdanIPOptions options, IReadOnlyList<Pa
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         step.Add(Inner, update.Gradients * update[Path] / update[MeanSquare].sqrt().add_(options.Epsilon), ratio);
         step.Add(Length, ComingPath(update, step).abs_(), ratio);
     }

@@ -14,11 +14,11 @@ public sealed record DAdaptLionOptions : DistanceOptions
     public double Beta2 { get; init; } = 0.99;
 
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.dadapt_lion.DAdaptLion";
+    protected override string ReferenceClassName => "dadaptation.dadapt_lion.DAdaptLion";
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
-        [new("weight_decay", WeightDecay, 0.0), new("betas", (Beta1, Beta2), (0.9, 0.99))];
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
+        [("weight_decay", WeightDecay, 0.0), ("betas", (Beta1, Beta2), (0.9, 0.99))];
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
@@ -41,7 +41,6 @@ internal sealed class DAdaptLion(DAdaptLionOptions options, IReadOnlyList<Parame
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var (u, s) = (Direction(update), update[Path]);
         step.Add(Inner, u * s, ratio);
         step.Add(Length, (s * _pathBeta).add_(u * (step.Rate * (1 - _pathBeta))).abs_(), ratio);

@@ -8,11 +8,11 @@ public sealed record DAdaptSGDOptions : DistanceOptions
     public double Momentum { get; init; }
 
     /// <inheritdoc/>
-    protected override string ReferenceClass => "dadaptation.dadapt_sgd.DAdaptSGD";
+    protected override string ReferenceClassName => "dadaptation.dadapt_sgd.DAdaptSGD";
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
-        [new("momentum", Momentum, 0.0), new("weight_decay", WeightDecay, 0.0)];
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
+        [("momentum", Momentum, 0.0), ("weight_decay", WeightDecay, 0.0)];
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() => [.. MomentumProblems(Momentum), .. base.Validate()];
@@ -35,7 +35,6 @@ internal sealed class DAdaptSGD(DAdaptSGDOptions options, IReadOnlyList<Paramete
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var (g, s) = (CoupledDecay.Gradients(options, update), update[Path]);
         var path = s + (g * step.Rate);
         step.Add(Inner, g * s, ratio);

@@ -10,7 +10,6 @@ internal abstract class DistanceOptimizer : FlatOptimizer
 {
     private const string DistanceName = "d";
 
-    private readonly IReadOnlyList<FlatSlot> _slots;
     private readonly Dictionary<string, Tensor> _numbers = new(StringComparer.Ordinal);
     private readonly string[] _sums;
     private DistanceStep? _step;
@@ -21,9 +20,9 @@ internal abstract class DistanceOptimizer : FlatOptimizer
     /// <param name="sums">The names of the sums over all parameters in a step.</param>
     /// <param name="numbers">What is remembered of the whole run besides d: names and first values.</param>
     protected DistanceOptimizer(DistanceOptions options, IReadOnlyList<ParameterGroup> groups, IReadOnlyList<FlatSlot> slots, string[] sums,
-        params ReadOnlySpan<(string Name, double First)> numbers) : base(groups, slots)
+        params ReadOnlySpan<(string Name, double First)> numbers) : base(options, groups, slots)
     {
-        (_slots, _sums) = (slots, sums);
+        _sums = sums;
         var device = All.Select(parameter => parameter.Value.device).FirstOrDefault() ?? CPU;
         _numbers.Add(DistanceName, Scalar(options.D0, device).DetachFromDisposeScope());
         foreach (var (name, first) in numbers) _numbers.Add(name, Scalar(first, device).DetachFromDisposeScope());
@@ -46,6 +45,9 @@ internal abstract class DistanceOptimizer : FlatOptimizer
 
     /// <summary>What is remembered of the whole run, d among it: scalars by name.</summary>
     internal IReadOnlyDictionary<string, Tensor> Numbers => _numbers;
+
+    /// <inheritdoc/>
+    protected override bool IsElementwise => true;
 
     /// <summary>d, a scalar.</summary>
     protected Tensor Distance => _numbers[DistanceName];
@@ -107,12 +109,10 @@ internal abstract class DistanceOptimizer : FlatOptimizer
         if (!(largest > 0)) return;
         var step = new DistanceStep(Distance.clone(), Rate(largest), largest,
             _sums.ToDictionary(name => name, _ => zeros_like(Distance), StringComparer.Ordinal));
-        foreach (var update in ComingUpdates(info).Where(update => update.LearningRate > 0))
+        LookAtAll(info, update =>
         {
-            using var scope = NewDisposeScope();
-            Look(new FlatUpdate(update, _slots), update.LearningRate / largest, step);
-        }
-
+            if (update.LearningRate > 0) Look(update, update.LearningRate / largest, step.On(update.Gradients.device));
+        });
         var seen = Estimate(step);
         _step = step with { Rate = WhereSeen(step.Rate, seen) };
     }

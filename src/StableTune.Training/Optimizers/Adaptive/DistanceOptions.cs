@@ -28,14 +28,14 @@ public abstract record DistanceOptions : OptimizerOptions
     public sealed override bool StepsOneByOne => false;
 
     /// <inheritdoc/>
-    public sealed override string ReferenceName => ReferenceArgument.Describe(ReferenceClass,
-        [.. ReferenceArguments, new("d0", D0, 1e-6), new("growth_rate", GrowthRate, double.PositiveInfinity)]);
+    public sealed override string ReferenceName => ReferenceClass.With(ReferenceClassName,
+        [.. ReferenceArguments, ("d0", D0, 1e-6), ("growth_rate", GrowthRate, double.PositiveInfinity)]);
 
     /// <summary>The class of the reference as metadata name it: <c>dadaptation.dadapt_adam.DAdaptAdam</c>.</summary>
-    protected abstract string ReferenceClass { get; }
+    protected abstract string ReferenceClassName { get; }
 
     /// <summary>The reference's arguments besides d0 and growth_rate.</summary>
-    protected abstract IEnumerable<ReferenceArgument> ReferenceArguments { get; }
+    protected abstract IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments { get; }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -49,7 +49,7 @@ public abstract record DistanceOptions : OptimizerOptions
 
     /// <inheritdoc/>
     /// <remarks>As sd-scripts, the first group's rate is looked at.</remarks>
-    public override IEnumerable<string> Warnings(IReadOnlyList<ParameterGroup> groups)
+    public override IEnumerable<string> RateWarnings(IReadOnlyList<ParameterGroup> groups)
     {
         ArgumentNullException.ThrowIfNull(groups);
         if (groups.Count > 0 && groups[0].LearningRate <= LowRate)
@@ -107,10 +107,10 @@ public abstract record DistanceAdamOptions : DistanceOptions
     private protected virtual bool UsuallyDecoupled => false;
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
     [
-        new("decouple", Decouple, UsuallyDecoupled), new("weight_decay", WeightDecay, 0.0),
-        new("betas", (Beta1, Beta2), (0.9, 0.999)), new("eps", Epsilon, 1e-8),
+        ("decouple", Decouple, UsuallyDecoupled), ("weight_decay", WeightDecay, 0.0),
+        ("betas", (Beta1, Beta2), (0.9, 0.999)), ("eps", Epsilon, 1e-8),
     ];
 
     /// <inheritdoc/>

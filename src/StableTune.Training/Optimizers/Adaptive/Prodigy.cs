@@ -31,15 +31,15 @@ public sealed record ProdigyOptions : DistanceAdamOptions
     public int SliceP { get; init; } = 1;
 
     /// <inheritdoc/>
-    protected override string ReferenceClass => "prodigyopt.prodigy.Prodigy";
+    protected override string ReferenceClassName => "prodigyopt.prodigy.Prodigy";
 
     private protected override bool UsuallyDecoupled => true;
 
     /// <inheritdoc/>
-    protected override IEnumerable<ReferenceArgument> ReferenceArguments =>
+    protected override IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments =>
     [
-        .. base.ReferenceArguments, new("beta3", Beta3, null), new("d_coef", DCoef, 1.0),
-        new("use_bias_correction", UseBiasCorrection, false), new("safeguard_warmup", SafeguardWarmup, false), new("slice_p", SliceP, 1),
+        .. base.ReferenceArguments, ("beta3", Beta3, null), ("d_coef", DCoef, 1.0),
+        ("use_bias_correction", UseBiasCorrection, false), ("safeguard_warmup", SafeguardWarmup, false), ("slice_p", SliceP, 1),
     ];
 
     /// <inheritdoc/>
@@ -67,7 +67,8 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
     : DistanceOptimizer(options, groups,
         [
             .. options.Beta1 > 0 ? [FlatSlot.Zeros(First)] : Array.Empty<FlatSlot>(), FlatSlot.Zeros(Second),
-            new SampledSlot(Path, options.SliceP, start: false), new SampledSlot(Start, options.SliceP, start: true),
+            options.SliceP == 1 ? FlatSlot.Zeros(Path) : new SampledSlot(Path, options.SliceP, start: false),
+            options.SliceP == 1 ? FlatSlot.OfWeights(Start) : new SampledSlot(Start, options.SliceP, start: true),
         ], [Inner, Length], (Numerator, 0), (LargestDistance, options.D0), (StepsDone, 0))
 {
     private const string First = "m", Second = "v", Path = "s", Start = "x0", Inner = "N", Length = "L", Numerator = "numerator",
@@ -75,13 +76,14 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
 
     private readonly double _pathBeta = options.Beta3 ?? Math.Sqrt(options.Beta2);
 
+    protected override bool IsElementwise => options.SliceP == 1;
+
     protected override Tensor Rate(double rate) => options.UseBiasCorrection
         ? Distance * BiasCorrection(Number(StepsDone), options.Beta1, options.Beta2) * rate
         : base.Rate(rate);
 
     protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
     {
-        step = step.On(update.Gradients.device);
         var g = Sampled(update, CoupledDecay.Gradients(options, update));
         step.Add(Inner, g * (update[Start] - Sampled(update, update.Weights)), 1);
         step.Add(Length, ComingPath(update, g, step).abs_(), ratio);
@@ -117,12 +119,13 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
     private Tensor ComingPath(FlatUpdate update, Tensor gradients, DistanceStep step) => (update[Path] * _pathBeta)
         .add_(gradients * ((options.SafeguardWarmup ? step.Distance : step.Rate) * step.Distance / options.D0));
 
-    private Tensor Sampled(FlatUpdate update, Tensor values) => SampledSlot.Sample(update.Parameters, values, options.SliceP);
+    private Tensor Sampled(FlatUpdate update, Tensor values) =>
+        options.SliceP == 1 ? values : SampledSlot.Sample(update.Parameters, values, options.SliceP);
 }
 
 /// <summary>Something that is remembered of every so manieth number of each parameter, counted from its first; in float32.</summary>
 /// <param name="name">What it is called.</param>
-/// <param name="every">1 for all numbers.</param>
+/// <param name="every">Above 1.</param>
 /// <param name="start">Whether it is the weights as they are at first; else it is 0 at first.</param>
 internal sealed class SampledSlot(string name, int every, bool start) : FlatSlot
 {
@@ -138,13 +141,12 @@ internal sealed class SampledSlot(string name, int every, bool start) : FlatSlot
 
     public override void Write(OptimizerUpdate update, Tensor values) => FlatTensors.PutBack(values, update.Slot(name));
 
-    /// <summary>The numbers that are sampled out of the vector of all; the vector itself where that is all of them.</summary>
+    /// <summary>The numbers that are sampled out of the vector of all.</summary>
     /// <param name="parameters">The parameters that the vector holds one after another.</param>
     /// <param name="values">[n].</param>
-    /// <param name="every">1 for all numbers.</param>
+    /// <param name="every">Above 1.</param>
     public static Tensor Sample(IReadOnlyList<OptimizedParameter> parameters, Tensor values, int every)
     {
-        if (every == 1) return values;
         Tensor[] pieces = [.. values.split([.. parameters.Select(parameter => parameter.Value.numel())])
             .Select(piece => piece[TensorIndex.Slice(step: every)])];
         return pieces.Length == 1 ? pieces[0] : cat(pieces);

@@ -1,0 +1,24 @@
+namespace StableTune.Optimizers;
+
+/// <summary>
+/// AdamW: θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), t counted for
+/// each tensor. Adam adds wd·θ to g in the place of the first. Whole groups are updated by one operator each, where they lie: an adapter has
+/// hundreds of small tensors. Moments are of the weights' type.
+/// </summary>
+internal sealed class AdamOnLists(AdamFamilyOptions options, IReadOnlyList<ParameterGroup> groups, bool decayIsCoupled, bool keepsLargest)
+    : StatefulOptimizer(groups, [OptimizerSlot.Zeros(First), OptimizerSlot.Zeros(Second),
+        .. keepsLargest ? [OptimizerSlot.Zeros(Largest)] : Array.Empty<OptimizerSlot>()])
+{
+    private const string First = "m", Second = "v", Largest = "vmax";
+
+    protected override void Update(OptimizerUpdate update)
+    {
+        var weights = update.Weights;
+        // One step count serves all: the kernel only reads it.
+        Tensor[] steps = [.. Enumerable.Repeat(full([], (float)update.Step, device: weights[0].device), weights.Length)];
+        FusedAdamW.Step(
+            new AdamWTensors(weights, update.Gradients, update.Slot(First), update.Slot(Second),
+                keepsLargest ? update.Slot(Largest) : null, steps),
+            options.Rates(update.LearningRate, update.Group) with { DecayIsCoupled = decayIsCoupled });
+    }
+}
