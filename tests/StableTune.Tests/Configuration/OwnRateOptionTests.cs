@@ -50,11 +50,11 @@ public sealed class OwnRateOptionTests : IDisposable
     {
         string[] words = [.. OptionNameTests.Base(RunScript.Network), "--optimizer_type", name];
         if (arguments.Length > 0) words = [.. words, "--optimizer_args", .. arguments.Split(' ')];
-        var builder = RunConfiguration.Parse(words).Builder;
-        Assert.Equal(wanted, builder.Plan.Optimizer);
+        Assert.Equal(wanted, RunConfiguration.Parse(words).Builder.Plan.Optimizer);
 
         var file = _folder.File("again.toml");
-        File.WriteAllText(file, builder.ToToml());
+        File.WriteAllText(file, new TrainerBuilder().WithModel("model").WithImages(_folder.Folder("img"), 64).WithLoRA(rank: 4)
+            .WithOptimizer(wanted).SaveTo(Path.Combine("out", "frog.safetensors")).ToToml());
         Assert.Equal(wanted, TrainerBuilder.FromToml(file).Plan.Optimizer);
     }
 
