@@ -20,6 +20,9 @@ public sealed record ASGDOptions : OptimizerOptions
     public double WeightDecay { get; init; }
 
     /// <inheritdoc/>
+    public override bool HasEvaluationWeights => true;
+
+    /// <inheritdoc/>
     public override string ReferenceName => ReferenceClass.With("torch.optim.asgd.ASGD",
         ("lambd", Lambda, 1e-4), ("alpha", Alpha, 0.75), ("t0", AveragesFrom, 1_000_000), ("weight_decay", WeightDecay, 0.0));
 
@@ -57,5 +60,5 @@ internal sealed class ASGD(ASGDOptions options, IReadOnlyList<ParameterGroup> gr
     }
 
     public override IDisposable? UseEvaluationWeights() =>
-        EvaluationWeights.Begin(All.Where(parameter => parameter.Step > options.AveragesFrom), parameter => parameter["average"]);
+        SwappedWeights.Begin(All.Where(parameter => parameter.Step > options.AveragesFrom), parameter => parameter["average"]);
 }

@@ -41,19 +41,16 @@ public abstract record AdEMAMixFamilyOptions : OptimizerOptions
     private protected abstract string ReferenceClassName { get; }
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Beta1 is not (> 0 and < 1)) yield return Problem(Beta1, "beta 1 must lie between 0 and 1", "0.9 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.999 is customary");
-        if (Beta3 is not (> 0 and < 1)) yield return Problem(Beta3, "beta 3 must lie between 0 and 1", "0.9999 is customary");
-        if (Alpha is not (>= 0 and < double.PositiveInfinity)) yield return Problem(Alpha, "alpha must not be negative", "5 is customary");
-        if (TAlpha < 1) yield return Problem(TAlpha, "alpha takes at least one step to rise", "give the run's steps, or null");
-        if (TBeta3 < 1) yield return Problem(TBeta3, "beta 3 takes at least one step to rise", "give the run's steps, or null");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "epsilon must be positive", "1e-8 is customary");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0.01 is customary, 0 turns it off");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Positive(Beta1, "0.9"), .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"), .. Positive(Beta3, "0.9999"), .. Share(Beta3, "0.9999"),
+        .. NotNegative(Alpha, "5 is customary"),
+        .. TAlpha < 1 ? [Problem(TAlpha, "alpha takes at least one step to rise", "give the run's steps, or null")]
+            : Array.Empty<OptionProblem>(),
+        .. TBeta3 < 1 ? [Problem(TBeta3, "beta 3 takes at least one step to rise", "give the run's steps, or null")]
+            : Array.Empty<OptionProblem>(),
+        .. Positive(Epsilon, "1e-8"), .. NotNegative(WeightDecay, "0 turns it off"),
+    ];
 
     /// <summary>α of a step, counted from 1.</summary>
     internal double AlphaAt(int step) => TAlpha is { } steps ? Math.Min(Alpha, step * Alpha / steps) : Alpha;

@@ -76,9 +76,8 @@ internal sealed class AdaFactor : StatefulOptimizer
         }
 
         var decay = update.Group.WeightDecay ?? _options.WeightDecay;
-        var changed = decay > 0 ? weights - (weights * rate * decay) : weights;
-        changed = changed.sub(step);
-        PutWeights(update with { Parameters = alike }, changed.view(-1));
+        if (decay > 0) weights.mul_((rate * -decay).add_(1));
+        PutWeights(update with { Parameters = alike }, weights.sub_(step).view(-1));
     }
 
     /// <summary>a: the size of a step, [K, 1, ...].</summary>

@@ -14,11 +14,16 @@ internal sealed class AdamOnLists(AdamFamilyOptions options, IReadOnlyList<Param
     protected override void Update(OptimizerUpdate update)
     {
         var weights = update.Weights;
+        var means = update.Slot(First);
+        // The kernel wants one type: where moments are of another than the weights, these are changed in a copy.
+        Tensor[] changed = [.. weights.Zip(means, (weight, mean) => weight.dtype == mean.dtype ? weight : weight.to(mean.dtype))];
+        Tensor[] gradients = [.. update.Gradients.Zip(means, (gradient, mean) => gradient.to(mean.dtype))];
         // One step count serves all: the kernel only reads it.
         Tensor[] steps = [.. Enumerable.Repeat(full([], (float)update.Step, device: weights[0].device), weights.Length)];
         FusedAdamW.Step(
-            new AdamWTensors(weights, update.Gradients, update.Slot(First), update.Slot(Second),
+            new AdamWTensors(changed, gradients, means, update.Slot(Second),
                 keepsLargest ? update.Slot(Largest) : null, steps),
             options.Rates(update.LearningRate, update.Group) with { DecayIsCoupled = decayIsCoupled });
+        foreach (var (weight, copy) in weights.Zip(changed).Where(pair => !ReferenceEquals(pair.First, pair.Second))) weight.copy_(copy);
     }
 }

@@ -39,21 +39,13 @@ public sealed record AutomagicOptions : OptimizerOptions
     ]);
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (MinLr is not (> 0 and < double.PositiveInfinity)) yield return Problem(MinLr, "the lowest rate must be positive", "1e-7 is customary");
-        if (MaxLr < MinLr || !double.IsFinite(MaxLr))
-            yield return Problem(MaxLr, "the highest rate must not be below MinLr", "1e-3 is customary");
-        if (LrBump is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(LrBump, "rates must change by something", "1e-6 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.999 is customary");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "epsilon must be positive", "1e-30 is customary");
-        if (ClipThreshold is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(ClipThreshold, "the threshold must be positive", "1 is customary");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0 turns it off");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Positive(MinLr, "1e-7"),
+        .. MaxLr >= MinLr && double.IsFinite(MaxLr) ? []
+            : new[] { Problem(MaxLr, "the highest rate must not be below MinLr", "1e-3 is customary") },
+        .. Positive(LrBump, "1e-6"), .. Share(Beta2, "0.999"), .. Positive(Epsilon, "1e-30"), .. Positive(ClipThreshold, "1"), .. NotNegative(WeightDecay, "0 turns it off"),
+    ];
 
     /// <inheritdoc/>
     public override IEnumerable<string> RateWarnings(IReadOnlyList<ParameterGroup> groups)
@@ -61,8 +53,8 @@ public sealed record AutomagicOptions : OptimizerOptions
         ArgumentNullException.ThrowIfNull(groups);
         foreach (var group in groups.Where(group => group.LearningRate > MaxLr))
             yield return FormattableString.Invariant(
-                $"The learning rate of \"{group.Name}\" is {group.LearningRate}: AutomagicOptions.MaxLr holds it to {MaxLr} from the first ")
-                + "step on. Give about 1e-6, where rates begin.";
+                $"The learning rate of \"{group.Name}\" is {group.LearningRate}: AutomagicOptions.MaxLr holds it to {MaxLr} from the ")
+                + "first step on. Give about 1e-6, where rates begin.";
     }
 
     /// <inheritdoc/>

@@ -33,18 +33,13 @@ public sealed record CAMEOptions : OptimizerOptions
     ]);
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Beta1 is not (>= 0 and < 1)) yield return Problem(Beta1, "beta 1 must lie in [0, 1)", "0.9 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.999 is customary");
-        if (Beta3 is not (>= 0 and < 1)) yield return Problem(Beta3, "beta 3 must lie in [0, 1)", "0.9999 is customary");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity, > 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "both must be positive", "(1e-30, 1e-16) is customary");
-        if (ClipThreshold is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(ClipThreshold, "the threshold must be positive", "1 is customary");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0 turns it off");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"), .. Share(Beta3, "0.9999"),
+        .. Epsilon is (> 0 and < double.PositiveInfinity, > 0 and < double.PositiveInfinity) ? []
+            : new[] { Problem(Epsilon, "both must be positive", "(1e-30, 1e-16) is customary") },
+        .. Positive(ClipThreshold, "1"), .. NotNegative(WeightDecay, "0 turns it off"),
+    ];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new CAME(this, groups);

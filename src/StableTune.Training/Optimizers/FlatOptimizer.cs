@@ -85,8 +85,7 @@ public abstract class FlatOptimizer : StatefulOptimizer
         {
             foreach (var piece in flat.Pieces(PieceOfAThread * get_num_threads()))
             {
-                // What the whole reads must outlive this: it is written back.
-                using var scope = ReferenceEquals(piece, flat) ? null : NewDisposeScope();
+                using var scope = NewDisposeScope();
                 change(piece);
             }
         }

@@ -63,11 +63,10 @@ public sealed class FlatUpdate
     /// <param name="most">The numbers of a part; the last has fewer.</param>
     internal IEnumerable<FlatUpdate> Pieces(long most)
     {
-        var count = _update.Parameters.Sum(parameter => parameter.Value.numel());
-        if (count <= most) return [this];
         // Outside the scopes of the parts, which would free them.
         _ = (Weights, Gradients);
         foreach (var slot in _slots) _ = this[slot.Name];
+        var count = Weights.numel();
         return Enumerable.Range(0, (int)((count + most - 1) / most))
             .Select(i => new FlatUpdate(new Piece(this, i * most, Math.Min(most, count - (i * most)))));
     }

@@ -52,18 +52,14 @@ public sealed record MuonOptions : OptimizerOptions
     ]);
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Momentum is not (>= 0 and < 1)) yield return Problem(Momentum, "the momentum must lie in [0, 1)", "0.95 is customary");
-        if (NsSteps is < 1 or > 99) yield return Problem(NsSteps, "the iterations must be 1 to 99", "5 is customary");
-        if (!Enum.IsDefined(AdjustLrFn)) yield return Problem(AdjustLrFn, "there is no such scale", "use MatchRmsAdamw or Original");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0.1 is customary, 0 turns it off");
-        if (Beta1 is not (>= 0 and < 1)) yield return Problem(Beta1, "beta 1 must lie in [0, 1)", "0.9 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.999 is customary");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "epsilon must be positive", "1e-8 is customary");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Share(Momentum, "0.95"),
+        .. NsSteps is >= 1 and <= 99 ? [] : new[] { Problem(NsSteps, "the iterations must be 1 to 99", "5 is customary") },
+        .. Enum.IsDefined(AdjustLrFn) ? []
+            : new[] { Problem(AdjustLrFn, "there is no such scale", "use MatchRmsAdamw or Original") },
+        .. NotNegative(WeightDecay, "0 turns it off"), .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"), .. Positive(Epsilon, "1e-8"),
+    ];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new Muon(this, groups);

@@ -68,7 +68,7 @@ internal abstract class ScheduleFree : FlatOptimizer
     private int? NextStep(int group) =>
         Of(group).Where(parameter => parameter.Value.grad is not null).Max(parameter => (int?)parameter.Step) + 1;
 
-    public override IDisposable? UseEvaluationWeights() => EvaluationWeights.Begin(All, parameter =>
+    public override IDisposable? UseEvaluationWeights() => SwappedWeights.Begin(All, parameter =>
     {
         var y = parameter.Value.detach().to(ScalarType.Float32);
         return y + ((parameter[Stepped] - y) * (1 - (1 / _options.Interpolation)));

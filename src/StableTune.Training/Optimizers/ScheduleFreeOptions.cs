@@ -22,6 +22,9 @@ public abstract record ScheduleFreeOptions : OptimizerOptions
     /// <remarks>The average belongs to all parameters of a group together.</remarks>
     public sealed override bool StepsOneByOne => false;
 
+    /// <inheritdoc/>
+    public sealed override bool HasEvaluationWeights => true;
+
     /// <summary>How far y lies from z towards x: β₁, or the momentum.</summary>
     internal abstract double Interpolation { get; }
 

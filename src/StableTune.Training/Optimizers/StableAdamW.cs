@@ -25,15 +25,10 @@ public sealed record StableAdamWOptions : OptimizerOptions
         [("weight_decay", WeightDecay, 0.01), ("betas", (Beta1, Beta2), (0.9, 0.99)), ("eps", Epsilon, 1e-8)]);
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (Beta1 is not (>= 0 and < 1)) yield return Problem(Beta1, "beta 1 must lie in [0, 1)", "0.9 is customary");
-        if (Beta2 is not (>= 0 and < 1)) yield return Problem(Beta2, "beta 2 must lie in [0, 1)", "0.99 is customary");
-        if (Epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(Epsilon, "epsilon must be positive", "1e-8 is customary");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0.01 is customary, 0 turns it off");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Share(Beta1, "0.9"), .. Share(Beta2, "0.99"), .. Positive(Epsilon, "1e-8"), .. NotNegative(WeightDecay, "0 turns it off"),
+    ];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new StableAdamW(this, groups);

@@ -36,6 +36,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private readonly TrainingPlan _plan = parts.Plan;
     private readonly IReadOnlyList<ITrainingObserver> _observers = parts.Observers;
     private readonly List<string> _samples = [];
+    private readonly EvaluationWeights _evaluation = new(parts.Optimizer);
     private (int Step, int Epoch) _now;
     private bool _resultIsSaved, _ended;
 
@@ -131,7 +132,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
         using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         string[] files = [.. _plan.Savers.SelectMany(saver => saver.Save(moment))];
         foreach (var observer in _observers) observer.OnSave(moment, files);
         return files;
@@ -141,7 +142,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         var (files, faults) = (new List<string>(), new List<Exception>());
         using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         foreach (var saver in _plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), faults);
         return ([.. files], faults);
     }
@@ -170,13 +171,13 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     private SaveMoment Moment(SaveReason reason) =>
         new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
-        WriteState = StateWriter() };
+        WriteState = _evaluation.Outside(StateWriter()) };
 
     private void Sample(SampleMoment moment)
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in _observers) observer.OnSample(_now.Step, files);
@@ -188,7 +189,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         ValidationLoss = validation();
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);
         foreach (var observer in _observers) observer.OnValidation(measured);

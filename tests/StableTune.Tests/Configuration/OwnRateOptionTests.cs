@@ -21,11 +21,13 @@ public sealed class OwnRateOptionTests : IDisposable
         { "DAdaptation", "decouple=True", new DAdaptAdamPreprintOptions { Decouple = true } },
         { "dadaptadampreprint", "", new DAdaptAdamPreprintOptions() },
         { "DAdaptAdaGrad", "momentum=0.9", new DAdaptAdaGradOptions { Momentum = 0.9 } },
-        { "DAdaptAdan", "betas=(0.9,0.9,0.95) no_prox=True", new DAdaptAdanOptions { Beta1 = 0.9, Beta2 = 0.9, Beta3 = 0.95, NoProx = true } },
+        { "DAdaptAdan", "betas=(0.9,0.9,0.95) no_prox=True",
+            new DAdaptAdanOptions { Beta1 = 0.9, Beta2 = 0.9, Beta3 = 0.95, NoProx = true } },
         { "DAdaptAdanIP", "weight_decay=0", new DAdaptAdanIPOptions { WeightDecay = 0 } },
         { "DAdaptLion", "betas=0.95,0.98", new DAdaptLionOptions { Beta1 = 0.95, Beta2 = 0.98 } },
         { "DAdaptSGD", "momentum=0.5", new DAdaptSGDOptions { Momentum = 0.5 } },
-        { "prodigy", "decouple=True weight_decay=0.01 d_coef=2 use_bias_correction=True safeguard_warmup=True betas=0.9,0.99 slice_p=11 beta3=0.9",
+        { "prodigy",
+            "decouple=True weight_decay=0.01 d_coef=2 use_bias_correction=True safeguard_warmup=True betas=0.9,0.99 slice_p=11 beta3=0.9",
             new ProdigyOptions
             {
                 WeightDecay = 0.01, DCoef = 2, UseBiasCorrection = true, SafeguardWarmup = true, Beta2 = 0.99, SliceP = 11, Beta3 = 0.9,

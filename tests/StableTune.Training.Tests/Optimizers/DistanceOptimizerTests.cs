@@ -66,6 +66,31 @@ public sealed class DistanceOptimizerTests
         Assert.All(GoldenComparison.Floats(weights[2]), value => Assert.Equal(0, value));
     }
 
+    /// <summary>Rates that references refuse, or don't look at, are taken here.</summary>
+    [Fact]
+    public void Errors_OfTheReferences_AreNoneHere()
+    {
+        var rows = OptimizerCase.Errors.Where(row => s_kinds.Contains(row.GetProperty("optimizer").GetString())).ToList();
+        Assert.True(rows.Count >= s_kinds.Length);
+        foreach (var row in rows)
+        {
+            using var scope = NewDisposeScope();
+            var kind = row.GetProperty("optimizer").GetString()!;
+            // A rate for all, or one for each part.
+            double[] rates = row.TryGetProperty("lr", out var rate) ? [rate.GetDouble(), rate.GetDouble()]
+                : [row.GetProperty("lr_text_encoder").GetDouble(), row.GetProperty("lr_unet").GetDouble()];
+            using var run = new RecordedRun(OptimizerCase.Of(kind, "default") with { OtherRates = rates }, Options(kind) with { D0 = 0.1 });
+            using var inputs = Golden.Open("optim", "inputs.safetensors");
+            run.Steps(1, 2);
+            foreach (var (name, value) in run.Parameters)
+            {
+                var (before, after) = (inputs.Floats($"param/{name}"), GoldenComparison.Floats(value));
+                Assert.Equal(rates.Max() > 0, !before.SequenceEqual(after));
+                Assert.All(after, number => Assert.True(float.IsFinite(number)));
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Kinds))]
     public void Step_WithAllRatesAt0_ChangesNothing(string kind)
@@ -231,8 +256,10 @@ public sealed class DistanceOptimizerTests
     {
         var options = OptimizerCatalog.Default.Create(kind);
         Assert.Equal(name, options.ReferenceName);
-        using var json = JsonDocument.Parse("{" + string.Join(",", arguments.Replace("(", "[").Replace(")", "]").Replace("True", "true")
-            .Replace("False", "false").Replace(", ", ";").Split(',').Select(pair => "\"" + pair.Replace("=", "\":").Replace(';', ','))) + "}");
+        var pairs = arguments.Replace('(', '[').Replace(')', ']').Replace("True", "true", StringComparison.Ordinal)
+            .Replace("False", "false", StringComparison.Ordinal).Replace(", ", ";", StringComparison.Ordinal).Split(',')
+            .Select(pair => "\"" + pair.Replace("=", "\":", StringComparison.Ordinal).Replace(';', ','));
+        using var json = JsonDocument.Parse($"{{{string.Join(",", pairs)}}}");
         Assert.Equal($"{name}({arguments})", OptionsByName.With(options, json.RootElement).ReferenceName);
     }
 

@@ -36,7 +36,8 @@ internal sealed class PlainParameter(double[] weights, long[] shape)
     {
         var (rows, columns) = Matrix;
         var matrices = Count / (rows * columns);
-        var (rowMeans, columnMeans, result) = (this[name + ".r", matrices * rows], this[name + ".c", matrices * columns], new double[Count]);
+        var (rowMeans, columnMeans) = (this[name + ".r", matrices * rows], this[name + ".c", matrices * columns]);
+        var result = new double[Count];
         for (var k = 0; k < matrices; k++)
         {
             double At(int i, int j) => squares[(((k * rows) + i) * columns) + j];

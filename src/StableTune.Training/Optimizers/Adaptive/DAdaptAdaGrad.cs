@@ -19,7 +19,7 @@ public sealed record DAdaptAdaGradOptions : DistanceOptions
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
-        [.. MomentumProblems(Momentum), .. EpsilonProblems(Epsilon, "1e-6"), .. base.Validate()];
+        [.. Share(Momentum, "0.9"), .. Positive(Epsilon, "1e-6"), .. base.Validate()];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptAdaGrad(this, groups);

@@ -31,8 +31,8 @@ public abstract record DAdaptAdanFamilyOptions : DistanceOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
     [
-        .. BetaProblems(Beta1, nameof(Beta1), "0.98"), .. BetaProblems(Beta2, nameof(Beta2), "0.92"),
-        .. BetaProblems(Beta3, nameof(Beta3), "0.99"), .. EpsilonProblems(Epsilon, "1e-8"), .. base.Validate(),
+        .. Share(Beta1, "0.98"), .. Share(Beta2, "0.92"),
+        .. Share(Beta3, "0.99"), .. Positive(Epsilon, "1e-8"), .. base.Validate(),
     ];
 }
 

@@ -1,8 +1,8 @@
 namespace StableTune.Optimizers;
 
 /// <summary>
-/// D-Adaptation of Adan that estimates d from inner products, as <c>dadaptation.experimental.DAdaptAdanIP</c>. Give a learning rate of about
-/// 1.
+/// D-Adaptation of Adan that estimates d from inner products, as <c>dadaptation.experimental.DAdaptAdanIP</c>. Give a learning rate of
+/// about 1.
 /// </summary>
 /// <remarks>
 /// Defazio, Mishchenko: Learning-Rate-Free Learning by D-Adaptation, arXiv:2301.07733; Xie et al.: Adan, arXiv:2208.06677.

@@ -22,7 +22,7 @@ public sealed record DAdaptLionOptions : DistanceOptions
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
-        [.. BetaProblems(Beta1, nameof(Beta1), "0.9"), .. BetaProblems(Beta2, nameof(Beta2), "0.99"), .. base.Validate()];
+        [.. Share(Beta1, "0.9"), .. Share(Beta2, "0.99"), .. base.Validate()];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptLion(this, groups);

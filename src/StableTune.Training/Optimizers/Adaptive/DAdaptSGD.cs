@@ -15,7 +15,7 @@ public sealed record DAdaptSGDOptions : DistanceOptions
         [("momentum", Momentum, 0.0), ("weight_decay", WeightDecay, 0.0)];
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate() => [.. MomentumProblems(Momentum), .. base.Validate()];
+    public override IEnumerable<OptionProblem> Validate() => [.. Share(Momentum, "0.9"), .. base.Validate()];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new DAdaptSGD(this, groups);

@@ -18,7 +18,8 @@ public abstract record DistanceOptions : OptimizerOptions
     /// <summary>The first estimate of d, positive; d never falls below it. Default 1e-6.</summary>
     public double D0 { get; init; } = 1e-6;
 
-    /// <summary>The largest factor by which d grows in a step, at least 1. Default infinity, no limit; 1.02 makes a kind of warm-up.</summary>
+    /// <summary>The largest factor by which d grows in a step, at least 1. Default infinity, no limit; 1.02 makes a kind of
+    /// warm-up.</summary>
     public double GrowthRate { get; init; } = double.PositiveInfinity;
 
     /// <summary>Weight decay, not negative. Default 0, for the kinds after Adan 0.02.</summary>
@@ -38,14 +39,13 @@ public abstract record DistanceOptions : OptimizerOptions
     protected abstract IEnumerable<(string Name, object? Value, object? Usual)> ReferenceArguments { get; }
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        if (D0 is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(D0, "the first estimate of d must be positive", "1e-6 is customary");
-        if (!(GrowthRate >= 1)) yield return Problem(GrowthRate, "d cannot grow by a factor below 1", "use infinity for no limit, or 1.02");
-        if (WeightDecay is not (>= 0 and < double.PositiveInfinity))
-            yield return Problem(WeightDecay, "the weight decay must not be negative", "0 turns it off");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. Positive(D0, "1e-6"),
+        .. GrowthRate >= 1 ? []
+            : new[] { Problem(GrowthRate, "d cannot grow by a factor below 1", "use infinity for no limit, or 1.02") },
+        .. NotNegative(WeightDecay, "0 turns it off"),
+    ];
 
     /// <inheritdoc/>
     /// <remarks>As sd-scripts, the first group's rate is looked at.</remarks>
@@ -56,33 +56,6 @@ public abstract record DistanceOptions : OptimizerOptions
             yield return FormattableString.Invariant(
                 $"The learning rate of \"{groups[0].Name}\" is {groups[0].LearningRate}: {GetType().Name} finds the rate itself and ")
                 + "multiplies it by this one. Give about 1.0.";
-    }
-
-    /// <summary>A problem where a decay of averages lies outside [0, 1).</summary>
-    /// <param name="beta">The decay.</param>
-    /// <param name="name">The property.</param>
-    /// <param name="customary">The customary value.</param>
-    protected IEnumerable<OptionProblem> BetaProblems(double beta, string name, string customary)
-    {
-        if (beta is not (>= 0 and < 1)) yield return Problem(beta, "a decay of averages must lie in [0, 1)", $"{customary} is customary",
-            name);
-    }
-
-    /// <summary>A problem where ε is not positive.</summary>
-    /// <param name="epsilon">ε.</param>
-    /// <param name="customary">The customary value.</param>
-    protected IEnumerable<OptionProblem> EpsilonProblems(double epsilon, string customary)
-    {
-        if (epsilon is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(epsilon, "epsilon must be positive", $"{customary} is customary", "Epsilon");
-    }
-
-    /// <summary>A problem where a momentum lies outside [0, 1).</summary>
-    /// <param name="momentum">The momentum.</param>
-    protected IEnumerable<OptionProblem> MomentumProblems(double momentum)
-    {
-        if (momentum is not (>= 0 and < 1))
-            yield return Problem(momentum, "the momentum must lie in [0, 1)", "0 is none, 0.9 is customary", "Momentum");
     }
 }
 
@@ -116,7 +89,6 @@ public abstract record DistanceAdamOptions : DistanceOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
     [
-        .. BetaProblems(Beta1, nameof(Beta1), "0.9"), .. BetaProblems(Beta2, nameof(Beta2), "0.999"), .. EpsilonProblems(Epsilon, "1e-8"),
-        .. base.Validate(),
+        .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"), .. Positive(Epsilon, "1e-8"), .. base.Validate(),
     ];
 }

@@ -43,15 +43,12 @@ public sealed record ProdigyOptions : DistanceAdamOptions
     ];
 
     /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        foreach (var problem in base.Validate()) yield return problem;
-        foreach (var problem in Beta3 is { } beta ? BetaProblems(beta, nameof(Beta3), "null, the root of beta 2,") : [])
-            yield return problem;
-        if (DCoef is not (> 0 and < double.PositiveInfinity))
-            yield return Problem(DCoef, "the factor of the estimate must be positive", "0.5 to 2 is customary");
-        if (SliceP < 1) yield return Problem(SliceP, "at least every number counts", "use 1 for all, 11 to save memory");
-    }
+    public override IEnumerable<OptionProblem> Validate() =>
+    [
+        .. base.Validate(), .. Beta3 is { } beta ? Share(beta, "null, the root of beta 2,", nameof(Beta3)) : [],
+        .. Positive(DCoef, "0.5 to 2"),
+        .. SliceP >= 1 ? [] : new[] { Problem(SliceP, "at least every number counts", "use 1 for all, 11 to save memory") },
+    ];
 
     /// <inheritdoc/>
     public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new Prodigy(this, groups);
