@@ -10,8 +10,12 @@ public abstract class FlatOptimizer : StatefulOptimizer
     /// processor's cache.</summary>
     private const long PieceOfAThread = 1 << 15;
 
+    /// <summary>Vectors of no more numbers are kept from a look at them until they are updated.</summary>
+    private const long MostKept = 1 << 23;
+
     private readonly IReadOnlyList<FlatSlot> _slots;
     private readonly FlatMemory _memory;
+    private readonly Dictionary<OptimizedParameter, FlatUpdate> _looked = [];
 
     /// <summary>Creates the slots of all parameters.</summary>
     /// <param name="options">What the optimizer was created by.</param>
@@ -65,16 +69,24 @@ public abstract class FlatOptimizer : StatefulOptimizer
     /// <param name="look">Reads. What it changes in place may be lost or not.</param>
     private protected void LookAtAll(StepInfo info, Action<FlatUpdate> look)
     {
+        _looked.Clear();
+        var numbers = 0L;
         foreach (var update in ComingUpdates(info))
         {
-            using var scope = NewDisposeScope();
-            Apply(new FlatUpdate(update, _slots), update, look, IsElementwise);
+            numbers += update.Parameters.Sum(parameter => parameter.Value.numel());
+            // Those that are kept belong to the step's own scope.
+            using var scope = numbers > MostKept ? NewDisposeScope() : null;
+            var flat = new FlatUpdate(update, _slots);
+            flat.Read();
+            if (scope is null) _looked.Add(update.Parameters[0], flat);
+            using var terms = NewDisposeScope();
+            Apply(flat, update, look, IsElementwise);
         }
     }
 
     private void Change(OptimizerUpdate update, Action<FlatUpdate> change, bool inPieces)
     {
-        var flat = new FlatUpdate(update, _slots);
+        var flat = _looked.Remove(update.Parameters[0], out var looked) ? looked : new FlatUpdate(update, _slots);
         Apply(flat, update, change, inPieces);
         flat.Remember(values => PutWeights(update, values));
     }

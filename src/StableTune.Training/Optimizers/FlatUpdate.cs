@@ -59,13 +59,19 @@ public sealed class FlatUpdate
         }
     }
 
+    /// <summary>Makes all vectors, in the present scope.</summary>
+    internal void Read()
+    {
+        _ = (Weights, Gradients);
+        foreach (var slot in _slots) _ = this[slot.Name];
+    }
+
     /// <summary>Parts of the vectors, one after another; what is changed in them is changed in the whole.</summary>
     /// <param name="most">The numbers of a part; the last has fewer.</param>
     internal IEnumerable<FlatUpdate> Pieces(long most)
     {
         // Outside the scopes of the parts, which would free them.
-        _ = (Weights, Gradients);
-        foreach (var slot in _slots) _ = this[slot.Name];
+        Read();
         var count = Weights.numel();
         return Enumerable.Range(0, (int)((count + most - 1) / most))
             .Select(i => new FlatUpdate(new Piece(this, i * most, Math.Min(most, count - (i * most)))));

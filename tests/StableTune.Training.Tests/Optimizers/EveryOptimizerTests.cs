@@ -112,6 +112,39 @@ public sealed class EveryOptimizerTests
         Assert.Equal(before, TensorCount.Live);
     }
 
+    /// <summary>Those that have a weight decay.</summary>
+    public static TheoryData<string> Decaying => [.. OptimizerCatalog.Default.Names.Where(name =>
+        OptimizerCatalog.Default.Create(name).GetType().GetProperty("WeightDecay") is not null)];
+
+    [Theory]
+    [MemberData(nameof(Decaying))]
+    public void Step_TakesAGroupsOwnWeightDecay(string name)
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal(AfterSteps(Options(name), 0.3), AfterSteps(Decayed(Options(name), 0.3), null));
+        Assert.NotEqual(AfterSteps(Options(name), 0.3), AfterSteps(Options(name), 0));
+
+        static float[] AfterSteps(OptimizerOptions options, double? decay)
+        {
+            using var weight = full([4, 5], 2.0).requires_grad_();
+            using var optimizer = options.Create([new ParameterGroup("all", [new NamedParameter("w", weight)], 0.1) { WeightDecay = decay }]);
+            // RAdamScheduleFree only learns the second moment in the first ones.
+            for (var step = 0; step < 8; step++)
+            {
+                weight.grad = linspace(-1, 2, 20).view(4, 5);
+                optimizer.Step(new StepInfo([0.1], step));
+            }
+
+            return GoldenComparison.Floats(weight);
+        }
+    }
+
+    private static OptimizerOptions Decayed(OptimizerOptions options, double decay)
+    {
+        using var json = System.Text.Json.JsonDocument.Parse(FormattableString.Invariant($"{{\"weight_decay\":{decay}}}"));
+        return OptionsByName.With(options, json.RootElement);
+    }
+
     /// <summary>Those that find their own rate begin at once where others are: from 1e-6 on they would take more steps.</summary>
     private static OptimizerOptions Options(string name) =>
         OptimizerCatalog.Default.Create(name) is var options && options is DistanceOptions own ? own with { D0 = 1 } : options;

@@ -62,7 +62,7 @@ internal sealed class DAdaptAdaGrad(DAdaptAdaGradOptions options, IReadOnlyList<
     {
         var (g, s, alpha) = (CoupledDecay.Gradients(options, update), update[Path], update[SquareSum]);
         alpha.addcmul_(g, g, 1);
-        s.add_(g * step.Rate);
+        s.addcmul_(g, step.Factor(1), 1);
         var target = update[Start] - (s / Root(alpha) * ratio);
         update.Weights.mul_(options.Momentum).add_(target, alpha: 1 - options.Momentum);
     }

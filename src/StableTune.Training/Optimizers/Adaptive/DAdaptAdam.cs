@@ -38,7 +38,7 @@ internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<Parame
     {
         var (g, s, v) = (CoupledDecay.Gradients(options, update), update[Path], update[Second]);
         step.Add(Inner, g * s / v.sqrt().add_(options.Epsilon), ratio);
-        step.Add(Length, (s * _pathBeta).add_(g * (step.Rate * (1 - _pathBeta))).abs_(), ratio);
+        step.Add(Length, (s * _pathBeta).addcmul_(g, step.Factor(1 - _pathBeta), 1).abs_(), ratio);
     }
 
     protected override Tensor Estimate(DistanceStep step)
@@ -53,11 +53,11 @@ internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<Parame
     protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
     {
         var (w, g, m, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[First], update[Second]);
-        m.mul_(options.Beta1).add_(g * (step.Rate * (ratio * (1 - options.Beta1))));
+        m.mul_(options.Beta1).addcmul_(g, step.Factor(ratio * (1 - options.Beta1)), 1);
         v.mul_(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
-        update[Path].mul_(_pathBeta).add_(g * (step.Rate * (1 - _pathBeta)));
+        update[Path].mul_(_pathBeta).addcmul_(g, step.Factor(1 - _pathBeta), 1);
         CoupledDecay.Decay(options, update, step.Rate * ratio);
-        w.sub_(m / v.sqrt().add_(options.Epsilon));
+        w.addcdiv_(m, v.sqrt().add_(options.Epsilon), -1);
     }
 }
 

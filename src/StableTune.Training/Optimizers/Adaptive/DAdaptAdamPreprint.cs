@@ -30,7 +30,7 @@ internal sealed class DAdaptAdamPreprint(DAdaptAdamPreprintOptions options, IRea
     {
         var g = CoupledDecay.Gradients(options, update);
         var root = (update[Second] * _beta2).addcmul_(g, g, 1 - _beta2).sqrt_().add_(options.Epsilon);
-        var s = (update[Path] * _beta2).add_(g * (step.Rate * (1 - _beta2)));
+        var s = (update[Path] * _beta2).addcmul_(g, step.Factor(1 - _beta2), 1);
         step.Add(Squares, g * g / root, ratio);
         step.Add(Paths, s * s / root, ratio);
         step.Add(Length, s.abs(), ratio);
@@ -47,10 +47,10 @@ internal sealed class DAdaptAdamPreprint(DAdaptAdamPreprintOptions options, IRea
     protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
     {
         var (w, g, m, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[First], update[Second]);
-        m.mul_(options.Beta1).add_(g * (step.Rate * (ratio * (1 - options.Beta1))));
+        m.mul_(options.Beta1).addcmul_(g, step.Factor(ratio * (1 - options.Beta1)), 1);
         v.mul_(_beta2).addcmul_(g, g, 1 - _beta2);
-        update[Path].mul_(_beta2).add_(g * (step.Rate * (1 - _beta2)));
+        update[Path].mul_(_beta2).addcmul_(g, step.Factor(1 - _beta2), 1);
         CoupledDecay.Decay(options, update, step.Rate * ratio);
-        w.sub_(m / v.sqrt().add_(options.Epsilon));
+        w.addcdiv_(m, v.sqrt().add_(options.Epsilon), -1);
     }
 }

@@ -74,13 +74,13 @@ internal abstract class DAdaptAdanBase(
 
     /// <summary>s as it will be.</summary>
     protected Tensor ComingPath(FlatUpdate update, DistanceStep step) =>
-        (update[Path] * options.Beta3).add_(update.Gradients * (step.Rate * (1 - options.Beta3)));
+        (update[Path] * options.Beta3).addcmul_(update.Gradients, step.Factor(1 - options.Beta3), 1);
 
     protected sealed override void Move(FlatUpdate update, double ratio, DistanceStep step)
     {
         var (w, g, m, n) = (update.Weights, update.Gradients, update[Mean], update[MeanDifference]);
-        m.mul_(options.Beta1).add_(g * (step.Rate * (1 - options.Beta1)));
-        n.mul_(options.Beta2).add_(Difference(update) * (step.Rate * (1 - options.Beta2)));
+        m.mul_(options.Beta1).addcmul_(g, step.Factor(1 - options.Beta1), 1);
+        n.mul_(options.Beta2).addcmul_(Difference(update), step.Factor(1 - options.Beta2), 1);
         update[MeanSquare].copy_(ComingSquares(update));
         update[Path].copy_(ComingPath(update, step));
         update[Previous].copy_(g);

@@ -43,7 +43,7 @@ internal sealed class DAdaptLion(DAdaptLionOptions options, IReadOnlyList<Parame
     {
         var (u, s) = (Direction(update), update[Path]);
         step.Add(Inner, u * s, ratio);
-        step.Add(Length, (s * _pathBeta).add_(u * (step.Rate * (1 - _pathBeta))).abs_(), ratio);
+        step.Add(Length, (s * _pathBeta).addcmul_(u, step.Factor(1 - _pathBeta), 1).abs_(), ratio);
     }
 
     protected override Tensor Estimate(DistanceStep step)
@@ -59,8 +59,8 @@ internal sealed class DAdaptLion(DAdaptLionOptions options, IReadOnlyList<Parame
         var (u, rate) = (Direction(update), step.Rate * ratio);
         if (CoupledDecay.Of(options, update) is var decay and not 0) update.Weights.mul_(1 - (rate * decay));
         update.Weights.sub_(u * rate);
-        update[Path].mul_(_pathBeta).add_(u * (step.Rate * (1 - _pathBeta)));
-        update[Mean].mul_(options.Beta2).add_(update.Gradients * (step.Rate * (1 - options.Beta2)));
+        update[Path].mul_(_pathBeta).addcmul_(u, step.Factor(1 - _pathBeta), 1);
+        update[Mean].mul_(options.Beta2).addcmul_(update.Gradients, step.Factor(1 - options.Beta2), 1);
     }
 
     private Tensor Direction(FlatUpdate update) =>

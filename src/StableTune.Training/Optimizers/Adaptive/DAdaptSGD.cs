@@ -55,7 +55,7 @@ internal sealed class DAdaptSGD(DAdaptSGDOptions options, IReadOnlyList<Paramete
     protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
     {
         var (g, s, first) = (CoupledDecay.Gradients(options, update), update[Path], Number(FirstNorm).to(update.Gradients.device));
-        s.add_(g * step.Rate);
+        s.addcmul_(g, step.Factor(1), 1);
         var target = update[Start] - (s * WhereSeen(ratio / first, first));
         update.Weights.mul_(options.Momentum).add_(target, alpha: 1 - options.Momentum);
     }

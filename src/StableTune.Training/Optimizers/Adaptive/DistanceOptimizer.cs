@@ -165,6 +165,9 @@ internal sealed record DistanceStep(Tensor Distance, Tensor Rate, double Largest
         sum.add_(terms.sum().to(sum.dtype).to(sum.device), alpha: weight);
     }
 
+    /// <summary>λ times a number, a scalar in the type of the vectors that it is to be multiplied by.</summary>
+    public Tensor Factor(double number) => (Rate * number).to(ScalarType.Float32);
+
     /// <summary>The same with d and λ on another device.</summary>
     public DistanceStep On(Device device) => this with { Distance = Distance.to(device), Rate = Rate.to(device) };
 }

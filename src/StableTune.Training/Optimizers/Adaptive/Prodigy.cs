@@ -103,18 +103,19 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
     {
         var (w, g, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[Second]);
         var (distance, rate) = (Distance.to(g.device), step.Rate * ratio);
-        v.mul_(options.Beta2).add_(g * g * (step.Distance * step.Distance * (1 - options.Beta2)));
+        v.mul_(options.Beta2).addcmul_(g, g * (step.Distance * step.Distance * (1 - options.Beta2)), 1);
         update[Path].copy_(ComingPath(update, Sampled(update, g), step));
         var root = v.sqrt().add_(distance * options.Epsilon);
         Tensor direction;
-        if (options.Beta1 > 0) direction = update[First].mul_(options.Beta1).add_(g * (step.Distance * (1 - options.Beta1)));
+        if (options.Beta1 > 0) direction = update[First].mul_(options.Beta1)
+            .addcmul_(g, (step.Distance * (1 - options.Beta1)).to(ScalarType.Float32), 1);
         else direction = g * distance;
         CoupledDecay.Decay(options, update, rate);
-        w.sub_(direction / root * rate);
+        w.sub_((direction / root).mul_(rate));
     }
 
-    private Tensor ComingPath(FlatUpdate update, Tensor gradients, DistanceStep step) => (update[Path] * _pathBeta)
-        .add_(gradients * ((options.SafeguardWarmup ? step.Distance : step.Rate) * step.Distance / options.D0));
+    private Tensor ComingPath(FlatUpdate update, Tensor gradients, DistanceStep step) => (update[Path] * _pathBeta).addcmul_(
+        gradients, ((options.SafeguardWarmup ? step.Distance : step.Rate) * step.Distance / options.D0).to(ScalarType.Float32), 1);
 
     private Tensor Sampled(FlatUpdate update, Tensor values) =>
         options.SliceP == 1 ? values : SampledSlot.Sample(update.Parameters, values, options.SliceP);
