@@ -68,7 +68,7 @@ internal abstract class DAdaptAdanBase(
     /// <summary>v as it will be, before it is.</summary>
     protected Tensor ComingSquares(FlatUpdate update)
     {
-        var next = update.Gradients.add(Difference(update), alpha: options.Beta2);
+        var next = Next(update, Difference(update));
         return (update[MeanSquare] * options.Beta3).addcmul_(next, next, 1 - options.Beta3);
     }
 
@@ -80,22 +80,22 @@ internal abstract class DAdaptAdanBase(
     {
         var (w, g, m, n) = (update.Weights, update.Gradients, update[Mean], update[MeanDifference]);
         m.mul_(options.Beta1).addcmul_(g, step.Factor(1 - options.Beta1), 1);
-        n.mul_(options.Beta2).addcmul_(Difference(update), step.Factor(1 - options.Beta2), 1);
-        update[MeanSquare].copy_(ComingSquares(update));
-        update[Path].copy_(ComingPath(update, step));
+        var (difference, v) = (Difference(update), update[MeanSquare]);
+        n.mul_(options.Beta2).addcmul_(difference, step.Factor(1 - options.Beta2), 1);
+        var next = Next(update, difference);
+        v.mul_(options.Beta3).addcmul_(next, next, 1 - options.Beta3);
+        update[Path].mul_(options.Beta3).addcmul_(g, step.Factor(1 - options.Beta3), 1);
         update[Previous].copy_(g);
-        var change = m.add(n, alpha: options.Beta2).div_(update[MeanSquare].sqrt().add_(options.Epsilon)).mul_(ratio);
+        var change = m.add(n, alpha: options.Beta2).div_(v.sqrt().add_(options.Epsilon)).mul_(ratio);
         var decay = step.Rate * (ratio * CoupledDecay.Of(options, update));
         if (options.NoProx) w.mul_(1 - decay).sub_(change);
         else w.sub_(change).div_(1 + decay);
     }
 
-    /// <summary>Before the first step there is no gradient, which NaN stands for.</summary>
-    private static Tensor Difference(FlatUpdate update)
-    {
-        var previous = update[Previous];
-        return update.Gradients - where(previous.isnan(), update.Gradients, previous);
-    }
+    private Tensor Next(FlatUpdate update, Tensor difference) => update.Gradients.add(difference, alpha: options.Beta2);
+
+    /// <summary>Before the first step there is no gradient, which NaN stands for: the difference is 0 then.</summary>
+    private static Tensor Difference(FlatUpdate update) => (update.Gradients - update[Previous]).nan_to_num(0);
 }
 
 /// <summary>
