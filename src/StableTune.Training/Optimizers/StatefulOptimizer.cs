@@ -68,7 +68,7 @@ public abstract class StatefulOptimizer : IOptimizer
     protected IEnumerable<OptimizedParameter> All => _parameters.SelectMany(group => group);
 
     /// <summary>Memory that is taken by what is remembered, in bytes.</summary>
-    internal long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
+    public long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
         .Sum(tensor => tensor.numel() * tensor.element_size());
 
     /// <summary>The parameters of a group.</summary>

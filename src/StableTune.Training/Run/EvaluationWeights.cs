@@ -28,6 +28,22 @@ internal sealed class EvaluationWeights(IOptimizer optimizer)
         }
     };
 
+    /// <summary>Leaves them in the place of the trained ones for good: a host that keeps the model has use for no others.</summary>
+    public void Leave()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        Tensor[] weights = [.. optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value)];
+        Tensor[] evaluated;
+        using (Use())
+        {
+            if (_inPlace is null) return;
+            evaluated = [.. weights.Select(weight => weight.detach().clone())];
+        }
+
+        foreach (var (weight, value) in weights.Zip(evaluated)) weight.copy_(value);
+    }
+
     private void Take() => _inPlace = optimizer.UseEvaluationWeights();
 
     private void PutBack()

@@ -91,6 +91,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_plan.Save.IsDueAfterEpoch(state.Epoch, parts.Length.TotalEpochs)) Save(SaveReason.Epoch);
     }
 
+    /// <summary>Leaves the weights that were saved in the place of those that were trained, where they are others.</summary>
+    public void LeaveEvaluationWeights() => _evaluation.Leave();
+
     /// <summary>The last saves and samples of a run that went through.</summary>
     public IReadOnlyList<string> Finish()
     {
