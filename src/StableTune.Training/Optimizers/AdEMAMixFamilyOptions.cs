@@ -43,7 +43,8 @@ public abstract record AdEMAMixFamilyOptions : OptimizerOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
     [
-        .. Positive(Beta1, "0.9"), .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"), .. Positive(Beta3, "0.9999"), .. Share(Beta3, "0.9999"),
+        .. Positive(Beta1, "0.9"), .. Share(Beta1, "0.9"), .. Share(Beta2, "0.999"),
+        .. Positive(Beta3, "0.9999"), .. Share(Beta3, "0.9999"),
         .. NotNegative(Alpha, "5 is customary"),
         .. TAlpha < 1 ? [Problem(TAlpha, "alpha takes at least one step to rise", "give the run's steps, or null")]
             : Array.Empty<OptionProblem>(),

@@ -32,7 +32,8 @@ public sealed record AdanOptions : OptimizerOptions
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate() =>
     [
-        .. Share(Beta1, "0.98"), .. Share(Beta2, "0.92"), .. Share(Beta3, "0.99"), .. Positive(Epsilon, "1e-8"), .. NotNegative(WeightDecay, "0 turns it off"),
+        .. Share(Beta1, "0.98"), .. Share(Beta2, "0.92"), .. Share(Beta3, "0.99"), .. Positive(Epsilon, "1e-8"),
+        .. NotNegative(WeightDecay, "0 turns it off"),
     ];
 
     /// <inheritdoc/>

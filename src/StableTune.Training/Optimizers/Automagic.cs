@@ -44,7 +44,8 @@ public sealed record AutomagicOptions : OptimizerOptions
         .. Positive(MinLr, "1e-7"),
         .. MaxLr >= MinLr && double.IsFinite(MaxLr) ? []
             : new[] { Problem(MaxLr, "the highest rate must not be below MinLr", "1e-3 is customary") },
-        .. Positive(LrBump, "1e-6"), .. Share(Beta2, "0.999"), .. Positive(Epsilon, "1e-30"), .. Positive(ClipThreshold, "1"), .. NotNegative(WeightDecay, "0 turns it off"),
+        .. Positive(LrBump, "1e-6"), .. Share(Beta2, "0.999"), .. Positive(Epsilon, "1e-30"), .. Positive(ClipThreshold, "1"),
+        .. NotNegative(WeightDecay, "0 turns it off"),
     ];
 
     /// <inheritdoc/>

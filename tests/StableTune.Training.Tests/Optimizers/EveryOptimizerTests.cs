@@ -127,7 +127,8 @@ public sealed class EveryOptimizerTests
         static float[] AfterSteps(OptimizerOptions options, double? decay)
         {
             using var weight = full([4, 5], 2.0).requires_grad_();
-            using var optimizer = options.Create([new ParameterGroup("all", [new NamedParameter("w", weight)], 0.1) { WeightDecay = decay }]);
+            var group = new ParameterGroup("all", [new NamedParameter("w", weight)], 0.1) { WeightDecay = decay };
+            using var optimizer = options.Create([group]);
             // RAdamScheduleFree only learns the second moment in the first ones.
             for (var step = 0; step < 8; step++)
             {
