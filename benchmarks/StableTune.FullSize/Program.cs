@@ -16,6 +16,7 @@ using StableTune;
 //   kinds                                           the names of these kinds
 //   method FOLDER NAME                              3 steps of a training method by the public API: full, controlnet, leco ...
 //   methods                                         the names of these methods
+//   optimizers [NAME ...]                           a step of each optimizer: an adapter's 528 tensors, and 100 million parameters
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -42,6 +43,7 @@ switch (args)
     case ["kinds"]: Console.WriteLine(string.Join(' ', LoRASteps.Kinds.Keys)); break;
     case ["method", var folder, var method]: MethodSteps.Run(folder, method); break;
     case ["methods"]: Console.WriteLine(string.Join(' ', MethodSteps.Methods.Keys)); break;
+    case ["optimizers", .. var names]: OptimizerSteps.Run(names); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

@@ -4,7 +4,7 @@ namespace StableTune.Torch;
 /// dozen calls.</summary>
 public static class FusedAdamW
 {
-    private static readonly Operator Kernel = new("aten::_fused_adamw_");
+    private static readonly Operator Kernel = new("aten::_fused_adamw_"), Coupled = new("aten::_fused_adam_");
 
     /// <summary>Updates parameters and moments in place.</summary>
     /// <param name="tensors">Parameters, gradients, moments and step counts; all lists are of the same length.</param>
@@ -20,7 +20,7 @@ public static class FusedAdamW
         ArgumentNullException.ThrowIfNull(rates);
         Check(tensors);
         using var scope = NewDisposeScope();
-        Kernel.Do(
+        (rates.DecayIsCoupled ? Coupled : Kernel).Do(
             tensors.Parameters, tensors.Gradients.Zip(tensors.Parameters, LaidOutAs).ToArray(), tensors.Averages, tensors.Squares,
                 tensors.LargestSquares ?? [], tensors.Steps,
             rates.LearningRate, rates.Beta1, rates.Beta2, rates.WeightDecay, rates.Epsilon,
@@ -78,4 +78,9 @@ public sealed record AdamWTensors(
 /// <param name="Beta2">How much of the mean squared gradient is kept, below 1.</param>
 /// <param name="Epsilon">Added to the denominator.</param>
 /// <param name="WeightDecay">Share of the weight, times the learning rate, that is taken off.</param>
-public sealed record AdamWRates(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay);
+public sealed record AdamWRates(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay)
+{
+    /// <summary>Whether the weight decay is added to the gradient (times the weight, not times the rate) instead of taken off the weight,
+    /// as in Adam before AdamW. Default false.</summary>
+    public bool DecayIsCoupled { get; init; }
+}

@@ -12,11 +12,14 @@ public abstract record AdamFamilyOptions : OptimizerOptions
     /// <summary>ε, added to the root of the second moment; positive. Default 1e-8.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Weight decay per unit of learning rate, not negative. Default 0.01.</summary>
+    /// <summary>Weight decay per unit of learning rate, not negative. Default 0.01; 0 with kinds whose reference has none.</summary>
     public double WeightDecay { get; init; } = 0.01;
 
     /// <summary>The class of the reference as its metadata name it: <c>torch.optim.adamw.AdamW</c>.</summary>
     protected abstract string ReferenceClass { get; }
+
+    /// <summary>The weight decay that the reference's class has by itself. Default 0.01.</summary>
+    protected virtual double ReferenceWeightDecay => 0.01;
 
     /// <summary>Further arguments of the reference's class that differ from its defaults, in Python's spelling. Default none.</summary>
     protected virtual IEnumerable<string> FurtherArguments => [];
@@ -28,13 +31,19 @@ public abstract record AdamFamilyOptions : OptimizerOptions
         get
         {
             List<string> arguments = [];
-            if (WeightDecay != 0.01) arguments.Add($"weight_decay={PythonRepr.Of(WeightDecay)}");
+            if (WeightDecay != ReferenceWeightDecay) arguments.Add($"weight_decay={PythonRepr.Of(WeightDecay)}");
             if ((Beta1, Beta2) != (0.9, 0.999)) arguments.Add($"betas=({PythonRepr.Of(Beta1)}, {PythonRepr.Of(Beta2)})");
             if (Epsilon != 1e-8) arguments.Add($"eps={PythonRepr.Of(Epsilon)}");
             arguments.AddRange(FurtherArguments);
             return ReferenceClass + (arguments.Count == 0 ? "" : $"({string.Join(",", arguments)})");
         }
     }
+
+    /// <summary>The rates of one step.</summary>
+    /// <param name="learningRate">The rate.</param>
+    /// <param name="group">The group, which may have a weight decay of its own.</param>
+    internal AdamWRates Rates(double learningRate, ParameterGroup group) =>
+        new(learningRate, Beta1, Beta2, Epsilon, group.WeightDecay ?? WeightDecay);
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()

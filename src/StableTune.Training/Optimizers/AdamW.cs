@@ -15,28 +15,7 @@ public sealed record AdamWOptions : AdamFamilyOptions
     protected override IEnumerable<string> FurtherArguments => AmsGrad ? ["amsgrad=True"] : [];
 
     /// <inheritdoc/>
-    public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => new AdamW(this, groups);
-}
-
-/// <summary>
-/// θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), t counted for each tensor.
-/// Whole groups are updated by one operator each: an adapter has hundreds of small tensors.
-/// </summary>
-internal sealed class AdamW(AdamWOptions options, IReadOnlyList<ParameterGroup> groups)
-    : StatefulOptimizer(groups, [OptimizerSlot.Zeros(First), OptimizerSlot.Zeros(Second),
-        .. options.AmsGrad ? [OptimizerSlot.Zeros(Largest)] : Array.Empty<OptimizerSlot>()])
-{
-    private const string First = "m", Second = "v", Largest = "vmax";
-
-    protected override void Update(OptimizerUpdate update)
-    {
-        var weights = update.Weights;
-        // One step count serves all: the kernel only reads it.
-        Tensor[] steps = [.. Enumerable.Repeat(full([], (float)update.Step, device: weights[0].device), weights.Length)];
-        FusedAdamW.Step(
-            new AdamWTensors(weights, update.Gradients, update.Slot(First), update.Slot(Second),
-                options.AmsGrad ? update.Slot(Largest) : null, steps),
-            new AdamWRates(update.LearningRate, options.Beta1, options.Beta2, options.Epsilon, update.Group.WeightDecay
-                ?? options.WeightDecay));
-    }
+    public override IOptimizer Create(IReadOnlyList<ParameterGroup> groups) => StochasticRounding
+        ? AdamOnVectors.Plain(this, groups, keepsLargest: AmsGrad)
+        : new AdamOnLists(this, groups, decayIsCoupled: false, AmsGrad);
 }

@@ -6,20 +6,44 @@ namespace StableTune.Optimizers;
 /// </summary>
 public abstract class FlatOptimizer : StatefulOptimizer
 {
+    /// <summary>Numbers of a piece for each thread: 128 KiB in float32, so that a piece and what is computed from it stay in the
+    /// processor's cache.</summary>
+    private const long PieceOfAThread = 1 << 15;
+
+    /// <summary>Vectors of no more numbers are kept from a look at them until they are updated.</summary>
+    private const long MostKept = 1 << 23;
+
     private readonly IReadOnlyList<FlatSlot> _slots;
+    private readonly FlatMemory _memory;
+    private readonly Dictionary<OptimizedParameter, FlatUpdate> _looked = [];
 
     /// <summary>Creates the slots of all parameters.</summary>
+    /// <param name="options">What the optimizer was created by.</param>
     /// <param name="groups">What is stepped.</param>
     /// <param name="slots">What is remembered of each number.</param>
-    protected FlatOptimizer(IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<FlatSlot> slots)
-        : base(groups, [.. slots.SelectMany(slot => slot.Slots)]) => _slots = slots;
+    protected FlatOptimizer(OptimizerOptions options, IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<FlatSlot> slots)
+        : this(options, groups, slots, new FlatMemory(groups)) { }
+
+    private FlatOptimizer(OptimizerOptions options, IReadOnlyList<ParameterGroup> groups, IReadOnlyList<FlatSlot> slots, FlatMemory memory)
+        : base(options, groups, [.. slots.SelectMany(slot => slot.SlotsIn(memory))])
+    {
+        (_slots, _memory) = (slots, memory);
+        foreach (var parameter in All) parameter.Place = memory.Of(parameter.Value);
+    }
+
+    /// <summary>
+    /// Whether <see cref="Update(FlatUpdate)"/> computes each number from numbers at the same place alone, and looks neither at sums nor at
+    /// <see cref="FlatUpdate.Parameters"/>. On a CPU it is then called for one piece of the vector after another, each small enough for the
+    /// processor's cache, which is faster. Default false.
+    /// </summary>
+    protected virtual bool IsElementwise => false;
 
     /// <summary>Changes weights and slots in place.</summary>
     /// <param name="update">Weights, gradients and slots as vectors, the rate and the number of the step.</param>
     protected abstract void Update(FlatUpdate update);
 
     /// <inheritdoc/>
-    protected sealed override void Update(OptimizerUpdate update) => Change(update, Update);
+    protected sealed override void Update(OptimizerUpdate update) => Change(update, Update, IsElementwise);
 
     /// <summary>
     /// Goes through everything before the updates, for optimizers that need sums over all parameters; what was changed is remembered.
@@ -33,65 +57,57 @@ public abstract class FlatOptimizer : StatefulOptimizer
         foreach (var update in ComingUpdates(info))
         {
             using var scope = NewDisposeScope();
-            Change(update, change);
+            Change(update, change, inPieces: false);
         }
     }
 
-    private void Change(OptimizerUpdate update, Action<FlatUpdate> change)
+    /// <summary>
+    /// Looks at everything before the updates, for optimizers that need sums over all parameters and change nothing but those yet. In
+    /// pieces where the optimizer is elementwise.
+    /// </summary>
+    /// <param name="info">The step.</param>
+    /// <param name="look">Reads. What it changes in place may be lost or not.</param>
+    private protected void LookAtAll(StepInfo info, Action<FlatUpdate> look)
     {
-        var flat = new FlatUpdate(update, _slots);
-        change(flat);
-        flat.Remember();
-    }
-}
-
-/// <summary>Parameters that are updated together, each kind of number as one vector.</summary>
-public sealed class FlatUpdate
-{
-    private readonly OptimizerUpdate _update;
-    private readonly IReadOnlyList<FlatSlot> _slots;
-    private readonly Dictionary<FlatSlot, Tensor> _read = [];
-    private Tensor? _weights, _gradients;
-
-    internal FlatUpdate(OptimizerUpdate update, IReadOnlyList<FlatSlot> slots) => (_update, _slots) = (update, slots);
-
-    /// <summary>The number of the step, from 1: t in the formulas.</summary>
-    public int Step => _update.Step;
-
-    /// <summary>The rate.</summary>
-    public double LearningRate => _update.LearningRate;
-
-    /// <summary>The group.</summary>
-    public ParameterGroup Group => _update.Group;
-
-    /// <summary>Its place among the optimizer's groups.</summary>
-    public int GroupIndex => _update.GroupIndex;
-
-    /// <summary>The parameters one by one, for what depends on their shapes.</summary>
-    public IReadOnlyList<OptimizedParameter> Parameters => _update.Parameters;
-
-    /// <summary>The trained numbers, [n], float32; changed in place.</summary>
-    public Tensor Weights => _weights ??= FlatTensors.Join(_update.Weights);
-
-    /// <summary>The gradients, [n], float32. Not to be changed: they may be the gradients' own memory.</summary>
-    public Tensor Gradients => _gradients ??= FlatTensors.Join(_update.Gradients);
-
-    /// <summary>What is remembered under a slot's name, [n], float32; changed in place.</summary>
-    /// <exception cref="KeyNotFoundException">There is no such slot.</exception>
-    public Tensor this[string name]
-    {
-        get
+        _looked.Clear();
+        var numbers = 0L;
+        foreach (var update in ComingUpdates(info))
         {
-            var slot = _slots.FirstOrDefault(slot => slot.Name == name) ?? throw new KeyNotFoundException($"No slot is called {name}.");
-            if (!_read.TryGetValue(slot, out var values)) _read.Add(slot, values = slot.Read(_update));
-            return values;
+            numbers += update.Parameters.Sum(parameter => parameter.Value.numel());
+            // Those that are kept belong to the step's own scope.
+            using var scope = numbers > MostKept ? NewDisposeScope() : null;
+            var flat = new FlatUpdate(update, _slots);
+            flat.Read();
+            if (scope is null) _looked.Add(update.Parameters[0], flat);
+            using var terms = NewDisposeScope();
+            Apply(flat, update, look, IsElementwise);
         }
     }
 
-    /// <summary>Writes back what was read.</summary>
-    internal void Remember()
+    private void Change(OptimizerUpdate update, Action<FlatUpdate> change, bool inPieces)
     {
-        foreach (var (slot, values) in _read) slot.Write(_update, values);
-        if (_weights is not null) FlatTensors.PutBack(_weights, _update.Weights);
+        var flat = _looked.Remove(update.Parameters[0], out var looked) ? looked : new FlatUpdate(update, _slots);
+        Apply(flat, update, change, inPieces);
+        flat.Remember(values => PutWeights(update, values));
+    }
+
+    private static void Apply(FlatUpdate flat, OptimizerUpdate update, Action<FlatUpdate> change, bool inPieces)
+    {
+        if (inPieces && update.Parameters[0].Value.device_type == DeviceType.CPU)
+        {
+            foreach (var piece in flat.Pieces(PieceOfAThread * get_num_threads()))
+            {
+                using var scope = NewDisposeScope();
+                change(piece);
+            }
+        }
+        else change(flat);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        _memory.Dispose();
     }
 }

@@ -1,5 +1,3 @@
-using StableTune.Torch;
-
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -26,50 +24,73 @@ public abstract class FlatSlot
 
     /// <summary>Numbers that are kept in float32 and are 0 at first.</summary>
     /// <param name="name">What it is called.</param>
-    public static FlatSlot Zeros(string name) => new PlainSlot(name, weight => zeros(weight.shape, ScalarType.Float32, weight.device));
+    /// <param name="inHostMemory">Whether they are kept in host memory and come to a GPU for the update only ("paged").</param>
+    public static FlatSlot Zeros(string name, bool inHostMemory = false) => new PlainSlot(name, 0, false, inHostMemory);
 
     /// <summary>Numbers that are kept in float32 and have one value at first.</summary>
     /// <param name="name">What it is called.</param>
     /// <param name="value">The value.</param>
-    public static FlatSlot Filled(string name, double value) =>
-        new PlainSlot(name, weight => full(weight.shape, value, ScalarType.Float32, weight.device));
+    public static FlatSlot Filled(string name, double value) => new PlainSlot(name, value, false, false);
 
     /// <summary>A copy of the weights as they are at first, kept in float32.</summary>
     /// <param name="name">What it is called.</param>
-    public static FlatSlot OfWeights(string name) =>
-        new PlainSlot(name, weight => weight.detach().to(ScalarType.Float32, copy: true).contiguous());
+    public static FlatSlot OfWeights(string name) => new PlainSlot(name, 0, true, false);
 
-    private sealed class PlainSlot(string name, Func<Tensor, Tensor> create) : FlatSlot
+    /// <summary>
+    /// Numbers that are kept in eight bits with a scale for each 256, and are 0 at first; those of parameters below 4096 elements in
+    /// float32. See <see cref="EightBitSlot"/>.
+    /// </summary>
+    /// <param name="name">What it is called.</param>
+    /// <param name="quantization">How numbers become codes.</param>
+    /// <param name="inHostMemory">Whether they are kept in host memory and come to a GPU for the update only ("paged").</param>
+    public static FlatSlot EightBit(string name, BlockwiseQuantization quantization, bool inHostMemory = false) =>
+        new CodedSlot(name, new EightBitSlot(name, quantization, inHostMemory));
+
+    /// <summary>The slots, in one piece of memory where that can be.</summary>
+    internal virtual IReadOnlyList<OptimizerSlot> SlotsIn(FlatMemory memory) => Slots;
+
+    private sealed class PlainSlot(string name, double value, bool ofWeights, bool inHostMemory) : FlatSlot
     {
         public override string Name => name;
 
-        public override IReadOnlyList<OptimizerSlot> Slots { get; } = [new(name, create)];
+        public override IReadOnlyList<OptimizerSlot> Slots =>
+        [
+            new(name, weight => ofWeights ? weight.detach().to(ScalarType.Float32, copy: true).contiguous()
+                : full(weight.shape, value, ScalarType.Float32, weight.device)),
+        ];
 
-        public override Tensor Read(OptimizerUpdate update) => FlatTensors.Join(update.Slot(name));
+        internal override IReadOnlyList<OptimizerSlot> SlotsIn(FlatMemory memory) =>
+        [
+            new(name, weight =>
+            {
+                var place = memory.Of(weight);
+                var part = place.In(place.Block.Vector(name, value, inHostMemory)).view(weight.shape);
+                if (ofWeights) part.copy_(weight.detach());
+                return part;
+            }),
+        ];
 
-        public override void Write(OptimizerUpdate update, Tensor values) => FlatTensors.PutBack(values, update.Slot(name));
+        public override Tensor Read(OptimizerUpdate update)
+        {
+            var values = FlatBlock.Run(update.Parameters, name) ?? FlatTensors.Join(update.Slot(name));
+            return inHostMemory ? values.to(update.Parameters[0].Value.device, non_blocking: true) : values;
+        }
+
+        public override void Write(OptimizerUpdate update, Tensor values)
+        {
+            if (FlatBlock.Run(update.Parameters, name) is not { } run) FlatTensors.PutBack(values, update.Slot(name));
+            else if (!FlatTensors.IsItself(values, run)) run.copy_(values);
+        }
     }
-}
 
-/// <summary>Several tensors as one vector, and back.</summary>
-internal static class FlatTensors
-{
-    private static readonly Operator Copy = new("aten::_foreach_copy_");
-
-    /// <summary>Tensors one after another, [n], float32. Of one alone that is laid out so already, its own memory.</summary>
-    public static Tensor Join(IReadOnlyList<Tensor> tensors) => tensors.Count == 1
-        ? tensors[0].detach().reshape(-1).to(ScalarType.Float32)
-        : cat([.. tensors.Select(tensor => tensor.detach().reshape(-1).to(ScalarType.Float32))]);
-
-    /// <summary>Copies a vector's numbers back, unless they are there already.</summary>
-    public static void PutBack(Tensor values, IReadOnlyList<Tensor> tensors)
+    private sealed class CodedSlot(string name, EightBitSlot slot) : FlatSlot
     {
-        if (tensors.Count == 1 && IsItself(values, tensors[0])) return;
-        var pieces = values.split([.. tensors.Select(tensor => tensor.numel())]);
-        Copy.Do(tensors.Select(tensor => tensor.detach()).ToArray(),
-            pieces.Zip(tensors, (piece, tensor) => piece.view(tensor.shape)).ToArray(), false);
-    }
+        public override string Name => name;
 
-    private static bool IsItself(Tensor values, Tensor tensor) =>
-        tensor.dtype == ScalarType.Float32 && tensor.is_contiguous() && values.DataPointer() == tensor.DataPointer();
+        public override IReadOnlyList<OptimizerSlot> Slots => slot.Slots;
+
+        public override Tensor Read(OptimizerUpdate update) => slot.ReadVector(update);
+
+        public override void Write(OptimizerUpdate update, Tensor values) => slot.WriteVector(update, values);
+    }
 }

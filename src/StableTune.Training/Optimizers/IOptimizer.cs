@@ -20,6 +20,13 @@ public interface IOptimizer : IResumable, IDisposable
     IReadOnlyList<double> EffectiveRates { get; }
 
     /// <summary>
+    /// What an optimizer that finds its own rate multiplies the rates by that it is given, so that they are the
+    /// <see cref="EffectiveRates"/>: a scalar on the device, not yet read; it stays the optimizer's. Null, the default, for others.
+    /// Logs tell the products as <c>lr/d*lr/unet</c>.
+    /// </summary>
+    Tensor? RateFactor => null;
+
+    /// <summary>
     /// Puts the weights that are to be evaluated and saved in the place of those that are trained, until the result is disposed of; null,
     /// the default, where they are the same.
     /// Schedule-free optimizers and averages differ.

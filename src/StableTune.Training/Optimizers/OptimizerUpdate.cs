@@ -33,6 +33,9 @@ public sealed class OptimizedParameter
     public Tensor? Find(string slot) => _slots.GetValueOrDefault(slot);
 
     internal IEnumerable<Tensor> Slots => _slots.Values;
+
+    /// <summary>Where its numbers lie in the memory of a <see cref="FlatOptimizer"/>; null with others.</summary>
+    internal FlatPlace? Place { get; set; }
 }
 
 /// <summary>Parameters that are updated together: of one group, all with the same number of steps.</summary>

@@ -26,6 +26,18 @@ public abstract class StatefulOptimizer : IOptimizer
     private readonly IReadOnlyList<OptimizerSlot> _slots;
     private readonly OptimizedParameter[][] _parameters;       // per group
     private readonly double[] _rates;
+    private readonly StochasticRounding? _rounding;
+
+    /// <summary>Creates the slots of all parameters.</summary>
+    /// <param name="options">What the optimizer was created by: says how weights are rounded.</param>
+    /// <param name="groups">What is stepped.</param>
+    /// <param name="slots">What is remembered of each parameter.</param>
+    protected StatefulOptimizer(OptimizerOptions options, IReadOnlyList<ParameterGroup> groups, params IReadOnlyList<OptimizerSlot> slots)
+        : this(groups, slots)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.StochasticRounding) _rounding = new StochasticRounding();
+    }
 
     /// <summary>Creates the slots of all parameters.</summary>
     /// <param name="groups">What is stepped.</param>
@@ -49,11 +61,14 @@ public abstract class StatefulOptimizer : IOptimizer
     /// <inheritdoc/>
     public virtual IReadOnlyList<double> EffectiveRates => _rates;
 
+    /// <inheritdoc/>
+    public virtual Tensor? RateFactor => null;
+
     /// <summary>All parameters with what is remembered of them.</summary>
     protected IEnumerable<OptimizedParameter> All => _parameters.SelectMany(group => group);
 
     /// <summary>Memory that is taken by what is remembered, in bytes.</summary>
-    internal long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
+    public long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
         .Sum(tensor => tensor.numel() * tensor.element_size());
 
     /// <summary>The parameters of a group.</summary>
@@ -160,6 +175,21 @@ public abstract class StatefulOptimizer : IOptimizer
     /// <param name="update">The parameters, their gradients and slots, the rate and the number of the step.</param>
     protected abstract void Update(OptimizerUpdate update);
 
+    /// <summary>
+    /// Puts new weights in the place of the old, in their own types: rounded to the nearest, or as
+    /// <see cref="OptimizerOptions.StochasticRounding"/> says. Not needed where weights are changed in place.
+    /// </summary>
+    /// <param name="update">The parameters.</param>
+    /// <param name="values">Their new numbers, one parameter after another, [n], float32.</param>
+    protected void PutWeights(OptimizerUpdate update, Tensor values)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        using var scope = NewDisposeScope();
+        var weights = update.Weights;
+        FlatTensors.PutBack(_rounding is not null && Array.Exists(weights, weight => weight.dtype == ScalarType.BFloat16)
+            ? _rounding.Apply(values) : values, weights);
+    }
+
     /// <inheritdoc/>
     public virtual IDisposable? UseEvaluationWeights() => null;
 
@@ -179,6 +209,7 @@ public abstract class StatefulOptimizer : IOptimizer
             foreach (var (slot, value) in Filled(parameter)) writer.Tensor($"{parameter.Name}.{slot}", value);
         }
 
+        _rounding?.Save(writer);
         SaveShared(writer);
     }
 
@@ -192,6 +223,7 @@ public abstract class StatefulOptimizer : IOptimizer
             foreach (var (slot, value) in Filled(parameter)) reader.CopyTo($"{parameter.Name}.{slot}", value);
         }
 
+        _rounding?.Load(reader);
         LoadShared(reader);
     }
 
@@ -207,6 +239,7 @@ public abstract class StatefulOptimizer : IOptimizer
     protected virtual void Dispose(bool disposing)
     {
         foreach (var slot in All.SelectMany(parameter => parameter.Slots)) slot.Dispose();
+        _rounding?.Dispose();
     }
 
     private IEnumerable<(string Slot, Tensor Value)> Filled(OptimizedParameter parameter) =>

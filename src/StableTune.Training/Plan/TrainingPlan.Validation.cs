@@ -4,6 +4,7 @@ using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Diffusion;
 using StableTune.Models;
+using StableTune.Optimizers;
 using StableTune.Schedules;
 
 namespace StableTune;
@@ -330,10 +331,18 @@ public sealed partial record TrainingPlan
         .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
             .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
-            .. Save.Validate(), .. Loss.Validate(),
+            .. Optimizer.Fits(this), .. RoundingProblems(), .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(saver => saver.Validate().Concat(saver.Fits(this))), .. Observers.SelectMany(o => o.Validate()),
     ];
+
+    private IEnumerable<OptionProblem> RoundingProblems()
+    {
+        if (Optimizer.StochasticRounding && Precision.Trainable != ScalarType.BFloat16)
+            yield return new OptionProblem($"{Optimizer.GetType().Name}.{nameof(OptimizerOptions.StochasticRounding)}", true,
+                $"weights are trained in {Precision.Trainable}, and only bfloat16 is rounded so",
+                "leave it off, or use PrecisionPolicy.FullBFloat16");
+    }
 
     private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);
 }

@@ -57,6 +57,9 @@ internal static class PlanWarnings
 
         if (tokenizer is not null && dataset is not null && TooLong(dataset, tokenizer, plan.MaxTokenLength) is { } captions)
             yield return captions;
+        foreach (var warning in plan.Optimizer.Warnings(plan)) yield return warning;
+        foreach (var warning in plan.Optimizer.RateWarnings([.. trainables.SelectMany(trainable => trainable.Groups)]))
+            yield return warning;
         foreach (var warning in trainables.SelectMany(trainable => trainable.Warnings)) yield return warning;
         if (dataset is null) yield break;
         foreach (var warning in plan.Trainables.SelectMany(trainable => trainable.Warnings(plan, dataset))) yield return warning;

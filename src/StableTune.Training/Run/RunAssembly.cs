@@ -32,7 +32,7 @@ internal sealed class RunAssembly(
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
         var optimizer = owned.Add(plan.Optimizer.Create([.. trainables.SelectMany(Groups)]));
         var length = RunLength.Of(plan, prepared.Dataset);
-        var schedules = new RunSchedules(plan.Schedule, optimizer.Groups,
+        var schedules = new RunSchedules(plan.Optimizer.ScheduleOf(plan), optimizer.Groups,
             new ScheduleSetup(length.TotalSteps) { LearningRate = plan.LearningRate * plan.LearningRateScale });
         ITrainingMethod Method(TrainingRandom random) =>
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
@@ -64,6 +64,7 @@ internal sealed class RunAssembly(
     private IEnumerable<ParameterGroup> Groups(AttachedTrainable trainable) => trainable.Instance.Groups.Select(group =>
     {
         var schedule = group.Schedule ?? trainable.Options.Schedule;
+        if (schedule is not null) schedule = plan.Optimizer.ScheduleOf(plan with { Schedule = schedule });
         return schedule == group.Schedule && !plan.ScaleLearningRate ? group
             : group with { LearningRate = group.LearningRate * plan.LearningRateScale, Schedule = schedule };
     });

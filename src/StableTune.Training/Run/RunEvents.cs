@@ -36,6 +36,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private readonly TrainingPlan _plan = parts.Plan;
     private readonly IReadOnlyList<ITrainingObserver> _observers = parts.Observers;
     private readonly List<string> _samples = [];
+    private readonly EvaluationWeights _evaluation = new(parts.Optimizer);
     private (int Step, int Epoch) _now;
     private bool _resultIsSaved, _ended;
 
@@ -93,6 +94,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_plan.Save.IsDueAfterEpoch(state.Epoch, parts.Length.TotalEpochs)) Save(SaveReason.Epoch);
     }
 
+    /// <summary>Leaves the weights that were saved in the place of those that were trained, where they are others.</summary>
+    public void LeaveEvaluationWeights() => _evaluation.Leave();
+
     /// <summary>The last saves and samples of a run that went through.</summary>
     public IReadOnlyList<string> Finish()
     {
@@ -134,7 +138,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
         using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         string[] files = [.. _plan.Savers.SelectMany(saver => saver.Save(moment))];
         foreach (var observer in _observers) observer.OnSave(moment, files);
         return files;
@@ -144,7 +148,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         var (files, faults) = (new List<string>(), new List<Exception>());
         using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         foreach (var saver in _plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), faults);
         return ([.. files], faults);
     }
@@ -173,13 +177,13 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     private SaveMoment Moment(SaveReason reason) =>
         new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
-        WriteState = StateWriter() };
+        WriteState = _evaluation.Outside(StateWriter()) };
 
     private void Sample(SampleMoment moment)
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in _observers) observer.OnSample(_now.Step, files);
@@ -191,7 +195,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = _evaluation.Use();
         ValidationLoss = validation();
         Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);

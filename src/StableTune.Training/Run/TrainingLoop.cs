@@ -159,8 +159,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
         ForgetGradients();
         Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
+        // An optimizer that finds its own rate has it on the device: it is read with the losses.
         return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images, Samples = samples,
-            Rates = [.. parts.Optimizer.EffectiveRates] };
+            Rates = parts.Optimizer.RateFactor is null ? [.. parts.Optimizer.EffectiveRates] : rates };
     }
 
     private LaunchedStep UpdateRead(List<double> losses, Tensor norm, double[] rates, string[] images)
@@ -169,7 +170,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         if (!double.IsFinite(value))
             throw new TrainingDivergedException("norm of the gradients", value, images) { Step = Position.Step + 1 };
         parts.Optimizer.Step(new StepInfo(rates, Position.Step) { Loss = losses.Average() });
-        return new LaunchedStep { Losses = [.. losses], Norm = value };
+        using var scope = NewDisposeScope();
+        var factor = parts.Optimizer.RateFactor?.cpu().to(ScalarType.Float64).item<double>();
+        return new LaunchedStep { Losses = [.. losses], Norm = value, RateFactor = factor };
     }
 
     /// <summary>Asks the device for the update and for the numbers, and waits for neither: where they are not finite, the device leaves
@@ -180,7 +183,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         var numbers = stack([.. losses.Select(loss => loss.to(ScalarType.Float64)), norm.to(losses[0].device).to(ScalarType.Float64)]);
         parts.Optimizer.Step(new StepInfo(rates, Position.Step) { IsFinite = numbers.isfinite().all() });
         Tensor[] stepped = [.. _trained.Where(tensor => tensor.grad is not null)];
-        return new LaunchedStep { Reading = LateReading.Begin(numbers), Stepped = stepped };
+        var factor = parts.Optimizer.RateFactor ?? ones([], numbers.dtype, numbers.device);
+        var all = cat([numbers, factor.to(numbers.device).to(numbers.dtype).reshape(1)]);
+        return new LaunchedStep { Reading = LateReading.Begin(all), Stepped = stepped };
     }
 
     private void SettlePending()
@@ -195,7 +200,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         if (step.Reading is { } reading)
         {
             var numbers = reading.Read();
-            step = step with { Losses = numbers[..^1], Norm = numbers[^1] };
+            step = step with { Losses = numbers[..^2], Norm = numbers[^2],
+                RateFactor = parts.Optimizer.RateFactor is null ? null : numbers[^1] };
             Check(step);
         }
 
@@ -206,7 +212,20 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         {
             Validations = events.Validations,
         });
-        return Progress(step.After, step.Norm, step.Rates);
+        return WithFactor(Progress(step.After, step.Norm, step.Rates), step.RateFactor);
+    }
+
+    /// <summary>The rates multiplied by what the optimizer found, and under sd-scripts' names among the metrics too.</summary>
+    private static TrainingProgress WithFactor(TrainingProgress progress, double? factor)
+    {
+        if (factor is not { } found) return progress;
+        var rates = progress.LearningRates.ToDictionary(rate => rate.Key, rate => rate.Value * found);
+        return progress with
+        {
+            LearningRates = rates,
+            Metrics = progress.Metrics.Concat(rates.Select(rate => KeyValuePair.Create($"lr/d*lr/{rate.Key}", rate.Value)))
+                .ToDictionary(StringComparer.Ordinal),
+        };
     }
 
     private void Check(LaunchedStep step)
@@ -283,7 +302,7 @@ internal sealed record LaunchedStep
     /// <summary>The images of its batches.</summary>
     public string[] Images { get; init; } = [];
 
-    /// <summary>Each group's rate.</summary>
+    /// <summary>Each group's rate; without the factor of an optimizer that finds its own.</summary>
     public IReadOnlyList<double> Rates { get; init; } = [];
 
     /// <summary>The loss of each batch, where it is known.</summary>
@@ -295,7 +314,10 @@ internal sealed record LaunchedStep
     /// <summary>The norm of all gradients before clipping, where it is known.</summary>
     public double Norm { get; init; } = double.NaN;
 
-    /// <summary>Losses and norm on their way from the device; null where they are known.</summary>
+    /// <summary>What the optimizer multiplied the rates by, where it finds its own and that is known.</summary>
+    public double? RateFactor { get; init; }
+
+    /// <summary>Losses, norm and rate factor on their way from the device; null where they are known.</summary>
     public LateReading? Reading { get; init; }
 
     /// <summary>What had gradients.</summary>

@@ -39,6 +39,7 @@ internal sealed class TrainingRun(
             run.Events.Start(run.Loop.Position);
             run.Loop.Run(cancellationToken);
             var files = run.Events.Finish();
+            if (plan.KeepModel || plan.GivenModel is not null) run.Events.LeaveEvaluationWeights();
             if (plan.KeepModel) _owned.Keep();
             return new TrainingResult
             {

@@ -3,6 +3,7 @@ using StableTune.Diffusion;
 using StableTune.Formats;
 using StableTune.Losses;
 using StableTune.Models;
+using StableTune.Schedules;
 using StableTune.Trainables;
 
 namespace StableTune.Training;
@@ -89,13 +90,16 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
         TextEncoderLearningRate = plan.LearningRateScale * (trainable.TextEncoderRate ?? plan.TextEncoderLearningRate ?? Zero(plan)),
         SecondTextEncoderLearningRate =
             plan.LearningRateScale * (trainable.SecondTextEncoderRate ?? plan.SecondTextEncoderLearningRate),
-        WarmupSteps = (trainable.Schedule ?? plan.Schedule).WarmupSteps(totalSteps),
-        Scheduler = (trainable.Schedule ?? plan.Schedule).Name,
+        WarmupSteps = Schedule(plan, trainable).WarmupSteps(totalSteps),
+        Scheduler = Schedule(plan, trainable).Name,
         Optimizer = plan.Optimizer.ReferenceName,
         MaxGradNorm = plan.MaxGradientNorm ?? 0,
         GradientCheckpointing = plan.GradientCheckpointing,
         GradientAccumulationSteps = plan.GradientAccumulation,
     };
+
+    private static LrScheduleOptions Schedule(TrainingPlan plan, TrainableOptions trainable) =>
+        plan.Optimizer.ScheduleOf(trainable.Schedule is { } own ? plan with { Schedule = own } : plan);
 
     /// <summary>A rate of 0 for all is also that of the parts, as in the reference.</summary>
     private static double? Zero(TrainingPlan plan) => plan.LearningRate == 0 ? 0 : null;

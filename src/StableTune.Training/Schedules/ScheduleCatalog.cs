@@ -9,6 +9,7 @@ public static class ScheduleCatalog
     /// what they need. A host adds its own with <see cref="Catalog{T}.With"/>.
     /// </summary>
     public static Catalog<LrScheduleOptions> Default { get; } = new Catalog<LrScheduleOptions>("learning-rate schedule")
+        .With("adafactor", () => new AdaFactorScheduleOptions())
         .With("constant", () => new ConstantScheduleOptions())
         .With("constant_with_warmup", () => new ConstantWithWarmupScheduleOptions())
         .With("linear", () => new LinearScheduleOptions())

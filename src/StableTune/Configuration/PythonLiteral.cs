@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace StableTune.Configuration;
 
@@ -51,6 +52,7 @@ internal static class PythonLiteral
         double number => number.ToString("R", CultureInfo.InvariantCulture),
         float number => number.ToString("R", CultureInfo.InvariantCulture),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        ITuple tuple => $"({string.Join(",", Enumerable.Range(0, tuple.Length).Select(i => Write(tuple[i])))})",
         System.Collections.IEnumerable list => $"({string.Join(",", list.Cast<object?>().Select(Write))})",
         _ => throw new NotSupportedException($"a {value.GetType().Name} cannot be written as an argument"),
     };

@@ -14,6 +14,10 @@ internal static class RecordArguments
     {
         ["eps"] = ["Epsilon", "Eps"],
         ["lr"] = [],
+        ["lambd"] = ["Lambda"],
+        ["t0"] = ["AveragesFrom"],
+        ["r"] = ["StepPower"],
+        ["weight_lr_power"] = ["RatePower"],
         ["num_cycles"] = ["Cycles", "NumCycles", "Waves"],
         ["lr_end"] = ["EndRate"],
         ["min_lr_ratio"] = ["MinRatio", "MinLrRatio", "MinRateRatio"],

@@ -45,6 +45,28 @@ public sealed class RunWriterTests : IDisposable
     public void EveryKindOfTheCatalogue_ComesBack(string module) =>
         ComesBack(Begin().WithAdapter(NetworkModules.Default.Create(module)), RunScript.Network);
 
+    public static TheoryData<string> Optimizers() => [.. OptimizerCatalog.Default.Names];
+
+    [Theory]
+    [MemberData(nameof(Optimizers))]
+    public void EveryOptimizerOfTheCatalogue_ComesBack(string name) =>
+        ComesBack(Begin().WithLoRA(4).WithOptimizer(OptimizerCatalog.Default.Create(name)), RunScript.Network);
+
+    [Fact]
+    public void Optimizers_WithArgumentsOfTheirOwn_ComeBack()
+    {
+        OptimizerOptions[] all =
+        [
+            new AdaFactorOptions { RelativeStep = false, Epsilon = (1e-20, 1e-2), Beta1 = 0.5 }, new AdaFactorOptions { WarmupInit = false },
+            new RpropOptions { Etas = (0.4, 1.3) }, new ASGDOptions { Lambda = 0.1, AveragesFrom = 7 },
+            new AdamWScheduleFreeOptions { StepPower = 1, RatePower = 1.5, WarmupSteps = 20 }, new SGDNesterovOptions { Momentum = 0.8 },
+            new LionOptions { DecoupledWeightDecay = true, StochasticRounding = true },
+        ];
+        foreach (var options in all) ComesBack(Begin().WithLoRA(4).WithOptimizer(options), RunScript.Network);
+        ComesBack(Begin().WithLoRA(4).WithOptimizer(new AdaFactorOptions())
+            .WithSchedule(new AdaFactorScheduleOptions { InitialRate = 0.5 }), RunScript.Network);
+    }
+
     [Fact]
     public void LyCoris_WithArgumentsOfItsOwn_ComesBack()
     {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using StableTune.Optimizers;
 using StableTune.Testing;
 
@@ -6,25 +5,6 @@ namespace StableTune.Training.Tests;
 
 public sealed class AdamWTests
 {
-    public static TheoryData<string> Cases => OptimizerCase.NamesOf("AdamW");
-
-    [Theory]
-    [MemberData(nameof(Cases))]
-    public void Step_FollowsTheReferenceTrajectory(string name)
-    {
-        var recorded = OptimizerCase.Of("AdamW", name);
-        using var golden = Golden.Open("optim", recorded.Trajectory);
-        using var scope = NewDisposeScope();
-        using var run = new RecordedRun(recorded, Options(recorded.Arguments));
-        for (var step = 1; step <= OptimizerCase.Steps; step++)
-        {
-            run.Step(step);
-            if (!OptimizerCase.RecordedSteps.Contains(step)) continue;
-            foreach (var (parameter, value) in run.Parameters)
-                golden.AssertClose($"{name}/step{step:D2}/{parameter}", value, recorded.Tolerance, relativeToMax: true);
-        }
-    }
-
     /// <summary>Forms of the reference's own files.</summary>
     [Fact]
     public void ReferenceName_HasOnlyWhatDiffers_AsPythonWritesIt()
@@ -88,20 +68,5 @@ public sealed class AdamWTests
     {
         var problems = new AdamWOptions { Beta1 = 1, Beta2 = double.NaN, Epsilon = 0, WeightDecay = -1 }.Validate().Select(p => p.Option);
         Assert.Equal(["AdamWOptions.Beta1", "AdamWOptions.Beta2", "AdamWOptions.Epsilon", "AdamWOptions.WeightDecay"], problems);
-    }
-
-    private static AdamWOptions Options(JsonElement arguments)
-    {
-        var options = new AdamWOptions();
-        foreach (var argument in arguments.EnumerateObject())
-            options = argument.Name switch
-            {
-                "betas" => options with { Beta1 = argument.Value[0].GetDouble(), Beta2 = argument.Value[1].GetDouble() },
-                "eps" => options with { Epsilon = argument.Value.GetDouble() },
-                "weight_decay" => options with { WeightDecay = argument.Value.GetDouble() },
-                "amsgrad" => options with { AmsGrad = argument.Value.GetBoolean() },
-                _ => throw new InvalidOperationException(argument.Name),
-            };
-        return options;
     }
 }

@@ -24,7 +24,20 @@ internal sealed record OptimizerCase(JsonElement Row)
 
     public double Tolerance => Row.GetProperty("tolerance_relative_to_tensor_max").GetDouble();
 
-    public double[] Rates => [Row.GetProperty("lr_text_encoder").GetDouble(), Row.GetProperty("lr_unet").GetDouble()];
+    /// <summary>The optimizer as the reference names it.</summary>
+    public string Optimizer => Row.GetProperty("optimizer").GetString()!;
+
+    /// <summary>What was passed, with all defaults.</summary>
+    public JsonElement Hyperparameters => Row.GetProperty("hyperparameters_with_defaults");
+
+    /// <summary>Rates to be used instead of the recorded ones: the text encoder's, then the UNet's.</summary>
+    public double[]? OtherRates { get; init; }
+
+    /// <summary>The rates of the groups; any number where the reference had none.</summary>
+    public double[] Rates => OtherRates ?? [Rate("lr_text_encoder"), Rate("lr_unet")];
+
+    /// <summary>What the reference's groups held after a step, counted from 1.</summary>
+    public JsonElement[] GroupsAfter(int step) => [.. Row.GetProperty("per_step")[step - 1].GetProperty("groups").EnumerateArray()];
 
     /// <summary>The names of the parameters of the text encoder's group, then of the UNet's.</summary>
     public string[][] Groups
@@ -36,6 +49,17 @@ internal sealed record OptimizerCase(JsonElement Row)
         }
     }
 
+    /// <summary>What the references refuse.</summary>
+    public static IEnumerable<JsonElement> Errors => Root.GetProperty("errors").EnumerateArray();
+
+    /// <summary>All cases of these optimizers: optimizer, and name of the case.</summary>
+    public static TheoryData<string, string> All(IEnumerable<string> optimizers)
+    {
+        var cases = new TheoryData<string, string>();
+        foreach (var row in optimizers.SelectMany(Of)) cases.Add(row.Optimizer, row.Name);
+        return cases;
+    }
+
     public static TheoryData<string> NamesOf(string optimizer) => [.. Of(optimizer).Select(row => row.Name)];
 
     public static OptimizerCase Of(string optimizer, string name) => Of(optimizer).Single(row => row.Name == name);
@@ -43,6 +67,8 @@ internal sealed record OptimizerCase(JsonElement Row)
     /// <summary>What the rates are multiplied by in a step, counted from 1.</summary>
     public double Multiplier(int step) =>
         Row.GetProperty("lr_multiplier_per_step") is { ValueKind: JsonValueKind.Array } list ? list[step - 1].GetDouble() : 1;
+
+    private double Rate(string name) => Row.GetProperty(name) is { ValueKind: JsonValueKind.Number } rate ? rate.GetDouble() : 1e-3;
 
     private static IEnumerable<OptimizerCase> Of(string optimizer) => Root.GetProperty("cases").EnumerateArray()
         .Where(row => row.GetProperty("optimizer").GetString() == optimizer).Select(row => new OptimizerCase(row));
@@ -97,12 +123,13 @@ internal sealed class RecordedRun : IDisposable
         Assert.Equal(StateBytes(other.Optimizer), StateBytes(Optimizer));
     }
 
-    /// <summary>All tensors that an optimizer remembers, as a state's file holds them.</summary>
+    /// <summary>All tensors that an optimizer remembers, as a state's file holds them; empty where it remembers none.</summary>
     public static byte[] StateBytes(IOptimizer optimizer)
     {
         using var folder = new TemporaryFolder();
         Setup.Write(folder.File("state"), optimizer);
-        return File.ReadAllBytes(Path.Combine(folder.File("state"), optimizer.Name + ".safetensors"));
+        var file = Path.Combine(folder.File("state"), optimizer.Name + ".safetensors");
+        return File.Exists(file) ? File.ReadAllBytes(file) : [];
     }
 
     /// <summary>The number of steps that a parameter has taken, as a state holds it.</summary>

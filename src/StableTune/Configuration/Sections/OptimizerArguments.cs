@@ -63,7 +63,25 @@ internal static class OptimizerArguments
                 RecordArguments.With(options, [new(argument, PythonLiteral.Write(value.Value))]));
         }
 
-        if (options is not null) draft.Builder.WithOptimizer(options);
+        if (options is not null) draft.Builder.WithOptimizer(Settled(options, values));
+    }
+
+    /// <summary>What the reference sets itself, and says.</summary>
+    private static OptimizerOptions Settled(OptimizerOptions options, OptionValues values)
+    {
+        var origin = values.Find("optimizer_type")?.Origin ?? values.Find("optimizer_args")?.Origin ?? "optimizer_type";
+        var given = PythonLiteral.Arguments(values.Texts("optimizer_args"));
+        switch (options)
+        {
+            case SGDNesterovOptions or SGDNesterov8bitOptions when !given.ContainsKey("momentum"):
+                values.Notes.Add($"{origin}: optimizer_args has no momentum: it is 0.9.");
+                return options;
+            case AdaFactorOptions { WarmupInit: true, RelativeStep: false } factor:
+                values.Notes.Add($"{values.Find("optimizer_args")!.Origin}: optimizer_args has warmup_init=True, which needs relative_step: "
+                    + "it is True.");
+                return factor with { RelativeStep = true };
+            default: return options;
+        }
     }
 
     /// <summary><c>torch.optim.AdamW</c> is <c>AdamW</c>.</summary>

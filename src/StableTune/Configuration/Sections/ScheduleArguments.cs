@@ -56,7 +56,7 @@ internal static class ScheduleArguments
         if (type is not null && values.Find("lr_scheduler") is { } both)
             values.Notes.Add($"{both.Origin}: lr_scheduler is not looked at, because lr_scheduler_type is \"{name}\".");
         var schedule = values.Try(option, "choose another, or register it in RunCatalogs.Schedules",
-            () => RunCatalogs.Create(draft.Catalogs.Schedules, Short(draft.Catalogs.Schedules, name)));
+            () => OfAdaFactor(name) ?? RunCatalogs.Create(draft.Catalogs.Schedules, Short(draft.Catalogs.Schedules, name)));
         if (schedule is not null) schedule = WithWarmup(values, schedule, name);
         foreach (var (given, properties) in s_ofSome)
         {
@@ -71,6 +71,15 @@ internal static class ScheduleArguments
             schedule = values.Try("lr_scheduler_args", "leave it out, or correct it",
                 () => RecordArguments.With(schedule, PythonLiteral.Arguments(values.Texts("lr_scheduler_args"))));
         if (schedule is not null) draft.Builder.WithSchedule(schedule);
+    }
+
+    /// <summary><c>adafactor:1e-3</c> has the rate that is told before the first step; null for another name.</summary>
+    private static AdaFactorScheduleOptions? OfAdaFactor(string name)
+    {
+        const string prefix = "adafactor:";
+        if (!name.StartsWith(prefix, StringComparison.Ordinal)) return null;
+        return PythonLiteral.Read(name[prefix.Length..]) is double rate ? new AdaFactorScheduleOptions { InitialRate = rate }
+            : throw new FormatException($"\"{ShortText.Of(name)}\" has no number after the colon");
     }
 
     private static LrScheduleOptions WithWarmup(OptionValues values, LrScheduleOptions schedule, string name)

@@ -1,0 +1,135 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace StableTune.FullSize;
+
+/// <summary>Optimizers as a loop over tensors, each formula in as few of TorchSharp's calls in place as it takes.</summary>
+internal static class OptimizerLoops
+{
+    private const double Rate = 1e-4, Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8;
+
+    /// <summary>By the catalogue's names; each gets weights with gradients, and gives a step.</summary>
+    public static readonly Dictionary<string, Func<Tensor[], Action>> ByName = new(StringComparer.Ordinal)
+    {
+        ["Adam"] = weights => Loop(weights, 2, Adam),
+        ["AdamW"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            weight.mul_(1 - (Rate * 0.01));
+            Adam(weight, gradient, slots, step);
+        }),
+        ["Lion"] = weights => Loop(weights, 1, (weight, gradient, slots, _) =>
+        {
+            weight.add_((slots[0] * Beta1).add_(gradient, 1 - Beta1).sign_(), -Rate);
+            slots[0].mul_(0.99).add_(gradient, 0.01);
+        }),
+        ["SGD"] = weights => Loop(weights, 0, (weight, gradient, _, _) => weight.add_(gradient, -Rate)),
+        ["SGDNesterov"] = weights => Loop(weights, 1, (weight, gradient, slots, _) =>
+        {
+            slots[0].mul_(0.9).add_(gradient);
+            weight.add_(gradient.add(slots[0], 0.9), -Rate);
+        }),
+        ["Adagrad"] = weights => Loop(weights, 1, (weight, gradient, slots, _) =>
+        {
+            slots[0].addcmul_(gradient, gradient, 1);
+            weight.addcdiv_(gradient, slots[0].sqrt().add_(1e-10), -Rate);
+        }),
+        ["RMSprop"] = weights => Loop(weights, 1, (weight, gradient, slots, _) =>
+        {
+            slots[0].mul_(0.99).addcmul_(gradient, gradient, 0.01);
+            weight.addcdiv_(gradient, slots[0].sqrt().add_(Epsilon), -Rate);
+        }),
+        ["Adamax"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            slots[0].mul_(Beta1).add_(gradient, 1 - Beta1);
+            slots[1].mul_(Beta2);
+            slots[1].copy_(slots[1].maximum(gradient.abs().add_(Epsilon)));
+            weight.addcdiv_(slots[0], slots[1], -Rate / (1 - Math.Pow(Beta1, step)));
+        }),
+        ["NAdam"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            Moments(gradient, slots);
+            var root = slots[1].sqrt().mul_(1 / Math.Sqrt(1 - Math.Pow(Beta2, step))).add_(Epsilon);
+            weight.addcdiv_(gradient, root, -Rate * 0.1);
+            weight.addcdiv_(slots[0], root, -Rate * 0.9);
+        }),
+        ["RAdam"] = weights => Loop(weights, 2, Adam),
+        ["AdamWScheduleFree"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            slots[1].mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+            var direction = gradient / (slots[1] / (1 - Math.Pow(Beta2, step))).sqrt_().add_(Epsilon);
+            using var share = tensor(1f / step);
+            weight.lerp_(slots[0], share).add_(direction, Rate * ((Beta1 * (1 - (1.0 / step))) - 1));
+            slots[0].add_(direction, -Rate);
+        }),
+        ["AdaFactor"] = AdaFactor,
+    };
+
+    /// <summary>TorchSharp's own, by the catalogue's names.</summary>
+    public static readonly Dictionary<string, Func<IEnumerable<Modules.Parameter>, optim.Optimizer>> Own = new(StringComparer.Ordinal)
+    {
+        ["Adam"] = parameters => optim.Adam(parameters, Rate),
+        ["AdamW"] = parameters => optim.AdamW(parameters, Rate, weight_decay: 0.01),
+        ["SGD"] = parameters => optim.SGD(parameters, Rate),
+        ["SGDNesterov"] = parameters => optim.SGD(parameters, Rate, momentum: 0.9, nesterov: true),
+        ["Adagrad"] = parameters => optim.Adagrad(parameters, Rate),
+        ["RMSprop"] = parameters => optim.RMSProp(parameters, Rate),
+        ["NAdam"] = parameters => optim.NAdam(parameters, Rate),
+        ["RAdam"] = parameters => optim.RAdam(parameters, Rate),
+        ["Adamax"] = parameters => optim.Adamax(parameters, Rate),
+        ["ASGD"] = parameters => optim.ASGD(parameters, Rate),
+        ["Rprop"] = parameters => optim.Rprop(parameters, Rate),
+    };
+
+    private static void Moments(Tensor gradient, Tensor[] slots)
+    {
+        slots[0].mul_(Beta1).add_(gradient, 1 - Beta1);
+        slots[1].mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+    }
+
+    private static void Adam(Tensor weight, Tensor gradient, Tensor[] slots, int step)
+    {
+        Moments(gradient, slots);
+        var root = (slots[1].sqrt() / Math.Sqrt(1 - Math.Pow(Beta2, step))).add_(Epsilon);
+        weight.addcdiv_(slots[0], root, -Rate / (1 - Math.Pow(Beta1, step)));
+    }
+
+    private static Action AdaFactor(Tensor[] weights)
+    {
+        Tensor[] rows = [.. weights.Select(weight => zeros(weight.shape[0]))], columns = [.. weights.Select(weight => zeros(weight.shape[1]))];
+        var step = 0;
+        return () =>
+        {
+            using var frozen = no_grad();
+            var beta = 1 - Math.Pow(++step, -0.8);
+            for (var i = 0; i < weights.Length; i++)
+            {
+                using var scope = NewDisposeScope();
+                var (weight, gradient) = (weights[i], weights[i].grad!);
+                var rate = weight.square().mean().sqrt_().clamp_min_(1e-3).mul_(1e-2);
+                var squares = gradient.square().add_(1e-30);
+                rows[i].mul_(beta).add_(squares.mean([-1]), 1 - beta);
+                columns[i].mul_(beta).add_(squares.mean([-2]), 1 - beta);
+                var change = (rows[i] / rows[i].mean()).rsqrt_().unsqueeze(-1) * gradient;
+                change.mul_(columns[i].rsqrt().unsqueeze(-2));
+                change.mul_(rate / change.square().mean().sqrt_().clamp_min_(1));
+                weight.sub_(change);
+            }
+        };
+    }
+
+    private static Action Loop(Tensor[] weights, int slots, Action<Tensor, Tensor, Tensor[], int> update)
+    {
+        Tensor[][] remembered = [.. weights.Select(weight => Enumerable.Range(0, slots).Select(_ => zeros(weight.shape)).ToArray())];
+        var step = 0;
+        return () =>
+        {
+            step++;
+            using var frozen = no_grad();
+            for (var i = 0; i < weights.Length; i++)
+            {
+                using var scope = NewDisposeScope();
+                update(weights[i], weights[i].grad!, remembered[i], step);
+            }
+        };
+    }
+}

@@ -1,0 +1,59 @@
+using StableTune.Optimizers;
+
+namespace StableTune.Training;
+
+/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained.</summary>
+internal sealed class EvaluationWeights(IOptimizer optimizer)
+{
+    private IDisposable? _inPlace;
+
+    /// <summary>Puts them in the place of the trained ones until the result is disposed.</summary>
+    public IDisposable Use()
+    {
+        Take();
+        return new Restored(this);
+    }
+
+    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is trained.</summary>
+    public Func<string, string>? Outside(Func<string, string>? write) => write is null ? null : path =>
+    {
+        PutBack();
+        try
+        {
+            return write(path);
+        }
+        finally
+        {
+            Take();
+        }
+    };
+
+    /// <summary>Leaves them in the place of the trained ones for good: a host that keeps the model has use for no others.</summary>
+    public void Leave()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        Tensor[] weights = [.. optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value)];
+        Tensor[] evaluated;
+        using (Use())
+        {
+            if (_inPlace is null) return;
+            evaluated = [.. weights.Select(weight => weight.detach().clone())];
+        }
+
+        foreach (var (weight, value) in weights.Zip(evaluated)) weight.copy_(value);
+    }
+
+    private void Take() => _inPlace = optimizer.UseEvaluationWeights();
+
+    private void PutBack()
+    {
+        _inPlace?.Dispose();
+        _inPlace = null;
+    }
+
+    private sealed class Restored(EvaluationWeights weights) : IDisposable
+    {
+        public void Dispose() => weights.PutBack();
+    }
+}
