@@ -65,7 +65,7 @@ internal static class OptimizerLoops
     };
 
     /// <summary>TorchSharp's own, by the catalogue's names.</summary>
-    public static readonly Dictionary<string, Func<IEnumerable<Modules.Parameter>, optim.Optimizer>> Own = new(StringComparer.Ordinal)
+    public static readonly Dictionary<string, Func<IEnumerable<TorchSharp.Modules.Parameter>, optim.Optimizer>> Own = new(StringComparer.Ordinal)
     {
         ["Adam"] = parameters => optim.Adam(parameters, Rate),
         ["AdamW"] = parameters => optim.AdamW(parameters, Rate, weight_decay: 0.01),

@@ -6,9 +6,9 @@ namespace StableTune.Optimizers;
 /// </summary>
 public abstract class FlatOptimizer : StatefulOptimizer
 {
-    /// <summary>Numbers of a piece for each thread: 128 KiB in float32, so that a piece and what is computed from it stay in the
+    /// <summary>Numbers of a piece for each thread: 256 KiB in float32, so that a piece and what is computed from it stay in the
     /// processor's cache.</summary>
-    private const long PieceOfAThread = 1 << 15;
+    private const long PieceOfAThread = 1 << 16;
 
     private readonly IReadOnlyList<FlatSlot> _slots;
     private readonly FlatMemory _memory;
@@ -70,7 +70,7 @@ public abstract class FlatOptimizer : StatefulOptimizer
         }
         else change(flat);
 
-        flat.Remember(values => PutWeights(update, values));
+        flat.Remember((values, parts) => PutWeights(update, values, parts));
     }
 
     /// <inheritdoc/>
