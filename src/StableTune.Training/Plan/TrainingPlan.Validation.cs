@@ -317,7 +317,8 @@ public sealed partial record TrainingPlan
         .. Trainables.SelectMany(trainable => trainable.Validate().Concat(trainable.Fits(this))),
             .. Method.Validate(), .. Method.Fits(this),
             .. Gradients?.Validate() ?? [], .. Resume?.Validate() ?? [], .. Loader.Validate(), .. Optimizer.Validate(),
-            .. Optimizer.Fits(this), .. RoundingProblems(), .. Schedule.Validate(), .. Schedule.Fits(this), .. Save.Validate(), .. Loss.Validate(),
+            .. Optimizer.Fits(this), .. RoundingProblems(), .. Schedule.Validate(), .. Schedule.Fits(this),
+            .. Save.Validate(), .. Loss.Validate(),
         .. Noise.Validate(), .. Timesteps.Validate(), .. Samples?.Validate() ?? [],
         .. Savers.SelectMany(saver => saver.Validate().Concat(saver.Fits(this))), .. Observers.SelectMany(o => o.Validate()),
     ];

@@ -39,7 +39,8 @@ public sealed class EveryOptimizerTests
         using var scope = NewDisposeScope();
         var weight = randn([64, 80], generator: new Generator(7)).to(ScalarType.BFloat16).requires_grad_();
         var before = GoldenComparison.Floats(weight);
-        using var optimizer = OptimizerCatalog.Default.Create(name).Create([new ParameterGroup("all", [new NamedParameter("w", weight)], 0.1)]);
+        using var optimizer = OptimizerCatalog.Default.Create(name).Create(
+            [new ParameterGroup("all", [new NamedParameter("w", weight)], 0.1)]);
         for (var step = 0; step < 10; step++)
         {
             weight.grad = full_like(weight, 0.5);
@@ -58,7 +59,8 @@ public sealed class EveryOptimizerTests
     {
         using var scope = NewDisposeScope();
         var weight = full([4, 5], 1.0).requires_grad_();
-        using var optimizer = OptimizerCatalog.Default.Create(name).Create([new ParameterGroup("all", [new NamedParameter("w", weight)], 0.02)]);
+        using var optimizer = OptimizerCatalog.Default.Create(name).Create(
+            [new ParameterGroup("all", [new NamedParameter("w", weight)], 0.02)]);
         for (var step = 0; step < 60; step++)
         {
             weight.grad = weight.detach().clone();
