@@ -70,7 +70,7 @@ public abstract class FlatOptimizer : StatefulOptimizer
         }
         else change(flat);
 
-        flat.Remember((values, parts) => PutWeights(update, values, parts));
+        flat.Remember((values, parts) => PutBack(update, values, parts));
     }
 
     /// <inheritdoc/>

@@ -178,13 +178,13 @@ public abstract class StatefulOptimizer : IOptimizer
     /// </summary>
     /// <param name="update">The parameters.</param>
     /// <param name="values">Their new numbers, one parameter after another, [n], float32.</param>
-    protected void PutWeights(OptimizerUpdate update, Tensor values) => PutWeights(update, values, null);
+    protected void PutWeights(OptimizerUpdate update, Tensor values) => PutBack(update, values, null);
 
     /// <summary>The same, with the new numbers in the parameters' shapes where they are there already.</summary>
     /// <param name="update">The parameters.</param>
     /// <param name="values">Their new numbers.</param>
     /// <param name="parts">The numbers in the parameters' shapes, or null.</param>
-    private protected void PutWeights(OptimizerUpdate update, Tensor values, Tensor[]? parts)
+    private protected void PutBack(OptimizerUpdate update, Tensor values, Tensor[]? parts)
     {
         ArgumentNullException.ThrowIfNull(update);
         using var scope = NewDisposeScope();
