@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using StableTune.Optimizers;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace StableTune.FullSize;
