@@ -10,8 +10,8 @@ internal sealed class AdaFactor : StatefulOptimizer
 {
     private const string Rows = "rows", Columns = "columns", Squares = "v", Mean = "m";
 
-    /// <summary>256 KiB in float32.</summary>
-    private const long NumbersOfAThread = 1 << 16;
+    /// <summary>2 MiB in float32: small tensors go together, and a large one alone, where it lies.</summary>
+    private const long NumbersOfAThread = 1 << 19;
 
     private readonly AdaFactorOptions _options;
     private readonly Tensor?[] _reported;
@@ -86,8 +86,8 @@ internal sealed class AdaFactor : StatefulOptimizer
         PutWeights(update with { Parameters = alike }, weights.sub_(step).view(-1));
     }
 
-    /// <summary>How many tensors like this one are computed together: on a CPU so many that what is computed on the way stays in its
-    /// cache.</summary>
+    /// <summary>How many tensors like this one are computed together: on a CPU no more than are worth being copied
+    /// together.</summary>
     private static int AtOnce(Tensor weight) => weight.device_type != DeviceType.CPU ? int.MaxValue
         : (int)Math.Max(1, NumbersOfAThread * get_num_threads() / Math.Max(1, weight.numel()));
 
