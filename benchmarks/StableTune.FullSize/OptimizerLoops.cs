@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace StableTune.FullSize;
@@ -65,7 +66,7 @@ internal static class OptimizerLoops
     };
 
     /// <summary>TorchSharp's own, by the catalogue's names.</summary>
-    public static readonly Dictionary<string, Func<IEnumerable<Modules.Parameter>, optim.Optimizer>> Own = new(StringComparer.Ordinal)
+    public static readonly Dictionary<string, Func<IEnumerable<Parameter>, optim.Optimizer>> Own = new(StringComparer.Ordinal)
     {
         ["Adam"] = parameters => optim.Adam(parameters, Rate),
         ["AdamW"] = parameters => optim.AdamW(parameters, Rate, weight_decay: 0.01),
@@ -95,7 +96,8 @@ internal static class OptimizerLoops
 
     private static Action AdaFactor(Tensor[] weights)
     {
-        Tensor[] rows = [.. weights.Select(weight => zeros(weight.shape[0]))], columns = [.. weights.Select(weight => zeros(weight.shape[1]))];
+        Tensor[] rows = [.. weights.Select(weight => zeros(weight.shape[0]))];
+        Tensor[] columns = [.. weights.Select(weight => zeros(weight.shape[1]))];
         var step = 0;
         return () =>
         {

@@ -2,8 +2,8 @@ namespace StableTune.Optimizers;
 
 /// <summary>
 /// Averaged stochastic gradient descent (Polyak, Juditsky: Acceleration of Stochastic Approximation by Averaging, 1992), as
-/// <c>torch.optim.ASGD</c>. Once averaging has begun, samples are drawn from the average, and it is what is saved; torch leaves taking it to
-/// the caller.
+/// <c>torch.optim.ASGD</c>. Once averaging has begun, samples are drawn from the average, and it is what is saved; torch leaves taking it
+/// to the caller.
 /// </summary>
 public sealed record ASGDOptions : OptimizerOptions
 {

@@ -10,6 +10,9 @@ internal sealed class AdaFactor : StatefulOptimizer
 {
     private const string Rows = "rows", Columns = "columns", Squares = "v", Mean = "m";
 
+    /// <summary>2 MiB in float32: small tensors go together, and a large one alone, where it lies.</summary>
+    private const long NumbersOfAThread = 1 << 19;
+
     private readonly AdaFactorOptions _options;
     private readonly Tensor?[] _reported;
     private double[] _rates;
@@ -54,8 +57,11 @@ internal sealed class AdaFactor : StatefulOptimizer
     {
         foreach (var alike in update.Parameters.GroupBy(parameter => string.Join(',', parameter.Value.shape)))
         {
-            using var scope = NewDisposeScope();
-            Update(update, [.. alike]);
+            foreach (var part in alike.Chunk(AtOnce(alike.First().Value)))
+            {
+                using var scope = NewDisposeScope();
+                Update(update, part);
+            }
         }
     }
 
@@ -79,6 +85,11 @@ internal sealed class AdaFactor : StatefulOptimizer
         if (decay > 0) weights.mul_((rate * -decay).add_(1));
         PutWeights(update with { Parameters = alike }, weights.sub_(step).view(-1));
     }
+
+    /// <summary>How many tensors like this one are computed together: on a CPU no more than are worth being copied
+    /// together.</summary>
+    private static int AtOnce(Tensor weight) => weight.device_type != DeviceType.CPU ? int.MaxValue
+        : (int)Math.Max(1, NumbersOfAThread * get_num_threads() / Math.Max(1, weight.numel()));
 
     /// <summary>a: the size of a step, [K, 1, ...].</summary>
     private Tensor Rate(OptimizerUpdate update, Tensor weights)

@@ -79,7 +79,8 @@ public sealed record AdaFactorOptions : OptimizerOptions
     {
         yield return FormattableString.Invariant(
             $"AdaFactorOptions.RelativeStep is True: AdaFactor finds its own rate, with ScaleParameter {ScaleParameter} and WarmupInit ")
-            + FormattableString.Invariant($"{WarmsUp}. TrainingPlan.LearningRate, {plan.LearningRate}, is told before the first step only.");
+            + FormattableString.Invariant($"{WarmsUp}. TrainingPlan.LearningRate, {plan.LearningRate}, is told ")
+            + "before the first step only.";
         foreach (var (name, rate) in new[]
         {
             (nameof(plan.UNetLearningRate), plan.UNetLearningRate), (nameof(plan.TextEncoderLearningRate), plan.TextEncoderLearningRate),

@@ -45,6 +45,12 @@ internal sealed class FlatBlock(Device device) : IDisposable
     private readonly Dictionary<string, Tensor> _vectors = new(StringComparer.Ordinal);
     private long _count;
 
+    /// <summary>Where the weights of an update are put one after another.</summary>
+    public FlatScratch Weights { get; } = new();
+
+    /// <summary>Where the gradients of an update are put one after another.</summary>
+    public FlatScratch Gradients { get; } = new();
+
     public FlatPlace Take(long count)
     {
         var place = new FlatPlace(this, _count, count);
@@ -67,9 +73,13 @@ internal sealed class FlatBlock(Device device) : IDisposable
 
     /// <summary>The numbers of a slot of several parameters, where these follow each other in the block: a view of the memory; null where
     /// they do not.</summary>
-    public static Tensor? Run(IReadOnlyList<OptimizedParameter> parameters, string slot)
+    public static Tensor? Run(IReadOnlyList<OptimizedParameter> parameters, string slot) =>
+        RunOf(parameters) is { } run && run.Block._vectors.TryGetValue(slot, out var vector) ? run.In(vector) : null;
+
+    /// <summary>The place of several parameters together, where they follow each other in one block; null where they do not.</summary>
+    public static FlatPlace? RunOf(IReadOnlyList<OptimizedParameter> parameters)
     {
-        if (parameters[0].Place is not { } first || !first.Block._vectors.TryGetValue(slot, out var vector)) return null;
+        if (parameters[0].Place is not { } first) return null;
         var end = first.Offset;
         foreach (var parameter in parameters)
         {
@@ -77,12 +87,51 @@ internal sealed class FlatBlock(Device device) : IDisposable
             end += place.Count;
         }
 
-        return vector.narrow(0, first.Offset, end - first.Offset);
+        return new FlatPlace(first.Block, first.Offset, end - first.Offset);
     }
 
     public void Dispose()
     {
         foreach (var vector in _vectors.Values) vector.Dispose();
         _vectors.Clear();
+        Weights.Dispose();
+        Gradients.Dispose();
+    }
+}
+
+/// <summary>
+/// A vector that is used again in each step, with its parts in the shapes of the parameters: fetching fresh memory and cutting it up takes
+/// longer than copying the numbers. Of several updates, each uses it from its beginning.
+/// </summary>
+internal sealed class FlatScratch : IDisposable
+{
+    private readonly Dictionary<(long Offset, long Count), Tensor[]> _parts = [];
+    private Tensor? _vector;
+
+    /// <summary>The vector of a run of parameters, [n], float32, and its parts.</summary>
+    /// <param name="run">Their place.</param>
+    /// <param name="like">Tensors of their shapes, on their device.</param>
+    public (Tensor Vector, Tensor[] Parts) Of(FlatPlace run, Tensor[] like)
+    {
+        using var scope = NewDisposeScope();
+        if (_vector is null || _vector.numel() < run.Count)
+        {
+            Dispose();
+            _vector = empty(run.Count, ScalarType.Float32, like[0].device).DetachFromDisposeScope();
+        }
+
+        var vector = _vector.narrow(0, 0, run.Count);
+        if (!_parts.TryGetValue((run.Offset, run.Count), out var parts))
+            _parts.Add((run.Offset, run.Count),
+                parts = [.. FlatTensors.Split(vector, like).Select(part => part.DetachFromDisposeScope())]);
+        return (vector.MoveToOuterDisposeScope(), parts);
+    }
+
+    public void Dispose()
+    {
+        foreach (var part in _parts.Values.SelectMany(part => part)) part.Dispose();
+        _parts.Clear();
+        _vector?.Dispose();
+        _vector = null;
     }
 }

@@ -6,9 +6,9 @@ namespace StableTune.Optimizers;
 /// </summary>
 public abstract class FlatOptimizer : StatefulOptimizer
 {
-    /// <summary>Numbers of a piece for each thread: 128 KiB in float32, so that a piece and what is computed from it stay in the
+    /// <summary>Numbers of a piece for each thread: 256 KiB in float32, so that a piece and what is computed from it stay in the
     /// processor's cache.</summary>
-    private const long PieceOfAThread = 1 << 15;
+    private const long PieceOfAThread = 1 << 16;
 
     /// <summary>Vectors of no more numbers are kept from a look at them until they are updated.</summary>
     private const long MostKept = 1 << 23;
@@ -88,7 +88,7 @@ public abstract class FlatOptimizer : StatefulOptimizer
     {
         var flat = _looked.Remove(update.Parameters[0], out var looked) ? looked : new FlatUpdate(update, _slots);
         Apply(flat, update, change, inPieces);
-        flat.Remember(values => PutWeights(update, values));
+        flat.Remember((values, parts) => PutBack(update, values, parts));
     }
 
     private static void Apply(FlatUpdate flat, OptimizerUpdate update, Action<FlatUpdate> change, bool inPieces)

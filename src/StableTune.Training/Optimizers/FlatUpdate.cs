@@ -8,6 +8,7 @@ public sealed class FlatUpdate
     private readonly Dictionary<FlatSlot, Tensor> _read = [];
     private readonly Piece? _piece;
     private Tensor? _weights, _gradients;
+    private Tensor[]? _parts;                                  // of the weights, in their shapes
 
     internal FlatUpdate(OptimizerUpdate update, IReadOnlyList<FlatSlot> slots) => (_update, _slots) = (update, slots);
 
@@ -32,11 +33,19 @@ public sealed class FlatUpdate
         "The vector was cut into pieces, which need not end where parameters do: let IsElementwise be false.");
 
     /// <summary>The trained numbers, [n], float32; changed in place.</summary>
-    public Tensor Weights => _weights ??= _piece is { } piece ? piece.Of(piece.Whole.Weights) : FlatTensors.Join(_update.Weights);
+    public Tensor Weights => _weights ??= _piece is { } piece ? piece.Of(piece.Whole.Weights)
+        : Joined(_update.Weights, block => block.Weights, ref _parts);
 
     /// <summary>The gradients, [n], float32. Not to be changed: they may be the gradients' own memory.</summary>
-    public Tensor Gradients =>
-        _gradients ??= _piece is { } piece ? piece.Of(piece.Whole.Gradients) : FlatTensors.Join(_update.Gradients);
+    public Tensor Gradients
+    {
+        get
+        {
+            Tensor[]? parts = null;
+            return _gradients ??= _piece is { } piece ? piece.Of(piece.Whole.Gradients)
+                : Joined(_update.Gradients, block => block.Gradients, ref parts);
+        }
+    }
 
     /// <summary>The gradients with a weight decay that is coupled to them, g + wd·θ: [n], float32. Not to be changed.</summary>
     /// <param name="weightDecay">The decay; that of the group takes its place where it has one.</param>
@@ -78,11 +87,22 @@ public sealed class FlatUpdate
     }
 
     /// <summary>Writes back what was read.</summary>
-    /// <param name="putWeights">Puts new weights in the place of the old.</param>
-    internal void Remember(Action<Tensor> putWeights)
+    /// <param name="putWeights">Puts new weights, of which the parts in the parameters' shapes may be there already, in the place of the
+    /// old.</param>
+    internal void Remember(Action<Tensor, Tensor[]?> putWeights)
     {
         foreach (var (slot, values) in _read) slot.Write(_update, values);
-        if (_weights is not null) putWeights(_weights);
+        if (_weights is not null) putWeights(_weights, _parts);
+    }
+
+    /// <summary>Tensors of the update's shapes one after another: of one alone its own memory, if it is such; of several in memory that is
+    /// kept, where the update is a run of parameters.</summary>
+    private Tensor Joined(Tensor[] tensors, Func<FlatBlock, FlatScratch> scratch, ref Tensor[]? parts)
+    {
+        if (tensors.Length == 1 || FlatBlock.RunOf(_update.Parameters) is not { } run) return FlatTensors.Join(tensors);
+        (var vector, parts) = scratch(run.Block).Of(run, tensors);
+        FlatTensors.CopyTo(parts, tensors);
+        return vector;
     }
 
     private sealed record Piece(FlatUpdate Whole, long Start, long Count)

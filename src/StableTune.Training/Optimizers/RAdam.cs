@@ -1,8 +1,8 @@
 namespace StableTune.Optimizers;
 
 /// <summary>
-/// Adam whose first steps, in which the second moment is not yet known well, are plain or small (Liu et al., On the Variance of the Adaptive
-/// Learning Rate and Beyond, arXiv:1908.03265), as <c>torch.optim.RAdam</c>. Takes the place of a warm-up.
+/// Adam whose first steps, in which the second moment is not yet known well, are plain or small (Liu et al., On the Variance of the
+/// Adaptive Learning Rate and Beyond, arXiv:1908.03265), as <c>torch.optim.RAdam</c>. Takes the place of a warm-up.
 /// </summary>
 public sealed record RAdamOptions : AdamFamilyOptions
 {

@@ -4,8 +4,8 @@ namespace StableTune.Optimizers;
 
 /// <summary>
 /// Optimizers that need no schedule: gradients are taken at weights y between those that step, z, and their average, x, from which samples
-/// are drawn and which is saved (Defazio et al., The Road Less Scheduled, arXiv:2405.15682). The rate stays as it is; the plan's schedule is
-/// not followed.
+/// are drawn and which is saved (Defazio et al., The Road Less Scheduled, arXiv:2405.15682). The rate stays as it is; the plan's schedule
+/// is not followed.
 /// </summary>
 public abstract record ScheduleFreeOptions : OptimizerOptions
 {

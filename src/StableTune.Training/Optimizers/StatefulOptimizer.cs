@@ -181,13 +181,21 @@ public abstract class StatefulOptimizer : IOptimizer
     /// </summary>
     /// <param name="update">The parameters.</param>
     /// <param name="values">Their new numbers, one parameter after another, [n], float32.</param>
-    protected void PutWeights(OptimizerUpdate update, Tensor values)
+    protected void PutWeights(OptimizerUpdate update, Tensor values) => PutBack(update, values, null);
+
+    /// <summary>The same, with the new numbers in the parameters' shapes where they are there already.</summary>
+    /// <param name="update">The parameters.</param>
+    /// <param name="values">Their new numbers.</param>
+    /// <param name="parts">The numbers in the parameters' shapes, or null.</param>
+    private protected void PutBack(OptimizerUpdate update, Tensor values, Tensor[]? parts)
     {
         ArgumentNullException.ThrowIfNull(update);
         using var scope = NewDisposeScope();
         var weights = update.Weights;
-        FlatTensors.PutBack(_rounding is not null && Array.Exists(weights, weight => weight.dtype == ScalarType.BFloat16)
-            ? _rounding.Apply(values) : values, weights);
+        if (_rounding is not null && Array.Exists(weights, weight => weight.dtype == ScalarType.BFloat16))
+            FlatTensors.PutBack(_rounding.Apply(values), weights);
+        else if (parts is not null) FlatTensors.CopyTo(weights, parts);
+        else FlatTensors.PutBack(values, weights);
     }
 
     /// <inheritdoc/>

@@ -1,8 +1,8 @@
 namespace StableTune.Optimizers;
 
 /// <summary>
-/// Other weights in the place of the trained ones for a while: those that are sampled from and saved. The trained ones are kept as they are,
-/// and come back bit for bit.
+/// Other weights in the place of the trained ones for a while: those that are sampled from and saved. The trained ones are kept as they
+/// are, and come back bit for bit.
 /// </summary>
 internal sealed class SwappedWeights : IDisposable
 {

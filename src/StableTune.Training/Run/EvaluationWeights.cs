@@ -14,7 +14,8 @@ internal sealed class EvaluationWeights(IOptimizer optimizer)
         return new Restored(this);
     }
 
-    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is trained.</summary>
+    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is
+    /// trained.</summary>
     public Func<string, string>? Outside(Func<string, string>? write) => write is null ? null : path =>
     {
         PutBack();

@@ -62,7 +62,8 @@ public sealed class OptimizerRunTests : IDisposable
         var scheduled = Builder("scheduled", options).WithSchedule(
             new ConstantWithWarmupScheduleOptions { Warmup = Warmup.Steps(4) }).Train();
         Assert.Equal(plain.Losses, scheduled.Losses);
-        Assert.Contains(scheduled.Warnings, warning => warning.Contains("constant_with_warmup: it is not followed", StringComparison.Ordinal));
+        Assert.Contains(scheduled.Warnings,
+            warning => warning.Contains("constant_with_warmup: it is not followed", StringComparison.Ordinal));
     }
 
     [Fact]

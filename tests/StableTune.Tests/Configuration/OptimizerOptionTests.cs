@@ -21,7 +21,8 @@ public sealed class OptimizerOptionTests
     [InlineData("torch.optim.RMSprop", typeof(RMSpropOptions))]
     [InlineData("bitsandbytes.optim.PagedAdamW8bit", typeof(PagedAdamW8bitOptions))]
     [InlineData("transformers.optimization.Adafactor", typeof(AdaFactorOptions))]
-    public void AClassOfTheReferences_IsItsLastWord(string name, Type kind) => Assert.IsType(kind, Plan("--optimizer_type", name).Optimizer);
+    public void AClassOfTheReferences_IsItsLastWord(string name, Type kind) =>
+        Assert.IsType(kind, Plan("--optimizer_type", name).Optimizer);
 
     [Fact]
     public void UseLionOptimizer_IsLion() => Assert.IsType<LionOptions>(Plan("--use_lion_optimizer").Optimizer);
@@ -96,5 +97,6 @@ public sealed class OptimizerOptionTests
 
     private static TrainingPlan Plan(params string[] options) => Parse(options).Builder.Plan;
 
-    private static RunConfiguration Parse(string[] options) => RunConfiguration.Parse([.. OptionNameTests.Base(RunScript.Network), .. options]);
+    private static RunConfiguration Parse(string[] options) =>
+        RunConfiguration.Parse([.. OptionNameTests.Base(RunScript.Network), .. options]);
 }

@@ -57,7 +57,8 @@ public sealed class RunWriterTests : IDisposable
     {
         OptimizerOptions[] all =
         [
-            new AdaFactorOptions { RelativeStep = false, Epsilon = (1e-20, 1e-2), Beta1 = 0.5 }, new AdaFactorOptions { WarmupInit = false },
+            new AdaFactorOptions { RelativeStep = false, Epsilon = (1e-20, 1e-2), Beta1 = 0.5 },
+            new AdaFactorOptions { WarmupInit = false },
             new RpropOptions { Etas = (0.4, 1.3) }, new ASGDOptions { Lambda = 0.1, AveragesFrom = 7 },
             new AdamWScheduleFreeOptions { StepPower = 1, RatePower = 1.5, WarmupSteps = 20 }, new SGDNesterovOptions { Momentum = 0.8 },
             new LionOptions { DecoupledWeightDecay = true, StochasticRounding = true },

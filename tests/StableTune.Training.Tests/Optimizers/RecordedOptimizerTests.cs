@@ -78,7 +78,8 @@ public sealed class RecordedOptimizerTests
         for (var i = 0; i < groups.Length; i++)
         {
             var expected = groups[i].TryGetProperty("effective_lr", out var perTensor) ? perTensor[0].GetDouble()
-                : groups[i].TryGetProperty("scheduled_lr", out var scheduled) ? scheduled.GetDouble() : groups[i].GetProperty("lr").GetDouble();
+                : groups[i].TryGetProperty("scheduled_lr", out var scheduled) ? scheduled.GetDouble()
+                : groups[i].GetProperty("lr").GetDouble();
             Assert.Equal(expected, rates[i], Math.Max(1e-6 * expected, 1e-18));
         }
     }

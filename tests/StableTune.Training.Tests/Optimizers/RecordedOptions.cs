@@ -33,7 +33,8 @@ internal static class RecordedOptions
             // The names say it.
             if (argument.Name == "foreach" || (argument.Name == "nesterov" && options is not SGDOptions)) continue;
             if (argument.Name == "betas")
-                foreach (var (beta, i) in argument.Value.EnumerateArray().Select((beta, i) => (beta, i))) Set(options, $"beta{i + 1}", beta);
+                foreach (var (beta, i) in argument.Value.EnumerateArray().Select((beta, i) => (beta, i)))
+                    Set(options, $"beta{i + 1}", beta);
             else Set(options, s_properties.GetValueOrDefault(argument.Name, argument.Name), argument.Value);
         }
 

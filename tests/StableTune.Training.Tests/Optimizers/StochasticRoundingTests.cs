@@ -10,8 +10,8 @@ public sealed class StochasticRoundingTests
 
     public static TheoryData<string> Kinds => ["SGD", "Lion", "AdamW", "Adam", "AdamW8bit", "AdaFactor", "AdamWScheduleFree"];
 
-    /// <summary>A step of a tenth of the spacing: a tenth of all numbers move, and the mean is exact. Of 100,000 draws the share deviates by
-    /// 0.00095 (one standard deviation).</summary>
+    /// <summary>A step of a tenth of the spacing: a tenth of all numbers move, and the mean is exact. Of 100,000 draws the share deviates
+    /// by 0.00095 (one standard deviation).</summary>
     [Fact]
     public void Step_MuchSmallerThanTheLastBit_CountsOnAverage()
     {

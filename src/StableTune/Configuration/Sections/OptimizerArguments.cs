@@ -77,8 +77,8 @@ internal static class OptimizerArguments
                 values.Notes.Add($"{origin}: optimizer_args has no momentum: it is 0.9.");
                 return options;
             case AdaFactorOptions { WarmupInit: true, RelativeStep: false } factor:
-                values.Notes.Add($"{values.Find("optimizer_args")!.Origin}: optimizer_args has warmup_init=True, which needs relative_step: "
-                    + "it is True.");
+                values.Notes.Add($"{values.Find("optimizer_args")!.Origin}: optimizer_args has warmup_init=True, which needs "
+                    + "relative_step: it is True.");
                 return factor with { RelativeStep = true };
             default: return options;
         }
