@@ -31,12 +31,16 @@ internal sealed class AdamW(AdamWOptions options, IReadOnlyList<ParameterGroup> 
     protected override void Update(OptimizerUpdate update)
     {
         var weights = update.Weights;
+        // Moments of float16 weights are float32, and the kernel wants one type: those weights are changed in a copy.
+        Tensor[] changed = [.. weights.Select(weight => weight.dtype == ScalarType.Float16 ? weight.to(ScalarType.Float32) : weight)];
+        Tensor[] gradients = [.. update.Gradients.Zip(changed, (gradient, weight) => gradient.As(weight.dtype))];
         // One step count serves all: the kernel only reads it.
         Tensor[] steps = [.. Enumerable.Repeat(full([], (float)update.Step, device: weights[0].device), weights.Length)];
         FusedAdamW.Step(
-            new AdamWTensors(weights, update.Gradients, update.Slot(First), update.Slot(Second),
+            new AdamWTensors(changed, gradients, update.Slot(First), update.Slot(Second),
                 options.AmsGrad ? update.Slot(Largest) : null, steps),
             new AdamWRates(update.LearningRate, options.Beta1, options.Beta2, options.Epsilon, update.Group.WeightDecay
                 ?? options.WeightDecay));
+        foreach (var (weight, copy) in weights.Zip(changed).Where(pair => !ReferenceEquals(pair.First, pair.Second))) weight.copy_(copy);
     }
 }

@@ -15,6 +15,12 @@ public abstract record OptimizerOptions : OptionsBase
     /// Default true.</summary>
     public virtual bool StepsOneByOne => true;
 
+    /// <summary>
+    /// Whether other weights are evaluated and saved than those that are trained (<see cref="IOptimizer.UseEvaluationWeights"/>), as
+    /// schedule-free optimizers have them. A run with such an optimizer keeps no moving average beside it. Default false.
+    /// </summary>
+    public virtual bool HasEvaluationWeights => false;
+
     /// <summary>Creates the optimizer.</summary>
     /// <param name="groups">What it is to step.</param>
     public abstract IOptimizer Create(IReadOnlyList<ParameterGroup> groups);

@@ -16,6 +16,9 @@ internal sealed record AssembledRun(
     /// Resumable things that a state need not hold: the run may have observers and samples that the run of the state had not.
     /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
+
+    /// <summary>The moving average of what is trained; null for none.</summary>
+    public WeightAverage? Average { get; init; }
 }
 
 /// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
@@ -30,6 +33,8 @@ internal sealed class RunAssembly(
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
         var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups).Select(Scaled)]));
+        var average = plan.Ema is { } ema ? Average(ema, optimizer) : null;
+        var scaler = plan.Precision.ScalesLoss ? owned.Add(new LossScaler(plan.LossScaling, _model.Device)) : null;
         var length = RunLength.Of(plan, prepared.Dataset);
         ITrainingMethod Method(TrainingRandom random) =>
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
@@ -41,20 +46,40 @@ internal sealed class RunAssembly(
         {
             Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
             Sampler = sampler, Progress = progress,
+            Evaluation = new EvaluationWeights(optimizer, average, plan.Ema is { SaveBoth: true }),
             Validation = prepared.Validation is { } held ? () => held.Measure(Method, instances, cancellationToken) : null,
         });
         var loop = new TrainingLoop(new LoopParts
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedule = plan.Schedule.Create(length.TotalSteps),
             Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
-            Batches = Batches(length, cancellationToken),
-            ReadsLate = plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU,
+            Batches = Batches(length, cancellationToken), Average = average,
+            Update = new StepUpdate(plan, optimizer, instances)
+            {
+                Scaler = scaler, Fused = plan.FusedBackward is { } fused
+                    ? owned.Add(new FusedBackward(fused, optimizer, plan.EffectiveGradients)) : null,
+            },
+            ReadsLate = plan.ReadsLossLate ?? (_model.Device.type != DeviceType.CPU && plan.FusedBackward is null),
         }, events);
-        IResumable[] mayBeNew = [.. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
+        IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
+            Average = average,
             Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
         };
+    }
+
+    private WeightAverage Average(EmaOptions options, IOptimizer optimizer)
+    {
+        if (optimizer.UseEvaluationWeights() is { } own)
+        {
+            own.Dispose();
+            throw new InvalidOperationException(
+                $"The optimizer ({plan.Optimizer.GetType().Name}) averages weights itself: leave TrainingPlan.Ema unset. Its options should "
+                    + "say so (OptimizerOptions.HasEvaluationWeights).");
+        }
+
+        return owned.Add(new WeightAverage(options, optimizer.Groups.SelectMany(group => group.Parameters)));
     }
 
     private ParameterGroup Scaled(ParameterGroup group) =>

@@ -20,6 +20,9 @@ internal sealed record EventParts
 
     public required IOptimizer Optimizer { get; init; }
 
+    /// <summary>The weights that are evaluated and saved.</summary>
+    public required EvaluationWeights Evaluation { get; init; }
+
     public TrainingSampler? Sampler { get; init; }
 
     /// <summary>Measures the loss on images that are held out; null where none are.</summary>
@@ -46,6 +49,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     /// <summary>The last loss on images that are held out; NaN before it was measured.</summary>
     public double ValidationLoss { get; private set; } = double.NaN;
+
+    /// <summary>The folder of the last state that was written; null before.</summary>
+    public string? LastState { get; private set; }
 
     /// <summary>Writes the state of the run into a folder; null where there is none to write now.</summary>
     public Func<Func<string, string>?> StateWriter { get; set; } = () => null;
@@ -130,20 +136,33 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
-        using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
-        string[] files = [.. _plan.Savers.SelectMany(saver => saver.Save(moment))];
+        var files = new List<string>();
+        Write(moment, saver => files.AddRange(saver()));
         foreach (var observer in _observers) observer.OnSave(moment, files);
-        return files;
+        return [.. files];
     }
 
     private (string[] Files, List<Exception> Faults) SaveWhereItWorks()
     {
         var (files, faults) = (new List<string>(), new List<Exception>());
-        using var inference = no_grad();
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
-        foreach (var saver in _plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), faults);
+        Write(Moment(SaveReason.Interrupted), saver => Attempt(() => files.AddRange(saver()), faults));
         return ([.. files], faults);
+    }
+
+    /// <summary>Lets every saver write the weights that are saved, with the state; or the trained ones with the state, and then the
+    /// average.</summary>
+    private void Write(SaveMoment moment, Action<Func<IReadOnlyList<string>>> each)
+    {
+        using var inference = no_grad();
+        if (parts.Evaluation.SavesBoth)
+        {
+            foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
+            moment = moment with { Variant = SaveMoment.Average, WriteState = null };
+        }
+
+        using var evaluation = parts.Evaluation.Use();
+        moment = moment with { WriteState = parts.Evaluation.Outside(moment.WriteState) };
+        foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
     }
 
     /// <summary>Tells every observer, once, that the run has ended.</summary>
@@ -170,13 +189,13 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     private SaveMoment Moment(SaveReason reason) =>
         new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
-        WriteState = StateWriter() };
+        WriteState = StateWriter() is { } write ? folder => LastState = write(folder) : null };
 
     private void Sample(SampleMoment moment)
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = parts.Evaluation.Use();
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in _observers) observer.OnSample(_now.Step, files);
@@ -188,7 +207,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
-        using var evaluation = parts.Optimizer.UseEvaluationWeights();
+        using var evaluation = parts.Evaluation.Use();
         ValidationLoss = validation();
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);
         foreach (var observer in _observers) observer.OnValidation(measured);

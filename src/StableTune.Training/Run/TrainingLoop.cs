@@ -23,6 +23,12 @@ internal sealed record LoopParts
     /// <summary>The batches of an epoch, from one on.</summary>
     public required Func<int, int, IEnumerable<Batch>> Batches { get; init; }
 
+    /// <summary>From gradients to weights.</summary>
+    public required StepUpdate Update { get; init; }
+
+    /// <summary>The moving average of what is trained; null for none.</summary>
+    public WeightAverage? Average { get; init; }
+
     /// <summary>Whether losses are read a step late, so that the device is never waited for.</summary>
     public bool ReadsLate { get; init; }
 }
@@ -33,12 +39,10 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private readonly LossAverage _average = new();
     private readonly List<double> _losses = [];
     private readonly StepClock _clock = new(parts.Plan.Clock);
-    private readonly IGradientStage _gradients = parts.Plan.EffectiveGradients;
-    private readonly Tensor[] _trained = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
-        .Select(parameter => parameter.Value)];
-    private readonly Tensor[] _counted = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
-        .Select(parameter => parameter.Value), .. parts.Trainables.SelectMany(trainable => trainable.ClippedAlong)];
+    private readonly NonFiniteGuard _guard =
+        new(parts.Plan.NonFinite, parts.Plan.Precision.ScalesLoss ? parts.Plan.LossScaling : null);
     private bool _epochIsDone = true;
+    private double _scale = double.NaN;
     private LaunchedStep? _pending;
 
     public string Name => "loop";
@@ -85,12 +89,11 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             var launched = Launch(microSteps);
             if (parts.ReadsLate && !events.IsDueAfter(launched.After) && !cancellationToken.IsCancellationRequested)
             {
-                if (Interlocked.Exchange(ref _pending, launched) is { } earlier) events.Report(progress = Settle(earlier));
+                _pending = launched;
                 _clock.Stop();
                 continue;
             }
 
-            SettlePending();
             progress = Settle(launched);
             _clock.Stop();
             IsBetweenSteps = true;
@@ -127,17 +130,28 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private LaunchedStep Launch(List<Batch> microSteps)
     {
         using var scope = NewDisposeScope();
-        double[] rates;
         string[] images = [.. microSteps.SelectMany(batch => batch.Items).Select(item => item.Path)];
-        var losses = new List<Tensor>();
-        var numbers = new List<double>();
+        var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
+        var launched = parts.ReadsLate ? LaunchUnread(microSteps, moment) : LaunchRead(microSteps, moment);
+        foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
+        parts.Update.ForgetGradients();
+        Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
+        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images,
+            Rates = [.. parts.Optimizer.EffectiveRates] };
+    }
+
+    private LaunchedStep LaunchRead(List<Batch> microSteps, StepMoment moment)
+    {
+        var losses = new List<double>();
+        StepInfo info;
         try
         {
-            rates = LearningRates();
+            info = new StepInfo(LearningRates(), Position.Step);
+            parts.Update.Begin(info);
             foreach (var batch in microSteps)
             {
-                if (parts.ReadsLate) losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation));
-                else numbers.Add(parts.Step.Run(batch, parts.Plan.GradientAccumulation));
+                losses.Add(parts.Step.TryRun(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
+                if (!double.IsFinite(losses[^1])) return new LaunchedStep { Losses = [.. losses] };
             }
         }
         finally
@@ -145,36 +159,27 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             foreach (var batch in microSteps) batch.Dispose();
         }
 
-        var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
-        // Also without clipping: gradients that are not finite would destroy the weights, and what is saved then.
-        var norm = _gradients.Apply(_counted);
-        var launched = parts.ReadsLate ? UpdateUnread(losses, norm, rates) : UpdateRead(numbers, norm, rates, images);
-        foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
-        ForgetGradients();
-        Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
-        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images,
-            Rates = [.. parts.Optimizer.EffectiveRates] };
+        return parts.Update.Read([.. losses], info);
     }
 
-    private LaunchedStep UpdateRead(List<double> losses, Tensor norm, double[] rates, string[] images)
+    private LaunchedStep LaunchUnread(List<Batch> microSteps, StepMoment moment)
     {
-        var value = norm.to(ScalarType.Float64).item<double>();
-        if (!double.IsFinite(value))
-            throw new TrainingDivergedException("norm of the gradients", value, images) { Step = Position.Step + 1 };
-        parts.Optimizer.Step(new StepInfo(rates, Position.Step) { Loss = losses.Average() });
-        return new LaunchedStep { Losses = [.. losses], Norm = value };
-    }
+        var losses = new List<Tensor>();
+        try
+        {
+            foreach (var batch in microSteps)
+                losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
+        }
+        finally
+        {
+            foreach (var batch in microSteps) batch.Dispose();
+        }
 
-    /// <summary>Asks the device for the update and for the numbers, and waits for neither: where they are not finite, the device leaves
-    /// everything as it was.</summary>
-    private LaunchedStep UpdateUnread(List<Tensor> losses, Tensor norm, double[] rates)
-    {
-        using var scope = NewDisposeScope();
-        var numbers = stack([.. losses.Select(loss => loss.to(ScalarType.Float64)), norm.to(losses[0].device).to(ScalarType.Float64)]);
-        parts.Optimizer.Step(new StepInfo(rates, Position.Step) { IsFinite = numbers.isfinite().all() });
-        Tensor[] stepped = [.. _trained.Where(tensor => tensor.grad is not null)];
-        return new LaunchedStep { Reading = LateReading.Begin(numbers), Stepped = stepped };
+        foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
+        // The device works at this step already; what became of the one before must be known before weights change again.
+        SettlePending();
+        return parts.Update.Unread(losses, new StepInfo(LearningRates(), Position.Step));
     }
 
     private void SettlePending()
@@ -184,43 +189,32 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
 
     /// <summary>Takes in the numbers of a step.</summary>
     /// <exception cref="TrainingDivergedException">They are not finite; nothing was changed by that step.</exception>
-    private TrainingProgress Settle(LaunchedStep step)
+    private TrainingProgress Settle(LaunchedStep launched)
     {
-        if (step.Reading is { } reading)
+        var step = launched.Read();
+        var isFinite = double.IsFinite(step.Norm) && step.Losses.All(double.IsFinite);
+        if (!isFinite) parts.Update.TakeBack(step);
+        if (_guard.Take(step, events.LastState)) parts.Average?.AfterStep(step.After.Step);
+        _scale = step.Scale;
+        _losses.Add(step.Losses.Average());
+        if (double.IsFinite(_losses[^1]))
         {
-            var numbers = reading.Read();
-            step = step with { Losses = numbers[..^1], Norm = numbers[^1] };
-            Check(step);
+            for (var i = 0; i < step.Losses.Length; i++) _average.Add(step.FirstBatch + i, step.Losses[i]);
+            parts.Schedule.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss));
         }
 
-        for (var i = 0; i < step.Losses.Length; i++) _average.Add(step.FirstBatch + i, step.Losses[i]);
-        _losses.Add(step.Losses.Average());
-        parts.Schedule.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss));
         return Progress(step.After, step.Norm, step.Rates);
-    }
-
-    private void Check(LaunchedStep step)
-    {
-        var bad = step.Losses.FirstOrDefault(loss => !double.IsFinite(loss), step.Norm);
-        if (double.IsFinite(bad)) return;
-        (parts.Optimizer as StatefulOptimizer)?.TakeBackStep(step.Stepped);
-        throw new TrainingDivergedException(
-            step.Losses.All(double.IsFinite) ? "norm of the gradients" : "loss", bad, step.Images) { Step = step.After.Step };
     }
 
     private double[] LearningRates()
     {
-        var factor = parts.Schedule.Factor(Position.Step);
+        // Steps that were left out move nothing.
+        var factor = parts.Schedule.Factor(Position.Step - _guard.Skipped);
         if (!double.IsFinite(factor))
             throw new InvalidOperationException(
                 $"The learning-rate schedule \"{parts.Plan.Schedule.Name}\" gave {factor} for step {Position.Step}: a factor must be a "
                     + $"finite number.");
         return [.. parts.Optimizer.Groups.Select(group => group.LearningRate * factor)];
-    }
-
-    private void ForgetGradients()
-    {
-        foreach (var parameter in _counted) parameter.grad = null;
     }
 
     private TimeSpan? Remaining(RunPosition position) => _clock.Remaining(parts.Length.TotalSteps - position.Step);
@@ -235,7 +229,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         Loss = _losses.Count > 0 ? _losses[^1] : double.NaN,
         AverageLoss = _average.Value,
         GradientNorm = norm,
-        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).DistinctBy(metric => metric.Key)
+        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).Concat(_guard.Metrics(_scale)).DistinctBy(metric => metric.Key)
             .ToDictionary(StringComparer.Ordinal),
         LearningRates = rates.Zip(parts.Optimizer.Groups).ToDictionary(pair => pair.Second.Name, pair => pair.First),
         Elapsed = _clock.Elapsed,
@@ -252,6 +246,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _average.Save(writer);
         _clock.Save(writer);
         parts.Schedule.Save(writer);
+        _guard.Save(writer);
     }
 
     public void Load(StateReader reader)
@@ -261,36 +256,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _average.Load(reader);
         _clock.Load(reader);
         parts.Schedule.Load(reader);
+        _guard.Load(reader);
     }
 
     /// <summary>Goes on from here; called before <see cref="Run"/>.</summary>
     public void StartAt(RunPosition position) => Position = position;
-}
-
-/// <summary>A step that was asked of the device.</summary>
-internal sealed record LaunchedStep
-{
-    /// <summary>Where the run stands after it.</summary>
-    public RunPosition After { get; init; }
-
-    /// <summary>The place of its first batch in the epoch.</summary>
-    public int FirstBatch { get; init; }
-
-    /// <summary>The images of its batches.</summary>
-    public string[] Images { get; init; } = [];
-
-    /// <summary>Each group's rate.</summary>
-    public IReadOnlyList<double> Rates { get; init; } = [];
-
-    /// <summary>The loss of each batch, where it is known.</summary>
-    public double[] Losses { get; init; } = [];
-
-    /// <summary>The norm of all gradients before clipping, where it is known.</summary>
-    public double Norm { get; init; } = double.NaN;
-
-    /// <summary>Losses and norm on their way from the device; null where they are known.</summary>
-    public LateReading? Reading { get; init; }
-
-    /// <summary>What had gradients.</summary>
-    public Tensor[] Stepped { get; init; } = [];
 }

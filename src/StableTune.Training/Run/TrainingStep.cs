@@ -32,13 +32,22 @@ public sealed class TrainingStep
     /// <exception cref="TrainingDivergedException">The loss is not finite; no gradients were added.</exception>
     public double Run(Batch batch, int accumulation)
     {
+        var value = TryRun(batch, accumulation, null);
+        return double.IsFinite(value) ? value : throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
+    }
+
+    /// <summary>As <see cref="Run"/>, but a loss that is not finite is handed back: no gradients were added then.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="accumulation">Batches per optimizer step.</param>
+    /// <param name="scale">What the loss is multiplied by for the backward pass, []; null for 1.</param>
+    internal double TryRun(Batch batch, int accumulation, Tensor? scale)
+    {
         using var scope = NewDisposeScope();
         try
         {
             var loss = Forward(batch);
             var value = loss.to(ScalarType.Float64).item<double>();
-            if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
-            Backward(loss, accumulation);
+            if (double.IsFinite(value)) Backward(loss, accumulation, scale);
             return value;
         }
         finally
@@ -47,15 +56,15 @@ public sealed class TrainingStep
         }
     }
 
-    /// <summary>As <see cref="Run"/>, but the loss stays on the device: nothing waits for it between forward and backward pass.</summary>
+    /// <summary>As <see cref="TryRun"/>, but the loss stays on the device: nothing waits for it between forward and backward pass.</summary>
     /// <returns>The mean loss of the batch, not divided: a scalar without gradient, in the open dispose scope.</returns>
-    internal Tensor RunWithoutReading(Batch batch, int accumulation)
+    internal Tensor RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
     {
         using var scope = NewDisposeScope();
         try
         {
             var loss = Forward(batch);
-            Backward(loss, accumulation);
+            Backward(loss, accumulation, scale);
             return loss.detach().to(ScalarType.Float32).alias().MoveToOuterDisposeScope();
         }
         finally
@@ -89,9 +98,11 @@ public sealed class TrainingStep
         return _method.Loss(batch);                                                                    // []
     }
 
-    private void Backward(Tensor loss, int accumulation)
+    private void Backward(Tensor loss, int accumulation, Tensor? scale)
     {
         // Where module dropout left every adapter out, nothing is there that a gradient could reach.
-        if (loss.requires_grad || _trainables.Count == 0) Gradients.Backward(accumulation == 1 ? loss : loss / accumulation);
+        if (!loss.requires_grad && _trainables.Count > 0) return;
+        if (accumulation != 1) loss = loss / accumulation;
+        Gradients.Backward(scale is null ? loss : loss * scale);
     }
 }

@@ -1,0 +1,47 @@
+using StableTune.Optimizers;
+
+namespace StableTune.Training;
+
+/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained: a moving average, or
+/// what the optimizer has.</summary>
+internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? average, bool savesBoth)
+{
+    private IDisposable? _inPlace;
+
+    /// <summary>Whether files of both are written.</summary>
+    public bool SavesBoth => average is not null && savesBoth;
+
+    /// <summary>Puts them in the place of the trained ones until the result is disposed.</summary>
+    public IDisposable Use()
+    {
+        Take();
+        return new Restored(this);
+    }
+
+    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is trained.</summary>
+    public Func<string, string>? Outside(Func<string, string>? write) => write is null ? null : path =>
+    {
+        PutBack();
+        try
+        {
+            return write(path);
+        }
+        finally
+        {
+            Take();
+        }
+    };
+
+    private void Take() => _inPlace = average is not null ? average.Use() : optimizer.UseEvaluationWeights();
+
+    private void PutBack()
+    {
+        _inPlace?.Dispose();
+        _inPlace = null;
+    }
+
+    private sealed class Restored(EvaluationWeights weights) : IDisposable
+    {
+        public void Dispose() => weights.PutBack();
+    }
+}
