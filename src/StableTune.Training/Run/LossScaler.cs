@@ -33,7 +33,12 @@ internal sealed class LossScaler : IResumable, IDisposable
         var inverse = Scale.to(ScalarType.Float64).reciprocal().to(ScalarType.Float32);
         foreach (var same in parameters.Select(parameter => parameter.grad).OfType<Tensor>()
             .GroupBy(gradient => (gradient.dtype, gradient.device_type, gradient.device_index)))
-            Multiply.Do(same.ToArray(), inverse.to(same.First().device));
+        {
+            var factor = inverse.to(same.First().device);
+            if (same.Key.dtype == ScalarType.Float32) Multiply.Do(same.ToArray(), factor);
+            // The inverse itself may be too small for float16.
+            else foreach (var gradient in same) gradient.copy_(gradient.to(ScalarType.Float32) * factor);
+        }
     }
 
     /// <summary>Halves the scale after a step whose gradients overflowed; doubles it after enough others in a row.</summary>
