@@ -24,11 +24,10 @@ internal sealed class FusedBackward : IDisposable
         _trained = [.. optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value)];
         (_arrived, _sizes, _stepped) = (new(ReferenceEqualityComparer.Instance), new(ReferenceEqualityComparer.Instance),
             new(ReferenceEqualityComparer.Instance));
-        var most = (_trained.Length + (options.Groups ?? _trained.Length) - 1) / Math.Max(1, options.Groups ?? _trained.Length);
-        foreach (var members in _trained.Chunk(Math.Max(1, most)))
+        foreach (var members in Groups(_trained, options.Groups))
         {
             List<Tensor> group = [];
-            _sizes.Add(group, members.Length);
+            _sizes.Add(group, members.Count);
             foreach (var parameter in members) _arrived[parameter] = group;
         }
 
@@ -68,6 +67,23 @@ internal sealed class FusedBackward : IDisposable
     {
         Forget();
         _tap.Dispose();
+    }
+
+    /// <summary>Neighbours, so many that each group has about as many numbers; or each parameter alone.</summary>
+    private static IEnumerable<List<Tensor>> Groups(Tensor[] parameters, int? count)
+    {
+        var most = count is { } groups ? parameters.Sum(parameter => parameter.numel()) / (double)groups : 0;
+        var (begun, members) = (0L, new List<Tensor>());
+        foreach (var parameter in parameters)
+        {
+            members.Add(parameter);
+            begun += parameter.numel();
+            if (begun < most) continue;
+            yield return members;
+            (begun, members) = (0, []);
+        }
+
+        if (members.Count > 0) yield return members;
     }
 
     private void Arrived(Tensor parameter)

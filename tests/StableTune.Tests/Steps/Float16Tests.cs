@@ -30,6 +30,41 @@ public sealed class Float16Tests : IDisposable
         Assert.All(file.Tensors, tensor => Assert.Equal(Formats.TensorDType.F16, tensor.DType));
     }
 
+    /// <summary>The VAE stays in float32 (no_half_vae), whatever the rest is.</summary>
+    [Fact]
+    public void Train_WithAVaeInFloat32_EncodesAndDrawsWithIt()
+    {
+        var result = TinyRun.Builder(_folder).WithPrecision(PrecisionPolicy.Float16).WithCachedLatents(false)
+            .WithModel(SmallRun.Model(_folder), new ModelLoadOptions { VaeType = ScalarType.Float32 }).KeepModel()
+            .WithSamples(_folder.File("drawn"), new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 1 }).Train();
+        using (result)
+        {
+            Assert.All(result.Model!.Vae.parameters(), parameter => Assert.Equal(ScalarType.Float32, parameter.dtype));
+            Assert.Contains(result.Model.UNet.parameters(), parameter => parameter.dtype == ScalarType.Float16);
+        }
+    }
+
+    [Fact]
+    public void Train_OtherThingsThanAdapters_StayNearFloat32()
+    {
+        foreach (var what in new Func<TrainerBuilder, TrainerBuilder>[]
+        {
+            builder => builder.WithTextualInversion("sksfrog", initWord: "frog").WithLearningRate(5e-3),
+            builder => builder.WithFullTraining(ModelParts.UNet | ModelParts.TextEncoder).WithGradientCheckpointing(),
+        })
+        {
+            IReadOnlyList<double> Losses(PrecisionPolicy policy)
+            {
+                using var result = what(new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithBatchSize(2).WithLearningRate(1e-5)
+                    .WithImages(TinyRun.Images(_folder), resolution: 64)).For(TrainingLength.Steps(2)).KeepModel().WithPrecision(policy).Train();
+                return result.Losses;
+            }
+
+            var full = Losses(PrecisionPolicy.Float32);
+            Assert.All(Losses(PrecisionPolicy.Float16).Zip(full), pair => Assert.Equal(pair.Second, pair.First, 0.01));
+        }
+    }
+
     [Theory]
     [InlineData("AdamW")]
     [InlineData("AdamW8bit")]
