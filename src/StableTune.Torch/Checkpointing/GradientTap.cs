@@ -6,8 +6,8 @@ namespace StableTune.Torch;
 /// </summary>
 /// <remarks>
 /// TorchSharp has no hook on the accumulation of a gradient. The layers of this library (<see cref="Linear"/>, <see cref="Conv2d"/>,
-/// <see cref="Embedding"/>, norms) therefore read a tapped parameter through a node of its own, which counts how often the parameter is used
-/// and adds up what comes back. Parameters that are used in other ways get their gradient as always, at the end. As
+/// <see cref="Embedding"/>, norms) therefore read a tapped parameter through a node of its own, which counts how often the parameter is
+/// used and adds up what comes back. Parameters that are used in other ways get their gradient as always, at the end. As
 /// <c>register_post_accumulate_grad_hook</c> of PyTorch; but a parameter that several checkpoints use is complete only after the last.
 /// </remarks>
 public sealed class GradientTap : IDisposable

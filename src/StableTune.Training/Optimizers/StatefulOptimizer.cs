@@ -7,8 +7,8 @@ namespace StableTune.Optimizers;
 /// <param name="Create">Makes the first value for a parameter, of any type, shape and device; null where this parameter has none.</param>
 public sealed record OptimizerSlot(string Name, Func<Tensor, Tensor?> Create)
 {
-    /// <summary>Zeros of the parameter's shape, type and device; of a float16 parameter in float32, as float16 has no room for the squares of
-    /// gradients.</summary>
+    /// <summary>Zeros of the parameter's shape, type and device; of a float16 parameter in float32, as float16 has no room for the squares
+    /// of gradients.</summary>
     public static OptimizerSlot Zeros(string name) => new(name, parameter =>
         zeros_like(parameter, parameter.dtype == ScalarType.Float16 ? ScalarType.Float32 : parameter.dtype));
 }

@@ -63,8 +63,8 @@ public sealed record EmaOptions : OptionsBase
     /// <summary>The average is updated after every so many steps. Default 1.</summary>
     public int EveryNSteps { get; init; } = 1;
 
-    /// <summary>Whether the average lies in host memory: no memory of the GPU, and a copy of all weights to the host at each update. Default
-    /// false.</summary>
+    /// <summary>Whether the average lies in host memory: no memory of the GPU, and a copy of all weights to the host at each update.
+    /// Default false.</summary>
     public bool OnHost { get; init; }
 
     /// <summary>Whether the weights themselves are saved too: then those have the usual name, and the average is <c>frog-ema</c>. Default

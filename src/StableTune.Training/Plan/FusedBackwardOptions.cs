@@ -31,8 +31,8 @@ public sealed record FusedBackwardOptions : OptionsBase
             yield return Refused($"the optimizer ({plan.Optimizer.GetType().Name}) looks at all parameters together",
                 "use another, such as AdaFactorOptions or AdamW8bitOptions, or leave it unset");
         if (plan.GradientAccumulation > 1)
-            yield return Refused($"gradients of {plan.GradientAccumulation} batches (TrainingPlan.GradientAccumulation) are to be kept until "
-                + "they are complete", "set one of them only");
+            yield return Refused($"gradients of {plan.GradientAccumulation} batches (TrainingPlan.GradientAccumulation) are to be kept "
+                + "until they are complete", "set one of them only");
         if (!plan.EffectiveGradients.WorksOneByOne)
             yield return Refused("the norm of all gradients, by which they are clipped, is known only when all are there",
                 "call WithMaxGradientNorm(null) (max_grad_norm = 0); clipping by value goes with it");

@@ -22,8 +22,10 @@ public sealed record LossScalingOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (!(Start > 0 && Start <= 1e30)) yield return Problem(Start, "the scale must be positive, and at most 1e30", "65536 is customary");
+        if (!(Start > 0 && Start <= 1e30))
+            yield return Problem(Start, "the scale must be positive, and at most 1e30", "65536 is customary");
         if (GrowAfter < 1) yield return Problem(GrowAfter, "the scale grows after at least 1 step", "2000 is customary");
-        if (!(Least > 0 && Least <= Start)) yield return Problem(Least, $"it must be positive, and at most {nameof(Start)}", "1 is customary");
+        if (!(Least > 0 && Least <= Start))
+            yield return Problem(Least, $"it must be positive, and at most {nameof(Start)}", "1 is customary");
     }
 }

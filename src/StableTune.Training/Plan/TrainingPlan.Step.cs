@@ -4,7 +4,8 @@ namespace StableTune;
 
 public sealed partial record TrainingPlan
 {
-    /// <summary>The value to which every number of every gradient is clipped, before the norm is; null, the default, turns it off.</summary>
+    /// <summary>The value to which every number of every gradient is clipped, before the norm is; null, the default, turns it
+    /// off.</summary>
     public double? MaxGradientValue { get; init; }
 
     /// <summary>Steps each parameter inside the backward pass and frees its gradient; null, the default, steps all together.</summary>

@@ -2,8 +2,8 @@ using StableTune.Optimizers;
 
 namespace StableTune.Training;
 
-/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained: a moving average, or
-/// what the optimizer has.</summary>
+/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained: a moving average,
+/// or what the optimizer has.</summary>
 internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? average, bool savesBoth)
 {
     private IDisposable? _inPlace;
@@ -18,7 +18,8 @@ internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? ave
         return new Restored(this);
     }
 
-    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is trained.</summary>
+    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is
+    /// trained.</summary>
     public Func<string, string>? Outside(Func<string, string>? write) => write is null ? null : path =>
     {
         PutBack();

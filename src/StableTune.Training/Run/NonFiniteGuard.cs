@@ -13,6 +13,7 @@ internal sealed class NonFiniteGuard(NonFiniteOptions options, LossScalingOption
 
     /// <summary>Takes in the numbers of a step.</summary>
     /// <param name="step">The step, with its numbers.</param>
+    /// <param name="lastState">The folder of the last state; null where there is none.</param>
     /// <returns>Whether the step was taken.</returns>
     /// <exception cref="TrainingDivergedException">They are not finite, and the run does not go on.</exception>
     public bool Take(LaunchedStep step, string? lastState)

@@ -22,7 +22,8 @@ internal static class PlanWarnings
             yield return size;
         if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
             yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: "
-                + (plan.Precision.Compute == ScalarType.Float16 ? "CPUs do not compute in it here. " : "this processor has no instructions for it. ")
+                + (plan.Precision.Compute == ScalarType.Float16 ? "CPUs do not compute in it here. "
+                    : "this processor has no instructions for it. ")
                 + "Weights are held in it, and products are computed in Float32.";
         if (OldGpu(plan.Precision.Compute, NativeBackend.ComputeCapability(model.Device)) is { } gpu) yield return gpu;
         if (plan.ClipSkip is { } layer && model.Version == ModelVersion.Sd2)
@@ -62,8 +63,8 @@ internal static class PlanWarnings
     /// <param name="capability">The GPU's compute capability; null for other devices.</param>
     internal static string? OldGpu(ScalarType compute, Version? capability) =>
         compute == ScalarType.BFloat16 && capability is { Major: < 8 }
-            ? $"PrecisionPolicy.Compute is BFloat16: this GPU has compute capability {capability}, and bfloat16 in hardware begins with 8.0. "
-                + "Use PrecisionPolicy.Float16 (mixed_precision fp16), which is quicker there."
+            ? $"PrecisionPolicy.Compute is BFloat16: this GPU has compute capability {capability}, and bfloat16 in hardware begins with "
+                + "8.0. Use PrecisionPolicy.Float16 (mixed_precision fp16), which is quicker there."
             : null;
 
     /// <summary>Training sizes that the UNet's levels do not divide evenly; null for none.</summary>

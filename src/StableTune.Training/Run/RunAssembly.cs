@@ -75,8 +75,8 @@ internal sealed class RunAssembly(
         {
             own.Dispose();
             throw new InvalidOperationException(
-                $"The optimizer ({plan.Optimizer.GetType().Name}) averages weights itself: leave TrainingPlan.Ema unset. Its options should "
-                    + "say so (OptimizerOptions.HasEvaluationWeights).");
+                $"The optimizer ({plan.Optimizer.GetType().Name}) averages weights itself: leave TrainingPlan.Ema unset. Its options "
+                    + "should say so (OptimizerOptions.HasEvaluationWeights).");
         }
 
         return owned.Add(new WeightAverage(options, optimizer.Groups.SelectMany(group => group.Parameters)));

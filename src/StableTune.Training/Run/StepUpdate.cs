@@ -3,8 +3,8 @@ using StableTune.Trainables;
 
 namespace StableTune.Training;
 
-/// <summary>From gradients to weights: they are divided by the scale of the loss, measured, clipped, and given to the optimizer; unless they
-/// are not finite.</summary>
+/// <summary>From gradients to weights: they are divided by the scale of the loss, measured, clipped, and given to the optimizer; unless
+/// they are not finite.</summary>
 internal sealed class StepUpdate
 {
     private readonly IOptimizer _optimizer;

@@ -229,8 +229,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         Loss = _losses.Count > 0 ? _losses[^1] : double.NaN,
         AverageLoss = _average.Value,
         GradientNorm = norm,
-        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).Concat(_guard.Metrics(_scale)).DistinctBy(metric => metric.Key)
-            .ToDictionary(StringComparer.Ordinal),
+        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).Concat(_guard.Metrics(_scale))
+            .DistinctBy(metric => metric.Key).ToDictionary(StringComparer.Ordinal),
         LearningRates = rates.Zip(parts.Optimizer.Groups).ToDictionary(pair => pair.Second.Name, pair => pair.First),
         Elapsed = _clock.Elapsed,
         DataWait = _clock.DataWait,

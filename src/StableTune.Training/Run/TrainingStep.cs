@@ -56,7 +56,8 @@ public sealed class TrainingStep
         }
     }
 
-    /// <summary>As <see cref="TryRun"/>, but the loss stays on the device: nothing waits for it between forward and backward pass.</summary>
+    /// <summary>As <see cref="TryRun"/>, but the loss stays on the device: nothing waits for it between forward and backward
+    /// pass.</summary>
     /// <returns>The mean loss of the batch, not divided: a scalar without gradient, in the open dispose scope.</returns>
     internal Tensor RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
     {

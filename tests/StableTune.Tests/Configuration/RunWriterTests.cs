@@ -48,7 +48,8 @@ public sealed class RunWriterTests : IDisposable
                 UpdateAfterStep = 10, EveryNSteps = 2, OnHost = true, SaveBoth = true });
         ComesBack(builder, RunScript.Network);
         var read = TrainerBuilder.FromToml(Write(builder.ToToml())).Plan;
-        Assert.Equal((builder.Plan.FusedBackward, builder.Plan.NonFinite, builder.Plan.Ema), (read.FusedBackward, read.NonFinite, read.Ema));
+        Assert.Equal((builder.Plan.FusedBackward, builder.Plan.NonFinite, builder.Plan.Ema),
+            (read.FusedBackward, read.NonFinite, read.Ema));
         ComesBack(Begin().WithLoRA(4).WithPrecision(PrecisionPolicy.Float16).WithEma(), RunScript.Network);
         ComesBack(Begin().WithLoRA(4).WithPrecision(PrecisionPolicy.FullFloat16), RunScript.Network);
     }

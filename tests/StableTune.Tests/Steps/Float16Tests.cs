@@ -49,14 +49,16 @@ public sealed class Float16Tests : IDisposable
     {
         foreach (var what in new Func<TrainerBuilder, TrainerBuilder>[]
         {
-            builder => builder.WithTextualInversion("sksfrog", initWord: "frog").WithLearningRate(5e-3),
+            builder => builder.WithTextualInversion("sksfrog", initWord: "frog", template: Trainables.PromptTemplate.Object)
+                .WithLearningRate(5e-3),
             builder => builder.WithFullTraining(ModelParts.UNet | ModelParts.TextEncoder).WithGradientCheckpointing(),
         })
         {
             IReadOnlyList<double> Losses(PrecisionPolicy policy)
             {
                 using var result = what(new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithBatchSize(2).WithLearningRate(1e-5)
-                    .WithImages(TinyRun.Images(_folder), resolution: 64)).For(TrainingLength.Steps(2)).KeepModel().WithPrecision(policy).Train();
+                    .WithImages(TinyRun.Images(_folder), resolution: 64)).For(TrainingLength.Steps(2)).KeepModel()
+                    .WithPrecision(policy).Train();
                 return result.Losses;
             }
 
@@ -77,7 +79,7 @@ public sealed class Float16Tests : IDisposable
         Assert.True(half.Losses[^1] < half.Losses[0] || half.Losses[^1] < 1.02 * full.Losses[^1]);
     }
 
-    /// <summary>Scaling alone changes nothing: a power of two goes through every product, as long as nothing overflows or vanishes.</summary>
+    /// <summary>Scaling alone changes nothing: a power of two goes through every product, unless something overflows or vanishes.</summary>
     [Fact]
     public void Train_InFloat16_WithAnotherScale_GivesTheSameGradients()
     {

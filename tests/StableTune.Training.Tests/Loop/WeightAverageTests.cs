@@ -129,8 +129,10 @@ public sealed class WeightAverageTests
     [InlineData("EmaOptions.UpdateAfterStep", 0.5, 0.0, -1, 1)]
     [InlineData("EmaOptions.EveryNSteps", 0.5, 0.0, 0, 0)]
     public void Validate_NamesWhatCannotBe(string option, double decay, double least, int after, int every) =>
-        Assert.Equal(option, Assert.Single(new EmaOptions { Decay = decay, LeastDecay = least, UpdateAfterStep = after, EveryNSteps = every }
-            .Validate()).Option);
+        Assert.Equal(option, Assert.Single(new EmaOptions
+        {
+            Decay = decay, LeastDecay = least, UpdateAfterStep = after, EveryNSteps = every,
+        }.Validate()).Option);
 
     [Fact]
     public void Validate_LooksAtTheWarmUp() =>

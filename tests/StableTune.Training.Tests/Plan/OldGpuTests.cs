@@ -10,7 +10,8 @@ public sealed class OldGpuTests
     public void BFloat16_OnAGpuWithoutIt_IsTold_AndFloat16Named(string? capability, bool told)
     {
         var version = capability is null ? null : Version.Parse(capability);
-        Assert.Equal(told, PlanWarnings.OldGpu(ScalarType.BFloat16, version)?.Contains("PrecisionPolicy.Float16", StringComparison.Ordinal) == true);
+        var warning = PlanWarnings.OldGpu(ScalarType.BFloat16, version);
+        Assert.Equal(told, warning?.Contains("PrecisionPolicy.Float16", StringComparison.Ordinal) == true);
         Assert.Null(PlanWarnings.OldGpu(ScalarType.Float16, version));
         Assert.Null(NativeBackend.ComputeCapability(CPU));
     }

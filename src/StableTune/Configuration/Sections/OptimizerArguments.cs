@@ -75,7 +75,8 @@ internal static class OptimizerArguments
         var asked = groups is not null ? "fused_optimizer_groups" : "fused_backward_pass";
         if (groups is null && !values.Flag(asked)) return;
         if (!options.StepsOneByOne)
-            values.Fault(asked, $"{values.Text("optimizer_type")} looks at all parameters together", "use AdaFactor or AdamW8bit, or leave it out");
+            values.Fault(asked, $"{values.Text("optimizer_type")} looks at all parameters together",
+                "use AdaFactor or AdamW8bit, or leave it out");
         draft.Builder.WithFusedBackward(groups);
     }
 
