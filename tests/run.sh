@@ -39,12 +39,18 @@ run() {
     grep -vE '^(Test run for|A total of|Starting test execution|VSTest version|Results File:|\s*$)'
   return "${PIPESTATUS[0]}"
 }
-status=0
-run tests/StableTune.Tests & largest=$!
-for project in tests/*.Tests; do
-  [ "$project" = tests/StableTune.Tests ] || run "$project" || status=$?
+# The longest first, so that both processes end at about the same time.
+longest=(StableTune.Runs.Tests StableTune.Tests StableTune.Training.Tests StableTune.Adapters.Tests)
+projects=()
+for name in "${longest[@]}" $(ls -d tests/*.Tests | xargs -n 1 basename); do
+  [[ " ${projects[*]} " == *" $name "* ]] || projects+=("$name")
 done
-wait "$largest" || status=$?
+status=0
+for name in "${projects[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || status=$?; done
+  run "tests/$name" &
+done
+while [ "$(jobs -rp | wc -l)" -gt 0 ]; do wait -n || status=$?; done
 
 passed=0 failed=0 files=0
 for file in "$results"/trx/*.trx; do
@@ -56,9 +62,8 @@ for file in "$results"/trx/*.trx; do
 done
 
 # A test project that crashed writes no result file, or fails without a failed test: that is a failure too.
-projects=$(ls -d tests/*.Tests | wc -l)
-if [ "$files" -ne "$projects" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
-  echo "$((projects - files)) of $projects test projects gave no result (exit code $status)"
+if [ "$files" -ne "${#projects[@]}" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+  echo "$((${#projects[@]} - files)) of ${#projects[@]} test projects gave no result (exit code $status)"
   failed=$((failed + 1))
 fi
 summary="$passed passed, $failed failed"

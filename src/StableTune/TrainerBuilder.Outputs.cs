@@ -69,6 +69,13 @@ public sealed partial class TrainerBuilder
     /// <summary>Writes a log of JSON lines.</summary>
     public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(Given(path)));
 
+    /// <summary>Writes a table with a row for each step.</summary>
+    public TrainerBuilder WithCsvLog(string path) => WithObserver(new CsvLog(Given(path)));
+
+    /// <summary>Writes event files of TensorBoard: losses, rates, norms, sample pictures.</summary>
+    /// <param name="folder">The run's folder; <c>tensorboard --logdir</c> takes it, or the folder above it.</param>
+    public TrainerBuilder WithTensorBoard(string folder) => WithObserver(new TensorBoardLog(Given(folder)));
+
     /// <summary>Draws the loss curve to this PNG file, at the end.</summary>
     public TrainerBuilder WithLossCurve(string path) => WithObserver(new LossCurve(Given(path)));
 

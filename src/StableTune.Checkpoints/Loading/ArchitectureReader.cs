@@ -163,6 +163,8 @@ internal static class ArchitectureReader
             StepsOffset = config.Int("steps_offset", 0),
             TimestepSpacing = config.Text("timestep_spacing") ?? "leading",
             RescaleBetasZeroSnr = config.Bool("rescale_betas_zero_snr", false),
+            UseKarrasSigmas = config.Bool("use_karras_sigmas", false),
+            AlgorithmType = config.Text("algorithm_type") ?? "dpmsolver++",
         });
     }
 

@@ -157,6 +157,8 @@ internal static class PartConfigs
         if (options.ClassName.Length > 0) config["_class_name"] = options.ClassName;
         if (options.TimestepSpacing != "leading") config["timestep_spacing"] = options.TimestepSpacing;
         if (options.RescaleBetasZeroSnr) config["rescale_betas_zero_snr"] = true;
+        if (options.UseKarrasSigmas) config["use_karras_sigmas"] = true;
+        if (options.AlgorithmType != "dpmsolver++") config["algorithm_type"] = options.AlgorithmType;
         return config;
     }
 

@@ -5,6 +5,12 @@ namespace StableTune;
 /// <summary>What is done to the captions of a subset each time an image is drawn. Nothing, unless set.</summary>
 public sealed record CaptionOptions : OptionsBase
 {
+    /// <summary>
+    /// One text in the place of every image's own caption and of class tokens (sd-trainer: <c>dataset.args.prompt</c>, customary with
+    /// prompt-free generation); it may be empty. Null, the default, leaves images their own.
+    /// </summary>
+    public string? Text { get; init; }
+
     /// <summary>Put before every caption; null is none.</summary>
     public string? Prefix { get; init; }
 

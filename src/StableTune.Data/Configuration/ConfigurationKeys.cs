@@ -32,7 +32,7 @@ internal static class ConfigurationKeys
             "caption_dropout_every_n_epochs",
         "caption_tag_dropout_rate", "token_warmup_min", "token_warmup_step", "custom_attributes", "resize_interpolation",
         "brightness", "contrast", "saturation", "rotation", "circular_mask_range", "caption_prefix_separator", "take_empty_first_line",
-            // ours
+            "caption_text",     // ours
     ];
 
     /// <summary>The keys of subsets that are folders.</summary>

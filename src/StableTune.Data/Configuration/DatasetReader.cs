@@ -210,6 +210,7 @@ internal sealed class DatasetReader(TomlDocument document, TomlTable general, Da
         var defaults = subsetDefaults.Captions;
         return defaults with
         {
+            Text = levels.Text("caption_text") ?? defaults.Text,
             Prefix = levels.Text("caption_prefix") ?? defaults.Prefix,
             PrefixSeparator = levels.Text("caption_prefix_separator") ?? defaults.PrefixSeparator,
             Suffix = levels.Text("caption_suffix") ?? defaults.Suffix,

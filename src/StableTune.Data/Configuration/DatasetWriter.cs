@@ -136,6 +136,7 @@ internal sealed class DatasetWriter
 
     private void Captions(TomlTable table, CaptionOptions captions)
     {
+        if (captions.Text is { } text) table["caption_text"] = text;
         if (captions.Prefix is { } prefix) table["caption_prefix"] = prefix;
         if (captions.PrefixSeparator is { } separator) table["caption_prefix_separator"] = separator;
         Set(table, "take_empty_first_line", captions.TakeEmptyFirstLine, false);

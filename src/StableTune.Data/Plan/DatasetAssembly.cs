@@ -67,7 +67,7 @@ internal sealed partial class DatasetAssembly
 
         internal string? ClassTokens => Subset.ClassTokens ?? Item.ClassTokens;
 
-        internal string Caption => CaptionText.Clean(Item.Caption ?? ClassTokens ?? "", Subset.Captions);
+        internal string Caption => CaptionText.Clean(Subset.Captions.Text ?? Item.Caption ?? ClassTokens ?? "", Subset.Captions);
 
         internal string Folder => Item.Group ?? Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(Item.Path))) ?? "";
     }
@@ -221,7 +221,7 @@ internal sealed partial class DatasetAssembly
     private TrainingDataset Finish(List<Found> found, List<TrainingSample> samples, List<Found> held)
     {
         if (_options.Bucketing is { } bucketing) _warnings.AddRange(bucketing.Warnings(_options.Resolution!.Value));
-        var several = found.Where(item => !item.Subset.Captions.Wildcard && item.Item.Caption is { } text
+        var several = found.Where(item => !item.Subset.Captions.Wildcard && (item.Subset.Captions.Text ?? item.Item.Caption) is { } text
             && CaptionText.Lines(text).Length > 1).ToList();
         if (several.Count > 0)
             _warnings.Add(

@@ -29,6 +29,10 @@ public sealed record GeneratedImage(PixelImage Image, long Seed, string Paramete
         text.Append(culture, $"Steps: {options.Steps}, Sampler: {options.Sampler!.Name}, CFG scale: {options.GuidanceScale}, ");
         text.Append(culture, $"Seed: {seed}, Size: {options.Width}x{options.Height}");
         if (modelName is not null) text.Append(culture, $", Model: {modelName}");
+        if ((options.Start?.Strength ?? options.HighResolution?.Strength) is { } strength)
+            text.Append(culture, $", Denoising strength: {strength}");
+        if (options.HighResolution is { } high) text.Append(culture, $", Hires upscale: {1 / high.FirstScale:0.##}");
+        if (options.GuidanceRescale > 0) text.Append(culture, $", CFG rescale: {options.GuidanceRescale}");
         if (options.ClipSkip > 1) text.Append(culture, $", Clip skip: {options.ClipSkip}");
         return text.ToString();
     }

@@ -1,3 +1,4 @@
+using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Samplers;
 
@@ -48,6 +49,9 @@ internal interface ITextToImageModel
     /// <summary>Why a ControlNet does not fit the model; null where it fits.</summary>
     string? ControlMisfit(ControlNetModel network) => null;
 
+    /// <summary>Why a model cannot draw some of the timesteps of this one's pictures; null where it can.</summary>
+    string? StageMisfit(StableDiffusionModel model) => null;
+
     /// <summary>Puts all parts into evaluation mode; disposing puts them back.</summary>
     IDisposable Evaluating();
 
@@ -58,6 +62,12 @@ internal interface ITextToImageModel
     /// <summary>The model's prediction for scaled noisy latents [B, C, h, w], timesteps [B] and conditions [B, ...]; float32, as the
     /// latents.</summary>
     Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions);
+
+    /// <summary>Scaled latents [1, C, h, w] of a picture, the means of their distribution; float32, on the model's device.</summary>
+    Tensor Encode(PixelImage picture) => throw new NotSupportedException("This model encodes no pictures.");
+
+    /// <summary>A further model for some of the timesteps, as this one sees it.</summary>
+    ITextToImageModel Of(StableDiffusionModel model) => new StableDiffusionParts(model);
 
     /// <summary>Pixels [B, 3, H, W] around [-1, 1] for scaled latents [B, C, h, w]; float32, on the CPU.</summary>
     Tensor Decode(Tensor latents);

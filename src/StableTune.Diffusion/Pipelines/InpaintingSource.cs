@@ -2,7 +2,10 @@ using StableTune.Imaging;
 
 namespace StableTune;
 
-/// <summary>What an inpainting model paints into.</summary>
+/// <summary>
+/// What is painted into: by an inpainting model, which sees the picture, or by any other, which draws a whole picture of which the rest is
+/// put back after each step.
+/// </summary>
 /// <param name="Image">The picture, of the size that is drawn.</param>
 /// <param name="Mask">White (128 and above) where the model paints, black where the picture stays; of the same size, its red channel
 /// counts.</param>
@@ -16,7 +19,8 @@ public sealed record InpaintingSource(PixelImage Image, PixelImage Mask)
         return (Floats(Image).MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
     }
 
-    private static Tensor Floats(PixelImage image)
+    /// <summary>A picture in -1 ... 1, [1, 3, H, W], float32.</summary>
+    internal static Tensor Floats(PixelImage image)
     {
         var values = new float[3 * image.Width * image.Height];
         image.ToFloats(values);

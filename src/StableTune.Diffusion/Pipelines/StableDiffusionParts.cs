@@ -50,6 +50,16 @@ internal sealed class StableDiffusionParts : ITextToImageModel
 
     public string? ControlMisfit(ControlNetModel network) => network.Options.Misfit(_model.UNet.Options);
 
+    public string? StageMisfit(StableDiffusionModel model)
+    {
+        var (own, its) = (_model.UNet.Options, model.UNet.Options);
+        if (its.CrossAttentionDim != own.CrossAttentionDim)
+            return $"its UNet takes text of width {its.CrossAttentionDim}, and this one's has {own.CrossAttentionDim}";
+        if (its.InChannels != own.InChannels) return $"its UNet takes {its.InChannels} channels, and this one's {own.InChannels}";
+        return model.Scheduler.Prediction == _model.Scheduler.Prediction ? null
+            : $"it predicts {model.Scheduler.Prediction}, and this one {_model.Scheduler.Prediction}";
+    }
+
     public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);
 
     public UNetConditions Encode(IReadOnlyList<string> prompts, TextToImageOptions options)
@@ -61,7 +71,7 @@ internal sealed class StableDiffusionParts : ITextToImageModel
             // The negative prompt is drawn at the same sizes, as in diffusers.
             Added = TakesSizes ? new AddedConditions(text.Pooled!, MicroConditioning.TimeIds(prompts.Select(_ => options.Sizes), Device))
                 : null,
-            Inpainting = options.Inpainting is { } source ? Masked(source) : null,
+            Inpainting = TakesMask && options.Inpainting is { } source ? Masked(source) : null,
             Depth = options.DepthMap is { } map ? Depth(map, options.Size) : null,
             Controls = options is { ControlNet: { } network, ControlImage: { } image }
                 ? [new ControlNetCondition(network, ControlPicture.Of(image, Device), options.ControlScale)] : [],
@@ -69,6 +79,13 @@ internal sealed class StableDiffusionParts : ITextToImageModel
     }
 
     public Tensor Predict(Tensor latents, Tensor timesteps, UNetConditions conditions) => _model.UNet.call(latents, timesteps, conditions);
+
+    public Tensor Encode(PixelImage picture)
+    {
+        using var scope = NewDisposeScope();
+        var mean = _model.Vae.Encode(InpaintingSource.Floats(picture).to(Device)).Mean;
+        return (mean.to(ScalarType.Float32) * _model.Vae.Options.ScalingFactor).MoveToOuterDisposeScope();
+    }
 
     public Tensor Decode(Tensor latents)
     {

@@ -18,11 +18,11 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture to paint into or of the control picture, else the size
+    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture that is begun with, painted into or looked at, else the size
     /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Width { get; init; }
 
-    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture to paint into or of the control picture, else the size
+    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture that is begun with, painted into or looked at, else the size
     /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Height { get; init; }
 
@@ -59,7 +59,26 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>SDXL only: the size that the model is told the picture has. Null for the size that is drawn.</summary>
     public PixelSize? TargetSize { get; init; }
 
-    /// <summary>Inpainting models only, which need it: the picture to paint into, and where.</summary>
+    /// <summary>
+    /// How far a guided prediction is brought back to the deviation that it has without guidance, 0 to 1; 0.7 is customary for models of
+    /// zero terminal SNR, which else draw too bright pictures. Default 0, off.
+    /// </summary>
+    /// <remarks>Lin et al., Common diffusion noise schedules and sample steps are flawed, arXiv:2305.08891, section 3.4.</remarks>
+    public double GuidanceRescale { get; init; }
+
+    /// <summary>The picture that drawing begins with (image-to-image); null, the default, for noise alone.</summary>
+    public PictureStart? Start { get; init; }
+
+    /// <summary>Draws small first; null, the default, at once at the full size.</summary>
+    public HighResolutionPass? HighResolution { get; init; }
+
+    /// <summary>Prompts of parts of the picture. Default none.</summary>
+    public IReadOnlyList<PromptRegion> Regions { get; init; } = [];
+
+    /// <summary>Parts of the timesteps that are drawn by other models, or with adapters set otherwise. Default none.</summary>
+    public IReadOnlyList<SamplingStage> Stages { get; init; } = [];
+
+    /// <summary>The picture to paint into, and where; inpainting models need it.</summary>
     public InpaintingSource? Inpainting { get; init; }
 
     /// <summary>Depth models only, which need it: how near each place of the picture is, grey, brighter is nearer; its red channel counts.
@@ -89,7 +108,7 @@ public sealed record TextToImageOptions : OptionsBase
     internal PixelSize Size => new(Width ?? Given?.Width ?? 0, Height ?? Given?.Height ?? 0);
 
     /// <summary>The picture that says the size where no number does.</summary>
-    private PixelImage? Given => Inpainting?.Image ?? ControlImage;
+    private PixelImage? Given => Start?.Image ?? Inpainting?.Image ?? ControlImage;
 
     /// <summary>What SDXL is told of sizes.</summary>
     internal MicroConditioning Sizes => new(OriginalSize ?? Size, CropTopLeft.Left, CropTopLeft.Top, TargetSize ?? Size);
@@ -124,6 +143,7 @@ public sealed record TextToImageOptions : OptionsBase
             yield return Problem($"a picture of {source.Image.Size} with a mask of {source.Mask.Size}",
                 $"both must have the size that is drawn, {Size}",
                 "resize them, or draw another size", nameof(Inpainting));
+        foreach (var problem in FurtherProblems()) yield return problem;
         if (ControlImage is { } control && control.Size != Size)
             yield return Problem($"a picture of {control.Size}", $"it must have the size that is drawn, {Size}",
                 "resize it, or draw another size", nameof(ControlImage));
@@ -136,6 +156,45 @@ public sealed record TextToImageOptions : OptionsBase
         if (Sampler is OptionsBase sampler)
             foreach (var problem in sampler.Validate()) yield return problem;
     }
+
+    private IEnumerable<OptionProblem> FurtherProblems()
+    {
+        if (!(GuidanceRescale is >= 0 and <= 1))
+            yield return Problem(GuidanceRescale, "the share must lie between 0 and 1", "0.7 is customary, 0 switches it off");
+        if (Start is { } start)
+        {
+            if (start.Image.Size != Size)
+                yield return Problem($"a picture of {start.Image.Size}", $"it must have the size that is drawn, {Size}",
+                    "resize it, or draw another size", nameof(Start));
+            if (StrengthFault(start.Strength) is { } fault) yield return Problem(start.Strength, fault, "0.75 is customary", nameof(Start));
+        }
+
+        if (HighResolution is { } high)
+        {
+            if (!(high.FirstScale is > 0 and < 1))
+                yield return Problem(high.FirstScale, "the first pass is smaller than the picture: its scale lies between 0 and 1",
+                    "0.5 is customary", nameof(HighResolution));
+            if (StrengthFault(high.Strength) is { } fault)
+                yield return Problem(high.Strength, fault, "0.7 is customary", nameof(HighResolution));
+            if (Start is not null || Inpainting is not null || DepthMap is not null || ControlImage is not null)
+                yield return Problem("set", "pictures that are begun with, painted into or looked at have one size, and this draws two",
+                    "leave it unset, or draw the two passes yourself with Start", nameof(HighResolution));
+        }
+
+        foreach (var (region, index) in Regions.Select((region, index) => (region, index)))
+            if (Fault(region.Prompt) is { } fault)
+                yield return Problem(region.Prompt, fault, "write weights as (text:1.2)", $"{nameof(Regions)}[{index}]");
+        foreach (var stage in Stages.Where(stage => !(stage.From >= 0 && stage.From < stage.To)))
+            yield return Problem($"{stage.From} to {stage.To}", "this is no range of timesteps", "give 0 to 1000, the first lower",
+                nameof(Stages));
+    }
+
+    private string? StrengthFault(double strength) =>
+        !(strength is > 0 and <= 1) ? "the strength lies above 0 and up to 1"
+        : StepsOf(strength) == 0 ? $"of {Steps} steps this share is none, so nothing would be drawn" : null;
+
+    /// <summary>The steps that a strength walks, rounded down as in diffusers.</summary>
+    internal int StepsOf(double strength) => Math.Min(Steps, (int)(Steps * strength));
 
     /// <summary>Why the brackets of a prompt cannot be read; null when they can.</summary>
     private static string? Fault(string prompt)

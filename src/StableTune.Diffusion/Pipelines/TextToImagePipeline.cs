@@ -29,8 +29,8 @@ public sealed class TextToImagePipeline
 
     /// <summary>
     /// Changes what the model is told before a picture is drawn: further controls, further tokens. Is given the conditions of the negative
-    /// and the positive prompt, [2, ...], or of the positive alone, [1, ...], and the options; gives fresh tensors of the open dispose
-    /// scope. Null, the default, for none.
+    /// and the positive prompt, [2, ...], or of the positive alone, [1, ...], with those of regions behind, and the options; gives fresh
+    /// tensors of the open dispose scope. Null, the default, for none.
     /// </summary>
     public Func<UNetConditions, TextToImageOptions, UNetConditions>? ChangeConditions { get; init; }
 
@@ -80,33 +80,58 @@ public sealed class TextToImagePipeline
         return images;
     }
 
-    /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not
-    /// guided.</summary>
+    /// <summary>Conditions of the negative and the positive prompt, [2, ...], or of the positive alone, [1, ...], when not guided; those of
+    /// regions stand behind.</summary>
     internal UNetConditions Encode(TextToImageOptions options)
     {
+        string[] positive = [options.Prompt, .. options.Regions.Select(region => region.Prompt)];
         var conditions = _model.Encode(
-            GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, options.Prompt] : [options.Prompt], options);
+            GuidedDenoiser.IsGuided(options.GuidanceScale) ? [options.NegativePrompt, .. positive] : positive, options);
         return ChangeConditions?.Invoke(conditions, options) ?? conditions;
     }
 
     /// <summary>From standard normal noise [B, C, h, w] to scaled latents, a fresh tensor of the same shape.</summary>
     internal Tensor Sample(TextToImageOptions options, UNetConditions conditions, Tensor initialNoise, NoiseDraw noise,
-        Action<SamplingStep>? stepDone = null, CancellationToken cancellationToken = default)
+        Action<SamplingStep>? stepDone = null, CancellationToken cancellationToken = default) =>
+        Walk(new DrawnPictures(options, conditions, noise, stepDone, cancellationToken), initialNoise, null, 1);
+
+    private Tensor Walk(DrawnPictures drawn, Tensor initialNoise, Tensor? original, double strength)
     {
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
+        var options = drawn.Options;
         var sampler = SamplerOf(options);
         var times = sampler.Times(_model.Schedule, options.Steps);
-        var denoiser = new GuidedDenoiser(_model, conditions, options.GuidanceScale);
+        var noised = new NoisedLatents(_model.Schedule, times);
+        var first = original is null ? 0 : options.Steps - options.StepsOf(strength);
+        using var denoiser = new GuidedDenoiser(_model, drawn.Conditions, options.GuidanceScale)
+        {
+            Rescale = options.GuidanceRescale,
+            Regions = options.Regions.Count == 0 ? null
+                : PromptRegion.Weights(options.Regions, initialNoise.shape[2], initialNoise.shape[3], initialNoise.device),
+            Stages = [.. options.Stages.Select(stage => (stage, stage.Model is { } model ? _model.Of(model) : _model))],
+        };
+        using var evaluating = new Together(denoiser.Stages.Where(stage => stage.Model != _model).Select(stage => stage.Model.Evaluating()));
         var context = new SamplingContext
         {
             Schedule = _model.Schedule,
             Prediction = _model.Prediction,
-            Noise = noise,
-            StepDone = stepDone,
-            CancellationToken = cancellationToken,
+            Noise = drawn.Noise,
+            StepDone = drawn.StepDone,
+            AfterStep = !_model.TakesMask && options.Inpainting is { } source ? PutsBack(source, noised, initialNoise, first) : null,
+            CancellationToken = drawn.CancellationToken,
         };
-        return sampler.Sample(denoiser.Predict, initialNoise * times.InitialSigma, times, context).MoveToOuterDisposeScope();
+        var start = original is null ? initialNoise * times.InitialSigma : noised.At(original, initialNoise, first);
+        return sampler.Sample(denoiser.Predict, start, noised.From(first), context).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Where a plain model paints, the rest of the picture is put back after each step, with the noise that is due there.</summary>
+    private Func<SamplingStep, Tensor> PutsBack(InpaintingSource source, NoisedLatents noised, Tensor noise, int first)
+    {
+        var kept = _model.Encode(source.Image);                                                         // [1, C, h, w]
+        var mask = nn.functional.interpolate(source.ToTensors().Mask, size: [kept.shape[2], kept.shape[3]],
+            mode: InterpolationMode.Nearest).ge(0.5).to(kept.device);                                   // [1, 1, h, w]
+        return step => where(mask, step.Latents, noised.At(kept, noise, first + step.Step));
     }
 
     private List<GeneratedImage> Draw(
@@ -115,13 +140,23 @@ public sealed class TextToImagePipeline
     {
         using var scope = NewDisposeScope();
         using var noise = new SeededNoise(seeds);
-        var shape = new long[] { seeds.Length, _model.LatentChannels, options.Size.Height / _model.Downscale,
-            options.Size.Width / _model.Downscale };
-        var initialNoise = noise.Draw(shape, _model.Device);
-        var latents = Sample(options, conditions, initialNoise, noise.DrawLike, stepDone, cancellationToken);
+        var drawn = new DrawnPictures(options, conditions, noise.DrawLike, stepDone, cancellationToken);
+        var (original, strength) = (options.Start is { } start ? _model.Encode(start.Image) : null, options.Start?.Strength ?? 1);
+        if (options.HighResolution is { } high)
+        {
+            var small = Walk(drawn, noise.Draw(Shape(high.FirstSize(options.Size, _model.Downscale)), _model.Device), null, 1);
+            var shape = Shape(options.Size);
+            (original, strength) = (nn.functional.interpolate(small, size: [shape[2], shape[3]], mode: InterpolationMode.Bilinear,
+                align_corners: false), high.Strength);
+        }
+
+        var latents = Walk(drawn, noise.Draw(Shape(options.Size), _model.Device), original, strength);
         return [.. seeds.Select((seed, index) =>
             new GeneratedImage(Decode(latents.narrow(0, index, 1)), seed,
                 GeneratedImage.Describe(_model.LargestClipSkip is null ? options with { ClipSkip = null } : options, seed, _model.Name)))];
+
+        long[] Shape(PixelSize size) =>
+            [seeds.Length, _model.LatentChannels, size.Height / _model.Downscale, size.Width / _model.Downscale];
     }
 
     /// <summary>The picture of scaled latents [1, C, h, w].</summary>
@@ -170,14 +205,15 @@ public sealed class TextToImagePipeline
         if (_model.TakesMask && options.Inpainting is null)
             yield return Problem(nameof(options.Inpainting), null, "an inpainting model paints into a picture",
                 "give a picture and a mask");
-        if (!_model.TakesMask && options.Inpainting is not null)
-            yield return Problem(nameof(options.Inpainting), "set", "this model takes no mask: its UNet has no channels for one",
-                "use an inpainting model, or leave it unset");
+        foreach (var stage in options.Stages)
+            if (stage.Model is { } other && _model.StageMisfit(other) is { } misfit)
+                yield return Problem(nameof(options.Stages), $"{stage.From} to {stage.To}", $"its model does not fit this one: {misfit}",
+                    "take models that were trained from the same one");
         if (options is { ControlImage: not null, ControlNet: null } && ChangeConditions is null)
             yield return Problem(nameof(options.ControlImage), "set", "there is no ControlNet that could look at it",
                 "set ControlNet, or leave it unset");
-        if (options.ControlNet is { } network && _model.ControlMisfit(network) is { } misfit)
-            yield return Problem(nameof(options.ControlNet), "set", $"the ControlNet does not fit the model: {misfit}",
+        if (options.ControlNet is { } network && _model.ControlMisfit(network) is { } controlFault)
+            yield return Problem(nameof(options.ControlNet), "set", $"the ControlNet does not fit the model: {controlFault}",
                 "use one that was made for this kind of model");
         foreach (var (name, size) in new[] { (nameof(options.Width), options.Size.Width), (nameof(options.Height), options.Size.Height) })
             if (_model.Downscale != TextToImageOptions.SizeMultiple && size % _model.Downscale != 0)
@@ -200,6 +236,21 @@ public sealed class TextToImagePipeline
         catch (ArgumentOutOfRangeException error)
         {
             return error.Message.Split('\n', '(')[0].Trim().TrimEnd('.');
+        }
+    }
+
+    /// <summary>What is the same for all walks of some pictures.</summary>
+    private sealed record DrawnPictures(TextToImageOptions Options, UNetConditions Conditions, NoiseDraw Noise,
+        Action<SamplingStep>? StepDone, CancellationToken CancellationToken);
+
+    /// <summary>Several things that end together.</summary>
+    private sealed class Together(IEnumerable<IDisposable> parts) : IDisposable
+    {
+        private readonly IDisposable[] _parts = [.. parts];
+
+        public void Dispose()
+        {
+            foreach (var part in _parts) part.Dispose();
         }
     }
 }

@@ -2,7 +2,7 @@ namespace StableTune.Samplers;
 
 /// <summary>
 /// DPM-Solver++ as a multistep method, known as "DPM++ 2M": integrates the linear part of the probability-flow equation exactly, and the
-/// predicted image as a line through those of two steps. Deterministic, as many model calls as steps.
+/// predicted image as a line through those of two steps. Deterministic unless <see cref="AddsNoise"/> is set, as many model calls as steps.
 /// </summary>
 /// <remarks>
 /// Lu et al., DPM-Solver++, arXiv:2211.01095, algorithm 2, and DPM-Solver, arXiv:2206.00927 (<see cref="IntegratesNoise"/>). With latents
@@ -11,7 +11,8 @@ namespace StableTune.Samplers;
 public sealed record DpmSolverMultistepSampler : SigmaSampler
 {
     /// <inheritdoc/>
-    public override string Name => $"{(IntegratesNoise ? "DPM" : "DPM++")} {Order}M{(UseKarrasSigmas ? " Karras" : "")}";
+    public override string Name =>
+        $"{(IntegratesNoise ? "DPM" : "DPM++")} {Order}M{(AddsNoise ? " SDE" : "")}{(UseKarrasSigmas ? " Karras" : "")}";
 
     /// <summary>How many predictions a step uses, 1 or 2: its own, and that of the step before. Default 2.</summary>
     public int Order { get; init; } = 2;
@@ -21,6 +22,12 @@ public sealed record DpmSolverMultistepSampler : SigmaSampler
     /// stable when guided. Default no.
     /// </summary>
     public bool IntegratesNoise { get; init; }
+
+    /// <summary>
+    /// Whether the stochastic equation is integrated, which adds noise in each step ("DPM++ 2M SDE", <c>sde-dpmsolver++</c>): pictures change
+    /// with the number of steps. Default no.
+    /// </summary>
+    public bool AddsNoise { get; init; }
 
     /// <summary>Whether the last step of a walk of fewer than 15 steps is of first order (<c>lower_order_final</c>). Default yes.</summary>
     public bool LowersOrderAtEnd { get; init; } = true;
@@ -39,6 +46,8 @@ public sealed record DpmSolverMultistepSampler : SigmaSampler
     {
         foreach (var problem in base.Validate()) yield return problem;
         if (Order is not (1 or 2)) yield return Problem(Order, "the order must be 1 or 2", "2 is customary");
+        if (AddsNoise && IntegratesNoise)
+            yield return Problem(AddsNoise, "noise is added where the predicted image is integrated", "set IntegratesNoise to false");
     }
 
     /// <inheritdoc/>
@@ -62,6 +71,12 @@ public sealed record DpmSolverMultistepSampler : SigmaSampler
             double h = Math.Log(sigma / next), before = Math.Log(step.Sigmas[step.Index - 1] / sigma);
             predicted += (predicted - history[1]) * (h / before / 2);
         }
+        if (AddsNoise)
+        {
+            var left = next / sigma * (next / sigma);                 // e^-2h: what is not fresh of the variance
+            return step.Latents * left + predicted * (1 - left) + step.Noise() * (next * Math.Sqrt(1 - left));
+        }
+
         return IntegratesNoise
             ? step.Latents + predicted * (next - sigma)
             : step.Latents * (next / sigma) + predicted * (1 - next / sigma);

@@ -16,12 +16,20 @@ public sealed class SamplerCatalog
     public static SamplerCatalog Default { get; } = new SamplerCatalog(new("sampler"), new("scheduler"))
         .With("ddim", () => new DdimSampler())
         .With("pndm", () => new PndmSampler())
-        .With("euler", () => new EulerSampler())
-        .With("k_euler", () => new EulerSampler())
-        .With("euler_a", () => new EulerAncestralSampler())
-        .With("k_euler_a", () => new EulerAncestralSampler())
+        .With(["lms", "k_lms"], () => new LmsSampler())
+        .With(["euler", "k_euler"], () => new EulerSampler())
+        .With(["euler_a", "k_euler_a"], () => new EulerAncestralSampler())
+        .With(["heun", "k_heun"], () => new HeunSampler())
+        .With(["dpm_2", "k_dpm_2"], () => new Dpm2Sampler())
+        .With(["dpm_2_a", "k_dpm_2_a"], () => new Dpm2AncestralSampler())
         .With("dpmsolver", () => new DpmSolverMultistepSampler { IntegratesNoise = true, EndsAtImage = false })
         .With("dpmsolver++", () => new DpmSolverMultistepSampler())
+        .With("dpmsolver++_karras", () => new DpmSolverMultistepSampler { UseKarrasSigmas = true })
+        .With("dpmsolver++_sde", () => new DpmSolverMultistepSampler { AddsNoise = true })
+        .With("dpmsolver++_sde_karras", () => new DpmSolverMultistepSampler { AddsNoise = true, UseKarrasSigmas = true })
+        .With("dpmsingle", () => new DpmSolverSinglestepSampler())
+        .With("unipc", () => new UniPcSampler())
+        .With("lcm", () => new LcmSampler())
         .WithScheduler("DDIMScheduler", options => new DdimSampler
         {
             Spacing = SpacingOf(options), StepsOffset = options.StepsOffset, EndsAtImage = options.SetAlphaToOne,
@@ -31,18 +39,20 @@ public sealed class SamplerCatalog
         {
             Spacing = SpacingOf(options), StepsOffset = options.StepsOffset, EndsAtImage = options.SetAlphaToOne,
         })
-        .WithScheduler("EulerDiscreteScheduler", options => new EulerSampler
+        .WithScheduler("LMSDiscreteScheduler", options => Placed(new LmsSampler(), options))
+        .WithScheduler("EulerDiscreteScheduler", options => Placed(new EulerSampler(), options))
+        .WithScheduler("EulerAncestralDiscreteScheduler", options => Placed(new EulerAncestralSampler(), options))
+        .WithScheduler("HeunDiscreteScheduler", options => Placed(new HeunSampler { ClipOriginal = options.ClipSample }, options))
+        .WithScheduler("KDPM2DiscreteScheduler", options => Placed(new Dpm2Sampler(), options))
+        .WithScheduler("KDPM2AncestralDiscreteScheduler", options => Placed(new Dpm2AncestralSampler(), options))
+        .WithScheduler("DPMSolverMultistepScheduler", options => Placed(new DpmSolverMultistepSampler
         {
-            Spacing = SpacingOf(options), StepsOffset = options.StepsOffset,
-        })
-        .WithScheduler("EulerAncestralDiscreteScheduler", options => new EulerAncestralSampler
-        {
-            Spacing = SpacingOf(options), StepsOffset = options.StepsOffset,
-        })
-        .WithScheduler("DPMSolverMultistepScheduler", options => new DpmSolverMultistepSampler
-        {
-            Spacing = SpacingOf(options), StepsOffset = options.StepsOffset,
-        });
+            IntegratesNoise = options.AlgorithmType == "dpmsolver", EndsAtImage = options.AlgorithmType != "dpmsolver",
+            AddsNoise = options.AlgorithmType.StartsWith("sde-", StringComparison.Ordinal),
+        }, options))
+        .WithScheduler("DPMSolverSinglestepScheduler", options => Placed(new DpmSolverSinglestepSampler(), options))
+        .WithScheduler("UniPCMultistepScheduler", options => Placed(new UniPcSampler(), options))
+        .WithScheduler("LCMScheduler", _ => new LcmSampler());
 
     /// <summary>The known names, sorted.</summary>
     public IEnumerable<string> Names => _samplers.Names;
@@ -88,6 +98,18 @@ public sealed class SamplerCatalog
             + $"{SpacingOf(options)} is used in its place. Known are: {string.Join(", ", TimestepSpacing.Known)}.";
         return new ModelSampler(sampler, unknown is null || spacing is null ? unknown ?? spacing : $"{unknown} {spacing}");
     }
+
+    private SamplerCatalog With(ReadOnlySpan<string> names, Func<ISampler> create)
+    {
+        var catalog = this;
+        foreach (var name in names) catalog = catalog.With(name, create);
+        return catalog;
+    }
+
+    private static SigmaSampler Placed(SigmaSampler sampler, SchedulerOptions options) => sampler with
+    {
+        Spacing = SpacingOf(options), StepsOffset = options.StepsOffset, UseKarrasSigmas = options.UseKarrasSigmas,
+    };
 
     private static bool IsKnown(string spacing) => TimestepSpacing.Known.Any(known => known.Name == spacing);
 

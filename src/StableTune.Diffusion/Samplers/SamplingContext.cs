@@ -27,6 +27,12 @@ public sealed record SamplingContext
     /// <summary>Called after each step on the sampling thread; null for nobody.</summary>
     public Action<SamplingStep>? StepDone { get; init; }
 
+    /// <summary>
+    /// Changes the latents after a step, such as to put back what shall stay as it is: gives a fresh tensor of the open dispose scope. Null,
+    /// the default, for nothing.
+    /// </summary>
+    public Func<SamplingStep, Tensor>? AfterStep { get; init; }
+
     /// <summary>Ends the walk before the next step.</summary>
     public CancellationToken CancellationToken { get; init; }
 
@@ -73,7 +79,9 @@ public sealed record SamplingContext
             {
                 CancellationToken.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
-                var next = step(current, index).alias().MoveToOuterDisposeScope();   // an alias, should a step give back what it was given
+                var moved = step(current, index);
+                var changed = AfterStep is { } change ? change(new SamplingStep(index + 1, steps, moved)) : moved;
+                var next = changed.alias().MoveToOuterDisposeScope();   // an alias, should a step give back what it was given
                 current.Dispose();
                 current = next;
                 ThrowIfBroken(current, index + 1, steps);

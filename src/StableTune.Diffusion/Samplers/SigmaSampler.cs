@@ -30,6 +30,9 @@ public abstract record SigmaSampler : OptionsBase, ISampler
     /// </summary>
     protected virtual bool UsesWholeTimes => false;
 
+    /// <summary>Whether the times of Karras levels are rounded, as DPM-Solver and DPM2 do. Default as <see cref="UsesWholeTimes"/>.</summary>
+    protected virtual bool RoundsKarrasTimes => UsesWholeTimes;
+
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
@@ -50,7 +53,7 @@ public abstract record SigmaSampler : OptionsBase, ISampler
         {
             var (greatest, least) = UsesWholeTimes ? (table.Greatest, table.Least) : (sigmas[0], sigmas[^1]);
             sigmas = SigmaTable.Karras(greatest, least, steps);
-            times = [.. sigmas.Select(table.TimeOf).Select(time => UsesWholeTimes ? Math.Round(time) : (double)(float)time)];
+            times = [.. sigmas.Select(table.TimeOf).Select(time => RoundsKarrasTimes ? Math.Round(time) : (double)(float)time)];
         }
         var atGreatest = !UsesWholeTimes && Spacing.StartsAtGreatestSigma;
         return new SamplingTimes

@@ -40,6 +40,12 @@ public sealed record SchedulerOptions : OptionsBase
     /// <summary>How samplers space their timesteps: "leading", "trailing" or "linspace".</summary>
     public string TimestepSpacing { get; init; } = "leading";
 
+    /// <summary>Whether the model's sampler spaces its noise levels as Karras et al. recommend.</summary>
+    public bool UseKarrasSigmas { get; init; }
+
+    /// <summary>What a DPM solver integrates: "dpmsolver++", "dpmsolver" or "sde-dpmsolver++".</summary>
+    public string AlgorithmType { get; init; } = "dpmsolver++";
+
     /// <summary>Whether the betas are rescaled so that the last timestep is pure noise (Lin et al. 2023, arXiv:2305.08891).</summary>
     public bool RescaleBetasZeroSnr { get; init; }
 

@@ -33,9 +33,10 @@ internal static class OptionTable
         RunScript.DreamBooth => "train-db",
         RunScript.FineTune => "fine-tune",
         RunScript.TextualInversion => "train-textual-inversion",
+        RunScript.ExtendedTextualInversion => "train-textual-inversion-xti",
         RunScript.ControlNet => "train-controlnet",
         _ => string.Join(", ", new[] { RunScript.Network, RunScript.DreamBooth, RunScript.FineTune, RunScript.TextualInversion,
-            RunScript.ControlNet }.Where(one => script.HasFlag(one)).Select(CommandOf)),
+            RunScript.ExtendedTextualInversion, RunScript.ControlNet }.Where(one => script.HasFlag(one)).Select(CommandOf)),
     };
 
     /// <summary>A problem with a name that is not known: who knows it, or what is near.</summary>

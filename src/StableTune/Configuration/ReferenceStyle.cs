@@ -36,6 +36,9 @@ public enum RunScript
     /// <summary>A ControlNet: <c>train_controlnet.py</c>.</summary>
     ControlNet = 16,
 
+    /// <summary>The embeddings of a new word, for each attention layer its own: <c>train_textual_inversion_XTI.py</c>.</summary>
+    ExtendedTextualInversion = 32,
+
     /// <summary>All of them.</summary>
-    All = Network | DreamBooth | FineTune | TextualInversion | ControlNet,
+    All = Network | DreamBooth | FineTune | TextualInversion | ControlNet | ExtendedTextualInversion,
 }

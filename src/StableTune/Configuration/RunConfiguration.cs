@@ -140,8 +140,9 @@ public sealed class RunConfiguration
     private static RunConfiguration OfSdTrainer(IReadOnlyList<string> arguments, RunCatalogs? catalogs)
     {
         var values = new OptionValues(OptionTable.Rows);
-        var style = SdTrainerStyle.Read(arguments, values);
+        var style = SdTrainerStyle.Read(arguments, values, (catalogs ?? new RunCatalogs()).Networks);
         var configuration = Assembled(values, style.Script, catalogs, null, null);
+        foreach (var network in style.Further) configuration.Builder.WithTrainable(network);
         configuration.Builder.Change(SdTrainerMeaning.Named);
         if (style.Samples is { } samples) configuration.Builder.WithSamples(samples);
         return configuration;

@@ -115,6 +115,7 @@ internal sealed class RunWriter
             case [ModelTrainableOptions]: return RunScript.DreamBooth;
             case [PfgOptions]: return RunScript.FineTune;
             case [TextualInversionOptions]: return RunScript.TextualInversion;
+            case [ExtendedTextualInversionOptions]: return RunScript.ExtendedTextualInversion;
             default:
                 Refuse("TrainingPlan.Trainables", string.Join(", ", Plan.Trainables.Select(trainable => trainable.EffectiveName)));
                 return RunScript.Network;

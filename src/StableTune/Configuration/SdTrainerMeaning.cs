@@ -10,7 +10,7 @@ internal static class SdTrainerMeaning
     private const string UsualDataset = "utils.dataset.BaseDataset", UsualSaver = "utils.save.BaseSaver";
 
     /// <summary>Sets what several keys say together, and what sd-trainer does without saying it.</summary>
-    public static void Add(OptionValues given, OptionValues values, RunScript script, bool hasPfg)
+    public static void Add(OptionValues given, OptionValues values, RunScript script, bool hasPfg, int furtherNetworks)
     {
         Dataset(given, values);
         Rates(given, values);
@@ -32,7 +32,7 @@ internal static class SdTrainerMeaning
             values.Notes.Add($"{tracker.Origin}: save.args.wandb_name has no effect: nothing is sent anywhere.");
         // Masks multiply prediction and target.
         Set(values, "squared_masks", true);
-        Trained(given, values, script, hasPfg);
+        Trained(given, values, script, hasPfg, furtherNetworks);
     }
 
     /// <summary>PFG beside what else is trained. Samples are like the first of the pictures.</summary>
@@ -92,8 +92,6 @@ internal static class SdTrainerMeaning
                 values.Notes.Add($"{key} is false, and {path} is there: what it holds is used. Move it away to train without.");
         }
 
-        if (given.Find("dataset.args.prompt") is { } prompt)
-            values.Problems.Add(prompt.Problem("each image has its own caption", "write it into the captions"));
         // Its prefix has no blank behind it.
         if (given.Has("dataset.args.prefix")) Set(values, "caption_prefix_separator", "");
     }
@@ -111,21 +109,14 @@ internal static class SdTrainerMeaning
         if (schedule != "constant") Set(values, "lr_warmup_steps", Warmup.Ratio(0.05));
     }
 
-    private static void Trained(OptionValues given, OptionValues values, RunScript script, bool hasPfg)
+    private static void Trained(
+        OptionValues given, OptionValues values, RunScript script, bool hasPfg, int furtherNetworks)
     {
         var text = given.Flag("train.train_encoder");
         if (script.HasFlag(RunScript.Network))
         {
-            var (module, algebra) = (given.Text("network.module")!, given.Text("network.args.module"));
-            Set(values, "network_module", (module, algebra) switch
-            {
-                ("networks.lora.LoRANetwork", null or "lora") => "networks.lora",
-                ("networks.lora.LoRANetwork", "loha") => "lycoris.kohya/loha",
-                _ => algebra is null ? module : Wrong(given, values, "network.args.module", "give loha, or leave it out", "networks.lora"),
-            });
-            if (int.TryParse(given.Text("network.args.rank"), System.Globalization.CultureInfo.InvariantCulture, out var rank))
-                Set(values, "network_dim", rank);
-            else Wrong(given, values, "network.args.rank", "give a whole number", "");
+            Set(values, "network_module", SdTrainerNetworks.Module(given, values.Problems));
+            if (SdTrainerNetworks.Rank(given, values.Problems) is { } rank) Set(values, "network_dim", rank);
             if (!text) Set(values, "network_train_unet_only", true);
         }
         else if (script == RunScript.FineTune) Set(values, "train_text_encoder", text);
@@ -133,13 +124,15 @@ internal static class SdTrainerMeaning
             values.Notes.Add($"{whole.Origin}: train.train_unet is true: the model's own weights stay as they are where a network or a "
                 + "ControlNet is trained.");
 
-        Results(values, [.. new (string Folder, bool IsTrained)[]
-        {
+        (string Folder, bool IsTrained)[] kinds =
+        [
             (Networks, script.HasFlag(RunScript.Network) && given.Flag("network.train")),
+            .. Enumerable.Repeat((Networks, true), furtherNetworks),
             (Controls, script.HasFlag(RunScript.ControlNet) && given.Flag("controlnet.train")),
             ("pfg", hasPfg && given.Flag("pfg.train")),
             (Models, script == RunScript.FineTune && (text || given.Flag("train.train_unet"))),
-        }.Where(kind => kind.IsTrained).Select(kind => kind.Folder)]);
+        ];
+        Results(values, [.. kinds.Where(kind => kind.IsTrained).Select(kind => kind.Folder)]);
     }
 
     /// <summary>Each kind has a folder of its own, in its usual form; of several, each is one file.</summary>
@@ -153,19 +146,24 @@ internal static class SdTrainerMeaning
         });
     }
 
-    /// <summary>What is trained beside another thing is called as its folder.</summary>
-    public static TrainingPlan Named(TrainingPlan plan) => plan.Trainables.Count < 2 ? plan : plan with
+    /// <summary>What is trained beside another thing is called as its folder; further networks have a number.</summary>
+    public static TrainingPlan Named(TrainingPlan plan)
     {
-        Trainables =
-        [
-            .. plan.Trainables.Select(trainable => trainable switch
-            {
-                AdapterTrainableOptions adapter => adapter with { Name = Networks },
-                ModelTrainableOptions model => model with { Name = Models },
-                _ => trainable,
-            }),
-        ],
-    };
+        if (plan.Trainables.Count < 2) return plan;
+        var networks = 0;
+        return plan with
+        {
+            Trainables =
+            [
+                .. plan.Trainables.Select(trainable => trainable switch
+                {
+                    AdapterTrainableOptions adapter => adapter with { Name = ++networks == 1 ? Networks : $"{Networks}-{networks}" },
+                    ModelTrainableOptions model => model with { Name = Models },
+                    _ => trainable,
+                }),
+            ],
+        };
+    }
 
     private static string Wrong(OptionValues given, OptionValues values, string key, string remedy, string instead)
     {

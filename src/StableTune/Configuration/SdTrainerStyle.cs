@@ -1,13 +1,16 @@
 using System.Globalization;
+using StableTune.Adapters;
 using StableTune.Formats;
 using StableTune.Imaging;
+using StableTune.Trainables;
 
 namespace StableTune.Configuration;
 
 /// <summary>What a file of sd-trainer says besides options.</summary>
 /// <param name="Script">What is trained.</param>
 /// <param name="Samples">The pictures that are drawn at each save; null for none.</param>
-internal sealed record SdTrainerRun(RunScript Script, SampleOptions? Samples);
+/// <param name="Further">Networks behind the first.</param>
+internal sealed record SdTrainerRun(RunScript Script, SampleOptions? Samples, IReadOnlyList<AdapterTrainableOptions> Further);
 
 /// <summary>sd-trainer's YAML files: <c>python main.py config.yaml</c>. A key is an option: <c>train.lr</c>.</summary>
 internal static class SdTrainerStyle
@@ -24,7 +27,7 @@ internal static class SdTrainerStyle
         Read("dataset.args.mask", OptionKind.Flag, "Masks weigh the loss"),
         Read("dataset.args.pfg", OptionKind.Flag, "Features of prompt-free generation"),
         Read("dataset.args.control", OptionKind.Flag, "Control images"), Own("dataset.args.prefix", "caption_prefix"),
-        Read("dataset.args.prompt", OptionKind.Text, "One prompt for all images"), Own("dataset.args.ucg", "caption_dropout_rate", 0.0),
+        Own("dataset.args.prompt", "caption_text"), Own("dataset.args.ucg", "caption_dropout_rate", 0.0),
         Own("dataset.loader.args.num_workers", "max_data_loader_n_workers", 8),
         Read("save.module", OptionKind.Text, "The class that saves", "utils.save.BaseSaver"),
         Read("save.args.wandb_name", OptionKind.Text, "The project for Weights & Biases"),
@@ -72,13 +75,21 @@ internal static class SdTrainerStyle
     /// <summary>Reads a file, and keys that are given behind it, into options of the tables.</summary>
     /// <param name="arguments">The file, then <c>--train.lr 1e-4</c> and so on.</param>
     /// <param name="values">Takes the options.</param>
-    public static SdTrainerRun Read(IReadOnlyList<string> arguments, OptionValues values)
+    /// <param name="networks">What names of networks stand for.</param>
+    public static SdTrainerRun Read(
+        IReadOnlyList<string> arguments, OptionValues values, Catalog<AdapterOptions> networks)
     {
         if (arguments.Count == 0 || arguments[0].StartsWith("--", StringComparison.Ordinal))
             throw new InvalidOptionsException([new("config", null, "sd-trainer's options stand in a YAML file", "name it first")]);
         var entries = YamlFile.Read(arguments[0]);
         var (given, optimizer) = (new OptionValues(Options), new List<string>());
-        foreach (var (key, entry) in entries) Take(arguments[0], key, entry, given, optimizer);
+        var further = new SdTrainerNetworks(Options);
+        foreach (var (key, entry) in entries)
+        {
+            var (network, name) = further.Of(key);
+            Take(arguments[0], name, entry, network ?? given, optimizer);
+        }
+
         foreach (var typed in CommandLine.Read([.. arguments.Skip(1)], given.Problems))
         {
             if (s_byName.TryGetValue(typed.Name, out var option)) CommandLine.Set(given, option.Row, typed);
@@ -88,6 +99,7 @@ internal static class SdTrainerStyle
         }
 
         values.Problems.AddRange(given.Problems);
+        var moreNetworks = further.Create(values, networks);
         bool Has(string section) => entries.Keys.Concat(given.Given.Select(value => value.Option.Name))
             .Any(key => key.StartsWith(section, StringComparison.Ordinal));
         // Several of them are trained together.
@@ -101,29 +113,25 @@ internal static class SdTrainerStyle
         }
 
         if (optimizer.Count > 0) Set(values, "optimizer_args", optimizer.ToArray());
-        SdTrainerMeaning.Add(given, values, script, Has("pfg."));
+        SdTrainerMeaning.Add(given, values, script, Has("pfg."), moreNetworks.Count(network => network.Trained));
         var samples = SdTrainerMeaning.Samples(given, values);
         if (Has("pfg.")) SdTrainerMeaning.PromptFree(given, values, hasSamples: samples is not null);
-        return new SdTrainerRun(script, samples);
+        return new SdTrainerRun(script, samples, moreNetworks);
     }
 
     /// <summary>Sets an option of the tables.</summary>
     public static void Set(OptionValues values, string name, object value) =>
         values.Set(new OptionValue(OptionTable.Of(name), value, "sd-trainer"));
 
-    private static void Take(string path, string key, YamlEntry entry, OptionValues given, List<string> optimizer)
+    private static void Take(string path, string name, YamlEntry entry, OptionValues given, List<string> optimizer)
     {
         var origin = $"{path}: line {entry.Line}";
-        // Later versions have a list of networks: the first is the one that is trained.
-        var name = key.StartsWith("network[0].", StringComparison.Ordinal) ? "network." + key["network[0].".Length..] : key;
         if (name.StartsWith("optimizer.args.", StringComparison.Ordinal))
             optimizer.Add($"{name["optimizer.args.".Length..]}={Argument(entry.Value)}");
         else if (!s_byName.TryGetValue(name, out var option))
         {
-            var unknown = OptionTable.Unknown(origin, name, ReferenceStyle.SdTrainer, s_byName.Keys,
-                entry.Value.AsText ?? entry.Value.ToString());
-            given.Problems.Add(name.StartsWith("network[", StringComparison.Ordinal)
-                ? unknown with { Rule = "one network is read", Remedy = "merge the others into the model first" } : unknown);
+            given.Problems.Add(OptionTable.Unknown(origin, name, ReferenceStyle.SdTrainer, s_byName.Keys,
+                entry.Value.AsText ?? entry.Value.ToString()));
         }
         else if (Value(option.Row.Kind, entry.Value) is { } value) given.Set(new OptionValue(option.Row, value, origin));
         else

@@ -407,6 +407,7 @@ public sealed class DatasetConfigurationTests : IDisposable
         };
         var captions = new CaptionOptions
         {
+            Text = "t",
             Prefix = "p", PrefixSeparator = "", TakeEmptyFirstLine = true, Suffix = "s\n\"", DropoutRate = 0.1, DropoutEveryNEpochs = 3,
             Wildcard = true, Shuffle = true, Separator = ";", KeepTokens = 2, KeepTokensSeparator = "|||",
             SecondarySeparator = ";;;", TagDropoutRate = 0.2, WarmupMin = 2, WarmupSteps = 0.5,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StableTune.Formats;
 using StableTune.Imaging;
 using StableTune.Testing;
 
@@ -36,6 +37,28 @@ public sealed class DatasetBuilderTests
         var error = Assert.Throws<InvalidOptionsException>(() => new DatasetBuilder().Add(new CaptionedFolder(temporary.Path))
             .WithResolution(64).Build());
         Assert.Equal(temporary.File("broken.png"), Assert.Single(error.Problems).Value);
+    }
+
+    /// <summary>The one caption has a prefix too; class tokens and captions of the images do not count, and the file comes back.</summary>
+    [Theory]
+    [InlineData("a photo of rin", "new, a photo of rin")]
+    [InlineData("", "new, ")]
+    [InlineData(null, "new, a red frog")]
+    public void Build_WithOneTextForAll_ReplacesCaptions(string? text, string expected)
+    {
+        using var temporary = new TemporaryFolder();
+        Pictures.Write(temporary.File("a.png"), 80, 60);
+        File.WriteAllText(temporary.File("a.txt"), "a red frog");
+        var builder = new DatasetBuilder().WithResolution(64).AddFolder(temporary.Path, new SubsetOptions
+        {
+            CaptionExtensions = CaptionFiles.Any, ClassTokens = "frog",
+            Captions = new() { Text = text, Prefix = "new,", PrefixSeparator = " " },
+        });
+        var sample = Assert.Single(builder.Build().Samples);
+        var use = new CaptionUse(1, 0, 1, new RandomStream(1));
+        Assert.Equal(expected, CaptionPipeline.From(sample.Subset.Captions).Apply(sample.Caption, use));
+        var again = DatasetConfiguration.Read(TomlDocument.Parse(DatasetConfiguration.ToToml(builder.Plan)));
+        Assert.Equal(text, Assert.Single(again.Subsets).Options.Captions.Text);
     }
 
     [Fact]

@@ -88,14 +88,6 @@ public sealed class InpaintingTests : IDisposable
     }
 
     [Fact]
-    public void Generate_PictureForAModelWithoutMask_IsRefused()
-    {
-        var options = s_options with { Inpainting = new InpaintingSource(Grey(200), Grey(255)) };
-        var error = Assert.Throws<InvalidOptionsException>(() => new TextToImagePipeline(_plain).Generate(options));
-        Assert.Contains("takes no mask", Assert.Single(error.Problems).ToString(), StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Generate_SizeUnset_IsThePictures()
     {
         var options = s_options with { Width = null, Height = null, Inpainting = new InpaintingSource(Grey(200), Grey(255)) };

@@ -10,6 +10,20 @@ public class SamplerCatalogTests
     {
         { "ddim", new DdimSampler() },
         { "pndm", new PndmSampler() },
+        { "lms", new LmsSampler() },
+        { "k_lms", new LmsSampler() },
+        { "heun", new HeunSampler() },
+        { "k_heun", new HeunSampler() },
+        { "dpm_2", new Dpm2Sampler() },
+        { "k_dpm_2", new Dpm2Sampler() },
+        { "dpm_2_a", new Dpm2AncestralSampler() },
+        { "k_dpm_2_a", new Dpm2AncestralSampler() },
+        { "dpmsolver++_karras", new DpmSolverMultistepSampler { UseKarrasSigmas = true } },
+        { "dpmsolver++_sde", new DpmSolverMultistepSampler { AddsNoise = true } },
+        { "dpmsolver++_sde_karras", new DpmSolverMultistepSampler { AddsNoise = true, UseKarrasSigmas = true } },
+        { "dpmsingle", new DpmSolverSinglestepSampler() },
+        { "unipc", new UniPcSampler() },
+        { "lcm", new LcmSampler() },
         { "euler", new EulerSampler() },
         { "k_euler", new EulerSampler() },
         { "euler_a", new EulerAncestralSampler() },
@@ -30,18 +44,18 @@ public class SamplerCatalogTests
     [Fact]
     public void Create_UnknownName_TellsTheNearestAndAll() => Assert.StartsWith(
         "\"eular_a\" is no known sampler. Did you mean \"euler_a\"? "
-        + "Known are: ddim, dpmsolver, dpmsolver++, euler, euler_a, k_euler, k_euler_a, pndm.",
+        + $"Known are: {string.Join(", ", SamplerCatalog.Default.Names)}.",
         Assert.Throws<ArgumentException>(() => SamplerCatalog.Default.Create("eular_a")).Message);
 
     [Fact]
     public void With_HostsSampler_IsFoundAndTheDefaultStays()
     {
-        var karras = new HeunSampler { UseKarrasSigmas = true };
-        var more = SamplerCatalog.Default.With("heun", () => new HeunSampler()).WithScheduler("HeunDiscreteScheduler", _ => karras);
-        Assert.Equal(new HeunSampler(), more.Create("heun"));
-        Assert.Equal(new ModelSampler(karras, null), more.For(Published with { ClassName = "HeunDiscreteScheduler" }));
-        Assert.DoesNotContain("heun", SamplerCatalog.Default.Names);
-        Assert.DoesNotContain("HeunDiscreteScheduler", SamplerCatalog.Default.Schedulers);
+        var karras = new RalstonSampler { UseKarrasSigmas = true };
+        var more = SamplerCatalog.Default.With("ralston", () => new RalstonSampler()).WithScheduler("RalstonScheduler", _ => karras);
+        Assert.Equal(new RalstonSampler(), more.Create("ralston"));
+        Assert.Equal(new ModelSampler(karras, null), more.For(Published with { ClassName = "RalstonScheduler" }));
+        Assert.DoesNotContain("ralston", SamplerCatalog.Default.Names);
+        Assert.DoesNotContain("RalstonScheduler", SamplerCatalog.Default.Schedulers);
     }
 
     public static TheoryData<SchedulerOptions, ISampler> Schedulers => new()
@@ -57,6 +71,15 @@ public class SamplerCatalogTests
             new EulerAncestralSampler { StepsOffset = 1 } },
         { Published with { ClassName = "DPMSolverMultistepScheduler", TimestepSpacing = "linspace", StepsOffset = 0 },
             new DpmSolverMultistepSampler() },
+        { Published with { ClassName = "DPMSolverMultistepScheduler", AlgorithmType = "sde-dpmsolver++", UseKarrasSigmas = true,
+            TimestepSpacing = "linspace" }, new DpmSolverMultistepSampler { AddsNoise = true, UseKarrasSigmas = true, StepsOffset = 1 } },
+        { Published with { ClassName = "DPMSolverMultistepScheduler", AlgorithmType = "dpmsolver", TimestepSpacing = "linspace" },
+            new DpmSolverMultistepSampler { IntegratesNoise = true, EndsAtImage = false, StepsOffset = 1 } },
+        { Published with { ClassName = "UniPCMultistepScheduler" },
+            new UniPcSampler { Spacing = TimestepSpacing.Leading, StepsOffset = 1 } },
+        { Published with { ClassName = "HeunDiscreteScheduler", ClipSample = true },
+            new HeunSampler { Spacing = TimestepSpacing.Leading, StepsOffset = 1, ClipOriginal = true } },
+        { Published with { ClassName = "LCMScheduler" }, new LcmSampler() },
     };
 
     [Theory]

@@ -8,13 +8,6 @@ namespace StableTune.Diffusion.Tests;
 /// steps.</summary>
 internal sealed class SamplerCase
 {
-    /// <summary>What there is no sampler for yet.</summary>
-    private static readonly string[] s_missing =
-    [
-        "LMSDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSinglestepScheduler",
-        "UniPCMultistepScheduler", "LCMScheduler",
-    ];
-
     private readonly JsonElement _config;
 
     private SamplerCase(string file, JsonElement entry, string name, string prediction, int steps)
@@ -37,7 +30,8 @@ internal sealed class SamplerCase
     public string Run => $"{Name}.{Steps}";
 
     /// <summary>Whether the reference's latents are √ᾱ x₀ + √(1 - ᾱ) ε, as in training, and not x₀ + σ ε.</summary>
-    public bool KeepsVariance => Class is "DDIMScheduler" or "PNDMScheduler" || Class.StartsWith("DPMSolver", StringComparison.Ordinal);
+    public bool KeepsVariance =>
+        Class is "DDIMScheduler" or "PNDMScheduler" or "LCMScheduler" or "UniPCMultistepScheduler" || Class.StartsWith("DPMSolver", StringComparison.Ordinal);
 
     public NoiseSchedule Schedule => NoiseSchedule.From(new SchedulerOptions
     {
@@ -45,19 +39,16 @@ internal sealed class SamplerCase
         BetaStart = _config.GetProperty("beta_start").GetDouble(), BetaEnd = _config.GetProperty("beta_end").GetDouble(),
     });
 
-    /// <summary>All runs for which there is a sampler.</summary>
-    public static IEnumerable<SamplerCase> All => from file in new[] { "samplers.json", "samplers_more.json" }
-                                                  from run in Read(file)
-                                                  where run.Sampler() is not null
-                                                  select run;
+    /// <summary>All runs.</summary>
+    public static IEnumerable<SamplerCase> All => new[] { "samplers.json", "samplers_more.json" }.SelectMany(Read);
 
     public static SamplerCase Find(string prediction, string name, int steps) =>
         All.Single(run => (run.Prediction, run.Name, run.Steps) == (prediction, name, steps));
 
     public Golden Open() => Golden.Open("samplers", (File == "samplers.json" ? "" : "more_") + Prediction + ".safetensors");
 
-    /// <summary>The sampler that does what the configuration says; null where there is none.</summary>
-    public ISampler? Sampler() => Class switch
+    /// <summary>The sampler that does what the configuration says.</summary>
+    public ISampler Sampler() => Class switch
     {
         "DDIMScheduler" => new DdimSampler
         {
@@ -71,19 +62,33 @@ internal sealed class SamplerCase
         "EulerDiscreteScheduler" => new EulerSampler { Spacing = Spacing, StepsOffset = Offset,
             UseKarrasSigmas = Flag("use_karras_sigmas") },
         "EulerAncestralDiscreteScheduler" => new EulerAncestralSampler { Spacing = Spacing, StepsOffset = Offset },
-        "DPMSolverMultistepScheduler" when Text("algorithm_type") is "dpmsolver" or "dpmsolver++" => new DpmSolverMultistepSampler
+        "LMSDiscreteScheduler" => new LmsSampler { Spacing = Spacing, StepsOffset = Offset,
+            UseKarrasSigmas = Flag("use_karras_sigmas") },
+        "KDPM2DiscreteScheduler" => new Dpm2Sampler { Spacing = Spacing, StepsOffset = Offset,
+            UseKarrasSigmas = Flag("use_karras_sigmas") },
+        "KDPM2AncestralDiscreteScheduler" => new Dpm2AncestralSampler { Spacing = Spacing, StepsOffset = Offset,
+            UseKarrasSigmas = Flag("use_karras_sigmas") },
+        "DPMSolverMultistepScheduler" => new DpmSolverMultistepSampler
         {
             Spacing = Spacing, StepsOffset = Offset, UseKarrasSigmas = Flag("use_karras_sigmas"),
             Order = _config.GetProperty("solver_order").GetInt32(), IntegratesNoise = Text("algorithm_type") == "dpmsolver",
+            AddsNoise = Text("algorithm_type") == "sde-dpmsolver++",
             LowersOrderAtEnd = Flag("lower_order_final"), EndsAtImage = Text("final_sigmas_type") == "zero",
         },
-        "HeunDiscreteScheduler" when !Flag("clip_sample") => new HeunSampler
+        // Its times are spread in one way only.
+        "DPMSolverSinglestepScheduler" => new DpmSolverSinglestepSampler { UseKarrasSigmas = Flag("use_karras_sigmas") },
+        "HeunDiscreteScheduler" => new HeunSampler
+        {
+            Spacing = Spacing, StepsOffset = Offset, UseKarrasSigmas = Flag("use_karras_sigmas"), ClipOriginal = Flag("clip_sample"),
+        },
+        "UniPCMultistepScheduler" => new UniPcSampler
         {
             Spacing = Spacing, StepsOffset = Offset, UseKarrasSigmas = Flag("use_karras_sigmas"),
+            Order = _config.GetProperty("solver_order").GetInt32(), UsesPlainStep = Text("solver_type") == "bh1",
+            LowersOrderAtEnd = Flag("lower_order_final"), EndsAtImage = Text("final_sigmas_type") == "zero",
         },
-        "DPMSolverMultistepScheduler" or "HeunDiscreteScheduler" => null,
-        _ => s_missing.Contains(Class) ? null
-            : throw new InvalidOperationException($"{Class} of {File} is neither known nor known to be missing."),
+        "LCMScheduler" => new LcmSampler { OriginalSteps = _config.GetProperty("original_inference_steps").GetInt32() },
+        _ => throw new InvalidOperationException($"There is no sampler for {Class} of {File}."),
     };
 
     private TimestepSpacing Spacing => TimestepSpacing.Parse(Text("timestep_spacing"));

@@ -26,7 +26,7 @@ public sealed class OptionNameTests
         var rows = new TheoryData<string, RunScript>();
         foreach (var row in OptionTable.Rows)
             foreach (var script in new[] { RunScript.Network, RunScript.DreamBooth, RunScript.FineTune, RunScript.TextualInversion,
-                RunScript.ControlNet })
+                RunScript.ControlNet, RunScript.ExtendedTextualInversion })
                 if (row.Scripts.HasFlag(script)) rows.Add(row.Name, script);
         return rows;
     }
@@ -50,7 +50,7 @@ public sealed class OptionNameTests
     {
         if (s_elsewhere.Contains(name)) return;
         // False says of adapters, embeddings and ControlNets what holds anyhow.
-        if (name == "train_unet" && script is RunScript.Network or RunScript.TextualInversion or RunScript.ControlNet) return;
+        if (name == "train_unet" && script is not (RunScript.DreamBooth or RunScript.FineTune)) return;
         var row = OptionTable.Of(name);
         var words = Base(script);
         words.Add("--" + name);
@@ -102,7 +102,8 @@ public sealed class OptionNameTests
         "--pretrained_model_name_or_path", "model", "--output_dir", "out", "--train_data_dir", "images", "--seed", "1",
         .. script == RunScript.Network ? ["--network_module", "networks.lora"] : Array.Empty<string>(),
         .. script == RunScript.FineTune ? ["--in_json", "meta.json"] : Array.Empty<string>(),
-        .. script == RunScript.TextualInversion ? ["--token_string", "sksdog"] : Array.Empty<string>(),
+        .. script is RunScript.TextualInversion or RunScript.ExtendedTextualInversion
+            ? ["--token_string", "sksdog"] : Array.Empty<string>(),
     ];
 
     /// <summary>What an option needs beside it.</summary>

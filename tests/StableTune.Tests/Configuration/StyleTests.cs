@@ -137,6 +137,40 @@ public sealed class StyleTests : IDisposable
         Assert.Equal((3e-4, 5), (plan.LearningRate, plan.TestSteps));
     }
 
+    /// <summary>A network that is trained upon one that is only applied, and one of another algebra beside it.</summary>
+    [Fact]
+    public void SdTrainer_AListOfNetworks_IsTrainedTogether()
+    {
+        var plan = TrainerBuilder.FromYaml(Write("""
+            model: {input_path: m, output_name: n}
+            network:
+              - module: networks.lora.LoRANetwork
+                args: {rank: 8}
+              - train: false
+                resume: style.safetensors
+                args: {rank: 4, conv_rank: 2}
+              - args: {rank: 2, module: loha}
+            """)).Plan;
+        AdapterTrainableOptions[] networks = [.. plan.Trainables.Cast<AdapterTrainableOptions>()];
+        Assert.Equal([("networks", true, null), ("networks-2", false, "style.safetensors"), ("networks-3", true, null)],
+            networks.Select(network => (network.Name!, network.Trained, network.InitialWeights)));
+        Assert.Equal([8, 4, 2], networks.Select(network => ((FactoredAdapterOptions)network.Adapter).Rank));
+        Assert.Equal(2, ((LoRAOptions)networks[1].Adapter).ConvRank);
+        Assert.IsType<LoHaOptions>(networks[2].Adapter);
+        Assert.Equal(Path.Combine("trained", "{name}", "n.pt"), ((TrainableSaver)Assert.Single(plan.Savers)).Path);
+    }
+
+    [Theory]
+    [InlineData("a photo of rin", "a photo of rin")]
+    [InlineData("\"\"", "")]
+    [InlineData("null", null)]
+    public void SdTrainer_OnePrompt_TakesThePlaceOfCaptions(string written, string? text)
+    {
+        var file = Write($"model: {{input_path: m, output_name: n}}\ndataset:\n  args: {{prompt: {written}}}");
+        var plan = TrainerBuilder.FromYaml(file).Plan;
+        Assert.Equal(text, Assert.Single(plan.Dataset.Subsets).Options.Captions.Text);
+    }
+
     [Theory]
     [InlineData("train:\n  lrr: 1", "line 2: train.lrr is \"1\"", "may have meant train.lr")]
     [InlineData("train:\n  epochs: many", "line 2: train.epochs is \"many\"", "a whole number")]
@@ -146,7 +180,9 @@ public sealed class StyleTests : IDisposable
     [InlineData("train: {train_unet: false}", "train_unet is \"false\"", "so nothing is")]
     [InlineData("dataset:\n  module: my.data.Frogs", "line 2: dataset_class is \"my.data.Frogs\"", "no known source")]
     [InlineData("train:\n  tome_ratio: 0.5", "line 2: tome_ratio is \"0.5\"", "not merged")]
-    [InlineData("network:\n - module: networks.lora.LoRANetwork\n - module: other", "network[1].module", "one network is read")]
+    [InlineData("network:\n - module: networks.lora.LoRANetwork\n - module: other", "network_module", "other")]
+    [InlineData("network:\n - train: true\n - args: {rank: many}", "line 3: network.args.rank is \"many\"", "whole number")]
+    [InlineData("network:\n - train: true\n - rank: 4", "line 3: network.rank is \"4\"", "no option")]
     public void SdTrainer_Faults_NameTheLine(string text, string place, string told)
     {
         var fault = Assert.Throws<InvalidOptionsException>(() => TrainerBuilder.FromYaml(Write(text)));

@@ -159,6 +159,18 @@ public sealed class TrainedKindTests : IDisposable
     }
 
     [Fact]
+    public void AWordOfEachLayer_ComesBack()
+    {
+        var plan = Plan(RunScript.ExtendedTextualInversion, "--init_word dog --num_vectors_per_token 2 --use_style_template");
+        var word = Assert.IsType<ExtendedTextualInversionOptions>(Assert.Single(plan.Trainables));
+        Assert.Equal(("sksdog", 2, "dog", PromptTemplate.Style), (word.Token, word.Vectors, word.InitWord, word.Template));
+        ComesBack(Begin().WithExtendedTextualInversion(word).SaveTo(Path.Combine("out", "last.safetensors")),
+            RunScript.ExtendedTextualInversion);
+        Assert.Contains("sd-scripts' form only", Assert.Throws<InvalidOptionsException>(() =>
+            Plan(RunScript.ExtendedTextualInversion, "--save_model_as diffusers")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void TwoTemplates_AreRefused() => Assert.Contains("use_object_template chooses the sentences too",
         Assert.Throws<InvalidOptionsException>(() => Plan(RunScript.TextualInversion,
             "--use_object_template --use_style_template")).Message, StringComparison.Ordinal);

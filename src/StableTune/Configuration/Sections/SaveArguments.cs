@@ -122,7 +122,8 @@ internal static class SaveArguments
         var values = draft.Values;
         var form = values.Text("save_model_as") ?? (values.Flag("use_safetensors") ? "safetensors" : null);
         var isModel = WholeModelArguments.Parts(draft) != ModelParts.None;
-        var (isWord, isControl) = (draft.Script == RunScript.TextualInversion, draft.Script.HasFlag(RunScript.ControlNet));
+        var isExtended = draft.Script == RunScript.ExtendedTextualInversion;
+        var (isWord, isControl) = (isExtended || draft.Script == RunScript.TextualInversion, draft.Script.HasFlag(RunScript.ControlNet));
         if (isModel && form is null)
         {
             var source = values.Text("pretrained_model_name_or_path") ?? "";
@@ -132,6 +133,8 @@ internal static class SaveArguments
         if (isModel && form == "pt") values.Fault("save_model_as", "whole models are written as ckpt, safetensors or folders", "give ckpt");
         if (form is "diffusers" or "diffusers_safetensors")
         {
+            if (isExtended)
+                values.Fault("save_model_as", "embeddings of each layer have sd-scripts' form only", "give safetensors or pt");
             // diffusers' form of an embedding is one file.
             if (isWord) return form == "diffusers" ? ".bin" : ".safetensors";
             if (!isModel && !isControl)

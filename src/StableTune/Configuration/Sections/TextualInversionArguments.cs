@@ -3,10 +3,13 @@ using StableTune.Trainables;
 
 namespace StableTune.Configuration;
 
-/// <summary>What is trained by <c>train-textual-inversion</c>: the embedding of a new word.</summary>
+/// <summary>
+/// What is trained by <c>train-textual-inversion</c>, the embedding of a new word, and by <c>train-textual-inversion-xti</c>, one for each
+/// attention layer.
+/// </summary>
 internal static class TextualInversionArguments
 {
-    private const RunScript Inversion = RunScript.TextualInversion;
+    private const RunScript Inversion = RunScript.TextualInversion | RunScript.ExtendedTextualInversion;
 
     public static OptionSection Section { get; } = new("Textual inversion",
     [
@@ -30,7 +33,7 @@ internal static class TextualInversionArguments
     {
         Write = writer =>
         {
-            if (writer.Plan.Trainables is not [TextualInversionOptions word]) return;
+            if (writer.Plan.Trainables is not [NewWordOptions word]) return;
             writer.Write("token_string", word.Token);
             writer.Write("init_word", word.InitWord);
             writer.Write("num_vectors_per_token", word.Vectors);
@@ -42,7 +45,7 @@ internal static class TextualInversionArguments
 
     private static void Assemble(RunDraft draft)
     {
-        if (draft.Script != Inversion) return;
+        if ((draft.Script & Inversion) == 0) return;
         var values = draft.Values;
         if (values.Text("token_string") is not { } word)
         {
@@ -52,12 +55,18 @@ internal static class TextualInversionArguments
 
         if (values.Find("weighted_captions") is { Value: true } weighted)
             values.Problems.Add(weighted.Problem("brackets cannot weigh captions while a word is learnt", "leave it out"));
-        draft.Builder.WithTextualInversion(new TextualInversionOptions
-        {
-            Token = word, InitWord = values.Text("init_word"), Vectors = values.Get<int>("num_vectors_per_token")!.Value,
-            InitialWeights = values.Text("weights"), Template = Template(values),
-            Format = values.Text("save_model_as") == "diffusers_safetensors" ? EmbeddingFormat.Diffusers : null,
-        });
+        var (initial, vectors, weights) =
+            (values.Text("init_word"), values.Get<int>("num_vectors_per_token")!.Value, values.Text("weights"));
+        draft.Builder.WithTrainable(draft.Script == RunScript.ExtendedTextualInversion
+            ? new ExtendedTextualInversionOptions
+            {
+                Token = word, InitWord = initial, Vectors = vectors, InitialWeights = weights, Template = Template(values),
+            }
+            : new TextualInversionOptions
+            {
+                Token = word, InitWord = initial, Vectors = vectors, InitialWeights = weights, Template = Template(values),
+                Format = values.Text("save_model_as") == "diffusers_safetensors" ? EmbeddingFormat.Diffusers : null,
+            });
     }
 
     private static PromptTemplate Template(OptionValues values)
