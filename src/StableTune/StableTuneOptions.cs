@@ -17,7 +17,7 @@ public sealed class StableTuneOptions
     /// <summary>Where runs take place: "cpu", "cuda:0", "mps".</summary>
     public string? Device { get; set; }
 
-    /// <summary>Float32, or BFloat16 for products in bfloat16 with trained weights in float32.</summary>
+    /// <summary>Float32, or BFloat16 or Float16 for products in that format with trained weights in float32.</summary>
     public NumberFormat? Precision { get; set; }
 
     /// <summary>The seed of runs.</summary>
@@ -52,8 +52,9 @@ public sealed class StableTuneOptions
     {
         NumberFormat.Float32 => PrecisionPolicy.Float32,
         NumberFormat.BFloat16 => PrecisionPolicy.BFloat16,
+        NumberFormat.Float16 => PrecisionPolicy.Float16,
         _ => throw new InvalidOptionsException(
-            [new OptionProblem($"{nameof(StableTuneOptions)}.{nameof(Precision)}", format, "runs compute in Float32 or BFloat16",
-            "give one of the two")]),
+            [new OptionProblem($"{nameof(StableTuneOptions)}.{nameof(Precision)}", format, "runs compute in Float32, BFloat16 or Float16",
+            "give one of the three")]),
     };
 }

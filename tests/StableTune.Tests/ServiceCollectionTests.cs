@@ -67,7 +67,7 @@ public sealed class ServiceCollectionTests
     public void AddStableTune_AFormatThatRunsCannotComputeIn_IsNamed()
     {
         using var services = new ServiceCollection()
-            .AddStableTune().Configure<StableTuneOptions>(options => options.Precision = NumberFormat.Float16).BuildServiceProvider();
+            .AddStableTune().Configure<StableTuneOptions>(options => options.Precision = (NumberFormat)99).BuildServiceProvider();
         var error = Assert.Throws<InvalidOptionsException>(() => services.GetRequiredService<TrainerBuilder>());
         Assert.Equal("StableTuneOptions.Precision", Assert.Single(error.Problems).Option);
     }

@@ -47,8 +47,9 @@ public static class ActivationCheckpoint
         var random = drawsRandomNumbers && is_grad_enabled() ? get_rng_state() : null;
         Tensor output;
         // Detached, so that it is a tensor of its own where the segment hands back an input or a tensor that it did not make.
+        if (!is_grad_enabled()) return Result(segment, inputs).detach().MoveToOuterDisposeScope();
+        using (CheckpointPass.BeginFirst())
         using (no_grad()) output = Result(segment, inputs).detach();
-        if (!is_grad_enabled()) return output.MoveToOuterDisposeScope();
 
         // An empty tensor that wants a gradient, so that parameters inside the segment are reached even when no input wants one.
         var anchor = empty(0, requires_grad: true);

@@ -13,6 +13,7 @@ internal sealed record Segment(Func<Tensor[], Tensor> Body, bool DrawsRandomNumb
     /// <param name="random">State of the stream when the first run began; null when the segment draws nothing.</param>
     internal Tensor RunAgain(Tensor[] inputs, Tensor? random)
     {
+        using var second = CheckpointPass.BeginSecond();
         if (random is null) return ActivationCheckpoint.Result(Body, inputs);
         using var now = get_rng_state();
         set_rng_state(random);

@@ -81,7 +81,8 @@ public sealed class Conv2d : Layer
     {
         try
         {
-            return Products.Conv2d(input, _weight, _bias, new(stride, padding, dilation, groups));
+            return Products.Conv2d(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias),
+                new(stride, padding, dilation, groups));
         }
         catch (ExternalException e)
         {

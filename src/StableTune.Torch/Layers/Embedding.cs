@@ -75,7 +75,7 @@ public sealed class Embedding : Layer
     {
         try
         {
-            return _added.Count > 0 ? WithAdded(input) : Lookup.Call(_weight, input, padding_idx ?? -1, false, false);
+            return _added.Count > 0 ? WithAdded(input) : Lookup.Call(TappedParameter.Of(_weight)!, input, padding_idx ?? -1, false, false);
         }
         catch (TorchException e)
         {
@@ -88,7 +88,7 @@ public sealed class Embedding : Layer
         using var scope = NewDisposeScope();
         var added = _added.Count == 1 ? _added[0] : cat([.. _added.Select(rows => rows.As(_added[0].dtype))], 0L);
         var isLearned = input.ge(num_embeddings);
-        var own = Lookup.Call(_weight, input.masked_fill(isLearned, 0), padding_idx ?? -1, false, false);
+        var own = Lookup.Call(TappedParameter.Of(_weight)!, input.masked_fill(isLearned, 0), padding_idx ?? -1, false, false);
         var further = Lookup.Call(added, (input - num_embeddings).masked_fill(isLearned.logical_not(), 0), -1, false, false);
         return where(isLearned.unsqueeze(-1), further.As(own.dtype), own).MoveToOuterDisposeScope();
     }

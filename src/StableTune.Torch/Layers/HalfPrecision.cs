@@ -3,8 +3,9 @@ using System.Runtime.Intrinsics.X86;
 namespace StableTune.Torch;
 
 /// <summary>
-/// Whether bfloat16 is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times slower than
-/// in float32: there it is a type of storage, and products run in float32.
+/// Whether half precision is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times
+/// slower than in float32: there it is a type of storage, and products run in float32. On a CPU float16 is always such a type, as libtorch's
+/// CPU kernels for it are incomplete.
 /// </summary>
 public static class HalfPrecision
 {
@@ -17,19 +18,20 @@ public static class HalfPrecision
 
     /// <summary>The type that products of a tensor are computed in.</summary>
     /// <param name="tensor">The input of a product.</param>
-    /// <returns>float32 for bfloat16 on a CPU that lacks instructions for it, else the tensor's own type.</returns>
+    /// <returns>float32 for float16 on a CPU, and for bfloat16 on one that lacks instructions for it; else the tensor's own type.</returns>
     public static ScalarType ComputeType(Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return IsStorageOnly(tensor) ? ScalarType.Float32 : tensor.dtype;
     }
 
-    /// <summary>Whether a tensor is bfloat16 and lies on a CPU that does not compute in it.</summary>
+    /// <summary>Whether a tensor is of half precision and lies on a CPU that does not compute in it.</summary>
     internal static bool IsStorageOnly(Tensor tensor) => IsStorageOnly(tensor.dtype) && tensor.device_type == DeviceType.CPU;
 
     /// <summary>Whether the CPU of this machine holds this type but computes in float32.</summary>
     /// <param name="type">A floating-point type.</param>
-    public static bool IsStorageOnly(ScalarType type) => type == ScalarType.BFloat16 && !ProcessorComputesInBFloat16;
+    public static bool IsStorageOnly(ScalarType type) =>
+        type == ScalarType.Float16 || (type == ScalarType.BFloat16 && !ProcessorComputesInBFloat16);
 
     /// <summary>For tests: what this thread takes the processor for; null for what it is.</summary>
     internal static void Assume(bool? computesInBFloat16) => s_assumed = computesInBFloat16;

@@ -49,7 +49,7 @@ public sealed class Linear : Layer
     {
         try
         {
-            return Products.Linear(input, _weight, _bias);
+            return Products.Linear(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias));
         }
         catch (ExternalException e)
         {

@@ -55,7 +55,7 @@ public sealed class GroupNorm : Layer
     private Tensor ComputeFloat32(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var (x, w, b) = Precise.Of(input, _weight, _bias);
+        var (x, w, b) = Precise.Of(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias)!);
         try
         {
             return nn.functional.group_norm(x, num_groups, w, b, eps).MoveToOuterDisposeScope();
@@ -108,7 +108,7 @@ public sealed class LayerNorm : Layer
     private Tensor Compute(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var (x, w, b) = Precise.Of(input, _weight, _bias);
+        var (x, w, b) = Precise.Of(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias)!);
         try
         {
             return Precise.Rounded(nn.functional.layer_norm(x, _shape, w, b, eps), input.dtype).MoveToOuterDisposeScope();

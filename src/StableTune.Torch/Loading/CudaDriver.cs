@@ -18,4 +18,20 @@ internal static unsafe class CudaDriver
         var count = 0;
         return ((delegate* unmanaged<int*, int>)getCount)(&count) == 0 ? count : null;
     }
+
+    /// <summary>The compute capability of a GPU; null where the driver does not tell.</summary>
+    /// <param name="index">The number of the GPU.</param>
+    internal static Version? ComputeCapability(int index)
+    {
+        if (DeviceCount() is not { } count || index >= count
+            || !NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var driver)
+            || !NativeLibrary.TryGetExport(driver, "cuDeviceGet", out var getDevice)
+            || !NativeLibrary.TryGetExport(driver, "cuDeviceGetAttribute", out var getAttribute)) return null;
+        // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+        const int majorNumber = 75, minorNumber = 76;
+        int device, major, minor;
+        if (((delegate* unmanaged<int*, int, int>)getDevice)(&device, index) != 0) return null;
+        var ask = (delegate* unmanaged<int*, int, int, int>)getAttribute;
+        return ask(&major, majorNumber, device) == 0 && ask(&minor, minorNumber, device) == 0 ? new Version(major, minor) : null;
+    }
 }

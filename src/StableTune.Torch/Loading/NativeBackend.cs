@@ -68,6 +68,15 @@ public static class NativeBackend
         CheckDevice(device.ToString());
     }
 
+    /// <summary>What an NVIDIA GPU can do, as its maker counts: 8.0 is Ampere, the first to compute in bfloat16.</summary>
+    /// <param name="device">The device; without an index the first of its kind.</param>
+    /// <returns>Major and minor number; null for other devices, and where the driver does not tell.</returns>
+    public static Version? ComputeCapability(torch.Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return device.type == DeviceType.CUDA ? CudaDriver.ComputeCapability(Math.Max(0, device.index)) : null;
+    }
+
     /// <summary>Whether a device is there, without loading libtorch.</summary>
     /// <param name="device">The device; without an index the first of its kind.</param>
     /// <param name="fault">What is wrong and what to do; null when it is there.</param>

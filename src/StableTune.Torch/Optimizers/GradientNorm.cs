@@ -31,7 +31,7 @@ public static class GradientNorm
         Tensor[] gradients = [.. parameters.Select(parameter => parameter.grad).OfType<Tensor>()];
         if (gradients.Length == 0) return zeros([]).MoveToOuterDisposeScope();
         var device = gradients[0].device;
-        var total = stack(gradients.Select(gradient => gradient.norm().to(device)).ToArray()).norm();
+        var total = stack(gradients.Select(gradient => Norm(gradient).to(device)).ToArray()).norm();
         if (maximum is { } limit)
         {
             var factor = where(total.isfinite(), (limit / (total + 1e-6)).clamp(max: 1.0), ones_like(total));
@@ -41,4 +41,8 @@ public static class GradientNorm
 
         return total.MoveToOuterDisposeScope();
     }
+
+    /// <summary>In float16 the norm of finite numbers may be infinite.</summary>
+    private static Tensor Norm(Tensor gradient) =>
+        (gradient.dtype == ScalarType.Float16 ? gradient.to(ScalarType.Float32) : gradient).norm();
 }

@@ -48,4 +48,10 @@ public readonly record struct StepInfo(IReadOnlyList<double> LearningRates, int 
     /// <see cref="StatefulOptimizer"/> sees to that.
     /// </summary>
     public Tensor? IsFinite { get; init; }
+
+    /// <summary>
+    /// The parameters that are stepped now, where a step is taken piece by piece while gradients are computed (fused backward): no others
+    /// have gradients. Null, the default, for all.
+    /// </summary>
+    public IReadOnlyCollection<Tensor>? Only { get; init; }
 }

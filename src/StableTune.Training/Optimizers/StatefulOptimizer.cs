@@ -7,8 +7,10 @@ namespace StableTune.Optimizers;
 /// <param name="Create">Makes the first value for a parameter, of any type, shape and device; null where this parameter has none.</param>
 public sealed record OptimizerSlot(string Name, Func<Tensor, Tensor?> Create)
 {
-    /// <summary>Zeros of the parameter's shape, type and device.</summary>
-    public static OptimizerSlot Zeros(string name) => new(name, parameter => zeros_like(parameter));
+    /// <summary>Zeros of the parameter's shape, type and device; of a float16 parameter in float32, as float16 has no room for the squares
+    /// of gradients.</summary>
+    public static OptimizerSlot Zeros(string name) => new(name, parameter =>
+        zeros_like(parameter, parameter.dtype == ScalarType.Float16 ? ScalarType.Float32 : parameter.dtype));
 }
 
 /// <summary>
@@ -25,6 +27,7 @@ public abstract class StatefulOptimizer : IOptimizer
 
     private readonly IReadOnlyList<OptimizerSlot> _slots;
     private readonly OptimizedParameter[][] _parameters;       // per group
+    private readonly Dictionary<Tensor, int> _places;          // of each parameter in its group
     private readonly double[] _rates;
     private readonly StochasticRounding? _rounding;
 
@@ -49,6 +52,9 @@ public abstract class StatefulOptimizer : IOptimizer
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         _parameters = [.. groups.Select(group => group.Parameters.Select(parameter => new OptimizedParameter(parameter, slots)).ToArray())];
+        _places = new(ReferenceEqualityComparer.Instance);
+        foreach (var group in _parameters)
+            for (var i = 0; i < group.Length; i++) _places[group[i].Value] = i;
         _rates = [.. groups.Select(group => group.LearningRate)];
     }
 
@@ -89,7 +95,7 @@ public abstract class StatefulOptimizer : IOptimizer
         using var frozen = no_grad();
         for (var i = 0; i < _rates.Length; i++) _rates[i] = info.LearningRates[i];
         // What changes before the updates, or in several of them, is kept here; all else part by part, so that the copies stay small.
-        var kept = Kept.Of(info, SharedState.Concat(ChangesBeforeUpdates ? All.SelectMany(Changing) : []));
+        var kept = Kept.Of(info, SharedState.Concat(ChangesBeforeUpdates ? AllStepped(info).SelectMany(Changing) : []));
         BeforeUpdates(info);
         for (var i = 0; i < _parameters.Length; i++) UpdateGroup(i, info);
         kept?.PutBack();
@@ -97,7 +103,7 @@ public abstract class StatefulOptimizer : IOptimizer
 
     private void UpdateGroup(int group, in StepInfo info)
     {
-        foreach (var parameter in _parameters[group].Where(HasGradient)) parameter.Step++;
+        foreach (var parameter in Stepped(group, info)) parameter.Step++;
         foreach (var update in Updates(group, info, stepsAhead: 0))
         {
             using var scope = NewDisposeScope();
@@ -115,10 +121,22 @@ public abstract class StatefulOptimizer : IOptimizer
     protected IEnumerable<OptimizerUpdate> ComingUpdates(StepInfo info) =>
         Enumerable.Range(0, _parameters.Length).SelectMany(group => Updates(group, info, stepsAhead: 1));
 
+    private IEnumerable<OptimizedParameter> AllStepped(StepInfo info) =>
+        Enumerable.Range(0, _parameters.Length).SelectMany(group => Stepped(group, info));
+
+    /// <summary>What of a group is stepped. A step of a few looks at no others: fused backward takes hundreds of such steps.</summary>
+    private IEnumerable<OptimizedParameter> Stepped(int group, StepInfo info)
+    {
+        var members = _parameters[group];
+        if (info.Only is not { } few) return members.Where(HasGradient);
+        return few.Where(tensor => _places.TryGetValue(tensor, out var place) && place < members.Length
+            && ReferenceEquals(members[place].Value, tensor)).Select(tensor => members[_places[tensor]]).Where(HasGradient);
+    }
+
     private static bool HasGradient(OptimizedParameter parameter) => parameter.Value.grad is not null;
 
     // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
-    private IEnumerable<OptimizerUpdate> Updates(int group, StepInfo info, int stepsAhead) => _parameters[group].Where(HasGradient)
+    private IEnumerable<OptimizerUpdate> Updates(int group, StepInfo info, int stepsAhead) => Stepped(group, info)
         .GroupBy(parameter => (parameter.Step, parameter.Value.device_type, parameter.Value.device_index))
         .SelectMany(same => Parts(same).Select(part =>
             new OptimizerUpdate(part, same.Key.Step + stepsAhead, info.LearningRates[group], Groups[group], group)));

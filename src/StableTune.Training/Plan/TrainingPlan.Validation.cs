@@ -188,10 +188,6 @@ public sealed partial record TrainingPlan
                 "give them one batch size, or set the learning rate itself");
     }
 
-    private IEnumerable<OptionProblem> GradientProblems() =>
-        MaxGradientNorm is { } norm && !(norm > 0 && double.IsFinite(norm))
-            ? [Problem(MaxGradientNorm, "the norm must be positive", "use null to turn clipping off")] : [];
-
     private IEnumerable<OptionProblem> LengthProblems(TrainingDataset? dataset)
     {
         if (Length.Count < 1)

@@ -88,7 +88,7 @@ public sealed partial record TrainingPlan : OptionsBase
     public double? MaxGradientNorm { get; init; } = 1.0;
 
     /// <summary>A host's own way to treat gradients before the update; null, the default, clips them by
-    /// <see cref="MaxGradientNorm"/>.</summary>
+    /// <see cref="MaxGradientValue"/> and <see cref="MaxGradientNorm"/>.</summary>
     public IGradientStage? Gradients { get; init; }
 
     /// <summary>The state that the run goes on from; null, the default, begins anew.</summary>
@@ -218,9 +218,6 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>The clock of logs, progress and metadata.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
-
-    /// <summary>What happens to gradients before the update.</summary>
-    internal IGradientStage EffectiveGradients => Gradients ?? new ClipByNorm { MaxNorm = MaxGradientNorm };
 
     /// <summary>
     /// Whether losses are read a step late, so that the device is never waited for: progress then comes one step behind, and a loss that

@@ -2,10 +2,14 @@ using StableTune.Optimizers;
 
 namespace StableTune.Training;
 
-/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained.</summary>
-internal sealed class EvaluationWeights(IOptimizer optimizer)
+/// <summary>The weights that samples, validation and saved files use where they are others than those that are trained: a moving average,
+/// or what the optimizer has.</summary>
+internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? average, bool savesBoth)
 {
     private IDisposable? _inPlace;
+
+    /// <summary>Whether files of both are written.</summary>
+    public bool SavesBoth => average is not null && savesBoth;
 
     /// <summary>Puts them in the place of the trained ones until the result is disposed.</summary>
     public IDisposable Use()
@@ -30,11 +34,12 @@ internal sealed class EvaluationWeights(IOptimizer optimizer)
     };
 
     /// <summary>Leaves them in the place of the trained ones for good: a host that keeps the model has use for no others.</summary>
-    public void Leave()
+    /// <param name="trained">What is trained.</param>
+    public void Leave(IEnumerable<Tensor> trained)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        Tensor[] weights = [.. optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value)];
+        Tensor[] weights = [.. trained];
         Tensor[] evaluated;
         using (Use())
         {
@@ -45,7 +50,7 @@ internal sealed class EvaluationWeights(IOptimizer optimizer)
         foreach (var (weight, value) in weights.Zip(evaluated)) weight.copy_(value);
     }
 
-    private void Take() => _inPlace = optimizer.UseEvaluationWeights();
+    private void Take() => _inPlace = average is not null ? average.Use() : optimizer.UseEvaluationWeights();
 
     private void PutBack()
     {

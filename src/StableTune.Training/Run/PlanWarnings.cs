@@ -22,8 +22,11 @@ internal static class PlanWarnings
         if (dataset is not null && model.Parts.HasFlag(ModelParts.UNet) && OddSize(dataset, model.UNet.Options) is { } size)
             yield return size;
         if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
-            yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: this processor has no instructions for it. Weights are "
-                + $"held in it, and products are computed in Float32.";
+            yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: "
+                + (plan.Precision.Compute == ScalarType.Float16 ? "CPUs do not compute in it here. "
+                    : "this processor has no instructions for it. ")
+                + "Weights are held in it, and products are computed in Float32.";
+        if (OldGpu(plan.Precision.Compute, NativeBackend.ComputeCapability(model.Device)) is { } gpu) yield return gpu;
         if (plan.ClipSkip is { } layer && model.Version == ModelVersion.Sd2)
             yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and "
                 + $"layers are counted from there. Leave it unset unless the model was made so.";
@@ -64,6 +67,15 @@ internal static class PlanWarnings
         if (dataset is null) yield break;
         foreach (var warning in plan.Trainables.SelectMany(trainable => trainable.Warnings(plan, dataset))) yield return warning;
     }
+
+    /// <summary>bfloat16 on a GPU that computes it in a roundabout way; null for none.</summary>
+    /// <param name="compute">What is computed in.</param>
+    /// <param name="capability">The GPU's compute capability; null for other devices.</param>
+    internal static string? OldGpu(ScalarType compute, Version? capability) =>
+        compute == ScalarType.BFloat16 && capability is { Major: < 8 }
+            ? $"PrecisionPolicy.Compute is BFloat16: this GPU has compute capability {capability}, and bfloat16 in hardware begins with "
+                + "8.0. Use PrecisionPolicy.Float16 (mixed_precision fp16), which is quicker there."
+            : null;
 
     /// <summary>Training sizes that the UNet's levels do not divide evenly; null for none.</summary>
     private static string? OddSize(TrainingDataset dataset, UNetOptions unet)

@@ -31,6 +31,8 @@ internal sealed class RunAssembly(
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
         var optimizer = owned.Add(plan.Optimizer.Create([.. trainables.SelectMany(Groups)]));
+        var average = plan.Ema is { } ema ? Average(ema, optimizer) : null;
+        var scaler = plan.Precision.ScalesLoss ? owned.Add(new LossScaler(plan.LossScaling, _model.Device)) : null;
         var length = RunLength.Of(plan, prepared.Dataset);
         var schedules = new RunSchedules(plan.Optimizer.ScheduleOf(plan), optimizer.Groups,
             new ScheduleSetup(length.TotalSteps) { LearningRate = plan.LearningRate * plan.LearningRateScale });
@@ -44,16 +46,23 @@ internal sealed class RunAssembly(
         {
             Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
             Sampler = sampler, Progress = progress,
+            Evaluation = new EvaluationWeights(optimizer, average, plan.Ema is { SaveBoth: true }),
             Validation = prepared.Validation is { } held ? () => held.Measure(Method, instances, cancellationToken) : null,
         });
         var loop = new TrainingLoop(new LoopParts
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedules = schedules,
             Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
-            Batches = Batches(length, cancellationToken),
-            ReadsLate = (plan.ReadsLossLate ?? _model.Device.type != DeviceType.CPU) && !schedules.NeedEveryLoss,
+            Batches = Batches(length, cancellationToken), Average = average,
+            Update = new StepUpdate(plan, optimizer, instances)
+            {
+                Scaler = scaler, Fused = plan.FusedBackward is { } fused
+                    ? owned.Add(new FusedBackward(fused, optimizer, plan.EffectiveGradients)) : null,
+            },
+            ReadsLate = (plan.ReadsLossLate ?? (_model.Device.type != DeviceType.CPU && plan.FusedBackward is null))
+                && !schedules.NeedEveryLoss,
         }, events);
-        IResumable[] mayBeNew = [.. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
+        IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
             Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
@@ -68,6 +77,19 @@ internal sealed class RunAssembly(
         return schedule == group.Schedule && !plan.ScaleLearningRate ? group
             : group with { LearningRate = group.LearningRate * plan.LearningRateScale, Schedule = schedule };
     });
+
+    private WeightAverage Average(EmaOptions options, IOptimizer optimizer)
+    {
+        if (optimizer.UseEvaluationWeights() is { } own)
+        {
+            own.Dispose();
+            throw new InvalidOperationException(
+                $"The optimizer ({plan.Optimizer.GetType().Name}) averages weights itself: leave TrainingPlan.Ema unset. Its options "
+                    + "should say so (OptimizerOptions.HasEvaluationWeights).");
+        }
+
+        return owned.Add(new WeightAverage(options, optimizer.Groups.SelectMany(group => group.Parameters)));
+    }
 
     private List<AttachedTrainable> Attach(StageList stages)
     {

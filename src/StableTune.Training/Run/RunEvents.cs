@@ -20,6 +20,9 @@ internal sealed record EventParts
 
     public required IOptimizer Optimizer { get; init; }
 
+    /// <summary>The weights that are evaluated and saved.</summary>
+    public required EvaluationWeights Evaluation { get; init; }
+
     public TrainingSampler? Sampler { get; init; }
 
     /// <summary>Measures the loss on images that are held out; null where none are.</summary>
@@ -36,7 +39,6 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private readonly TrainingPlan _plan = parts.Plan;
     private readonly IReadOnlyList<ITrainingObserver> _observers = parts.Observers;
     private readonly List<string> _samples = [];
-    private readonly EvaluationWeights _evaluation = new(parts.Optimizer);
     private (int Step, int Epoch) _now;
     private bool _resultIsSaved, _ended;
 
@@ -50,6 +52,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     /// <summary>How often it was measured.</summary>
     public int Validations { get; private set; }
+
+    /// <summary>The folder of the last state that was written; null before.</summary>
+    public string? LastState { get; private set; }
 
     /// <summary>Writes the state of the run into a folder; null where there is none to write now.</summary>
     public Func<Func<string, string>?> StateWriter { get; set; } = () => null;
@@ -95,7 +100,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     }
 
     /// <summary>Leaves the weights that were saved in the place of those that were trained, where they are others.</summary>
-    public void LeaveEvaluationWeights() => _evaluation.Leave();
+    public void LeaveEvaluationWeights() => 
+        parts.Evaluation.Leave(parts.Optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value));
 
     /// <summary>The last saves and samples of a run that went through.</summary>
     public IReadOnlyList<string> Finish()
@@ -137,20 +143,33 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
-        using var inference = no_grad();
-        using var evaluation = _evaluation.Use();
-        string[] files = [.. _plan.Savers.SelectMany(saver => saver.Save(moment))];
+        var files = new List<string>();
+        Write(moment, saver => files.AddRange(saver()));
         foreach (var observer in _observers) observer.OnSave(moment, files);
-        return files;
+        return [.. files];
     }
 
     private (string[] Files, List<Exception> Faults) SaveWhereItWorks()
     {
         var (files, faults) = (new List<string>(), new List<Exception>());
-        using var inference = no_grad();
-        using var evaluation = _evaluation.Use();
-        foreach (var saver in _plan.Savers) Attempt(() => files.AddRange(saver.Save(Moment(SaveReason.Interrupted))), faults);
+        Write(Moment(SaveReason.Interrupted), saver => Attempt(() => files.AddRange(saver()), faults));
         return ([.. files], faults);
+    }
+
+    /// <summary>Lets every saver write the weights that are saved, with the state; or the trained ones with the state, and then the
+    /// average.</summary>
+    private void Write(SaveMoment moment, Action<Func<IReadOnlyList<string>>> each)
+    {
+        using var inference = no_grad();
+        if (parts.Evaluation.SavesBoth)
+        {
+            foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
+            moment = moment with { Variant = SaveMoment.Average, WriteState = null };
+        }
+
+        using var evaluation = parts.Evaluation.Use();
+        moment = moment with { WriteState = parts.Evaluation.Outside(moment.WriteState) };
+        foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
     }
 
     /// <summary>Tells every observer, once, that the run has ended.</summary>
@@ -177,13 +196,13 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     private SaveMoment Moment(SaveReason reason) =>
         new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
-        WriteState = _evaluation.Outside(StateWriter()) };
+        WriteState = StateWriter() is { } write ? folder => LastState = write(folder) : null };
 
     private void Sample(SampleMoment moment)
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
-        using var evaluation = _evaluation.Use();
+        using var evaluation = parts.Evaluation.Use();
         var files = sampler.Draw(moment);
         _samples.AddRange(files);
         foreach (var observer in _observers) observer.OnSample(_now.Step, files);
@@ -195,7 +214,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
-        using var evaluation = _evaluation.Use();
+        using var evaluation = parts.Evaluation.Use();
         ValidationLoss = validation();
         Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);

@@ -23,6 +23,12 @@ internal sealed record LoopParts
     /// <summary>The batches of an epoch, from one on.</summary>
     public required Func<int, int, IEnumerable<Batch>> Batches { get; init; }
 
+    /// <summary>From gradients to weights.</summary>
+    public required StepUpdate Update { get; init; }
+
+    /// <summary>The moving average of what is trained; null for none.</summary>
+    public WeightAverage? Average { get; init; }
+
     /// <summary>Whether losses are read a step late, so that the device is never waited for.</summary>
     public bool ReadsLate { get; init; }
 }
@@ -34,13 +40,11 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private readonly List<double> _losses = [];
     private readonly TimestepLosses _byTimestep = new();
     private readonly StepClock _clock = new(parts.Plan.Clock);
-    private readonly IGradientStage _gradients = parts.Plan.EffectiveGradients;
-    private readonly Tensor[] _trained = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
-        .Select(parameter => parameter.Value)];
-    private readonly Tensor[] _counted = [.. parts.Optimizer.Groups.SelectMany(group => group.Parameters)
-        .Select(parameter => parameter.Value), .. parts.Trainables.SelectMany(trainable => trainable.ClippedAlong)];
     private IReadOnlyList<SampleLoss> _samples = [];
+    private readonly NonFiniteGuard _guard =
+        new(parts.Plan.NonFinite, parts.Plan.Precision.ScalesLoss ? parts.Plan.LossScaling : null);
     private bool _epochIsDone = true;
+    private double _scale = double.NaN;
     private LaunchedStep? _pending;
 
     public string Name => "loop";
@@ -89,12 +93,11 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             var launched = Launch(microSteps);
             if (parts.ReadsLate && !events.IsDueAfter(launched.After) && !cancellationToken.IsCancellationRequested)
             {
-                if (Interlocked.Exchange(ref _pending, launched) is { } earlier) events.Report(progress = Settle(earlier));
+                _pending = launched;
                 _clock.Stop();
                 continue;
             }
 
-            SettlePending();
             progress = Settle(launched);
             _clock.Stop();
             IsBetweenSteps = true;
@@ -131,18 +134,30 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private LaunchedStep Launch(List<Batch> microSteps)
     {
         using var scope = NewDisposeScope();
-        double[] rates;
         string[] images = [.. microSteps.SelectMany(batch => batch.Items).Select(item => item.Path)];
-        var losses = new List<Tensor>();
-        var numbers = new List<double>();
+        var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
+        var launched = parts.ReadsLate ? LaunchUnread(microSteps, moment) : LaunchRead(microSteps, moment);
+        foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
+        parts.Update.ForgetGradients();
+        Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
+        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images,
+            // An optimizer that finds its own rate has it on the device: it is read with the losses.
+            Rates = parts.Optimizer.RateFactor is null ? [.. parts.Optimizer.EffectiveRates] : launched.Rates };
+    }
+
+    private LaunchedStep LaunchRead(List<Batch> microSteps, StepMoment moment)
+    {
+        var losses = new List<double>();
         var samples = new List<SampleReading>();
+        StepInfo info;
         try
         {
-            rates = parts.Schedules.Rates(Position.Step);
+            info = new StepInfo(Rates(), Position.Step);
+            parts.Update.Begin(info);
             foreach (var batch in microSteps)
             {
-                if (parts.ReadsLate) losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation));
-                else numbers.Add(parts.Step.Run(batch, parts.Plan.GradientAccumulation));
+                losses.Add(parts.Step.TryRun(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
+                if (!double.IsFinite(losses[^1])) return new LaunchedStep { Losses = [.. losses], Rates = info.LearningRates };
                 if (parts.Step.Samples is { } told) samples.Add(told);
             }
         }
@@ -151,41 +166,32 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             foreach (var batch in microSteps) batch.Dispose();
         }
 
-        var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
-        // Also without clipping: gradients that are not finite would destroy the weights, and what is saved then.
-        var norm = _gradients.Apply(_counted);
-        var launched = parts.ReadsLate ? UpdateUnread(losses, norm, rates) : UpdateRead(numbers, norm, rates, images);
-        foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
-        ForgetGradients();
-        Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
-        // An optimizer that finds its own rate has it on the device: it is read with the losses.
-        return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images, Samples = samples,
-            Rates = parts.Optimizer.RateFactor is null ? [.. parts.Optimizer.EffectiveRates] : rates };
+        return parts.Update.Read([.. losses], info) with { Samples = samples, Rates = info.LearningRates };
     }
 
-    private LaunchedStep UpdateRead(List<double> losses, Tensor norm, double[] rates, string[] images)
+    private LaunchedStep LaunchUnread(List<Batch> microSteps, StepMoment moment)
     {
-        var value = norm.to(ScalarType.Float64).item<double>();
-        if (!double.IsFinite(value))
-            throw new TrainingDivergedException("norm of the gradients", value, images) { Step = Position.Step + 1 };
-        parts.Optimizer.Step(new StepInfo(rates, Position.Step) { Loss = losses.Average() });
-        using var scope = NewDisposeScope();
-        var factor = parts.Optimizer.RateFactor?.cpu().to(ScalarType.Float64).item<double>();
-        return new LaunchedStep { Losses = [.. losses], Norm = value, RateFactor = factor };
-    }
+        var losses = new List<Tensor>();
+        var samples = new List<SampleReading>();
+        try
+        {
+            foreach (var batch in microSteps)
+            {
+                losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
+                if (parts.Step.Samples is { } told) samples.Add(told);
+            }
+        }
+        finally
+        {
+            foreach (var batch in microSteps) batch.Dispose();
+        }
 
-    /// <summary>Asks the device for the update and for the numbers, and waits for neither: where they are not finite, the device leaves
-    /// everything as it was.</summary>
-    private LaunchedStep UpdateUnread(List<Tensor> losses, Tensor norm, double[] rates)
-    {
-        using var scope = NewDisposeScope();
-        var numbers = stack([.. losses.Select(loss => loss.to(ScalarType.Float64)), norm.to(losses[0].device).to(ScalarType.Float64)]);
-        parts.Optimizer.Step(new StepInfo(rates, Position.Step) { IsFinite = numbers.isfinite().all() });
-        Tensor[] stepped = [.. _trained.Where(tensor => tensor.grad is not null)];
-        var factor = parts.Optimizer.RateFactor ?? ones([], numbers.dtype, numbers.device);
-        var all = cat([numbers, factor.to(numbers.device).to(numbers.dtype).reshape(1)]);
-        return new LaunchedStep { Reading = LateReading.Begin(all), Stepped = stepped };
+        foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
+        // The device works at this step already; what became of the one before must be known before weights change again.
+        SettlePending();
+        var info = new StepInfo(Rates(), Position.Step);
+        return parts.Update.Unread(losses, info) with { Samples = samples, Rates = info.LearningRates };
     }
 
     private void SettlePending()
@@ -195,25 +201,29 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
 
     /// <summary>Takes in the numbers of a step.</summary>
     /// <exception cref="TrainingDivergedException">They are not finite; nothing was changed by that step.</exception>
-    private TrainingProgress Settle(LaunchedStep step)
+    private TrainingProgress Settle(LaunchedStep launched)
     {
-        if (step.Reading is { } reading)
+        var step = launched.Read();
+        var isFinite = double.IsFinite(step.Norm) && step.Losses.All(double.IsFinite);
+        if (!isFinite) parts.Update.TakeBack(step);
+        if (_guard.Take(step, events.LastState)) parts.Average?.AfterStep(step.After.Step);
+        _scale = step.Scale;
+        _losses.Add(step.Losses.Average());
+        if (double.IsFinite(_losses[^1]))
         {
-            var numbers = reading.Read();
-            step = step with { Losses = numbers[..^2], Norm = numbers[^2],
-                RateFactor = parts.Optimizer.RateFactor is null ? null : numbers[^1] };
-            Check(step);
+            for (var i = 0; i < step.Losses.Length; i++) _average.Add(step.FirstBatch + i, step.Losses[i]);
+            parts.Schedules.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss)
+            {
+                Validations = events.Validations,
+            });
         }
 
-        for (var i = 0; i < step.Losses.Length; i++) _average.Add(step.FirstBatch + i, step.Losses[i]);
-        _losses.Add(step.Losses.Average());
-        _samples = _byTimestep.Take(step.Samples);
-        parts.Schedules.Observe(new ScheduleMetrics(step.After.Step, _losses[^1], _average.Value, events.ValidationLoss)
-        {
-            Validations = events.Validations,
-        });
+        _samples = isFinite ? _byTimestep.Take(step.Samples) : [];
         return WithFactor(Progress(step.After, step.Norm, step.Rates), step.RateFactor);
     }
+
+    /// <summary>The rate of each group; steps that were left out move no schedule.</summary>
+    private double[] Rates() => parts.Schedules.Rates(Position.Step - _guard.Skipped);
 
     /// <summary>The rates multiplied by what the optimizer found, and under sd-scripts' names among the metrics too.</summary>
     private static TrainingProgress WithFactor(TrainingProgress progress, double? factor)
@@ -226,20 +236,6 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             Metrics = progress.Metrics.Concat(rates.Select(rate => KeyValuePair.Create($"lr/d*lr/{rate.Key}", rate.Value)))
                 .ToDictionary(StringComparer.Ordinal),
         };
-    }
-
-    private void Check(LaunchedStep step)
-    {
-        var bad = step.Losses.FirstOrDefault(loss => !double.IsFinite(loss), step.Norm);
-        if (double.IsFinite(bad)) return;
-        (parts.Optimizer as StatefulOptimizer)?.TakeBackStep(step.Stepped);
-        throw new TrainingDivergedException(
-            step.Losses.All(double.IsFinite) ? "norm of the gradients" : "loss", bad, step.Images) { Step = step.After.Step };
-    }
-
-    private void ForgetGradients()
-    {
-        foreach (var parameter in _counted) parameter.grad = null;
     }
 
     private TimeSpan? Remaining(RunPosition position) => _clock.Remaining(parts.Length.TotalSteps - position.Step);
@@ -256,8 +252,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         Samples = _samples,
         LossByTimestep = LossByTimestep,
         GradientNorm = norm,
-        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).DistinctBy(metric => metric.Key)
-            .ToDictionary(StringComparer.Ordinal),
+        Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).Concat(_guard.Metrics(_scale))
+            .DistinctBy(metric => metric.Key).ToDictionary(StringComparer.Ordinal),
         LearningRates = rates.Zip(parts.Optimizer.Groups).ToDictionary(pair => pair.Second.Name, pair => pair.First),
         Elapsed = _clock.Elapsed,
         DataWait = _clock.DataWait,
@@ -274,6 +270,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _clock.Save(writer);
         parts.Schedules.Save(writer);
         _byTimestep.Save(writer.Within("by timestep"));
+        _guard.Save(writer);
     }
 
     public void Load(StateReader reader)
@@ -284,42 +281,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _clock.Load(reader);
         parts.Schedules.Load(reader);
         _byTimestep.Load(reader.Within("by timestep"));
+        _guard.Load(reader);
     }
 
     /// <summary>Goes on from here; called before <see cref="Run"/>.</summary>
     public void StartAt(RunPosition position) => Position = position;
-}
-
-/// <summary>A step that was asked of the device.</summary>
-internal sealed record LaunchedStep
-{
-    /// <summary>Where the run stands after it.</summary>
-    public RunPosition After { get; init; }
-
-    /// <summary>The place of its first batch in the epoch.</summary>
-    public int FirstBatch { get; init; }
-
-    /// <summary>The images of its batches.</summary>
-    public string[] Images { get; init; } = [];
-
-    /// <summary>Each group's rate; without the factor of an optimizer that finds its own.</summary>
-    public IReadOnlyList<double> Rates { get; init; } = [];
-
-    /// <summary>The loss of each batch, where it is known.</summary>
-    public double[] Losses { get; init; } = [];
-
-    /// <summary>The losses of its batches' samples.</summary>
-    public IReadOnlyList<SampleReading> Samples { get; init; } = [];
-
-    /// <summary>The norm of all gradients before clipping, where it is known.</summary>
-    public double Norm { get; init; } = double.NaN;
-
-    /// <summary>What the optimizer multiplied the rates by, where it finds its own and that is known.</summary>
-    public double? RateFactor { get; init; }
-
-    /// <summary>Losses, norm and rate factor on their way from the device; null where they are known.</summary>
-    public LateReading? Reading { get; init; }
-
-    /// <summary>What had gradients.</summary>
-    public Tensor[] Stepped { get; init; } = [];
 }

@@ -61,7 +61,8 @@ public sealed record TrainingProgress
 
     /// <summary>
     /// Further numbers of the step, as what is trained tells them: <c>max_norm/average_key_norm</c>. Where the loss is read late they may
-    /// be those of the step that runs.
+    /// be those of the step that runs. In float16 also <c>loss_scale</c>, what the loss was multiplied by, and <c>skipped_steps</c>, the
+    /// steps so far that changed nothing; the latter also with <see cref="NonFiniteOptions.Skip"/>.
     /// </summary>
     public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
 

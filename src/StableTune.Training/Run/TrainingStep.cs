@@ -35,14 +35,27 @@ public sealed class TrainingStep
     /// <exception cref="TrainingDivergedException">The loss is not finite; no gradients were added.</exception>
     public double Run(Batch batch, int accumulation)
     {
+        var value = TryRun(batch, accumulation, null);
+        return double.IsFinite(value) ? value : throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
+    }
+
+    /// <summary>As <see cref="Run"/>, but a loss that is not finite is handed back: no gradients were added then.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="accumulation">Batches per optimizer step.</param>
+    /// <param name="scale">What the loss is multiplied by for the backward pass, []; null for 1.</param>
+    internal double TryRun(Batch batch, int accumulation, Tensor? scale)
+    {
         using var scope = NewDisposeScope();
         try
         {
             var loss = Forward(batch);
             var value = loss.to(ScalarType.Float64).item<double>();
-            if (!double.IsFinite(value)) throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
-            Backward(loss, accumulation);
-            NoteSamples(batch);
+            if (double.IsFinite(value))
+            {
+                Backward(loss, accumulation, scale);
+                NoteSamples(batch);
+            }
+
             return value;
         }
         finally
@@ -51,15 +64,16 @@ public sealed class TrainingStep
         }
     }
 
-    /// <summary>As <see cref="Run"/>, but the loss stays on the device: nothing waits for it between forward and backward pass.</summary>
+    /// <summary>As <see cref="TryRun"/>, but the loss stays on the device: nothing waits for it between forward and backward
+    /// pass.</summary>
     /// <returns>The mean loss of the batch, not divided: a scalar without gradient, in the open dispose scope.</returns>
-    internal Tensor RunWithoutReading(Batch batch, int accumulation)
+    internal Tensor RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
     {
         using var scope = NewDisposeScope();
         try
         {
             var loss = Forward(batch);
-            Backward(loss, accumulation);
+            Backward(loss, accumulation, scale);
             NoteSamples(batch);
             return loss.detach().to(ScalarType.Float32).alias().MoveToOuterDisposeScope();
         }
@@ -96,9 +110,11 @@ public sealed class TrainingStep
 
     private void NoteSamples(Batch batch) => Samples = _method.Samples is { } samples ? SampleReading.Begin(samples, batch) : null;
 
-    private void Backward(Tensor loss, int accumulation)
+    private void Backward(Tensor loss, int accumulation, Tensor? scale)
     {
         // Where module dropout left every adapter out, nothing is there that a gradient could reach.
-        if (loss.requires_grad || _trainables.Count == 0) Gradients.Backward(accumulation == 1 ? loss : loss / accumulation);
+        if (!loss.requires_grad && _trainables.Count > 0) return;
+        if (accumulation != 1) loss = loss / accumulation;
+        Gradients.Backward(scale is null ? loss : loss * scale);
     }
 }

@@ -48,6 +48,15 @@ public sealed record AttachedTrainable(TrainableOptions Options, ITrainable Inst
 /// <summary>What a saver is given.</summary>
 public sealed record SaveMoment
 {
+    /// <summary>The <see cref="Variant"/> of a moving average: "ema".</summary>
+    public const string Average = "ema";
+
+    /// <summary>
+    /// What the file's name says behind the result's own name, as several forms of one result are written: "ema" for
+    /// <c>frog-ema.safetensors</c>. Null, the default, for the usual name.
+    /// </summary>
+    public string? Variant { get; init; }
+
     /// <summary>Why something is saved.</summary>
     public required SaveReason Reason { get; init; }
 

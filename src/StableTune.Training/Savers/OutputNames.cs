@@ -18,6 +18,18 @@ public static class OutputNames
             _ => string.Create(CultureInfo.InvariantCulture, $"-step{moment.Step:D8}"),
         };
         var name = Path.GetFileNameWithoutExtension(finalPath) + suffix + Path.GetExtension(finalPath);
-        return Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name);
+        return OfVariant(Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name), moment.Variant, suffix);
+    }
+
+    /// <summary>The path of another form of a result: <c>frog-ema.safetensors</c>.</summary>
+    /// <param name="path">The usual path.</param>
+    /// <param name="variant">What the form is called; null for the usual one.</param>
+    /// <param name="suffix">The number of the step or epoch at the end of the name, which stays at the end.</param>
+    internal static string OfVariant(string path, string? variant, string suffix = "")
+    {
+        if (variant is null) return path;
+        var name = Path.GetFileNameWithoutExtension(path);
+        return Path.Combine(Path.GetDirectoryName(path) ?? "",
+            $"{name[..^suffix.Length]}-{variant}{suffix}{Path.GetExtension(path)}");
     }
 }

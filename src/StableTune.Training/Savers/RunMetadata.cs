@@ -39,6 +39,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Run = Run(moment, outputName),
             Rates = Rates(moment.Plan, trainable, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName,
+                FullFp16 = moment.Plan.Precision == PrecisionPolicy.FullFloat16,
                 CacheLatents = moment.Run.CachesLatents },
             Loss = WithNoise(Loss(moment.Plan.Loss), moment.Plan) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
             Captions = (dataset is null ? new CaptionFacts() : DatasetDescription.Captions(dataset)) with

@@ -70,7 +70,10 @@ public sealed class TrainableSaver(string path) : ISaver
     public IEnumerable<SaverOutput> Outputs(TrainingPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        return plan.Trainables.Where(trainable => trainable.Trained).Select(trainable => new SaverOutput(Option, For(trainable)))
+        string?[] variants = plan.Ema is { SaveBoth: true } ? [null, SaveMoment.Average] : [null];
+        return plan.Trainables.Where(trainable => trainable.Trained)
+            .SelectMany(trainable => variants.Select(variant =>
+                new SaverOutput(Option, string.IsNullOrWhiteSpace(path) ? path : OutputNames.OfVariant(For(trainable), variant))))
             .Where(output => !string.IsNullOrWhiteSpace(output.Path)).Distinct();
     }
 

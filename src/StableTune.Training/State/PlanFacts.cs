@@ -40,6 +40,12 @@ internal static class PlanFacts
         Add(facts, nameof(plan.GradientAccumulation), plan.GradientAccumulation);
         Add(facts, nameof(plan.Gradients), plan.Gradients);
         Add(facts, nameof(plan.MaxGradientNorm), plan.MaxGradientNorm);
+        // States of before say nothing of what is off.
+        if (plan.MaxGradientValue is not null) Add(facts, nameof(plan.MaxGradientValue), plan.MaxGradientValue);
+        if (plan.NonFinite.Skip) Add(facts, nameof(plan.NonFinite), plan.NonFinite);
+        if (plan.Precision.ScalesLoss) Add(facts, nameof(plan.LossScaling), plan.LossScaling);
+        // Where the average lies, and what is saved of it, may differ.
+        if (plan.Ema is { } ema) Add(facts, nameof(plan.Ema), ema with { OnHost = false, SaveBoth = false });
         Add(facts, nameof(plan.Precision), plan.Precision);
         Add(facts, nameof(plan.ClipSkip), plan.ClipSkip);
         Add(facts, nameof(plan.MaxTokenLength), plan.MaxTokenLength);

@@ -39,7 +39,8 @@ public interface ITrainable : IResumable, IDisposable
     /// <summary>Called before each batch: the time to draw what dropouts do in its forward and backward pass.</summary>
     void BeforeBatch(BatchMoment moment) { }
 
-    /// <summary>Called when the gradients of a step are complete, before they are clipped.</summary>
+    /// <summary>Called when the gradients of a step are complete, before they are clipped; with <see cref="FusedBackwardOptions"/> most
+    /// have been used and freed by then. In float16 they are still multiplied by the scale of the loss.</summary>
     void AfterBackward(StepMoment moment) { }
 
     /// <summary>Called after each update: limits on norms, averages, an end to training a part.</summary>

@@ -15,7 +15,25 @@ internal static class InteractionRules
         Buckets(values);
         Caches(values);
         Steps(draft);
+        Fused(values);
         Cards(values);
+    }
+
+    private static void Fused(OptionValues values)
+    {
+        foreach (var name in new[] { "fused_backward_pass", "fused_optimizer_groups" })
+        {
+            if (values.Find(name) is not { Value: not false } fused) continue;
+            if (values.Get<double>("max_grad_norm") is not 0)
+                values.Problems.Add(fused.Problem("the norm of all gradients, by which max_grad_norm clips them, is known only when all "
+                    + "are there", "set max_grad_norm to 0"));
+            if (values.Get<int>("gradient_accumulation_steps") > 1)
+                values.Problems.Add(fused.Problem("gradient_accumulation_steps keeps gradients until all batches are done",
+                    "leave one of them out"));
+            if (values.Text("mixed_precision") == "fp16")
+                values.Problems.Add(fused.Problem("with mixed_precision fp16 a step is taken only when no gradient overflows, which is "
+                    + "known only when all are there", "use bf16, or leave it out"));
+        }
     }
 
     private static void Noise(OptionValues values)

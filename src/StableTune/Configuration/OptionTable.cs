@@ -7,8 +7,8 @@ internal static class OptionTable
     public static IReadOnlyList<OptionSection> Sections { get; } =
     [
         OtherArguments.File, ModelArguments.Section, RunArguments.Section, DatasetArguments.Section, SubsetArguments.Section,
-        PriorArguments.Section, CacheArguments.Section, OptimizerArguments.Section, ScheduleArguments.Section, PrecisionArguments.Section,
-        NoiseArguments.Section, LossArguments.Section, AdapterArguments.Section, WholeModelArguments.Section,
+        PriorArguments.Section, CacheArguments.Section, OptimizerArguments.Section, StepArguments.Section, ScheduleArguments.Section,
+        PrecisionArguments.Section, NoiseArguments.Section, LossArguments.Section, AdapterArguments.Section, WholeModelArguments.Section,
         TextualInversionArguments.Section, ControlNetArguments.Section, PromptFreeArguments.Section, SaveArguments.Section,
         SampleArguments.Section, LoggingArguments.Section, OtherArguments.Hub, OtherArguments.Metadata, OtherArguments.Distributed,
     ];

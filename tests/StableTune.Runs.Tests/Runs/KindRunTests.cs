@@ -49,6 +49,16 @@ public sealed class KindRunTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void Train_InFloat16_StaysNearFloat32(string kind)
+    {
+        IReadOnlyList<double> Losses(PrecisionPolicy policy) => Run($"{policy.Compute}").WithAdapter(s_kinds[kind]).WithPrecision(policy)
+            .WithLearningRate(1e-3).Train().Losses;
+        var full = Losses(PrecisionPolicy.Float32);
+        Assert.All(Losses(PrecisionPolicy.Float16).Zip(full), pair => Assert.Equal(pair.Second, pair.First, 0.01));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void Train_ThenLoad_GivesTheTrainedModel(string kind)
     {
         using var result = Run("kind").WithAdapter(s_kinds[kind], training => training with { MaxNorm = 100 }).KeepModel().Train();

@@ -111,15 +111,17 @@ public sealed class SdxlRunTests : IDisposable
         public void OnStep(TrainingProgress progress) => Rates = progress.LearningRates;
     }
 
-    [Fact]
-    public void Train_SdxlInBFloat16_StaysNearFloat32()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_SdxlInHalfPrecision_StaysNearFloat32(bool float16)
     {
         var full = Sdxl("full").WithParts(AdapterParts.All).Train();
-        var half = Sdxl("half").WithParts(AdapterParts.All).WithPrecision(PrecisionPolicy.BFloat16)
+        var half = Sdxl("half").WithParts(AdapterParts.All).WithPrecision(float16 ? PrecisionPolicy.Float16 : PrecisionPolicy.BFloat16)
             .WithSamples(_folder.File("samples"), s_prompt).Train();
         for (var i = 0; i < 3; i++) Assert.Equal(full.Losses[i], half.Losses[i], 0.02);
         using var file = Formats.SafetensorsFile.Open(half.Files[0]);
-        Assert.All(file.Tensors, info => Assert.Equal(Formats.TensorDType.BF16, info.DType));
+        Assert.All(file.Tensors, info => Assert.Equal(float16 ? Formats.TensorDType.F16 : Formats.TensorDType.BF16, info.DType));
     }
 
     [Fact]

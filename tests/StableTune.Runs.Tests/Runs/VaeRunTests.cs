@@ -97,10 +97,13 @@ public sealed class VaeRunTests : IDisposable
         Assert.Equal((true, true), Compare(one.Vae, other.Vae));
     }
 
-    [Fact]
-    public void Train_InHalfPrecision_WithCheckpointing_LearnsToo()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_InHalfPrecision_WithCheckpointing_LearnsToo(bool float16)
     {
-        var result = Builder("half", t => t with { TrainEncoder = true }).WithPrecision(PrecisionPolicy.BFloat16)
+        var result = Builder("half", t => t with { TrainEncoder = true })
+            .WithPrecision(float16 ? PrecisionPolicy.Float16 : PrecisionPolicy.BFloat16)
             .WithGradientCheckpointing().Train();
         Assert.All(result.Losses, loss => Assert.InRange(loss, 1e-6, 10));
     }

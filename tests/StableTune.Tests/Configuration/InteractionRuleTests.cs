@@ -8,6 +8,11 @@ public sealed class InteractionRuleTests
     [InlineData("--full_bf16 --mixed_precision fp16", "full_bf16", "needs mixed_precision bf16")]
     [InlineData("--full_fp16 --mixed_precision bf16", "full_fp16", "needs mixed_precision fp16")]
     [InlineData("--fp8_base", "fp8_base", "it needs mixed precision")]
+    [InlineData("--fused_backward_pass", "fused_backward_pass", "set max_grad_norm to 0")]
+    [InlineData("--fused_backward_pass --max_grad_norm 0 --gradient_accumulation_steps 2", "fused_backward_pass", "gradient_accumulation")]
+    [InlineData("--fused_optimizer_groups 4 --max_grad_norm 0 --mixed_precision fp16", "fused_optimizer_groups", "use bf16")]
+    [InlineData("--ema_decay 0.9", "ema_decay", "set use_ema")]
+    [InlineData("--use_ema --ema_power 0.75", "ema_power", "set use_ema_warmup")]
     [InlineData("--adaptive_noise_scale 0.1", "adaptive_noise_scale", "noise_offset, which is not given")]
     [InlineData("--scale_v_pred_loss_like_noise_pred --v_parameterization=false", "scale_v_pred", "v_parameterization is false")]
     [InlineData("--v_pred_like_loss 1 --v_parameterization", "v_pred_like_loss", "predicts velocity already")]
@@ -60,6 +65,20 @@ public sealed class InteractionRuleTests
     [Fact]
     public void Epochs_WinOverSteps() =>
         Assert.Equal(TrainingLength.Epochs(2), Parse("--max_train_epochs 2 --max_train_steps 10").Builder.Plan.Length);
+
+    [Fact]
+    public void WhatGoesTogether_IsInThePlan()
+    {
+        Assert.Equal(PrecisionPolicy.Float16, Parse("--mixed_precision fp16").Builder.Plan.Precision);
+        Assert.Equal(PrecisionPolicy.FullFloat16, Parse("--mixed_precision fp16 --full_fp16").Builder.Plan.Precision);
+        Assert.Equal(new FusedBackwardOptions(), Parse("--fused_backward_pass --max_grad_norm 0").Builder.Plan.FusedBackward);
+        Assert.Equal(new FusedBackwardOptions { Groups = 4 },
+            Parse("--fused_optimizer_groups 4 --max_grad_norm 0 --use_8bit_adam").Builder.Plan.FusedBackward);
+        Assert.Equal(new EmaOptions { Decay = 0.99, Warmup = new PowerEmaWarmup { Power = 0.75 }, SaveBoth = true }, Parse(
+            "--use_ema --ema_decay 0.99 --use_ema_warmup --ema_power 0.75 --save_ema_and_weights").Builder.Plan.Ema);
+        Assert.Equal(new NonFiniteOptions { Skip = true, MostInARow = 5 }, Parse("--skip_non_finite_steps 5").Builder.Plan.NonFinite);
+        Assert.Equal(0.5, Parse("--max_grad_value 0.5").Builder.Plan.MaxGradientValue);
+    }
 
     [Fact]
     public void WeightedCaptions_WithAWordThatIsLearnt_AreRefused()

@@ -115,6 +115,11 @@ public sealed class OptionNameTests
         "min_bucket_reso" or "max_bucket_reso" or "bucket_reso_steps" or "bucket_no_upscale" or "max_ratio" => ["--enable_bucket"],
         "huber_schedule" or "huber_c" or "huber_scale" => ["--loss_type", "huber"],
         "full_bf16" => ["--mixed_precision", "bf16"],
+        "full_fp16" => ["--mixed_precision", "fp16"],
+        "fused_backward_pass" or "fused_optimizer_groups" => ["--max_grad_norm", "0"],
+        "ema_inv_gamma" or "ema_power" => ["--use_ema", "--use_ema_warmup"],
+        "ema_decay" or "ema_min_decay" or "use_ema_warmup" or "ema_update_after_step" or "ema_every_n_steps" or "offload_ema"
+            or "save_ema_and_weights" => ["--use_ema"],
         "log_prefix" => ["--logging_dir", "logs"],
         "save_n_epoch_ratio" => ["--max_train_epochs", "8"],
         "instance_prompt" => ["--instance_data_dir", "subject"],

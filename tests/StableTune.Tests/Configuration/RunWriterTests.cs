@@ -38,6 +38,22 @@ public sealed class RunWriterTests : IDisposable
         Assert.Contains("network_dim = 8", builder.ToToml(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void WhatAStepDoes_ComesBack(bool grouped)
+    {
+        var builder = Begin().WithLoRA(4).WithMaxGradientNorm(null).WithMaxGradientValue(0.5).WithFusedBackward(grouped ? 4 : null)
+            .SkipNonFiniteSteps(5).WithEma(o => o with { Decay = 0.99, LeastDecay = 0.1, Warmup = new PowerEmaWarmup { Gamma = 2 },
+                UpdateAfterStep = 10, EveryNSteps = 2, OnHost = true, SaveBoth = true });
+        ComesBack(builder, RunScript.Network);
+        var read = TrainerBuilder.FromToml(Write(builder.ToToml())).Plan;
+        Assert.Equal((builder.Plan.FusedBackward, builder.Plan.NonFinite, builder.Plan.Ema),
+            (read.FusedBackward, read.NonFinite, read.Ema));
+        ComesBack(Begin().WithLoRA(4).WithPrecision(PrecisionPolicy.Float16).WithEma(), RunScript.Network);
+        ComesBack(Begin().WithLoRA(4).WithPrecision(PrecisionPolicy.FullFloat16), RunScript.Network);
+    }
+
     public static TheoryData<string> Kinds() => [.. NetworkModules.Default.Names];
 
     [Theory]

@@ -107,6 +107,65 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         Assert.Equal(before, TensorCount.Live);
     }
 
+    /// <summary>Two batches of one sample each, accumulated, have the gradients of one batch of both.</summary>
+    [Fact]
+    public void Run_OfBatchesThatAreAccumulated_HasTheGradientsOfTheLargeBatch()
+    {
+        using var scope = NewDisposeScope();
+        var rows = new Rows(_model.UNet.Options.CrossAttentionDim);
+        var step = new TrainingStep(Parts() with { Latents = rows, Context = rows, Noise = rows });
+        Tensor[] weights = [.. _target.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value)];
+        // The factors that begin as 0 hide the others' gradients.
+        using var random = new Generator(4);
+        using (no_grad())
+            foreach (var weight in weights) weight.add_(randn(weight.shape, generator: random) * 0.1);
+        var losses = new List<double>();
+        foreach (var row in new[] { 0, 1 })
+        {
+            using var one = new Batch([""]);
+            (rows.First, rows.Count) = (row, 1);
+            losses.Add(step.Run(one, 2));
+        }
+
+        Tensor[] accumulated = [.. weights.Select(weight => weight.grad!.clone())];
+        foreach (var weight in weights) weight.grad = null;
+        using var both = new Batch(["", ""]);
+        (rows.First, rows.Count) = (0, 2);
+        Assert.Equal(losses.Average(), step.Run(both, 1), 1e-6);
+        var moving = 0;
+        foreach (var (weight, sum) in weights.Zip(accumulated))
+        {
+            var most = weight.grad!.abs().max().item<float>();
+            if (most > 0) moving++;
+            var apart = (weight.grad! - sum).abs().max().item<float>();
+            Assert.True(apart <= 2e-5 * most, $"{apart} apart, of {most}");
+            weight.grad = null;
+        }
+
+        // Where a picture is one pixel there is nothing to attend to.
+        Assert.True(moving > weights.Length / 2);
+    }
+
+    /// <summary>What is rows of the same tensors, whatever the size of a batch.</summary>
+    private sealed class Rows(long width) : ILatentStage, IContextStage, INoiseSource
+    {
+        public int First { get; set; }
+
+        public int Count { get; set; }
+
+        public Tensor Latents(Batch batch) => Drawn(1, 4, 8, 8);
+
+        public TextConditions Context(Batch batch) => new(Drawn(2, 77, width), null);
+
+        Tensor INoiseSource.Draw(Tensor latents, Generator generator) => Drawn(3, 4, 8, 8);
+
+        private Tensor Drawn(ulong seed, params long[] shape)
+        {
+            using var random = new Generator(seed);
+            return randn([2, .. shape], generator: random).narrow(0, First, Count).clone();
+        }
+    }
+
     private TrainingStepParts Parts() => new()
     {
         Latents = this, Context = this, Noise = this, Timesteps = new At(500), Network = _model.UNet,

@@ -17,18 +17,18 @@ internal static class OptimizerArguments
         new("adam_beta2", OptionKind.Number, "Adam's decay of the mean of squared gradients (ppdiffusers, diffusers)"),
         new("adam_weight_decay", OptionKind.Number, "Adam's weight decay (ppdiffusers, diffusers)"),
         new("adam_epsilon", OptionKind.Number, "Adam's epsilon (ppdiffusers, diffusers)"),
-        new("fused_backward_pass", OptionKind.Flag, "Step each parameter as soon as its gradient is there")
-        {
-            Refusal = "gradients are kept until the step",
-        },
-        new("fused_optimizer_groups", OptionKind.Integer, "Groups that are stepped during the backward pass")
-        {
-            Refusal = "gradients are kept until the step",
-        },
+        new("fused_backward_pass", OptionKind.Flag, "Step each parameter as soon as its gradient is there"),
+        new("fused_optimizer_groups", OptionKind.Integer, "Groups that are stepped during the backward pass"),
     ], Assemble)
     {
         Write = writer =>
         {
+            if (writer.Plan.FusedBackward is { } fused)
+            {
+                if (fused.Groups is null) writer.Write("fused_backward_pass", true);
+                writer.Write("fused_optimizer_groups", fused.Groups);
+            }
+
             if (writer.NameOf("optimizer_type", writer.Catalogs.Optimizers, writer.Plan.Optimizer, out var arguments) is not { } name)
                 return;
             writer.Write("optimizer_type", name);
@@ -63,7 +63,10 @@ internal static class OptimizerArguments
                 RecordArguments.With(options, [new(argument, PythonLiteral.Write(value.Value))]));
         }
 
-        if (options is not null) draft.Builder.WithOptimizer(Settled(options, values));
+        if (options is null) return;
+        options = Settled(options, values);
+        draft.Builder.WithOptimizer(options);
+        Fuse(draft, options);
     }
 
     /// <summary>What the reference sets itself, and says.</summary>
@@ -82,6 +85,18 @@ internal static class OptimizerArguments
                 return factor with { RelativeStep = true };
             default: return options;
         }
+    }
+
+    private static void Fuse(RunDraft draft, OptimizerOptions options)
+    {
+        var values = draft.Values;
+        var groups = values.Get<int>("fused_optimizer_groups");
+        var asked = groups is not null ? "fused_optimizer_groups" : "fused_backward_pass";
+        if (groups is null && !values.Flag(asked)) return;
+        if (!options.StepsOneByOne)
+            values.Fault(asked, $"{values.Text("optimizer_type")} looks at all parameters together",
+                "use AdaFactor or AdamW8bit, or leave it out");
+        draft.Builder.WithFusedBackward(groups);
     }
 
     /// <summary><c>torch.optim.AdamW</c> is <c>AdamW</c>.</summary>
