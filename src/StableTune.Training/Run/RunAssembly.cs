@@ -30,19 +30,29 @@ internal sealed class RunAssembly(
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
         var optimizer = owned.Add(plan.Optimizer.Create([.. instances.SelectMany(trainable => trainable.Groups).Select(Scaled)]));
+        MemorySettings.Begin(plan, _model, prepared.Random, owned);
         var length = RunLength.Of(plan, prepared.Dataset);
         ITrainingMethod Method(TrainingRandom random) =>
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
         var description = Describe(instances, length);
-        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples) : null;
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples)
+        {
+            Waiting = prepared.Waiting,
+        } : null;
         var observers = Observers();
         var events = new RunEvents(new EventParts
         {
             Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
             Sampler = sampler, Progress = progress,
-            Validation = prepared.Validation is { } held ? () => held.Measure(Method, instances, cancellationToken) : null,
+            Validation = prepared.Validation is { } held ? () => Measure(held) : null,
         });
+        double Measure(ValidationRun held)
+        {
+            using var tokens = MemorySettings.WholeTokens(_model);
+            return held.Measure(Method, instances, cancellationToken);
+        }
+
         var loop = new TrainingLoop(new LoopParts
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedule = plan.Schedule.Create(length.TotalSteps),

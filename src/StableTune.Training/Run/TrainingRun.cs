@@ -39,7 +39,12 @@ internal sealed class TrainingRun(
             run.Events.Start(run.Loop.Position);
             run.Loop.Run(cancellationToken);
             var files = run.Events.Finish();
-            if (plan.KeepModel) _owned.Keep();
+            if (plan.KeepModel)
+            {
+                prepared.Waiting?.End();
+                _owned.Keep();
+            }
+
             return new TrainingResult
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,

@@ -38,6 +38,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Run = Run(moment, outputName),
             Rates = Rates(moment.Plan, trainable, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName,
+                Fp8Base = moment.Plan.Memory.QuantizedWeights is { Quantization: Float8Quantization },
+                Fp8BaseUNet = moment.Plan.Memory.QuantizedWeights is { Quantization: Float8Quantization, Parts: ModelParts.UNet },
                 CacheLatents = moment.Run.CachesLatents },
             Loss = Loss(moment.Plan.Loss) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
             Captions = (dataset is null ? new CaptionFacts() : DatasetDescription.Captions(dataset)) with
