@@ -40,6 +40,10 @@ public sealed partial class TrainerBuilder
     /// <summary>Keeps the inputs of checkpointed blocks in host memory until the backward pass. Needs gradient checkpointing.</summary>
     public TrainerBuilder WithOffloadedCheckpoints(bool on = true) => WithMemory(memory => memory with { OffloadCheckpoints = on });
 
+    /// <summary>What the run will need of memory; see <see cref="Trainer.EstimateMemory"/>.</summary>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    public MemoryEstimate EstimateMemory() => Build().EstimateMemory();
+
     /// <summary>Has the VAE encode and decode large pictures in tiles.</summary>
     /// <param name="options">Size and overlap; null for 512 pixels and a quarter.</param>
     public TrainerBuilder WithVaeTiling(VaeTilingOptions? options = null) =>

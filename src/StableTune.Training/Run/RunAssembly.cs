@@ -16,6 +16,9 @@ internal sealed record AssembledRun(
     /// Resumable things that a state need not hold: the run may have observers and samples that the run of the state had not.
     /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
+
+    /// <summary>What the run needs of memory.</summary>
+    public required PeakMemory Peak { get; init; }
 }
 
 /// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
@@ -41,6 +44,8 @@ internal sealed class RunAssembly(
             Waiting = prepared.Waiting,
         } : null;
         var observers = Observers();
+        var peak = new PeakMemory(_model.Device);
+        observers.Add(peak);
         var events = new RunEvents(new EventParts
         {
             Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
@@ -63,7 +68,7 @@ internal sealed class RunAssembly(
         IResumable[] mayBeNew = [.. sampler is null ? Array.Empty<IResumable>() : [sampler], .. Named(observers)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
-            Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
+            Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew, Peak = peak,
         };
     }
 
