@@ -6,7 +6,8 @@ using StableTune.Torch;
 
 namespace StableTune.FullSize;
 
-/// <summary>What a run was estimated to need of memory, against its measured peak: three steps by the public API, one process each.</summary>
+/// <summary>What a run was estimated to need of memory, against its measured peak: three steps by the public API, one
+/// process each.</summary>
 internal static class MemorySteps
 {
     /// <summary>Trains and tells.</summary>

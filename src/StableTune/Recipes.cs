@@ -24,7 +24,8 @@ public static class Recipes
     /// attention, bfloat16.</summary>
     public static Recipe MinimumMemory { get; } = new("minimum-memory",
         "The least memory: batch 1, cached latents, 8-bit AdamW, gradient checkpointing, memory-efficient attention, bfloat16.",
-        builder => builder.WithAttention(AttentionBackend.Fused).WithBatchSize(1).WithCachedLatents().WithOptimizer(new AdamW8bitOptions()).WithGradientCheckpointing()
+        builder => builder.WithAttention(AttentionBackend.Fused).WithBatchSize(1).WithCachedLatents()
+            .WithOptimizer(new AdamW8bitOptions()).WithGradientCheckpointing()
             .WithPrecision(PrecisionPolicy.BFloat16));
 
     /// <summary>A step further: trained weights and gradients in bfloat16 too. Steps are coarser; for whole models on 8 to 12 GB.</summary>

@@ -46,7 +46,8 @@ public sealed record TokenMergingOptions : OptionsBase
         if (StrideX < 1) yield return Problem(StrideX, "a cell is at least one token wide", "2 is customary");
         if (StrideY < 1) yield return Problem(StrideY, "a cell is at least one token high", "2 is customary");
         if (StrideX == 1 && StrideY == 1)
-            yield return Problem(StrideX, "with cells of one token every token is kept, and none is merged", "give 2 for one of the strides");
+            yield return Problem(StrideX, "with cells of one token every token is kept, and none is merged",
+                "give 2 for one of the strides");
         if (!SelfAttention && !CrossAttention && !FeedForward)
             yield return Problem(SelfAttention, "nothing works on merged tokens", "set SelfAttention, CrossAttention or FeedForward");
     }

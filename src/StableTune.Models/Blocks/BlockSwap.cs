@@ -33,7 +33,8 @@ internal sealed class BlockSwap : IDisposable
     }
 
     /// <summary>Runs a block with its weights on the device; one that does not wait in host memory as it is.</summary>
-    /// <exception cref="InvalidOperationException">Gradients are recorded without checkpointing, so that the weights would have to stay.</exception>
+    /// <exception cref="InvalidOperationException">Gradients are recorded without checkpointing, so that the weights would have to
+    /// stay.</exception>
     internal Tensor Run(nn.Module block, Func<Tensor[], Tensor> body, Tensor[] inputs)
     {
         if (!_blocks.TryGetValue(block, out var hosted)) return body(inputs);

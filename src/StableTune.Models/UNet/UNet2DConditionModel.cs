@@ -92,8 +92,8 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     public int Segments => SegmentsInOrder().Count();
 
     /// <summary>
-    /// Keeps the frozen weights of the last resnets and transformer blocks, in the order in which they run, in host memory; each is copied to
-    /// the device when it runs. Training needs <see cref="GradientCheckpointing"/> with it. The model must not be moved meanwhile.
+    /// Keeps the frozen weights of the last resnets and transformer blocks, in the order in which they run, in host memory; each is
+    /// copied to the device when it runs. Training needs <see cref="GradientCheckpointing"/> with it. The model must not be moved meanwhile.
     /// </summary>
     /// <param name="count">How many, 1 to <see cref="Segments"/>.</param>
     /// <param name="mover">How weights are copied; null for <see cref="TensorMover.Default"/>.</param>
@@ -105,7 +105,8 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Segments);
         if (_settings.Swap is not null)
-            throw new InvalidOperationException("Blocks of this model wait in host memory already: dispose what SwapBlocks returned first.");
+            throw new InvalidOperationException(
+                "Blocks of this model wait in host memory already: dispose what SwapBlocks returned first.");
         return new BlockSwap(_settings, SegmentsInOrder().TakeLast(count), conv_in.weight.device, mover ?? TensorMover.Default);
     }
 

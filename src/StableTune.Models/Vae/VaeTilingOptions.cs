@@ -1,8 +1,8 @@
 namespace StableTune.Models;
 
 /// <summary>
-/// Encoding and decoding in overlapping tiles that are blended into each other: memory that does not grow with the picture. Tiles do not see
-/// beyond their edges, so colours may differ a little from those of a picture that is done as a whole.
+/// Encoding and decoding in overlapping tiles that are blended into each other: memory that does not grow with the picture. Tiles do not
+/// see beyond their edges, so colours may differ a little from those of a picture that is done as a whole.
 /// </summary>
 /// <remarks>As diffusers' <c>enable_tiling</c>, whose tiles are as large as the model's sample size.</remarks>
 public sealed record VaeTilingOptions : OptionsBase

@@ -75,7 +75,8 @@ public sealed class Conv2d : ProductLayer
     {
         try
         {
-            return Quantized is { } codes ? Products.Conv2d(input, codes, bias, _geometry) : Products.Conv2d(input, weight, bias, _geometry);
+            return Quantized is { } codes ? Products.Conv2d(input, codes, bias, _geometry)
+                : Products.Conv2d(input, weight, bias, _geometry);
         }
         catch (ExternalException e)
         {

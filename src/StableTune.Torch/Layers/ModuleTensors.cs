@@ -17,8 +17,8 @@ public static class ModuleTensors
         ArgumentNullException.ThrowIfNull(module);
         var found = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         Collect(module, "", found, (name, layer) => throw new InvalidOperationException(
-            $"The weight '{name}' is held in {layer.Quantized!.Quantization.Name}: it can be neither saved nor loaded so. Call Dequantize() of the "
-            + "module first; rounding to codes stays."));
+            $"The weight '{name}' is held in {layer.Quantized!.Quantization.Name}: it can be neither saved nor loaded so. Call "
+            + "Dequantize() of the module first; rounding to codes stays."));
         return found;
     }
 

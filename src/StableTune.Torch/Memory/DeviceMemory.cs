@@ -8,8 +8,8 @@ namespace StableTune.Torch;
 public static class DeviceMemory
 {
     /// <summary>
-    /// Memory that can be had on a device now, bytes: of the CPU what the system can give without swapping, within the limit of a container;
-    /// of a CUDA device what its driver says. Null where nobody says, as of a GPU that this thread has not used yet.
+    /// Memory that can be had on a device now, bytes: of the CPU what the system can give without swapping, within the limit of a
+    /// container; of a CUDA device what its driver says. Null where nobody says, as of a GPU that this thread has not used yet.
     /// </summary>
     /// <param name="device">The CPU, or the CUDA device that this thread works on.</param>
     public static long? Free(Device device)

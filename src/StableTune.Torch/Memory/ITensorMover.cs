@@ -16,7 +16,8 @@ public interface ITensorMover
     Tensor ToDevice(Tensor tensor, Device device);
 }
 
-/// <summary>Copies by libtorch. Of a CUDA device the copy in host memory is pinned, so that the way back does not wait for the host.</summary>
+/// <summary>Copies by libtorch. Of a CUDA device the copy in host memory is pinned, so that the way back does not wait for the
+/// host.</summary>
 public sealed class TensorMover : ITensorMover
 {
     private TensorMover() { }

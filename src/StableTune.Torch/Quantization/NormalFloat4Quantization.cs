@@ -4,8 +4,8 @@ namespace StableTune.Torch;
 /// 4 bits for each number: one of 16 levels that lie at the quantiles of a normal distribution, times the largest absolute value of each
 /// block of 64 numbers in a row. Two codes share a byte, the first in its upper half.
 /// </summary>
-/// <remarks>Dettmers et al., QLoRA, arXiv:2305.14314, section 3 and appendix E (the levels). A number is off by at most 0.152 of its block's
-/// largest.</remarks>
+/// <remarks>Dettmers et al., QLoRA, arXiv:2305.14314, section 3 and appendix E (the levels). A number is off by at most 0.152 of its
+/// block's largest.</remarks>
 public sealed record NormalFloat4Quantization : WeightQuantization
 {
     private const long Block = 64;

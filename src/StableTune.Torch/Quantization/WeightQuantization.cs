@@ -17,7 +17,8 @@ public abstract record WeightQuantization
     /// <summary>4-bit codes of normally distributed numbers with a scale for each 64. See <see cref="NormalFloat4Quantization"/>.</summary>
     public static WeightQuantization NormalFloat4 { get; } = new NormalFloat4Quantization();
 
-    /// <summary>The known ways by name: <c>fp8</c>, <c>int8</c>, <c>nf4</c>. A host adds its own with <see cref="Catalog{T}.With"/>.</summary>
+    /// <summary>The known ways by name: <c>fp8</c>, <c>int8</c>, <c>nf4</c>. A host adds its own with
+    /// <see cref="Catalog{T}.With"/>.</summary>
     public static Catalog<WeightQuantization> Catalog { get; } = new Catalog<WeightQuantization>("quantisation of weights")
         .With(Float8.Name, () => Float8).With(Int8.Name, () => Int8).With(NormalFloat4.Name, () => NormalFloat4);
 

@@ -88,7 +88,8 @@ internal sealed class RunPreparation(
         plan.Memory.QuantizedWeights?.ApplyTo(model);
         return new PreparedRun
         {
-            Waiting = caches is null ? null : LetWait(caches, model), Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
+            Waiting = caches is null ? null : LetWait(caches, model),
+            Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
             Tokenizer = model.Parts.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : Configuration?.Tokenizer,
         };
     }

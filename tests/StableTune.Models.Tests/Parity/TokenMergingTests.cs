@@ -73,7 +73,8 @@ public sealed class TokenMergingTests : IDisposable
         var options = new TokenMergingOptions
         {
             Ratio = entry.GetProperty("ratio").GetDouble(), MaxDownsample = entry.GetProperty("max_downsample").GetInt32(),
-            SelfAttention = entry.GetProperty("merge_attn").GetBoolean(), CrossAttention = entry.GetProperty("merge_crossattn").GetBoolean(),
+            SelfAttention = entry.GetProperty("merge_attn").GetBoolean(),
+            CrossAttention = entry.GetProperty("merge_crossattn").GetBoolean(),
             FeedForward = entry.GetProperty("merge_mlp").GetBoolean(),
         };
         using var random = new Generator(1);

@@ -48,7 +48,8 @@ public sealed class MemorySavingTests
         Assert.Throws<ArgumentOutOfRangeException>(() => unet.SwapBlocks(unet.Segments + 1));
         using (unet.SwapBlocks(2))
         {
-            Assert.Contains("already", Assert.Throws<InvalidOperationException>(() => unet.SwapBlocks(1)).Message, StringComparison.Ordinal);
+            Assert.Contains("already",
+                Assert.Throws<InvalidOperationException>(() => unet.SwapBlocks(1)).Message, StringComparison.Ordinal);
             Assert.Contains("GradientCheckpointing", Assert.Throws<InvalidOperationException>(() => Step(unet, checkpoints: false)).Message,
                 StringComparison.Ordinal);
         }

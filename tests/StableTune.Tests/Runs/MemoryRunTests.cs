@@ -73,7 +73,8 @@ public sealed class MemoryRunTests : IDisposable
     {
         TrainerBuilder Builder(string output) => Run(output).WithTokenMerging(0.5);
         var samples = new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 2, Seed = 1 };
-        var plain = Run("plain").WithSamples(new SampleOptions { Folder = _folder.File("plain"), Prompts = [samples], Before = true }).Train();
+        var plain = Run("plain")
+            .WithSamples(new SampleOptions { Folder = _folder.File("plain"), Prompts = [samples], Before = true }).Train();
         var whole = Builder("whole").SaveState(_folder.File("states", "frog")).SaveEvery(steps: 1)
             .WithSamples(new SampleOptions { Folder = _folder.File("merged"), Prompts = [samples], Before = true }).Train();
         Assert.NotEqual(plain.Losses, whole.Losses);
@@ -135,8 +136,8 @@ public sealed class MemoryRunTests : IDisposable
         AssertRefused(Run("f").WithVaeTiling(new VaeTilingOptions { TilePixels = 10 }), "VaeTilingOptions.TilePixels is 10");
         AssertRefused(Run("g").WithMemory(memory => memory with { CpuThreads = 0 }), "MemoryOptions.CpuThreads is 0");
         AssertRefused(Run("h").WithQuantizedWeights(WeightQuantization.Int8, ModelParts.Vae), "QuantizedWeightsOptions.Parts is Vae");
-        TrainerBuilder Whole() => new TrainerBuilder().WithModel(SmallRun.Model(_folder)).WithImages(TinyRun.Images(_folder), resolution: 64)
-            .WithFullTraining().WithGradientCheckpointing().SaveTo(_folder.File("out", "whole.safetensors"));
+        TrainerBuilder Whole() => new TrainerBuilder().WithModel(SmallRun.Model(_folder))
+            .WithImages(TinyRun.Images(_folder), resolution: 64).WithFullTraining().WithGradientCheckpointing().SaveTo(_folder.File("out", "whole.safetensors"));
         AssertRefused(Whole().WithQuantizedWeights(WeightQuantization.Float8), "the weights of UNet are trained");
         AssertRefused(Whole().WithBlockSwap(2), "the UNet's own weights are trained");
         using var model = ModelLoader.Load(SmallRun.Model(_folder));

@@ -47,7 +47,8 @@ public sealed class WeightQuantizationTests
         for (var i = 0; i < values.Length; i++)
         {
             var largest = values.Skip(i / 64 * 64).Take(64).Max(Math.Abs);
-            var nearest = largest == 0 ? 0 : NormalFloat4Quantization.Levels.MinBy(level => Math.Abs(level - values[i] / largest)) * largest;
+            var nearest = largest == 0 ? 0
+                : NormalFloat4Quantization.Levels.MinBy(level => Math.Abs(level - values[i] / largest)) * largest;
             Assert.Equal(nearest, decoded[i], 1e-6);
         }
     }

@@ -70,6 +70,6 @@ public sealed record MemoryEstimate
 
     /// <summary>What to say where it does not fit.</summary>
     internal string Shortage =>
-        $"The run needs about {TrainingMemoryException.Size(Peak)}, and {TrainingMemoryException.Size((Free ?? 0) + Process)} can be had on "
-        + $"{Device}. To need less: {string.Join("; ", Advice)}.";
+        $"The run needs about {TrainingMemoryException.Size(Peak)}, and {TrainingMemoryException.Size((Free ?? 0) + Process)} can be had "
+        + $"on {Device}. To need less: {string.Join("; ", Advice)}.";
 }

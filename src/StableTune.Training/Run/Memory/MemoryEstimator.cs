@@ -62,7 +62,8 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         if (plan.Samples is { } samples)
             estimate = estimate with
             {
-                SamplingPeak = held + samples.Prompts.Select(prompt => VaeDecoding(prompt.Width ?? SampleSide, prompt.Height ?? SampleSide)).DefaultIfEmpty(0).Max(),
+                SamplingPeak = held + samples.Prompts.Select(prompt =>
+                    VaeDecoding(prompt.Width ?? SampleSide, prompt.Height ?? SampleSide)).DefaultIfEmpty(0).Max(),
             };
         return estimate with { Advice = [.. MemoryShortage.Advice(plan, device)] };
     }
@@ -178,7 +179,8 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         return type != plan.Precision.Weights || plan.Memory.QuantizedWeights is not null ? 2 * largest * Size(type) : 0;
     }
 
-    /// <summary>Numbers that the text encoders keep: about twenty for each channel of each token and layer, five with checkpoints.</summary>
+    /// <summary>Numbers that the text encoders keep: about twenty for each channel of each token and layer, five with
+    /// checkpoints.</summary>
     private long Texts(long samples)
     {
         var tokens = samples * (plan.MaxTokenLength + 2L);
@@ -196,7 +198,8 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
 
     private long VaeNumbers(long width, long height, long channels)
     {
-        if (plan.Memory.VaeTiling is { } tiling) (width, height) = (Math.Min(width, tiling.TilePixels), Math.Min(height, tiling.TilePixels));
+        if (plan.Memory.VaeTiling is { } tiling)
+            (width, height) = (Math.Min(width, tiling.TilePixels), Math.Min(height, tiling.TilePixels));
         return width * height * channels * OfVaeResnet;
     }
 }

@@ -13,7 +13,8 @@ internal static class PrecisionArguments
         new("full_bf16", OptionKind.Flag, "Trained weights and gradients in bfloat16 too; needs mixed_precision bf16"),
         new("fp8_base", OptionKind.Flag, "Frozen weights in 8 bits; needs mixed precision"),
         new("fp8_base_unet", OptionKind.Flag, "The same for the UNet alone; needs mixed precision"),
-        new("quantize_weights", OptionKind.Choice("fp8", "int8", "nf4"), "Frozen weights in 8 or 4 bits, with any precision (StableTune's own)"),
+        new("quantize_weights", OptionKind.Choice("fp8", "int8", "nf4"),
+            "Frozen weights in 8 or 4 bits, with any precision (StableTune's own)"),
         new("no_half_vae", OptionKind.Flag, "The VAE in float32, whatever the other weights have")
         {
             Apply = (builder, value) => builder.Change(plan => (bool)value
@@ -65,7 +66,10 @@ internal static class PrecisionArguments
         },
         new("vae_tiling", OptionKind.Flag, "Encode and decode large pictures in tiles")
         {
-            Apply = (builder, value) => builder.WithMemory(memory => memory with { VaeTiling = (bool)value ? new VaeTilingOptions() : null }),
+            Apply = (builder, value) => builder.WithMemory(memory => memory with
+            {
+                VaeTiling = (bool)value ? new VaeTilingOptions() : null,
+            }),
             Write = plan => plan.Memory.VaeTiling is not null,
         },
         new("device", OptionKind.Text, "Where the run takes place: cpu, cuda, cuda:0, mps; chosen by itself unless given"),
