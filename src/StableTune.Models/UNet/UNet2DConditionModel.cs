@@ -93,7 +93,8 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
 
     /// <summary>
     /// Keeps the frozen weights of the last resnets and transformer blocks, in the order in which they run, in host memory; each is
-    /// copied to the device when it runs. Training needs <see cref="GradientCheckpointing"/> with it. The model must not be moved meanwhile.
+    /// copied to the device when it runs. Training needs <see cref="GradientCheckpointing"/> with it. The model must not be
+    /// moved meanwhile.
     /// </summary>
     /// <param name="count">How many, 1 to <see cref="Segments"/>.</param>
     /// <param name="mover">How weights are copied; null for <see cref="TensorMover.Default"/>.</param>

@@ -51,7 +51,8 @@ public sealed class MemoryEstimateTests : IDisposable
         var estimate = whole.EstimateMemory();
         Assert.Equal((weights, weights, 2 * weights), (estimate.TrainedWeights, estimate.Gradients, estimate.OptimizerState));
         Assert.Contains("WithOptimizer(new AdamW8bitOptions())", estimate.Advice);
-        Assert.InRange(whole.WithOptimizer(new AdamW8bitOptions()).EstimateMemory().OptimizerState, weights / 2, weights * 0.6);
+        // Small tensors are remembered in float32, and the tiny model has many.
+        Assert.InRange(whole.WithOptimizer(new AdamW8bitOptions()).EstimateMemory().OptimizerState, weights / 2, weights);
     }
 
     [Fact]

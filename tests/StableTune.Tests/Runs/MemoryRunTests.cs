@@ -137,7 +137,8 @@ public sealed class MemoryRunTests : IDisposable
         AssertRefused(Run("g").WithMemory(memory => memory with { CpuThreads = 0 }), "MemoryOptions.CpuThreads is 0");
         AssertRefused(Run("h").WithQuantizedWeights(WeightQuantization.Int8, ModelParts.Vae), "QuantizedWeightsOptions.Parts is Vae");
         TrainerBuilder Whole() => new TrainerBuilder().WithModel(SmallRun.Model(_folder))
-            .WithImages(TinyRun.Images(_folder), resolution: 64).WithFullTraining().WithGradientCheckpointing().SaveTo(_folder.File("out", "whole.safetensors"));
+            .WithImages(TinyRun.Images(_folder), resolution: 64).WithFullTraining().WithGradientCheckpointing()
+            .SaveTo(_folder.File("out", "whole.safetensors"));
         AssertRefused(Whole().WithQuantizedWeights(WeightQuantization.Float8), "the weights of UNet are trained");
         AssertRefused(Whole().WithBlockSwap(2), "the UNet's own weights are trained");
         using var model = ModelLoader.Load(SmallRun.Model(_folder));
