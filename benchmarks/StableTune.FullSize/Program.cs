@@ -17,6 +17,7 @@ using StableTune;
 //   method FOLDER NAME                              3 steps of a training method by the public API: full, controlnet, leco ...
 //   methods                                         the names of these methods
 //   optimizers [NAME ...]                           a step of each optimizer: an adapter's 528 tensors, and 100 million parameters
+//   memory MODEL lora|full SIDE [bfloat16 checkpointing 8bit fp8 ...]      estimated and measured memory of three steps (MemorySteps)
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -44,6 +45,7 @@ switch (args)
     case ["method", var folder, var method]: MethodSteps.Run(folder, method); break;
     case ["methods"]: Console.WriteLine(string.Join(' ', MethodSteps.Methods.Keys)); break;
     case ["optimizers", .. var names]: OptimizerSteps.Run(names); break;
+    case ["memory", var model, var kind, var side, .. var options]: MemorySteps.Run(model, kind, int.Parse(side), options); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

@@ -71,8 +71,16 @@ public sealed class AdaptedLayer
 
     /// <summary>
     /// The frozen weight, of <see cref="LayerShape.WeightShape"/>, in the model's type. Asked of the module each time: it may be exchanged.
+    /// Of a weight that is held in fewer bits it says shape, type and device alone: <see cref="Values"/> has its numbers.
     /// </summary>
     public Parameter Weight => Module.get_parameter("weight")!;
+
+    /// <summary>Whether the frozen weight is held in fewer bits and made again where it is used.</summary>
+    public bool IsQuantized => Module is ProductLayer { Quantized: not null };
+
+    /// <summary>The numbers of the frozen weight, in the model's type: the weight itself, or made of its codes, in the open dispose
+    /// scope.</summary>
+    public Tensor Values() => Module is ProductLayer { Quantized: { } codes } ? codes.Dequantize(Weight.dtype) : Weight;
 
     /// <summary>The frozen bias; null where the layer has none.</summary>
     public Parameter? Bias => Module.get_parameter("bias");

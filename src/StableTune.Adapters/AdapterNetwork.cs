@@ -289,6 +289,10 @@ public sealed class AdapterNetwork : IDisposable
             throw new InvalidOperationException(
                 $"{fixedOne.GetName()} at {fixedOne.Layer.Path} cannot be merged: what it adds is no change of the weight. " +
                 "Keep it attached.");
+        if (_adapters.Find(adapter => adapter.Layer.IsQuantized) is { } coded)
+            throw new InvalidOperationException(
+                $"The weight of {coded.Layer.Path} is held in {((ProductLayer)coded.Layer.Module).Quantized!.Quantization.Name}: nothing " +
+                "can be merged into it. Call Dequantize() of the model's part first, or merge into the model's file.");
         using var frozen = no_grad();
         foreach (var adapter in _adapters)
         {

@@ -87,7 +87,7 @@ public abstract class FactoredAdapter : NetworkAdapter
         if (!IsLeftOut(random)) return _decomposition is null ? Term(input, random) : base.Term(input);
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        return zeros_like(Layer.Shape.Apply(input, Layer.Weight)).MoveToOuterDisposeScope();
+        return zeros_like(Layer.Shape.Apply(input, Layer.Values())).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -140,7 +140,7 @@ public abstract class FactoredAdapter : NetworkAdapter
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        return NormLimit.Of(Product(Precise(Layer.Weight)).norm().ToDouble(), limit, Weaken);
+        return NormLimit.Of(Product(Precise(Layer.Values())).norm().ToDouble(), limit, Weaken);
     }
 
     /// <summary>Multiplies the product by a ratio, which the default spreads evenly over all factors, as sd-scripts does.</summary>

@@ -72,7 +72,7 @@ namespace StableTune.Adapters
             using var scope = NewDisposeScope();
             var added = Layer.Shape.Apply(input, Scaled(_b2.weight));
             var up = _b1.weight.to(input.dtype);
-            var term = Layer.Shape.Apply(InputChange(input), Layer.Weight)
+            var term = Layer.Shape.Apply(InputChange(input), Layer.Values())
                 + (Layer.Shape is LinearShape ? nn.functional.linear(added, up) : nn.functional.conv2d(added, up));
             return DropOutputs(term * Scale, random).MoveToOuterDisposeScope();
         }

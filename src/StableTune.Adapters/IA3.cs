@@ -67,7 +67,8 @@ namespace StableTune.Adapters
         {
             using var scope = NewDisposeScope();
             var factors = weight.to(input.dtype);
-            var term = _isOnInput ? Layer.Shape.Apply(input * factors, Layer.Weight) : Layer.Shape.Apply(input, Layer.Weight) * factors;
+            var term = _isOnInput ? Layer.Shape.Apply(input * factors, Layer.Values())
+                : Layer.Shape.Apply(input, Layer.Values()) * factors;
             return term.MoveToOuterDisposeScope();
         }
 

@@ -140,8 +140,8 @@ namespace StableTune.Adapters
         protected override Tensor Term(Tensor input)
         {
             using var scope = NewDisposeScope();
-            var term = Control is null ? zeros_like(Layer.Shape.Apply(input, Layer.Weight))
-                : Layer.Shape.Apply(Change(input), Layer.Weight);
+            var term = Control is null ? zeros_like(Layer.Shape.Apply(input, Layer.Values()))
+                : Layer.Shape.Apply(Change(input), Layer.Values());
             return term.MoveToOuterDisposeScope();
         }
 

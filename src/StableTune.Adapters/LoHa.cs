@@ -66,7 +66,7 @@ namespace StableTune.Adapters
         protected override Tensor Term(Tensor input, Generator? random)
         {
             using var scope = NewDisposeScope();
-            return DropOutputs(Layer.Shape.Apply(input, Product(Layer.Weight)), random).MoveToOuterDisposeScope();
+            return DropOutputs(Layer.Shape.Apply(input, Product(Layer.Values())), random).MoveToOuterDisposeScope();
         }
 
         /// <summary>

@@ -73,7 +73,7 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     protected virtual Tensor Term(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return Layer.Shape.Apply(input, DeltaWeight(Precise(Layer.Weight))).MoveToOuterDisposeScope();
+        return Layer.Shape.Apply(input, DeltaWeight(Precise(Layer.Values()))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The term by itself, at multiplier 1, without the layer's own output.</summary>

@@ -82,7 +82,7 @@ internal abstract class OrthogonalAdapter : NetworkAdapter
     protected override Tensor Term(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return ChangeOf(Layer.Shape.Apply(input, Layer.Weight), 1).MoveToOuterDisposeScope();
+        return ChangeOf(Layer.Shape.Apply(input, Layer.Values()), 1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

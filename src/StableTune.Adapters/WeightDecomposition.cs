@@ -36,7 +36,7 @@ internal sealed class WeightDecomposition
         (_layer, _axis, _product, _lowRank, _detachesNorm) = (layer, axis, product, lowRank, detachesNorm);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        Magnitude = LayerInitialization.NewParameter(Norms(NetworkAdapter.Precise(layer.Weight)));
+        Magnitude = LayerInitialization.NewParameter(Norms(NetworkAdapter.Precise(layer.Values())));
     }
 
     /// <summary>The magnitudes: [out, 1, ...] or [1, in, ...]. Belongs to the adapter that registers it.</summary>
@@ -51,9 +51,9 @@ internal sealed class WeightDecomposition
     public Tensor Forward(Tensor input, Func<Tensor, Tensor> original, Func<Tensor, Tensor> term, float multiplier)
     {
         using var scope = NewDisposeScope();
-        Tensor Scale(Tensor magnitude) => Factor(magnitude, NormsOfSum(NetworkAdapter.Precise(_layer.Weight)), multiplier);
+        Tensor Scale(Tensor magnitude) => Factor(magnitude, NormsOfSum(NetworkAdapter.Precise(_layer.Values())), multiplier);
         // What would be kept of the weight's size is made again in the backward pass; of two factors there is nothing but the weight.
-        var keepsNothing = _lowRank is not null && _layer.Weight.dtype == ScalarType.Float32;
+        var keepsNothing = _lowRank is not null && _layer.Weight.dtype == ScalarType.Float32 && !_layer.IsQuantized;
         var factor = keepsNothing ? Scale(Magnitude) : ActivationCheckpoint.RunDeterministic(inputs => Scale(inputs[0]), Magnitude);
         if (_axis == DecomposedAxis.Inputs)
         {

@@ -20,10 +20,12 @@ public sealed record Recipe(string Name, string Description, Action<TrainerBuild
 /// </summary>
 public static class Recipes
 {
-    /// <summary>The least memory: batches of one image, latents encoded once, 8-bit AdamW, gradient checkpointing, bfloat16.</summary>
+    /// <summary>The least memory: batches of one image, latents encoded once, 8-bit AdamW, gradient checkpointing, memory-efficient
+    /// attention, bfloat16.</summary>
     public static Recipe MinimumMemory { get; } = new("minimum-memory",
-        "The least memory: batch 1, cached latents, 8-bit AdamW, gradient checkpointing, bfloat16.",
-        builder => builder.WithBatchSize(1).WithCachedLatents().WithOptimizer(new AdamW8bitOptions()).WithGradientCheckpointing()
+        "The least memory: batch 1, cached latents, 8-bit AdamW, gradient checkpointing, memory-efficient attention, bfloat16.",
+        builder => builder.WithAttention(AttentionBackend.Fused).WithBatchSize(1).WithCachedLatents()
+            .WithOptimizer(new AdamW8bitOptions()).WithGradientCheckpointing()
             .WithPrecision(PrecisionPolicy.BFloat16));
 
     /// <summary>A step further: trained weights and gradients in bfloat16 too. Steps are coarser; for whole models on 8 to 12 GB.</summary>

@@ -40,14 +40,14 @@ public sealed class TrainingCommandTests : IDisposable
             max_train_steps = 100
             learning_rate = 1e-3
             seed = 1
-            xformers = true
+            torch_compile = true
             logging_dir = '{_folder.File("logs")}'
             log_prefix = "frog-"
             """);
         // The command line wins, in both spellings.
         Assert.Equal(0, await Run("train-network", "--config_file", run, "--max-train-steps", "2", "--network_alpha", "2"));
         Assert.Contains("2 steps, average loss", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("xformers has no effect", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("torch_compile has no effect", _error.ToString(), StringComparison.Ordinal);
         Assert.StartsWith("frog-2", Path.GetFileName(Assert.Single(Directory.GetDirectories(_folder.File("logs")))),
             StringComparison.Ordinal);
         using (var file = WeightFile.Open(_folder.File("out", "frog.safetensors")))

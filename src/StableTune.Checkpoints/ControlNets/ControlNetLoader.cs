@@ -90,7 +90,8 @@ public static class ControlNetLoader
     /// <summary>Turns differences into weights.</summary>
     private static void Add(ControlNetModel model, UNet2DConditionModel unet, ScalarType? type)
     {
-        var own = ModuleTensors.Named(unet);
+        using var scope = NewDisposeScope();
+        var own = ModuleTensors.Values(unet);
         foreach (var (name, weight) in ModuleTensors.Named(model))
         {
             using var step = NewDisposeScope();

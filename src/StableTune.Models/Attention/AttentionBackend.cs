@@ -7,7 +7,7 @@ public abstract class AttentionBackend
     public static AttentionBackend Fused { get; } = new FusedAttention();
 
     /// <summary>What is used when nothing is said: the fused form.</summary>
-    public static AttentionBackend Automatic => Fused;
+    public static AttentionBackend Automatic { get; } = new AutomaticAttention();
 
     /// <summary>A few heads or rows of queries at a time: never more than about a million scores at once, recomputed in the backward
     /// pass.</summary>
@@ -25,6 +25,14 @@ public abstract class AttentionBackend
     /// is.</param>
     /// <returns>[G, N, d], of the query's dtype.</returns>
     public abstract Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast);
+}
+
+/// <summary>What StableTune holds best: the fused form.</summary>
+internal sealed class AutomaticAttention : AttentionBackend
+{
+    /// <inheritdoc/>
+    public override Tensor Attend(Tensor query, Tensor key, Tensor value, double scale, bool upcast) =>
+        Fused.Attend(query, key, value, scale, upcast);
 }
 
 /// <summary>All scores at once.</summary>

@@ -28,13 +28,36 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <summary>[B, N, C] and the context [B, L, contextDim] to [B, N, C].</summary>
-    public override Tensor forward(Tensor hidden, Tensor context)
+    public override Tensor forward(Tensor hidden, Tensor context) => Run(hidden, context, null);
+
+    /// <summary>The same; parts of the block work on merged tokens where cells are given.</summary>
+    internal Tensor Run(Tensor hidden, Tensor context, TokenCells? cells)
     {
         using var scope = NewDisposeScope();
-        var attended = Attend(attn1, _settings.Norm(norm1, hidden), null).add_(hidden);
-        var informed = Attend(attn2, _settings.Norm(norm2, attended), context).add_(attended);
+        var merging = cells?.Match(hidden);
+        var (self, cross, forward) = (Of(cells?.Options.SelfAttention), Of(cells?.Options.CrossAttention), Of(cells?.Options.FeedForward));
+        var attended = Spread(self, Attend(attn1, Merged(self, _settings.Norm(norm1, hidden)), null)).add_(hidden);
+        var informed = Spread(cross, Attend(attn2, Merged(cross, _settings.Norm(norm2, attended)), context)).add_(attended);
         attended.Dispose();
-        return _settings.Norm(norm3, informed).Into(ff).add_(informed).MoveToOuterDisposeScope();
+        return Spread(forward, Merged(forward, _settings.Norm(norm3, informed)).Into(ff)).add_(informed).MoveToOuterDisposeScope();
+
+        MergedTokens? Of(bool? isMerged) => isMerged == true ? merging : null;
+    }
+
+    private static Tensor Merged(MergedTokens? merging, Tensor tokens)
+    {
+        if (merging is null) return tokens;
+        var result = merging.Merge(tokens);
+        tokens.Dispose();
+        return result;
+    }
+
+    private static Tensor Spread(MergedTokens? merging, Tensor tokens)
+    {
+        if (merging is null) return tokens;
+        var result = merging.Unmerge(tokens);
+        tokens.Dispose();
+        return result;
     }
 
     private static Tensor Attend(Attention attention, Tensor normed, Tensor? context)
@@ -71,6 +94,9 @@ internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The transformer blocks in their order.</summary>
+    internal IEnumerable<BasicTransformerBlock> Blocks => transformer_blocks;
+
     /// <summary>[B, C, h, w] and the context [B, L, contextDim] to [B, C, h, w].</summary>
     public override Tensor forward(Tensor hidden, Tensor context)
     {
@@ -80,7 +106,10 @@ internal sealed class Transformer2DModel : nn.Module<Tensor, Tensor, Tensor>
         var tokens = _linear ? Tokens(normed).Into(proj_in) : Tokens(normed.Into(proj_in));
         foreach (var block in transformer_blocks)
         {
-            var next = _settings.Block(inputs => block.call(inputs[0], inputs[1]), tokens, context);
+            // Drawn outside of the block, which may run again in the backward pass.
+            var cells = _settings.DrawCells(tokens);
+            var next = _settings.Block(block, inputs =>
+                cells is null ? block.call(inputs[0], inputs[1]) : block.Run(inputs[0], inputs[1], cells), tokens, context);
             tokens.Dispose();
             tokens = next;
         }

@@ -16,11 +16,34 @@ internal sealed class ForwardSettings
     /// <summary>How attention is computed.</summary>
     public AttentionBackend Attention { get; set; } = AttentionBackend.Automatic;
 
-    /// <summary>Runs a block, checkpointed if so set.</summary>
-    /// <param name="block">The block: a function of the inputs alone, apart from parameters.</param>
+    /// <summary>Merges tokens before attention; null for none.</summary>
+    public TokenMerging? TokenMerging { get; set; }
+
+    /// <summary>Height and width of the latents of this pass, which token merging goes by.</summary>
+    public (long Height, long Width) Latents { get; set; }
+
+    /// <summary>Where checkpoints keep the inputs of blocks; null for where they are.</summary>
+    public ITensorMover? CheckpointMover { get; set; }
+
+    /// <summary>Brings the weights of blocks to the device when they are needed; null where all of them stay there.</summary>
+    public BlockSwap? Swap { get; set; }
+
+    /// <summary>Which tokens are kept in this pass of a transformer block; null where none are merged.</summary>
+    /// <param name="tokens">[B, N, C].</param>
+    public TokenCells? DrawCells(Tensor tokens) =>
+        TokenMerging?.Draw(Latents.Height, Latents.Width, tokens.shape[0], tokens.shape[1]);
+
+    /// <summary>Runs a block, checkpointed if so set, with its weights on the device.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="body">What it computes: a function of the inputs alone, apart from parameters.</param>
     /// <param name="inputs">Its inputs. None need carry gradients: a checkpoint reaches the parameters inside all the same.</param>
-    public Tensor Block(Func<Tensor[], Tensor> block, params Tensor[] inputs) =>
-        GradientCheckpointing && is_grad_enabled() ? ActivationCheckpoint.Run(block, inputs) : block(inputs);
+    public Tensor Block(nn.Module block, Func<Tensor[], Tensor> body, params Tensor[] inputs)
+    {
+        var run = Swap is { } swap ? tensors => swap.Run(block, body, tensors) : body;
+        if (!GradientCheckpointing || !is_grad_enabled()) return run(inputs);
+        // The first input is what the block before made; the others are shared by all blocks.
+        return CheckpointMover is { } mover ? ActivationCheckpoint.RunOffloaded(run, mover, inputs) : ActivationCheckpoint.Run(run, inputs);
+    }
 
     /// <summary>Runs a piece that is much wider inside than at its ends; only its input is kept for the backward pass when so
     /// set.</summary>

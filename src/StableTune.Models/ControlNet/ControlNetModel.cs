@@ -101,7 +101,7 @@ public sealed class ControlNetModel : nn.Module<ControlNetInputs, Tensor, double
         using var frozen = no_grad();
         ControlNetModel model;
         using (LayerInitialization.Skip()) model = new ControlNetModel(options);
-        var source = ModuleTensors.Named(unet);
+        var source = ModuleTensors.Values(unet);
         var device = unet.parameters().First().device;
         model.DrawPictureLayers(random);
         foreach (var (name, target) in ModuleTensors.Named(model))

@@ -71,6 +71,49 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
         set => _settings.Attention = value;
     }
 
+    /// <summary>Merges tokens before attention, see <see cref="TokenMergingOptions"/>; null, the default, for none.</summary>
+    public TokenMerging? TokenMerging
+    {
+        get => _settings.TokenMerging;
+        set => _settings.TokenMerging = value;
+    }
+
+    /// <summary>
+    /// Keeps the inputs of checkpoints in host memory until the backward pass (<see cref="GradientCheckpointing"/>); null, the default,
+    /// leaves them on the device.
+    /// </summary>
+    public ITensorMover? CheckpointMover
+    {
+        get => _settings.CheckpointMover;
+        set => _settings.CheckpointMover = value;
+    }
+
+    /// <summary>Resnets and transformer blocks: the pieces that are checkpointed, and swapped, each by itself.</summary>
+    public int Segments => SegmentsInOrder().Count();
+
+    /// <summary>
+    /// Keeps the frozen weights of the last resnets and transformer blocks, in the order in which they run, in host memory; each is
+    /// copied to the device when it runs. Training needs <see cref="GradientCheckpointing"/> with it. The model must not be
+    /// moved meanwhile.
+    /// </summary>
+    /// <param name="count">How many, 1 to <see cref="Segments"/>.</param>
+    /// <param name="mover">How weights are copied; null for <see cref="TensorMover.Default"/>.</param>
+    /// <returns>Disposing brings the weights back to the device for good.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many.</exception>
+    /// <exception cref="InvalidOperationException">A weight among them is trained, or blocks are swapped already.</exception>
+    public IDisposable SwapBlocks(int count, ITensorMover? mover = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Segments);
+        if (_settings.Swap is not null)
+            throw new InvalidOperationException(
+                "Blocks of this model wait in host memory already: dispose what SwapBlocks returned first.");
+        return new BlockSwap(_settings, SegmentsInOrder().TakeLast(count), conv_in.weight.device, mover ?? TensorMover.Default);
+    }
+
+    private IEnumerable<nn.Module> SegmentsInOrder() =>
+        [.. down_blocks.SelectMany(block => block.Segments), .. mid_block.Segments, .. up_blocks.SelectMany(block => block.Segments)];
+
     /// <summary>
     /// The type that products are computed in; null, the default, for the type of the weights. Weights of another type, such as trained
     /// ones that are held in float32, are
@@ -132,6 +175,7 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     {
         CheckShapes(sample, timesteps, encoderHiddenStates, added);
         using var scope = NewDisposeScope();
+        _settings.Latents = (sample.size(2), sample.size(3));
         var dtype = ComputeType ?? conv_in.weight.dtype;
         var timeEmbedding = TimestepEmbedding.Of(                                        // [B, 4 · channels]
             Options, time_embedding, add_embedding, timesteps.expand(sample.size(0)), added, dtype);

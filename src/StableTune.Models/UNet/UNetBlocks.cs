@@ -27,6 +27,9 @@ internal sealed class UNetDownBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Te
     /// <summary>Transformers that attend to the text.</summary>
     internal int Transformers => attentions?.Count ?? 0;
 
+    /// <summary>Resnets and transformer blocks in the order in which they run.</summary>
+    internal IEnumerable<nn.Module> Segments => UNetSegments.Of(resnets, attentions);
+
     /// <summary>[B, in, h, w] to [B, out, h/2, w/2] (rounded up; the last level keeps the size).</summary>
     /// <param name="hidden">The input.</param>
     /// <param name="timeEmbedding">[B, 4 · first level's channels].</param>
@@ -38,7 +41,7 @@ internal sealed class UNetDownBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Te
         {
             using var scope = NewDisposeScope();
             var (resnet, attention) = (resnets[layer], attentions?[layer]);
-            hidden = _settings.Block(inputs => resnet.call(inputs[0], inputs[1]), hidden, timeEmbedding);
+            hidden = _settings.Block(resnet, inputs => resnet.call(inputs[0], inputs[1]), hidden, timeEmbedding);
             if (attention is not null) hidden = attention.call(hidden, LayerContexts.At(context, layer));
             skips.Push(hidden.MoveToOuterDisposeScope());
         }
@@ -71,13 +74,16 @@ internal sealed class UNetMidBlock2DCrossAttn : nn.Module<Tensor, Tensor, Tensor
         RegisterComponents();
     }
 
+    /// <summary>Resnets and transformer blocks in the order in which they run.</summary>
+    internal IEnumerable<nn.Module> Segments => UNetSegments.Of(resnets, attentions);
+
     /// <summary>[B, C, h, w] to [B, C, h, w].</summary>
     public override Tensor forward(Tensor hidden, Tensor timeEmbedding, Tensor context)
     {
         using var scope = NewDisposeScope();
-        hidden = _settings.Block(inputs => resnets[0].call(inputs[0], inputs[1]), hidden, timeEmbedding);
+        hidden = _settings.Block(resnets[0], inputs => resnets[0].call(inputs[0], inputs[1]), hidden, timeEmbedding);
         hidden = attentions[0].call(hidden, LayerContexts.At(context, 0));
-        hidden = _settings.Block(inputs => resnets[1].call(inputs[0], inputs[1]), hidden, timeEmbedding);
+        hidden = _settings.Block(resnets[1], inputs => resnets[1].call(inputs[0], inputs[1]), hidden, timeEmbedding);
         return hidden.MoveToOuterDisposeScope();
     }
 }
@@ -117,6 +123,9 @@ internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tens
     /// <summary>Transformers that attend to the text.</summary>
     internal int Transformers => attentions?.Count ?? 0;
 
+    /// <summary>Resnets and transformer blocks in the order in which they run.</summary>
+    internal IEnumerable<nn.Module> Segments => UNetSegments.Of(resnets, attentions);
+
     /// <summary>[B, in, h, w] to [B, out, H, W], the size of the next skip connection (the last block keeps the size).</summary>
     /// <param name="hidden">The input.</param>
     /// <param name="timeEmbedding">[B, 4 · first level's channels].</param>
@@ -131,7 +140,7 @@ internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tens
             var (resnet, attention) = (resnets[layer], attentions?[layer]);
             using var skip = skips.Pop();
             var joined = cat([hidden, skip], 1);
-            hidden = _settings.Block(inputs => resnet.call(inputs[0], inputs[1]), joined, timeEmbedding);
+            hidden = _settings.Block(resnet, inputs => resnet.call(inputs[0], inputs[1]), joined, timeEmbedding);
             joined.Dispose();
             if (attention is not null) hidden = attention.call(hidden, LayerContexts.At(context, layer));
             hidden.MoveToOuterDisposeScope();
@@ -139,5 +148,20 @@ internal sealed class UNetUpBlock : nn.Module<Tensor, Tensor, Tensor, Stack<Tens
 
         if (upsamplers is not null) hidden = upsamplers[0].call(hidden, skips.Peek().size(2), skips.Peek().size(3));
         return hidden.MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>The pieces of a block that are checkpointed, and swapped, each by itself.</summary>
+internal static class UNetSegments
+{
+    /// <summary>Each resnet, followed by the blocks of the transformer behind it.</summary>
+    internal static IEnumerable<nn.Module> Of(ModuleList<ResnetBlock2D> resnets, ModuleList<Transformer2DModel>? attentions)
+    {
+        for (var layer = 0; layer < resnets.Count; layer++)
+        {
+            yield return resnets[layer];
+            if (attentions is null || layer >= attentions.Count) continue;
+            foreach (var block in attentions[layer].Blocks) yield return block;
+        }
     }
 }

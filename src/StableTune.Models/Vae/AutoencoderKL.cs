@@ -35,6 +35,17 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     /// <summary>Whether a batch is encoded and decoded one sample at a time: the memory of a batch of one. Off by default.</summary>
     public bool UseSlicing { get; set; }
 
+    /// <summary>Encodes and decodes larger pictures in tiles, which bounds the memory; null, the default, does each as a whole.</summary>
+    public VaeTilingOptions? Tiling
+    {
+        get;
+        set
+        {
+            InvalidOptionsException.ThrowIfAny(value?.Validate() ?? []);
+            field = value;
+        }
+    }
+
     /// <summary>Whether each resnet keeps only its input for the backward pass. See
     /// <see cref="UNet2DConditionModel.GradientCheckpointing"/>.</summary>
     public bool GradientCheckpointing
@@ -70,7 +81,7 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     {
         Check(pixels, nameof(pixels), Options.InChannels);
         using var scope = NewDisposeScope();
-        var moments = PerSlice(pixels, slice => slice.Through([encoder.call, quant_conv.call])).chunk(2, 1);
+        var moments = PerSlice(pixels, EncodeTiles).chunk(2, 1);
         var mean = moments[0].contiguous();
         return new LatentDistribution(mean.MoveToOuterDisposeScope(), moments[1].clamp(-30, 20).MoveToOuterDisposeScope());
     }
@@ -83,7 +94,7 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     {
         Check(unscaledLatents, nameof(unscaledLatents), Options.LatentChannels);
         using var scope = NewDisposeScope();
-        return PerSlice(unscaledLatents, slice => slice.Through([post_quant_conv.call, decoder.call])).MoveToOuterDisposeScope();
+        return PerSlice(unscaledLatents, DecodeTiles).MoveToOuterDisposeScope();
     }
 
     /// <summary>Encodes to the mean and decodes it: the reconstruction of images [B, 3, H, W].</summary>
@@ -92,6 +103,23 @@ public sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         return Decode(Encode(pixels).Mean).MoveToOuterDisposeScope();
     }
+
+    private Tensor EncodeTiles(Tensor pixels)
+    {
+        Tensor Encode(Tensor tile) => tile.Through([encoder.call, quant_conv.call]);
+        if (Tiling is not { } tiling) return Encode(pixels);
+        var (height, width) = (Whole(pixels.size(2)), Whole(pixels.size(3)));
+        return VaeTiles.OfPixels(tiling, Options.Downscale).Run(pixels.narrow(2, 0, height).narrow(3, 0, width), Encode);
+    }
+
+    private Tensor DecodeTiles(Tensor latents)
+    {
+        Tensor Decode(Tensor tile) => tile.Through([post_quant_conv.call, decoder.call]);
+        return Tiling is { } tiling ? VaeTiles.OfLatents(tiling, Options.Downscale).Run(latents, Decode) : Decode(latents);
+    }
+
+    /// <summary>A side without what the levels cut off.</summary>
+    private long Whole(long side) => side < Options.Downscale ? side : side / Options.Downscale * Options.Downscale;
 
     private Tensor PerSlice(Tensor input, Func<Tensor, Tensor> run)
     {

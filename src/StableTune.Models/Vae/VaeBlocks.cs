@@ -48,7 +48,7 @@ internal static class VaeBlock
 
     /// <summary>A resnet as a step, checkpointed if the model is.</summary>
     internal static Func<Tensor, Tensor> Step(this ForwardSettings settings, ResnetBlock2D resnet) =>
-        hidden => settings.Block(inputs => resnet.call(inputs[0], null), hidden);
+        hidden => settings.Block(resnet, inputs => resnet.call(inputs[0], null), hidden);
 }
 
 /// <summary>The smallest resolution of encoder and decoder: resnet, attention, resnet.</summary>

@@ -27,16 +27,34 @@ public static class ActivationCheckpoint
     /// Whatever the segment throws. In the backward pass it is thrown by <see cref="Gradients.Backward"/>, when libtorch's frames have
     /// been left.
     /// </exception>
-    public static Tensor Run(Func<Tensor[], Tensor> segment, params Tensor[] inputs) => Run(segment, inputs, drawsRandomNumbers: true);
+    public static Tensor Run(Func<Tensor[], Tensor> segment, params Tensor[] inputs) =>
+        Run(segment, inputs, drawsRandomNumbers: true, mover: null);
 
     /// <summary>Runs a segment that draws no random numbers, which saves copying the state of the random stream.</summary>
     /// <param name="segment">As for <see cref="Run(Func{Tensor[], Tensor}, Tensor[])"/>.</param>
     /// <param name="inputs">What the segment is computed from; those that want gradients get them.</param>
     /// <returns>What the segment returns, as a tensor of its own.</returns>
     public static Tensor RunDeterministic(Func<Tensor[], Tensor> segment, params Tensor[] inputs) =>
-        Run(segment, inputs, drawsRandomNumbers: false);
+        Run(segment, inputs, drawsRandomNumbers: false, mover: null);
 
-    private static Tensor Run(Func<Tensor[], Tensor> segment, Tensor[] inputs, bool drawsRandomNumbers)
+    /// <summary>
+    /// As <see cref="Run(Func{Tensor[], Tensor}, Tensor[])"/>; the first input waits for the backward pass in host memory, the others
+    /// stay where they are.
+    /// </summary>
+    /// <param name="segment">As for <see cref="Run(Func{Tensor[], Tensor}, Tensor[])"/>.</param>
+    /// <param name="mover">How the input is copied.</param>
+    /// <param name="inputs">What the segment is computed from, at least one; those that want gradients get them.</param>
+    /// <returns>What the segment returns, as a tensor of its own.</returns>
+    /// <exception cref="ArgumentException">There is no input, or one is null.</exception>
+    public static Tensor RunOffloaded(Func<Tensor[], Tensor> segment, ITensorMover mover, params Tensor[] inputs)
+    {
+        ArgumentNullException.ThrowIfNull(mover);
+        ArgumentNullException.ThrowIfNull(inputs);
+        if (inputs.Length == 0) throw new ArgumentException("A checkpoint that is offloaded needs an input.", nameof(inputs));
+        return Run(segment, inputs, drawsRandomNumbers: true, mover);
+    }
+
+    private static Tensor Run(Func<Tensor[], Tensor> segment, Tensor[] inputs, bool drawsRandomNumbers, ITensorMover? mover)
     {
         ArgumentNullException.ThrowIfNull(segment);
         ArgumentNullException.ThrowIfNull(inputs);
@@ -53,7 +71,10 @@ public static class ActivationCheckpoint
 
         // An empty tensor that wants a gradient, so that parameters inside the segment are reached even when no input wants one.
         var anchor = empty(0, requires_grad: true);
-        var run = new Segment(segment, drawsRandomNumbers, GradientFaults.OfThisThread, inputs.Length, output);
+        var run = new Segment(segment, drawsRandomNumbers, GradientFaults.OfThisThread, inputs.Length, output)
+        {
+            Moved = mover is null ? null : MovedInput.Of(inputs[0], mover),
+        };
         return SegmentFunction.apply([run, random!, anchor, .. inputs]).MoveToOuterDisposeScope();
     }
 

@@ -8,6 +8,9 @@ namespace StableTune.Torch;
 /// <param name="Output">What the first run gave.</param>
 internal sealed record Segment(Func<Tensor[], Tensor> Body, bool DrawsRandomNumbers, GradientFaults Faults, int InputCount, Tensor Output)
 {
+    /// <summary>The first input, where it waits in host memory; null where it stays.</summary>
+    internal MovedInput? Moved { get; init; }
+
     /// <summary>Runs the segment with the random stream set back, and sets the stream to where it stood afterwards.</summary>
     /// <param name="inputs">What it is computed from.</param>
     /// <param name="random">State of the stream when the first run began; null when the segment draws nothing.</param>
@@ -43,8 +46,10 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
         var segment = (Segment)vars[0];
         ctx.set_materialize_grads(false);
         // With the graph go what it saves, the state of the stream among it.
-        ctx.save_for_backward([.. vars.Skip(FirstInput).Prepend(vars[1]).Cast<Tensor>()]);
-        ctx.save_data(Key, segment with { Output = null! });
+        Tensor[] inputs = [.. vars.Skip(FirstInput).Cast<Tensor>()];
+        if (segment.Moved is { } moved) inputs[0] = moved.Host!;
+        ctx.save_for_backward([(Tensor)vars[1], .. inputs]);
+        ctx.save_data(Key, segment with { Output = null!, Moved = segment.Moved is { } kept ? kept with { Host = null } : null });
         return segment.Output;
     }
 
@@ -84,7 +89,8 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
                 "a checkpoint has no second derivative: run the segment without ActivationCheckpoint where create_graph is asked for");
         using var scope = NewDisposeScope();
         using var enabled = enable_grad();
-        Tensor[] inputs = [.. saved.Skip(1).Select(input => input.detach().requires_grad_(input.requires_grad))];
+        Tensor[] inputs = [.. saved.Skip(1).Select((input, place) => place == 0 && segment.Moved is { } moved
+            ? moved.Back(input) : input.detach().requires_grad_(input.requires_grad))];
         var output = segment.RunAgain(inputs, segment.DrawsRandomNumbers ? saved[0] : null);
         if (!output.requires_grad) return;
         autograd.backward([output], [gradient]);
@@ -92,4 +98,21 @@ internal sealed class SegmentFunction : autograd.SingleTensorFunction<SegmentFun
         for (var k = 0; k < inputs.Length; k++)
             if (inputs[k].requires_grad) gradients[k + FirstInput] = inputs[k].grad?.DetachFromDisposeScope();
     }
+}
+
+/// <summary>An input that waits for the backward pass in host memory.</summary>
+/// <param name="Host">The copy, until autograd has taken it over.</param>
+/// <param name="Mover">How it is copied.</param>
+/// <param name="Device">Where it belongs.</param>
+/// <param name="WantsGradient">Whether it wants a gradient, which the copy does not say.</param>
+internal sealed record MovedInput(Tensor? Host, ITensorMover Mover, Device Device, bool WantsGradient)
+{
+    internal static MovedInput Of(Tensor input, ITensorMover mover)
+    {
+        using var frozen = no_grad();
+        return new MovedInput(mover.ToHost(input.detach()), mover, input.device, input.requires_grad);
+    }
+
+    /// <summary>The input on its device, in the open dispose scope.</summary>
+    internal Tensor Back(Tensor host) => Mover.ToDevice(host, Device).detach().requires_grad_(WantsGradient);
 }

@@ -7,10 +7,9 @@ namespace StableTune.Torch;
 /// As <c>torch.nn.Conv2d</c>, with two differences: a frozen weight keeps no input for the backward pass, and a weight of another type than
 /// the input is cast where it is used, as autocast does.
 /// </remarks>
-public sealed class Conv2d : Layer
+public sealed class Conv2d : ProductLayer
 {
-    private Parameter _weight;
-    private Parameter? _bias;
+    private readonly ConvolutionGeometry _geometry;
 
     /// <summary>Creates the layer, initialised as PyTorch does: weight and bias uniform within ±1/√(in / groups · kernel²).</summary>
     /// <param name="inChannels">Channels of the input, a multiple of <paramref name="groups"/>.</param>
@@ -24,30 +23,25 @@ public sealed class Conv2d : Layer
     /// <exception cref="ArgumentException">Channels are no multiple of the groups.</exception>
     public Conv2d(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0, long dilation = 1,
         long groups = 1, bool hasBias = true)
-        : base(nameof(Conv2d))
+        : base(nameof(Conv2d), Shape(inChannels, outChannels, kernelSize, groups), hasBias)
+    {
+        (in_channels, out_channels, this.groups) = (inChannels, outChannels, groups);
+        kernel_size = [kernelSize, kernelSize];
+        this.stride = [stride, stride];
+        this.padding = [padding, padding];
+        this.dilation = [dilation, dilation];
+        _geometry = new ConvolutionGeometry(this.stride, this.padding, this.dilation, groups);
+    }
+
+    private static long[] Shape(long inChannels, long outChannels, long kernelSize, long groups)
     {
         if (groups < 1 || inChannels % groups != 0 || outChannels % groups != 0)
             throw new ArgumentException(
                 $"Conv2d: {inChannels} input and {outChannels} output channels cannot be split into {groups} groups: both must be "
                     + $"multiples of it.",
                 nameof(groups));
-        (in_channels, out_channels, this.groups) = (inChannels, outChannels, groups);
-        kernel_size = [kernelSize, kernelSize];
-        this.stride = [stride, stride];
-        this.padding = [padding, padding];
-        this.dilation = [dilation, dilation];
-        _weight = LayerInitialization.Uninitialized(outChannels, inChannels / groups, kernelSize, kernelSize);
-        _bias = hasBias ? LayerInitialization.Uninitialized(outChannels) : null;
-        LayerInitialization.Draw(_weight, _bias);
-        register_parameter(nameof(weight), _weight);
-        if (_bias is not null) register_parameter(nameof(bias), _bias);
+        return [outChannels, inChannels / groups, kernelSize, kernelSize];
     }
-
-    /// <summary>The kernels, [out, in / groups, kernel, kernel].</summary>
-    public Parameter weight { get => _weight; set => _weight = Replace(nameof(weight), _weight, value)!; }
-
-    /// <summary>The bias, [out], or null.</summary>
-    public Parameter? bias { get => _bias; set => _bias = Replace(nameof(bias), _bias, value); }
 
     /// <summary>Channels of the input.</summary>
     public long in_channels { get; }
@@ -81,12 +75,12 @@ public sealed class Conv2d : Layer
     {
         try
         {
-            return Products.Conv2d(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias),
-                new(stride, padding, dilation, groups));
+            return Quantized is { } codes ? Products.Conv2d(input, codes, TappedParameter.Of(bias), _geometry)
+                : Products.Conv2d(input, TappedParameter.Of(weight)!, TappedParameter.Of(bias), _geometry);
         }
         catch (ExternalException e)
         {
-            throw new TorchException($"Conv2d {in_channels} to {out_channels}, {kernel_size[0]}x{kernel_size[1]}", e, input, _weight);
+            throw new TorchException($"Conv2d {in_channels} to {out_channels}, {kernel_size[0]}x{kernel_size[1]}", e, input, weight);
         }
     }
 }

@@ -33,7 +33,8 @@ public static class LayerParameters
         ArgumentNullException.ThrowIfNull(module);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        foreach (var tensor in module.parameters().Concat(module.buffers())) tensor.SetData(tensor.to(device));
+        foreach (var tensor in ModuleMemory.Held(module)) tensor.SetData(tensor.to(device));
+        foreach (var layer in ModuleMemory.Quantized(module)) layer.StandIn(device);
         return module;
     }
 

@@ -8,30 +8,14 @@ namespace StableTune.Torch;
 /// the input is cast where it is used, as autocast does, so that a trained weight may be held in float32 while the network computes in
 /// bfloat16.
 /// </remarks>
-public sealed class Linear : Layer
+public sealed class Linear : ProductLayer
 {
-    private Parameter _weight;
-    private Parameter? _bias;
-
     /// <summary>Creates the layer, initialised as PyTorch does: weight and bias uniform within ±1/√in.</summary>
     /// <param name="inFeatures">Width of the input.</param>
     /// <param name="outFeatures">Width of the output.</param>
     /// <param name="hasBias">Whether a bias is added.</param>
-    public Linear(long inFeatures, long outFeatures, bool hasBias = true) : base(nameof(Linear))
-    {
+    public Linear(long inFeatures, long outFeatures, bool hasBias = true) : base(nameof(Linear), [outFeatures, inFeatures], hasBias) =>
         (in_features, out_features) = (inFeatures, outFeatures);
-        _weight = LayerInitialization.Uninitialized(outFeatures, inFeatures);
-        _bias = hasBias ? LayerInitialization.Uninitialized(outFeatures) : null;
-        LayerInitialization.Draw(_weight, _bias);
-        register_parameter(nameof(weight), _weight);
-        if (_bias is not null) register_parameter(nameof(bias), _bias);
-    }
-
-    /// <summary>The weights, [out, in].</summary>
-    public Parameter weight { get => _weight; set => _weight = Replace(nameof(weight), _weight, value)!; }
-
-    /// <summary>The bias, [out], or null.</summary>
-    public Parameter? bias { get => _bias; set => _bias = Replace(nameof(bias), _bias, value); }
 
     /// <summary>Width of the input.</summary>
     public long in_features { get; }
@@ -49,11 +33,12 @@ public sealed class Linear : Layer
     {
         try
         {
-            return Products.Linear(input, TappedParameter.Of(_weight)!, TappedParameter.Of(_bias));
+            return Quantized is { } codes ? Products.Linear(input, codes, TappedParameter.Of(bias))
+                : Products.Linear(input, TappedParameter.Of(weight)!, TappedParameter.Of(bias));
         }
         catch (ExternalException e)
         {
-            throw new TorchException($"Linear {in_features} to {out_features}", e, input, _weight);
+            throw new TorchException($"Linear {in_features} to {out_features}", e, input, weight);
         }
     }
 }

@@ -21,7 +21,7 @@ public static class Products
         // memory.
         var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input) && !LinearProduct.IsQuickerByOneDnn(input, weight);
         return !isPlain && FrozenProduct.Serves(input, weight, bias)
-            ? FrozenProduct.Apply(LinearProduct.Instance, input, weight, bias)
+            ? FrozenProduct.Apply(LinearProduct.Instance, input, new KeptWeight(weight), bias)
             : LinearProduct.Instance.Compute(input, weight, bias);
     }
 
@@ -39,8 +39,42 @@ public static class Products
         Product product = WindowProduct.IsQuicker(input, weight, bias, geometry) ? new WindowProduct(geometry)
             : new ConvolutionProduct(geometry);
         return input.dim() == 4 && FrozenProduct.Serves(input, weight, bias)
-            ? FrozenProduct.Apply(product, input, weight, bias)
+            ? FrozenProduct.Apply(product, input, new KeptWeight(weight), bias)
             : product.Compute(input, weight, bias);
+    }
+
+    /// <summary>input · weightᵀ + bias with a frozen weight that is held as codes: it is made for the product, and once more for the
+    /// backward pass, which keeps the codes alone.</summary>
+    /// <param name="input">[..., in].</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <returns>[..., out], of the input's type.</returns>
+    public static Tensor Linear(Tensor input, QuantizedWeight weight, Tensor? bias = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(weight);
+        return Coded(LinearProduct.Instance, input, weight, bias, FrozenProduct.Serves(input, bias));
+    }
+
+    /// <summary>A two-dimensional convolution with a frozen weight that is held as codes.</summary>
+    /// <param name="input">[B, in, H, W] or [in, H, W].</param>
+    /// <param name="weight">[out, in / groups, kh, kw].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="geometry">How it walks over the input.</param>
+    /// <returns>[B, out, H', W'], of the input's type.</returns>
+    public static Tensor Conv2d(Tensor input, QuantizedWeight weight, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(geometry);
+        return Coded(new ConvolutionProduct(geometry), input, weight, bias, input.dim() == 4 && FrozenProduct.Serves(input, bias));
+    }
+
+    private static Tensor Coded(Product product, Tensor input, QuantizedWeight weight, Tensor? bias, bool keepsCodes)
+    {
+        if (keepsCodes) return FrozenProduct.Apply(product, input, new KeptWeight(weight), bias);
+        using var scope = NewDisposeScope();
+        return product.Compute(input, weight.Dequantize(HalfPrecision.ComputeType(input)), bias).MoveToOuterDisposeScope();
     }
 }
 

@@ -34,4 +34,14 @@ internal static unsafe class CudaDriver
         var ask = (delegate* unmanaged<int*, int, int, int>)getAttribute;
         return ask(&major, majorNumber, device) == 0 && ask(&minor, minorNumber, device) == 0 ? new Version(major, minor) : null;
     }
+
+    /// <summary>Free and total memory of the GPU that this thread works on, bytes; null where there is no driver, or where the thread has
+    /// not used a GPU yet.</summary>
+    internal static (long Free, long Total)? Memory()
+    {
+        if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var driver)) return null;
+        if (!NativeLibrary.TryGetExport(driver, "cuMemGetInfo_v2", out var getInfo)) return null;
+        nuint free = 0, total = 0;
+        return ((delegate* unmanaged<nuint*, nuint*, int>)getInfo)(&free, &total) == 0 ? ((long)free, (long)total) : null;
+    }
 }

@@ -24,7 +24,7 @@ public sealed partial record TrainingPlan
         [
             .. faults, .. problems, .. TrainableProblems(), .. OutputProblems(), .. RateProblems(), .. GradientProblems(),
                 .. LengthProblems(dataset), .. TextProblems(dataset),
-            .. CacheProblems(dataset), .. ControlProblems(dataset),
+            .. CacheProblems(dataset), .. ControlProblems(dataset), .. MemoryProblems(), .. MemoryProblems(model),
             .. ValidationProblems(dataset), .. ScheduleProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
         ]);
     }

@@ -52,7 +52,15 @@ internal sealed class ModelSettings : IDisposable
         if (model.Parts.HasFlag(ModelParts.UNet))
         {
             var (unet, checkpointing, type) = (model.UNet, model.UNet.GradientCheckpointing, model.UNet.ComputeType);
+            var (attention, merging, mover) = (unet.Attention, unet.TokenMerging, unet.CheckpointMover);
             _restore.Add(() => (unet.GradientCheckpointing, unet.ComputeType) = (checkpointing, type));
+            _restore.Add(() => (unet.Attention, unet.TokenMerging, unet.CheckpointMover) = (attention, merging, mover));
+        }
+
+        if (model.Parts.HasFlag(ModelParts.Vae))
+        {
+            var (vae, attention, tiling, slicing) = (model.Vae, model.Vae.Attention, model.Vae.Tiling, model.Vae.UseSlicing);
+            _restore.Add(() => (vae.Attention, vae.Tiling, vae.UseSlicing) = (attention, tiling, slicing));
         }
 
         foreach (var encoder in model.TextEncoders)

@@ -27,6 +27,13 @@ internal static class PlanWarnings
                     : "this processor has no instructions for it. ")
                 + "Weights are held in it, and products are computed in Float32.";
         if (OldGpu(plan.Precision.Compute, NativeBackend.ComputeCapability(model.Device)) is { } gpu) yield return gpu;
+        foreach (var (asked, name) in new[]
+        {
+            (plan.Memory.BlocksToSwap > 0, nameof(MemoryOptions.BlocksToSwap)),
+            (plan.Memory.OffloadCheckpoints, nameof(MemoryOptions.OffloadCheckpoints)),
+        })
+            if (asked && model.Device.type == DeviceType.CPU)
+                yield return $"MemoryOptions.{name}: it has no effect on the CPU, where everything lies in host memory. Leave it unset.";
         if (plan.ClipSkip is { } layer && model.Version == ModelVersion.Sd2)
             yield return $"TrainingPlan.ClipSkip is {layer}: the text encoder of Stable Diffusion 2 ends one layer early already, and "
                 + $"layers are counted from there. Leave it unset unless the model was made so.";

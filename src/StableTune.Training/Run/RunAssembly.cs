@@ -17,6 +17,9 @@ internal sealed record AssembledRun(
     /// Resumable things that a state need not hold: the run may have observers and samples that the run of the state had not.
     /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
+
+    /// <summary>What the run needs of memory.</summary>
+    public required PeakMemory Peak { get; init; }
 }
 
 /// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
@@ -33,6 +36,7 @@ internal sealed class RunAssembly(
         var optimizer = owned.Add(plan.Optimizer.Create([.. trainables.SelectMany(Groups)]));
         var average = plan.Ema is { } ema ? Average(ema, optimizer) : null;
         var scaler = plan.Precision.ScalesLoss ? owned.Add(new LossScaler(plan.LossScaling, _model.Device)) : null;
+        MemorySettings.Begin(plan, _model, prepared.Random, owned);
         var length = RunLength.Of(plan, prepared.Dataset);
         var schedules = new RunSchedules(plan.Optimizer.ScheduleOf(plan), optimizer.Groups,
             new ScheduleSetup(length.TotalSteps) { LearningRate = plan.LearningRate * plan.LearningRateScale });
@@ -40,15 +44,26 @@ internal sealed class RunAssembly(
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
         var description = Describe(instances, length);
-        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples) : null;
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples)
+        {
+            Waiting = prepared.Waiting,
+        } : null;
         var observers = Observers();
+        var peak = new PeakMemory(_model.Device);
+        observers.Add(peak);
         var events = new RunEvents(new EventParts
         {
             Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
             Sampler = sampler, Progress = progress,
             Evaluation = new EvaluationWeights(optimizer, average, plan.Ema is { SaveBoth: true }),
-            Validation = prepared.Validation is { } held ? () => held.Measure(Method, instances, cancellationToken) : null,
+            Validation = prepared.Validation is { } held ? () => Measure(held) : null,
         });
+        double Measure(ValidationRun held)
+        {
+            using var tokens = MemorySettings.WholeTokens(_model);
+            return held.Measure(Method, instances, cancellationToken);
+        }
+
         var loop = new TrainingLoop(new LoopParts
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedules = schedules,
@@ -65,7 +80,7 @@ internal sealed class RunAssembly(
         IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
-            Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew,
+            Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew, Peak = peak,
         };
     }
 

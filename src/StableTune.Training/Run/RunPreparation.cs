@@ -17,6 +17,9 @@ internal sealed record PreparedRun
 
     public required RunCaches? Caches { get; init; }
 
+    /// <summary>Parts that wait in host memory while steps are taken; null for none.</summary>
+    public required WaitingParts? Waiting { get; init; }
+
     public required ValidationRun? Validation { get; init; }
 
     public required TrainingRandom Random { get; init; }
@@ -82,8 +85,11 @@ internal sealed class RunPreparation(
         }
 
         if (caches is not null) Fill(caches, model, random, validation, cancellationToken);
+        // After the caches: what is computed once is computed with the weights as they are in the file.
+        plan.Memory.QuantizedWeights?.ApplyTo(model);
         return new PreparedRun
         {
+            Waiting = caches is null ? null : LetWait(caches, model),
             Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
             Tokenizer = model.Parts.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : Configuration?.Tokenizer,
         };
@@ -181,6 +187,7 @@ internal sealed class RunPreparation(
 
         if (model.Parts.HasFlag(ModelParts.UNet))
             (model.UNet.GradientCheckpointing, model.UNet.ComputeType) = (plan.GradientCheckpointing, plan.Precision.Compute);
+        MemorySettings.Prepare(plan, model);
         if (plan.UseAttentionMask is { } mask && model.TextEncoders is [MaskedTextModel masked, ..]) masked.UseAttentionMask = mask;
         foreach (var encoder in model.TextEncoders)
             (encoder.GradientCheckpointing, encoder.ComputeType) = (
@@ -198,9 +205,18 @@ internal sealed class RunPreparation(
         validation?.Fill(model, cancellationToken);
         if (plan.GivenModel is not null) return;
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
-        // It comes back for each drawing.
-        else if (caches.Latents is not null && !MasksPictures && model.Device.type != DeviceType.CPU
-            && model.Parts.HasFlag(ModelParts.Vae)) model.Vae.MoveTo(CPU);
         if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();
+    }
+
+    /// <summary>What no step needs and samples do waits in host memory. On the CPU it lies there.</summary>
+    private WaitingParts? LetWait(RunCaches caches, StableDiffusionModel model)
+    {
+        var device = model.Device;
+        if (plan.GivenModel is not null || plan.Memory.KeepPartsOnDevice || device.type == DeviceType.CPU) return null;
+        var parts = ModelParts.None;
+        if (caches.Latents is not null && !MasksPictures && !plan.Method.Needs.HasFlag(MethodNeeds.Vae)) parts |= ModelParts.Vae;
+        if (!caches.EncodesText && !plan.ChangesTextEncoder && !plan.Method.Needs.HasFlag(MethodNeeds.TextEncoder))
+            parts |= ModelParts.TextEncoder;
+        return (parts & model.Parts) == ModelParts.None ? null : new WaitingParts(model, parts, device);
     }
 }

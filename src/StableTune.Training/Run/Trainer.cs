@@ -106,6 +106,22 @@ public sealed class Trainer
         return LayersOf(model);
     }
 
+    /// <summary>
+    /// What the run will need of memory, by what it is for, against what is free, with the options that would make it smaller: a dry run,
+    /// which reads no weights and no pixels. An estimate: the peak that was measured is in <see cref="TrainingResult.PeakMemoryBytes"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The model has yet to be downloaded, so that its size is not known.</exception>
+    public MemoryEstimate EstimateMemory()
+    {
+        var device = Plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
+        if (Plan.GivenModel is { } given) return new MemoryEstimator(Plan, _dataset, given, given.Device).Estimate();
+        _model ??= ModelConfiguration.Find(Plan.ModelPath!, Plan.Model);
+        if (_model is null)
+            throw new InvalidOperationException($"The size of '{Plan.ModelPath}' is not known before it has been downloaded.");
+        using var model = _model.WithoutWeights();
+        return new MemoryEstimator(Plan, _dataset, model, device).Estimate();
+    }
+
     private IReadOnlyList<PlannedLayer> LayersOf(StableDiffusionModel model) =>
         [.. Plan.Trainables.OfType<AdapterTrainableOptions>().Where(trainable => trainable.Trained)
             .SelectMany(trainable => trainable.PlannedLayers(Plan, model))];

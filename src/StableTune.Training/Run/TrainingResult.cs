@@ -40,6 +40,12 @@ public sealed record TrainingResult : IDisposable
     /// <see cref="TrainingProgress.DataWait"/>.</summary>
     public TimeSpan DataWait { get; init; }
 
+    /// <summary>
+    /// The most memory that was needed, bytes; null where nobody says. On the CPU that of the process since it began, in RAM (pages of
+    /// mapped weights count); on a CUDA device all that was in use there after a step, by others too.
+    /// </summary>
+    public long? PeakMemoryBytes { get; init; }
+
     /// <summary>The model with what was trained attached to it, ready to draw; null unless <see cref="TrainingPlan.KeepModel"/> was set.
     /// Freed with this result, unless the host gave it.</summary>
     public StableDiffusionModel? Model { get; init; }

@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using StableTune.Checkpoints;
 using StableTune.Data;
+using StableTune.Models;
 
 namespace StableTune.Training;
 
@@ -25,6 +26,7 @@ internal sealed class TrainingRun(
         var prepared = new RunPreparation(plan, _owned, model, PreparationProgress.For(progress)).Prepare(dataset, cancellationToken);
         var facts = PlanFacts.Of(plan, Identity(prepared));
         if (state is not null) Compare(state, facts, prepared, session);
+        WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
@@ -40,12 +42,17 @@ internal sealed class TrainingRun(
             run.Loop.Run(cancellationToken);
             var files = run.Events.Finish();
             if (plan.KeepModel || plan.GivenModel is not null) run.Events.LeaveEvaluationWeights();
-            if (plan.KeepModel) _owned.Keep();
+            if (plan.KeepModel)
+            {
+                prepared.Waiting?.End();
+                _owned.Keep();
+            }
+
             return new TrainingResult
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
-                TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
@@ -58,6 +65,17 @@ internal sealed class TrainingRun(
             if (worst != fault) ExceptionDispatchInfo.Throw(worst);
             throw;
         }
+    }
+
+    /// <summary>Says before the first step where it will hardly fit.</summary>
+    private void WarnOfMemory(PreparedRun prepared, TrainingDataset? images, RunSession session)
+    {
+        var model = prepared.Model;
+        if (!model.Parts.HasFlag(ModelParts.UNet)) return;
+        var estimate = new MemoryEstimator(plan, images, model, model.Device).Estimate();
+        // The weights are there already.
+        var missing = estimate.StepPeak - estimate.Process - estimate.FrozenWeights - estimate.Free;
+        if (missing > 0) session.Warnings.Add(estimate.Shortage);
     }
 
     private SavedState? OpenState() => plan.Resume switch

@@ -35,22 +35,22 @@ internal sealed class TrainingSampler(
 
     public string Name => "samples";
 
+    /// <summary>Parts that wait in host memory between drawings; null for none.</summary>
+    public WaitingParts? Waiting { get; init; }
+
     /// <summary>Draws, and writes the pictures and the sheet.</summary>
     /// <returns>The files; the contact sheet last.</returns>
     public IReadOnlyList<string> Draw(SampleMoment moment)
     {
         foreach (var trainable in trainables) trainable.SetTraining(false);
-        // The VAE may wait in host memory while steps are taken.
-        var (vae, device) = (model.Vae, model.Device);
-        var waits = vae.parameters().First().device.type != device.type;
+        using var tokens = MemorySettings.WholeTokens(model);
+        using var parts = Waiting?.Bring();
         try
         {
-            if (waits) vae.MoveTo(device);
             return Write(moment);
         }
         finally
         {
-            if (waits) vae.MoveTo(CPU);
             foreach (var trainable in trainables) trainable.SetTraining(true);
         }
     }

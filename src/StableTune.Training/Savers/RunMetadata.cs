@@ -40,6 +40,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
             Rates = Rates(moment.Plan, trainable, moment.Run.TotalSteps),
             Precision = new PrecisionFacts { MixedPrecision = moment.Plan.Precision.ReferenceName,
                 FullFp16 = moment.Plan.Precision == PrecisionPolicy.FullFloat16,
+                Fp8Base = moment.Plan.Memory.QuantizedWeights is { Quantization: Float8Quantization },
+                Fp8BaseUNet = moment.Plan.Memory.QuantizedWeights is { Quantization: Float8Quantization, Parts: ModelParts.UNet },
                 CacheLatents = moment.Run.CachesLatents },
             Loss = WithNoise(Loss(moment.Plan.Loss), moment.Plan) with { PriorLossWeight = dataset?.Options.PriorLossWeight ?? 1 },
             Captions = (dataset is null ? new CaptionFacts() : DatasetDescription.Captions(dataset)) with

@@ -58,6 +58,9 @@ internal static class PlanFacts
         Add(facts, nameof(plan.Timesteps), plan.Timesteps);
         Add(facts, nameof(plan.Loss), plan.Loss);
         if (plan.ZeroTerminalSnr) Add(facts, nameof(plan.ZeroTerminalSnr), plan.ZeroTerminalSnr);
+        // Likewise. All else of memory changes nothing that is learnt, but for rounding.
+        if (plan.Memory.QuantizedWeights is { } weights) Add(facts, "Memory.QuantizedWeights", weights);
+        if (plan.Memory.TokenMerging is { } merging) Add(facts, "Memory.TokenMerging", merging);
         Add(facts, "Cache.Latents", plan.Cache.Latents);
         return facts;
     }

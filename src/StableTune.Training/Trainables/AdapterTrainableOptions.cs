@@ -96,6 +96,10 @@ public sealed partial record AdapterTrainableOptions : TrainableOptions
     }
 
     /// <inheritdoc/>
+    public override IEnumerable<long[]> TrainedShapes(TrainingPlan plan, StableDiffusionModel model) =>
+        PlannedLayers(plan, model).Select(layer => new[] { layer.Parameters });
+
+    /// <inheritdoc/>
     public override bool TakesControlImages => IsOfFile || Adapter is LLLiteOptions;
 
     /// <inheritdoc/>

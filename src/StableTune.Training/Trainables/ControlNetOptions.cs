@@ -97,6 +97,18 @@ namespace StableTune.Trainables
         }
 
         /// <inheritdoc/>
+        public override IEnumerable<long[]> TrainedShapes(TrainingPlan plan, StableDiffusionModel model)
+        {
+            ArgumentNullException.ThrowIfNull(model);
+            using var skip = StableTune.Torch.LayerInitialization.Skip(TorchSharp.torch.META);
+            using var network = new ControlNetModel(new ControlNetModelOptions
+            {
+                UNet = model.UNet.Options, ConditioningEmbeddingChannels = PictureChannels,
+            });
+            return [.. network.parameters().Select(parameter => parameter.shape)];
+        }
+
+        /// <inheritdoc/>
         public override ITrainable Create(TrainingPlan plan) => new ControlNetTrainable(this, plan);
 
         private IReadOnlyList<OptionProblem> WeightProblems(UNetOptions unet) =>

@@ -61,6 +61,7 @@ public sealed class ControlNetTrainable : ITrainable, IConditionStage, ISampleSt
         _network.SetRequiresGrad(_options.Trained);
         _network.train(_options.Trained);
         (_network.GradientCheckpointing, _network.ComputeType) = (_plan.GradientCheckpointing, precision.Compute);
+        _network.Attention = _plan.Memory.Attention;
         setup.Stages.Conditions.Add(this);
         setup.Stages.Samples.Add(this);
     }

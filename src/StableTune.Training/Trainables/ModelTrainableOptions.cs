@@ -117,6 +117,10 @@ public sealed record ModelTrainableOptions : TrainableOptions
     }
 
     /// <inheritdoc/>
+    public override IEnumerable<long[]> TrainedShapes(TrainingPlan plan, StableDiffusionModel model) =>
+        ModelRates.Of(this, plan, model).Select(tensor => tensor.Value.shape);
+
+    /// <inheritdoc/>
     public override ITrainable Create(TrainingPlan plan) => new ModelTrainable(this, plan);
 
     /// <summary>The learning rate of a part: the UNet, or a text encoder by its place.</summary>

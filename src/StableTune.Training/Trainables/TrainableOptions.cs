@@ -81,6 +81,11 @@ public abstract record TrainableOptions : OptionsBase
     /// <param name="dataset">The images and their captions.</param>
     public virtual IEnumerable<string> Warnings(TrainingPlan plan, StableTune.Data.TrainingDataset dataset) => [];
 
+    /// <summary>The shapes of the tensors that it trains, for an estimate of memory. Default null: not known.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="model">The model; its weights are not looked at, and may lie on <c>META</c>.</param>
+    public virtual IEnumerable<long[]>? TrainedShapes(TrainingPlan plan, StableDiffusionModel model) => null;
+
     /// <summary>Whether it looks at the control pictures of samples (<see cref="TextToImageOptions.ControlImage"/>). Default
     /// false.</summary>
     public virtual bool TakesControlImages => false;

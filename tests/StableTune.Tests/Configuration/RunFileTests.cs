@@ -81,6 +81,7 @@ public sealed class RunFileTests : IDisposable
             save_state = true
             save_last_n_epochs_state = 3
             xformers = true
+            torch_compile = true
             """)).Plan;
 
         Assert.Equal("models/anime.safetensors", plan.ModelPath);
@@ -107,7 +108,8 @@ public sealed class RunFileTests : IDisposable
         var saver = Assert.IsType<TrainableSaver>(plan.Savers[0]);
         Assert.Equal((Path.Combine("out", "rin.safetensors"), ScalarType.Float16), (saver.Path, saver.Precision));
         Assert.Equal(3, Assert.IsType<StateSaver>(plan.Savers[1]).KeepLast);
-        Assert.Contains(plan.Dataset.Notes, note => note.Contains("xformers", StringComparison.Ordinal));
+        Assert.Equal(AttentionBackend.Fused, plan.Memory.Attention);
+        Assert.Contains(plan.Dataset.Notes, note => note.Contains("torch_compile has no effect", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -54,6 +54,46 @@ public sealed class RunWriterTests : IDisposable
         ComesBack(Begin().WithLoRA(4).WithPrecision(PrecisionPolicy.FullFloat16), RunScript.Network);
     }
 
+    [Fact]
+    public void WhatSavesMemory_ComesBack()
+    {
+        ComesBack(Begin().WithLoRA(4).WithGradientCheckpointing().WithPrecision(PrecisionPolicy.BFloat16).WithBlockSwap(12)
+            .WithOffloadedCheckpoints().WithAttention(AttentionBackend.Chunked).WithTokenMerging(0.25).WithVaeTiling()
+            .WithQuantizedWeights(WeightQuantization.Float8, ModelParts.UNet).WithMemory(memory => memory with
+            {
+                VaeSlicing = true, KeepPartsOnDevice = true, CpuThreads = 2,
+            }), RunScript.Network);
+        foreach (var quantization in new[] { WeightQuantization.Float8, WeightQuantization.Int8, WeightQuantization.NormalFloat4 })
+            ComesBack(Begin().WithLoRA(4).WithQuantizedWeights(quantization), RunScript.Network);
+        foreach (var cannot in new[]
+        {
+            Begin().WithLoRA(4).WithAttention(AttentionBackend.Plain),
+            Begin().WithLoRA(4).WithTokenMerging(new TokenMergingOptions { MaxDownsample = 2 }),
+            Begin().WithLoRA(4).WithQuantizedWeights(WeightQuantization.Int8, ModelParts.UNet),
+        })
+            Assert.Throws<InvalidOptionsException>(() => cannot.ToToml());
+    }
+
+    [Theory]
+    [InlineData("xformers = true\nsdpa = true", false)]
+    [InlineData("xformers = true\nmem_eff_attn = true", true)]
+    [InlineData("diffusers_xformers = true", false)]
+    public void Attention_OfSeveralNames_IsTheFirstOfTheOrder(string options, bool chunked) => Assert.Equal(
+        chunked ? AttentionBackend.Chunked : AttentionBackend.Fused,
+        TrainerBuilder.FromToml(Write($"train_data_dir = 'i'\nnetwork_module = 'networks.lora'\noutput_dir = 'o'\n{options}"))
+            .Plan.Memory.Attention);
+
+    [Theory]
+    [InlineData("--mixed_precision bf16 --fp8_base", ModelParts.UNet | ModelParts.TextEncoder)]
+    [InlineData("--mixed_precision bf16 --fp8_base --fp8_base_unet", ModelParts.UNet)]
+    public void Fp8_OfSdScripts_HoldsTheseParts(string options, ModelParts parts)
+    {
+        var weights = TrainerBuilder.FromArguments(
+            [.. "--train_data_dir i --network_module networks.lora --output_dir o".Split(' '), .. options.Split(' ')],
+            script: RunScript.Network).Plan.Memory.QuantizedWeights!;
+        Assert.Equal((WeightQuantization.Float8, parts), (weights.Quantization, weights.Parts));
+    }
+
     public static TheoryData<string> Kinds() => [.. NetworkModules.Default.Names];
 
     [Theory]

@@ -179,7 +179,7 @@ public sealed class StyleTests : IDisposable
     [InlineData("pfg:\n  args: {num_tokens: many}", "line 2: pfg.args.num_tokens is \"many\"", "a whole number")]
     [InlineData("train: {train_unet: false}", "train_unet is \"false\"", "so nothing is")]
     [InlineData("dataset:\n  module: my.data.Frogs", "line 2: dataset_class is \"my.data.Frogs\"", "no known source")]
-    [InlineData("train:\n  tome_ratio: 0.5", "line 2: tome_ratio is \"0.5\"", "not merged")]
+    [InlineData("train:\n  tome_ratio: half", "line 2: train.tome_ratio is \"half\"", "a number")]
     [InlineData("network:\n - module: networks.lora.LoRANetwork\n - module: other", "network_module", "other")]
     [InlineData("network:\n - train: true\n - args: {rank: many}", "line 3: network.args.rank is \"many\"", "whole number")]
     [InlineData("network:\n - train: true\n - rank: 4", "line 3: network.rank is \"4\"", "no option")]

@@ -1,11 +1,11 @@
+using StableTune.Models;
+using StableTune.Torch;
+
 namespace StableTune.Configuration;
 
 /// <summary>Number formats and memory.</summary>
 internal static class PrecisionArguments
 {
-    private const string Fused = "libtorch's fused kernel is used in any case";
-    private const string DeepMemory = "StableTune has no such way to save memory yet";
-
     public static OptionSection Section { get; } = new("Precision and memory",
     [
         new("mixed_precision", OptionKind.Choice("no", "fp16", "bf16"), "Number format of the matrix products") { Default = "no" },
@@ -13,6 +13,8 @@ internal static class PrecisionArguments
         new("full_bf16", OptionKind.Flag, "Trained weights and gradients in bfloat16 too; needs mixed_precision bf16"),
         new("fp8_base", OptionKind.Flag, "Frozen weights in 8 bits; needs mixed precision"),
         new("fp8_base_unet", OptionKind.Flag, "The same for the UNet alone; needs mixed precision"),
+        new("quantize_weights", OptionKind.Choice("fp8", "int8", "nf4"),
+            "Frozen weights in 8 or 4 bits, with any precision (StableTune's own)"),
         new("no_half_vae", OptionKind.Flag, "The VAE in float32, whatever the other weights have")
         {
             Apply = (builder, value) => builder.Change(plan => (bool)value
@@ -23,24 +25,53 @@ internal static class PrecisionArguments
         {
             Apply = (builder, value) => builder.WithGradientCheckpointing((bool)value), Write = plan => plan.GradientCheckpointing,
         },
-        new("cpu_offload_checkpointing", OptionKind.Flag, "Keep activations in host memory") { Refusal = DeepMemory },
-        new("xformers", OptionKind.Flag, "Memory-efficient attention")
+        new("cpu_offload_checkpointing", OptionKind.Flag, "Keep the inputs of checkpointed blocks in host memory")
         {
-            NoEffect = Fused, Aliases = ["diffusers_xformers", "use_xformers"],
+            Apply = (builder, value) => builder.WithOffloadedCheckpoints((bool)value), Write = plan => plan.Memory.OffloadCheckpoints,
         },
-        new("sdpa", OptionKind.Flag, "torch's fused attention") { NoEffect = Fused },
-        new("mem_eff_attn", OptionKind.Flag, "Attention in chunks") { NoEffect = Fused },
-        new("highvram", OptionKind.Flag, "Do not empty caches between phases") { NoEffect = "they are not emptied" },
-        new("blocks_to_swap", OptionKind.Integer, "Blocks that are kept in host memory") { Refusal = DeepMemory },
+        new("xformers", OptionKind.Flag, "Memory-efficient attention: libtorch's fused kernel, as sdpa")
+        {
+            Aliases = ["diffusers_xformers", "use_xformers"],
+        },
+        new("sdpa", OptionKind.Flag, "torch's fused attention, the default"),
+        new("mem_eff_attn", OptionKind.Flag, "Attention in chunks; goes before xformers and sdpa"),
+        new("highvram", OptionKind.Flag, "Leave VAE and text encoders on the device while steps do not need them")
+        {
+            Apply = (builder, value) => builder.WithMemory(memory => memory with { KeepPartsOnDevice = (bool)value }),
+            Write = plan => plan.Memory.KeepPartsOnDevice,
+        },
+        new("blocks_to_swap", OptionKind.Integer, "Blocks of the UNet that are kept in host memory; needs gradient_checkpointing")
+        {
+            Default = 0, Apply = (builder, value) => builder.WithBlockSwap((int)value), Write = plan => plan.Memory.BlocksToSwap,
+        },
         new("torch_compile", OptionKind.Flag, "Compile the network") { NoEffect = "libtorch has no compiler" },
         new("dynamo_backend", OptionKind.Text, "The compiler's backend") { Default = "inductor", NoEffect = "libtorch has no compiler" },
         new("num_cpu_threads_per_process", OptionKind.Integer, "Threads of the processor's operators")
         {
-            NoEffect = "the process has its own: set OMP_NUM_THREADS before it starts",
+            Apply = (builder, value) => builder.WithMemory(memory => memory with { CpuThreads = (int)value }),
+            Write = plan => plan.Memory.CpuThreads,
         },
-        new("tome_ratio", OptionKind.Number, "Part of the tokens that are merged (sd-trainer)") { Refusal = "tokens are not merged" },
-        new("vae_slicing", OptionKind.Flag, "Encode image by image") { NoEffect = "vae_batch_size is 1 unless it is set" },
-        new("vae_tiling", OptionKind.Flag, "Encode in tiles") { NoEffect = "images are encoded as a whole, there are no tiles" },
+        new("tome_ratio", OptionKind.Number, "Part of the tokens that are merged before attention (sd-trainer)")
+        {
+            Apply = (builder, value) => builder.WithMemory(memory => memory with
+            {
+                TokenMerging = (double)value == 0 ? null : new TokenMergingOptions { Ratio = (double)value },
+            }),
+            Write = plan => plan.Memory.TokenMerging?.Ratio,
+        },
+        new("vae_slicing", OptionKind.Flag, "Encode image by image, whatever vae_batch_size is")
+        {
+            Apply = (builder, value) => builder.WithMemory(memory => memory with { VaeSlicing = (bool)value }),
+            Write = plan => plan.Memory.VaeSlicing,
+        },
+        new("vae_tiling", OptionKind.Flag, "Encode and decode large pictures in tiles")
+        {
+            Apply = (builder, value) => builder.WithMemory(memory => memory with
+            {
+                VaeTiling = (bool)value ? new VaeTilingOptions() : null,
+            }),
+            Write = plan => plan.Memory.VaeTiling is not null,
+        },
         new("device", OptionKind.Text, "Where the run takes place: cpu, cuda, cuda:0, mps; chosen by itself unless given"),
         new("deterministic", OptionKind.Flag, "Give the same bits each time on a GPU too, more slowly")
         {
@@ -54,6 +85,7 @@ internal static class PrecisionArguments
             writer.Write("mixed_precision", policy.ReferenceName);
             if (policy.Trainable is ScalarType.Float16) writer.Write("full_fp16", true);
             if (policy.Trainable is ScalarType.BFloat16) writer.Write("full_bf16", true);
+            WriteMemory(writer);
             if (writer.Plan.Device is { } device) writer.Write("device", device.ToString());
         },
     };
@@ -69,13 +101,44 @@ internal static class PrecisionArguments
         {
             if (!values.Flag(flag)) continue;
             if (precision == "no") values.Fault(flag, "it needs mixed precision", "set mixed_precision to bf16");
-            else values.Fault(flag, "weights in 8 bits are not there yet", "leave it out");
         }
+
+        AssembleMemory(draft);
 
         var type = precision switch { "fp16" => ScalarType.Float16, "bf16" => ScalarType.BFloat16, _ => ScalarType.Float32 };
         var trained = values.Flag("full_fp16") || values.Flag("full_bf16") ? type : ScalarType.Float32;
         draft.Builder.WithPrecision(new PrecisionPolicy(type, trained, type));
         if (values.Text("device") is { } device)
             values.Try("device", "name one that there is", () => draft.Builder.On(device));
+    }
+
+    private static void AssembleMemory(RunDraft draft)
+    {
+        var (values, builder) = (draft.Values, draft.Builder);
+        // As in sd-scripts, the one that names the UNet wins.
+        var parts = values.Flag("fp8_base_unet") ? ModelParts.UNet : ModelParts.UNet | ModelParts.TextEncoder;
+        if (values.Flag("fp8_base") || values.Flag("fp8_base_unet")) builder.WithQuantizedWeights(WeightQuantization.Float8, parts);
+        if (values.Text("quantize_weights") is { } name)
+        {
+            if (values.Flag("fp8_base") || values.Flag("fp8_base_unet"))
+                values.Fault("quantize_weights", "fp8_base says how weights are held too", "give one of the two");
+            builder.WithQuantizedWeights(WeightQuantization.Catalog.Create(name));
+        }
+
+        var (chunked, fused) = (values.Flag("mem_eff_attn"), values.Flag("xformers") | values.Flag("sdpa"));
+        if (chunked || fused) builder.WithAttention(chunked ? AttentionBackend.Chunked : AttentionBackend.Fused);
+    }
+
+    private static void WriteMemory(RunWriter writer)
+    {
+        var memory = writer.Plan.Memory;
+        if (memory.Attention == AttentionBackend.Chunked) writer.Write("mem_eff_attn", true);
+        else if (memory.Attention == AttentionBackend.Fused) writer.Write("sdpa", true);
+        else if (memory.Attention != AttentionBackend.Automatic)
+            writer.Refuse($"{nameof(MemoryOptions)}.{nameof(MemoryOptions.Attention)}", memory.Attention);
+        if (memory.QuantizedWeights is not { } weights) return;
+        if (weights.Quantization != WeightQuantization.Float8 || writer.Plan.Precision.Compute == ScalarType.Float32)
+            writer.Write("quantize_weights", weights.Quantization.Name);
+        else writer.Write(weights.Parts == ModelParts.UNet ? "fp8_base_unet" : "fp8_base", true);
     }
 }

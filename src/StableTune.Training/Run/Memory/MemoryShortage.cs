@@ -27,7 +27,7 @@ internal static class MemoryShortage
         };
         var list = string.Join(", ", held.Where(entry => entry.Value > 0)
             .Select(entry => $"{entry.Key} {TrainingMemoryException.Size(entry.Value)}"));
-        var advice = Advice(plan).ToList();
+        var advice = Advice(plan, model.Device).ToList();
         return new TrainingMemoryException(
             $"Memory ran out on {model.Device} ({FirstLine(fault.Message)}). The run holds {list}; the rest is what a step keeps for its "
                 + $"backward pass. "
@@ -37,10 +37,19 @@ internal static class MemoryShortage
         };
     }
 
-    private static IEnumerable<string> Advice(TrainingPlan plan)
+    /// <summary>Calls of the builder that the plan has not made, and that make a run smaller.</summary>
+    /// <param name="plan">The options of the run.</param>
+    /// <param name="device">Where it takes place.</param>
+    public static IEnumerable<string> Advice(TrainingPlan plan, Device device)
     {
         if (!plan.GradientCheckpointing) yield return "WithGradientCheckpointing()";
         if (plan.Precision == PrecisionPolicy.Float32) yield return "WithPrecision(PrecisionPolicy.BFloat16)";
+        if (plan.TrainedParts != ModelParts.None && plan.Optimizer is AdamWOptions) yield return "WithOptimizer(new AdamW8bitOptions())";
+        var isFrozen = !plan.TrainedParts.HasFlag(ModelParts.UNet);
+        if (isFrozen && plan.GivenModel is null && plan.Memory.QuantizedWeights is null)
+            yield return "WithQuantizedWeights(WeightQuantization.Float8)";
+        if (isFrozen && device.type != DeviceType.CPU && plan.Memory.BlocksToSwap == 0)
+            yield return "WithBlockSwap(20) with WithGradientCheckpointing()";
         if (plan.Dataset.Options.BatchSize > 1)
             yield return $"WithBatchSize(1) with WithGradientAccumulation({plan.Dataset.Options.BatchSize * plan.GradientAccumulation})";
         if (plan.TrainsTextEncoder) yield return "TrainUNetOnly()";
