@@ -87,10 +87,10 @@ public sealed class AdaFactorTests
     public void Schedule_OfAdaFactor_WithAnotherOptimizer_IsRefused()
     {
         var plan = new TrainingPlan { Schedule = new AdaFactorScheduleOptions() };
-        var problem = Assert.Single(plan.Schedule.Fits(plan));
+        var problem = Assert.Single(plan.Schedule.Fits(plan, null));
         Assert.Equal("TrainingPlan.Schedule", problem.Option);
         Assert.Contains("AdamWOptions", problem.ToString(), StringComparison.Ordinal);
-        Assert.Empty(plan.Schedule.Fits(plan with { Optimizer = new AdaFactorOptions() }));
+        Assert.Empty(plan.Schedule.Fits(plan with { Optimizer = new AdaFactorOptions() }, null));
     }
 
     [Fact]
