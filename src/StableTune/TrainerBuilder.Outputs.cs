@@ -32,6 +32,14 @@ public sealed partial class TrainerBuilder
     /// <param name="keepLast">Numbered states that are kept; null for all.</param>
     public TrainerBuilder SaveState(string path, int? keepLast = null) => SaveTo(new StateSaver(Given(path)) { KeepLast = keepLast });
 
+    /// <summary>
+    /// Begins with a later epoch or step: images are drawn as there, epochs and steps counted from there; optimizer and schedule begin anew.
+    /// </summary>
+    public TrainerBuilder StartAt(StartOptions start) => Set(_plan with { Start = Given(start) });
+
+    /// <summary>Changes when results are saved, how they are called, and how many stay.</summary>
+    public TrainerBuilder WithSaving(Func<SaveOptions, SaveOptions> change) => Set(_plan with { Save = Given(change)(_plan.Save) });
+
     /// <summary>Goes on from a state that an earlier run wrote.</summary>
     /// <param name="folder">The folder of the state.</param>
     /// <param name="allowDifferences">Whether a state is taken that was written for other options or images; the differences are told as

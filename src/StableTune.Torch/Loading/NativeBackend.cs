@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using StableTune.Torch.Loading;
 using TorchSharp;
@@ -47,8 +49,16 @@ public static class NativeBackend
         return new NativeBackendReport(
             typeof(torch).Assembly.GetName().Version!.ToString(3), Version.Parse(torch.__version__).ToString(3),
             LoadedLibraries.Find(NativeFiles.FileName("torch_cpu")), Blas(), TorchSharpResolver.UsesPatchedCopy,
-            isCuda, isCuda ? torch.cuda.device_count() : 0, torch.get_num_threads());
+            isCuda, isCuda ? torch.cuda.device_count() : 0, torch.get_num_threads())
+        {
+            KeepsNumbers = KeepsNumbers,
+        };
     }
+
+    /// <summary>Whether TorchSharp is compiled without optimization, where arguments live until the end of a method; see the targets of the
+    /// package.</summary>
+    internal static bool KeepsNumbers =>
+        typeof(torch).Assembly.GetCustomAttribute<DebuggableAttribute>() is { IsJITOptimizerDisabled: true };
 
     /// <summary>Checks that a device is there, without loading libtorch.</summary>
     /// <param name="device">"cpu", "cuda", "cuda:1", "mps" or "meta".</param>

@@ -21,13 +21,20 @@ public sealed record NativeBackendReport(
     int CudaDeviceCount,
     int Threads)
 {
+    /// <summary>
+    /// Whether numbers in tensor expressions live as long as the calls that read them. False where a program was built without the targets of
+    /// StableTune's packages: then a garbage collection in the middle of a call can, seldom, make it fail.
+    /// </summary>
+    public bool KeepsNumbers { get; init; }
+
     /// <summary>The report as one line for a log.</summary>
     public override string ToString()
     {
         var cuda = IsCudaAvailable ? string.Create(CultureInfo.InvariantCulture, $"CUDA with {CudaDeviceCount} device(s)") : "no CUDA";
+        var numbers = KeepsNumbers ? "" : ", which may free numbers too early";
         var patched = UsesPatchedCopy ? ", patched for an older libstdc++" : "";
         var libtorch = $"libtorch {LibTorchVersion} with {Blas} from {LibTorchPath ?? "an unknown place"}";
         var torchSharp = $"TorchSharp {TorchSharpVersion}{patched}";
-        return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}, {libtorch}, {cuda}, {Threads} thread(s)");
+        return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}{numbers}, {libtorch}, {cuda}, {Threads} thread(s)");
     }
 }

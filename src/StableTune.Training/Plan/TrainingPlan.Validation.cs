@@ -199,11 +199,29 @@ public sealed partial record TrainingPlan
                 "0 keeps none; leave it unset to have it chosen");
         if (!NeedsImages && EffectiveLength is not { IsInSteps: true })
             yield return Problem(Length, "without images there are no epochs", "use For(TrainingLength.Steps(1000))");
+        foreach (var problem in StartProblems(dataset)) yield return problem;
         if (GradientAccumulation < 1)
             yield return Problem(GradientAccumulation, "a step needs at least one batch", "1 turns accumulation off");
         else if (dataset is not null && EffectiveLength.ExactSteps(StepsPerEpoch(dataset)) > int.MaxValue)
             yield return Problem(Length, $"with {StepsPerEpoch(dataset)} steps an epoch this is more than {int.MaxValue} steps",
                 "train for fewer epochs, or use TrainingLength.Steps");
+    }
+
+    private IEnumerable<OptionProblem> StartProblems(TrainingDataset? dataset)
+    {
+        if (Start is not { } start) yield break;
+        var faults = start.Validate().ToList();
+        foreach (var fault in faults) yield return fault;
+        if (Resume is not null)
+            yield return Problem($"epoch {start.Epoch}, step {start.Step}", "a run that is resumed begins where its state stands",
+                "set Start or Resume", nameof(Start));
+        if (!NeedsImages)
+            yield return Problem($"epoch {start.Epoch}", "without images there are no epochs", "leave it unset", nameof(Start));
+        else if (faults.Count == 0 && dataset is not null && GradientAccumulation > 0
+            && start.Position(StepsPerEpoch(dataset), GradientAccumulation).Step is var first
+            && first >= EffectiveLength.ExactSteps(StepsPerEpoch(dataset)))
+            yield return Problem($"step {first}", $"the run is {EffectiveLength.ExactSteps(StepsPerEpoch(dataset))} steps long, so nothing "
+                + "is left to train", "begin earlier, or train longer", nameof(Start));
     }
 
     private IEnumerable<OptionProblem> TextProblems(TrainingDataset? dataset)

@@ -94,6 +94,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The state that the run goes on from; null, the default, begins anew.</summary>
     public ResumeOptions? Resume { get; init; }
 
+    /// <summary>A later epoch or step that the run begins with; null, the default, for the first.</summary>
+    public StartOptions? Start { get; init; }
+
     /// <summary>Number formats. Default float32.</summary>
     public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
 

@@ -40,6 +40,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private readonly IReadOnlyList<ITrainingObserver> _observers = parts.Observers;
     private readonly List<string> _samples = [];
     private (int Step, int Epoch) _now;
+    private double _leastLoss = double.PositiveInfinity;
     private bool _resultIsSaved, _ended;
 
     public string Name => "events";
@@ -100,7 +101,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     }
 
     /// <summary>Leaves the weights that were saved in the place of those that were trained, where they are others.</summary>
-    public void LeaveEvaluationWeights() => 
+    public void LeaveEvaluationWeights() =>
         parts.Evaluation.Leave(parts.Optimizer.Groups.SelectMany(group => group.Parameters).Select(parameter => parameter.Value));
 
     /// <summary>The last saves and samples of a run that went through.</summary>
@@ -195,7 +196,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     }
 
     private SaveMoment Moment(SaveReason reason) =>
-        new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
+        new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, TotalEpochs = parts.Length.TotalEpochs,
+        Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
         WriteState = StateWriter() is { } write ? folder => LastState = write(folder) : null };
 
     private void Sample(SampleMoment moment)
@@ -214,11 +216,13 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
-        using var evaluation = parts.Evaluation.Use();
-        ValidationLoss = validation();
+        using (parts.Evaluation.Use()) ValidationLoss = validation();
         Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);
         foreach (var observer in _observers) observer.OnValidation(measured);
+        if (!_plan.Save.KeepBest || !(ValidationLoss < _leastLoss)) return;
+        _leastLoss = ValidationLoss;
+        Save(SaveReason.Best);
     }
 
     private bool IsDrawnAtTheEnd(TrainingProgress state) => _plan.Samples is { After: true } && state.Step == parts.Length.TotalSteps;
@@ -234,6 +238,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         writer.Texts("samples", _samples);
         writer.Number("validation_loss", ValidationLoss);
         writer.Number("validations", (long)Validations);
+        writer.Number("least_validation_loss", _leastLoss);
     }
 
     public void Load(StateReader reader)
@@ -241,6 +246,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         _samples.AddRange(reader.Texts("samples"));
         ValidationLoss = reader.Double("validation_loss");
         if (reader.Has("validations")) Validations = (int)reader.Long("validations");
+        if (reader.Has("least_validation_loss")) _leastLoss = reader.Double("least_validation_loss");
     }
 
     [LoggerMessage(10, LogLevel.Error, "Something failed while the run was ended")]

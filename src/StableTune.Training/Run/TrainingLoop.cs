@@ -44,6 +44,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private readonly NonFiniteGuard _guard =
         new(parts.Plan.NonFinite, parts.Plan.Precision.ScalesLoss ? parts.Plan.LossScaling : null);
     private bool _epochIsDone = true;
+    private int _firstStep;
     private double _scale = double.NaN;
     private LaunchedStep? _pending;
 
@@ -223,7 +224,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     }
 
     /// <summary>The rate of each group; steps that were left out move no schedule.</summary>
-    private double[] Rates() => parts.Schedules.Rates(Position.Step - _guard.Skipped);
+    private double[] Rates() => parts.Schedules.Rates(Position.Step - _guard.Skipped - _firstStep);
 
     /// <summary>The rates multiplied by what the optimizer found, and under sd-scripts' names among the metrics too.</summary>
     private static TrainingProgress WithFactor(TrainingProgress progress, double? factor)
@@ -271,6 +272,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         parts.Schedules.Save(writer);
         _byTimestep.Save(writer.Within("by timestep"));
         _guard.Save(writer);
+        writer.Number("first_step", (long)_firstStep);
     }
 
     public void Load(StateReader reader)
@@ -282,8 +284,12 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         parts.Schedules.Load(reader);
         _byTimestep.Load(reader.Within("by timestep"));
         _guard.Load(reader);
+        if (reader.Has("first_step")) _firstStep = (int)reader.Long("first_step");
     }
 
     /// <summary>Goes on from here; called before <see cref="Run"/>.</summary>
     public void StartAt(RunPosition position) => Position = position;
+
+    /// <summary>Begins here, as if it were the first step for all that does not count images; called before <see cref="Run"/>.</summary>
+    public void BeginAt(RunPosition position) => (Position, _firstStep, _epochIsDone) = (position, position.Step, position.Batch == 0);
 }

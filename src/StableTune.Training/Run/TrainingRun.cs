@@ -29,6 +29,8 @@ internal sealed class TrainingRun(
         WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
+        else if (plan.Start is { } start && dataset is not null)
+            run.Loop.BeginAt(start.Position(plan.StepsPerEpoch(dataset), plan.GradientAccumulation));
         run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         return Run(run, prepared, cancellationToken);

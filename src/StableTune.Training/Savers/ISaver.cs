@@ -36,6 +36,9 @@ public enum SaveReason
     /// <summary>The run has gone through.</summary>
     End,
 
+    /// <summary>The loss on held-out images is the least so far.</summary>
+    Best,
+
     /// <summary>The run was cancelled, or ended by a fault: the last good weights.</summary>
     Interrupted,
 }
@@ -65,6 +68,9 @@ public sealed record SaveMoment
 
     /// <summary>The epoch, from 1.</summary>
     public required int Epoch { get; init; }
+
+    /// <summary>Epochs in all; the last may be cut short. Default 1.</summary>
+    public int TotalEpochs { get; init; } = 1;
 
     /// <summary>What is trained or applied.</summary>
     public required IReadOnlyList<AttachedTrainable> Trainables { get; init; }

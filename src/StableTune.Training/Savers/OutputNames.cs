@@ -1,35 +1,38 @@
-using System.Globalization;
-
 namespace StableTune.Training;
 
-/// <summary>File names as sd-scripts gives them: <c>name-000002</c> for an epoch, <c>name-step00000100</c> for a step, <c>name</c> at the
-/// end.</summary>
+/// <summary>The paths of a run's results.</summary>
 public static class OutputNames
 {
-    /// <summary>The path for a moment, beside the final path.</summary>
+    /// <summary>The path for a moment, as the run's <see cref="SaveOptions.Naming"/> has it.</summary>
     /// <param name="finalPath">The path of the last file, for instance "out/frog.safetensors".</param>
     /// <param name="moment">When it is saved.</param>
     public static string For(string finalPath, SaveMoment moment)
     {
-        var suffix = moment.Reason switch
-        {
-            SaveReason.End => "",
-            SaveReason.Epoch => string.Create(CultureInfo.InvariantCulture, $"-{moment.Epoch:D6}"),
-            _ => string.Create(CultureInfo.InvariantCulture, $"-step{moment.Step:D8}"),
-        };
-        var name = Path.GetFileNameWithoutExtension(finalPath) + suffix + Path.GetExtension(finalPath);
-        return OfVariant(Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name), moment.Variant, suffix);
+        ArgumentNullException.ThrowIfNull(moment);
+        return moment.Plan.Save.Naming.For(finalPath, moment);
+    }
+
+    /// <summary>The paths of earlier moments that are not kept any more once this one is saved; they need not exist.</summary>
+    /// <param name="finalPath">The path of the last file.</param>
+    /// <param name="moment">The moment that was saved.</param>
+    /// <param name="epochs">Epochs whose files are kept; null for all.</param>
+    /// <param name="steps">Steps whose files are kept; null for all.</param>
+    /// <remarks>As sd-scripts: of epochs the one that many saves ago, of steps the last save before that many steps.</remarks>
+    public static IEnumerable<string> Outdated(string finalPath, SaveMoment moment, int? epochs, int? steps)
+    {
+        ArgumentNullException.ThrowIfNull(moment);
+        var save = moment.Plan.Save;
+        if (moment.Reason == SaveReason.Epoch && epochs is { } keptEpochs && save.EpochsBetween(moment.TotalEpochs) is { } between
+            && moment.Epoch - (between * keptEpochs) is > 0 and var epoch)
+            yield return For(finalPath, moment with { Epoch = epoch });
+        if (moment.Reason == SaveReason.Step && steps is { } keptSteps && save.EveryNSteps is { } every
+            && (moment.Step - keptSteps - 1) / every * every is > 0 and var step)
+            yield return For(finalPath, moment with { Step = step });
     }
 
     /// <summary>The path of another form of a result: <c>frog-ema.safetensors</c>.</summary>
     /// <param name="path">The usual path.</param>
     /// <param name="variant">What the form is called; null for the usual one.</param>
-    /// <param name="suffix">The number of the step or epoch at the end of the name, which stays at the end.</param>
-    internal static string OfVariant(string path, string? variant, string suffix = "")
-    {
-        if (variant is null) return path;
-        var name = Path.GetFileNameWithoutExtension(path);
-        return Path.Combine(Path.GetDirectoryName(path) ?? "",
-            $"{name[..^suffix.Length]}-{variant}{suffix}{Path.GetExtension(path)}");
-    }
+    internal static string OfVariant(string path, string? variant) => variant is null ? path : Path.Combine(
+        Path.GetDirectoryName(path) ?? "", $"{Path.GetFileNameWithoutExtension(path)}-{variant}{Path.GetExtension(path)}");
 }

@@ -1,6 +1,8 @@
+using StableTune.Training;
+
 namespace StableTune;
 
-/// <summary>When results are saved besides at the end.</summary>
+/// <summary>When results are saved besides at the end, how they are called, and how many stay.</summary>
 public sealed record SaveOptions : OptionsBase
 {
     /// <summary>After every so many optimizer steps; null for never.</summary>
@@ -9,18 +11,42 @@ public sealed record SaveOptions : OptionsBase
     /// <summary>At the end of every so many epochs, except the last (which the final save covers); null for never.</summary>
     public int? EveryNEpochs { get; init; }
 
+    /// <summary>About so many times in the whole run: at the end of every (epochs / ratio) epochs (<c>save_n_epoch_ratio</c>). Null, the
+    /// default, leaves it to <see cref="EveryNEpochs"/>.</summary>
+    public int? EpochRatio { get; init; }
+
+    /// <summary>Files of the last so many saves of epochs that are kept; older ones are removed. Null, the default, keeps all.</summary>
+    public int? KeepLastEpochs { get; init; }
+
+    /// <summary>Files of the last so many <em>steps</em> that are kept; older ones are removed. Null, the default, keeps all.</summary>
+    public int? KeepLastSteps { get; init; }
+
+    /// <summary>Whether the weights with the least loss on held-out images are saved too, as <c>name-best</c>. Default no.</summary>
+    public bool KeepBest { get; init; }
+
+    /// <summary>How files are called. Default as sd-scripts.</summary>
+    public OutputNaming Naming { get; init; } = OutputNaming.SdScripts;
+
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (EveryNSteps is < 1)
-            yield return Problem(EveryNSteps, "the number of steps between saves must be at least 1",
-                "leave it unset to save at the end only");
-        if (EveryNEpochs is < 1)
-            yield return Problem(EveryNEpochs, "the number of epochs between saves must be at least 1",
-                "leave it unset to save at the end only");
+        const string atEnd = "leave it unset to save at the end only", all = "leave it unset to keep all";
+        if (EveryNSteps is < 1) yield return Problem(EveryNSteps, "the number of steps between saves must be at least 1", atEnd);
+        if (EveryNEpochs is < 1) yield return Problem(EveryNEpochs, "the number of epochs between saves must be at least 1", atEnd);
+        if (EpochRatio is < 1) yield return Problem(EpochRatio, "a run is saved at least once", atEnd);
+        if (EpochRatio is not null && EveryNEpochs is not null)
+            yield return Problem(EpochRatio, "EveryNEpochs says when to save too", "set one of them");
+        if (KeepLastEpochs is < 1) yield return Problem(KeepLastEpochs, "at least one file must be kept", all);
+        if (KeepLastSteps is < 1) yield return Problem(KeepLastSteps, "the files of at least one step must be kept", all);
+        if (Naming is null) yield return Problem(Naming, "files need names", "use OutputNaming.SdScripts");
     }
+
+    /// <summary>Epochs from one save to the next; null for none.</summary>
+    /// <param name="totalEpochs">Epochs of the run.</param>
+    public int? EpochsBetween(int totalEpochs) => EveryNEpochs ?? (EpochRatio is { } ratio ? Math.Max(1, totalEpochs / ratio) : null);
 
     internal bool IsDueAfterStep(int step) => EveryNSteps is { } n && step % n == 0;
 
-    internal bool IsDueAfterEpoch(int epoch, int totalEpochs) => EveryNEpochs is { } n && epoch % n == 0 && epoch < totalEpochs;
+    internal bool IsDueAfterEpoch(int epoch, int totalEpochs) =>
+        EpochsBetween(totalEpochs) is { } n && epoch % n == 0 && epoch < totalEpochs;
 }

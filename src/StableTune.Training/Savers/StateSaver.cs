@@ -39,7 +39,8 @@ public sealed class StateSaver(string path) : ISaver
     public IReadOnlyList<string> Save(SaveMoment moment)
     {
         ArgumentNullException.ThrowIfNull(moment);
-        if (moment.WriteState is not { } write || (OnlyAtEnd && moment.Reason is (SaveReason.Step or SaveReason.Epoch))) return [];
+        if (moment.WriteState is not { } write || (OnlyAtEnd && moment.Reason is (SaveReason.Step or SaveReason.Epoch))
+            || moment.Reason == SaveReason.Best) return [];
         var folder = write(OutputNames.For(path, moment) + "-state");
         if (moment.Reason == SaveReason.End) return [folder];
         if (!_written.Contains(folder)) _written.Enqueue(folder);

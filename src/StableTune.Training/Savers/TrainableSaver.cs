@@ -81,7 +81,7 @@ public sealed class TrainableSaver(string path) : ISaver
     public IReadOnlyList<string> Save(SaveMoment moment)
     {
         ArgumentNullException.ThrowIfNull(moment);
-        return
+        string[] files =
         [
             .. from trainable in moment.Trainables
                where trainable.Options.Trained
@@ -93,6 +93,19 @@ public sealed class TrainableSaver(string path) : ISaver
                from file in trainable.Instance.Save(request)
                select file,
         ];
+        // Only after the new ones are complete.
+        var save = moment.Plan.Save;
+        foreach (var trainable in moment.Trainables.Where(trainable => trainable.Options.Trained))
+            foreach (var old in OutputNames.Outdated(For(trainable.Options), moment, save.KeepLastEpochs, save.KeepLastSteps)) Remove(old);
+        return files;
+    }
+
+    private static void Remove(string path)
+    {
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        File.Delete(path);
+        // The description that single files of some models have beside them.
+        if (System.IO.Path.GetExtension(path).Length > 0) File.Delete(System.IO.Path.ChangeExtension(path, ".yaml"));
     }
 
     private string For(TrainableOptions trainable) => path.Replace(Placeholder, trainable.EffectiveName, StringComparison.Ordinal);

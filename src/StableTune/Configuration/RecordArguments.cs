@@ -15,7 +15,7 @@ internal static class RecordArguments
         ["eps"] = ["Epsilon", "Eps"],
         ["lr"] = [],
         ["lambd"] = ["Lambda"],
-        ["t0"] = ["AveragesFrom"],
+        ["t0"] = ["AveragesFrom", "T0"],
         ["r"] = ["StepPower"],
         ["weight_lr_power"] = ["RatePower"],
         ["num_cycles"] = ["Cycles", "NumCycles", "Waves"],

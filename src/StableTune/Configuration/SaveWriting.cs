@@ -20,7 +20,7 @@ internal static class SaveWriting
                     break;
                 case StateSaver states when output is not null && states.Path == output:
                     writer.Write(states.OnlyAtEnd ? "save_state_on_train_end" : "save_state", true);
-                    writer.Write("save_last_n_epochs_state", states.KeepLast);
+                    if (states.KeepLast != plan.Save.KeepLastEpochs) writer.Write("save_last_n_epochs_state", states.KeepLast);
                     break;
                 default:
                     writer.Refuse("TrainingPlan.Savers", saver);
@@ -30,6 +30,14 @@ internal static class SaveWriting
 
         writer.Write("save_every_n_steps", plan.Save.EveryNSteps);
         writer.Write("save_every_n_epochs", plan.Save.EveryNEpochs);
+        if (plan.Save.EpochRatio is { } ratio) writer.Refuse("SaveOptions.EpochRatio", ratio);
+        if (plan.Start is { } start)
+        {
+            writer.Write("initial_epoch", start.Epoch == 1 ? null : start.Epoch);
+            writer.Write("initial_step", start.Step);
+            writer.Write("skip_until_initial_step", start.SkipWithinEpoch);
+        }
+
         if (plan.Resume is not { } resume) return;
         if (resume.AllowDifferences) writer.Refuse("ResumeOptions.AllowDifferences", true);
         if (!resume.Latest) writer.Write("resume", resume.Path);

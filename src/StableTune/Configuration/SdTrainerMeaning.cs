@@ -23,6 +23,7 @@ internal static class SdTrainerMeaning
         });
         // It never clips gradients.
         Set(values, "max_grad_norm", 0.0);
+        if (given.Flag("save.args.over_write")) Set(values, "save_names", "one-file");
         if (given.Get<int>("save.args.save_n_steps") is null && given.Get<int>("save.args.save_n_epochs") is > 0 and var epochs)
             Set(values, "save_every_n_epochs", epochs);
         if (given.Text("save.module") is { } saver && saver != UsualSaver)

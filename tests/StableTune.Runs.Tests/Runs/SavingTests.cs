@@ -46,6 +46,97 @@ public sealed class SavingTests : IDisposable
     }
 
     [Fact]
+    public void KeepLast_RemovesOlderFiles_OnceTheNewOneIsThere()
+    {
+        Tiny().For(TrainingLength.Epochs(4)).WithSaving(save => save with { EveryNEpochs = 1, KeepLastEpochs = 2 }).Train();
+        Assert.Equal(["tiny-000002.safetensors", "tiny-000003.safetensors", "tiny.safetensors"], TinyRun.Written(_folder));
+        Tiny().Overwrite().For(TrainingLength.Steps(7))
+            .WithSaving(save => save with { EveryNSteps = 1, EveryNEpochs = null, KeepLastEpochs = null, KeepLastSteps = 2 }).Train();
+        Assert.Equal(["tiny-step00000005.safetensors", "tiny-step00000006.safetensors", "tiny-step00000007.safetensors"],
+            TinyRun.Written(_folder).Where(name => name.Contains("step", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void EpochRatio_SavesAboutSoOften()
+    {
+        Tiny().For(TrainingLength.Epochs(5)).WithSaving(save => save with { EpochRatio = 2 }).Train();
+        Assert.Equal(["tiny-000002.safetensors", "tiny-000004.safetensors", "tiny.safetensors"], TinyRun.Written(_folder));
+    }
+
+    [Fact]
+    public void OneFile_IsReplacedAtEachSave()
+    {
+        var recorder = new Recorder();
+        Tiny().For(TrainingLength.Steps(4)).WithSaving(save => save with { EveryNSteps = 1, Naming = OutputNaming.OneFile })
+            .WithObserver(recorder).Train();
+        Assert.Equal(["tiny.safetensors"], TinyRun.Written(_folder));
+        Assert.Equal(5, recorder.Events.Count(told => told.StartsWith("save", StringComparison.Ordinal)));
+        Assert.Equal(("4", "2", "4"), Told(TinyRun.Output(_folder)));
+    }
+
+    [Fact]
+    public void Checkpoints_OfAWholeModel_LieInItsFolder_AndStayAtTheEnd()
+    {
+        var output = _folder.File("model");
+        var result = Tiny().WithFullTraining().Change(plan => plan with { Trainables = [plan.Trainables[^1]], Savers = [] }).SaveTo(output)
+            .WithSaving(save => save with { EveryNSteps = 2, Naming = OutputNaming.Checkpoints }).Train();
+        Assert.True(File.Exists(Path.Combine(output, "checkpoint-2", "unet", "config.json")));
+        Assert.True(File.Exists(Path.Combine(output, "unet", "config.json")));
+        Assert.Contains(output, result.Files[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void KeepBest_SavesTheLeastLossOnHeldOutImages()
+    {
+        var told = new List<double>();
+        var saved = new List<int>();
+        var recorder = new Recorder { Before = what => { if (what.StartsWith("save Best", StringComparison.Ordinal)) saved.Add(told.Count); } };
+        var builder = TinyRun.Bare(_folder).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder))
+                .WithOptions(new() { Resolution = new(64, 64), ValidationSplit = 0.5, ValidationSeed = 1 }))
+            .For(TrainingLength.Steps(6)).WithValidation(new ValidationOptions { EveryNSteps = 1 })
+            .WithSaving(save => save with { KeepBest = true }).WithObserver(new Measured(told)).WithObserver(recorder);
+        builder.Train();
+        Assert.Equal(6, told.Count);
+        Assert.Equal(Enumerable.Range(1, 6).Where(i => told[i - 1] < told.Take(i - 1).Append(double.PositiveInfinity).Min()), saved);
+        Assert.Contains("tiny-best.safetensors", TinyRun.Written(_folder));
+        Assert.Equal(saved[^1].ToString(), TinyRun.Metadata(_folder.File("out", "tiny-best.safetensors"))["ss_steps"]);
+    }
+
+    /// <summary>Images and their order are those of the later epoch; steps and epochs are counted from there.</summary>
+    [Theory]
+    [InlineData(2, null, false, 3, 2)]
+    [InlineData(1, 3, true, 4, 2)]
+    [InlineData(1, 3, false, 3, 2)]
+    public void StartAt_CountsFromThere(int epoch, int? step, bool within, int first, int firstEpoch)
+    {
+        var recorder = new Recorder();
+        var result = Tiny().For(TrainingLength.Epochs(3)).WithObserver(recorder)
+            .StartAt(new StartOptions { Epoch = epoch, Step = step, SkipWithinEpoch = within }).Train();
+        string[] steps = [.. recorder.Events.Where(told => told.StartsWith("step", StringComparison.Ordinal))];
+        Assert.Equal(Enumerable.Range(first, 6 - first + 1).Select(i => $"step {i}"), steps);
+        Assert.Equal(Enumerable.Range(firstEpoch, 3 - firstEpoch + 1).Select(i => $"epoch {i}"),
+            recorder.Events.Where(told => told.StartsWith("epoch", StringComparison.Ordinal)));
+        Assert.Equal((6, steps.Length), (result.Steps, result.Losses.Count));
+    }
+
+    [Fact]
+    public void StartAt_MovesNoSchedule()
+    {
+        var rates = new List<double>();
+        Tiny().For(TrainingLength.Epochs(3)).WithSchedule(new ConstantWithWarmupScheduleOptions { Warmup = Warmup.Steps(4) })
+            .StartAt(new StartOptions { Epoch = 2 }).WithObserver(new Measured([], rates)).Train();
+        Assert.Equal([0, 0.25e-3, 0.5e-3, 0.75e-3], rates);
+    }
+
+    [Theory]
+    [InlineData(0, null, "epochs are counted from 1")]
+    [InlineData(9, null, "nothing is left to train")]
+    [InlineData(1, -1, "must not be negative")]
+    public void StartAt_WhereNothingIs_IsRefused(int epoch, int? step, string told) => Assert.Contains(told,
+        Assert.Throws<InvalidOptionsException>(() => Tiny().For(TrainingLength.Epochs(3))
+            .StartAt(new StartOptions { Epoch = epoch, Step = step }).Build()).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void SaveTo_TwoFilesAndAType_WritesBoth()
     {
         var result = Tiny().SaveTo(_folder.File("out", "half.safetensors"), NumberFormat.Float16).Train();
@@ -92,4 +183,13 @@ public sealed class SavingTests : IDisposable
     }
 
     private TrainerBuilder Tiny() => TinyRun.Builder(_folder);
+
+    private sealed class Measured(List<double> validations, List<double>? rates = null) : StableTune.Training.ITrainingObserver
+    {
+        public IEnumerable<OptionProblem> Validate() => [];
+
+        public void OnStep(TrainingProgress progress) => rates?.Add(progress.LearningRates["unet"]);
+
+        public void OnValidation(StableTune.Training.TrainingValidation validation) => validations.Add(validation.Loss);
+    }
 }

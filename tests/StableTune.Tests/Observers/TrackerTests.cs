@@ -43,7 +43,7 @@ public sealed class TrackerTests : IDisposable
         var state = _folder.File("state");
         TrainerBuilder Run() => TinyRun.Builder(_folder).Overwrite().WithTensorBoard(_folder.File("tb")).WithCsvLog(_folder.File("log.csv"));
         Run().For(TrainingLength.Steps(2)).SaveState(state).Train();
-        Run().For(TrainingLength.Steps(4)).ResumeFrom(state).Train();
+        Run().For(TrainingLength.Steps(4)).ResumeFrom(state + "-state").Train();
         var files = Directory.GetFiles(_folder.File("tb")).Order(StringComparer.Ordinal).ToArray();
         Assert.Equal(2, files.Length);
         Assert.Equal([1L, 2, 3, 4], files.SelectMany(file => EventFile.Read(file).Values).Where(value => value.Tag == "loss/current")
@@ -107,7 +107,7 @@ public sealed class TrackerTests : IDisposable
         var run = Assert.Single(runs);
         Assert.Equal(("train", ActivityStatusCode.Unset), (run.OperationName, run.Status));
         Assert.Equal(3, run.GetTagItem("stabletune.last_step"));
-        Assert.Equal(["epoch", "epoch", "save"], run.Events.Select(told => told.Name).Order());
+        Assert.Equal(["epoch", "epoch", "save"], run.Events.Select(told => told.Name).Where(name => name != "warning").Order());
     }
 
     [Fact]

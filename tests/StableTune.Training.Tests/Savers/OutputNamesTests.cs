@@ -18,6 +18,52 @@ public sealed class OutputNamesTests
             OutputNames.For(Path.Combine("a.b", "frog.v1.safetensors"), Moment(SaveReason.Epoch)));
     }
 
-    private static SaveMoment Moment(SaveReason reason) =>
-        new() { Reason = reason, Step = 340, Epoch = 12, Trainables = [], Plan = new TrainingPlan(), Run = null! };
+    [Theory]
+    [InlineData(SaveReason.End, "last.safetensors")]
+    [InlineData(SaveReason.Epoch, "epoch-000012.safetensors")]
+    [InlineData(SaveReason.Step, "at-step00000340.safetensors")]
+    [InlineData(SaveReason.Best, "last-best.safetensors")]
+    public void For_ResultsWithoutAName_IsAsTheReferenceCallsThem(SaveReason reason, string expected) =>
+        Assert.Equal(Path.Combine("out", expected), OutputNames.For(Path.Combine("out", "last.safetensors"), Moment(reason)));
+
+    [Theory]
+    [InlineData("out/dog", SaveReason.Step, "out/dog/checkpoint-340")]
+    [InlineData("out/dog", SaveReason.End, "out/dog")]
+    [InlineData("out/lora.safetensors", SaveReason.Epoch, "out/checkpoint-340/lora.safetensors")]
+    [InlineData("out/lora.safetensors", SaveReason.End, "out/lora.safetensors")]
+    public void For_Checkpoints_IsAFolderForEachStep(string final, SaveReason reason, string expected)
+    {
+        var path = OutputNames.For(final.Replace('/', Path.DirectorySeparatorChar),
+            Moment(reason, new SaveOptions { Naming = OutputNaming.Checkpoints }));
+        Assert.Equal(expected, path.Replace(Path.DirectorySeparatorChar, '/'));
+    }
+
+    [Fact]
+    public void For_OneFile_IsAlwaysThatFile() => Assert.All(new[] { SaveReason.End, SaveReason.Step, SaveReason.Epoch }, reason =>
+        Assert.Equal("frog.pt", OutputNames.For("frog.pt", Moment(reason, new SaveOptions { Naming = OutputNaming.OneFile }))));
+
+    /// <summary>sd-scripts: of epochs the file so many saves ago, of steps the last save before so many steps.</summary>
+    [Theory]
+    [InlineData(SaveReason.Epoch, 12, 340, "frog-000008.pt")]
+    [InlineData(SaveReason.Epoch, 4, 340, null)]
+    [InlineData(SaveReason.Step, 12, 340, "frog-step00000230.pt")]
+    [InlineData(SaveReason.Step, 12, 100, null)]
+    [InlineData(SaveReason.End, 12, 340, null)]
+    public void Outdated_IsWhatTheReferenceRemoves(SaveReason reason, int epoch, int step, string? expected)
+    {
+        var moment = Moment(reason, new SaveOptions { EveryNEpochs = 2, EveryNSteps = 10 }) with { Epoch = epoch, Step = step };
+        Assert.Equal(expected is null ? [] : [expected], OutputNames.Outdated("frog.pt", moment, epochs: 2, steps: 100));
+    }
+
+    [Theory]
+    [InlineData(10, 3, 3)]
+    [InlineData(10, 20, 1)]
+    [InlineData(10, null, null)]
+    public void EpochRatio_IsAPartOfTheRun(int epochs, int? ratio, int? between) =>
+        Assert.Equal(between, new SaveOptions { EpochRatio = ratio }.EpochsBetween(epochs));
+
+    private static SaveMoment Moment(SaveReason reason, SaveOptions? save = null) => new()
+    {
+        Reason = reason, Step = 340, Epoch = 12, Trainables = [], Plan = new TrainingPlan { Save = save ?? new() }, Run = null!,
+    };
 }

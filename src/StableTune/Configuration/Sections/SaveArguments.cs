@@ -7,6 +7,11 @@ internal static class SaveArguments
 {
     private const string Last = "last";
 
+    private static readonly Dictionary<string, OutputNaming> s_names = new(StringComparer.Ordinal)
+    {
+        ["sd-scripts"] = OutputNaming.SdScripts, ["checkpoints"] = OutputNaming.Checkpoints, ["one-file"] = OutputNaming.OneFile,
+    };
+
     public static OptionSection Section { get; } = new("Save",
     [
         new("output_dir", OptionKind.Text, "The folder of results"),
@@ -27,10 +32,30 @@ internal static class SaveArguments
             Aliases = ["save_steps", "checkpointing_steps"],
         },
         new("save_n_epoch_ratio", OptionKind.Integer, "Save about so many times: every epochs / ratio epochs"),
-        new("save_last_n_epochs", OptionKind.Integer, "Keep the files of the last so many epochs") { Refusal = KeepAll },
-        new("save_last_n_steps", OptionKind.Integer, "Keep the files of the last so many steps") { Refusal = KeepAll },
-        new("save_last_n_epochs_state", OptionKind.Integer, "Keep the states of the last so many epochs"),
-        new("save_last_n_steps_state", OptionKind.Integer, "Keep the states of the last so many steps"),
+        new("save_last_n_epochs", OptionKind.Integer, "Keep the files of the last so many saves of epochs")
+        {
+            Apply = (builder, value) => builder.WithSaving(save => save with { KeepLastEpochs = (int)value }),
+            Write = plan => plan.Save.KeepLastEpochs,
+        },
+        new("save_last_n_steps", OptionKind.Integer, "Keep the files of the last so many steps")
+        {
+            Apply = (builder, value) => builder.WithSaving(save => save with { KeepLastSteps = (int)value }),
+            Write = plan => plan.Save.KeepLastSteps,
+        },
+        new("save_last_n_epochs_state", OptionKind.Integer, "Keep the states of the last so many epochs; save_last_n_epochs unless given"),
+        new("save_last_n_steps_state", OptionKind.Integer, "Keep the states of the last so many steps; save_last_n_steps unless given"),
+        new("save_best", OptionKind.Flag, "Save what has the least loss on held-out images too (StableTune)")
+        {
+            Apply = (builder, value) => builder.WithSaving(save => save with { KeepBest = (bool)value }),
+            Write = plan => plan.Save.KeepBest,
+        },
+        new("save_names", OptionKind.Choice("sd-scripts", "checkpoints", "one-file"), "How saves are called: name-step00000100, "
+            + "checkpoint-100/name as ppdiffusers, or always name as sd-trainer (StableTune)")
+        {
+            Default = "sd-scripts",
+            Apply = (builder, value) => builder.WithSaving(save => save with { Naming = s_names[(string)value] }),
+            Write = plan => s_names.FirstOrDefault(pair => pair.Value == plan.Save.Naming).Key,
+        },
         new("no_metadata", OptionKind.Flag, "Write only the metadata that programs need"),
         new("training_comment", OptionKind.Text, "A text for the metadata") { Refusal = "metadata have no comment yet" },
         new("save_state", OptionKind.Flag, "Write the run's state with each save"),
@@ -38,16 +63,13 @@ internal static class SaveArguments
         new("resume", OptionKind.Text, "The folder of a state that the run goes on from"),
         new("resume_auto", OptionKind.Flag, "Go on from the newest state in output_dir, if there is one"),
         new("resume_from_huggingface", OptionKind.Flag, "resume is a place on the hub") { Refusal = "a state must lie on this machine" },
-        new("initial_epoch", OptionKind.Integer, "The number of the first epoch, from 1") { Refusal = FromState },
-        new("initial_step", OptionKind.Integer, "The number of the first step") { Refusal = FromState },
-        new("skip_until_initial_step", OptionKind.Flag, "Walk through the earlier batches without training") { Refusal = FromState },
+        new("initial_epoch", OptionKind.Integer, "The number of the first epoch, from 1"),
+        new("initial_step", OptionKind.Integer, "Steps that count as done"),
+        new("skip_until_initial_step", OptionKind.Flag, "Begin with the very batch of initial_step, not with its epoch"),
     ], Assemble)
     {
         Write = SaveWriting.Write,
     };
-
-    private const string KeepAll = "every file is kept: delete older ones, or limit states with save_last_n_steps_state";
-    private const string FromState = "a run goes on from a state alone: use resume";
 
     /// <summary>The path of results, without the ending where they are folders.</summary>
     public static string Output(OptionValues values) =>
@@ -97,6 +119,13 @@ internal static class SaveArguments
         var (values, builder) = (draft.Values, draft.Builder);
         var (always, atEnd) = (values.Flag("save_state"), values.Flag("save_state_on_train_end"));
         int?[] kept = [values.Get<int>("save_last_n_epochs_state"), values.Get<int>("save_last_n_steps_state")];
+        if (values.Has("initial_epoch") || values.Has("initial_step") || values.Has("skip_until_initial_step"))
+            builder.StartAt(new StartOptions
+            {
+                Epoch = values.Get<int>("initial_epoch") ?? 1, Step = values.Get<int>("initial_step"),
+                SkipWithinEpoch = values.Flag("skip_until_initial_step"),
+            });
+        if (always && kept is [null, null]) kept = [values.Get<int>("save_last_n_epochs"), values.Get<int>("save_last_n_steps")];
         if (always || atEnd)
             builder.SaveTo(new StateSaver(output)
             {

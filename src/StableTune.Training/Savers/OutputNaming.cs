@@ -1,0 +1,69 @@
+using System.Globalization;
+using StableTune.Training;
+
+namespace StableTune;
+
+/// <summary>How the results of a run are called at each moment: a path beside the final one.</summary>
+public abstract record OutputNaming
+{
+    /// <summary>
+    /// As sd-scripts: <c>name-000002</c> for an epoch, <c>name-step00000100</c> for a step, <c>name</c> at the end; results called
+    /// <c>last</c> are <c>epoch-000002</c> and <c>at-step00000100</c>.
+    /// </summary>
+    public static OutputNaming SdScripts { get; } = new SdScriptsNaming();
+
+    /// <summary>As ppdiffusers and diffusers: in a folder <c>checkpoint-100</c> for a step, directly in the folder of results at the
+    /// end.</summary>
+    public static OutputNaming Checkpoints { get; } = new CheckpointNaming();
+
+    /// <summary>As sd-trainer's <c>over_write</c>: each save replaces the one before.</summary>
+    public static OutputNaming OneFile { get; } = new OneFileNaming();
+
+    /// <summary>The path for a moment.</summary>
+    /// <param name="finalPath">The path of the last result, a file or folder.</param>
+    /// <param name="moment">When it is saved.</param>
+    public abstract string For(string finalPath, SaveMoment moment);
+
+    private protected static string Number(string format, int number) => number.ToString(format, CultureInfo.InvariantCulture);
+
+    private protected static string Beside(string finalPath, string name) =>
+        Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name + Path.GetExtension(finalPath));
+
+    private sealed record SdScriptsNaming : OutputNaming
+    {
+        private const string Unnamed = "last";
+
+        public override string For(string finalPath, SaveMoment moment)
+        {
+            var stem = Path.GetFileNameWithoutExtension(finalPath);
+            var (isUnnamed, variant) = (stem == Unnamed, moment.Variant is { } called ? "-" + called : "");
+            var (epoch, step) = (Number("D6", moment.Epoch), Number("D8", moment.Step));
+            return Beside(finalPath, moment.Reason switch
+            {
+                SaveReason.End => stem + variant,
+                SaveReason.Best => $"{stem}{variant}-best",
+                SaveReason.Epoch => isUnnamed ? $"epoch{variant}-{epoch}" : $"{stem}{variant}-{epoch}",
+                _ => isUnnamed ? $"at{variant}-step{step}" : $"{stem}{variant}-step{step}",
+            });
+        }
+    }
+
+    private sealed record CheckpointNaming : OutputNaming
+    {
+        public override string For(string finalPath, SaveMoment moment)
+        {
+            var usual = OutputNames.OfVariant(finalPath, moment.Variant);
+            if (moment.Reason == SaveReason.End) return usual;
+            var folder = moment.Reason == SaveReason.Best ? "checkpoint-best" : "checkpoint-" + Number("D", moment.Step);
+            // A folder of results holds the checkpoints itself; beside a file they lie in its folder.
+            return Path.GetExtension(finalPath).Length == 0 ? Path.Combine(usual, folder)
+                : Path.Combine(Path.GetDirectoryName(usual) ?? "", folder, Path.GetFileName(usual));
+        }
+    }
+
+    private sealed record OneFileNaming : OutputNaming
+    {
+        public override string For(string finalPath, SaveMoment moment) => OutputNames.OfVariant(moment.Reason == SaveReason.Best
+            ? Beside(finalPath, Path.GetFileNameWithoutExtension(finalPath) + "-best") : finalPath, moment.Variant);
+    }
+}
