@@ -33,7 +33,8 @@ public sealed partial class TrainerBuilder
     public TrainerBuilder SaveState(string path, int? keepLast = null) => SaveTo(new StateSaver(Given(path)) { KeepLast = keepLast });
 
     /// <summary>
-    /// Begins with a later epoch or step: images are drawn as there, epochs and steps counted from there; optimizer and schedule begin anew.
+    /// Begins with a later epoch or step: images are drawn as there, epochs and steps counted from there; optimizer and schedule begin
+    /// anew.
     /// </summary>
     public TrainerBuilder StartAt(StartOptions start) => Set(_plan with { Start = Given(start) });
 

@@ -18,11 +18,13 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>What the picture should not show. Default empty. Not used with a guidance of 1 or less.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture that is begun with, painted into or looked at, else the size
+    /// <summary>Pixels across, a multiple of 8. Null for the width of the picture that is begun with, painted into or looked at, else the
+    /// size
     /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Width { get; init; }
 
-    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture that is begun with, painted into or looked at, else the size
+    /// <summary>Pixels down, a multiple of 8. Null for the height of the picture that is begun with, painted into or looked at, else the
+    /// size
     /// that the model was made for: 512, 768 or 1024.</summary>
     public int? Height { get; init; }
 

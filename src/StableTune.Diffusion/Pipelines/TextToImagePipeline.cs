@@ -111,7 +111,8 @@ public sealed class TextToImagePipeline
                 : PromptRegion.Weights(options.Regions, initialNoise.shape[2], initialNoise.shape[3], initialNoise.device),
             Stages = [.. options.Stages.Select(stage => (stage, stage.Model is { } model ? _model.Of(model) : _model))],
         };
-        using var evaluating = new Together(denoiser.Stages.Where(stage => stage.Model != _model).Select(stage => stage.Model.Evaluating()));
+        using var evaluating =
+            new Together(denoiser.Stages.Where(stage => stage.Model != _model).Select(stage => stage.Model.Evaluating()));
         var context = new SamplingContext
         {
             Schedule = _model.Schedule,
@@ -125,7 +126,8 @@ public sealed class TextToImagePipeline
         return sampler.Sample(denoiser.Predict, start, noised.From(first), context).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Where a plain model paints, the rest of the picture is put back after each step, with the noise that is due there.</summary>
+    /// <summary>Where a plain model paints, the rest of the picture is put back after each step, with the noise that is due
+    /// there.</summary>
     private Func<SamplingStep, Tensor> PutsBack(InpaintingSource source, NoisedLatents noised, Tensor noise, int first)
     {
         var kept = _model.Encode(source.Image);                                                         // [1, C, h, w]

@@ -24,7 +24,8 @@ public sealed record DpmSolverMultistepSampler : SigmaSampler
     public bool IntegratesNoise { get; init; }
 
     /// <summary>
-    /// Whether the stochastic equation is integrated, which adds noise in each step ("DPM++ 2M SDE", <c>sde-dpmsolver++</c>): pictures change
+    /// Whether the stochastic equation is integrated, which adds noise in each step ("DPM++ 2M SDE", <c>sde-dpmsolver++</c>): pictures
+    /// change
     /// with the number of steps. Default no.
     /// </summary>
     public bool AddsNoise { get; init; }

@@ -1,7 +1,8 @@
 namespace StableTune.Samplers;
 
 /// <summary>
-/// The linear multistep method: integrates the polynomial through the slopes of the last steps. Deterministic, as many model calls as steps.
+/// The linear multistep method: integrates the polynomial through the slopes of the last steps. Deterministic, as many model calls as
+/// steps.
 /// </summary>
 /// <remarks>The method of Adams and Bashforth on uneven steps, in the noise levels of Karras et al., arXiv:2206.00364.</remarks>
 public sealed record LmsSampler : SigmaSampler

@@ -28,7 +28,8 @@ public sealed record SamplingContext
     public Action<SamplingStep>? StepDone { get; init; }
 
     /// <summary>
-    /// Changes the latents after a step, such as to put back what shall stay as it is: gives a fresh tensor of the open dispose scope. Null,
+    /// Changes the latents after a step, such as to put back what shall stay as it is: gives a fresh tensor of the open dispose scope.
+    /// Null,
     /// the default, for nothing.
     /// </summary>
     public Func<SamplingStep, Tensor>? AfterStep { get; init; }

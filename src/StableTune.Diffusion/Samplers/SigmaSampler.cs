@@ -30,7 +30,8 @@ public abstract record SigmaSampler : OptionsBase, ISampler
     /// </summary>
     protected virtual bool UsesWholeTimes => false;
 
-    /// <summary>Whether the times of Karras levels are rounded, as DPM-Solver and DPM2 do. Default as <see cref="UsesWholeTimes"/>.</summary>
+    /// <summary>Whether the times of Karras levels are rounded, as DPM-Solver and DPM2 do. Default as <see
+    /// cref="UsesWholeTimes"/>.</summary>
     protected virtual bool RoundsKarrasTimes => UsesWholeTimes;
 
     /// <inheritdoc/>

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace StableTune.Formats;
 
 /// <summary>
-/// Writes an event file of TensorBoard: scalars, texts, pictures and histograms by step. Every event is handed to the system at once, so the
+/// Writes an event file of TensorBoard: scalars, texts, pictures and histograms by step. Every event is handed to the system at once, so
+/// the
 /// file of a run that was killed can be read up to its last event. Not thread-safe.
 /// </summary>
 /// <remarks>
@@ -29,8 +30,9 @@ public sealed class TensorBoardFile : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         _time = time ?? TimeProvider.System;
         Directory.CreateDirectory(folder);
+        var (seconds, number) = (_time.GetUtcNow().ToUnixTimeSeconds(), Interlocked.Increment(ref s_files) - 1);
         Path = System.IO.Path.Combine(folder, FormattableString.Invariant(
-            $"events.out.tfevents.{_time.GetUtcNow().ToUnixTimeSeconds():D10}.{Host}.{Environment.ProcessId}.{Interlocked.Increment(ref s_files) - 1}"));
+            $"events.out.tfevents.{seconds:D10}.{Host}.{Environment.ProcessId}.{number}"));
         _file = new FileStream(Path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
         Write(Event(null).Text(FileVersion, "brain.Event:2"));
     }
@@ -39,7 +41,8 @@ public sealed class TensorBoardFile : IDisposable
     public string Path { get; }
 
     /// <summary>A machine's name as part of a file's.</summary>
-    private static string Host => string.Concat(Environment.MachineName.Where(letter => char.IsAsciiLetterOrDigit(letter) || letter == '-'));
+    private static string Host =>
+        string.Concat(Environment.MachineName.Where(letter => char.IsAsciiLetterOrDigit(letter) || letter == '-'));
 
     /// <summary>Numbers of a step.</summary>
     /// <param name="values">By tag, such as "loss/current"; what stands before the slash is the group.</param>

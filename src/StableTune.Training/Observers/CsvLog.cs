@@ -4,7 +4,8 @@ using StableTune.Training;
 namespace StableTune;
 
 /// <summary>
-/// Writes a table with a row for each step: step, epoch, losses, rates and whatever else is measured, for spreadsheets. Columns are those of
+/// Writes a table with a row for each step: step, epoch, losses, rates and whatever else is measured, for spreadsheets. Columns are those
+/// of
 /// the first step. Each row is handed to the system before the next step begins.
 /// </summary>
 /// <param name="path">The file; an older one is replaced when a run starts; a run that is resumed continues it.</param>
@@ -26,7 +27,8 @@ public sealed class CsvLog(string path) : ITrainingObserver, IResumable
     {
         ArgumentNullException.ThrowIfNull(start);
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        var file = new FileStream(path, start.ResumedAt is null ? FileMode.Create : FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
+        var mode = start.ResumedAt is null ? FileMode.Create : FileMode.OpenOrCreate;
+        var file = new FileStream(path, mode, FileAccess.Write, FileShare.Read);
         // What was written after the state will be written again.
         if (start.ResumedAt is not null) file.SetLength(Math.Min(_length, file.Length));
         else _columns = [];

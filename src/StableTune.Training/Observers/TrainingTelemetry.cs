@@ -5,7 +5,8 @@ using StableTune.Training;
 namespace StableTune;
 
 /// <summary>
-/// Every run tells .NET's own metrics and traces what it does, so that OpenTelemetry or <c>dotnet-counters</c> sees it: add the meter and the
+/// Every run tells .NET's own metrics and traces what it does, so that OpenTelemetry or <c>dotnet-counters</c> sees it: add the meter and
+/// the
 /// source called <see cref="Name"/>. It costs nothing while nobody listens.
 /// </summary>
 public static class TrainingTelemetry

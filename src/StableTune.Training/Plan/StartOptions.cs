@@ -1,7 +1,8 @@
 namespace StableTune;
 
 /// <summary>
-/// A run that begins with a later epoch or step, such as with weights that an earlier run saved: epochs and steps are counted from there, and
+/// A run that begins with a later epoch or step, such as with weights that an earlier run saved: epochs and steps are counted from there,
+/// and
 /// the images of earlier batches are left out. Optimizer and schedule begin anew; <see cref="ResumeOptions"/> goes on with everything.
 /// </summary>
 public sealed record StartOptions : OptionsBase
@@ -22,7 +23,8 @@ public sealed record StartOptions : OptionsBase
     public override IEnumerable<OptionProblem> Validate()
     {
         if (Epoch < 1) yield return Problem(Epoch, "epochs are counted from 1", "leave it unset to begin with the first");
-        if (Step is < 0) yield return Problem(Step, "the steps that are done must not be negative", "leave it unset to begin with the first");
+        if (Step is < 0)
+            yield return Problem(Step, "the steps that are done must not be negative", "leave it unset to begin with the first");
     }
 
     /// <summary>Where the run begins.</summary>

@@ -20,8 +20,8 @@ internal static class PlanWarnings
         ITextTokenizer? tokenizer)
     {
         if (!NativeBackend.Describe().KeepsNumbers)
-            yield return "This program was built without the targets of StableTune's packages: a garbage collection in the middle of a tensor "
-                + "operation can, seldom, make it fail. Refer to the packages from the program's own project.";
+            yield return "This program was built without the targets of StableTune's packages: a garbage collection in the middle of a "
+                + "tensor operation can, seldom, make it fail. Refer to the packages from the program's own project.";
         if (dataset is not null && model.Parts.HasFlag(ModelParts.UNet) && OddSize(dataset, model.UNet.Options) is { } size)
             yield return size;
         if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))

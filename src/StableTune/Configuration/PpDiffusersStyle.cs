@@ -81,8 +81,8 @@ internal static class PpDiffusersStyle
         Output(given, values, script);
         if (given.Flag("push_to_hub")) values.Problems.Add(given.Find("push_to_hub")!.Problem(NotUploaded, "leave it out"));
         if (given.Find("report_to") is { } report)
-            values.Notes.Add($"{report.Origin}: report_to is {report.Value}: logs are written as TensorBoard's files, JSON lines and a loss "
-                + "curve.");
+            values.Notes.Add($"{report.Origin}: report_to is {report.Value}: logs are written as TensorBoard's files, JSON lines and a "
+                + "loss curve.");
         Take(values, "max_data_loader_n_workers", given.Get<int>("dataloader_num_workers")!.Value);
         // Without it the reference leaves the text encoder as it is.
         if ((script & (RunScript.DreamBooth | RunScript.FineTune)) != 0 && !given.Has("train_text_encoder"))

@@ -19,7 +19,8 @@ public sealed class FurtherDrawingTests
         new DdimSampler(), new PndmSampler(), new EulerSampler(), new DpmSolverMultistepSampler(), new UniPcSampler(), new LcmSampler(),
     ];
 
-    /// <summary>The model is first given the picture with the noise of its place in the walk, and the last steps alone are walked.</summary>
+    /// <summary>The model is first given the picture with the noise of its place in the walk, and the last steps alone are
+    /// walked.</summary>
     [Theory]
     [MemberData(nameof(Samplers))]
     public void Start_BeginsWithThePicture_AtItsPlace(ISampler sampler)

@@ -31,7 +31,8 @@ internal sealed class SamplerCase
 
     /// <summary>Whether the reference's latents are √ᾱ x₀ + √(1 - ᾱ) ε, as in training, and not x₀ + σ ε.</summary>
     public bool KeepsVariance =>
-        Class is "DDIMScheduler" or "PNDMScheduler" or "LCMScheduler" or "UniPCMultistepScheduler" || Class.StartsWith("DPMSolver", StringComparison.Ordinal);
+        Class is "DDIMScheduler" or "PNDMScheduler" or "LCMScheduler" or "UniPCMultistepScheduler"
+        || Class.StartsWith("DPMSolver", StringComparison.Ordinal);
 
     public NoiseSchedule Schedule => NoiseSchedule.From(new SchedulerOptions
     {

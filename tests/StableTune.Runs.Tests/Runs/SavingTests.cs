@@ -90,7 +90,10 @@ public sealed class SavingTests : IDisposable
     {
         var told = new List<double>();
         var saved = new List<int>();
-        var recorder = new Recorder { Before = what => { if (what.StartsWith("save Best", StringComparison.Ordinal)) saved.Add(told.Count); } };
+        var recorder = new Recorder
+        {
+            Before = what => { if (what.StartsWith("save Best", StringComparison.Ordinal)) saved.Add(told.Count); },
+        };
         var builder = TinyRun.Bare(_folder).WithDataset(new DatasetBuilder().AddFolder(TinyRun.Images(_folder))
                 .WithOptions(new() { Resolution = new(64, 64), ValidationSplit = 0.5, ValidationSeed = 1 }))
             .For(TrainingLength.Steps(6)).WithValidation(new ValidationOptions { EveryNSteps = 1 })

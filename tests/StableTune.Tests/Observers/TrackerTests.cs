@@ -41,7 +41,8 @@ public sealed class TrackerTests : IDisposable
     public void TensorBoard_OfAResumedRun_GoesOnInAFurtherFile()
     {
         var state = _folder.File("state");
-        TrainerBuilder Run() => TinyRun.Builder(_folder).Overwrite().WithTensorBoard(_folder.File("tb")).WithCsvLog(_folder.File("log.csv"));
+        TrainerBuilder Run() => TinyRun.Builder(_folder).Overwrite().WithTensorBoard(_folder.File("tb"))
+            .WithCsvLog(_folder.File("log.csv"));
         Run().For(TrainingLength.Steps(2)).SaveState(state).Train();
         Run().For(TrainingLength.Steps(4)).ResumeFrom(state + "-state").Train();
         var files = Directory.GetFiles(_folder.File("tb")).Order(StringComparer.Ordinal).ToArray();
@@ -70,7 +71,8 @@ public sealed class TrackerTests : IDisposable
         using var config = JsonDocument.Parse(File.ReadAllText(_folder.File("wandb", "config.json")));
         Assert.Equal(("frogs", "first", "rank = 4"), (config.RootElement.GetProperty("project").GetString(),
             config.RootElement.GetProperty("name").GetString(), config.RootElement.GetProperty("configuration").GetString()));
-        JsonElement[] lines = [.. File.ReadLines(_folder.File("wandb", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement[] lines =
+            [.. File.ReadLines(_folder.File("wandb", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)];
         var media = Assert.Single(lines, line => line.TryGetProperty("sample_0", out _)).GetProperty("sample_0").GetString()!;
         Assert.Equal(File.ReadAllBytes(result.Samples[0]), File.ReadAllBytes(_folder.File("wandb", media)));
         Assert.Equal(result.Losses, lines.Where(line => line.TryGetProperty("loss/current", out _))

@@ -9,7 +9,7 @@ internal static class LoggingArguments
 
     public static OptionSection Section { get; } = new("Logging",
     [
-        new("logging_dir", OptionKind.Text, "The folder of logs: a run's own folder in it holds log.jsonl, loss.png and TensorBoard's files"),
+        new("logging_dir", OptionKind.Text, "The folder of logs: a run's own folder in it has log.jsonl, loss.png, TensorBoard's files"),
         new("log_prefix", OptionKind.Text, "The beginning of a run's folder"),
         new("log_with", OptionKind.Choice("tensorboard", "wandb", "all"), "Which trackers are told")
         {
