@@ -57,7 +57,7 @@ public static class ControlNetSaver
         if (ModelFormats.Of(path) is null)
         {
             if (File.Exists(path)) return Told("a file stands where the folder shall be", "remove it, or give another path");
-            if (!Directory.Exists(path) || !Directory.EnumerateFileSystemEntries(path).Any()) return [];
+            if (RunFolders.IsFree(path)) return [];
             if (!File.Exists(Path.Combine(path, ControlNetConfig.FileName)) || File.Exists(Path.Combine(path, DiffusersFolder.IndexName)))
                 return Told("the folder holds something else than a ControlNet", "give a new or an empty folder");
             return overwrite ? [] : Told("there is such a ControlNet already", "give another path, or allow to overwrite it");

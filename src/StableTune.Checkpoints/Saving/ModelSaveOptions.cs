@@ -39,7 +39,8 @@ public sealed record ModelSaveOptions : OptionsBase
 
     /// <summary>
     /// Whether a file, or a model folder, that stands at the path is replaced, once the new one is complete. Default false: it is an
-    /// error, told before anything is written. A folder that is neither empty nor a model is never replaced.
+    /// error, told before anything is written. A folder that holds something else than a model is never replaced; a run's
+    /// checkpoints, logs and samples may lie in it, and stay.
     /// </summary>
     public bool Overwrite { get; init; }
 
