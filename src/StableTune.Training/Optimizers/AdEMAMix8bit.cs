@@ -27,6 +27,9 @@ public sealed record AdEMAMix8bitOptions : AdEMAMixFamilyOptions
 /// </summary>
 public sealed record PagedAdEMAMix8bitOptions : AdEMAMixFamilyOptions
 {
+    /// <inheritdoc/>
+    public override bool KeepsStateInHostMemory => true;
+
     private protected override string ReferenceClassName => "PagedAdEMAMix8bit";
 
     /// <inheritdoc/>

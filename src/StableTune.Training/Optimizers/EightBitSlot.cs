@@ -104,7 +104,7 @@ public sealed class EightBitSlot(string name, BlockwiseQuantization quantization
 
     private Tensor Zeros(long[] shape, ScalarType type, Device device)
     {
-        var made = zeros(shape, type, inHostMemory ? CPU : device);
+        var made = zeros(shape, type, inHostMemory && device.type != DeviceType.META ? CPU : device);
         return inHostMemory && device.type == DeviceType.CUDA ? made.pin_memory() : made;
     }
 

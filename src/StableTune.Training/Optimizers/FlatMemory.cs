@@ -66,7 +66,7 @@ internal sealed class FlatBlock(Device device) : IDisposable
     {
         if (_vectors.TryGetValue(slot, out var vector)) return vector;
         using var scope = NewDisposeScope();
-        vector = full(_count, value, ScalarType.Float32, inHostMemory ? CPU : device);
+        vector = full(_count, value, ScalarType.Float32, inHostMemory && device.type != DeviceType.META ? CPU : device);
         if (inHostMemory && device.type == DeviceType.CUDA) vector = vector.pin_memory();
         return _vectors[slot] = vector.DetachFromDisposeScope();
     }

@@ -71,11 +71,14 @@ public abstract class FlatOptimizer : StatefulOptimizer
     {
         _looked.Clear();
         var numbers = 0L;
-        foreach (var update in ComingUpdates(info))
+        var updates = ComingUpdates(info).ToList();
+        // Updates of one block have its memory in turns: what was read of the first is gone when the second has been read.
+        var ofBlock = updates.CountBy(BlockOf).ToDictionary();
+        foreach (var update in updates)
         {
             numbers += update.Parameters.Sum(parameter => parameter.Value.numel());
             // Those that are kept belong to the step's own scope.
-            using var scope = numbers > MostKept ? NewDisposeScope() : null;
+            using var scope = numbers > MostKept || ofBlock[BlockOf(update)] > 1 ? NewDisposeScope() : null;
             var flat = new FlatUpdate(update, _slots);
             flat.Read();
             if (scope is null) _looked.Add(update.Parameters[0], flat);
@@ -83,6 +86,9 @@ public abstract class FlatOptimizer : StatefulOptimizer
             Apply(flat, update, look, IsElementwise);
         }
     }
+
+    private static (int Group, string Device) BlockOf(OptimizerUpdate update) =>
+        (update.GroupIndex, update.Parameters[0].Value.device.ToString());
 
     private void Change(OptimizerUpdate update, Action<FlatUpdate> change, bool inPieces)
     {

@@ -50,8 +50,8 @@ public readonly record struct StepInfo(IReadOnlyList<double> LearningRates, int 
     public Tensor? IsFinite { get; init; }
 
     /// <summary>
-    /// The parameters that are stepped now, where a step is taken piece by piece while gradients are computed (fused backward): no others
-    /// have gradients. Null, the default, for all.
+    /// The parameters that are stepped now, where a step is taken piece by piece while gradients are computed (fused backward): others
+    /// may have gradients already, and are not to be stepped yet. Null, the default, for all.
     /// </summary>
     public IReadOnlyCollection<Tensor>? Only { get; init; }
 }

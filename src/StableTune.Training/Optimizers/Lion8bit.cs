@@ -15,6 +15,9 @@ public sealed record Lion8bitOptions : LionFamilyOptions
 /// <c>PagedLion8bit</c>: the numbers of <see cref="Lion8bitOptions"/>.</summary>
 public sealed record PagedLion8bitOptions : LionFamilyOptions
 {
+    /// <inheritdoc/>
+    public override bool KeepsStateInHostMemory => true;
+
     private protected override string ReferenceClassName => "bitsandbytes.optim.lion.PagedLion8bit";
 
     /// <inheritdoc/>

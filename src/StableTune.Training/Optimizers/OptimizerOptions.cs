@@ -27,6 +27,9 @@ public abstract record OptimizerOptions : OptionsBase
     /// Default true.</summary>
     public virtual bool StepsOneByOne => true;
 
+    /// <summary>Whether what it remembers lies in host memory, wherever the parameters are. Default false.</summary>
+    public virtual bool KeepsStateInHostMemory => false;
+
     /// <summary>
     /// Whether other weights are evaluated and saved than those that are trained (<see cref="IOptimizer.UseEvaluationWeights"/>), as
     /// schedule-free optimizers have them. A run with such an optimizer keeps no moving average beside it. Default false.

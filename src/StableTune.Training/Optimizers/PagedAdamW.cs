@@ -7,6 +7,9 @@ namespace StableTune.Optimizers;
 public sealed record PagedAdamWOptions : AdamFamilyOptions
 {
     /// <inheritdoc/>
+    public override bool KeepsStateInHostMemory => true;
+
+    /// <inheritdoc/>
     protected override string ReferenceClass => "bitsandbytes.optim.adamw.PagedAdamW";
 
     /// <inheritdoc/>
@@ -17,6 +20,9 @@ public sealed record PagedAdamWOptions : AdamFamilyOptions
 /// too.</summary>
 public sealed record PagedAdamW32bitOptions : AdamFamilyOptions
 {
+    /// <inheritdoc/>
+    public override bool KeepsStateInHostMemory => true;
+
     /// <inheritdoc/>
     protected override string ReferenceClass => "bitsandbytes.optim.adamw.PagedAdamW32bit";
 

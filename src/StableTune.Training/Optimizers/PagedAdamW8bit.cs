@@ -7,6 +7,9 @@ namespace StableTune.Optimizers;
 public sealed record PagedAdamW8bitOptions : AdamFamilyOptions
 {
     /// <inheritdoc/>
+    public override bool KeepsStateInHostMemory => true;
+
+    /// <inheritdoc/>
     protected override string ReferenceClass => "bitsandbytes.optim.adamw.PagedAdamW8bit";
 
     /// <inheritdoc/>

@@ -39,6 +39,9 @@ public sealed record FusedBackwardOptions : OptionsBase
         if (plan.Precision.ScalesLoss)
             yield return Refused("in float16 a step is taken only when no gradient of it overflows, which is known only when all are there",
                 "use PrecisionPolicy.BFloat16, or leave it unset");
+        if (plan.NonFinite.Skip)
+            yield return Refused("a step is left out only where all of its gradients are known to be finite (TrainingPlan.NonFinite)",
+                "set one of them only");
         if (plan.ReadsLossLate == true)
             yield return Refused("the loss is to be read before the first parameter is stepped (TrainingPlan.ReadsLossLate)",
                 "set one of them only");

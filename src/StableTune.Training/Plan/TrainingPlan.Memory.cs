@@ -32,6 +32,10 @@ public sealed partial record TrainingPlan
             yield return OfMemory(nameof(Memory.QuantizedWeights), quantized.Quantization.Name,
                 $"the weights of {trained} are trained: only frozen ones can be held in fewer bits",
                 "choose other Parts, leave it unset, or train an adapter");
+        else if (Trainables.Exists(trainable => trainable is ModelTrainableOptions { Trained: true }
+            or VaeTrainableOptions { Trained: true, SaveWholeModel: true }))
+            yield return OfMemory(nameof(Memory.QuantizedWeights), quantized.Quantization.Name,
+                "the whole model is saved, and weights in fewer bits cannot be", "leave it unset, or train an adapter");
         if (GivenModel is not null)
             yield return OfMemory(nameof(Memory.QuantizedWeights), quantized.Quantization.Name,
                 "the model that was given is the program's, and would be rounded for good",

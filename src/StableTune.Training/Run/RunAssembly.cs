@@ -18,6 +18,9 @@ internal sealed record AssembledRun(
     /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
 
+    /// <summary>Whether the run goes on from a state.</summary>
+    public bool IsResumed { get; init; }
+
     /// <summary>What the run needs of memory.</summary>
     public required PeakMemory Peak { get; init; }
 }
@@ -44,7 +47,8 @@ internal sealed class RunAssembly(
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
         var description = Describe(instances, length);
-        var sampler = plan.Samples is { } samples ? new TrainingSampler(samples, _model, plan, instances, stages.Samples)
+        var sampler = plan.Samples is { } samples ? new TrainingSampler(
+            CaptionSamples.Filled(samples, prepared.Dataset, plan.Trainables.Exists(one => one.TakesControlImages)), _model, plan, instances, stages.Samples)
         {
             Waiting = prepared.Waiting,
         } : null;

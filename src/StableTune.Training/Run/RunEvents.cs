@@ -66,14 +66,14 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         || (parts.Validation is not null && Validation.IsDueAfterStep(position.Step))
             || _plan.Samples?.IsDueAfterStep(position.Step) == true || _plan.Save.IsDueAfterStep(position.Step);
 
-    public void Start(RunPosition position)
+    public void Start(RunPosition position, bool isResumed)
     {
         _now = (position.Step, position.Epoch);
         var trained = parts.Optimizer.Groups.SelectMany(group => group.Parameters).Sum(parameter => parameter.Value.numel());
         var start = new TrainingStart(_plan, parts.Length.TotalSteps, parts.Length.TotalEpochs, trained) { Warnings = parts.Run.Warnings,
-            ResumedAt = position.Step > 0 ? position : null };
+            ResumedAt = isResumed ? position : null };
         foreach (var observer in _observers) observer.OnStart(start);
-        if (_plan.Samples is { Before: true } && position.Step == 0) Sample(SampleMoment.Before);
+        if (_plan.Samples is { Before: true } && (!isResumed || position.Step == 0)) Sample(SampleMoment.Before);
     }
 
     /// <summary>Tells of a step, and nothing more.</summary>
@@ -162,7 +162,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private void Write(SaveMoment moment, Action<Func<IReadOnlyList<string>>> each)
     {
         using var inference = no_grad();
-        if (parts.Evaluation.SavesBoth)
+        // Of the best there is one: what was measured.
+        if (parts.Evaluation.SavesBoth && moment.Reason != SaveReason.Best)
         {
             foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
             moment = moment with { Variant = SaveMoment.Average, WriteState = null };

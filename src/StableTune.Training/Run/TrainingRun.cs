@@ -29,18 +29,17 @@ internal sealed class TrainingRun(
         WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
-        else if (plan.Start is { } start && dataset is not null)
-            run.Loop.BeginAt(start.Position(plan.StepsPerEpoch(dataset), plan.GradientAccumulation));
+        else if (plan.Start is { } start && prepared.Dataset is { } images) Begin(start, images, run);
         run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
-        return Run(run, prepared, cancellationToken);
+        return Run(run with { IsResumed = state is not null }, prepared, cancellationToken);
     }
 
     private TrainingResult Run(AssembledRun run, PreparedRun prepared, CancellationToken cancellationToken)
     {
         try
         {
-            run.Events.Start(run.Loop.Position);
+            run.Events.Start(run.Loop.Position, run.IsResumed);
             run.Loop.Run(cancellationToken);
             var files = run.Events.Finish();
             if (plan.KeepModel || plan.GivenModel is not null) run.Events.LeaveEvaluationWeights();
@@ -109,6 +108,17 @@ internal sealed class TrainingRun(
     /// Gives every part of the run back what it wrote into the state. Observers and samples may be others than those of the state; then
     /// they begin anew. All else must be there.
     /// </summary>
+    /// <summary>Images that were left out because they cannot be read may have made the run shorter than it was planned.</summary>
+    private void Begin(StartOptions start, TrainingDataset images, AssembledRun run)
+    {
+        var (steps, first) = (plan.StepsPerEpoch(images), start.Position(plan.StepsPerEpoch(images), plan.GradientAccumulation));
+        if (first.Step >= plan.EffectiveLength.TotalSteps(steps))
+            throw new InvalidOptionsException([new($"{nameof(TrainingPlan)}.{nameof(plan.Start)}", $"step {first.Step}",
+                $"with the images that can be read the run is {plan.EffectiveLength.TotalSteps(steps)} steps long",
+                "begin earlier, or mend the images")]);
+        run.Loop.BeginAt(first);
+    }
+
     private static void Restore(SavedState state, AssembledRun run)
     {
         using var scope = NewDisposeScope();

@@ -11,6 +11,14 @@ public sealed record SampleOptions : OptionsBase
     /// <summary>What is drawn. Each prompt is drawn with its own seed every time, so that pictures stay comparable.</summary>
     public ImmutableList<TextToImageOptions> Prompts { get; init; } = [];
 
+    /// <summary>How many captions of the images that are trained are drawn too, the first different ones, always the same; with their control
+    /// pictures where something looks at those. Default 0.</summary>
+    public int CaptionCount { get; init; }
+
+    /// <summary>How captions are drawn: size, steps, sampler, negative prompt; each takes the next seed. Its prompt is not looked
+    /// at.</summary>
+    public TextToImageOptions Captions { get; init; } = new();
+
     /// <summary>Before the first step. Default true.</summary>
     public bool Before { get; init; } = true;
 
@@ -29,7 +37,8 @@ public sealed record SampleOptions : OptionsBase
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (Prompts.Count == 0)
+        if (CaptionCount < 0) yield return Problem(CaptionCount, "the number of captions must not be negative", "0 draws none");
+        if (Prompts.Count == 0 && CaptionCount == 0)
             yield return new OptionProblem(
             $"{nameof(SampleOptions)}.{nameof(Prompts)}", null, "there is nothing to draw", "add a prompt or leave samples off");
         if (EveryNSteps is < 1)
@@ -42,7 +51,7 @@ public sealed record SampleOptions : OptionsBase
         else if (!AtomicFile.CanWriteInto(Folder, out var reason))
             yield return Problem(Folder, $"the folder cannot be written to ({reason.TrimEnd('.')})",
             "choose another folder or mend its permissions");
-        foreach (var problem in Prompts.SelectMany(p => p.Validate())) yield return problem;
+        foreach (var problem in Prompts.Append(Captions).SelectMany(p => p.Validate())) yield return problem;
     }
 
     internal bool IsDueAfterStep(int step) => EveryNEpochs is null && EveryNSteps is { } n && step % n == 0;

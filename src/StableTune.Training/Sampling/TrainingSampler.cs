@@ -71,12 +71,14 @@ internal sealed class TrainingSampler(
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)))
         {
             place = index;
-            var drawn = pipeline.GenerateMany(prompt with { ImageCount = 1, ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })[0];
-            var file = Path.Combine(options.Folder!,
-                Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
-            drawn.SavePng(file);
-            items.Add(new ContactSheetItem(drawn.Image, prompt.Prompt));
-            files.Add(file);
+            foreach (var drawn in pipeline.GenerateMany(prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip }))
+            {
+                var file = Path.Combine(options.Folder!,
+                    Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
+                drawn.SavePng(file);
+                items.Add(new ContactSheetItem(drawn.Image, prompt.Prompt));
+                files.Add(file);
+            }
         }
 
         _rows.Add(new ContactSheetRow(moment.Title, items));
@@ -101,9 +103,11 @@ internal sealed class TrainingSampler(
         foreach (var (title, i) in reader.Texts("titles").Select((title, i) => (title, i)))
         {
             string[] files = [.. reader.Texts($"files {i}")];
-            if (files.Length != options.Prompts.Count || !files.All(File.Exists)) continue;
+            // A prompt for each picture.
+            var prompts = options.Prompts.SelectMany(prompt => Enumerable.Repeat(prompt.Prompt, prompt.ImageCount)).ToList();
+            if (files.Length != prompts.Count || !files.All(File.Exists)) continue;
             _rows.Add(new ContactSheetRow(title,
-                [.. files.Zip(options.Prompts, (file, prompt) => new ContactSheetItem(ImageFile.Load(file), prompt.Prompt))]));
+                [.. files.Zip(prompts, (file, prompt) => new ContactSheetItem(ImageFile.Load(file), prompt))]));
             _drawn.Add((title, files));
         }
     }

@@ -22,10 +22,10 @@ public static class OutputNames
     {
         ArgumentNullException.ThrowIfNull(moment);
         var save = moment.Plan.Save;
-        if (moment.Reason == SaveReason.Epoch && epochs is { } keptEpochs && save.EpochsBetween(moment.TotalEpochs) is { } between
+        if (moment.Reason == SaveReason.Epoch && save.Naming.NumbersEpochs && epochs is { } keptEpochs && save.EpochsBetween(moment.TotalEpochs) is { } between
             && moment.Epoch - (between * keptEpochs) is > 0 and var epoch)
             yield return For(finalPath, moment with { Epoch = epoch });
-        if (moment.Reason == SaveReason.Step && steps is { } keptSteps && save.EveryNSteps is { } every
+        if (moment.Reason == SaveReason.Step && save.Naming.NumbersSteps && steps is { } keptSteps && save.EveryNSteps is { } every
             && (moment.Step - keptSteps - 1) / every * every is > 0 and var step)
             yield return For(finalPath, moment with { Step = step });
     }

@@ -19,6 +19,12 @@ public abstract record OutputNaming
     /// <summary>As sd-trainer's <c>over_write</c>: each save replaces the one before.</summary>
     public static OutputNaming OneFile { get; } = new OneFileNaming();
 
+    /// <summary>Whether the saves of two epochs have two names, and say their epochs, so that older ones can be told. Default true.</summary>
+    public virtual bool NumbersEpochs => true;
+
+    /// <summary>Whether the saves of two steps have two names. Default true.</summary>
+    public virtual bool NumbersSteps => true;
+
     /// <summary>The path for a moment.</summary>
     /// <param name="finalPath">The path of the last result, a file or folder.</param>
     /// <param name="moment">When it is saved.</param>
@@ -50,6 +56,8 @@ public abstract record OutputNaming
 
     private sealed record CheckpointNaming : OutputNaming
     {
+        public override bool NumbersEpochs => false;                         // they say the step
+
         public override string For(string finalPath, SaveMoment moment)
         {
             var usual = OutputNames.OfVariant(finalPath, moment.Variant);
@@ -63,6 +71,10 @@ public abstract record OutputNaming
 
     private sealed record OneFileNaming : OutputNaming
     {
+        public override bool NumbersEpochs => false;
+
+        public override bool NumbersSteps => false;
+
         public override string For(string finalPath, SaveMoment moment) => OutputNames.OfVariant(moment.Reason == SaveReason.Best
             ? Beside(finalPath, Path.GetFileNameWithoutExtension(finalPath) + "-best") : finalPath, moment.Variant);
     }

@@ -39,6 +39,13 @@ public sealed record SaveOptions : OptionsBase
         if (KeepLastEpochs is < 1) yield return Problem(KeepLastEpochs, "at least one file must be kept", all);
         if (KeepLastSteps is < 1) yield return Problem(KeepLastSteps, "the files of at least one step must be kept", all);
         if (Naming is null) yield return Problem(Naming, "files need names", "use OutputNaming.SdScripts");
+        else
+        {
+            const string rule = "older files cannot be told by their names, which have no such number", names = "use OutputNaming.SdScripts, or "
+                + all;
+            if (KeepLastEpochs is not null && !Naming.NumbersEpochs) yield return Problem(KeepLastEpochs, rule, names);
+            if (KeepLastSteps is not null && !Naming.NumbersSteps) yield return Problem(KeepLastSteps, rule, names);
+        }
     }
 
     /// <summary>Epochs from one save to the next; null for none.</summary>

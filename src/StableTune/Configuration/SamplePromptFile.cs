@@ -1,5 +1,6 @@
 using System.Globalization;
 using StableTune.Formats;
+using StableTune.Imaging;
 using StableTune.Samplers;
 
 namespace StableTune.Configuration;
@@ -102,12 +103,13 @@ internal static class SamplePromptFile
                 case "s": return Whole(place, value) is { } steps ? options with { Steps = (int)Math.Clamp(steps, 1, 1000) } : options;
                 case "l": return Scale(options, place, value);
                 case "ss": return options with { Sampler = Sampler(place, value) ?? options.Sampler };
-                case "cn" or "am":
-                    Notes.Add($"{place} has no effect: pictures are drawn without it.");
+                case "cn": return Control(place, value) is { } picture ? options with { ControlImage = picture } : options;
+                case "am":
+                    Notes.Add($"{place} has no effect: adapters act as they are trained.");
                     return options;
                 default:
                     Notes.Add(s_otherFamilies.Contains(name, StringComparer.Ordinal) ? $"{place} has no effect: it is for other model "
-                        + "families." : $"{place} is no option of a prompt. Known are n, w, h, d, s, l, ss.");
+                        + "families." : $"{place} is no option of a prompt. Known are n, w, h, d, s, l, ss, cn.");
                     return options;
             }
         }
@@ -143,8 +145,24 @@ internal static class SamplePromptFile
             Add(options, seeded);
         }
 
+        /// <summary>A control picture; names are those from the file's folder on, or from where the program runs.</summary>
+        private PixelImage? Control(string place, string value)
+        {
+            var beside = Path.Combine(Path.GetDirectoryName(path) ?? "", value);
+            if ((File.Exists(value) ? value : File.Exists(beside) ? beside : null) is { } found) return ImageFile.Load(found);
+            Notes.Add($"{place} is \"{ShortText.Of(value)}\", which is no file: the picture is drawn without it.");
+            return null;
+        }
+
         private void Add(TextToImageOptions options, bool seeded)
         {
+            if (options.ControlImage is { } control)
+            {
+                // It has the size that is drawn.
+                var (width, height) = (options.Width ?? Side(control.Width), options.Height ?? Side(control.Height));
+                options = options with { Width = width, Height = height, ControlImage = ImageResize.Resize(control, width, height) };
+            }
+
             Prompts.Add(options);
             Seeded.Add(seeded);
         }

@@ -51,26 +51,19 @@ internal static class SdTrainerMeaning
     {
         var (prompt, count) = (given.Text("save.args.prompt"), given.Get<int>("save.args.num_images")!.Value);
         if (count <= 0) return null;
-        if (prompt is null)
-        {
-            if (given.Has("save.args.num_images"))
-                values.Notes.Add("save.args.prompt is not given: pictures of the batches' captions are not drawn. Give it to have some.");
-            return null;
-        }
-
         var (size, steps) = (given.Get<PixelSize>("save.args.resolution")!.Value, given.Get<int>("save.args.save_n_steps"));
+        var how = new TextToImageOptions
+        {
+            NegativePrompt = given.Text("save.args.negative_prompt") ?? "", Width = size.Width, Height = size.Height,
+            Seed = given.Get<long>("save.args.seed")!.Value,
+        };
         return new SampleOptions
         {
             Folder = given.Text("save.args.image_logs"), Before = false, After = true, EveryNSteps = steps,
             EveryNEpochs = steps is null ? given.Get<int>("save.args.save_n_epochs") : null,
-            Prompts =
-            [
-                new TextToImageOptions
-                {
-                    Prompt = prompt, NegativePrompt = given.Text("save.args.negative_prompt") ?? "", Width = size.Width,
-                    Height = size.Height, ImageCount = count, Seed = given.Get<long>("save.args.seed")!.Value,
-                },
-            ],
+            // Without a prompt its pictures are those of the captions.
+            Prompts = prompt is null ? [] : [how with { Prompt = prompt, ImageCount = count }],
+            CaptionCount = prompt is null ? count : 0, Captions = how,
         };
     }
 

@@ -42,6 +42,28 @@ public sealed class SampleTests : IDisposable
             result.Samples.Select(Path.GetFileName));
     }
 
+    [Fact]
+    public void Train_SeveralPicturesOfAPrompt_AreAllDrawn_EachWithItsSeed()
+    {
+        var result = Tiny().For(TrainingLength.Steps(1)).WithSamples(Folder, One with { ImageCount = 2, Seed = 7 }).Train();
+        Assert.Equal(["000000_00_20260304050607_7.png", "000000_00_20260304050607_8.png", "contact-sheet.png"],
+            result.Samples.Take(3).Select(Path.GetFileName));
+        Assert.NotEqual(File.ReadAllBytes(result.Samples[0]), File.ReadAllBytes(result.Samples[1]));
+    }
+
+    [Fact]
+    public void Train_CaptionsAsPrompts_AreThoseOfTheImages()
+    {
+        var result = SmallRun.Builder(_folder).For(TrainingLength.Steps(1)).WithSamples(new SampleOptions
+        {
+            Folder = Folder, After = false, CaptionCount = 2, Captions = One with { Seed = 3 },
+        }).Train();
+        Assert.Equal(["3", "4"], result.Samples.Take(2).Select(file => Path.GetFileNameWithoutExtension(file).Split('_')[^1]));
+        string[] prompts = [.. result.Samples.Take(2).Select(file => PngText.Read(file)["parameters"].Split('\n')[0])];
+        Assert.Equal(2, prompts.Distinct().Count());
+        Assert.All(prompts, prompt => Assert.StartsWith("sls frog", prompt, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(null, "Clip skip: 2")]
     [InlineData(1, "Model: tiny-sd15")]

@@ -33,6 +33,18 @@ public sealed class SamplePromptFileTests : IDisposable
         Assert.Contains(read.Notes, note => note.Contains("--g has no effect", StringComparison.Ordinal));
     }
 
+    /// <summary>A control picture lies beside the file, and gets the size that is drawn.</summary>
+    [Fact]
+    public void ControlPictures_AreLoaded_InTheSizeThatIsDrawn()
+    {
+        Imaging.ImageFile.SavePng(_folder.File("edges.png"), new Imaging.Canvas(70, 50, Imaging.PixelColor.FromRgb(0x808080)).Image);
+        var read = Read("p.txt", "a frog --cn edges.png\na dog --cn edges.png --w 128 --h 64\na cat --cn missing.png");
+        Assert.Equal([(64, 64), (128, 64), (null, null)], read.Prompts.Select(prompt =>
+            (prompt.ControlImage?.Width, prompt.ControlImage?.Height)));
+        Assert.Equal([64, 128, null], read.Prompts.Select(prompt => prompt.Width));
+        Assert.Contains(read.Notes, note => note.Contains("--cn is \"missing.png\", which is no file", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Toml_WithDefaults_IsRead()
     {

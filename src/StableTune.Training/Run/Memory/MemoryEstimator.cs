@@ -53,8 +53,8 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         var estimate = new MemoryEstimate
         {
             Device = device, Process = process, FrozenWeights = frozen,
-            TrainedWeights = trained * Size(plan.Precision.Trainable), Gradients = trained * Size(plan.Precision.Trainable),
-            OptimizerState = OptimizerState(shapes), Activations = Activations(trained),
+            TrainedWeights = trained * Size(plan.Precision.Trainable), Gradients = Gradients(shapes) * Size(plan.Precision.Trainable),
+            OptimizerState = OptimizerState(shapes) + Average(trained), Activations = Activations(trained),
             CachingPeak = CachesLatents ? process + WholeWeights + VaeEncoding : 0,
             SamplingPeak = 0, Free = DeviceMemory.Free(device), Notes = _notes,
         };
@@ -62,7 +62,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         if (plan.Samples is { } samples)
             estimate = estimate with
             {
-                SamplingPeak = held + samples.Prompts.Select(prompt =>
+                SamplingPeak = held + samples.Prompts.AddRange(samples.CaptionCount > 0 ? [samples.Captions] : []).Select(prompt =>
                     VaeDecoding(prompt.Width ?? SampleSide, prompt.Height ?? SampleSide)).DefaultIfEmpty(0).Max(),
             };
         return estimate with { Advice = [.. MemoryShortage.Advice(plan, device)] };
@@ -130,8 +130,23 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         }
     }
 
+    /// <summary>Numbers of all gradients; with fused backward of those that are there at a time. Factors of adapters are stepped at the
+    /// end.</summary>
+    private long Gradients(List<long[]> shapes)
+    {
+        var counts = shapes.Select(shape => shape.Aggregate(1L, (product, side) => product * side)).ToList();
+        if (plan.FusedBackward is not { } fused || counts.Count == 0 || plan.Trainables.Exists(one => one is AdapterTrainableOptions))
+            return counts.Sum();
+        return Math.Max(counts.Max(), fused.Groups is { } groups ? counts.Sum() / groups : 0);
+    }
+
+    /// <summary>A moving average in float32, and the trained weights that wait while it is evaluated.</summary>
+    private long Average(long trained) => plan.Ema is null or { OnHost: true } && device.type != DeviceType.CPU ? 0
+        : plan.Ema is null ? 0 : trained * (sizeof(float) + Size(plan.Precision.Trainable));
+
     private long OptimizerState(List<long[]> shapes)
     {
+        if (plan.Optimizer.KeepsStateInHostMemory && device.type != DeviceType.CPU) return 0;
         using var scope = NewDisposeScope();
         NamedParameter[] parameters = [.. shapes.Select((shape, i) => new NamedParameter(
             $"{i}", empty(shape, dtype: plan.Precision.Trainable, device: META)))];
