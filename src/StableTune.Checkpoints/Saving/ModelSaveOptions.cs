@@ -44,6 +44,9 @@ public sealed record ModelSaveOptions : OptionsBase
     /// </summary>
     public bool Overwrite { get; init; }
 
+    /// <summary>Whether a folder that holds other things may be written into: a run looked at it before it put its logs there.</summary>
+    internal bool AmongOthers { get; init; }
+
     /// <summary>Whether single files say what they are (<c>modelspec.*</c>, hashes). Default true.</summary>
     public bool WriteMetadata { get; init; } = true;
 

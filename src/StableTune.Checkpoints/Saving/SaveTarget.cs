@@ -42,7 +42,7 @@ internal sealed record SaveTarget(string Path, ModelFormat Format)
         if (parent is null) return Problem("this is the root of a file system", "name a folder in it");
         if (!AtomicFile.CanWriteInto(parent, out var reason))
             return Problem($"the folder cannot be written to ({reason.TrimEnd('.')})", "give another path");
-        if (RunFolders.IsFree(Path)) return null;
+        if (RunFolders.IsFree(Path) || options.AmongOthers) return null;
         if (!File.Exists(System.IO.Path.Combine(Path, Index)))
             return Problem($"the folder holds something else than a model (it has no {Index})", "give a new or an empty folder");
         return options.Overwrite ? null : Problem("there is such a model already", "give another path, or set Overwrite");

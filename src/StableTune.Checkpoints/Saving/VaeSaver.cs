@@ -74,7 +74,7 @@ public static class VaeSaver
             yield return Problem("a file stands where the folder shall be", "remove it, or give another path");
         else if (!AtomicFile.CanWrite(Path.Combine(target.Path, Config), out var reason))
             yield return Problem(reason, "give another path");
-        if (RunFolders.IsFree(target.Path)) yield break;
+        if (RunFolders.IsFree(target.Path) || options.AmongOthers) yield break;
         var config = Path.Combine(target.Path, Config);
         if (!System.IO.File.Exists(config) || new ConfigFile(config).Text("_class_name") != Class)
             yield return Problem($"the folder holds something else than a VAE (no {Config} that names {Class})",

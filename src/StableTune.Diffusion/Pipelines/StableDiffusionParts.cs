@@ -56,8 +56,14 @@ internal sealed class StableDiffusionParts : ITextToImageModel
         if (its.CrossAttentionDim != own.CrossAttentionDim)
             return $"its UNet takes text of width {its.CrossAttentionDim}, and this one's has {own.CrossAttentionDim}";
         if (its.InChannels != own.InChannels) return $"its UNet takes {its.InChannels} channels, and this one's {own.InChannels}";
-        return model.Scheduler.Prediction == _model.Scheduler.Prediction ? null
-            : $"it predicts {model.Scheduler.Prediction}, and this one {_model.Scheduler.Prediction}";
+        if (model.Scheduler.Prediction != _model.Scheduler.Prediction)
+            return $"it predicts {model.Scheduler.Prediction}, and this one {_model.Scheduler.Prediction}";
+        var levels = NoiseSchedule.From(model.Scheduler).AlphasCumprod;
+        if (levels.Count != Schedule.AlphasCumprod.Count || levels.Zip(Schedule.AlphasCumprod, (a, b) => Math.Abs(a - b)).Max() > 1e-5)
+            return "it was trained with another noise schedule";
+        if (model.Device.ToString() != _model.Device.ToString()) return $"it is on {model.Device}, and this one on {_model.Device}";
+        return model.Vae.Options.ScalingFactor.Equals(_model.Vae.Options.ScalingFactor) ? null
+            : $"its latents are scaled by {model.Vae.Options.ScalingFactor}, and this one's by {_model.Vae.Options.ScalingFactor}";
     }
 
     public IDisposable Evaluating() => new Evaluation([_model.UNet, _model.Vae, .. _model.TextEncoders]);

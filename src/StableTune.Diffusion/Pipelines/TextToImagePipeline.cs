@@ -237,7 +237,7 @@ public sealed class TextToImagePipeline
         }
         catch (ArgumentOutOfRangeException error)
         {
-            return error.Message.Split('\n', '(')[0].Trim().TrimEnd('.');
+            return error.Message.Split('\n')[0].Split(" (Parameter")[0].Trim().TrimEnd('.');
         }
     }
 

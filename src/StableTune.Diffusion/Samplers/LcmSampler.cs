@@ -22,6 +22,9 @@ public sealed record LcmSampler : AlphaSampler
     public override IEnumerable<OptionProblem> Validate()
     {
         foreach (var problem in base.Validate()) yield return problem;
+        if (Spacing != TimestepSpacing.Leading || StepsOffset != 0 || !EndsAtImage)
+            yield return Problem(Spacing, "its times are some of the original sampler's, and it ends at the image",
+                "leave Spacing, StepsOffset and EndsAtImage unset");
         if (OriginalSteps < 1) yield return Problem(OriginalSteps, "the original sampler had at least one step", "50 is customary");
     }
 

@@ -38,12 +38,14 @@ public static class TrainingTelemetry
     private sealed class Telling : ITrainingObserver
     {
         private Activity? _run;
-        private TimeSpan _elapsed;
+        private TimeSpan? _elapsed = TimeSpan.Zero;
 
         public IEnumerable<OptionProblem> Validate() => [];
 
         public void OnStart(TrainingStart start)
         {
+            // The clock of a run that goes on has the time of before.
+            if (start.ResumedAt is not null) _elapsed = null;
             _run = s_source.StartActivity("train");
             _run?.SetTag("stabletune.steps", start.TotalSteps).SetTag("stabletune.epochs", start.TotalEpochs)
                 .SetTag("stabletune.parameters", start.TrainedParameters).SetTag("stabletune.seed", start.Plan.Seed);
@@ -53,7 +55,7 @@ public static class TrainingTelemetry
         public void OnStep(TrainingProgress progress)
         {
             s_steps.Add(1);
-            s_duration.Record((progress.Elapsed - _elapsed).TotalSeconds);
+            if (_elapsed is { } before) s_duration.Record((progress.Elapsed - before).TotalSeconds);
             _elapsed = progress.Elapsed;
             Record(s_loss, progress.Loss);
             Record(s_average, progress.AverageLoss);

@@ -145,7 +145,8 @@ public sealed partial record TrainingPlan
                 yield return new OptionProblem(
                     output.Option, output.Path, "this is a file of the model that is trained", "give another path");
             // A folder where a file is to be has been told by the saver.
-            else if (!Overwrite && Resume is null && Path.Exists(real) && !saver.Validate().Concat(saver.Fits(this)).Any())
+            else if (!Overwrite && Resume is null && (File.Exists(real) || !RunFolders.IsFree(real))
+                && !saver.Validate().Concat(saver.Fits(this)).Any())
                 yield return new OptionProblem(
                     output.Option, output.Path, "it exists, and a run overwrites nothing unasked",
                     "give another path, or call Overwrite()");

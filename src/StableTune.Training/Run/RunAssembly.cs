@@ -47,8 +47,9 @@ internal sealed class RunAssembly(
             plan.Method.Create(new MethodSetup { Model = _model, Plan = plan, Trainables = instances, Stages = stages, Random = random });
 
         var description = Describe(instances, length);
+        var hasControl = plan.Trainables.Exists(trainable => trainable.TakesControlImages);
         var sampler = plan.Samples is { } samples ? new TrainingSampler(
-            CaptionSamples.Filled(samples, prepared.Dataset, plan.Trainables.Exists(one => one.TakesControlImages)), _model, plan, instances, stages.Samples)
+            CaptionSamples.Filled(samples, prepared.Dataset, hasControl), _model, plan, instances, stages.Samples)
         {
             Waiting = prepared.Waiting,
         } : null;

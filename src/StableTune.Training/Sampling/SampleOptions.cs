@@ -11,7 +11,8 @@ public sealed record SampleOptions : OptionsBase
     /// <summary>What is drawn. Each prompt is drawn with its own seed every time, so that pictures stay comparable.</summary>
     public ImmutableList<TextToImageOptions> Prompts { get; init; } = [];
 
-    /// <summary>How many captions of the images that are trained are drawn too, the first different ones, always the same; with their control
+    /// <summary>How many captions of the images that are trained are drawn too, the first different ones, always the same; with their
+    /// control
     /// pictures where something looks at those. Default 0.</summary>
     public int CaptionCount { get; init; }
 

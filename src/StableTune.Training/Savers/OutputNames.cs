@@ -3,6 +3,8 @@ namespace StableTune.Training;
 /// <summary>The paths of a run's results.</summary>
 public static class OutputNames
 {
+    private static readonly string[] s_endings = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".npz"];
+
     /// <summary>The path for a moment, as the run's <see cref="SaveOptions.Naming"/> has it.</summary>
     /// <param name="finalPath">The path of the last file, for instance "out/frog.safetensors".</param>
     /// <param name="moment">When it is saved.</param>
@@ -22,7 +24,8 @@ public static class OutputNames
     {
         ArgumentNullException.ThrowIfNull(moment);
         var save = moment.Plan.Save;
-        if (moment.Reason == SaveReason.Epoch && save.Naming.NumbersEpochs && epochs is { } keptEpochs && save.EpochsBetween(moment.TotalEpochs) is { } between
+        if (moment.Reason == SaveReason.Epoch && save.Naming.NumbersEpochs && epochs is { } keptEpochs
+            && save.EpochsBetween(moment.TotalEpochs) is { } between
             && moment.Epoch - (between * keptEpochs) is > 0 and var epoch)
             yield return For(finalPath, moment with { Epoch = epoch });
         if (moment.Reason == SaveReason.Step && save.Naming.NumbersSteps && steps is { } keptSteps && save.EveryNSteps is { } every
@@ -34,5 +37,12 @@ public static class OutputNames
     /// <param name="path">The usual path.</param>
     /// <param name="variant">What the form is called; null for the usual one.</param>
     internal static string OfVariant(string path, string? variant) => variant is null ? path : Path.Combine(
-        Path.GetDirectoryName(path) ?? "", $"{Path.GetFileNameWithoutExtension(path)}-{variant}{Path.GetExtension(path)}");
+        Path.GetDirectoryName(path) ?? "", $"{StemOf(path)}-{variant}{EndingOf(path)}");
+
+    /// <summary>The ending of a file; none for a folder, whose name may have dots.</summary>
+    internal static string EndingOf(string path) =>
+        Path.GetExtension(path) is var ending && s_endings.Contains(ending, StringComparer.OrdinalIgnoreCase) ? ending : "";
+
+    /// <summary>The name without the ending.</summary>
+    internal static string StemOf(string path) => Path.GetFileName(path)[..^EndingOf(path).Length];
 }

@@ -19,7 +19,8 @@ public abstract record OutputNaming
     /// <summary>As sd-trainer's <c>over_write</c>: each save replaces the one before.</summary>
     public static OutputNaming OneFile { get; } = new OneFileNaming();
 
-    /// <summary>Whether the saves of two epochs have two names, and say their epochs, so that older ones can be told. Default true.</summary>
+    /// <summary>Whether the saves of two epochs have two names, and say their epochs, so that older ones can be told. Default
+    /// true.</summary>
     public virtual bool NumbersEpochs => true;
 
     /// <summary>Whether the saves of two steps have two names. Default true.</summary>
@@ -33,24 +34,30 @@ public abstract record OutputNaming
     private protected static string Number(string format, int number) => number.ToString(format, CultureInfo.InvariantCulture);
 
     private protected static string Beside(string finalPath, string name) =>
-        Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name + Path.GetExtension(finalPath));
+        Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name + OutputNames.EndingOf(finalPath));
+
+    /// <summary>sd-scripts' names for folders, of which no dot begins an ending.</summary>
+    internal static OutputNaming States { get; } = new SdScriptsNaming { AreFolders = true };
 
     private sealed record SdScriptsNaming : OutputNaming
     {
         private const string Unnamed = "last";
 
+        public bool AreFolders { get; init; }
+
         public override string For(string finalPath, SaveMoment moment)
         {
-            var stem = Path.GetFileNameWithoutExtension(finalPath);
+            var stem = AreFolders ? Path.GetFileName(finalPath) : OutputNames.StemOf(finalPath);
             var (isUnnamed, variant) = (stem == Unnamed, moment.Variant is { } called ? "-" + called : "");
             var (epoch, step) = (Number("D6", moment.Epoch), Number("D8", moment.Step));
-            return Beside(finalPath, moment.Reason switch
+            var name = moment.Reason switch
             {
                 SaveReason.End => stem + variant,
                 SaveReason.Best => $"{stem}{variant}-best",
                 SaveReason.Epoch => isUnnamed ? $"epoch{variant}-{epoch}" : $"{stem}{variant}-{epoch}",
                 _ => isUnnamed ? $"at{variant}-step{step}" : $"{stem}{variant}-step{step}",
-            });
+            };
+            return AreFolders ? Path.Combine(Path.GetDirectoryName(finalPath) ?? "", name) : Beside(finalPath, name);
         }
     }
 
@@ -64,7 +71,7 @@ public abstract record OutputNaming
             if (moment.Reason == SaveReason.End) return usual;
             var folder = moment.Reason == SaveReason.Best ? "checkpoint-best" : "checkpoint-" + Number("D", moment.Step);
             // A folder of results holds the checkpoints itself; beside a file they lie in its folder.
-            return Path.GetExtension(finalPath).Length == 0 ? Path.Combine(usual, folder)
+            return OutputNames.EndingOf(finalPath).Length == 0 ? Path.Combine(usual, folder)
                 : Path.Combine(Path.GetDirectoryName(usual) ?? "", folder, Path.GetFileName(usual));
         }
     }
@@ -76,6 +83,6 @@ public abstract record OutputNaming
         public override bool NumbersSteps => false;
 
         public override string For(string finalPath, SaveMoment moment) => OutputNames.OfVariant(moment.Reason == SaveReason.Best
-            ? Beside(finalPath, Path.GetFileNameWithoutExtension(finalPath) + "-best") : finalPath, moment.Variant);
+            ? Beside(finalPath, OutputNames.StemOf(finalPath) + "-best") : finalPath, moment.Variant);
     }
 }

@@ -41,8 +41,8 @@ public sealed record SaveOptions : OptionsBase
         if (Naming is null) yield return Problem(Naming, "files need names", "use OutputNaming.SdScripts");
         else
         {
-            const string rule = "older files cannot be told by their names, which have no such number", names = "use OutputNaming.SdScripts, or "
-                + all;
+            const string rule = "older files cannot be told by their names, which have no such number";
+            const string names = "use OutputNaming.SdScripts, or " + all;
             if (KeepLastEpochs is not null && !Naming.NumbersEpochs) yield return Problem(KeepLastEpochs, rule, names);
             if (KeepLastSteps is not null && !Naming.NumbersSteps) yield return Problem(KeepLastSteps, rule, names);
         }

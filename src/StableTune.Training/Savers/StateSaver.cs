@@ -16,9 +16,15 @@ public sealed class StateSaver(string path) : ISaver
     /// <summary>Where states go, with the beginning of their names.</summary>
     public string Path => path;
 
-    /// <summary>Numbered states that are kept, the newest ones; older ones that this run wrote are removed. Null, the default, keeps
-    /// all.</summary>
+    /// <summary>Numbered states that are kept, the newest ones, of steps and epochs together; older ones that this run wrote are removed.
+    /// Null, the default, keeps all.</summary>
     public int? KeepLast { get; init; }
+
+    /// <summary>States of the last so many saves of epochs that are kept; null, the default, for all.</summary>
+    public int? KeepLastEpochs { get; init; }
+
+    /// <summary>States of the last so many <em>steps</em> that are kept; null, the default, for all.</summary>
+    public int? KeepLastSteps { get; init; }
 
     /// <summary>Whether a state is written only at the end, and when the run is cancelled (sd-scripts: <c>save_state_on_train_end</c>).
     /// Default false.</summary>
@@ -27,10 +33,15 @@ public sealed class StateSaver(string path) : ISaver
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
-        if (KeepLast < 1)
-            yield return new OptionProblem(
-            $"{nameof(StateSaver)}.{nameof(KeepLast)}", KeepLast, "at least one state must be kept", "leave it unset to keep all");
-        if (!AtomicFile.CanWrite(path + "-state", out var reason))
+        foreach (var (kept, name) in new[]
+        {
+            (KeepLast, nameof(KeepLast)), (KeepLastEpochs, nameof(KeepLastEpochs)), (KeepLastSteps, nameof(KeepLastSteps)),
+        })
+            if (kept < 1)
+                yield return new OptionProblem($"{nameof(StateSaver)}.{name}", kept, "at least one state must be kept",
+                    "leave it unset to keep all");
+        // The state of an earlier run is replaced as a whole.
+        if (!Directory.Exists(path + "-state") && !AtomicFile.CanWrite(path + "-state", out var reason))
             yield return new OptionProblem(
                 $"{nameof(StateSaver)}.{nameof(Path)}", path, reason, "name a place in a folder that can be written to");
     }
@@ -41,11 +52,16 @@ public sealed class StateSaver(string path) : ISaver
         ArgumentNullException.ThrowIfNull(moment);
         if (moment.WriteState is not { } write || (OnlyAtEnd && moment.Reason is (SaveReason.Step or SaveReason.Epoch))
             || moment.Reason == SaveReason.Best) return [];
-        var folder = write(OutputNames.For(path, moment) + "-state");
+        // Always numbered, and beside each other: the newest is looked for there.
+        var numbered = moment with { Plan = moment.Plan with { Save = moment.Plan.Save with { Naming = OutputNaming.States } } };
+        var folder = write(OutputNames.For(path, numbered) + "-state");
+        foreach (var old in OutputNames.Outdated(path, numbered, KeepLastEpochs, KeepLastSteps))
+            if (Directory.Exists(old + "-state")) Directory.Delete(old + "-state", recursive: true);
         if (moment.Reason == SaveReason.End) return [folder];
         if (!_written.Contains(folder)) _written.Enqueue(folder);
         // Only after the new one is complete.
-        while (KeepLast is { } most && _written.Count > most) Directory.Delete(_written.Dequeue(), recursive: true);
+        while (KeepLast is { } most && _written.Count > most)
+            if (_written.Dequeue() is var oldest && Directory.Exists(oldest)) Directory.Delete(oldest, recursive: true);
         return [folder];
     }
 }

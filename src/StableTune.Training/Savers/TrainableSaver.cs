@@ -61,7 +61,8 @@ public sealed class TrainableSaver(string path) : ISaver
                 yield return new OptionProblem(
                     Option, path, $"{trainable.EffectiveName} is written as safetensors or torch files",
                     $"end the path with {string.Join(", or ", endings.Take(2))}");
-            else if (!AtomicFile.CanWrite(file, out var reason))
+            // A folder that is there already is replaced, or refused, by whoever writes into it.
+            else if (!(endings.Count == 0 && Directory.Exists(file)) && !AtomicFile.CanWrite(file, out var reason))
                 yield return new OptionProblem(Option, path, reason, "name a file in a folder that can be written to");
         }
     }
@@ -96,16 +97,21 @@ public sealed class TrainableSaver(string path) : ISaver
         // Only after the new ones are complete.
         var save = moment.Plan.Save;
         foreach (var trainable in moment.Trainables.Where(trainable => trainable.Options.Trained))
-            foreach (var old in OutputNames.Outdated(For(trainable.Options), moment, save.KeepLastEpochs, save.KeepLastSteps)) Remove(old);
+            foreach (var old in OutputNames.Outdated(For(trainable.Options), moment, save.KeepLastEpochs, save.KeepLastSteps))
+                Remove(old, isModel: trainable.Options is ModelTrainableOptions);
         return files;
     }
 
-    private static void Remove(string path)
+    private static void Remove(string path, bool isModel)
     {
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
         File.Delete(path);
         // The description that single files of some models have beside them.
-        if (System.IO.Path.GetExtension(path).Length > 0) File.Delete(System.IO.Path.ChangeExtension(path, ".yaml"));
+        if (isModel && System.IO.Path.GetExtension(path).Length > 0) File.Delete(System.IO.Path.ChangeExtension(path, ".yaml"));
+        // A file of its own folder leaves that empty.
+        if (System.IO.Path.GetDirectoryName(path) is { } folder && System.IO.Path.GetFileName(folder).StartsWith("checkpoint-",
+            StringComparison.Ordinal) && Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any())
+            Directory.Delete(folder);
     }
 
     private string For(TrainableOptions trainable) => path.Replace(Placeholder, trainable.EffectiveName, StringComparison.Ordinal);

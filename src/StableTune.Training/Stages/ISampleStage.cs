@@ -21,10 +21,10 @@ public sealed record SamplePass
     /// <summary>The place of the prompt among those of the run, from 0.</summary>
     public required int Index { get; init; }
 
-    /// <summary>Conditions of the negative and the positive prompt, [2, ...]; of the positive alone, [1, ...], where the drawing is not
-    /// guided.</summary>
+    /// <summary>Conditions of the negative and the positive prompt, [2 + R, ...], with those of R regions behind; without the negative one,
+    /// [1 + R, ...], where the drawing is not guided.</summary>
     public required UNetConditions Conditions { get; init; }
 
     /// <summary>Whether the negative prompt comes first in the conditions.</summary>
-    public bool IsGuided => Conditions.Context.shape[0] == 2;
+    public bool IsGuided => Prompt.GuidanceScale > 1;
 }

@@ -66,7 +66,7 @@ namespace StableTune.Trainables
         public IReadOnlyList<string> Save(SaveRequest request) => ModelSaver.Save(_model!, request.Path, new ModelSaveOptions
         {
             // Whether a result may be replaced was asked when the plan was checked.
-            Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true,
+            Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true, AmongOthers = true,
             Title = Path.GetFileNameWithoutExtension(request.FinalPath),
         }).Files;
 

@@ -99,7 +99,7 @@ namespace StableTune.Trainables
             // Whether a result may be replaced was asked when the plan was checked.
             var how = new ModelSaveOptions
             {
-                Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true,
+                Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true, AmongOthers = true,
                 Title = Path.GetFileNameWithoutExtension(request.FinalPath),
             };
             return (options.SaveWholeModel ? ModelSaver.Save(Model, request.Path, how) : VaeSaver.Save(Model.Vae, request.Path, how)).Files;

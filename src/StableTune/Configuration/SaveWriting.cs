@@ -20,7 +20,9 @@ internal static class SaveWriting
                     break;
                 case StateSaver states when output is not null && states.Path == output:
                     writer.Write(states.OnlyAtEnd ? "save_state_on_train_end" : "save_state", true);
-                    if (states.KeepLast != plan.Save.KeepLastEpochs) writer.Write("save_last_n_epochs_state", states.KeepLast);
+                    if (states.KeepLast is { } all) writer.Refuse("StateSaver.KeepLast", all);
+                    writer.Write("save_last_n_epochs_state", states.KeepLastEpochs);
+                    writer.Write("save_last_n_steps_state", states.KeepLastSteps);
                     break;
                 default:
                     writer.Refuse("TrainingPlan.Savers", saver);
@@ -30,7 +32,6 @@ internal static class SaveWriting
 
         writer.Write("save_every_n_steps", plan.Save.EveryNSteps);
         writer.Write("save_every_n_epochs", plan.Save.EveryNEpochs);
-        if (plan.Save.EpochRatio is { } ratio) writer.Refuse("SaveOptions.EpochRatio", ratio);
         if (plan.Start is { } start)
         {
             writer.Write("initial_epoch", start.Epoch == 1 ? null : start.Epoch);

@@ -85,6 +85,49 @@ public sealed class SavingTests : IDisposable
         Assert.Contains(output, result.Files[0], StringComparison.Ordinal);
     }
 
+    /// <summary>Logs and samples lie in the folder of the result before it is written, and a second run may replace it.</summary>
+    [Fact]
+    public void WholeModel_IntoTheFolderOfItsLogs_IsWrittenAmongThem_AndAgain()
+    {
+        var output = _folder.File("model");
+        TrainerBuilder Run() => Tiny().WithFullTraining().Change(plan => plan with { Trainables = [plan.Trainables[^1]], Savers = [] })
+            .For(TrainingLength.Steps(1)).SaveTo(output).WithLog(Path.Combine(output, "run.jsonl")).WithSamples(
+                Path.Combine(output, "samples"), new TextToImageOptions { Width = 64, Height = 64, Steps = 1 });
+        Run().Train();
+        Assert.True(File.Exists(Path.Combine(output, "unet", "config.json")));
+        Assert.True(File.Exists(Path.Combine(output, "run.jsonl")));
+        Assert.Contains("it exists", Assert.Throws<InvalidOptionsException>(() => Run().Build()).Message, StringComparison.Ordinal);
+        Run().Overwrite().Train();
+        Assert.True(File.Exists(Path.Combine(output, "unet", "config.json")));
+    }
+
+    /// <summary>States are numbered beside each other whatever results are called, so that the newest is found.</summary>
+    [Theory]
+    [InlineData("checkpoints")]
+    [InlineData("one-file")]
+    public void States_OfOtherNamings_AreFoundAgain(string naming)
+    {
+        TrainerBuilder Run(int steps) => Tiny().Overwrite().For(TrainingLength.Steps(steps)).SaveState(_folder.File("out", "tiny"))
+            .WithSaving(save => save with
+            {
+                EveryNSteps = 1, Naming = naming == "checkpoints" ? OutputNaming.Checkpoints : OutputNaming.OneFile,
+            });
+        Run(2).Train();
+        Assert.True(Directory.Exists(_folder.File("out", "tiny-step00000001-state")));
+        var recorder = new Recorder();
+        Run(4).ResumeFromLatest(_folder.File("out")).WithObserver(recorder).Train();
+        Assert.Equal(["step 3", "step 4"], recorder.Events.Where(told => told.StartsWith("step", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void States_AreKeptForStepsAndEpochsApart()
+    {
+        Tiny().For(TrainingLength.Epochs(4)).SaveEvery(steps: 1, epochs: 1)
+            .SaveTo(new StateSaver(_folder.File("states", "tiny")) { KeepLastEpochs = 1, KeepLastSteps = 2 }).Train();
+        Assert.Equal(["tiny-000003-state", "tiny-state", "tiny-step00000006-state", "tiny-step00000007-state", "tiny-step00000008-state"],
+            Directory.GetDirectories(_folder.File("states")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
     [Fact]
     public void KeepBest_SavesTheLeastLossOnHeldOutImages()
     {

@@ -33,7 +33,7 @@ public sealed class InteractionRuleTests
     [InlineData("--in_json a.json --reg_data_dir r", "reg_data_dir", "takes no regularisation images")]
     [InlineData("--masked_loss", "masked_loss", "conditioning_data_dir")]
     [InlineData("--resume a --resume_auto", "resume", "looks for a state itself")]
-    [InlineData("--save_n_epoch_ratio 4", "save_n_epoch_ratio", "max_train_epochs")]
+    [InlineData("--save_n_epoch_ratio 4 --save_every_n_epochs 2", "save_n_epoch_ratio", "save_every_n_epochs")]
     [InlineData("--save_last_n_steps_state 4", "save_last_n_steps_state", "no states are written")]
     [InlineData("--save_model_as diffusers", "save_model_as", "not a model")]
     [InlineData("--with_prior_preservation", "class_data_dir", "needs images of the class")]

@@ -107,7 +107,7 @@ public sealed class RunFileTests : IDisposable
         Assert.True(plan.Cache.Latents);
         var saver = Assert.IsType<TrainableSaver>(plan.Savers[0]);
         Assert.Equal((Path.Combine("out", "rin.safetensors"), ScalarType.Float16), (saver.Path, saver.Precision));
-        Assert.Equal(3, Assert.IsType<StateSaver>(plan.Savers[1]).KeepLast);
+        Assert.Equal(3, Assert.IsType<StateSaver>(plan.Savers[1]).KeepLastEpochs);
         Assert.Equal(AttentionBackend.Fused, plan.Memory.Attention);
         Assert.Contains(plan.Dataset.Notes, note => note.Contains("torch_compile has no effect", StringComparison.Ordinal));
     }

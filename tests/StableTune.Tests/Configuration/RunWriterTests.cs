@@ -31,7 +31,8 @@ public sealed class RunWriterTests : IDisposable
             .WithCachedLatents(false).WithCachedTextEncoderOutputs(null).WithSeed(77).WithTimestepRange(10, 900)
             .WithHuberLoss(new HuberLoss { C = 0.2, Schedule = HuberSchedule.Constant }).WithMinSnr(5).WithDebiasedEstimation()
             .WithBaseAdapter("base.safetensors", 0.5f).SaveEvery(steps: 100, epochs: 2)
-            .SaveState(Path.Combine("out", "frog"), keepLast: 2).ResumeFromLatest("out").Overwrite().On("cpu").TestRun(10)
+            .SaveTo(new StateSaver(Path.Combine("out", "frog")) { KeepLastEpochs = 2, KeepLastSteps = 100 }).ResumeFromLatest("out")
+            .Overwrite().On("cpu").TestRun(10)
             .WithValidation(new ValidationOptions { EveryNSteps = 50, MaxSteps = 4 })
             .WithDataOptions(data => data with { PriorLossWeight = 0.5 });
         ComesBack(builder, RunScript.Network);

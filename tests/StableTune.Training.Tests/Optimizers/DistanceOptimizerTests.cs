@@ -44,6 +44,40 @@ public sealed class DistanceOptimizerTests
         }
     }
 
+    /// <summary>
+    /// Tensors that had no gradient in the first step are updated apart from the others of their group, in two parts; it is as if each
+    /// tensor
+    /// had a group of its own.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Step_OfAGroupInSeveralParts_IsThatOfSeveralGroups(string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(4);
+        Tensor[] starts = [.. Enumerable.Range(0, 4).Select(_ => randn(10, generator: random))];
+        Tensor[] together = [.. starts.Select(start => start.clone().requires_grad_())];
+        Tensor[] apart = [.. starts.Select(start => start.clone().requires_grad_())];
+        var options = Options(kind) with { D0 = 1e-2 };
+        using var one = options.Create(
+            [new ParameterGroup("all", [.. together.Select((weight, i) => new NamedParameter($"{i}", weight))], 1)]);
+        using var many = options.Create(Groups(apart, [1, 1, 1, 1]));
+        for (var step = 0; step < 6; step++)
+        {
+            for (var i = 0; i < starts.Length; i++)
+            {
+                var gradient = step == 0 && i > 1 ? null : randn(10, generator: random);
+                (together[i].grad, apart[i].grad) = (gradient?.clone(), gradient?.clone());
+            }
+
+            one.Step(new StepInfo([1], step));
+            many.Step(new StepInfo([1, 1, 1, 1], step));
+        }
+
+        for (var i = 0; i < starts.Length; i++)
+            GoldenComparison.AssertClose($"{kind} {i}", apart[i].detach(), together[i].detach(), 1e-5);
+    }
+
     /// <summary>Every kind takes rates that differ, which five of the references refuse.</summary>
     [Theory]
     [MemberData(nameof(Kinds))]

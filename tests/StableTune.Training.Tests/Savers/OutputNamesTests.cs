@@ -26,7 +26,16 @@ public sealed class OutputNamesTests
     public void For_ResultsWithoutAName_IsAsTheReferenceCallsThem(SaveReason reason, string expected) =>
         Assert.Equal(Path.Combine("out", expected), OutputNames.For(Path.Combine("out", "last.safetensors"), Moment(reason)));
 
+    /// <summary>A folder has no ending: what is behind its dots stays where it is.</summary>
     [Theory]
+    [InlineData("sd1.5-frog", SaveReason.Epoch, "sd1.5-frog-000012")]
+    [InlineData("sd1.5-frog", SaveReason.Best, "sd1.5-frog-best")]
+    [InlineData("v1.5.ckpt", SaveReason.Step, "v1.5-step00000340.ckpt")]
+    public void For_NamesWithDots_OnlyKnownEndingsCount(string final, SaveReason reason, string expected) =>
+        Assert.Equal(expected, OutputNames.For(final, Moment(reason)));
+
+    [Theory]
+    [InlineData("dreambooth-v1.5", SaveReason.Step, "dreambooth-v1.5/checkpoint-340")]
     [InlineData("out/dog", SaveReason.Step, "out/dog/checkpoint-340")]
     [InlineData("out/dog", SaveReason.End, "out/dog")]
     [InlineData("out/lora.safetensors", SaveReason.Epoch, "out/checkpoint-340/lora.safetensors")]
@@ -53,6 +62,19 @@ public sealed class OutputNamesTests
     {
         var moment = Moment(reason, new SaveOptions { EveryNEpochs = 2, EveryNSteps = 10 }) with { Epoch = epoch, Step = step };
         Assert.Equal(expected is null ? [] : [expected], OutputNames.Outdated("frog.pt", moment, epochs: 2, steps: 100));
+    }
+
+    [Fact]
+    public void KeepLast_WhereNamesDoNotSayIt_IsRefused()
+    {
+        Assert.Equal(["SaveOptions.KeepLastEpochs", "SaveOptions.KeepLastSteps"], new SaveOptions
+        {
+            Naming = OutputNaming.OneFile, KeepLastEpochs = 1, KeepLastSteps = 1,
+        }.Validate().Select(problem => problem.Option));
+        Assert.Equal("SaveOptions.KeepLastEpochs", Assert.Single(new SaveOptions
+        {
+            Naming = OutputNaming.Checkpoints, KeepLastEpochs = 1, KeepLastSteps = 1,
+        }.Validate()).Option);
     }
 
     [Theory]

@@ -31,7 +31,11 @@ internal static class SaveArguments
         {
             Aliases = ["save_steps", "checkpointing_steps"],
         },
-        new("save_n_epoch_ratio", OptionKind.Integer, "Save about so many times: every epochs / ratio epochs"),
+        new("save_n_epoch_ratio", OptionKind.Integer, "Save about so many times: every epochs / ratio epochs")
+        {
+            Apply = (builder, value) => builder.WithSaving(save => save with { EpochRatio = (int)value }),
+            Write = plan => plan.Save.EpochRatio,
+        },
         new("save_last_n_epochs", OptionKind.Integer, "Keep the files of the last so many saves of epochs")
         {
             Apply = (builder, value) => builder.WithSaving(save => save with { KeepLastEpochs = (int)value }),
@@ -101,16 +105,15 @@ internal static class SaveArguments
     {
         var (values, builder) = (draft.Values, draft.Builder);
         var epochs = values.Get<int>("save_every_n_epochs");
-        if (values.Find("save_n_epoch_ratio") is { } ratio)
+        if (values.Find("save_n_epoch_ratio") is { } ratio && epochs is not null)
+            values.Problems.Add(ratio.Problem("save_every_n_epochs says it too", "give one of them"));
+        foreach (var (kept, every, isSet) in new[]
         {
-            if (epochs is not null)
-                values.Problems.Add(ratio.Problem("save_every_n_epochs says it too", "give one of them"));
-            else if (values.Get<int>("max_train_epochs") is { } all && (int)ratio.Value > 0) epochs = Math.Max(1, all / (int)ratio.Value);
-            else
-                values.Problems.Add(ratio.Problem("it is a part of max_train_epochs, which is not given",
-                    "give max_train_epochs, or save_every_n_epochs"));
-        }
-
+            ("save_last_n_epochs", "save_every_n_epochs", epochs is not null || values.Has("save_n_epoch_ratio")),
+            ("save_last_n_steps", "save_every_n_steps", values.Has("save_every_n_steps")),
+        })
+            if (!isSet && values.Find(kept) is { } idle)
+                values.Notes.Add($"{idle.Origin}: {kept} is not looked at: {every} is not given.");
         builder.SaveEvery(values.Get<int>("save_every_n_steps"), epochs);
     }
 
@@ -118,23 +121,22 @@ internal static class SaveArguments
     {
         var (values, builder) = (draft.Values, draft.Builder);
         var (always, atEnd) = (values.Flag("save_state"), values.Flag("save_state_on_train_end"));
-        int?[] kept = [values.Get<int>("save_last_n_epochs_state"), values.Get<int>("save_last_n_steps_state")];
         if (values.Has("initial_epoch") || values.Has("initial_step") || values.Has("skip_until_initial_step"))
             builder.StartAt(new StartOptions
             {
                 Epoch = values.Get<int>("initial_epoch") ?? 1, Step = values.Get<int>("initial_step"),
                 SkipWithinEpoch = values.Flag("skip_until_initial_step"),
             });
-        if (always && kept is [null, null]) kept = [values.Get<int>("save_last_n_epochs"), values.Get<int>("save_last_n_steps")];
+        var (keptEpochs, keptSteps) = (values.Get<int>("save_last_n_epochs_state"), values.Get<int>("save_last_n_steps_state"));
         if (always || atEnd)
             builder.SaveTo(new StateSaver(output)
             {
                 OnlyAtEnd = !always,
-                KeepLast = kept[0] ?? (kept[1] is { } steps ? Math.Max(1, steps / Math.Max(1, values.Get<int>("save_every_n_steps") ?? 1))
-                    : null),
+                KeepLastEpochs = keptEpochs ?? (always ? values.Get<int>("save_last_n_epochs") : null),
+                KeepLastSteps = keptSteps ?? (always ? values.Get<int>("save_last_n_steps") : null),
             });
-        else if (kept.Any(count => count is not null))
-            values.Fault(kept[0] is null ? "save_last_n_steps_state" : "save_last_n_epochs_state", "no states are written",
+        else if (keptEpochs is not null || keptSteps is not null)
+            values.Fault(keptEpochs is null ? "save_last_n_steps_state" : "save_last_n_epochs_state", "no states are written",
                 "set save_state, or leave it out");
         if (values.Flag("resume_auto"))
         {
