@@ -14,7 +14,7 @@ internal static class MemorySteps
     /// <param name="model">A model's folder, or "quarter" for a new SD 1.x of a quarter of the width.</param>
     /// <param name="kind">lora or full.</param>
     /// <param name="side">Of the pictures, in pixels.</param>
-    /// <param name="options">Any of: bfloat16, checkpointing, 8bit, fp8, int8, nf4, chunked, tome, tiling, batch2.</param>
+    /// <param name="options">Any of: bfloat16, checkpointing, 8bit, fp8, int8, nf4, chunked, tome, tiling, fused, ema, cached, batch2.</param>
     public static void Run(string model, string kind, int side, IReadOnlyList<string> options)
     {
         var work = Directory.CreateTempSubdirectory("stabletune-memory-").FullName;
@@ -52,6 +52,9 @@ internal static class MemorySteps
         ["nf4"] = builder => builder.WithQuantizedWeights(WeightQuantization.NormalFloat4),
         ["chunked"] = builder => builder.WithAttention(AttentionBackend.Chunked),
         ["tome"] = builder => builder.WithTokenMerging(),
+        ["fused"] = builder => builder.WithMaxGradientNorm(null).WithFusedBackward(),
+        ["ema"] = builder => builder.WithEma(),
+        ["cached"] = builder => builder.WithCachedLatents(true).WithCachedTextEncoderOutputs(true),
         ["tiling"] = builder => builder.WithVaeTiling(),
         ["batch2"] = builder => builder.WithBatchSize(2),
         ["batch4"] = builder => builder.WithBatchSize(4),

@@ -75,6 +75,18 @@ public sealed partial class TrainerBuilder
     /// <summary>Adds an observer, which is told of steps, epochs, saves and the end.</summary>
     public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
 
+    /// <summary>Lets the run be steered while it goes on: paused, saved, ended, its rates changed.</summary>
+    public TrainerBuilder WithControl(TrainingControl control) => Set(_plan with { Control = Given(control) });
+
+    /// <summary>Ends the run when the loss on held-out images has not fallen for so many validations.</summary>
+    /// <param name="patience">Validations that are waited for.</param>
+    /// <param name="leastFall">A loss counts as lower when it is so much lower.</param>
+    public TrainerBuilder WithEarlyStopping(int patience, double leastFall = 0)
+    {
+        var control = _plan.Control ?? new TrainingControl();
+        return WithControl(control).WithObserver(new EarlyStopping(control, patience) { LeastFall = leastFall });
+    }
+
     /// <summary>Writes a log of JSON lines.</summary>
     public TrainerBuilder WithLog(string path) => WithObserver(new JsonLinesLog(Given(path)));
 

@@ -94,6 +94,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>The state that the run goes on from; null, the default, begins anew.</summary>
     public ResumeOptions? Resume { get; init; }
 
+    /// <summary>Steers the run while it goes on; null, the default, for nothing.</summary>
+    public TrainingControl? Control { get; init; }
+
     /// <summary>A later epoch or step that the run begins with; null, the default, for the first.</summary>
     public StartOptions? Start { get; init; }
 

@@ -92,6 +92,18 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
     }
 
+    /// <summary>Saves because the host asked for it.</summary>
+    public void SaveNow(TrainingProgress state)
+    {
+        if (!_plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
+    }
+
+    /// <summary>Draws samples because the host asked for it.</summary>
+    public void SampleNow(TrainingProgress state)
+    {
+        if (_plan.Samples?.IsDueAfterStep(state.Step) != true) Sample(SampleMoment.AtStep(state.Step));
+    }
+
     public void AfterEpoch(TrainingProgress state)
     {
         foreach (var observer in _observers) observer.OnEpoch(state);

@@ -70,13 +70,14 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     /// <exception cref="OperationCanceledException">Cancelled between two steps.</exception>
     public void Run(CancellationToken cancellationToken)
     {
-        while (Position.Step < parts.Length.TotalSteps)
+        parts.Plan.Control?.Begin();
+        while (Position.Step < parts.Length.TotalSteps && !IsStopped)
         {
             if (_epochIsDone) Position = Position with { Epoch = Position.Epoch + 1, Batch = 0 };
             _epochIsDone = false;
             var progress = RunEpoch(cancellationToken);
             _epochIsDone = Position.Batch >= parts.Length.BatchesPerEpoch;
-            events.AfterEpoch(progress);
+            if (_epochIsDone || !IsStopped) events.AfterEpoch(progress);
         }
     }
 
@@ -84,7 +85,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     {
         var progress = Progress(Position, double.NaN, parts.Optimizer.EffectiveRates);
         using var epoch = parts.Batches(Position.Epoch, Position.Batch).GetEnumerator();
-        while (Position.Step < parts.Length.TotalSteps)
+        while (Position.Step < parts.Length.TotalSteps && !IsStopped)
         {
             _clock.Start();                                                  // waiting for data counts: it is time that training takes
             var microSteps = NextBatches(epoch);
@@ -92,7 +93,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             _clock.DataArrived();
             IsBetweenSteps = false;
             var launched = Launch(microSteps);
-            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && !cancellationToken.IsCancellationRequested)
+            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && parts.Plan.Control?.HasRequests != true && !cancellationToken.IsCancellationRequested)
             {
                 _pending = launched;
                 _clock.Stop();
@@ -105,12 +106,31 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             progress = progress with { Elapsed = _clock.Elapsed, DataWait = _clock.DataWait, StepsPerSecond = _clock.StepsPerSecond,
                 Remaining = Remaining(Position) };
             events.AfterStep(progress);
+            Obey(progress, cancellationToken);
             if (Position.Step < parts.Length.TotalSteps) cancellationToken.ThrowIfCancellationRequested();
         }
 
         SettlePending();
         IsBetweenSteps = true;
         return progress;
+    }
+
+    /// <summary>Whether the run was asked to end.</summary>
+    public bool IsStopped => parts.Plan.Control?.IsStopping == true;
+
+    /// <summary>Does what the host asked for meanwhile.</summary>
+    private void Obey(TrainingProgress progress, CancellationToken cancellationToken)
+    {
+        if (parts.Plan.Control is not { } control) return;
+        do
+        {
+            var (save, sample) = control.Take();
+            if (sample) events.SampleNow(progress);
+            if (save) events.SaveNow(progress);
+            if (!control.IsPaused || cancellationToken.IsCancellationRequested) break;
+            control.WaitWhilePaused(cancellationToken);
+        }
+        while (control.HasRequests && !control.IsStopping);
     }
 
     /// <summary>The batches of the next step; none at the end of the epoch. They belong to the caller.</summary>
@@ -224,7 +244,13 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     }
 
     /// <summary>The rate of each group; steps that were left out move no schedule.</summary>
-    private double[] Rates() => parts.Schedules.Rates(Position.Step - _guard.Skipped - _firstStep);
+    private double[] Rates()
+    {
+        var rates = parts.Schedules.Rates(Position.Step - _guard.Skipped - _firstStep);
+        if (parts.Plan.Control is { } control)
+            for (var i = 0; i < rates.Length; i++) rates[i] *= control.FactorOf(parts.Optimizer.Groups[i].Name);
+        return rates;
+    }
 
     /// <summary>The rates multiplied by what the optimizer found, and under sd-scripts' names among the metrics too.</summary>
     private static TrainingProgress WithFactor(TrainingProgress progress, double? factor)
@@ -273,6 +299,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _byTimestep.Save(writer.Within("by timestep"));
         _guard.Save(writer);
         writer.Number("first_step", (long)_firstStep);
+        var factors = parts.Plan.Control?.RateFactors.OrderBy(factor => factor.Key, StringComparer.Ordinal).ToList() ?? [];
+        writer.Texts("rate_groups", factors.Select(factor => factor.Key));
+        writer.Numbers("rate_factors", factors.Select(factor => factor.Value));
     }
 
     public void Load(StateReader reader)
@@ -285,6 +314,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         _byTimestep.Load(reader.Within("by timestep"));
         _guard.Load(reader);
         if (reader.Has("first_step")) _firstStep = (int)reader.Long("first_step");
+        if (reader.Has("rate_groups"))
+            parts.Plan.Control?.Restore(reader.Texts("rate_groups").Zip(reader.Doubles("rate_factors"), KeyValuePair.Create));
     }
 
     /// <summary>Goes on from here; called before <see cref="Run"/>.</summary>

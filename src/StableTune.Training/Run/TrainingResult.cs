@@ -29,6 +29,9 @@ public sealed record TrainingResult : IDisposable
     /// <summary>Sample pictures written, in order; contact sheets included.</summary>
     public required IReadOnlyList<string> Samples { get; init; }
 
+    /// <summary>Whether the run ended early because it was asked to (<see cref="TrainingControl.Stop"/>).</summary>
+    public bool WasStopped { get; init; }
+
     /// <summary>What was odd about the run but worked, images that were skipped among it; see
     /// <see cref="Training.TrainingStart.Warnings"/>.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

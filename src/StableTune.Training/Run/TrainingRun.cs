@@ -53,7 +53,7 @@ internal sealed class TrainingRun(
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
-                TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
+                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
