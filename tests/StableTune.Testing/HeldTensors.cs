@@ -11,15 +11,17 @@ public static class HeldTensors
     /// </summary>
     public static long Before()
     {
-        var held = long.MaxValue;
-        // What a finalizer lets go of is collected the next time.
-        while (TensorCount.Live is var now && now < held)
+        var held = TensorCount.Live;
+        // What a finalizer lets go of is collected the next time or the one after it.
+        for (var unchanged = 0; unchanged < 3;)
         {
-            held = now;
             GC.Collect();
             GC.WaitForPendingFinalizers();
+            var now = TensorCount.Live;
+            unchanged = now == held ? unchanged + 1 : 0;
+            held = now;
         }
 
-        return TensorCount.Live;
+        return held;
     }
 }

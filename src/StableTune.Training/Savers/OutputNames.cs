@@ -1,9 +1,12 @@
+using System.Buffers;
+
 namespace StableTune.Training;
 
 /// <summary>The paths of a run's results.</summary>
 public static class OutputNames
 {
     private static readonly string[] s_endings = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".npz"];
+    private static readonly SearchValues<char> s_letters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
     /// <summary>The path for a moment, as the run's <see cref="SaveOptions.Naming"/> has it.</summary>
     /// <param name="finalPath">The path of the last file, for instance "out/frog.safetensors".</param>
@@ -39,9 +42,12 @@ public static class OutputNames
     internal static string OfVariant(string path, string? variant) => variant is null ? path : Path.Combine(
         Path.GetDirectoryName(path) ?? "", $"{StemOf(path)}-{variant}{EndingOf(path)}");
 
-    /// <summary>The ending of a file; none for a folder, whose name may have dots.</summary>
+    /// <summary>The ending of a file: a customary one, or up to four letters, as a host's own kinds of files have (<c>note.txt</c>). None
+    /// for a folder, whose name may have dots (<c>frog-v1.5</c>).</summary>
     internal static string EndingOf(string path) =>
-        Path.GetExtension(path) is var ending && s_endings.Contains(ending, StringComparer.OrdinalIgnoreCase) ? ending : "";
+        Path.GetExtension(path) is { Length: > 1 } ending
+        && (s_endings.Contains(ending, StringComparer.OrdinalIgnoreCase)
+            || (ending.Length <= 5 && !ending.AsSpan(1).ContainsAnyExcept(s_letters))) ? ending : "";
 
     /// <summary>The name without the ending.</summary>
     internal static string StemOf(string path) => Path.GetFileName(path)[..^EndingOf(path).Length];
