@@ -44,28 +44,34 @@ public sealed record ADOPTOptions : OptimizerOptions
 /// First step: v = g². Then, t from 1: u = g/max(√v, ε), held within ±t^¼; m ← β₁m + (1 − β₁)u; θ ← θ − lr·m; v ← β₂v + (1 − β₂)g².
 /// </summary>
 internal sealed class ADOPT(ADOPTOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros(First), FlatSlot.Zeros(Second))
+    : ElementwiseOptimizer<ADOPTFormula>(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("v"))
 {
-    private const string First = "m", Second = "v";
-
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override ADOPTFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (w, g, m, v) = (update.Weights, update.Gradients, update[First], update[Second]);
-        var decay = update.Group.WeightDecay ?? options.WeightDecay;
-        if (decay != 0 && !options.Decouple) g = g.add(w, alpha: decay);
-        if (update.Step == 1)
+        var decay = group.WeightDecay ?? options.WeightDecay;
+        return new(step == 1, (float)(options.Decouple ? 0 : decay), (float)(options.Decouple ? 1 - (rate * decay) : 1),
+            (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2), (float)options.Epsilon,
+            (float)Math.Pow(step - 1, 0.25), (float)-rate);
+    }
+}
+
+internal readonly record struct ADOPTFormula(
+    bool IsFirst, float Decay, float Kept, float Beta1, float Rest1, float Beta2, float Rest2, float Epsilon, float Limit, float Step)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        if (IsFirst)
         {
-            v.copy_(g * g);
+            at.Second = g * g;
             return;
         }
 
-        if (decay != 0 && options.Decouple) w.mul_(1 - (update.LearningRate * decay));
-        var limit = Math.Pow(update.Step - 1, 0.25);
-        var scaled = (g / v.sqrt().clamp_min_(options.Epsilon)).clamp_(-limit, limit);
-        m.mul_(options.Beta1).add_(scaled, alpha: 1 - options.Beta1);
-        w.add_(m, alpha: -update.LearningRate);
-        v.mul_(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
+        var scaled = T.Clamp(g / T.Clamp(T.Sqrt(at.Second), Epsilon, float.PositiveInfinity), -Limit, Limit);
+        at.First = (at.First * Beta1) + (scaled * Rest1);
+        at.Weight = (at.Weight * Kept) + (at.First * Step);
+        at.Second = (at.Second * Beta2) + (g * g * Rest2);
     }
 }

@@ -44,21 +44,29 @@ public sealed record ASGDOptions : OptimizerOptions
 /// there a change of the rate counts a step later, and so does the average's weight, which is that of the step before.
 /// </summary>
 internal sealed class ASGD(ASGDOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.OfWeights("average"))
+    : ElementwiseOptimizer<ASGDFormula>(options, groups, FlatSlot.OfWeights("average"))
 {
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override ASGDFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (weights, gradients, rate) = (update.Weights, update.GradientsWith(options.WeightDecay), update.LearningRate);
-        var falling = rate / Math.Pow(1 + (options.Lambda * rate * (update.Step - 1)), options.Alpha);
-        weights.mul_(1 - (options.Lambda * falling)).add_(gradients, -falling);
+        var falling = rate / Math.Pow(1 + (options.Lambda * rate * (step - 1)), options.Alpha);
         // As in torch, the weight of a step is settled in the step before.
-        var since = Math.Max(1, update.Step - 1 - options.AveragesFrom);
-        if (since == 1) update["average"].copy_(weights);
-        else update["average"].mul_(1 - (1.0 / since)).add_(weights, 1.0 / since);
+        var since = Math.Max(1, step - 1 - options.AveragesFrom);
+        return new((float)(group.WeightDecay ?? options.WeightDecay), (float)(1 - (options.Lambda * falling)), (float)-falling,
+            since == 1, (float)(1 - (1.0 / since)), (float)(1.0 / since));
     }
 
     public override IDisposable? UseEvaluationWeights() =>
         SwappedWeights.Begin(All.Where(parameter => parameter.Step > options.AveragesFrom), parameter => parameter["average"]);
+}
+
+internal readonly record struct ASGDFormula(float Decay, float Kept, float Step, bool IsItself, float OfAverage, float OfWeight)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        at.Weight = (at.Weight * Kept) + (g * Step);
+        at.First = IsItself ? at.Weight : (at.First * OfAverage) + (at.Weight * OfWeight);
+    }
 }

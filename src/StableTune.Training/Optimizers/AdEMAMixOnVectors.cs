@@ -10,22 +10,30 @@ namespace StableTune.Optimizers;
 /// <param name="unsigned">How the mean of squares is kept.</param>
 internal sealed class AdEMAMixOnVectors(
     AdEMAMixFamilyOptions options, IReadOnlyList<ParameterGroup> groups, Func<string, FlatSlot> signed, Func<string, FlatSlot> unsigned)
-    : FlatOptimizer(options, groups, signed(Fast), signed(Slow), unsigned(Square))
+    : ElementwiseOptimizer<AdEMAMixFormula>(options, groups, signed("m"), signed("m2"), unsigned("v"))
 {
-    private const string Fast = "m", Slow = "m2", Square = "v";
-
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override AdEMAMixFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (w, g, fast, slow, square) = (update.Weights, update.Gradients, update[Fast], update[Slow], update[Square]);
-        var slowBeta = options.Beta3At(update.Step);
-        fast.mul_(options.Beta1).add_(g, alpha: 1 - options.Beta1);
-        slow.mul_(slowBeta).add_(g, alpha: 1 - slowBeta);
-        square.mul_(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
-        w.mul_(1 - (update.LearningRate * (update.Group.WeightDecay ?? options.WeightDecay)));
-        var root = square.sqrt().div_(Math.Sqrt(1 - Math.Pow(options.Beta2, update.Step))).add_(options.Epsilon);
-        var direction = (fast / (1 - Math.Pow(options.Beta1, update.Step))).add_(slow, alpha: options.AlphaAt(update.Step));
-        w.addcdiv_(direction, root, -update.LearningRate);
+        var slow = options.Beta3At(step);
+        return new((float)options.Beta1, (float)(1 - options.Beta1), (float)slow, (float)(1 - slow), (float)options.Beta2,
+            (float)(1 - options.Beta2), (float)(1 - (rate * (group.WeightDecay ?? options.WeightDecay))),
+            (float)Math.Sqrt(1 - Math.Pow(options.Beta2, step)), (float)options.Epsilon, (float)(1 - Math.Pow(options.Beta1, step)),
+            (float)options.AlphaAt(step), (float)-rate);
+    }
+}
+
+internal readonly record struct AdEMAMixFormula(
+    float Fast, float RestOfFast, float Slow, float RestOfSlow, float Square, float RestOfSquare, float Kept, float RootCorrection,
+    float Epsilon, float FastCorrection, float Alpha, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = at.Gradient;
+        at.First = (at.First * Fast) + (g * RestOfFast);
+        at.Second = (at.Second * Slow) + (g * RestOfSlow);
+        at.Third = (at.Third * Square) + (g * g * RestOfSquare);
+        var root = (T.Sqrt(at.Third) / RootCorrection) + Epsilon;
+        var direction = (at.First / FastCorrection) + (at.Second * Alpha);
+        at.Weight = (at.Weight * Kept) + (direction * Step / root);
     }
 }

@@ -34,15 +34,19 @@ public sealed record AdagradOptions : OptimizerOptions
 
 /// <summary>g ← g + wd·θ; s ← s + g²; θ ← θ − lr/(1 + (t − 1)·decay) · g/(√s + ε).</summary>
 internal sealed class Adagrad(AdagradOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Filled("sum", options.InitialAccumulatorValue))
+    : ElementwiseOptimizer<AdagradFormula>(options, groups, FlatSlot.Filled("sum", options.InitialAccumulatorValue))
 {
-    protected override bool IsElementwise => true;
+    protected override AdagradFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        (float)(group.WeightDecay ?? options.WeightDecay), (float)options.Epsilon, (float)(-rate / (1 + ((step - 1) * options.LrDecay))));
+}
 
-    protected override void Update(FlatUpdate update)
+internal readonly record struct AdagradFormula(float Decay, float Epsilon, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (gradients, sum) = (update.GradientsWith(options.WeightDecay), update["sum"]);
-        sum.addcmul_(gradients, gradients, 1);
-        var rate = update.LearningRate / (1 + ((update.Step - 1) * options.LrDecay));
-        update.Weights.addcdiv_(gradients, sum.sqrt().add_(options.Epsilon), -rate);
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        at.First += g * g;
+        at.Weight += g * Step / (T.Sqrt(at.First) + Epsilon);
     }
 }

@@ -1,10 +1,10 @@
 namespace StableTune.Optimizers;
 
 /// <summary>
-/// Adam and AdamW in one operator over the vector of an update, whatever way their moments are kept in: in eight bits, in host memory, or
+/// Adam and AdamW, on a device in one operator over the vector of an update, whatever way their moments are kept in: in eight bits, in host memory, or
 /// in float32 beside weights of half precision. The weights see the new moments before they are rounded.
 /// </summary>
-internal sealed class AdamOnVectors : FlatOptimizer
+internal sealed class AdamOnVectors : ElementwiseOptimizer<AdamFormula>
 {
     private const string First = "m", Second = "v", Largest = "vmax";
 
@@ -30,8 +30,33 @@ internal sealed class AdamOnVectors : FlatOptimizer
             FlatSlot.EightBit(First, BlockwiseQuantization.Signed, inHostMemory),
             FlatSlot.EightBit(Second, BlockwiseQuantization.Unsigned, inHostMemory));
 
+    protected override AdamFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
+    {
+        var decay = group.WeightDecay ?? _options.WeightDecay;
+        return new((float)(_decayIsCoupled ? decay : 0), (float)(_decayIsCoupled ? 1 : 1 - (rate * decay)), (float)(1 - _options.Beta1),
+            (float)_options.Beta2, (float)(1 - _options.Beta2), _keepsLargest, (float)Math.Sqrt(1 - Math.Pow(_options.Beta2, step)),
+            (float)_options.Epsilon, (float)(-rate / (1 - Math.Pow(_options.Beta1, step))));
+    }
+
     protected override void Update(FlatUpdate update) => FusedAdamW.Step(
         new AdamWTensors([update.Weights], [update.Gradients], [update[First]], [update[Second]], _keepsLargest ? [update[Largest]] : null,
             [full([], (float)update.Step, device: update.Weights.device)]),
         _options.Rates(update.LearningRate, update.Group) with { DecayIsCoupled = _decayIsCoupled });
+}
+
+/// <summary>In the order of libtorch's own operator, so that both give the same numbers.</summary>
+internal readonly record struct AdamFormula(
+    float Decay, float Kept, float Rest1, float Beta2, float Rest2, bool KeepsLargest, float RootCorrection, float Epsilon, float Step)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        if (Kept != 1) at.Weight *= Kept;
+        at.First = Rest1 < 0.5f ? T.Lerp(at.First, g, Rest1) : (at.First * (1 - Rest1)) + (g * Rest1);
+        at.Second = (at.Second * Beta2) + (g * Rest2 * g);
+        if (KeepsLargest) at.Third = T.Max(at.Third, at.Second);
+        at.Weight += at.First * Step / ((T.Sqrt(KeepsLargest ? at.Third : at.Second) / RootCorrection) + Epsilon);
+    }
 }

@@ -42,10 +42,6 @@ public sealed record AdamWScheduleFreeOptions : ScheduleFreeOptions
 internal sealed class AdamWScheduleFree(AdamWScheduleFreeOptions options, IReadOnlyList<ParameterGroup> groups)
     : ScheduleFree(options, groups, FlatSlot.Zeros("v"))
 {
-    protected override Tensor Direction(FlatUpdate update)
-    {
-        var (gradients, v) = (update.Gradients, update["v"]);
-        v.mul_(options.Beta2).addcmul_(gradients, gradients, 1 - options.Beta2);
-        return gradients / (v / (1 - Math.Pow(options.Beta2, update.Step))).sqrt_().add_(options.Epsilon);
-    }
+    protected override ScheduleFreeDirection DirectionOf(int step) =>
+        ScheduleFreeDirection.Of(options.Beta2, options.Epsilon, step, divides: true);
 }

@@ -19,16 +19,22 @@ public sealed record AdamaxOptions : AdamFamilyOptions
 
 /// <summary>g ← g + wd·θ; m ← β₁m + (1 − β₁)g; u ← max(β₂u, |g| + ε); θ ← θ − lr/(1 − β₁ᵗ) · m/u.</summary>
 internal sealed class Adamax(AdamaxOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("largest"))
+    : ElementwiseOptimizer<AdamaxFormula>(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("largest"))
 {
-    protected override bool IsElementwise => true;
+    protected override AdamaxFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        (float)(group.WeightDecay ?? options.WeightDecay), (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2,
+        (float)options.Epsilon, (float)(-rate / (1 - Math.Pow(options.Beta1, step))));
+}
 
-    protected override void Update(FlatUpdate update)
+internal readonly record struct AdamaxFormula(float Decay, float Beta1, float Rest1, float Beta2, float Epsilon, float Step)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (gradients, m, largest) = (update.GradientsWith(options.WeightDecay), update["m"], update["largest"]);
-        m.mul_(options.Beta1).add_(gradients, 1 - options.Beta1);
-        largest.mul_(options.Beta2);
-        largest.copy_(largest.maximum(gradients.abs().add_(options.Epsilon)));
-        update.Weights.addcdiv_(m, largest, -update.LearningRate / (1 - Math.Pow(options.Beta1, update.Step)));
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        at.First = (at.First * Beta1) + (g * Rest1);
+        at.Second = T.Max(at.Second * Beta2, T.Abs(g) + Epsilon);
+        at.Weight += at.First * Step / at.Second;
     }
 }

@@ -44,31 +44,40 @@ public sealed record AdanOptions : OptimizerOptions
 /// Δ = g − g₋₁, 0 at first. m ← β₁m + (1 − β₁)g; n ← β₂n + (1 − β₂)Δ; v ← β₃v + (1 − β₃)(g + β₂Δ)²;
 /// u = (m/(1 − β₁ᵗ) + β₂n/(1 − β₂ᵗ))/(√v/√(1 − β₃ᵗ) + ε); θ ← (θ − lr·u)/(1 + lr·wd).
 /// </summary>
-internal sealed class Adan(AdanOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros(Mean), FlatSlot.Zeros(MeanDifference), FlatSlot.Zeros(Square), FlatSlot.Zeros(Previous))
+internal sealed class Adan(AdanOptions options, IReadOnlyList<ParameterGroup> groups) : ElementwiseOptimizer<AdanFormula>(
+    options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("n"), FlatSlot.Zeros("v"), FlatSlot.Zeros("g"))
 {
-    private const string Mean = "m", MeanDifference = "n", Square = "v", Previous = "g";
-
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override AdanFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (w, g, m, n, v) = (update.Weights, update.Gradients, update[Mean], update[MeanDifference], update[Square]);
-        var previous = update[Previous];
-        var difference = update.Step == 1 ? zeros_like(g) : g - previous;
-        previous.copy_(g);
-        m.mul_(options.Beta1).add_(g, alpha: 1 - options.Beta1);
-        n.mul_(options.Beta2).add_(difference, alpha: 1 - options.Beta2);
-        var next = difference.mul_(options.Beta2).add_(g);
-        v.mul_(options.Beta3).addcmul_(next, next, 1 - options.Beta3);
+        var decay = rate * (group.WeightDecay ?? options.WeightDecay);
+        return new(step == 1, new((float)options.Beta1, (float)options.Beta2, (float)options.Beta3),
+            new((float)(1 - options.Beta1), (float)(1 - options.Beta2), (float)(1 - options.Beta3)), (float)options.Epsilon,
+            (float)Math.Sqrt(Correction(options.Beta3)), (float)Correction(options.Beta1),
+            (float)(options.Beta2 / Correction(options.Beta2)), (float)(options.NoProx ? 1 - decay : 1),
+            (float)(options.NoProx ? 1 : 1 + decay), (float)-rate);
 
-        var root = v.sqrt().div_(Math.Sqrt(Correction(options.Beta3))).add_(options.Epsilon);
-        var direction = (m / Correction(options.Beta1)).add_(n, alpha: options.Beta2 / Correction(options.Beta2));
-        var decay = update.LearningRate * (update.Group.WeightDecay ?? options.WeightDecay);
-        if (options.NoProx) w.mul_(1 - decay);
-        w.addcdiv_(direction, root, -update.LearningRate);
-        if (!options.NoProx) w.div_(1 + decay);
-
-        double Correction(double beta) => 1 - Math.Pow(beta, update.Step);
+        double Correction(double beta) => 1 - Math.Pow(beta, step);
     }
+}
+
+internal readonly record struct AdanFormula(
+    bool IsFirst, AdanFormula.Three Beta, AdanFormula.Three Rest, float Epsilon, float RootCorrection, float MeanCorrection,
+    float DifferenceShare, float Kept, float Divisor, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = at.Gradient;
+        var difference = IsFirst ? T.Zero(g) : g - at.Fourth;
+        at.Fourth = g;
+        at.First = (at.First * Beta.Of1) + (g * Rest.Of1);
+        at.Second = (at.Second * Beta.Of2) + (difference * Rest.Of2);
+        var next = (difference * Beta.Of2) + g;
+        at.Third = (at.Third * Beta.Of3) + (next * next * Rest.Of3);
+        var root = (T.Sqrt(at.Third) / RootCorrection) + Epsilon;
+        var direction = (at.First / MeanCorrection) + (at.Second * DifferenceShare);
+        at.Weight = ((at.Weight * Kept) + (direction * Step / root)) / Divisor;
+    }
+
+    /// <summary>A constant for each of the three moments.</summary>
+    internal readonly record struct Three(float Of1, float Of2, float Of3);
 }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -87,6 +90,37 @@ public sealed class BlockwiseQuantization
         using var scope = NewDisposeScope();
         var shares = On(codes.device, tensor(_map)).index_select(0, codes.view(-1).to(ScalarType.Int32));
         return shares.view(-1, BlockSize).mul_(absMax.unsqueeze(1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Stores a block of numbers in the CPU's memory, as <see cref="Quantize(Tensor)"/> does.</summary>
+    /// <param name="numbers">At most 256.</param>
+    /// <param name="codes">Where the codes go, as many.</param>
+    /// <returns>The block's scale.</returns>
+    internal float Quantize(ReadOnlySpan<float> numbers, Span<byte> codes)
+    {
+        var largest = 0f;
+        foreach (var number in numbers) largest = MathF.Max(largest, MathF.Abs(number));
+        var divisor = largest > 0 ? largest : 1;
+        ref var lowest = ref MemoryMarshal.GetArrayDataReference(_lowest);
+        ref var limits = ref MemoryMarshal.GetArrayDataReference(_limits);
+        for (var i = 0; i < codes.Length; i++)
+        {
+            var share = numbers[i] / divisor;
+            var half = (BitConverter.SingleToInt32Bits(share) >> 16) + (Halves / 2);      // 0 to 65535
+            codes[i] = (byte)(Unsafe.Add(ref lowest, half) + (share > Unsafe.Add(ref limits, half) ? 1 : 0));
+        }
+
+        return largest;
+    }
+
+    /// <summary>The numbers that codes in the CPU's memory stand for.</summary>
+    /// <param name="codes">The codes of a block.</param>
+    /// <param name="scale">The block's scale.</param>
+    /// <param name="numbers">Where the numbers go, as many.</param>
+    internal void Dequantize(ReadOnlySpan<byte> codes, float scale, Span<float> numbers)
+    {
+        ref var map = ref MemoryMarshal.GetArrayDataReference(_map);
+        for (var i = 0; i < codes.Length; i++) numbers[i] = Unsafe.Add(ref map, codes[i]) * scale;
     }
 
     /// <summary>A table on a device, without waiting for what the device is doing.</summary>

@@ -47,6 +47,10 @@ public sealed class EightBitSlot(string name, BlockwiseQuantization quantization
         WriteVector(update, FlatTensors.Join([.. values]));
     }
 
+    /// <summary>What is remembered of a parameter as it lies in the memory of the CPU; null where it does not.</summary>
+    internal HostNumbers? OnHost(OptimizedParameter parameter) => parameter.Find(name) is { } plain ? HostNumbers.Of(plain)
+        : HostNumbers.Of(parameter[_codes], parameter[_scales], quantization);
+
     /// <summary>What is remembered of the parameters of an update, one after another: [n], float32, on their device.</summary>
     internal Tensor ReadVector(OptimizerUpdate update)
     {

@@ -43,7 +43,16 @@ public abstract class FlatOptimizer : StatefulOptimizer
     protected abstract void Update(FlatUpdate update);
 
     /// <inheritdoc/>
-    protected sealed override void Update(OptimizerUpdate update) => Change(update, Update, IsElementwise);
+    protected sealed override void Update(OptimizerUpdate update)
+    {
+        if (UsesOperators || !TryUpdateOnHost(update)) Change(update, Update, IsElementwise);
+    }
+
+    /// <summary>Whether updates go through operators even where there is a faster way: to compare both. Default false.</summary>
+    internal bool UsesOperators { get; set; }
+
+    /// <summary>Changes weights and slots where they lie in the memory of the CPU; false, the default, where that cannot be.</summary>
+    private protected virtual bool TryUpdateOnHost(OptimizerUpdate update) => false;
 
     /// <summary>
     /// Goes through everything before the updates, for optimizers that need sums over all parameters; what was changed is remembered.

@@ -22,6 +22,10 @@ public abstract class FlatSlot
     /// <param name="values">[n], float32.</param>
     public abstract void Write(OptimizerUpdate update, Tensor values);
 
+    /// <summary>What is remembered of one parameter as it lies in the memory of the CPU; null, the default, where it does not lie there or
+    /// in no known way.</summary>
+    internal virtual HostNumbers? OnHost(OptimizedParameter parameter) => null;
+
     /// <summary>Numbers that are kept in float32 and are 0 at first.</summary>
     /// <param name="name">What it is called.</param>
     /// <param name="inHostMemory">Whether they are kept in host memory and come to a GPU for the update only ("paged").</param>
@@ -70,6 +74,8 @@ public abstract class FlatSlot
             }),
         ];
 
+        internal override HostNumbers? OnHost(OptimizedParameter parameter) => HostNumbers.Of(parameter[name]);
+
         public override Tensor Read(OptimizerUpdate update)
         {
             var values = FlatBlock.Run(update.Parameters, name) ?? FlatTensors.Join(update.Slot(name));
@@ -88,6 +94,8 @@ public abstract class FlatSlot
         public override string Name => name;
 
         public override IReadOnlyList<OptimizerSlot> Slots => slot.Slots;
+
+        internal override HostNumbers? OnHost(OptimizedParameter parameter) => slot.OnHost(parameter);
 
         public override Tensor Read(OptimizerUpdate update) => slot.ReadVector(update);
 

@@ -37,16 +37,19 @@ public abstract record LionFamilyOptions : OptimizerOptions
 /// <param name="mean">How m is kept.</param>
 /// <param name="decayRate">What weight decay is divided by; 1 for decay per unit of learning rate.</param>
 internal sealed class LionOnVectors(LionFamilyOptions options, IReadOnlyList<ParameterGroup> groups, FlatSlot mean, double decayRate = 1)
-    : FlatOptimizer(options, groups, mean)
+    : ElementwiseOptimizer<LionFormula>(options, groups, mean)
 {
-    protected override bool IsElementwise => true;
+    protected override LionFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2),
+        (float)(1 - (rate * (group.WeightDecay ?? options.WeightDecay) / decayRate)), (float)-rate);
+}
 
-    protected override void Update(FlatUpdate update)
+internal readonly record struct LionFormula(float Beta1, float Rest1, float Beta2, float Rest2, float Kept, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (weights, gradients, m) = (update.Weights, update.Gradients, update[mean.Name]);
-        var decay = (update.Group.WeightDecay ?? options.WeightDecay) / decayRate;
-        if (decay > 0) weights.mul_(1 - (update.LearningRate * decay));
-        weights.add_((m * options.Beta1).add_(gradients, 1 - options.Beta1).sign_(), -update.LearningRate);
-        m.mul_(options.Beta2).add_(gradients, 1 - options.Beta2);
+        var (g, m) = (at.Gradient, at.First);
+        at.Weight = (at.Weight * Kept) + (T.Sign((m * Beta1) + (g * Rest1)) * Step);
+        at.First = (m * Beta2) + (g * Rest2);
     }
 }

@@ -39,25 +39,17 @@ public sealed record NAdamOptions : AdamFamilyOptions
 /// (√(v/(1 − β₂ᵗ)) + ε). Decay as in Adam, or as in AdamW.
 /// </summary>
 internal sealed class NAdam(NAdamOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("v"))
+    : ElementwiseOptimizer<NAdamFormula>(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("v"))
 {
     /// <summary>M_t by t, from M_0: they follow from the options.</summary>
     private readonly List<double> _products = [1];
 
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override NAdamFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (weights, m, v, rate) = (update.Weights, update["m"], update["v"], update.LearningRate);
-        var gradients = options.DecoupledWeightDecay ? update.Gradients : update.GradientsWith(options.WeightDecay);
-        if (options.DecoupledWeightDecay) weights.mul_(1 - (rate * (update.Group.WeightDecay ?? options.WeightDecay)));
-        m.mul_(options.Beta1).add_(gradients, 1 - options.Beta1);
-        v.mul_(options.Beta2).addcmul_(gradients, gradients, 1 - options.Beta2);
-        var root = v.sqrt().mul_(1 / Math.Sqrt(1 - Math.Pow(options.Beta2, update.Step))).add_(options.Epsilon);
-        var (momentum, next) = (Momentum(update.Step), Momentum(update.Step + 1));
-        var product = Product(update.Step);
-        weights.addcdiv_(gradients, root, -rate * (1 - momentum) / (1 - product));
-        weights.addcdiv_(m, root, -rate * next / (1 - (product * next)));
+        var (momentum, next, product) = (Momentum(step), Momentum(step + 1), Product(step));
+        return new(AdamMoments.Of(options, group, rate, options.DecoupledWeightDecay),
+            (float)(1 / Math.Sqrt(1 - Math.Pow(options.Beta2, step))), (float)options.Epsilon,
+            (float)(-rate * (1 - momentum) / (1 - product)), (float)(-rate * next / (1 - (product * next))));
     }
 
     private double Momentum(int step) => options.Beta1 * (1 - (0.5 * Math.Pow(0.96, step * options.MomentumDecay)));
@@ -66,5 +58,17 @@ internal sealed class NAdam(NAdamOptions options, IReadOnlyList<ParameterGroup> 
     {
         while (_products.Count <= step) _products.Add(_products[^1] * Momentum(_products.Count));
         return _products[step];
+    }
+}
+
+internal readonly record struct NAdamFormula(AdamMoments Moments, float Correction, float Epsilon, float StepOfGradient, float StepOfMean)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var g = Moments.Apply(ref at);
+        var root = (T.Sqrt(at.Second) * Correction) + Epsilon;
+        at.Weight += g * StepOfGradient / root;
+        at.Weight += at.First * StepOfMean / root;
     }
 }

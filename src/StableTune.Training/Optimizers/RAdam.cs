@@ -42,23 +42,23 @@ internal readonly record struct Rectification(double Length, double Factor)
 
 /// <summary>m, v as in Adam; where ρ_t > 5: θ ← θ − lr·r_t · m/(1 − β₁ᵗ) · √(1 − β₂ᵗ)/(√v + ε), else θ ← θ − lr · m/(1 − β₁ᵗ).</summary>
 internal sealed class RAdam(RAdamOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("v"))
+    : ElementwiseOptimizer<RAdamFormula>(options, groups, FlatSlot.Zeros("m"), FlatSlot.Zeros("v"))
 {
-    protected override bool IsElementwise => true;
-
-    protected override void Update(FlatUpdate update)
+    protected override RAdamFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
     {
-        var (weights, m, v) = (update.Weights, update["m"], update["v"]);
-        var gradients = options.DecoupledWeightDecay ? update.Gradients : update.GradientsWith(options.WeightDecay);
-        if (options.DecoupledWeightDecay)
-            weights.mul_(1 - (update.LearningRate * (update.Group.WeightDecay ?? options.WeightDecay)));
-        m.mul_(options.Beta1).add_(gradients, 1 - options.Beta1);
-        v.mul_(options.Beta2).addcmul_(gradients, gradients, 1 - options.Beta2);
-        var rate = -update.LearningRate / (1 - Math.Pow(options.Beta1, update.Step));
-        var known = Rectification.Of(options.Beta2, update.Step);
-        if (known.Length <= 5) weights.add_(m, rate);
-        else
-            weights.addcdiv_(
-                m, v.sqrt().add_(options.Epsilon), rate * known.Factor * Math.Sqrt(1 - Math.Pow(options.Beta2, update.Step)));
+        var plain = -rate / (1 - Math.Pow(options.Beta1, step));
+        var known = Rectification.Of(options.Beta2, step);
+        return new(AdamMoments.Of(options, group, rate, options.DecoupledWeightDecay), known.Length > 5, (float)options.Epsilon,
+            (float)(known.Length > 5 ? plain * known.Factor * Math.Sqrt(1 - Math.Pow(options.Beta2, step)) : plain));
+    }
+}
+
+internal readonly record struct RAdamFormula(AdamMoments Moments, bool IsKnown, float Epsilon, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        _ = Moments.Apply(ref at);
+        var change = at.First * Step;
+        at.Weight += IsKnown ? change / (T.Sqrt(at.Second) + Epsilon) : change;
     }
 }

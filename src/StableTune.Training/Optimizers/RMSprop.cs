@@ -37,28 +37,40 @@ public sealed record RMSpropOptions : OptimizerOptions
 /// g ← g + wd·θ; s ← αs + (1 − α)g²; centred: ḡ ← αḡ + (1 − α)g, s' = s − ḡ², else s' = s; u = g/(√s' + ε); with momentum
 /// b ← μb + u, u = b; θ ← θ − lr·u.
 /// </summary>
-internal sealed class RMSprop(RMSpropOptions options, IReadOnlyList<ParameterGroup> groups) : FlatOptimizer(options, groups,
-[
-    FlatSlot.Zeros("square"), .. options.Centered ? [FlatSlot.Zeros("mean")] : Array.Empty<FlatSlot>(),
-    .. options.Momentum > 0 ? [FlatSlot.Zeros("momentum")] : Array.Empty<FlatSlot>(),
-])
+internal sealed class RMSprop(RMSpropOptions options, IReadOnlyList<ParameterGroup> groups)
+    : ElementwiseOptimizer<RMSpropFormula>(options, groups,
+    [
+        FlatSlot.Zeros("square"), .. options.Centered ? [FlatSlot.Zeros("mean")] : Array.Empty<FlatSlot>(),
+        .. options.Momentum > 0 ? [FlatSlot.Zeros("momentum")] : Array.Empty<FlatSlot>(),
+    ])
 {
-    protected override bool IsElementwise => true;
+    protected override RMSpropFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        (float)(group.WeightDecay ?? options.WeightDecay), (float)options.Alpha, (float)(1 - options.Alpha), (float)options.Epsilon,
+        options.Centered, options.Momentum > 0, (float)options.Momentum, (float)-rate);
+}
 
-    protected override void Update(FlatUpdate update)
+internal readonly record struct RMSpropFormula(
+    float Decay, float Alpha, float Rest, float Epsilon, bool Centered, bool HasMomentum, float Momentum, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (weights, gradients, square) = (update.Weights, update.GradientsWith(options.WeightDecay), update["square"]);
-        square.mul_(options.Alpha).addcmul_(gradients, gradients, 1 - options.Alpha);
-        var root = options.Centered ? Deviation(update["mean"], square, gradients) : square.sqrt();
-        root.add_(options.Epsilon);
-        if (options.Momentum > 0)
-            weights.add_(update["momentum"].mul_(options.Momentum).addcdiv_(gradients, root), -update.LearningRate);
-        else weights.addcdiv_(gradients, root, -update.LearningRate);
-    }
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        var square = (at.First * Alpha) + (g * g * Rest);
+        at.First = square;
+        if (Centered)
+        {
+            at.Second = (at.Second * Alpha) + (g * Rest);
+            square -= at.Second * at.Second;
+        }
 
-    private Tensor Deviation(Tensor mean, Tensor square, Tensor gradients)
-    {
-        mean.mul_(options.Alpha).add_(gradients, 1 - options.Alpha);
-        return square.addcmul(mean, mean, -1).sqrt_();
+        var root = T.Sqrt(square) + Epsilon;
+        if (HasMomentum)
+        {
+            ref var momentum = ref Centered ? ref at.Third : ref at.Second;
+            momentum = (momentum * Momentum) + (g / root);
+            at.Weight += momentum * Step;
+        }
+        else at.Weight += g * Step / root;
     }
 }

@@ -43,21 +43,27 @@ public sealed record SGDOptions : OptimizerOptions
 /// <param name="groups">What is stepped.</param>
 /// <param name="momentum">How m is kept.</param>
 internal sealed class SGDOnVectors(OptimizerOptions owner, SGDOptions options, IReadOnlyList<ParameterGroup> groups, FlatSlot momentum)
-    : FlatOptimizer(owner, groups, options.Momentum > 0 ? [momentum] : [])
+    : ElementwiseOptimizer<SGDFormula>(owner, groups, options.Momentum > 0 ? [momentum] : [])
 {
-    protected override bool IsElementwise => true;
+    protected override SGDFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        (float)(group.WeightDecay ?? options.WeightDecay), options.Momentum > 0, step == 1, (float)options.Momentum,
+        (float)(1 - options.Dampening), options.Nesterov, (float)-rate);
+}
 
-    protected override void Update(FlatUpdate update)
+internal readonly record struct SGDFormula(
+    float Decay, bool HasMomentum, bool IsFirst, float Momentum, float Taken, bool Nesterov, float Step) : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (weights, gradients) = (update.Weights, update.GradientsWith(options.WeightDecay));
-        if (options.Momentum > 0)
+        var g = at.Gradient;
+        if (Decay != 0) g += at.Weight * Decay;
+        if (HasMomentum)
         {
-            var m = update[momentum.Name];
-            if (update.Step == 1) m.copy_(gradients);
-            else m.mul_(options.Momentum).add_(gradients, 1 - options.Dampening);
-            gradients = options.Nesterov ? gradients.add(m, options.Momentum) : m;
+            var m = IsFirst ? g : (at.First * Momentum) + (g * Taken);
+            at.First = m;
+            g = Nesterov ? g + (m * Momentum) : m;
         }
 
-        weights.add_(gradients, -update.LearningRate);
+        at.Weight += g * Step;
     }
 }

@@ -29,5 +29,5 @@ public sealed record SGDScheduleFreeOptions : ScheduleFreeOptions
 /// <summary>d = g.</summary>
 internal sealed class SGDScheduleFree(SGDScheduleFreeOptions options, IReadOnlyList<ParameterGroup> groups) : ScheduleFree(options, groups)
 {
-    protected override Tensor Direction(FlatUpdate update) => update.Gradients.clone();
+    protected override ScheduleFreeDirection DirectionOf(int step) => default;
 }

@@ -7,7 +7,7 @@ namespace StableTune.Optimizers;
 /// interpolation: d ← d + wd·y; y ← y + c(z − y) + lr(b(1 − c) − 1)d; z ← z − lr·d. The parameters hold y; the average is
 /// x = y + (1 − 1/b)(z − y).
 /// </summary>
-internal abstract class ScheduleFree : FlatOptimizer
+internal abstract class ScheduleFree : ElementwiseOptimizer<ScheduleFreeFormula>
 {
     private const string Stepped = "z";
 
@@ -29,12 +29,11 @@ internal abstract class ScheduleFree : FlatOptimizer
 
     public override IReadOnlyList<double> EffectiveRates => _rates;
 
-    protected sealed override bool IsElementwise => true;
-
     protected sealed override IEnumerable<Tensor> SharedState => _sums;
 
-    /// <summary>The direction of a step, [n]: a tensor of its own, which may be changed.</summary>
-    protected abstract Tensor Direction(FlatUpdate update);
+    /// <summary>How the direction of a step follows from the gradient.</summary>
+    /// <param name="step">The number of the step, from 1.</param>
+    protected abstract ScheduleFreeDirection DirectionOf(int step);
 
     protected sealed override void BeforeUpdates(in StepInfo info)
     {
@@ -53,15 +52,10 @@ internal abstract class ScheduleFree : FlatOptimizer
         _rates = rates;
     }
 
-    protected sealed override void Update(FlatUpdate update)
-    {
-        var (y, z, rate, share) = (update.Weights, update[Stepped], _rates[update.GroupIndex], _shares[update.GroupIndex]!);
-        var direction = Direction(update);
-        var decay = update.Group.WeightDecay ?? _options.WeightDecay;
-        if (decay > 0) direction.add_(y, decay);
-        y.lerp_(z, share).addcmul_(direction, ((1 - share) * _options.Interpolation).sub_(1).mul_(rate), 1);
-        z.add_(direction, -rate);
-    }
+    protected sealed override ScheduleFreeFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        DirectionOf(step), (float)(group.WeightDecay ?? _options.WeightDecay), (float)_options.Interpolation, (float)_rates[groupIndex]);
+
+    protected sealed override Tensor? SharedOf(int groupIndex) => _shares[groupIndex];
 
     /// <summary>The number of the group's step that comes: as many as the parameter with the most has taken, and one more; null where no
     /// parameter has a gradient.</summary>
@@ -91,4 +85,37 @@ internal abstract class ScheduleFree : FlatOptimizer
     }
 
     private static Device DeviceOf(ParameterGroup group) => group.Parameters.Count > 0 ? group.Parameters[0].Value.device : CPU;
+}
+
+/// <summary>How the direction of a schedule-free step follows from the gradient.</summary>
+/// <param name="HasSquares">Whether v ← β₂v + (1 − β₂)g² is kept in the second slot.</param>
+/// <param name="Divides">Whether the direction is g/(√(v/(1 − β₂ᵗ)) + ε) instead of g.</param>
+/// <param name="Beta2">β₂.</param>
+/// <param name="Rest2">1 − β₂.</param>
+/// <param name="Correction">1 − β₂ᵗ.</param>
+/// <param name="Epsilon">ε.</param>
+internal readonly record struct ScheduleFreeDirection(
+    bool HasSquares, bool Divides, float Beta2, float Rest2, float Correction, float Epsilon)
+{
+    /// <summary>With squares.</summary>
+    public static ScheduleFreeDirection Of(double beta2, double epsilon, int step, bool divides) =>
+        new(true, divides, (float)beta2, (float)(1 - beta2), (float)(1 - Math.Pow(beta2, step)), (float)epsilon);
+}
+
+internal readonly record struct ScheduleFreeFormula(ScheduleFreeDirection Direction, float Decay, float Interpolation, float Rate)
+    : IElementFormula
+{
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
+    {
+        var (y, z, direction, share) = (at.Weight, at.First, at.Gradient, at.Shared);
+        if (Direction.HasSquares)
+        {
+            at.Second = (at.Second * Direction.Beta2) + (direction * direction * Direction.Rest2);
+            if (Direction.Divides) direction /= T.Sqrt(at.Second / Direction.Correction) + Direction.Epsilon;
+        }
+
+        if (Decay != 0) direction += y * Decay;
+        at.Weight = y + ((z - y) * share) + (direction * (((((share * -1f) + 1f) * Interpolation) + -1f) * Rate));
+        at.First = z + (direction * -Rate);
+    }
 }

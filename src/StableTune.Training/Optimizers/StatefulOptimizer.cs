@@ -77,6 +77,9 @@ public abstract class StatefulOptimizer : IOptimizer
     public long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
         .Sum(tensor => tensor.numel() * tensor.element_size());
 
+    /// <summary>Whether weights of bfloat16 are rounded at random.</summary>
+    private protected bool RoundsAtRandom => _rounding is not null;
+
     /// <summary>The parameters of a group.</summary>
     /// <param name="group">Its place in <see cref="Groups"/>.</param>
     protected IReadOnlyList<OptimizedParameter> Of(int group) => _parameters[group];

@@ -97,6 +97,63 @@ public sealed class EveryOptimizerTests
         foreach (var optimizer in many) optimizer.Dispose();
     }
 
+    /// <summary>On a CPU many go through memory by themselves; what they do there must be what operators do elsewhere.</summary>
+    [Theory]
+    [InlineData(ScalarType.Float32, 1)]
+    [InlineData(ScalarType.Float32, 2)]
+    [InlineData(ScalarType.BFloat16, 1)]
+    public void Step_InTheHostsMemory_IsThatOfOperators(ScalarType type, int threads)
+    {
+        var usual = get_num_threads();
+        try
+        {
+            set_num_threads(threads);
+            Assert.True(OptimizerCatalog.Default.Names.Count(name => HostIsThatOfOperators(name, type)) >= 16);
+        }
+        finally
+        {
+            set_num_threads(usual);
+        }
+    }
+
+    private static bool HostIsThatOfOperators(string name, ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        // Large enough for several threads, for numbers in eight bits, and with a last register that is not full.
+        long[][] shapes = [[7, 30], [400, 401], [3, 4, 3, 3]];
+        Tensor[] starts = [.. shapes.Select((shape, i) => randn(shape, generator: new Generator((ulong)i)).to(type))];
+        var (host, operators) = (starts.Select(start => start.clone().requires_grad_()).ToArray(),
+            starts.Select(start => start.clone().requires_grad_()).ToArray());
+        using var first = Options(name).Create([Group(host)]);
+        using var second = Options(name).Create([Group(operators)]);
+        if (second is not FlatOptimizer flat) return false;
+        flat.UsesOperators = true;
+        for (var step = 0; step < 6; step++)
+        {
+            for (var i = 0; i < shapes.Length; i++)
+            {
+                var gradient = randn(shapes[i], generator: new Generator((ulong)(100 + (step * 10) + i))).to(type);
+                (host[i].grad, operators[i].grad) = (gradient, gradient.clone());
+            }
+
+            first.Step(new StepInfo([0.01], step));
+            second.Step(new StepInfo([0.01], step));
+        }
+
+        // Eight bits may fall on the other side of a boundary, and so may half precision.
+        var tolerance = type == ScalarType.BFloat16 ? 0.02 : name.Contains("8bit", StringComparison.Ordinal) ? 1e-3 : 2e-6;
+        for (var i = 0; i < shapes.Length; i++)
+        {
+            Assert.Equal(type, host[i].dtype);
+            var difference = (host[i].to(ScalarType.Float32) - operators[i].to(ScalarType.Float32)).abs().max().item<float>();
+            Assert.True(difference <= tolerance * starts[i].to(ScalarType.Float32).abs().max().item<float>(), $"{name}: {difference}");
+        }
+
+        return true;
+
+        static ParameterGroup Group(Tensor[] weights) => new("all", [.. weights.Select((w, i) => new NamedParameter($"{i}", w))], 0.01);
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void Dispose_FreesEverything(string name)

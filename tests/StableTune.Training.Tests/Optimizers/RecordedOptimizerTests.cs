@@ -22,12 +22,21 @@ public sealed class RecordedOptimizerTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Step_FollowsTheReferenceTrajectory(string optimizer, string name)
+    public void Step_FollowsTheReferenceTrajectory(string optimizer, string name) => Follow(optimizer, name, usesOperators: false);
+
+    /// <summary>As on a GPU.</summary>
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Step_WithOperators_FollowsTheReferenceTrajectory(string optimizer, string name) =>
+        Follow(optimizer, name, usesOperators: true);
+
+    private static void Follow(string optimizer, string name, bool usesOperators)
     {
         var recorded = OptimizerCase.Of(optimizer, name);
         using var golden = Golden.Open("optim", recorded.Trajectory);
         using var scope = NewDisposeScope();
         using var run = new RecordedRun(recorded, RecordedOptions.Of(recorded));
+        if (run.Optimizer is FlatOptimizer flat) flat.UsesOperators = usesOperators;
         var compared = 0;
         for (var step = 1; step <= OptimizerCase.Steps; step++)
         {
