@@ -4,10 +4,12 @@ namespace StableTune.Optimizers;
 public sealed class OptimizedParameter
 {
     private readonly Dictionary<string, Tensor> _slots = new(StringComparer.Ordinal);
+    private Tensor? _gradient;
 
     internal OptimizedParameter(NamedParameter parameter, IEnumerable<OptimizerSlot> slots)
     {
         (Name, Value) = (parameter.Name, parameter.Value);
+        (Count, DeviceType, DeviceIndex) = (Value.numel(), Value.device_type, Value.device_index);
         foreach (var slot in slots)
             if (slot.Create(Value) is { } made) _slots.Add(slot.Name, made.DetachFromDisposeScope());
     }
@@ -20,7 +22,28 @@ public sealed class OptimizedParameter
 
     /// <summary>The parameter's gradient.</summary>
     /// <exception cref="InvalidOperationException">It has none.</exception>
-    public Tensor Gradient => Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
+    public Tensor Gradient => _gradient ?? Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
+
+    /// <summary>Its numbers.</summary>
+    internal long Count { get; }
+
+    /// <summary>Where it lies.</summary>
+    internal DeviceType DeviceType { get; }
+
+    /// <summary>On which of these devices.</summary>
+    internal int DeviceIndex { get; }
+
+    /// <summary>Whether the present step has a gradient of it.</summary>
+    internal bool HasGradient => _gradient is not null;
+
+    /// <summary>Where its numbers and what is remembered of them lie in the memory of the CPU, once that was asked.</summary>
+    internal HostPlaces? HostPlaces { get; set; }
+
+    /// <summary>Asks for the gradient of a step, which stays until <see cref="ForgetGradient"/>.</summary>
+    /// <returns>Whether there is one.</returns>
+    internal bool TakeGradient() => (_gradient = Value.grad) is not null;
+
+    internal void ForgetGradient() => _gradient = null;
 
     /// <summary>Steps that it has taken; in an update the present one is counted.</summary>
     public int Step { get; internal set; }

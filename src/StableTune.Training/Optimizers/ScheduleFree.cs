@@ -60,7 +60,7 @@ internal abstract class ScheduleFree : ElementwiseOptimizer<ScheduleFreeFormula>
     /// <summary>The number of the group's step that comes: as many as the parameter with the most has taken, and one more; null where no
     /// parameter has a gradient.</summary>
     private int? NextStep(int group) =>
-        Of(group).Where(parameter => parameter.Value.grad is not null).Max(parameter => (int?)parameter.Step) + 1;
+        Of(group).Where(parameter => parameter.HasGradient).Max(parameter => (int?)parameter.Step) + 1;
 
     public override IDisposable? UseEvaluationWeights() => SwappedWeights.Begin(All, parameter =>
     {

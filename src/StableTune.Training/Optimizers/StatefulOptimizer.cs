@@ -28,6 +28,7 @@ public abstract class StatefulOptimizer : IOptimizer
     private readonly IReadOnlyList<OptimizerSlot> _slots;
     private readonly OptimizedParameter[][] _parameters;       // per group
     private readonly Dictionary<Tensor, int> _places;          // of each parameter in its group
+    private readonly OptimizedParameter[][] _stepped;          // in the present step
     private readonly double[] _rates;
     private readonly StochasticRounding? _rounding;
 
@@ -56,6 +57,7 @@ public abstract class StatefulOptimizer : IOptimizer
         foreach (var group in _parameters)
             for (var i = 0; i < group.Length; i++) _places[group[i].Value] = i;
         _rates = [.. groups.Select(group => group.LearningRate)];
+        _stepped = [.. groups.Select(_ => Array.Empty<OptimizedParameter>())];
     }
 
     /// <inheritdoc/>
@@ -97,16 +99,25 @@ public abstract class StatefulOptimizer : IOptimizer
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         for (var i = 0; i < _rates.Length; i++) _rates[i] = info.LearningRates[i];
-        // What changes before the updates, or in several of them, is kept here; all else part by part, so that the copies stay small.
-        var kept = Kept.Of(info, SharedState.Concat(ChangesBeforeUpdates ? AllStepped(info).SelectMany(Changing) : []));
-        BeforeUpdates(info);
-        for (var i = 0; i < _parameters.Length; i++) UpdateGroup(i, info);
-        kept?.PutBack();
+        // Asked for once: of an adapter's hundreds of tensors each question counts.
+        for (var i = 0; i < _parameters.Length; i++) _stepped[i] = [.. Members(i, info).Where(parameter => parameter.TakeGradient())];
+        try
+        {
+            // What changes before the updates, or in several of them, is kept here; all else part by part, so that the copies stay small.
+            var kept = Kept.Of(info, SharedState.Concat(ChangesBeforeUpdates ? AllStepped.SelectMany(Changing) : []));
+            BeforeUpdates(info);
+            for (var i = 0; i < _parameters.Length; i++) UpdateGroup(i, info);
+            kept?.PutBack();
+        }
+        finally
+        {
+            foreach (var parameter in AllStepped) parameter.ForgetGradient();
+        }
     }
 
     private void UpdateGroup(int group, in StepInfo info)
     {
-        foreach (var parameter in Stepped(group, info)) parameter.Step++;
+        foreach (var parameter in _stepped[group]) parameter.Step++;
         foreach (var update in Updates(group, info, stepsAhead: 0))
         {
             using var scope = NewDisposeScope();
@@ -124,23 +135,20 @@ public abstract class StatefulOptimizer : IOptimizer
     protected IEnumerable<OptimizerUpdate> ComingUpdates(StepInfo info) =>
         Enumerable.Range(0, _parameters.Length).SelectMany(group => Updates(group, info, stepsAhead: 1));
 
-    private IEnumerable<OptimizedParameter> AllStepped(StepInfo info) =>
-        Enumerable.Range(0, _parameters.Length).SelectMany(group => Stepped(group, info));
+    private IEnumerable<OptimizedParameter> AllStepped => _stepped.SelectMany(group => group);
 
-    /// <summary>What of a group is stepped. A step of a few looks at no others: fused backward takes hundreds of such steps.</summary>
-    private IEnumerable<OptimizedParameter> Stepped(int group, StepInfo info)
+    /// <summary>What of a group may be stepped. A step of a few looks at no others: fused backward takes hundreds of such steps.</summary>
+    private IEnumerable<OptimizedParameter> Members(int group, StepInfo info)
     {
         var members = _parameters[group];
-        if (info.Only is not { } few) return members.Where(HasGradient);
+        if (info.Only is not { } few) return members;
         return few.Where(tensor => _places.TryGetValue(tensor, out var place) && place < members.Length
-            && ReferenceEquals(members[place].Value, tensor)).Select(tensor => members[_places[tensor]]).Where(HasGradient);
+            && ReferenceEquals(members[place].Value, tensor)).Select(tensor => members[_places[tensor]]);
     }
 
-    private static bool HasGradient(OptimizedParameter parameter) => parameter.Value.grad is not null;
-
     // A tensor that had no gradient in some step (an adapter left out by dropout) is behind the others.
-    private IEnumerable<OptimizerUpdate> Updates(int group, StepInfo info, int stepsAhead) => Stepped(group, info)
-        .GroupBy(parameter => (parameter.Step, parameter.Value.device_type, parameter.Value.device_index))
+    private IEnumerable<OptimizerUpdate> Updates(int group, StepInfo info, int stepsAhead) => _stepped[group]
+        .GroupBy(parameter => (parameter.Step, parameter.DeviceType, parameter.DeviceIndex))
         .SelectMany(same => Parts(same).Select(part =>
             new OptimizerUpdate(part, same.Key.Step + stepsAhead, info.LearningRates[group], Groups[group], group)));
 
@@ -152,7 +160,7 @@ public abstract class StatefulOptimizer : IOptimizer
         var elements = 0L;
         foreach (var parameter in parameters)
         {
-            var count = parameter.Value.numel();
+            var count = parameter.Count;
             if (part.Count > 0 && elements + count > MostElements)
             {
                 yield return part;

@@ -53,34 +53,19 @@ internal abstract class ElementwiseOptimizer<TFormula> : FlatOptimizer where TFo
     /// <inheritdoc/>
     private protected sealed override bool TryUpdateOnHost(OptimizerUpdate update)
     {
-        if (update.Parameters[0].Value.device_type != DeviceType.CPU) return false;
+        if (update.Parameters[0].DeviceType != DeviceType.CPU) return false;
         var parameters = new HostParameter[update.Parameters.Count];
-        // Objects of gradients are made anew when they are asked for: these keep the memory while it is used.
-        using var scope = NewDisposeScope();
         for (var i = 0; i < parameters.Length; i++)
         {
-            if (OnHost(update.Parameters[i]) is not { } parameter) return false;
-            parameters[i] = parameter;
+            var parameter = update.Parameters[i];
+            var places = parameter.HostPlaces ??= HostPlaces.Of(parameter, RoundsAtRandom, _slots);
+            if (places.Of(parameter) is not { } onHost) return false;
+            parameters[i] = onHost;
         }
 
         HostUpdate.Run(FormulaOf(update.Step, update.LearningRate, update.Group, update.GroupIndex), parameters,
             SharedOf(update.GroupIndex)?.item<float>() ?? 0, get_num_threads());
         GC.KeepAlive(update);
         return true;
-    }
-
-    private HostParameter? OnHost(OptimizedParameter parameter)
-    {
-        // Random bits come from libtorch's streams.
-        if (RoundsAtRandom && parameter.Value.dtype == ScalarType.BFloat16) return null;
-        if (HostNumbers.Of(parameter.Value) is not { } weight || HostNumbers.Of(parameter.Gradient) is not { } gradient) return null;
-        var slots = new HostNumbers[_slots.Count];
-        for (var i = 0; i < slots.Length; i++)
-        {
-            if (_slots[i].OnHost(parameter) is not { } slot) return null;
-            slots[i] = slot;
-        }
-
-        return new HostParameter(parameter.Value.numel(), weight, gradient, slots);
     }
 }

@@ -32,6 +32,9 @@ internal readonly unsafe struct HostNumbers
     /// <summary>Where the numbers lie, if they lie there as float32; null else.</summary>
     public float* Plain => _isHalf || _quantization is not null ? null : (float*)_values;
 
+    /// <summary>The same kind of numbers at another address.</summary>
+    public HostNumbers At(nint address) => new((void*)address, _isHalf);
+
     /// <summary>The numbers of a contiguous tensor of float32 or bfloat16 on the CPU; null for another.</summary>
     public static HostNumbers? Of(Tensor tensor) =>
         tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.BFloat16 && tensor.is_contiguous()

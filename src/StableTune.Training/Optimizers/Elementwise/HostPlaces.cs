@@ -1,0 +1,33 @@
+namespace StableTune.Optimizers;
+
+/// <summary>
+/// Where a parameter and what is remembered of it lie in the memory of the CPU. What is remembered never moves; the parameter and its
+/// gradient are asked for in each step.
+/// </summary>
+/// <param name="Weight">How the parameter is kept.</param>
+/// <param name="Slots">What is remembered; null where it cannot be used in place.</param>
+internal sealed record HostPlaces(HostNumbers Weight, HostNumbers[]? Slots)
+{
+    /// <summary>Those of a parameter.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="roundsAtRandom">Whether bfloat16 is rounded at random, with bits from libtorch's streams.</param>
+    /// <param name="slots">What is remembered.</param>
+    public static HostPlaces Of(OptimizedParameter parameter, bool roundsAtRandom, IReadOnlyList<FlatSlot> slots)
+    {
+        if ((roundsAtRandom && parameter.Value.dtype == ScalarType.BFloat16) || HostNumbers.Of(parameter.Value) is not { } weight)
+            return new(default, null);
+        var places = new HostNumbers[slots.Count];
+        for (var i = 0; i < places.Length; i++)
+        {
+            if (slots[i].OnHost(parameter) is not { } place) return new(default, null);
+            places[i] = place;
+        }
+
+        return new(weight, places);
+    }
+
+    /// <summary>The parameter as it lies there in this step; null where it cannot be used in place.</summary>
+    public HostParameter? Of(OptimizedParameter parameter) =>
+        Slots is not null && HostNumbers.Of(parameter.Gradient) is { } gradient && parameter.Value.DataPointer() is var address and not 0
+            ? new HostParameter(parameter.Count, Weight.At(address), gradient, Slots) : null;
+}
