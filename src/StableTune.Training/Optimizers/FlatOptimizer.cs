@@ -48,9 +48,6 @@ public abstract class FlatOptimizer : StatefulOptimizer
         if (UsesOperators || !TryUpdateOnHost(update)) Change(update, Update, IsElementwise);
     }
 
-    /// <summary>Whether updates go through operators even where there is a faster way: to compare both. Default false.</summary>
-    internal bool UsesOperators { get; set; }
-
     /// <summary>Changes weights and slots where they lie in the memory of the CPU; false, the default, where that cannot be.</summary>
     private protected virtual bool TryUpdateOnHost(OptimizerUpdate update) => false;
 
