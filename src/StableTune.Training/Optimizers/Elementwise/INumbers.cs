@@ -21,12 +21,18 @@ internal interface INumbers<T> where T : struct, INumbers<T>
 
     static abstract T operator /(T a, float b);
 
+    /// <summary>All of them a number that the host knows.</summary>
+    static abstract T Of(float value, T like);
+
     /// <summary>All of them 0.</summary>
     static abstract T Zero(T like);
 
     static abstract T Sqrt(T a);
 
     static abstract T Abs(T a);
+
+    /// <summary>0 in the place of what is not a number.</summary>
+    static abstract T NanToZero(T a);
 
     /// <summary>-1, 0 or 1.</summary>
     static abstract T Sign(T a);
@@ -50,7 +56,7 @@ internal ref struct Elements<T> where T : struct, INumbers<T>
     public T Gradient;
 
     /// <summary>What is remembered, in the order of the optimizer's slots; changed.</summary>
-    public T First, Second, Third, Fourth;
+    public T First, Second, Third, Fourth, Fifth;
 
     /// <summary>A number that all share and that only the device knows, if the optimizer has one.</summary>
     public T Shared;
