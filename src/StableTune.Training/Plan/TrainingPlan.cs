@@ -227,8 +227,8 @@ public sealed partial record TrainingPlan : OptionsBase
 
     /// <summary>
     /// Whether losses are read a step late, so that the device is never waited for: progress then comes one step behind, and a loss that
-    /// is no number is told one step later, though
-    /// nothing is ever written of it. Null, the default, does so on devices other than the CPU.
+    /// is no number is told one step later, though nothing is ever written of it. Null, the default, does so on devices other than the
+    /// CPU. A schedule that looks at every loss, such as a plateau, reads them at once whatever is set here.
     /// </summary>
     public bool? ReadsLossLate { get; init; }
 
