@@ -25,8 +25,11 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     /// <summary>Asks the model, on the calling thread, with images that are RGB; one answer for each.</summary>
     internal required Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> Ask { get; init; }
 
+    /// <summary>Done to each image before the model is shown it, on the threads that decode; null does nothing.</summary>
+    internal Func<PixelImage, PixelImage>? Prepare { get; init; }
+
     /// <summary>Does something with an answer, on the calling thread; says what it left out.</summary>
-    internal required Func<string, PixelImage, T, IEnumerable<SkippedFile>> Keep { get; init; }
+    internal required Func<string, ShownPicture, T, IEnumerable<SkippedFile>> Keep { get; init; }
 
     /// <summary>Does the work.</summary>
     /// <param name="progress">Counts images, on the calling thread.</param>
@@ -40,7 +43,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         while (pictures.Next(cancellationToken) is { } picture)
         {
             seen++;
-            if (picture.Image is null) Finish(picture.Index, [picture.Fault!]);
+            if (picture.Shown is null) Finish(picture.Index, [picture.Fault!]);
             else batch.Add(picture);
             if (batch.Count == 0 || (batch.Count < BatchSize && seen < Files.Count)) continue;
             Answer(batch, Finish, cancellationToken);
@@ -61,7 +64,8 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         try
         {
             var image = ImageFile.Load(Files[index], new() { KeepAlpha = true, ApplyExifOrientation = ApplyExifOrientation });
-            return new(index, image.Over(PixelColor.White), null);
+            var (shown, size) = (image.Over(PixelColor.White), image.Size);
+            return new(index, new(Prepare is null ? shown : Prepare(shown), size), null);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -75,7 +79,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         IReadOnlyList<T> answers;
         try
         {
-            answers = Ask([.. batch.Select(picture => picture.Image!)], cancellationToken);
+            answers = Ask([.. batch.Select(picture => picture.Shown!.Image)], cancellationToken);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -89,14 +93,14 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
             throw new InvalidOperationException(
                 $"{Stage}: {batch.Count} image(s) were shown and {answers?.Count ?? 0} answer(s) given. Give one answer for each image, "
                     + $"in their order.");
-        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(Files[batch[i].Index], batch[i].Image!, answers[i]));
+        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(Files[batch[i].Index], batch[i].Shown!, answers[i]));
     }
 
-    private IReadOnlyList<SkippedFile> Kept(string path, PixelImage image, T answer)
+    private IReadOnlyList<SkippedFile> Kept(string path, ShownPicture picture, T answer)
     {
         try
         {
-            return [.. Keep(path, image, answer)];
+            return [.. Keep(path, picture, answer)];
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -105,5 +109,10 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     }
 
     /// <summary>A decoded image, or why it is none.</summary>
-    private sealed record Picture(int Index, PixelImage? Image, SkippedFile? Fault);
+    private sealed record Picture(int Index, ShownPicture? Shown, SkippedFile? Fault);
 }
+
+/// <summary>An image as a model is shown it.</summary>
+/// <param name="Image">The image, RGB, prepared where the model prepares images.</param>
+/// <param name="Size">The size of the image as it was read.</param>
+internal sealed record ShownPicture(PixelImage Image, PixelSize Size);

@@ -21,7 +21,8 @@ public static class ImageCaptioning
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(captioner);
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        return ImageDescribing.Run(options, "captioning", captioner.Caption, Text, progress, cancellationToken);
+        return ImageDescribing.Run(options, "captioning", captioner.Caption, Text,
+            captioner is IImagePreparation preparation ? preparation.Prepare : null, progress, cancellationToken);
 
         string? Text(string present, string caption)
         {

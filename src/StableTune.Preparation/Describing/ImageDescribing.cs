@@ -12,11 +12,12 @@ internal static class ImageDescribing
     /// <param name="ask">Asks the model.</param>
     /// <param name="text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null
     /// leaves the image out.</param>
+    /// <param name="prepare">Done to each image before the model is shown it; null does nothing.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; texts that were made stay.</param>
     internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken,
         IReadOnlyList<T>> ask,
-        Func<string, T, string?> text, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+        Func<string, T, string?> text, Func<PixelImage, PixelImage>? prepare, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         var places = ImageTexts.Open(options);
         var search = ImageSearch.In(options.ImageFolder!, options.Recursive);
@@ -32,6 +33,7 @@ internal static class ImageDescribing
             Workers = options.Workers,
             ApplyExifOrientation = options.ApplyExifOrientation,
             Ask = ask,
+            Prepare = prepare,
             Keep = Keep,
         };
         try
@@ -46,7 +48,7 @@ internal static class ImageDescribing
         SkippedFile? LeftOut(ImageToDescribe image) => doubles.Contains(image.Path) ? ImageFiles.Double(image.Path)
             : options.Existing == ExistingText.Skip && places.WhatIsThere(image) is { } reason ? new(image.Path, reason) : null;
 
-        IEnumerable<SkippedFile> Keep(string path, PixelImage picture, T answer)
+        IEnumerable<SkippedFile> Keep(string path, ShownPicture picture, T answer)
         {
             var image = byPath[path];
             if (text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept)
