@@ -19,7 +19,7 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
     /// known.</summary>
     public double Tilt => LeftEye is { } left && RightEye is { } right ? Math.Atan2(right.Y - left.Y, right.X - left.X) * 180 / Math.PI : 0;
 
-    /// <summary>The whole pixels of an image that the face covers, right and bottom excluded; empty where it lies beside it.</summary>
+    /// <summary>The pixels of an image that the face covers, to the nearest, right and bottom excluded; empty where it lies beside it.</summary>
     /// <exception cref="IOException">A number of the face is none.</exception>
     internal (int Left, int Top, int Right, int Bottom) Within(PixelSize image)
     {
@@ -27,7 +27,7 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
         var (left, top) = (Inside(Left, image.Width), Inside(Top, image.Height));
         return (left, top, Math.Max(left, Inside(Left + Width, image.Width)), Math.Max(top, Inside(Top + Height, image.Height)));
 
-        static int Inside(double place, int length) => (int)Math.Clamp(place, 0, length);
+        static int Inside(double place, int length) => (int)Math.Clamp(Math.Round(place), 0, length);
     }
 }
 

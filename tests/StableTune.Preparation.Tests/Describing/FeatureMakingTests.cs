@@ -26,8 +26,8 @@ public sealed class FeatureMakingTests : IDisposable
         for (var i = 0; i < 3; i++) Assert.Equal([64f + i, 64], PromptFreeFeatures.Read(_out.File($"{i}.npz")));
         var dataset = new DatasetBuilder().AddFolder(_folder.Path, new SubsetOptions { PromptFreeFolder = _out.Path, ClassTokens = "x" })
             .WithResolution(64).Build();
-        Assert.All(dataset.Items, item => Assert.Equal(Path.ChangeExtension(Path.GetFileName(item.Path), ".npz"),
-            Path.GetFileName(item.PromptFreePath)));
+        Assert.All(dataset.Samples, sample => Assert.Equal(Path.ChangeExtension(Path.GetFileName(sample.Path), ".npz"),
+            Path.GetFileName(sample.Item.PromptFreePath)));
     }
 
     [Fact]
