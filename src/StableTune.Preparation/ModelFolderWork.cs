@@ -17,7 +17,7 @@ internal sealed record ModelFolderWork<T>(ModelFolderOptions Options, string Sta
     internal Func<PixelImage, PixelImage>? Prepare { get; init; }
 
     /// <summary>Writes a result to the path given; says why it did not, or null.</summary>
-    internal required Func<string, ShownPicture, T, string?> Write { get; init; }
+    internal required Func<string, ShownImage, T, string?> Write { get; init; }
 
     /// <summary>Does the work.</summary>
     /// <param name="progress">Counts images.</param>
@@ -43,7 +43,7 @@ internal sealed record ModelFolderWork<T>(ModelFolderOptions Options, string Sta
             ApplyExifOrientation = Options.ApplyExifOrientation,
             Ask = Ask,
             Prepare = Prepare,
-            Keep = (path, picture, answer) => Write(Target(path), picture, answer) is { } reason ? [new(path, reason)] : [],
+            Keep = (shown, answer) => Write(Target(shown.Path), shown, answer) is { } reason ? [new(shown.Path, reason)] : [],
         }.Run(progress, cancellationToken).And([.. ImageFiles.LeftOut(Options.Source!), .. leftOut]);
 
         SkippedFile? LeftOut(string path) => doubles.Contains(path) ? ImageFiles.Double(path) : !Options.Overwrite

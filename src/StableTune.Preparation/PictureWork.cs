@@ -22,14 +22,14 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     /// <summary>Whether photographs are turned as their EXIF orientation says.</summary>
     internal bool ApplyExifOrientation { get; init; } = true;
 
+    /// <summary>Makes of a decoded image, which is RGB, what the model is shown; on the threads that decode. Null shows it as it is.</summary>
+    internal Func<PixelImage, PixelImage>? Prepare { get; init; }
+
     /// <summary>Asks the model, on the calling thread, with images that are RGB; one answer for each.</summary>
     internal required Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> Ask { get; init; }
 
-    /// <summary>Done to each image before the model is shown it, on the threads that decode; null does nothing.</summary>
-    internal Func<PixelImage, PixelImage>? Prepare { get; init; }
-
     /// <summary>Does something with an answer, on the calling thread; says what it left out.</summary>
-    internal required Func<string, ShownPicture, T, IEnumerable<SkippedFile>> Keep { get; init; }
+    internal required Func<ShownImage, T, IEnumerable<SkippedFile>> Keep { get; init; }
 
     /// <summary>Does the work.</summary>
     /// <param name="progress">Counts images, on the calling thread.</param>
@@ -64,8 +64,8 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         try
         {
             var image = ImageFile.Load(Files[index], new() { KeepAlpha = true, ApplyExifOrientation = ApplyExifOrientation });
-            var (shown, size) = (image.Over(PixelColor.White), image.Size);
-            return new(index, new(Prepare is null ? shown : Prepare(shown), size), null);
+            var opaque = image.Over(PixelColor.White);
+            return new(index, new(Files[index], Prepare is null ? opaque : Prepare(opaque), opaque.Size), null);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -93,26 +93,27 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
             throw new InvalidOperationException(
                 $"{Stage}: {batch.Count} image(s) were shown and {answers?.Count ?? 0} answer(s) given. Give one answer for each image, "
                     + $"in their order.");
-        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(Files[batch[i].Index], batch[i].Shown!, answers[i]));
+        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(batch[i].Shown!, answers[i]));
     }
 
-    private IReadOnlyList<SkippedFile> Kept(string path, ShownPicture picture, T answer)
+    private IReadOnlyList<SkippedFile> Kept(ShownImage shown, T answer)
     {
         try
         {
-            return [.. Keep(path, picture, answer)];
+            return [.. Keep(shown, answer)];
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            return [new(path, FileProblems.Reason(e))];
+            return [new(shown.Path, FileProblems.Reason(e))];
         }
     }
 
     /// <summary>A decoded image, or why it is none.</summary>
-    private sealed record Picture(int Index, ShownPicture? Shown, SkippedFile? Fault);
+    private sealed record Picture(int Index, ShownImage? Shown, SkippedFile? Fault);
 }
 
-/// <summary>An image as a model is shown it.</summary>
-/// <param name="Image">The image, RGB, prepared where the model prepares images.</param>
-/// <param name="Size">The size of the image as it was read.</param>
-internal sealed record ShownPicture(PixelImage Image, PixelSize Size);
+/// <summary>An image that a model was shown.</summary>
+/// <param name="Path">Its file.</param>
+/// <param name="Image">As the model saw it.</param>
+/// <param name="Size">The size that it has in the file, upright.</param>
+internal sealed record ShownImage(string Path, PixelImage Image, PixelSize Size);

@@ -56,7 +56,7 @@ public sealed class TaggingResumeTests : IDisposable
         }
     }
 
-    private sealed class Counting(OnnxTagger tagger) : ITagger, IImagePreparation
+    private sealed class Counting(OnnxTagger tagger) : ITagger
     {
         public int Seen { get; private set; }
 

@@ -3,7 +3,7 @@ using StableTune.Imaging;
 namespace StableTune.Preparation;
 
 /// <summary>A tagger that ONNX Runtime runs; made by <see cref="WdTaggerOptions"/> and <see cref="DeepDanbooruOptions"/>.</summary>
-public sealed class OnnxTagger : ITagger, IImagePreparation, IDisposable
+public sealed class OnnxTagger : ITagger, IDisposable
 {
     private readonly PictureNetwork _network;
     private readonly Func<PixelImage, PixelImage> _prepare;

@@ -6,7 +6,7 @@ namespace StableTune.Preparation;
 /// What a tagger sees in images before it names tags, for sd-trainer's PFG: the input of its last layer, 768 numbers with the WD14 ViT
 /// tagger. Made by <see cref="OnnxTaggerOptions.LoadFeatures"/>; <see cref="FeatureMaking"/> drives it over folders.
 /// </summary>
-public sealed class OnnxTaggerFeatures : IFeatureSource, IImagePreparation, IDisposable
+public sealed class OnnxTaggerFeatures : IFeatureSource, IDisposable
 {
     private readonly PictureNetwork _network;
     private readonly Func<PixelImage, PixelImage> _prepare;

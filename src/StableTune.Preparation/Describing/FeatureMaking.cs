@@ -32,11 +32,11 @@ public static class FeatureMaking
         return new ModelFolderWork<float[]>(options, "finding features", ".npz")
         {
             Ask = source.Features,
-            Prepare = source is IImagePreparation preparation ? preparation.Prepare : null,
+            Prepare = source.Prepare,
             Write = Write,
         }.Run(progress, cancellationToken);
 
-        string? Write(string target, ShownPicture picture, float[] features)
+        string? Write(string target, ShownImage picture, float[] features)
         {
             if (width == 0) width = features.Length;
             if (features.Length == 0 || features.Length != width)

@@ -4,7 +4,7 @@ namespace StableTune.Preparation;
 
 /// <summary>Says in numbers what is seen in images, as a tagger does before it names tags. <see cref="FeatureMaking"/> drives it over
 /// folders.</summary>
-public interface IFeatureSource
+public interface IFeatureSource : IImageReader
 {
     /// <summary>Finds the features of images. Called by one thread at a time.</summary>
     /// <param name="images">As for <see cref="ICaptioner.Caption"/>.</param>

@@ -27,7 +27,7 @@ public static class MaskMaking
             .Run(progress, cancellationToken);
     }
 
-    private static string? Write(string target, ShownPicture picture, PixelImage? mask)
+    private static string? Write(string target, ShownImage picture, PixelImage? mask)
     {
         if (mask is null) return "nothing was found in it";
         if (mask.Size != picture.Size) return $"the mask is {mask.Size}, but the image {picture.Size}";
