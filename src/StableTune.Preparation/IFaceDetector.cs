@@ -19,7 +19,8 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
     /// known.</summary>
     public double Tilt => LeftEye is { } left && RightEye is { } right ? Math.Atan2(right.Y - left.Y, right.X - left.X) * 180 / Math.PI : 0;
 
-    /// <summary>The pixels of an image that the face covers, to the nearest, right and bottom excluded; empty where it lies beside it.</summary>
+    /// <summary>The pixels of an image that the face covers, to the nearest, right and bottom excluded; empty where it lies
+    /// beside it.</summary>
     /// <exception cref="IOException">A number of the face is none.</exception>
     internal (int Left, int Top, int Right, int Bottom) Within(PixelSize image)
     {

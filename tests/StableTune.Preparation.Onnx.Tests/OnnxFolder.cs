@@ -36,8 +36,8 @@ internal sealed class OnnxFolder : IDisposable
     }
 
     /// <summary>A model that gives the numbers of the picture as they come: what it was shown.</summary>
-    internal string Echo(string name, bool channelsLast, int side, OnnxType type = OnnxType.Float, Func<OnnxModelWriter, string>? first = null,
-        int tags = 0)
+    internal string Echo(string name, bool channelsLast, int side, OnnxType type = OnnxType.Float,
+        Func<OnnxModelWriter, string>? first = null, int tags = 0)
     {
         Folder(name);
         var model = new OnnxModelWriter();

@@ -44,7 +44,8 @@ public sealed class OnnxTaggerTests : IDisposable
         Assert.Equal(Enumerable.Repeat(255f, 12), shown[..12]);                  // the first row of four is white
         Assert.Equal(Enumerable.Repeat(255f, 12), shown[36..]);
         for (var i = 0; i < 8; i++)
-            Assert.Equal([image.Pixels[(3 * i) + 2], image.Pixels[(3 * i) + 1], image.Pixels[3 * i]], shown[(12 + (3 * i))..(15 + (3 * i))]);
+            Assert.Equal([image.Pixels[(3 * i) + 2], image.Pixels[(3 * i) + 1], image.Pixels[3 * i]],
+                shown[(12 + (3 * i))..(15 + (3 * i))]);
     }
 
     [Fact]
@@ -163,11 +164,13 @@ public sealed class OnnxTaggerTests : IDisposable
         hub.AddFile("v3/model.onnx", _folder.File("m", "model.onnx"));
         var options = new WdTaggerOptions { Model = FakeHub.Name, Hub = Hub(hub, _folder.Folder("cache")) };
         using (var tagger = options.Load()) Assert.Equal(6, tagger.Vocabulary.Tags.Count);
-        Assert.Equal((1, 1), (hub.Server.CountOf(FakeHub.FilePath("model.onnx")), hub.Server.CountOf(FakeHub.FilePath("selected_tags.csv"))));
+        Assert.Equal((1, 1), (hub.Server.CountOf(FakeHub.FilePath("model.onnx")),
+            hub.Server.CountOf(FakeHub.FilePath("selected_tags.csv"))));
         Assert.Equal(0, hub.Server.CountOf(FakeHub.FilePath("v3/model.onnx")));
         var there = hub.Server.Requests.Count;
         using (options.Load()) Assert.Equal(0, hub.Server.CountOf(FakeHub.FilePath("v3/model.onnx")));
-        Assert.Equal((1, 1), (hub.Server.CountOf(FakeHub.FilePath("model.onnx")), hub.Server.CountOf(FakeHub.FilePath("selected_tags.csv"))));
+        Assert.Equal((1, 1), (hub.Server.CountOf(FakeHub.FilePath("model.onnx")),
+            hub.Server.CountOf(FakeHub.FilePath("selected_tags.csv"))));
         Assert.True(hub.Server.Requests.Skip(there).All(request => request.Path.EndsWith("config.json", StringComparison.Ordinal)
             || request.Path.StartsWith("/api/", StringComparison.Ordinal)), "only the missing configuration may be asked for again");
 

@@ -107,8 +107,8 @@ public sealed class YuNetTests : IDisposable
         var error = Assert.Throws<InvalidFileException>(() => new YuNetOptions { Model = path }.Load());
         Assert.Contains("it lacks the outputs cls_8, obj_8", error.Fault, StringComparison.Ordinal);
         Assert.Contains("has scores", error.Fault, StringComparison.Ordinal);
-        var options = Assert.Throws<InvalidOptionsException>(() => new YuNetOptions { MinScore = 2, MaxOverlap = float.NaN, LongestSide = 5 }
-            .Load());
+        var wrong = new YuNetOptions { MinScore = 2, MaxOverlap = float.NaN, LongestSide = 5 };
+        var options = Assert.Throws<InvalidOptionsException>(() => wrong.Load());
         Assert.Equal(["MinScore", "MaxOverlap", "LongestSide"], options.Problems.Select(problem => problem.Option.Split('.')[^1]));
     }
 

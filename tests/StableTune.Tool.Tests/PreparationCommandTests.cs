@@ -94,7 +94,8 @@ public sealed class PreparationCommandTests : IDisposable
         Assert.Equal("anna_01_0024_0024_0024_0032.png", Path.GetFileName(Assert.Single(Directory.GetFiles(_folder.File("cut")))));
         Assert.Equal(0, await Run("create_mask", "--path", images, "--output_path", _folder.File("mask"), "--model", model));
         using (var file = NpzFile.Open(_folder.File("mask", "anna.npz"))) Assert.Equal([8L, 8], file.ReadArray("arr_0").Shape);
-        Assert.Equal(0, await Run("create-mask", "-p", images, "-o", _folder.File("png"), "--model", model, "--png", "--background", "0.2"));
+        Assert.Equal(0, await Run("create-mask", "-p", images, "-o", _folder.File("png"), "--model", model, "--png",
+            "--background", "0.2"));
         Assert.Equal(51, ImageFile.Load(_folder.File("png", "anna.png")).Pixels[0]);
         Assert.Equal(1, await Run("detect-face-rotate", "--src_dir", images, "--dst_dir", _folder.File("x"), "--crop_size", "48"));
         Assert.Contains("--crop_size is \"48\"", _error.ToString(), StringComparison.Ordinal);

@@ -7,8 +7,8 @@ namespace StableTune.Preparation;
 /// <summary>CLIPSeg, which masks what words name, in an ONNX file with the inputs <c>pixel_values</c>, <c>input_ids</c> and
 /// <c>attention_mask</c>, as Optimum exports it.</summary>
 /// <remarks>
-/// Lüddecke and Ecker, Image Segmentation Using Text and Image Prompts, CVPR 2022, arXiv:2112.10003. Images are resized by Pillow's bicubic,
-/// where transformers takes its bilinear.
+/// Lüddecke and Ecker, Image Segmentation Using Text and Image Prompts, CVPR 2022, arXiv:2112.10003. Images are resized by Pillow's
+/// bicubic, where transformers takes its bilinear.
 /// </remarks>
 public sealed record ClipSegOptions : OnnxModelOptions
 {
@@ -83,7 +83,8 @@ public sealed class ClipSegMasks : IMaskSource, IDisposable
         if (images.Count == 0) return [];
         var shown = OnnxMasks.Resized(images, _network.Input, UsualSize, Interpolation.PillowBicubic);
         var output = _network.Model.Outputs[0].Name;
-        var answers = _prompts.Select(prompt => _network.Run(shown, [output], count => Texts(prompt, count), cancellationToken)[0]).ToList();
+        var answers = _prompts.Select(prompt => _network.Run(shown, [output], count => Texts(prompt, count), cancellationToken)[0])
+            .ToList();
         var size = OnnxMasks.SizeOf(_network.Model, answers[0]);
         return [.. images.Select((image, i) => Mask(answers.ConvertAll(answer => answer.Pictures[i]), size, image.Size))];
     }

@@ -16,8 +16,10 @@ public enum PictureScaling
 /// file.</summary>
 public sealed record ForegroundMaskOptions : OnnxModelOptions
 {
-    /// <summary>What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks that take 1024 x 1024
-    /// pixels, and <see cref="PictureScaling.ImageNet"/> for others. Networks that scale pictures themselves get them as they are.</summary>
+    /// <summary>
+    /// What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks of 1024 x 1024 pixels, and
+    /// <see cref="PictureScaling.ImageNet"/> for others. Networks that scale pictures themselves get them as they are.
+    /// </summary>
     public PictureScaling? Scaling { get; init; }
 
     /// <summary>From which share on a place counts wholly, and below not at all, in [0, 1]; null, the default, leaves shares.</summary>

@@ -29,7 +29,8 @@ internal static class OnnxMasks
     internal static PixelSize SizeOf(OnnxModel model, PictureOutput output)
     {
         var sides = output.Shape;
-        if (sides.Count >= 2 && sides[^1] > 0 && sides[^2] > 0 && sides.SkipLast(2).All(side => side == 1)) return new(sides[^1], sides[^2]);
+        if (sides.Count >= 2 && sides[^1] > 0 && sides[^2] > 0 && sides.SkipLast(2).All(side => side == 1))
+            return new(sides[^1], sides[^2]);
         throw new InvalidOperationException($"{model.Path}: its output is [{string.Join(", ", sides)}] for an image, and no mask [H, W]. "
             + "Take a model that gives one mask for each image.");
     }

@@ -78,8 +78,8 @@ internal sealed class OnnxModel : IDisposable
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or TypeInitializationException)
         {
             throw new NotSupportedException(
-                "ONNX Runtime's native library cannot be loaded: add the package Microsoft.ML.OnnxRuntime (or Microsoft.ML.OnnxRuntime.Gpu, "
-                    + $"of the same version) to the program. {(e.InnerException ?? e).Message}", e);
+                "ONNX Runtime's native library cannot be loaded: add the package Microsoft.ML.OnnxRuntime (or "
+                    + $"Microsoft.ML.OnnxRuntime.Gpu, of the same version) to the program. {(e.InnerException ?? e).Message}", e);
         }
     }
 
@@ -98,7 +98,8 @@ internal sealed class OnnxModel : IDisposable
         using var registration = cancellationToken.Register(() => run.Terminate = true);
         try
         {
-            using var results = _session.Run(run, [.. inputs.Select(input => input.Name)], [.. inputs.Select(input => input.Value)], outputs);
+            using var results = _session.Run(run, [.. inputs.Select(input => input.Name)], [.. inputs.Select(input => input.Value)],
+                outputs);
             return [.. results.Select(Floats)];
         }
         catch (OnnxRuntimeException e)

@@ -5,7 +5,8 @@ using StableTune.Imaging;
 
 namespace StableTune.Preparation;
 
-/// <summary>What a network makes of the numbers of a picture before it computes: (value * Scale) + Shift, for red, green and blue.</summary>
+/// <summary>What is done to the values of a picture before a network takes them: (value * Scale) + Shift, for red, green and
+/// blue.</summary>
 /// <param name="Scale">The factors.</param>
 /// <param name="Shift">What is added.</param>
 internal readonly record struct PixelScaling((float R, float G, float B) Scale, (float R, float G, float B) Shift)

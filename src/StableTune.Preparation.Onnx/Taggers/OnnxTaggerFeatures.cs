@@ -17,7 +17,8 @@ public sealed class OnnxTaggerFeatures : IFeatureSource, IDisposable
         (_network, _prepare, Value) = (network, prepare, value);
         var output = _network.Run([prepare(new PixelImage(8, 8))], [value], null, cancellationToken)[0];
         if (output.Shape.Count(side => side != 1) > 1)
-            throw network.Model.Unfit($"the value {value} is [{string.Join(", ", output.Shape)}] for a picture, and not one row of numbers.",
+            throw network.Model.Unfit(
+                $"the value {value} is [{string.Join(", ", output.Shape)}] for a picture, and not one row of numbers.",
                 "Name another value inside the network.");
         Count = output.Pictures[0].Length;
     }

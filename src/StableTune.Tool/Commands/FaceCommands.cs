@@ -30,15 +30,16 @@ internal sealed class FaceRotateCommand : FaceCommand
     {
         var size = PreparationWords.Pair("--crop_size", arguments.GetValue(_cropSize));
         if (size is { } pair && (pair.First % 1 != 0 || pair.Second % 1 != 0))
-            throw new InvalidOptionsException([new("--crop_size", arguments.GetValue(_cropSize), "sizes are whole pixels", "write 512,512")]);
+            throw new InvalidOptionsException([new("--crop_size", arguments.GetValue(_cropSize), "sizes are whole pixels",
+                "write 512,512")]);
         var options = new FaceCroppingOptions
         {
             Source = arguments.GetRequiredValue(_source), Destination = arguments.GetRequiredValue(_destination),
             Rotate = arguments.GetValue(_rotate), FitToCrop = arguments.GetValue(_fit), FaceSize = arguments.GetValue(_faceSize),
             CropSize = size is { } whole ? new PixelSize((int)whole.First, (int)whole.Second) : null,
             CropRatio = PreparationWords.Pair("--crop_ratio", arguments.GetValue(_cropRatio)), MinSize = arguments.GetValue(_minSize),
-            MaxSize = arguments.GetValue(_maxSize), MultipleFaces = arguments.GetValue(_multiple), Overwrite = arguments.GetValue(Overwrite),
-            KeepExisting = arguments.GetValue(SkipExisting),
+            MaxSize = arguments.GetValue(_maxSize), MultipleFaces = arguments.GetValue(_multiple),
+            Overwrite = arguments.GetValue(Overwrite), KeepExisting = arguments.GetValue(SkipExisting),
         };
         InvalidOptionsException.ThrowIfAny([.. options.Validate()]);
         using var detector = Detector(arguments, run);
@@ -74,7 +75,8 @@ internal sealed class FaceMaskCommand : FaceCommand
         run.Report(arguments.GetValue(_pictures)
             ? MaskMaking.Run(new MaskMakingOptions
             {
-                Source = options.Source, Destination = options.Destination, Overwrite = options.Overwrite, KeepExisting = options.KeepExisting,
+                Source = options.Source, Destination = options.Destination, Overwrite = options.Overwrite,
+                KeepExisting = options.KeepExisting,
             }, new FaceMaskSource(detector, (byte)((options.Background * 255) + 0.5f)), run.Progress, run.Cancellation)
             : FaceMaskMaking.Run(options, detector, run.Progress, run.Cancellation));
     }

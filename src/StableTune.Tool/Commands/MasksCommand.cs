@@ -16,9 +16,9 @@ internal sealed class MasksCommand : ToolCommand
     {
         _source = Required<string>("src_dir", "The folder of the images");
         _destination = Required<string>("dst_dir", "The folder to write into");
-        _model = Required<string>("model", "U2-Net, IS-Net or such, or with --prompts CLIPSeg: an ONNX file, a folder, or a name on the hub");
+        _model = Required<string>("model", "U2-Net, IS-Net or such, with --prompts CLIPSeg: an ONNX file, a folder, or a name on the hub");
         _prompts = Optional<string[]>("prompts", "What is masked, for CLIPSeg: \"a face\" \"hair\"");
-        _threshold = Optional<float?>("threshold", "From which share on a place counts wholly; soft masks when left out, with --prompts 0.3");
+        _threshold = Optional<float?>("threshold", "From which share on a place counts wholly; left out: soft masks, with --prompts 0.3");
         _soft = Flag("soft", "Soft masks with --prompts too");
         _batch = Option("batch_size", "Images shown at once", 1);
         _overwrite = Flag("overwrite", "Replace results that are there");

@@ -47,8 +47,8 @@ internal static class PreparationWords
     internal static ExistingText Existing(bool append, bool overwrite, bool skip)
     {
         if ((append ? 1 : 0) + (overwrite ? 1 : 0) + (skip ? 1 : 0) > 1)
-            throw new InvalidOptionsException([new("--overwrite", overwrite, "--append_tags, --overwrite and --skip_existing exclude each other",
-                "give one of them")]);
+            throw new InvalidOptionsException([new("--overwrite", overwrite,
+                "--append_tags, --overwrite and --skip_existing exclude each other", "give one of them")]);
         return append ? ExistingText.Append : overwrite ? ExistingText.Overwrite : skip ? ExistingText.Skip : ExistingText.Refuse;
     }
 

@@ -56,6 +56,7 @@ public sealed class FeatureMakingTests : IDisposable
     private sealed class Sizes : IFeatureSource
     {
         public IReadOnlyList<float[]> Features(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) =>
-            [.. images.Select(image => image.Width == 10 ? new float[] { 10 } : [image.Width == 9 ? float.NaN : image.Width, image.Height])];
+            [.. images.Select(image => image.Width == 10 ? new float[] { 10 }
+                : [image.Width == 9 ? float.NaN : image.Width, image.Height])];
     }
 }

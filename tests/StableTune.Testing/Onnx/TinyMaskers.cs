@@ -4,8 +4,8 @@ namespace StableTune.Testing;
 public static class TinyMaskers
 {
     /// <summary>
-    /// A YuNet that takes every white cell of 8, 16 or 32 pixels for the middle of a face: 3 cells wide and 4 high, with the left eye a quarter
-    /// down the cell's left edge and the right eye three quarters down its right edge.
+    /// A YuNet that takes every white cell of 8, 16 or 32 pixels for the middle of a face: 3 cells wide and 4 high, with the left eye a
+    /// quarter down the cell's left edge and the right eye three quarters down its right edge.
     /// </summary>
     /// <param name="side">The side of its pictures; 0 for any.</param>
     public static OnnxModelWriter YuNet(int side = 0)
