@@ -32,7 +32,8 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
     }
 }
 
-/// <summary>Finds faces, in drawings or in photographs. One for photographs is in the package StableTune.Preparation.Onnx.</summary>
+/// <summary>Finds faces, in drawings or in photographs. Some are in the package
+/// StableTune.Preparation.Onnx.</summary>
 public interface IFaceDetector
 {
     /// <summary>The faces of an image. Called by one thread at a time.</summary>

@@ -115,11 +115,15 @@ public sealed class BadOnnxTests : IDisposable
         TinyTaggers.Wd().Save(Path.Combine(folder, "b.onnx"));
         Fails(new WdTaggerOptions { Model = folder }, "holds several models: a.onnx, b.onnx", folder);
 
-        var outside = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 8, 8, 3).Output("y", OnnxType.Float, 0, 8, 8, 3);
-        outside.Node("Mul", ["x", outside.WeightsIn("weights.bin", 3)], "y");
-        outside.Save(Path.Combine(folder, "model.onnx"));
-        File.WriteAllText(Path.Combine(folder, "selected_tags.csv"), TinyTaggers.Table);
-        Fails(new WdTaggerOptions { Model = folder }, "its weights are in a file weights.bin, which is not beside it");
+        foreach (var (file, fault) in new[] { ("weights.bin", "weights.bin, which is not beside it"), ("../weights.bin", "no file of its"),
+            ("/etc/hosts", "no file of its"), ("a/../../b", "no file of its"), ("c:\\x", "no file of its") })
+        {
+            var outside = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 8, 8, 3).Output("y", OnnxType.Float, 0, 8, 8, 3);
+            outside.Node("Mul", ["x", outside.WeightsIn(file, 3)], "y");
+            outside.Save(Path.Combine(folder, "model.onnx"));
+            File.WriteAllText(Path.Combine(folder, "selected_tags.csv"), TinyTaggers.Table);
+            Fails(new WdTaggerOptions { Model = folder }, fault);
+        }
     }
 
     [Fact]

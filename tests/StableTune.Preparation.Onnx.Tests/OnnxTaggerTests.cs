@@ -174,6 +174,12 @@ public sealed class OnnxTaggerTests : IDisposable
         Assert.True(hub.Server.Requests.Skip(there).All(request => request.Path.EndsWith("config.json", StringComparison.Ordinal)
             || request.Path.StartsWith("/api/", StringComparison.Ordinal)), "only the missing configuration may be asked for again");
 
+        var asked = hub.Server.Requests.Count;
+        using (var offline = (options with { Hub = options.Hub with { Offline = true } }).Load())
+            Assert.Equal("blue_sky", new TagSelection { CharacterThreshold = 2 }.Apply(offline.Tag([OnnxFolder.Plain(OnnxFolder.Blue)],
+                default)[0])[0]);
+        Assert.Equal(asked, hub.Server.Requests.Count);
+
         var error = Assert.Throws<InvalidFileException>(() => (options with { Model = FakeHub.Name + "/v3/model.onnx" }).Load());
         Assert.Contains("selected_tags.csv, is not beside it", error.Message, StringComparison.Ordinal);
         using (var own = (options with { Model = FakeHub.Name + "/v3/model.onnx", Tags = _folder.File("m", "selected_tags.csv") }).Load())

@@ -90,12 +90,20 @@ public sealed class PreparationCommandTests : IDisposable
         for (var y = 32; y < 40; y++) picture.Row(y).Slice(3 * 24, 24).Fill(255);
         ImageFile.SavePng(Path.Combine(images, "anna.png"), picture);
         Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("cut"), "--model", model,
-            "--rotate", "--crop_size", "48,48", "--min_size", "10", "--multiple_faces"));
+            "--detector", "photographs", "--rotate", "--crop_size", "48,48", "--min_size", "10", "--multiple_faces"));
         Assert.Equal("anna_01_0024_0024_0024_0032.png", Path.GetFileName(Assert.Single(Directory.GetFiles(_folder.File("cut")))));
-        Assert.Equal(0, await Run("create_mask", "--path", images, "--output_path", _folder.File("mask"), "--model", model));
+        Assert.Equal(0, await Run("create_mask", "--path", images, "--output_path", _folder.File("mask"), "--model", model, "--detector",
+            "photographs"));
         using (var file = NpzFile.Open(_folder.File("mask", "anna.npz"))) Assert.Equal([8L, 8], file.ReadArray("arr_0").Shape);
         Assert.Equal(0, await Run("create-mask", "-p", images, "-o", _folder.File("png"), "--model", model, "--png",
-            "--background", "0.2"));
+            "--background", "0.2", "--detector", "photographs"));
+        var drawings = TinyMaskers.Yolo(0, 1).Save(_folder.File("yolo.onnx"));
+        Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("drawn"), "--model", drawings,
+            "--crop_ratio", "1,1"));
+        Assert.Equal("anna_0008_0008_0016_0012.png", Path.GetFileName(Assert.Single(Directory.GetFiles(_folder.File("drawn")))));
+        Assert.Equal(1, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("x"), "--model", drawings,
+            "--rotate"));
+        Assert.Contains("does not know where eyes are", _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(51, ImageFile.Load(_folder.File("png", "anna.png")).Pixels[0]);
         Assert.Equal(1, await Run("detect-face-rotate", "--src_dir", images, "--dst_dir", _folder.File("x"), "--crop_size", "48"));
         Assert.Contains("--crop_size is \"48\"", _error.ToString(), StringComparison.Ordinal);

@@ -65,9 +65,7 @@ public sealed record YuNetOptions : OnnxModelOptions
 /// <summary>Finds faces in photographs with YuNet; made by <see cref="YuNetOptions"/>.</summary>
 public sealed class YuNetDetector : IFaceDetector, IDisposable
 {
-    private const int Coarsest = 32;                                            // sides are multiples of this
-
-    private static readonly int[] s_strides = [8, 16, Coarsest];
+    private static readonly int[] s_strides = [8, 16, FaceBoxes.Coarsest];
 
     private readonly PictureNetwork _network;
     private readonly YuNetOptions _options;
@@ -84,36 +82,16 @@ public sealed class YuNetDetector : IFaceDetector, IDisposable
     public IReadOnlyList<DetectedFace> Find(PixelImage image, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(image);
-        var (picture, scale) = Shown(image.WithoutAlpha());
+        var (picture, scale) = FaceBoxes.Shown(image.WithoutAlpha(), _network.Input, _options.LongestSide);
         var outputs = _network.Run([picture], OutputNames, null, cancellationToken);
         var found = new List<(float Score, DetectedFace Face)>();
         for (var i = 0; i < s_strides.Length; i++)
             Read(s_strides[i], picture.Size, scale, [.. outputs.Skip(4 * i).Take(4).Select(output => output.Pictures[0])], found);
-        var kept = new List<DetectedFace>();
-        foreach (var (_, face) in found.OrderByDescending(one => one.Score))
-            if (!kept.Exists(other => Overlap(face, other) > _options.MaxOverlap)) kept.Add(face);
-        return kept;
+        return FaceBoxes.Surest(found, _options.MaxOverlap);
     }
 
     /// <summary>Frees the network.</summary>
     public void Dispose() => _network.Dispose();
-
-    /// <summary>The image as the network takes it, black to the right and below, and how much smaller it is.</summary>
-    private (PixelImage Picture, double Scale) Shown(PixelImage image)
-    {
-        var input = _network.Input;
-        var scale = Math.Min(1, Math.Min((input.Width ?? _options.LongestSide) / (double)image.Width,
-            (input.Height ?? _options.LongestSide) / (double)image.Height));
-        if (scale < 1)
-            image = ImageResize.Resize(image, Math.Max(1, (int)(image.Width * scale)), Math.Max(1, (int)(image.Height * scale)));
-        var (width, height) = (input.Width ?? Whole(image.Width), input.Height ?? Whole(image.Height));
-        if (image.Width == width && image.Height == height) return (image, scale);
-        var padded = new PixelImage(width, height);
-        for (var y = 0; y < image.Height; y++) image.Row(y).CopyTo(padded.Row(y));
-        return (padded, scale);
-
-        static int Whole(int length) => (length + Coarsest - 1) / Coarsest * Coarsest;
-    }
 
     /// <summary>The faces of one stride, in pixels of the image.</summary>
     private void Read(int stride, PixelSize size, double scale, float[][] outputs, List<(float Score, DetectedFace Face)> found)
@@ -142,14 +120,5 @@ public sealed class YuNetDetector : IFaceDetector, IDisposable
             (double X, double Y) Point(int number) => ((points[(10 * i) + (2 * number)] + column) * step,
                 (points[(10 * i) + (2 * number) + 1] + row) * step);
         }
-    }
-
-    /// <summary>What two faces share, of all that they cover together.</summary>
-    private static double Overlap(DetectedFace a, DetectedFace b)
-    {
-        var width = Math.Min(a.Left + a.Width, b.Left + b.Width) - Math.Max(a.Left, b.Left);
-        var height = Math.Min(a.Top + a.Height, b.Top + b.Height) - Math.Max(a.Top, b.Top);
-        if (width <= 0 || height <= 0) return 0;
-        return width * height / ((a.Width * a.Height) + (b.Width * b.Height) - (width * height));
     }
 }

@@ -56,9 +56,15 @@ internal sealed class OnnxModel : IDisposable
         var path = files.Model;
         var graph = OnnxGraph.Read(path);
         foreach (var file in graph.WeightFiles)
+        {
+            if (file.Length == 0 || System.IO.Path.IsPathRooted(file) || file.Split('/', '\\').Contains("..") || file.Contains(':'))
+                throw new InvalidFileException(path, $"it says that its weights are in \"{file}\", which is no file of its folder.",
+                    "Do not use it: take an export of the model from where you trust it.");
             if (files.Companion(file) is null)
                 throw new InvalidFileException(path, $"its weights are in a file {file}, which is not beside it.",
                     "Put it there, or take an export in one file.");
+        }
+
         try
         {
             using var session = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };

@@ -39,7 +39,8 @@ internal sealed class OnnxModelFiles
 
     /// <summary>A file that lies beside the model; null where there is none. On the hub it is asked for.</summary>
     /// <param name="file">The file's name, or its path from the model's folder on.</param>
-    internal string? Companion(string file)
+    /// <param name="optional">Whether a file that the cache alone does not have may be missing.</param>
+    internal string? Companion(string file, bool optional = false)
     {
         if (_name is null)
             return Path.Combine(Path.GetDirectoryName(Path.GetFullPath(Model))!, file) is var path && File.Exists(path) ? path : null;
@@ -48,7 +49,7 @@ internal sealed class OnnxModelFiles
             using var hub = new HubClient(_hub);
             return hub.Resolve(Beside(_name, file), null, _progress, _cancellationToken).Path;
         }
-        catch (HubException e) when (e.Fault is HubFault.NotFound)
+        catch (HubException e) when (e.Fault == HubFault.NotFound || (optional && e.Fault == HubFault.Offline))
         {
             return null;
         }

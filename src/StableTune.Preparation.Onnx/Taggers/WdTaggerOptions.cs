@@ -42,7 +42,7 @@ public sealed record WdTaggerOptions : OnnxTaggerOptions
     }
 
     internal override PixelScaling Scaling(OnnxModelFiles files, PictureInput input) =>
-        input.ChannelsLast ? PixelScaling.Bytes : Configured(files.Companion("config.json")) ?? PixelScaling.Signed;
+        input.ChannelsLast ? PixelScaling.Bytes : Configured(files.Companion("config.json", optional: true)) ?? PixelScaling.Signed;
 
     /// <summary>What a configuration of timm says; null where there is none, or it is another program's.</summary>
     private static PixelScaling? Configured(string? path)

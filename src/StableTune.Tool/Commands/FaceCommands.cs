@@ -42,8 +42,8 @@ internal sealed class FaceRotateCommand : FaceCommand
             Overwrite = arguments.GetValue(Overwrite), KeepExisting = arguments.GetValue(SkipExisting),
         };
         InvalidOptionsException.ThrowIfAny([.. options.Validate()]);
-        using var detector = Detector(arguments, run);
-        run.Report(FaceCropping.Run(options, detector, run.Progress, run.Cancellation));
+        WithDetector(arguments, run, options.Rotate ? "--rotate" : null, detector =>
+            run.Report(FaceCropping.Run(options, detector, run.Progress, run.Cancellation)));
     }
 }
 
@@ -71,13 +71,13 @@ internal sealed class FaceMaskCommand : FaceCommand
             KeepExisting = arguments.GetValue(SkipExisting),
         };
         InvalidOptionsException.ThrowIfAny([.. options.Validate()]);
-        using var detector = Detector(arguments, run);
-        run.Report(arguments.GetValue(_pictures)
-            ? MaskMaking.Run(new MaskMakingOptions
-            {
-                Source = options.Source, Destination = options.Destination, Overwrite = options.Overwrite,
-                KeepExisting = options.KeepExisting,
-            }, new FaceMaskSource(detector, (byte)((options.Background * 255) + 0.5f)), run.Progress, run.Cancellation)
-            : FaceMaskMaking.Run(options, detector, run.Progress, run.Cancellation));
+        var pictures = new MaskMakingOptions
+        {
+            Source = options.Source, Destination = options.Destination, Overwrite = options.Overwrite, KeepExisting = options.KeepExisting,
+        };
+        WithDetector(arguments, run, null, detector => run.Report(arguments.GetValue(_pictures)
+            ? MaskMaking.Run(pictures, new FaceMaskSource(detector, (byte)((options.Background * 255) + 0.5f)), run.Progress,
+                run.Cancellation)
+            : FaceMaskMaking.Run(options, detector, run.Progress, run.Cancellation)));
     }
 }

@@ -29,6 +29,25 @@ public static class TinyMaskers
         return model;
     }
 
+    /// <summary>
+    /// A YOLOv8 with three places, whatever the picture: two boxes at (20, 24) of 16 x 12 and nearly so, scored 1 and 0.9 by the largest
+    /// red in the picture, and one at (50, 10) of 4 x 4 scored 0.2 by it.
+    /// </summary>
+    public static OnnxModelWriter Yolo(int side, int classes)
+    {
+        var model = new OnnxModelWriter().Input("images", OnnxType.Float, 0, 3, side, side);
+        var most = model.Node("GlobalMaxPool", ["images"]);                     // [N, 3, 1, 1]
+        var red = model.Node("Gather", [most, model.Weights([0L], 1)], null, ("axis", 1));
+        var flat = model.Node("Reshape", [red, model.Weights([-1L, 1, 1], 3)]);
+        float[] boxes = [20, 20, 50, 24, 25, 10, 16, 16, 4, 12, 12, 4];
+        var none = model.Node("Mul", [flat, model.Weights([0f], 1)]);
+        var places = model.Node("Add", [none, model.Weights(boxes, 1, 4, 3)]);
+        float[] scores = [.. Enumerable.Repeat(0f, 3 * (classes - 1)), 1, 0.9f, 0.2f];
+        var scored = model.Node("Mul", [flat, model.Weights(scores, 1, classes, 3)]);
+        model.Node("Concat", [places, scored], "output0", ("axis", 1));
+        return model.Output("output0", OnnxType.Float, 0, 4 + classes, 3);
+    }
+
     /// <summary>A network that takes what is bright for what is in front, with a coarser output behind the first.</summary>
     public static OnnxModelWriter Foreground(int side = 8, int batch = 0)
     {
