@@ -29,7 +29,8 @@ public sealed class MaskSourceTests : IDisposable
         using var source = new ForegroundMaskOptions { Model = model }.Load();
         var masks = source.Masks([Halves(64, 32), new PixelImage(10, 20), Halves(40, 40)], default);
         Assert.Equal(new PixelSize(64, 32), masks[0]!.Size);
-        Assert.Equal((255, 255, 0, 0), (Red(masks[0]!, 2, 16), Red(masks[0]!, 20, 5), Red(masks[0]!, 54, 16), Red(masks[0]!, 61, 30)));
+        Assert.Equal((255, 255, 0), (Red(masks[0]!, 2, 16), Red(masks[0]!, 20, 5), Red(masks[0]!, 61, 30)));
+        Assert.InRange(Red(masks[0]!, 54, 16), 0, 5);                           // Lanczos rings behind an edge, by 2 % at most there
         Assert.Null(masks[1]);                                                  // nothing stands out
         Assert.Equal(new PixelSize(40, 40), masks[2]!.Size);
         Assert.Empty(source.Masks([], default));

@@ -43,7 +43,7 @@ public sealed class PreparationCommandTests : IDisposable
         Assert.Equal("alice, wonderland, general\n", File.ReadAllText(Path.Combine(images, "a.txt")));
         var meta = _folder.File("meta.json");
         Assert.Equal(0, await Run([.. command, "--output_path", meta]));
-        Assert.Equal("rose, explicit", MetadataFile.Load(meta)["b"].Tags);
+        Assert.Equal("rose, explicit", MetadataFile.Load(meta)[Path.Combine(images, "b.png")].Tags);
     }
 
     [Fact]
