@@ -43,7 +43,7 @@ run dotnet add "$app" package StableTune --version "$version"
 # The README's example as it stands, on the tiny model, with two steps.
 mkdir -p "$app/run/models" "$app/run/images"
 cp -r tests/fixtures/models/tiny-sd15 "$app/run/models/sd15"
-cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
+cp -r "samples/Shared/images/5_sls frog" "$app/run/images/20_sls frog"
 {
   echo 'using StableTune;'
   echo 'StableTune.Models.ClipVocabulary.WriteFiles("models/sd15/tokenizer", mergeCount: 486);'
