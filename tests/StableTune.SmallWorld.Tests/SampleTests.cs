@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using StableTune.Checkpoints;
-using StableTune.Formats;
 using StableTune.Testing;
 
 namespace StableTune.SmallWorld.Tests;
@@ -11,52 +10,6 @@ public sealed class SampleTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
-
-    [Fact]
-    public void Quickstart_Trains_Measures_AndWritesWhatItSays()
-    {
-        var steps = Exhaustive.IsOn ? 300 : 4;
-        var text = Run("Quickstart", 0, "--steps", $"{steps}", "--prompts", Exhaustive.IsOn ? "24" : "2", "--out", _folder.File("out"));
-        Assert.Contains($"Trained {steps} steps", text);
-        Assert.Contains("prompts for hearts:", text);
-        Assert.Equal(8, Directory.GetFiles(_folder.File("out", "images"), "*.png").Length);
-        foreach (var file in new[] { "heart.safetensors", "loss.png", "log.jsonl", "sheet.png" })
-        {
-            Assert.True(File.Exists(_folder.File("out", file)), file);
-            if (file != "log.jsonl") Assert.Contains(file, text);
-        }
-
-        using var adapter = SafetensorsFile.Open(_folder.File("out", "heart.safetensors"));
-        Assert.Equal("8", adapter.Metadata["ss_network_dim"]);
-    }
-
-    [Theory]
-    [InlineData("--stepps", "4")]
-    [InlineData("--steps", "many")]
-    [InlineData("--steps", "0")]
-    [InlineData("--out")]
-    public void Quickstart_ArgumentsThatAreNone_AreRefused(params string[] arguments) =>
-        Assert.Contains("Usage: quickstart.sh", Run("Quickstart", 2, arguments));
-
-    [Fact]
-    public void DreamBooth_DrawsItsClassImages_AndSavesAModel()
-    {
-        var text = Run("DreamBooth", 0, "2", "1", _folder.File("out"));
-        Assert.Contains("prompts for the subject:", text);
-        Assert.Equal(16, Directory.GetFiles(_folder.File("out", "class"), "*.png").Length);
-        using var model = ModelLoader.Load(_folder.File("out", "model"));
-        Assert.True(File.Exists(_folder.File("out", "sheet.png")));
-    }
-
-    [Fact]
-    public void TextualInversion_SavesTwoVectors()
-    {
-        var text = Run("TextualInversion", 0, "2", "1", _folder.File("out"));
-        Assert.Contains("prompts for a lemon:", text);
-        using var word = SafetensorsFile.Open(_folder.File("out", "lemon.safetensors"));
-        Assert.Equal([2, 64], word.Tensors.Single().Shape);
-        Assert.True(File.Exists(_folder.File("out", "sheet.png")));
-    }
 
     [Fact]
     public void FromScratch_Quick_GoesThroughAllStages_AndSkipsThoseThatAreThere()
