@@ -24,6 +24,9 @@ internal abstract class ToolCommand
         return _command;
     }
 
+    /// <summary>Another name that may be typed: the script's own.</summary>
+    protected void Alias(string name) => _command.Aliases.Add(name);
+
     /// <summary>Does it.</summary>
     protected abstract void Run(ParseResult arguments, ToolRun run);
 
