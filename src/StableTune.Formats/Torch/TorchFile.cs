@@ -68,8 +68,8 @@ public sealed class TorchFile : ITensorFile
     /// saved.</summary>
     public PickleDictionary? StateDictionary { get; }
 
-    /// <summary>The texts, numbers and booleans beside <c>state_dict</c> or <c>model</c>, such as <c>epoch</c> and <c>global_step</c>; empty without such
-    /// a wrapper.</summary>
+    /// <summary>The texts, numbers and booleans beside <c>state_dict</c> or <c>model</c>, such as <c>epoch</c> and
+    /// <c>global_step</c>; empty without such a wrapper.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The entry <c>epoch</c> of the saved dictionary; null without one.</summary>

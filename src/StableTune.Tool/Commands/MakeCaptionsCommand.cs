@@ -24,7 +24,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         _folder = Argument<string>("train_data_dir", "The folder of the images");
         _weights = Option("caption_weights", "The model: a name on the hub, its folder, or a file such as model_large_caption.pth",
             "Salesforce/blip-image-captioning-large");
-        _vocabulary = Optional<string?>("vocabulary", "vocab.txt of bert-base-uncased, for a file; the one beside it or the hub's otherwise");
+        _vocabulary = Optional<string?>("vocabulary", "For a file: vocab.txt of bert-base-uncased [default: beside it, or the hub's]");
         _extension = Optional<string?>("caption_extension", "The extension of caption files [default: .caption]");
         _misspelled = Optional<string?>("caption_extention", "The same under its older name");
         _output = Optional<string?>("output_path", "A metadata file (.json, .jsonl) for all captions, in place of files beside the images");
@@ -34,7 +34,8 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         _topK = Option("top_k", "Words are drawn from so many at most; 0 for all", sampling.TopK!.Value);
         _maxLength = Option("max_length", "Captions are cut at so many tokens, the prompt included", sampling.MaxLength);
         _minLength = Option("min_length", "Captions have so many tokens at least, the prompt included", sampling.MinLength);
-        _penalty = Optional<double?>("repetition_penalty", "Makes repeated words less likely [default: 1.1 by chance, 1 with --beam_search]");
+        _penalty = Optional<double?>("repetition_penalty",
+            "Makes repeated words less likely [default: 1.1 by chance, 1 with --beam_search]");
         _prompt = Option("prompt", "How captions begin; it is cut off again", new BlipCaptionerOptions().Prompt);
         _seed = Option("seed", "Decides what is drawn", 42L);
         _batch = Option("batch_size", "Images described at the same time", texts.BatchSize);
@@ -68,7 +69,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
             Extension = arguments.GetValue(_extension) ?? arguments.GetValue(_misspelled), Output = arguments.GetValue(_output),
             Existing = Existing(arguments), BatchSize = arguments.GetValue(_batch),
             Workers = arguments.GetValue(_workers) ?? initial.Workers,
-            Written = arguments.GetValue(_debug) ? new Shown(run.Output) : null,
+            Written = arguments.GetValue(_debug) ? new CaptionLines(run.Output) : null,
         };
     }
 
@@ -107,7 +108,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
     }
 
     /// <summary>Says each caption as it is written.</summary>
-    private sealed class Shown(TextWriter output) : IProgress<ImageText>
+    private sealed class CaptionLines(TextWriter output) : IProgress<ImageText>
     {
         public void Report(ImageText value) => output.WriteLine($"{value.Path} {value.Text}");
     }

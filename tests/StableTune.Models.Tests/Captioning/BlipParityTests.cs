@@ -46,8 +46,8 @@ public sealed class BlipParityTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var larger = new VisionTransformer(BlipOptions.Tiny.Vision with { ImageSize = 48 });
-        larger.load_state_dict(_model.Vision.state_dict().Where(entry => !entry.Key.EndsWith("position_embedding", StringComparison.Ordinal))
-            .ToDictionary(entry => entry.Key, entry => entry.Value), strict: false);
+        var weights = _model.Vision.state_dict().Where(entry => !entry.Key.EndsWith("position_embedding", StringComparison.Ordinal));
+        larger.load_state_dict(weights.ToDictionary(entry => entry.Key, entry => entry.Value), strict: false);
         larger.Positions.SetData(larger.PositionsFor(_model.Vision.Positions.detach()));
         _golden.AssertClose("pos_embed_48", larger.Positions, Tolerance, relativeToMax: true);
         _golden.AssertClose("image_embeds_48", larger.call(_golden["pixel_values_48"]), Tolerance, relativeToMax: true);

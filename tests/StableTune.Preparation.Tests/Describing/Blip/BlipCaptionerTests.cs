@@ -49,7 +49,8 @@ public sealed class BlipCaptionerTests : IDisposable
         foreach (var group in facts.GetProperty("other_prompts").EnumerateArray().GroupBy(entry => (Case: entry.GetProperty("case")
             .GetString()!, Prompt: entry.GetProperty("prompt").GetString()!)))
         {
-            using var captioner = TinyBlip.Original(TinyBlip.Decoding(facts.GetProperty("cases").GetProperty(group.Key.Case)), group.Key.Prompt);
+            var options = facts.GetProperty("cases").GetProperty(group.Key.Case);
+            using var captioner = TinyBlip.Original(TinyBlip.Decoding(options), group.Key.Prompt);
             foreach (var entry in group)
                 Assert.Equal(entry.GetProperty("caption").GetString(),
                     captioner.Caption([TinyBlip.Image(entry.GetProperty("image").GetString()!)], CancellationToken.None).Single());
@@ -86,7 +87,8 @@ public sealed class BlipCaptionerTests : IDisposable
             var words = run.GetProperty("options").EnumerateArray().Select(word => word.GetString()!).ToList();
             string? Value(string option) => words.IndexOf(option) is >= 0 and var at ? words[at + 1] : null;
             var folder = _folder.Folder(Guid.NewGuid().ToString("N"));
-            foreach (var image in s_images.Append("bad.png")) File.Copy(Fixtures.Path("blip", "images", image), Path.Combine(folder, image));
+            foreach (var image in s_images.Append("bad.png"))
+                File.Copy(Fixtures.Path("blip", "images", image), Path.Combine(folder, image));
             using var captioner = TinyBlip.Original(new BeamSearch
             {
                 Beams = int.Parse(Value("--num_beams") ?? "1"), MaxLength = int.Parse(Value("--max_length") ?? "75"),
@@ -131,17 +133,6 @@ public sealed class BlipCaptionerTests : IDisposable
         Assert.Equal(together[1], Sampled(42, images[1]).Single());
         Assert.NotEqual(together, Sampled(43, images));
         Assert.NotEqual(Sampled(null, images), Sampled(null, images));
-    }
-
-    [Fact]
-    public void Captioning_LeavesNoTensors()
-    {
-        using var captioner = TinyBlip.Original(new NucleusSampling { MaxLength = 12 }, seed: 1);
-        Caption(captioner);
-        var before = HeldTensors.Before();
-        for (var i = 0; i < 3; i++) Caption(captioner);
-        Assert.Equal(before, TensorCount.Live);
-        Assert.Empty(captioner.Caption([], CancellationToken.None));
     }
 
     private static IReadOnlyList<string> Caption(BlipCaptioner captioner) =>

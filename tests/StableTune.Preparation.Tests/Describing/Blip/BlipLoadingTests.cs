@@ -57,7 +57,8 @@ public sealed class BlipLoadingTests : IDisposable
         hub.Add("tf_model.h5", 1000);
         var options = new BlipCaptionerOptions
         {
-            Decoding = new BeamSearch { MaxLength = 20 }, Hub = new() { Endpoint = hub.Server.Address, CacheFolder = _folder.File("cache"), Token = "" },
+            Decoding = new BeamSearch { MaxLength = 20 },
+            Hub = new() { Endpoint = hub.Server.Address, CacheFolder = _folder.File("cache"), Token = "" },
         };
         using (var captioner = BlipCaptioner.Load(FakeHub.Name, options))
             Assert.Equal("man are eatingk", captioner.Caption([TinyBlip.Image("b.png")], CancellationToken.None).Single());
