@@ -1,7 +1,7 @@
 using StableTune.Loading;
 
 
-// One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/data-sets.sh runs them all.
+// One measurement a process, so that start-up and peak memory belong to it alone. benchmarks/data-sets.sh and tagging.sh run them.
 //   photographs FOLDER COUNT      writes JPEGs of two megapixels, with captions
 //   many FOLDER COUNT             writes small files with the headers of photographs, with captions
 //   plain FOLDER                  what a plain chain of calls to Skia costs: the measure of the lines below
@@ -9,6 +9,8 @@ using StableTune.Loading;
 //   stages FOLDER                 the shortest time of each stage, for the first photographs
 //   cached FOLDER                 the same with latents in memory
 //   captions FOLDER SIZE BATCH WORKERS   describes them with a BLIP of random weights: tiny, base or large
+//   tagger FOLDER                 writes a stand-in for a WD14 tagger
+//   tag MODEL FOLDER BATCH        tagging of photographs beside the network alone
 //   scan FOLDER                   finds, reads headers and captions, and chooses sizes
 switch (args)
 {
@@ -22,6 +24,8 @@ switch (args)
     case ["captions", var folder, var size, var batch, var workers]:
         CaptionSpeed.Run(folder, size, int.Parse(batch), int.Parse(workers));
         break;
+    case ["tagger", var folder]: TaggingSpeed.WriteModel(folder); break;
+    case ["tag", var model, var folder, var batch]: TaggingSpeed.Run(model, folder, int.Parse(batch)); break;
     case ["scan", var folder]: ScanSpeed.Run(folder); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.Loading/Program.cs"); return 2;
 }

@@ -41,8 +41,8 @@ public sealed class MakeCaptionsTests : IDisposable
                 File.Delete(Path.Combine(_images, file.Name));
             }
 
-            Assert.Contains("4 images captioned, 1 left out", _output.ToString(), StringComparison.Ordinal);
-            Assert.Contains("bad.png", _error.ToString(), StringComparison.Ordinal);
+            Assert.Contains("4 done, 1 left out:", _output.ToString(), StringComparison.Ordinal);
+            Assert.Contains("bad.png: ", _output.ToString(), StringComparison.Ordinal);
         }
     }
 
@@ -56,7 +56,7 @@ public sealed class MakeCaptionsTests : IDisposable
         Assert.Contains("4 image(s) have a text already", _error.ToString(), StringComparison.Ordinal);
         File.Delete(Path.Combine(_images, "b.caption"));
         Assert.Equal(0, await Run("--max_length", "12", "--skip_existing"));
-        Assert.Contains("1 images captioned, 4 left out", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("1 done, 4 left out", _output.ToString(), StringComparison.Ordinal);
         Assert.Equal(first, Captions());
         Assert.Equal(0, await Run("--max_length", "12", "--seed", "43", "--overwrite"));
         Assert.NotEqual(first, Captions());

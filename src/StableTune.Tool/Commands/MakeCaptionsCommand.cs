@@ -20,7 +20,6 @@ internal sealed class MakeCaptionsCommand : ToolCommand
     public MakeCaptionsCommand() : base("make-captions", "Describe images with BLIP, a text file beside each: sd-scripts' make_captions.py")
     {
         var (texts, sampling) = (new CaptioningOptions(), new NucleusSampling());
-        Alias("make_captions");
         _folder = Argument<string>("train_data_dir", "The folder of the images");
         _weights = Option("caption_weights", "The model: a name on the hub, its folder, or a file such as model_large_caption.pth",
             "Salesforce/blip-image-captioning-large");
@@ -55,9 +54,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         var blip = Blip(arguments);
         InvalidOptionsException.ThrowIfAny([.. captioning.Validate(), .. blip.Validate()]);
         using var captioner = BlipCaptioner.Load(arguments.GetRequiredValue(_weights), blip, run.Progress, run.Cancellation);
-        var report = ImageCaptioning.Run(captioning, captioner, run.Progress, run.Cancellation);
-        run.Output.WriteLine($"{PythonRepr.Of(report.Done)} images captioned, {PythonRepr.Of(report.Skipped.Count)} left out");
-        run.Note(report.Skipped.Select(file => $"{file.Path}: {file.Reason}"));
+        run.Report(ImageCaptioning.Run(captioning, captioner, run.Progress, run.Cancellation));
     }
 
     private CaptioningOptions Captioning(ParseResult arguments, ToolRun run)
