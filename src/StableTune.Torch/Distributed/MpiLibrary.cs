@@ -71,7 +71,8 @@ internal sealed unsafe class MpiLibrary
             if (!names.Any(name => NativeLibrary.TryLoad(name, out library)))
                 throw new DllNotFoundException($"Open MPI's library ({string.Join(", ", names)}) cannot be loaded.");
             if (!NativeLibrary.TryGetExport(library, World, out _))
-                throw new DllNotFoundException($"{string.Join(", ", names)} is no library of Open MPI: MPICH's and Microsoft's cannot be used.");
+                throw new DllNotFoundException(
+                    $"{string.Join(", ", names)} is no library of Open MPI: MPICH's and Microsoft's cannot be used.");
             return s_loaded = new MpiLibrary(library);
         }
     }

@@ -16,7 +16,8 @@ internal abstract class HostProcessGroup : IProcessGroup
         ArgumentNullException.ThrowIfNull(values);
         if (values.dtype is not (ScalarType.Float32 or ScalarType.Float64) || !values.is_contiguous())
             throw new ArgumentException(
-                $"The numbers are {values.dtype}, contiguous: {values.is_contiguous()}. Give contiguous float32 or float64.", nameof(values));
+                $"The numbers are {values.dtype}, contiguous: {values.is_contiguous()}. Give contiguous float32 or float64.",
+                nameof(values));
         if (Count == 1 || values.numel() == 0) return;
         using var scope = NewDisposeScope();
         using var frozen = no_grad();

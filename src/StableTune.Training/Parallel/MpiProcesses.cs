@@ -49,12 +49,12 @@ namespace StableTune.Training
             catch (DllNotFoundException fault)
             {
                 throw new ProcessGroupException($"{fault.Message} Install Open MPI (Debian and Ubuntu: openmpi-bin), name its library "
-                    + "(MpiProcesses.Library), or start the processes with torchrun's variables, which need no library.", inner: fault);
+                    + "(MpiProcesses.Library), or start the processes with torchrun's variables, which need none.", inner: fault);
             }
 
             if (_mpi.Count != options.Count || _mpi.Rank != options.Rank)
                 throw new ProcessGroupException($"This process was told that it is {options.Rank} of {options.Count}, and MPI says "
-                    + $"{_mpi.Rank} of {_mpi.Count}. Start all processes with mpirun of the same Open MPI whose library is used.", options.Rank);
+                    + $"{_mpi.Rank} of {_mpi.Count}. Start all processes with mpirun of the Open MPI whose library is used.", options.Rank);
             _names = new string[Count];
             Array.Fill(_names, "not met yet");
             _names = [.. Gather(Encoding.UTF8.GetBytes(TcpRendezvous.OwnName)).Select(Encoding.UTF8.GetString)];
@@ -108,8 +108,8 @@ namespace StableTune.Training
             }
             catch (ExternalException fault)
             {
-                throw new ProcessGroupException($"MPI cannot exchange numbers: {fault.Message}. Start all processes again; with saved states "
-                    + "they can resume from the last one.", inner: fault);
+                throw new ProcessGroupException($"MPI cannot exchange numbers: {fault.Message}. Start all processes again; with saved "
+                    + "states they can resume from the last one.", inner: fault);
             }
         }
 
@@ -120,8 +120,8 @@ namespace StableTune.Training
             {
                 if (_mpi.Heard(FaultTag) is var (rank, reason)) throw ProcessGroupException.Ended(NameOf(rank), rank, reason);
                 if (clock.Elapsed > _timeout)
-                    throw new ProcessGroupException($"The other processes have not answered for {_timeout}. Look what they wait for, or allow "
-                        + "more time (DistributedOptions.Timeout, ddp_timeout).");
+                    throw new ProcessGroupException($"The other processes have not answered for {_timeout}. Look what they wait for, or "
+                        + "allow more time (DistributedOptions.Timeout, ddp_timeout).");
                 spin.SpinOnce(sleep1Threshold: 100);
             }
         }

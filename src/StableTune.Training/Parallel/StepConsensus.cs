@@ -1,7 +1,7 @@
 namespace StableTune.Training;
 
-/// <summary>What all processes of a run do together after a step, whoever asked for it: stop, or give up. And the first one's factors of the
-/// learning rates, which a host can change while the run goes on.</summary>
+/// <summary>What all processes of a run do together after a step, whoever asked for it: stop, or give up. And the first one's factors of
+/// the learning rates, which a host can change while the run goes on.</summary>
 internal sealed class StepConsensus(IProcessGroup group)
 {
     private double[] _factors = [];

@@ -29,7 +29,8 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
     /// <summary>Meets the others.</summary>
     /// <param name="ringPort">Where this process waits for its neighbour.</param>
     /// <returns>All processes in their order, and connections: of the first to each other process, of others to the first.</returns>
-    public (TcpPeer[] Peers, (int Rank, TcpClient Client)[] Links) Meet(int ringPort) => options.Rank == 0 ? Receive(ringPort) : Go(ringPort);
+    public (TcpPeer[] Peers, (int Rank, TcpClient Client)[] Links) Meet(int ringPort) =>
+        options.Rank == 0 ? Receive(ringPort) : Go(ringPort);
 
     /// <summary>Connects to another process, trying again until it is there.</summary>
     public TcpClient Connect(string address, int port, string who)
@@ -103,8 +104,8 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
                 (peers[rank], clients[rank]) = (peer, client);
             }
 
-            foreach (var client in clients.OfType<TcpClient>()) Tell(client, peers!);
-            return (peers!, [.. Enumerable.Range(1, options.Count - 1).Select(rank => (rank, clients[rank]!))]);
+            foreach (var client in clients.OfType<TcpClient>()) Tell(client, [.. peers.OfType<TcpPeer>()]);
+            return ([.. peers.OfType<TcpPeer>()], [.. Enumerable.Range(1, options.Count - 1).Select(rank => (rank, clients[rank]!))]);
         }
         catch
         {
@@ -181,7 +182,8 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
             client.GetStream().Write(message.ToArray());
             client.ReceiveTimeout = (int)Math.Clamp(Left.TotalMilliseconds, 1, int.MaxValue);
             var reader = new BinaryReader(client.GetStream(), Encoding.UTF8, leaveOpen: true);
-            TcpPeer[] peers = [.. Enumerable.Range(0, options.Count).Select(_ => new TcpPeer(Text(reader), Text(reader), reader.ReadInt32()))];
+            TcpPeer[] peers = [.. Enumerable.Range(0, options.Count)
+                .Select(_ => new TcpPeer(Text(reader), Text(reader), reader.ReadInt32()))];
             client.ReceiveTimeout = 0;
             // The first process is where this one found it, whatever it calls itself.
             peers[0] = peers[0] with { Address = options.Address };
@@ -190,8 +192,9 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
         catch (Exception fault) when (fault is IOException or InvalidDataException)
         {
             client.Dispose();
-            throw new ProcessGroupException($"The first process ({options.Address}, port {options.Port}) sent this one away: it was started "
-                + "with another number of processes, another has this number, or it has ended. Its own messages say more.", 0, fault);
+            throw new ProcessGroupException($"The first process ({options.Address}, port {options.Port}) sent this one away: it was "
+                + "started with another number of processes, another has this number, or it has ended. Its own messages say more.",
+                0, fault);
         }
     }
 

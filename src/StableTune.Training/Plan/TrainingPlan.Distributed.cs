@@ -16,14 +16,14 @@ public sealed partial record TrainingPlan
         const string devices = $"{nameof(DistributedOptions)}.{nameof(DistributedOptions.Devices)}";
         var option = Distributed.Processes is null ? devices : $"{nameof(DistributedOptions)}.{nameof(DistributedOptions.Processes)}";
         if (!Method.Needs.HasFlag(MethodNeeds.Dataset))
-            yield return new OptionProblem(option, Distributed.Shares, $"{Method.GetType().Name} trains without images, so there is no batch "
-                + "to share", "train on one device");
+            yield return new OptionProblem(option, Distributed.Shares, $"{Method.GetType().Name} trains without images, so there is no "
+                + "batch to share", "train on one device");
         if (FusedBackward is not null)
             yield return new OptionProblem(option, Distributed.Shares, "a fused backward pass steps parameters before the gradients of the "
                 + "others' shares are added", "leave FusedBackward unset, or train on one device");
         if (Distributed.Devices.Count > 1 && GivenModel is not null)
-            yield return new OptionProblem(devices, Distributed.Devices.Count, "the model that was given lies on one device, and each device "
-                + "needs a copy", "give a path: WithModel(path)");
+            yield return new OptionProblem(devices, Distributed.Devices.Count, "the model that was given lies on one device, and each "
+                + "device needs a copy", "give a path: WithModel(path)");
         if (Distributed.Devices is [var first, ..] && Device is { } device && !SameDevice(device, first))
             yield return new OptionProblem(devices, first.ToString(), $"TrainingPlan.Device is {device}", "call On once");
     }

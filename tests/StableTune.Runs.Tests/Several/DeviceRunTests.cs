@@ -66,7 +66,7 @@ public sealed class DeviceRunTests : IDisposable
         Assert.Single(counts.Skip(1).Distinct());
     }
 
-    /// <summary>A step is told with the losses of all samples, whichever device computed them; the file says what each device had.</summary>
+    /// <summary>A step is told with the losses of all samples, whichever device computed them; the file says what each had.</summary>
     [Fact]
     public void Train_TellsTheSamplesOfAllDevices_AndTheBatchOfEach()
     {
@@ -95,8 +95,8 @@ public sealed class DeviceRunTests : IDisposable
     [InlineData("cpu,tpu", "\"tpu\" is no device")]
     [InlineData("cpu,", "\"\" is no device")]
     [InlineData("cpu,1", "\"1\" is no device")]
-    public void On_WhatIsNoDevice_IsRefused(string devices, string message) =>
-        Assert.StartsWith(message, Assert.Throws<ArgumentException>(() => new TrainerBuilder().On(devices)).Message, StringComparison.Ordinal);
+    public void On_WhatIsNoDevice_IsRefused(string devices, string message) => Assert.StartsWith(message,
+        Assert.Throws<ArgumentException>(() => new TrainerBuilder().On(devices)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void On_ByName_TakesNumbersAfterAKind()

@@ -117,7 +117,8 @@ public sealed class ProcessRunTests : IDisposable
         var faults = await Task.WhenAll(Start(0), Start(1));
         Assert.All(faults, fault => Assert.IsAssignableFrom<OperationCanceledException>(fault));
         Assert.InRange(seen[0], 3, 4);
-        Assert.True(File.Exists(_folder.File("out", $"cancelled-step{seen[0]:D8}.safetensors")), string.Join(", ", TinyRun.Written(_folder)));
+        Assert.True(File.Exists(_folder.File("out", $"cancelled-step{seen[0]:D8}.safetensors")),
+            string.Join(", ", TinyRun.Written(_folder)));
     }
 
     [Fact]
