@@ -13,7 +13,7 @@ public sealed record KnownTag(string Name, TagCategory Category, long? Count = n
 public sealed class TagVocabulary
 {
     private const long LargestFile = 64 << 20;
-    private const string Remedy = "Take the selected_tags.csv that belongs to the tagger.";
+    private const string Remedy = "Take the table or list of tags that belongs to the tagger.";
 
     /// <summary>A vocabulary of these tags.</summary>
     /// <param name="tags">The tags, in the order of the tagger's outputs; at least one.</param>
@@ -56,6 +56,27 @@ public sealed class TagVocabulary
 
         return tags.Count > 0 ? new(tags) : throw new InvalidFileException(path, "it lists no tags.", Remedy);
     }
+
+    /// <summary>Reads a list of one tag a line: <c>tags.txt</c> of DeepDanbooru.</summary>
+    /// <param name="path">The file, UTF-8, of at most 64 MiB; empty lines do not count.</param>
+    /// <param name="characters">A list of those of them that are characters (<c>tags-character.txt</c>). With it, tags that begin with
+    /// <c>rating:</c> are ratings. Null, the default, takes every tag for a general one.</param>
+    /// <exception cref="InvalidFileException">A list is missing, empty, too large or not UTF-8.</exception>
+    public static TagVocabulary LoadList(string path, string? characters = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var known = characters is null ? null : Lines(characters).ToHashSet(StringComparer.Ordinal);
+        var tags = Lines(path).Select(tag => new KnownTag(tag, Category(tag))).ToList();
+        return tags.Count > 0 ? new(tags) : throw new InvalidFileException(path, "it lists no tags.",
+            "Take the list of tags that belongs to the tagger, one tag a line.");
+
+        TagCategory Category(string tag) => known is null ? TagCategory.General
+            : tag.StartsWith("rating:", StringComparison.Ordinal) ? TagCategory.Rating
+            : known.Contains(tag) ? TagCategory.Character : TagCategory.General;
+    }
+
+    private static IEnumerable<string> Lines(string path) =>
+        Text(path).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The tags with what the tagger says of an image.</summary>
     /// <param name="scores">The tagger's outputs as probabilities, [tags].</param>

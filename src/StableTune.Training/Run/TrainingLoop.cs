@@ -76,7 +76,6 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     /// <exception cref="OperationCanceledException">Cancelled between two steps.</exception>
     public void Run(CancellationToken cancellationToken)
     {
-        parts.Plan.Control?.Begin();
         Meet(cancellationToken);
         while (Position.Step < parts.Length.TotalSteps && !IsStopped)
         {

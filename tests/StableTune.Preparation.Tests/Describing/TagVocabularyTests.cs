@@ -49,6 +49,22 @@ public sealed class TagVocabularyTests : IDisposable
     }
 
     [Fact]
+    public void LoadList_GivesGeneralTags_OrCategoriesWithCharacters()
+    {
+        File.WriteAllText(_folder.File("tags.txt"), "\uFEFF1girl\r\n\nalice_(w)\nrating:safe\n");
+        File.WriteAllText(_folder.File("characters.txt"), "alice_(w)\n");
+        Assert.Equal([new("1girl", TagCategory.General), new("alice_(w)", TagCategory.General),
+            new KnownTag("rating:safe", TagCategory.General)], TagVocabulary.LoadList(_folder.File("tags.txt")).Tags);
+        Assert.Equal([TagCategory.General, TagCategory.Character, TagCategory.Rating],
+            TagVocabulary.LoadList(_folder.File("tags.txt"), _folder.File("characters.txt")).Tags.Select(tag => tag.Category));
+        File.WriteAllText(_folder.File("empty.txt"), " \n\n");
+        Assert.Contains("lists no tags", Assert.Throws<InvalidFileException>(() => TagVocabulary.LoadList(_folder.File("empty.txt"))).Fault,
+            StringComparison.Ordinal);
+        Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.LoadList(_folder.File("none.txt"))).Fault,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Load_OfNoTextFile_SaysWhatItIs()
     {
         Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault,
