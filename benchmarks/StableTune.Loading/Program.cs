@@ -9,7 +9,7 @@ using StableTune.Loading;
 //   stages FOLDER                 the shortest time of each stage, for the first photographs
 //   cached FOLDER                 the same with latents in memory
 //   tagger FOLDER                 writes a stand-in for a WD14 tagger
-//   tag MODEL FOLDER BATCH        tagging of photographs beside the network alone
+//   tag MODEL FOLDER BATCH TURNS  tagging of photographs beside the network alone
 //   scan FOLDER                   finds, reads headers and captions, and chooses sizes
 switch (args)
 {
@@ -21,7 +21,9 @@ switch (args)
     case ["stages", var folder]: ImageSpeed.Stages(folder); break;
     case ["cached", var folder]: CachedSpeed.Run(folder); break;
     case ["tagger", var folder]: TaggingSpeed.WriteModel(folder); break;
-    case ["tag", var model, var folder, var batch]: TaggingSpeed.Run(model, folder, int.Parse(batch)); break;
+    case ["tag", var model, var folder, var batch, var turns]:
+        TaggingSpeed.Run(model, folder, int.Parse(batch), int.Parse(turns));
+        break;
     case ["scan", var folder]: ScanSpeed.Run(folder); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.Loading/Program.cs"); return 2;
 }
