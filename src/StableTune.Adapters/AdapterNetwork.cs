@@ -274,6 +274,24 @@ public sealed class AdapterNetwork : IDisposable
         else SafetensorsWriter.WriteHashed(path, tensors, metadata);
     }
 
+    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on.</summary>
+    /// <param name="path">As for <see cref="Save"/>.</param>
+    /// <param name="metadata">What the file says about its training, asked for when it is written.</param>
+    /// <param name="dtype">As for <see cref="Save"/>.</param>
+    /// <param name="copies">Takes the copies.</param>
+    /// <returns>Writes the file, on any thread; null where the copies would take too much memory.</returns>
+    public Action? PrepareSave(
+        string path, Func<IReadOnlyDictionary<string, string>?> metadata, ScalarType? dtype, PayloadCopies copies)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(metadata);
+        ArgumentNullException.ThrowIfNull(copies);
+        using var scope = NewDisposeScope();
+        if (copies.Take(StatePayloads.Of(SavedTensors(), dtype)) is not { } tensors) return null;
+        return AdapterFiles.IsTorch(path) ? () => TorchWriter.Write(path, tensors)
+            : () => SafetensorsWriter.WriteHashed(path, tensors, metadata());
+    }
+
     /// <summary>
     /// Adds each adapter's change to the weight of its layer, W ← W + ΔW at its multiplier, computed in float32 and rounded to the
     /// weight's type (the bias likewise, where the kind changes it), and takes the adapters off: the model then computes the same

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Text.Json.Nodes;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
@@ -29,8 +30,9 @@ internal sealed class TrainingRun(
         WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
-        else if (plan.Start is { } start && prepared.Dataset is { } images) Begin(start, images, run);
-        run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
+        else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
+        var images = DatasetIdentity.Of(prepared.Dataset);
+        run.Events.State = () => run.Loop.IsBetweenSteps ? Content(run, facts, images) : null;
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         return Run(run with { IsResumed = state is not null }, prepared, cancellationToken);
     }
@@ -55,6 +57,7 @@ internal sealed class TrainingRun(
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
                 WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
+                ObserverFaults = run.Events.ObserverFaults,
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
             };
@@ -132,15 +135,11 @@ internal sealed class TrainingRun(
         run.Loop.StartAt(state.Position);
     }
 
-    private string Write(string folder, AssembledRun run, IReadOnlyDictionary<string, string> facts, PreparedRun prepared)
+    private StateContent Content(AssembledRun run, IReadOnlyDictionary<string, string> facts, JsonObject images) => new()
     {
-        using var scope = NewDisposeScope();
-        return StateFolder.Write(folder, new StateContent
-        {
-            Position = run.Loop.Position, Product = s_product, WrittenAt = plan.Clock.GetUtcNow(), Plan = facts,
-            Dataset = DatasetIdentity.Of(prepared.Dataset), Parts = run.Resumables,
-        });
-    }
+        Position = run.Loop.Position, Product = s_product, WrittenAt = plan.Clock.GetUtcNow(), Plan = facts, Dataset = images,
+        Parts = run.Resumables,
+    };
 
     public void Dispose() => _owned.Dispose();
 }
