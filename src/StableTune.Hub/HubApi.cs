@@ -6,7 +6,6 @@ namespace StableTune.Hub;
 internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRetry retry, TimeProvider clock)
 {
     private const int MaxPages = 500;                   // a page has 1,000 entries
-    private const int MaxAnswerBytes = 64 << 20;
 
     /// <summary>What stands before a repository's name in its address: nothing for models.</summary>
     public static string Prefix(HubName name) => name.Type == HubRepositoryType.Model ? "" : HubNameParser.Word(name.Type) + "s/";
@@ -67,7 +66,7 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
         for (var end = path.LastIndexOf('/'); end > 0; end = path.LastIndexOf('/', end - 1)) yield return path[..end];
     }
 
-    private Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
+    public Uri Api(HubName name, string what) => transport.Address($"api/{HubNameParser.Word(name.Type)}s/{name.Repository}/{what}");
 
     /// <summary>Takes something out of an answer. Text with half a surrogate pair passes the parser, and is refused only when it is
     /// read.</summary>
@@ -123,28 +122,7 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
     {
         using var answer = await transport.GetAsync(name.ToString(), address, 0, cancellationToken).ConfigureAwait(false);
         HubErrors.ThrowIfFailed(answer, name, settings, clock);
-        if (answer.IsWebPage) throw Odd(name, $"{answer.Address.Authority} answered with a web page where data was expected");
-        using var body = new MemoryStream();
-        var reader = new PatientStream(
-            await answer.OpenAsync(cancellationToken).ConfigureAwait(false), settings.Options.StallTimeout, clock);
-        var buffer = new byte[1 << 16];
-        for (int count; (count = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
-        {
-            body.Write(buffer, 0, count);
-            if (body.Length > MaxAnswerBytes)
-                throw Odd(name, $"An answer of {answer.Address.Authority} has more than {MaxAnswerBytes >> 20} MiB");
-        }
-
-        try
-        {
-            return (JsonDocument.Parse(body.ToArray()), NextPage(answer));
-        }
-        catch (JsonException e)
-        {
-            throw new TransientFault(
-                $"{answer.Address.Authority} answered with something that is no JSON ({e.Message.TrimEnd('.')}).", e,
-                    fault: HubFault.BadAnswer);
-        }
+        return (await HubJson.ReadAsync(answer, name, settings, clock, cancellationToken).ConfigureAwait(false), NextPage(answer));
     }
 
     /// <summary>The address in <c>Link: &lt;address&gt;; rel="next"</c>.</summary>
@@ -158,7 +136,5 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
 
     private static string Printable(string text) => new(text.Take(120).Select(letter => char.IsControl(letter) ? '?' : letter).ToArray());
 
-    private static HubException Odd(HubName name, string reason) =>
-        new(HubFault.BadAnswer, name.ToString(), reason + ".",
-            "Check the endpoint (HubOptions.Endpoint, HF_ENDPOINT) and the proxy: this is not how a hub answers.");
+    private static HubException Odd(HubName name, string reason) => HubJson.Odd(name, reason);
 }

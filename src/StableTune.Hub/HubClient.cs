@@ -6,7 +6,7 @@ namespace StableTune.Hub;
 
 /// <summary>
 /// Turns names on the hub into files on this disk: from the cache that all programs for the hub share, and from the server what is
-/// missing there.
+/// missing there. Uploads files.
 /// Safe for use by several threads, and beside other processes.
 /// </summary>
 public sealed partial class HubClient : IDisposable
@@ -15,6 +15,7 @@ public sealed partial class HubClient : IDisposable
     private readonly HubCache _cache;
     private readonly HubDownloads _downloads;
     private readonly HubApi _api;
+    private readonly HubUploads _uploads;
     private readonly HttpClient? _own;
     private readonly ILogger _logger;
 
@@ -54,6 +55,7 @@ public sealed partial class HubClient : IDisposable
         var transport = new HubTransport(http, _settings, time);
         var retry = new HubRetry(_settings.Options, time, _logger);
         _api = new HubApi(transport, _settings, retry, time);
+        _uploads = new HubUploads(new HubWriting(transport, _settings, retry, time), _api, _settings, time, _logger);
         var blobs = new BlobDownload(transport, _api, _cache, retry, _settings, time, _logger);
         _downloads = new HubDownloads(_api, blobs, _cache, _settings, time, _logger) { FreeBytes = freeBytes ?? DiskSpace.Free,
             Links = links };

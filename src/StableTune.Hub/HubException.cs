@@ -24,9 +24,15 @@ public enum HubFault
 
     /// <summary>The repository is there, but holds nothing of the kind that was asked for.</summary>
     NothingToSelect,
+
+    /// <summary>A file of this disk that is to be uploaded cannot be read, or changed meanwhile.</summary>
+    FileUnreadable,
+
+    /// <summary>The hub does not take what is uploaded: too large, no room left, a name that is not allowed.</summary>
+    Refused,
 }
 
-/// <summary>A repository or file on the hub could not be had. The message says what, why, and what to do.</summary>
+/// <summary>A repository or file on the hub could not be had, or not be written. The message says what, why, and what to do.</summary>
 public sealed class HubException : IOException
 {
     /// <summary>Creates the exception.</summary>

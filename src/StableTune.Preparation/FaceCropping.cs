@@ -35,7 +35,7 @@ public static class FaceCropping
             Workers = options.Workers,
             ApplyExifOrientation = options.ApplyExifOrientation,
             Ask = (pictures, stop) => [.. pictures.Select(picture => detector.Find(picture, stop))],
-            Keep = (path, image, faces) => Cut(path, image, faces, options),
+            Keep = (shown, faces) => Cut(shown.Path, shown.Image, faces, options),
         }.Run(progress, cancellationToken).And([.. ImageFiles.LeftOut(options.Source!), .. doubles.Select(ImageFiles.Double)]);
     }
 

@@ -22,11 +22,14 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     /// <summary>Whether photographs are turned as their EXIF orientation says.</summary>
     internal bool ApplyExifOrientation { get; init; } = true;
 
+    /// <summary>Makes of a decoded image, which is RGB, what the model is shown; on the threads that decode. Null shows it as it is.</summary>
+    internal Func<PixelImage, PixelImage>? Prepare { get; init; }
+
     /// <summary>Asks the model, on the calling thread, with images that are RGB; one answer for each.</summary>
     internal required Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> Ask { get; init; }
 
     /// <summary>Does something with an answer, on the calling thread; says what it left out.</summary>
-    internal required Func<string, PixelImage, T, IEnumerable<SkippedFile>> Keep { get; init; }
+    internal required Func<ShownImage, T, IEnumerable<SkippedFile>> Keep { get; init; }
 
     /// <summary>Does the work.</summary>
     /// <param name="progress">Counts images, on the calling thread.</param>
@@ -40,7 +43,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         while (pictures.Next(cancellationToken) is { } picture)
         {
             seen++;
-            if (picture.Image is null) Finish(picture.Index, [picture.Fault!]);
+            if (picture.Shown is null) Finish(picture.Index, [picture.Fault!]);
             else batch.Add(picture);
             if (batch.Count == 0 || (batch.Count < BatchSize && seen < Files.Count)) continue;
             Answer(batch, Finish, cancellationToken);
@@ -61,7 +64,8 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         try
         {
             var image = ImageFile.Load(Files[index], new() { KeepAlpha = true, ApplyExifOrientation = ApplyExifOrientation });
-            return new(index, image.Over(PixelColor.White), null);
+            var opaque = image.Over(PixelColor.White);
+            return new(index, new(Files[index], Prepare is null ? opaque : Prepare(opaque), opaque.Size), null);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -75,7 +79,7 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
         IReadOnlyList<T> answers;
         try
         {
-            answers = Ask([.. batch.Select(picture => picture.Image!)], cancellationToken);
+            answers = Ask([.. batch.Select(picture => picture.Shown!.Image)], cancellationToken);
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
@@ -89,21 +93,27 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
             throw new InvalidOperationException(
                 $"{Stage}: {batch.Count} image(s) were shown and {answers?.Count ?? 0} answer(s) given. Give one answer for each image, "
                     + $"in their order.");
-        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(Files[batch[i].Index], batch[i].Image!, answers[i]));
+        for (var i = 0; i < batch.Count; i++) finish(batch[i].Index, Kept(batch[i].Shown!, answers[i]));
     }
 
-    private IReadOnlyList<SkippedFile> Kept(string path, PixelImage image, T answer)
+    private IReadOnlyList<SkippedFile> Kept(ShownImage shown, T answer)
     {
         try
         {
-            return [.. Keep(path, image, answer)];
+            return [.. Keep(shown, answer)];
         }
         catch (Exception e) when (FileProblems.IsAboutFiles(e))
         {
-            return [new(path, FileProblems.Reason(e))];
+            return [new(shown.Path, FileProblems.Reason(e))];
         }
     }
 
     /// <summary>A decoded image, or why it is none.</summary>
-    private sealed record Picture(int Index, PixelImage? Image, SkippedFile? Fault);
+    private sealed record Picture(int Index, ShownImage? Shown, SkippedFile? Fault);
 }
+
+/// <summary>An image that a model was shown.</summary>
+/// <param name="Path">Its file.</param>
+/// <param name="Image">As the model saw it.</param>
+/// <param name="Size">The size that it has in the file, upright.</param>
+internal sealed record ShownImage(string Path, PixelImage Image, PixelSize Size);

@@ -1,8 +1,9 @@
 namespace StableTune.Hub;
 
-/// <summary>Adds up what several downloads have done, and reports it: in megabytes (10^6 bytes), at most ten times a second, in
+/// <summary>Adds up what several downloads or uploads have done, and reports it: in megabytes (10^6 bytes), at most ten times a second, in
 /// order.</summary>
-internal sealed class DownloadProgress(IProgress<WorkProgress>? progress, long totalBytes, TimeProvider clock)
+internal sealed class DownloadProgress(
+    IProgress<WorkProgress>? progress, long totalBytes, TimeProvider clock, string stage = "downloading")
 {
     private const double Megabyte = 1e6;
     private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(100);
@@ -35,7 +36,7 @@ internal sealed class DownloadProgress(IProgress<WorkProgress>? progress, long t
         var speed = seconds > 0 ? Math.Max(0, _fetched) / seconds : 0;
         return new WorkProgress
         {
-            Stage = "downloading",
+            Stage = stage,
             Item = file.Path,
             Done = Megabytes(_bytes),
             Total = Megabytes(totalBytes),

@@ -17,7 +17,7 @@ internal static class HubErrors
         var response = answer.Response;
         if (response.IsSuccessStatusCode) return;
         var (status, host) = ((int)response.StatusCode, answer.Address.Authority);
-        if (IsTransient(response.StatusCode)) throw Busy(response, name, host, settings, clock);
+        ThrowIfBusy(answer, name, settings, clock);
         var code = HubHeaders.First(response, "X-Error-Code") ?? "";
         throw response.StatusCode switch
         {
@@ -29,6 +29,14 @@ internal static class HubErrors
             _ => new HubException(HubFault.BadAnswer, name.ToString(), $"{host} answered {status} {response.ReasonPhrase}{Said(response)}.",
                 "Check the name, the revision and the endpoint."),
         };
+    }
+
+    /// <summary>Throws when the server is busy or out of order.</summary>
+    /// <exception cref="TransientFault">It is worth trying again.</exception>
+    /// <exception cref="HubException">The server asks for too long a pause.</exception>
+    public static void ThrowIfBusy(HubAnswer answer, HubName name, HubSettings settings, TimeProvider clock)
+    {
+        if (IsTransient(answer.Response.StatusCode)) throw Busy(answer.Response, name, answer.Address.Authority, settings, clock);
     }
 
     private static bool IsTransient(HttpStatusCode status) =>
@@ -82,9 +90,14 @@ internal static class HubErrors
     }
 
     /// <summary>What the server says about it, short and without control characters.</summary>
-    private static string Said(HttpResponseMessage response)
+    public static string Said(HttpResponseMessage response)
     {
-        var text = HubHeaders.First(response, "X-Error-Message");
+        return Quoted(HubHeaders.First(response, "X-Error-Message"));
+    }
+
+    /// <summary>A server's words behind a comma, short and without control characters; nothing where there are none.</summary>
+    public static string Quoted(string? text)
+    {
         if (string.IsNullOrWhiteSpace(text)) return "";
         var plain = new string(text.Where(letter => !char.IsControl(letter)).Take(200).ToArray()).Trim().TrimEnd('.');
         return $", \"{plain}\"";

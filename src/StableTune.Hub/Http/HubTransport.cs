@@ -45,6 +45,42 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
         }
     }
 
+    /// <summary>Sends something: data for the hub, or a file for its storage.</summary>
+    /// <param name="subject">What the request is for; errors name it.</param>
+    /// <param name="sent">What is sent.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    /// <returns>The answer, of which only the headers were read. Its status may be an error.</returns>
+    /// <exception cref="TransientFault">No answer came, or the connection broke.</exception>
+    /// <exception cref="HubException">The redirections lead nowhere, the connection cannot be trusted, or a file cannot be
+    /// read.</exception>
+    public async Task<HubAnswer> SendAsync(string subject, HubRequest sent, CancellationToken cancellationToken)
+    {
+        var at = sent.Address;
+        for (var redirections = 0; ; redirections++)
+        {
+            var limit = sent.Body is null ? settings.Options.RequestTimeout : settings.Options.StallTimeout;
+            using var patience = new CancellationTokenSource(limit, clock);
+            var request = Request(at, 0);
+            request.Method = sent.Method;
+            if (!sent.WithToken) request.Headers.Authorization = null;
+            request.Content = sent.Body?.Invoke(() => patience.CancelAfter(limit));
+            foreach (var (name, value) in sent.Headers)
+                if (!request.Headers.TryAddWithoutValidation(name, value))
+                    request.Content?.Headers.TryAddWithoutValidation(name, value);
+            var response = await SendAsync(subject, request, patience, limit, cancellationToken).ConfigureAwait(false);
+            if (!IsRedirection(response.StatusCode)) return new HubAnswer(response, at, new HubHeaders().And(response));
+            using (response)
+            {
+                // The others of the redirections ask for the answer elsewhere, without what was sent.
+                if (response.StatusCode is not (HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
+                    throw Lost(subject, $"{at.Authority} answers {(int)response.StatusCode} to what is sent.");
+                if (redirections == MaxRedirections)
+                    throw Lost(subject, $"More than {MaxRedirections} redirections follow each other, the last to {Shown(at)}.");
+                at = Next(subject, at, response);
+            }
+        }
+    }
+
     private HttpRequestMessage Request(Uri address, long from)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, address);
@@ -59,6 +95,12 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
     private async Task<HttpResponseMessage> SendAsync(string subject, HttpRequestMessage request, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(settings.Options.RequestTimeout, clock);
+        return await SendAsync(subject, request, timeout, settings.Options.RequestTimeout, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(string subject, HttpRequestMessage request, CancellationTokenSource timeout,
+        TimeSpan limit, CancellationToken cancellationToken)
+    {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         using (request)
         {
@@ -71,7 +113,11 @@ internal sealed class HubTransport(HttpClient http, HubSettings settings, TimePr
             }
             catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
             {
-                throw new TransientFault($"{host} gave no answer within {settings.Options.RequestTimeout.TotalSeconds:0.###} s.", e);
+                throw new TransientFault($"{host} gave no answer within {limit.TotalSeconds:0.###} s.", e);
+            }
+            catch (HttpRequestException e) when (e.InnerException is HubException own)
+            {
+                throw own;                                                   // the file that is sent
             }
             catch (HttpRequestException e) when (e.InnerException is AuthenticationException)
             {

@@ -21,12 +21,14 @@ public static class ImageCaptioning
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(captioner);
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        return ImageDescribing.Run(options, "captioning", captioner.Caption, Text, progress, cancellationToken);
+        return ImageDescribing.Run(
+            options, new ImageModel<string>("captioning", captioner.Prepare, captioner.Caption, Text), progress, cancellationToken);
 
         string? Text(string present, string caption)
         {
-            var line = string.Join(' ', (caption ?? "")
-                .Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+            var lines = (caption ?? "").Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
+            // Between lines there is one blank; a blank before the first one is the captioner's own, as BLIP's is.
+            var line = string.Join(' ', lines.Select((text, i) => i == 0 ? text.TrimEnd() : text.Trim()).Where(text => text.Length > 0));
             return line.Length == 0 ? null : present.Length == 0 ? line : present + options.Separator + line;
         }
     }

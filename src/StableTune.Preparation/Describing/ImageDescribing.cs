@@ -8,15 +8,11 @@ internal static class ImageDescribing
 {
     /// <summary>Shows the images to a model and keeps what it says.</summary>
     /// <param name="options">Which images, and where the texts go; valid.</param>
-    /// <param name="stage">What progress calls it.</param>
-    /// <param name="ask">Asks the model.</param>
-    /// <param name="text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null
-    /// leaves the image out.</param>
+    /// <param name="model">The model.</param>
     /// <param name="progress">Counts images.</param>
     /// <param name="cancellationToken">Ends the work; texts that were made stay.</param>
-    internal static PreparationReport Run<T>(ImageTextOptions options, string stage, Func<IReadOnlyList<PixelImage>, CancellationToken,
-        IReadOnlyList<T>> ask,
-        Func<string, T, string?> text, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    internal static PreparationReport Run<T>(ImageTextOptions options, ImageModel<T> model, IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
     {
         var places = ImageTexts.Open(options);
         var search = ImageSearch.In(options.ImageFolder!, options.Recursive);
@@ -26,12 +22,13 @@ internal static class ImageDescribing
         if (options.Existing == ExistingText.Refuse) ThrowIfAny(options, [.. images.Where(image => places.WhatIsThere(image) is not null)]);
         var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
         var work = new PictureWork<T>(
-            [.. images.Select(image => image.Path).Except(leftOut.Select(file => file.Path), StringComparer.Ordinal)], stage)
+            [.. images.Select(image => image.Path).Except(leftOut.Select(file => file.Path), StringComparer.Ordinal)], model.Stage)
         {
             BatchSize = options.BatchSize,
             Workers = options.Workers,
             ApplyExifOrientation = options.ApplyExifOrientation,
-            Ask = ask,
+            Prepare = model.Prepare,
+            Ask = model.Ask,
             Keep = Keep,
         };
         try
@@ -46,12 +43,13 @@ internal static class ImageDescribing
         SkippedFile? LeftOut(ImageToDescribe image) => doubles.Contains(image.Path) ? ImageFiles.Double(image.Path)
             : options.Existing == ExistingText.Skip && places.WhatIsThere(image) is { } reason ? new(image.Path, reason) : null;
 
-        IEnumerable<SkippedFile> Keep(string path, PixelImage picture, T answer)
+        IEnumerable<SkippedFile> Keep(ShownImage shown, T answer)
         {
-            var image = byPath[path];
-            if (text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept)
-                return [new(path, "nothing was said about it")];
-            places.Write(image, picture.Size, kept);
+            var image = byPath[shown.Path];
+            if (model.Text(options.Existing == ExistingText.Append ? places.Read(image) : "", answer) is not { } kept)
+                return [new(shown.Path, "nothing was said about it")];
+            places.Write(image, shown.Size, kept);
+            options.Written?.Report(new(shown.Path, kept));
             return [];
         }
     }
@@ -64,3 +62,13 @@ internal static class ImageDescribing
             "set ExistingText.Overwrite to replace the texts, Append to add to them, or Skip to leave the images out")]);
     }
 }
+
+/// <summary>A model that says something about images.</summary>
+/// <param name="Stage">What progress calls the work.</param>
+/// <param name="Prepare">Makes of an image what the model is shown, on several threads.</param>
+/// <param name="Ask">Asks the model.</param>
+/// <param name="Text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null leaves
+/// the image out.</param>
+internal sealed record ImageModel<T>(
+    string Stage, Func<PixelImage, PixelImage> Prepare, Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> Ask,
+    Func<string, T, string?> Text);

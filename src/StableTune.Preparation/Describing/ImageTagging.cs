@@ -29,7 +29,8 @@ public static class ImageTagging
         ArgumentNullException.ThrowIfNull(tagger);
         InvalidOptionsException.ThrowIfAny(options.Validate());
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
-        var report = ImageDescribing.Run(options, "tagging", tagger.Tag, Text, progress, cancellationToken);
+        var report = ImageDescribing.Run(
+            options, new ImageModel<IReadOnlyList<ScoredTag>>("tagging", tagger.Prepare, tagger.Tag, Text), progress, cancellationToken);
         return new(report, [.. counts.Select(pair => new TagCount(pair.Key, pair.Value)).OrderByDescending(tag => tag.Images)
             .ThenBy(tag => tag.Tag, StringComparer.Ordinal)]);
 

@@ -18,6 +18,11 @@ public enum ExistingText
     Append,
 }
 
+/// <summary>A text about an image.</summary>
+/// <param name="Path">The image's file.</param>
+/// <param name="Text">Its text as it was written, without the line end.</param>
+public sealed record ImageText(string Path, string Text);
+
 /// <summary>How texts about the images of a folder are made and where they go: what captions and tags have in common.</summary>
 public abstract record ImageTextOptions : OptionsBase
 {
@@ -50,6 +55,9 @@ public abstract record ImageTextOptions : OptionsBase
 
     /// <summary>Whether photographs are turned as their EXIF orientation says. Default true.</summary>
     public bool ApplyExifOrientation { get; init; } = true;
+
+    /// <summary>Told of each text after it was written, on the calling thread; null tells nobody.</summary>
+    public IProgress<ImageText>? Written { get; init; }
 
     /// <summary>Which of the texts of a metadata file this is.</summary>
     internal abstract MergedText Kind { get; }

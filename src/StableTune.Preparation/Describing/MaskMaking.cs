@@ -42,8 +42,9 @@ public static class MaskMaking
         SkippedFile? LeftOut(string path) => doubles.Contains(path) ? ImageFiles.Double(path) : !options.Overwrite
             && File.Exists(Target(path)) ? SkippedFile.There(Target(path)) : null;
 
-        IEnumerable<SkippedFile> Keep(string path, PixelImage image, PixelImage? mask)
+        IEnumerable<SkippedFile> Keep(ShownImage shown, PixelImage? mask)
         {
+            var (path, image) = (shown.Path, shown.Image);
             if (mask is null) return [new(path, "nothing was found in it")];
             if (mask.Size != image.Size) return [new(path, $"the mask is {mask.Size}, but the image {image.Size}")];
             ImageFile.SavePng(Target(path), Gray(mask));

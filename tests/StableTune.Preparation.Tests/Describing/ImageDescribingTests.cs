@@ -36,9 +36,10 @@ public sealed class ImageDescribingTests : IDisposable
         }, _batches), steps);
         Assert.Equal("5 done.", report.ToString());
         Assert.Equal([2, 2, 1], _batches);
-        for (var i = 0; i < 5; i++) Assert.Equal($"number {i} of  five\n", File.ReadAllText(_folder.File($"{i}.caption")));
+        // The blank before the first line is the captioner's own; the others make one of each line end.
+        for (var i = 0; i < 5; i++) Assert.Equal($" number {i} of  five\n", File.ReadAllText(_folder.File($"{i}.caption")));
         Assert.Equal(["captioning 1/5", "captioning 2/5", "captioning 3/5", "captioning 4/5", "captioning 5/5"], steps.Seen);
-        Assert.Equal("number 3 of  five\n", new FolderSource(_folder.Path).Items().ElementAt(3).Caption);
+        Assert.Equal(" number 3 of  five\n", new FolderSource(_folder.Path).Items().ElementAt(3).Caption);
     }
 
     [Fact]
@@ -91,6 +92,19 @@ public sealed class ImageDescribingTests : IDisposable
         Assert.Equal("fine\n", File.ReadAllText(_folder.File("1.caption")));
         Assert.False(File.Exists(_folder.File("2.caption")));
         Assert.Equal([4, 1, 1, 1, 1, 1], _batches);                            // four at once, then each alone, then the last
+    }
+
+    [Fact]
+    public void Captioning_ByACaptionerThatPrepares_ShowsWhatItMade_AndTellsWhatIsWritten()
+    {
+        var (captioner, written) = (new Preparing(), new List<ImageText>());
+        var report = ImageCaptioning.Run(Options with { Workers = 2, Output = _folder.File("meta.json"), Written = new Told(written) },
+            captioner);
+        Assert.Equal(4, report.Done);
+        Assert.Equal("the odd one", Assert.Single(report.Skipped).Reason);
+        Assert.DoesNotContain(Environment.CurrentManagedThreadId, captioner.Threads);
+        Assert.Equal([new(_folder.File("0.png"), "2 wide"), new(_folder.File("1.png"), "2 wide")], written.Take(2));
+        Assert.Equal(new PixelSize(11, 8), MetadataFile.Load(_folder.File("meta.json"))[_folder.File("3.png")].ImageSize);
     }
 
     [Fact]
@@ -240,5 +254,25 @@ public sealed class ImageDescribingTests : IDisposable
         internal List<string> Seen { get; } = [];
 
         public void Report(WorkProgress value) => Seen.Add($"{value.Stage} {value.Done}/{value.Total}");
+    }
+
+    private sealed class Told(List<ImageText> texts) : IProgress<ImageText>
+    {
+        public void Report(ImageText value) => texts.Add(value);
+    }
+
+    /// <summary>Halves images, on other threads, and takes no image of 12 columns.</summary>
+    private sealed class Preparing : ICaptioner
+    {
+        public System.Collections.Concurrent.ConcurrentBag<int> Threads { get; } = [];
+
+        public PixelImage Prepare(PixelImage image)
+        {
+            Threads.Add(Environment.CurrentManagedThreadId);
+            return image.Width == 12 ? throw new IOException("the odd one") : ImageResize.Resize(image, 2, 2);
+        }
+
+        public IReadOnlyList<string> Caption(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken) =>
+            [.. images.Select(image => $"{image.Width} wide")];
     }
 }

@@ -7,7 +7,7 @@ namespace StableTune.Testing;
 
 /// <summary>A hub with one repository, <c>frog/green</c>, that answers as the real one does, except where a test puts something else in
 /// its place.</summary>
-public sealed class FakeHub : IDisposable
+public sealed partial class FakeHub : IDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
     public const string Name = "frog/green";
@@ -15,7 +15,7 @@ public sealed class FakeHub : IDisposable
     private readonly Dictionary<string, Func<TestRequest, Reply>> _instead = [];
     private readonly ConcurrentDictionary<string, ConcurrentQueue<Func<TestRequest, Reply>>> _queues = new();
 
-    public FakeHub() => Server = new TestServer(Answer);
+    public FakeHub() => (Server, Storage) = (new TestServer(Answer), new TestServer(Store));
 
     public TestServer Server { get; }
 
@@ -120,18 +120,27 @@ public sealed class FakeHub : IDisposable
         return this;
     }
 
-    public void Dispose() => Server.Dispose();
+    public void Dispose()
+    {
+        Server.Dispose();
+        Storage.Dispose();
+    }
 
     private Reply Answer(TestRequest request)
     {
         if (_queues.TryGetValue(request.Path, out var queue) && queue.TryDequeue(out var next)) return next(request);
         if (_instead.TryGetValue(request.Path, out var instead)) return instead(request);
+        if (Taken(request) is { } taken) return taken;
         if (request.Path == InfoPath() || request.Path == InfoPath(Head)) return Reply.Json($$"""{"id": "{{Name}}", "sha": "{{Head}}"}""");
         if (request.Path == TreePath(Head)) return Reply.Json(Tree());
         if (request.Path.StartsWith(FilePath("", Head), StringComparison.Ordinal)) return File(request);
-        if (request.Path == $"/api/models/{Name}/refs") return Reply.Json("""{"branches": [{"name": "main", "ref": "refs/heads/main"}, {"name": "fp16"}], "tags": [{"name": "v1.0"}]}""");
+        if (request.Path == $"/api/models/{Name}/refs")
+            return Reply.Json("""
+                {"branches": [{"name": "main", "ref": "refs/heads/main"}, {"name": "fp16"}], "tags": [{"name": "v1.0"}]}
+                """);
         if (request.Path.StartsWith($"/api/models/{Name}/revision/", StringComparison.Ordinal))
             return Reply.Of(404, ("X-Error-Code", "RevisionNotFound"));
-        return request.Path == "/api/models" ? Reply.Json("""[{"id": "frog/green"}, {"id": "frog/blue"}]""") : Reply.Of(401, ("X-Error-Code", "RepoNotFound"));
+        return request.Path == "/api/models" ? Reply.Json("""[{"id": "frog/green"}, {"id": "frog/blue"}]""")
+            : Reply.Of(401, ("X-Error-Code", "RepoNotFound"));
     }
 }

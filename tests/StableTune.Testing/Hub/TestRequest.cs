@@ -8,6 +8,12 @@ public sealed record TestRequest(string Method, string Target, IReadOnlyDictiona
     /// <summary>The path, unescaped, without the query.</summary>
     public string Path => Uri.UnescapeDataString(Target.Split('?')[0]);
 
+    /// <summary>What was sent; empty for nothing.</summary>
+    public byte[] Body { get; init; } = [];
+
+    /// <summary>The body as text.</summary>
+    public string Text => System.Text.Encoding.UTF8.GetString(Body);
+
     public string? Token => Headers.GetValueOrDefault("authorization");
 
     /// <summary>The first byte asked for; 0 without a range.</summary>

@@ -82,7 +82,9 @@ public sealed class TestServer : IDisposable
         var lines = Encoding.Latin1.GetString(bytes.ToArray()).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         var first = lines[0].Split(' ');
         var headers = lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(p => p[0].ToLowerInvariant(), p => p[1]);
-        return new TestRequest(first[0], first[1], headers);
+        var body = new byte[headers.TryGetValue("content-length", out var length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
+        await stream.ReadExactlyAsync(body, _end.Token);
+        return new TestRequest(first[0], first[1], headers) { Body = body };
     }
 
     private async Task SendAsync(TcpClient client, NetworkStream stream, Reply reply)
