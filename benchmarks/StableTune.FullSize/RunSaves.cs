@@ -35,9 +35,9 @@ internal static class RunSaves
             }
 
             var cost = (Median(watched) - Median(plain)) / steps;
-            Say($"{steps} steps: {Median(plain) / steps * 1e3:F2} ms a step, {Median(watched) / steps * 1e3:F2} with JSON lines, CSV, "
-                + $"TensorBoard, loss curve and progress: {cost * 1e3:F2} ms for each step, of which {told.TotalMilliseconds / steps / rounds:F2} "
-                + "progress");
+            Say($"{steps} steps: {Median(plain) / steps * 1e3:F2} ms a step");
+            Say($"    {Median(watched) / steps * 1e3:F2} with JSON lines, CSV, TensorBoard, loss curve and progress");
+            Say($"    {cost * 1e3:F2} ms for each step, of which {told.TotalMilliseconds / steps / rounds:F2} progress");
         }
         finally
         {
@@ -59,19 +59,19 @@ internal static class RunSaves
             var (atOnce, fresh) = Saved(Builder(model, work, side, kind), Path.Combine(states, "a"), background: false);
             var bytes = Directory.GetFiles(Path.Combine(states, "a-state"), "*", SearchOption.AllDirectories)
                 .Sum(file => new FileInfo(file).Length);
-            Say($"{kind}: a state of {bytes / 1e6:F1} MB, written in {Median(atOnce.Writes):F2} s ({bytes / 1e6 / Median(atOnce.Writes):F0} MB/s, "
-                + "hashes and flushing included)");
+            var write = Median(atOnce.Writes);
+            Say($"{kind}: a state of {bytes / 1e6:F1} MB, written in {write:F2} s ({bytes / 1e6 / write:F0} MB/s, hashed and flushed)");
             Say($"    a step takes {Median(fresh.Steps):F2} s; the first begins {fresh.Start:F2} s after the run");
 
             var resumed = new Clock();
             Builder(model, work, side, kind).For(TrainingLength.Steps(Steps + 1)).WithObserver(resumed).ResumeFrom(
                 Path.Combine(states, "a-state")).KeepModel().Train().Dispose();
-            Say($"    going on from it, the first step begins {resumed.Start:F2} s after the run: {resumed.Start - fresh.Start:F2} s for the "
-                + "state, hashes included");
+            Say($"    going on from it, the first step begins {resumed.Start:F2} s after the run: {resumed.Start - fresh.Start:F2} s more");
 
             var (later, _) = Saved(Builder(model, work, side, kind), Path.Combine(states, "b"), background: true);
-            Say($"    in the background: the run waits {Median(later.Copies):F3} s for the copies, {Median(later.Copies) / Median(atOnce.Writes):P1}"
-                + $" of the time of the save; written meanwhile in {Median(later.Writes):F2} s");
+            var wait = Median(later.Copies);
+            Say($"    in the background: the run waits {wait:F3} s for the copies, {wait / write:P1} of the time of the save");
+            Say($"    written meanwhile in {Median(later.Writes):F2} s");
             Say($"    peak {ProcessFigures.PeakGiB:F2} GiB, all in {clock.Elapsed.TotalSeconds:F0} s");
         }
         finally

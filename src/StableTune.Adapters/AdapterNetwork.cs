@@ -275,16 +275,11 @@ public sealed class AdapterNetwork : IDisposable
     }
 
     /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on.</summary>
-    /// <param name="path">As for <see cref="Save"/>.</param>
-    /// <param name="metadata">What the file says about its training, asked for when it is written.</param>
-    /// <param name="dtype">As for <see cref="Save"/>.</param>
-    /// <param name="copies">Takes the copies.</param>
-    /// <returns>Writes the file, on any thread; null where the copies would take too much memory.</returns>
+    /// <returns>Writes the file, on any thread, with the metadata that it asks for then; null where copies would take too much
+    /// memory.</returns>
     public Action? PrepareSave(
         string path, Func<IReadOnlyDictionary<string, string>?> metadata, ScalarType? dtype, PayloadCopies copies)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        ArgumentNullException.ThrowIfNull(metadata);
         ArgumentNullException.ThrowIfNull(copies);
         using var scope = NewDisposeScope();
         if (copies.Take(StatePayloads.Of(SavedTensors(), dtype)) is not { } tensors) return null;

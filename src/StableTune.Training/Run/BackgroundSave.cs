@@ -42,7 +42,8 @@ internal sealed class BackgroundSave(SaveMoment moment, long mostBytes) : IDispo
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"The save of step {moment.Step}, which was written while training went on, failed: {fault.Message}", fault);
+            throw new IOException(
+                $"The save of step {moment.Step}, which was written while training went on, failed: {fault.Message}", fault);
         }
     }
 

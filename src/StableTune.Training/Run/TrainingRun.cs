@@ -55,7 +55,8 @@ internal sealed class TrainingRun(
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
-                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
+                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                PeakMemoryBytes = run.Peak.Bytes,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
                 ObserverFaults = run.Events.ObserverFaults,
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,

@@ -53,7 +53,8 @@ public sealed record SaveOptions : OptionsBase
             yield return Problem(EpochRatio, "EveryNEpochs says when to save too", "set one of them");
         if (KeepLastEpochs is < 1) yield return Problem(KeepLastEpochs, "at least one file must be kept", all);
         if (KeepLastSteps is < 1) yield return Problem(KeepLastSteps, "the files of at least one step must be kept", all);
-        if (MaxCopyBytes < 0) yield return Problem(MaxCopyBytes, "copies take no less than nothing", "4 GiB is the default; 0 copies nothing");
+        if (MaxCopyBytes < 0)
+            yield return Problem(MaxCopyBytes, "copies take no less than nothing", "4 GiB is the default; 0 copies nothing");
         if (Naming is null) yield return Problem(Naming, "files need names", "use OutputNaming.SdScripts");
         else
         {

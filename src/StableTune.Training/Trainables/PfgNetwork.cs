@@ -91,7 +91,8 @@ public sealed class PfgNetwork : IDisposable
     /// <summary>Copies what <see cref="Save"/> would write now; null where that would take too much memory.</summary>
     internal Action? PrepareSave(string path, ScalarType type, PayloadCopies copies)
     {
-        if (copies.Take(StatePayloads.Of([("weight", (Tensor)_layer.weight), ("bias", _layer.bias!)], type)) is not { } tensors) return null;
+        (string, Tensor)[] named = [("weight", _layer.weight), ("bias", _layer.bias!)];
+        if (copies.Take(StatePayloads.Of(named, type)) is not { } tensors) return null;
         return Path.GetExtension(path).Equals(".safetensors", StringComparison.OrdinalIgnoreCase)
             ? () => SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { ["format"] = "pt" })
             : () => TorchWriter.Write(path, tensors, TorchLayout.OrderedDictionary);

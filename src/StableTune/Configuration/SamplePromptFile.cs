@@ -118,7 +118,8 @@ internal static class SamplePromptFile
             var strengths = new List<double>();
             foreach (var word in value.Split(','))
             {
-                if (!double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var strength) || !double.IsFinite(strength))
+                if (!double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var strength)
+                    || !double.IsFinite(strength))
                 {
                     Notes.Add($"{place} is \"{ShortText.Of(value)}\", which are no numbers: adapters act as they are trained.");
                     return null;

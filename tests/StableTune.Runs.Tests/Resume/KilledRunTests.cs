@@ -65,7 +65,8 @@ public sealed class KilledRunTests : IDisposable
     private static async Task KillAfterAsync(string[] arguments, int steps, int wait)
     {
         var program = Path.Combine(AppContext.BaseDirectory, $"{typeof(Program).Assembly.GetName().Name}.dll");
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, "train", .. arguments])
+        var start = new ProcessStartInfo(
+            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, "train", .. arguments])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };

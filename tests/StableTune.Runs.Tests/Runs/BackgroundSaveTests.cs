@@ -31,7 +31,8 @@ public sealed class BackgroundSaveTests : IDisposable
         // Each save is told once, after it was written.
         Assert.Equal(["save Step 1", "save Step 2", "save Step 3", "save Step 4", "save End 4"],
             recorder.Events.Where(entry => entry.StartsWith("save", StringComparison.Ordinal)));
-        foreach (var entry in Directory.GetFileSystemEntries(_folder.File("plain")).Where(e => !e.EndsWith("-state", StringComparison.Ordinal)))
+        foreach (var entry in Directory.GetFileSystemEntries(_folder.File("plain"))
+            .Where(entry => !entry.EndsWith("-state", StringComparison.Ordinal)))
             SavedFiles.AssertSame(entry, Path.Combine(_folder.File("background"), Path.GetFileName(entry)), kind);
         foreach (var file in Directory.GetFiles(_folder.File("plain"), "*.safetensors", SearchOption.AllDirectories)
             .Where(file => file.Contains("-state", StringComparison.Ordinal)))

@@ -122,7 +122,7 @@ public sealed class SampleTests : IDisposable
             Tiny().WithSamples(Folder, One with { AdapterStrengths = [double.NaN] }).Build()).Message, StringComparison.Ordinal);
         using var model = Checkpoints.ModelLoader.Load(SmallRun.Model(_folder));
         Assert.Contains("SetMultiplier", Assert.Throws<InvalidOptionsException>(() =>
-            new TextToImagePipeline(model).Generate(One with { AdapterStrengths = [1] })).Message, StringComparison.Ordinal);
+            new Diffusion.TextToImagePipeline(model).Generate(One with { AdapterStrengths = [1] })).Message, StringComparison.Ordinal);
     }
 
     [Theory]
