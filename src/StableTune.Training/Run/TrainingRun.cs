@@ -19,6 +19,7 @@ internal sealed class TrainingRun(
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
+        plan.Control?.Begin();                                               // what is asked for during the preparation counts
         if (plan.AllowTf32) _owned.Add(new TensorFloat());
         if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         var session = new RunSession(plan);

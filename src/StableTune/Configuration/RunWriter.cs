@@ -152,10 +152,10 @@ internal sealed class RunWriter
                 "leave it at its default, or keep the run in code"));
     }
 
-    /// <summary>What counts: the host's logger and clock do not, and rates may stand in the plan or with what is trained.</summary>
+    /// <summary>What counts: the host's logger, meter and clock do not, and rates may stand in the plan or with what is trained.</summary>
     private static TrainingPlan Comparable(TrainingPlan plan)
     {
-        plan = plan with { Logger = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset) };
+        plan = plan with { Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset) };
         if (plan.Trainables is [ModelTrainableOptions given])
         {
             var (model, rates) = WholeModelArguments.Settled(given, plan);
