@@ -275,6 +275,19 @@ public sealed class AdapterNetwork : IDisposable
         else SafetensorsWriter.WriteHashed(path, tensors, metadata);
     }
 
+    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on.</summary>
+    /// <returns>Writes the file, on any thread, with the metadata that it asks for then; null where copies would take too much
+    /// memory.</returns>
+    public Action? PrepareSave(
+        string path, Func<IReadOnlyDictionary<string, string>?> metadata, ScalarType? dtype, PayloadCopies copies)
+    {
+        ArgumentNullException.ThrowIfNull(copies);
+        using var scope = NewDisposeScope();
+        if (copies.Take(StatePayloads.Of(SavedTensors(), dtype)) is not { } tensors) return null;
+        return AdapterFiles.IsTorch(path) ? () => TorchWriter.Write(path, tensors)
+            : () => SafetensorsWriter.WriteHashed(path, tensors, metadata());
+    }
+
     /// <summary>
     /// Adds each adapter's change to the weight of its layer, W ← W + ΔW at its multiplier, computed in float32 and rounded to the
     /// weight's type (the bias likewise, where the kind changes it), and takes the adapters off: the model then computes the same

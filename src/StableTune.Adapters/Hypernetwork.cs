@@ -1,3 +1,5 @@
+using StableTune.Formats;
+
 namespace StableTune.Adapters;
 
 /// <summary>
@@ -113,7 +115,18 @@ public sealed class Hypernetwork : IDisposable
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        HypernetworkFile.Write(path, Options, Step, _modules);
+        HypernetworkFile.Prepare(path, Options, Step, _modules, null)!();
+    }
+
+    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on.</summary>
+    /// <param name="path">The file, customarily <c>.pt</c>.</param>
+    /// <param name="copies">Takes the copies.</param>
+    /// <returns>Writes the file, on any thread; null where the copies would take too much memory.</returns>
+    public Action? PrepareSave(string path, PayloadCopies copies)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(copies);
+        return HypernetworkFile.Prepare(path, Options, Step, _modules, copies);
     }
 
     /// <summary>Takes it off the model; it keeps its weights. Does nothing the second time.</summary>

@@ -53,13 +53,19 @@ internal sealed class HypernetworkFile : IDisposable
         }
     }
 
-    public static void Write(string path, HypernetworkOptions options, long step,
-        IEnumerable<KeyValuePair<long, (HypernetworkModule Keys, HypernetworkModule Values)>> modules)
+    /// <summary>What writes the file: from copies of the modules' numbers, or from themselves where there are none to take.</summary>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    public static Action? Prepare(string path, HypernetworkOptions options, long step,
+        IEnumerable<KeyValuePair<long, (HypernetworkModule Keys, HypernetworkModule Values)>> modules, PayloadCopies? copies)
     {
         using var scope = NewDisposeScope();
         var entries = new List<KeyValuePair<PickleValue, PickleValue>>();
         foreach (var (width, (keys, values)) in modules)
-            entries.Add(new(width, new PickleSequence(PickleSequenceKind.Tuple, [State(keys), State(values)])));
+        {
+            if (State(keys) is not { } first || State(values) is not { } second) return null;
+            entries.Add(new(width, new PickleSequence(PickleSequenceKind.Tuple, [first, second])));
+        }
+
         void Fact(string name, PickleValue value) => entries.Add(new(name, value));
         Fact("step", step);
         Fact("name", options.Name);
@@ -69,11 +75,15 @@ internal sealed class HypernetworkFile : IDisposable
         Fact("weight_initialization", "Normal");
         Fact("activate_output", options.ActivateOutput);
         Fact("last_layer_dropout", false);
-        TorchWriter.Write(path, PickleDictionary.WithKeys(entries));
+        return () => TorchWriter.Write(path, PickleDictionary.WithKeys(entries));
 
-        static PickleValue State(HypernetworkModule module) => new PickleDictionary(
-            StatePayloads.Of(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)))
-                .Select(payload => KeyValuePair.Create<string, PickleValue>(payload.Name, PickleTensor.From(payload))), ordered: true);
+        PickleValue? State(HypernetworkModule module)
+        {
+            var named = StatePayloads.Of(module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
+            return (copies is null ? named : copies.Take(named)) is not { } payloads ? null : new PickleDictionary(
+                payloads.Select(payload => KeyValuePair.Create<string, PickleValue>(payload.Name, PickleTensor.From(payload))),
+                ordered: true);
+        }
     }
 
     public void Dispose() => _file.Dispose();

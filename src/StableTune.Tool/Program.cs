@@ -1,3 +1,5 @@
 using StableTune.Tool;
 
-return await StableTuneProgram.RunAsync(args, ToolConsole.OfProcess());
+var console = ToolConsole.OfProcess();
+using var signals = new TerminationSignals(console.Error);
+return signals.ExitCode(await StableTuneProgram.RunAsync(args, console, signals.Token));

@@ -51,8 +51,8 @@ internal static class StableTuneProgram
         return await parsed.InvokeAsync(new InvocationConfiguration
         {
             Output = console.Output, Error = console.Error, EnableDefaultExceptionHandler = false,
-            // A tensor is finished before a command ends: not at once, but soon.
-            ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+            // The program listens to signals itself: what was trained so far is saved, however long that takes.
+            ProcessTerminationTimeout = null,
         }, cancellationToken);
     }
 

@@ -10,6 +10,12 @@ internal sealed record ToolRun(TextWriter Output, IProgress<WorkProgress> Progre
 {
     private readonly List<string> _notes = [];
 
+    /// <summary>Says something at once, while the work goes on.</summary>
+    public Action<string> Say { get; init; } = _ => { };
+
+    /// <summary>The next key that somebody pressed; null where nobody sits at a keyboard.</summary>
+    public Func<char?>? Keys { get; init; }
+
     /// <summary>What the user should know, written to the place of errors when the command is done.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
@@ -35,7 +41,8 @@ internal sealed record ToolRun(TextWriter Output, IProgress<WorkProgress> Progre
             console.Output.Write(results);
         }
 
-        void Run(IProgress<WorkProgress> progress) => work(run = new ToolRun(results, progress, cancellationToken));
+        void Run(IProgress<WorkProgress> progress) =>
+            work(run = new ToolRun(results, progress, cancellationToken) { Say = console.Say, Keys = console.Keys });
     }
 
     private sealed class Silent : IProgress<WorkProgress>

@@ -64,6 +64,10 @@ public sealed partial class TrainerBuilder
         Set(_plan with { Save = _plan.Save with { EveryNSteps = steps ?? _plan.Save.EveryNSteps, EveryNEpochs = epochs
             ?? _plan.Save.EveryNEpochs } });
 
+    /// <summary>Writes saves during training on a thread of their own while training goes on; see
+    /// <see cref="SaveOptions.InBackground"/>.</summary>
+    public TrainerBuilder SaveInBackground(bool on = true) => WithSaving(save => save with { InBackground = on });
+
     /// <summary>Draws pictures before and after training (and between, if the options say so), with a contact sheet each time.</summary>
     public TrainerBuilder WithSamples(SampleOptions options) => Set(_plan with { Samples = Given(options) });
 
@@ -75,6 +79,14 @@ public sealed partial class TrainerBuilder
 
     /// <summary>Adds an observer, which is told of steps, epochs, saves and the end.</summary>
     public TrainerBuilder WithObserver(ITrainingObserver observer) => Set(_plan with { Observers = _plan.Observers.Add(Given(observer)) });
+
+    /// <summary>Tells the norms of trained tensors and of their gradients with each step; see
+    /// <see cref="TrainingPlan.TellKeyNorms"/>.</summary>
+    public TrainerBuilder WithKeyNorms(bool on = true) => Set(_plan with { TellKeyNorms = on });
+
+    /// <summary>Ends the run, with weights and state saved, when an observer or the progress throws. Unless called, what they throw is
+    /// logged and counted (<see cref="TrainingResult.ObserverFaults"/>), and the run goes on.</summary>
+    public TrainerBuilder StopOnObserverFault(bool on = true) => Set(_plan with { StopOnObserverFault = on });
 
     /// <summary>Lets the run be steered while it goes on: paused, saved, ended, its rates changed.</summary>
     public TrainerBuilder WithControl(TrainingControl control) => Set(_plan with { Control = Given(control) });

@@ -23,11 +23,22 @@ public static class ControlNetSaver
     /// <returns>The files, full paths.</returns>
     /// <exception cref="InvalidOptionsException">Nothing can be written there.</exception>
     /// <exception cref="IOException">Something cannot be written.</exception>
-    public static IReadOnlyList<string> Save(ControlNetModel model, string path, ScalarType? precision = null, bool overwrite = false)
+    public static IReadOnlyList<string> Save(ControlNetModel model, string path, ScalarType? precision = null, bool overwrite = false) =>
+        Prepare(model, path, precision, overwrite, null)!();
+
+    /// <summary>What writes a ControlNet: from copies of its numbers, or from themselves where there are none to take.</summary>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    internal static Func<IReadOnlyList<string>>? Prepare(
+        ControlNetModel model, string path, ScalarType? precision, bool overwrite, PayloadCopies? copies)
     {
         ArgumentNullException.ThrowIfNull(model);
         InvalidOptionsException.ThrowIfAny([.. Check(path, overwrite)]);
-        var tensors = StatePayloads.Of(ModuleTensors.Named(model).Select(entry => (entry.Key, entry.Value)), precision).ToList();
+        var named = StatePayloads.Of(ModuleTensors.Named(model).Select(entry => (entry.Key, entry.Value)), precision);
+        return (copies is null ? [.. named] : copies.Take(named)) is { } tensors ? () => Write(model, path, tensors) : null;
+    }
+
+    private static string[] Write(ControlNetModel model, string path, IReadOnlyList<TensorPayload> tensors)
+    {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (ModelFormats.Of(path) is { } format)
         {

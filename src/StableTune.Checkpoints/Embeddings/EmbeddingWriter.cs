@@ -60,6 +60,15 @@ public static class EmbeddingWriter
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, WordEmbedding embedding, EmbeddingSaveOptions? options = null)
     {
+        using var scope = NewDisposeScope();
+        Prepare(path, embedding, options, null)!();
+    }
+
+    /// <summary>What writes an embedding: from copies of its numbers, or from themselves where there are none to take. Tensors that it
+    /// makes are in the current dispose scope.</summary>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    internal static Action? Prepare(string path, WordEmbedding embedding, EmbeddingSaveOptions? options, PayloadCopies? copies)
+    {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(embedding);
         options ??= new EmbeddingSaveOptions();
@@ -68,16 +77,15 @@ public static class EmbeddingWriter
             throw new ArgumentException(
                 $"{path}: an embedding {(options.Format is { } named ? $"in the form {named} " : "")}cannot be written to a file that ends "
                     + $"with \"{ending}\". End the path with {string.Join(" or ", Endings(options.Format))}.", nameof(path));
-        using var scope = NewDisposeScope();
-        using var frozen = no_grad();
         var isTorch = TorchEndings.Contains(ending, StringComparer.OrdinalIgnoreCase);
         var format = options.Format
             ?? (ending.Equals(".bin", StringComparison.OrdinalIgnoreCase) ? EmbeddingFormat.Diffusers : EmbeddingFormat.SdScripts);
-        var tensors = StatePayloads.Of(Named(embedding, format), options.Type).ToList();
-        if (!isTorch) SafetensorsWriter.Write(path, tensors, options.Metadata);
-        else if (format == EmbeddingFormat.WebUi && tensors is [{ Name: EmbeddingFile.WebUiEntry } only])
-            TorchWriter.Write(path, WebUi(only, embedding.Word, options.Step));
-        else TorchWriter.Write(path, tensors);
+        using var frozen = no_grad();
+        var payloads = StatePayloads.Of(Named(embedding, format), options.Type);
+        if ((copies is null ? [.. payloads] : copies.Take(payloads)) is not { } tensors) return null;
+        if (!isTorch) return () => SafetensorsWriter.Write(path, tensors, options.Metadata);
+        return format == EmbeddingFormat.WebUi && tensors is [{ Name: EmbeddingFile.WebUiEntry } only]
+            ? () => TorchWriter.Write(path, WebUi(only, embedding.Word, options.Step)) : () => TorchWriter.Write(path, tensors);
     }
 
     private static IEnumerable<(string Name, Tensor Tensor)> Named(WordEmbedding embedding, EmbeddingFormat format)

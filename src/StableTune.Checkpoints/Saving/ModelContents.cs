@@ -134,6 +134,25 @@ internal sealed class ModelContents : IDisposable
         Carried = Carried,
     };
 
+    /// <summary>The same model with copies of its numbers, in the types that they are saved in. Lives as long as this one.</summary>
+    /// <param name="options">How it will be saved.</param>
+    /// <param name="copies">Takes the copies.</param>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    public ModelContents? Copied(ModelSaveOptions options, PayloadCopies copies)
+    {
+        var parts = new List<PartContents>();
+        foreach (var part in Parts)
+        {
+            if (copies.Take(part.Tensors(options.PrecisionOf(part.Part))) is not { } tensors) return null;
+            parts.Add(part with { Tensors = _ => tensors });
+        }
+
+        var copied = With(parts);
+        copied.Metadata = Metadata;
+        copied.Notes.AddRange(Notes);
+        return copied;
+    }
+
     /// <summary>Closes what was opened of the source.</summary>
     public void Dispose() => Carried.Dispose();
 

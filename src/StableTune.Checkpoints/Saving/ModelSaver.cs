@@ -1,4 +1,5 @@
 using StableTune.Checkpoints;
+using StableTune.Formats;
 using StableTune.Models;
 
 namespace StableTune.Checkpoints
@@ -33,6 +34,20 @@ namespace StableTune.Checkpoints
             ArgumentNullException.ThrowIfNull(model);
             using var contents = ModelContents.Of(model);
             return Write(contents, path, options ?? new ModelSaveOptions(), cancellationToken);
+        }
+
+        /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while the model changes.</summary>
+        /// <param name="model">The model.</param>
+        /// <param name="path">As for <see cref="Save"/>.</param>
+        /// <param name="options">As for <see cref="Save"/>.</param>
+        /// <param name="copies">Takes the copies.</param>
+        /// <returns>Writes the model, on any thread; null where the copies would take too much memory.</returns>
+        internal static Func<SavedModel>? Prepare(
+            StableDiffusionModel model, string path, ModelSaveOptions options, PayloadCopies copies)
+        {
+            var contents = ModelContents.Of(model);
+            copies.Keep(contents);
+            return contents.Copied(options, copies) is { } copied ? () => Write(copied, path, options, CancellationToken.None) : null;
         }
 
         /// <summary>Everything about saving that can be known beforehand: options that cannot work, a path that is taken.</summary>

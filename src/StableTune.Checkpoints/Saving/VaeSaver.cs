@@ -24,19 +24,29 @@ public static class VaeSaver
     /// <exception cref="IOException">Something cannot be written.</exception>
     /// <exception cref="OperationCanceledException">The token was set.</exception>
     public static SavedModel Save(AutoencoderKL vae, string path, ModelSaveOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        Prepare(vae, path, options ?? new ModelSaveOptions(), null, cancellationToken)!();
+
+    /// <summary>What writes the VAE: from copies of its numbers, or from themselves where there are none to take.</summary>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    internal static Func<SavedModel>? Prepare(AutoencoderKL vae, string path, ModelSaveOptions options, PayloadCopies? copies,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(vae);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        options ??= new ModelSaveOptions();
         var target = SaveTarget.Choose(path, options, null);
         InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Problems(target, options)]);
         var progress = new SaveProgress(options.Progress, cancellationToken);
-        var named = ModuleTensors.Named(vae).Select(entry => (entry.Key, entry.Value));
-        IReadOnlyList<TensorPayload> tensors = [.. StatePayloads.Of(named, options.PrecisionOf(ModelParts.Vae))];
-        IReadOnlyList<string> files = target.Format.IsFolder() ? Folder(vae, target, progress.Over(tensors), options)
-            : File(vae, target, progress, tensors, options);
-        return new SavedModel(target.Path, target.Format, files, [.. progress.Notes(), .. Unsaid(vae, target)]);
+        var named = StatePayloads.Of(
+            ModuleTensors.Named(vae).Select(entry => (entry.Key, entry.Value)), options.PrecisionOf(ModelParts.Vae));
+        return (copies is null ? [.. named] : copies.Take(named)) is { } tensors ? Write : null;
+
+        SavedModel Write()
+        {
+            IReadOnlyList<string> files = target.Format.IsFolder() ? Folder(vae, target, progress.Over(tensors), options)
+                : File(vae, target, progress, tensors, options);
+            return new SavedModel(target.Path, target.Format, files, [.. progress.Notes(), .. Unsaid(vae, target)]);
+        }
     }
 
     private static string[] Folder(AutoencoderKL vae, SaveTarget target, IReadOnlyList<TensorPayload> tensors, ModelSaveOptions options)

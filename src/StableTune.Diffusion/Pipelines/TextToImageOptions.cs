@@ -98,6 +98,13 @@ public sealed record TextToImageOptions : OptionsBase
     /// <summary>How strongly <see cref="ControlNet"/> acts: the factor of its residuals. Default 1.</summary>
     public double ControlScale { get; init; } = 1;
 
+    /// <summary>
+    /// For the samples of a training alone: how strongly each of what is trained acts on this picture, in its order; the last number
+    /// counts for all that follow. 1 is as it is trained, 0 not at all. Default none: all as they are trained. A pipeline of a host's own
+    /// refuses it, as the adapters are the host's to set.
+    /// </summary>
+    public IReadOnlyList<double> AdapterStrengths { get; init; } = [];
+
     /// <summary>Pictures to draw. Default 1.</summary>
     public int ImageCount { get; init; } = 1;
 
@@ -151,6 +158,9 @@ public sealed record TextToImageOptions : OptionsBase
             yield return Problem("set", "a ControlNet needs a picture to look at", "set ControlImage", nameof(ControlNet));
         if (!double.IsFinite(ControlScale))
             yield return Problem(ControlScale, "the scale must be a finite number", "1 is customary, 0 switches it off");
+        if (AdapterStrengths.Any(strength => !double.IsFinite(strength)))
+            yield return Problem(string.Join(", ", AdapterStrengths), "strengths must be finite numbers", "1 is as it is trained",
+                nameof(AdapterStrengths));
         if (ImageCount < 1) yield return Problem(ImageCount, "at least one picture must be drawn", "give 1 or more");
         if (BatchSize < 1) yield return Problem(BatchSize, "a batch holds at least one picture", "give 1 or more");
         if (Sampler is OptionsBase sampler)

@@ -182,6 +182,9 @@ public sealed class TextToImagePipeline
     private IEnumerable<OptionProblem> Problems(TextToImageOptions options)
     {
         var own = options.Validate().ToList();
+        if (options.AdapterStrengths.Count > 0)
+            own.Add(new($"{nameof(TextToImageOptions)}.{nameof(options.AdapterStrengths)}", string.Join(", ", options.AdapterStrengths),
+                "only the samples of a training know which adapters are meant", "call SetMultiplier of the attached networks"));
         foreach (var problem in own) yield return problem;
         if (options.Steps > _model.Schedule.Count)
             yield return Problem(nameof(options.Steps), options.Steps, $"the model was trained with {_model.Schedule.Count} timesteps",

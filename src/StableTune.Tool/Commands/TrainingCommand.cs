@@ -1,4 +1,5 @@
 using System.CommandLine;
+using StableTune.Training;
 
 namespace StableTune.Tool.Commands;
 
@@ -40,9 +41,9 @@ internal class TrainingCommand : ToolCommand
             return;
         }
 
-        var trainer = configuration.Builder.WithProcesses().Build();
-        if (configuration.ShowsDataset) Show(trainer, run);
-        else Train(trainer, run);
+        configuration.Builder.WithProcesses();
+        if (configuration.ShowsDataset) Show(configuration.Builder.Build(), run);
+        else Train(configuration, run);
     }
 
     private static void Show(Trainer trainer, ToolRun run)
@@ -53,16 +54,24 @@ internal class TrainingCommand : ToolCommand
         run.Output.WriteLine($"{page}: what would be trained");
     }
 
-    private static void Train(Trainer trainer, ToolRun run)
+    private static void Train(RunConfiguration configuration, ToolRun run)
     {
-        using var result = Result(trainer, run);
-        run.Note(result.Warnings);
+        var (control, states) = (new TrainingControl(), new LastState());
+        var plan = configuration.Builder.Plan;
+        using var log = new ConsoleLog(configuration.ConsoleLog, run.Say, plan.Clock);
+        var builder = configuration.Builder.WithControl(plan.Control ?? control).WithObserver(states).WithLogger(log);
+        // Whoever stops a run wants to go on with it, whether states were asked for or not.
+        if (!plan.Savers.OfType<StateSaver>().Any() && plan.Savers.OfType<TrainableSaver>().FirstOrDefault() is { } saver)
+            builder.SaveTo(new StateSaver(StemOf(saver.Path)) { OnlyWhenInterrupted = true });
+        using var result = Result(builder.Build(), states, run);
+        run.Note(result.ObserverFaults.Select(fault => fault.ToString()));
         foreach (var path in result.Files) run.Output.WriteLine(path);
         run.Output.WriteLine(FormattableString.Invariant($"{result.Steps} steps, average loss {result.AverageLoss:F4}"));
     }
 
-    private static TrainingResult Result(Trainer trainer, ToolRun run)
+    private static TrainingResult Result(Trainer trainer, LastState states, ToolRun run)
     {
+        using var keys = run.Keys is { } read ? new RunKeys(trainer.Plan.Control!, run.Say).Listen(read) : null;
         try
         {
             return trainer.Train(new TrainingBars(run.Progress), run.Cancellation);
@@ -70,8 +79,27 @@ internal class TrainingCommand : ToolCommand
         catch (OperationCanceledException)
         {
             run.Output.WriteLine("stopped: what was trained so far is saved, with the number of its step");
+            if (states.Path is { } state) run.Output.WriteLine($"go on with the same command and --resume {state}");
             throw;
         }
+    }
+
+    /// <summary>The beginning of the names of states, beside the result.</summary>
+    private static string StemOf(string result)
+    {
+        var stem = result.Replace("{name}", "all", StringComparison.Ordinal);
+        return Path.GetExtension(stem) is ".safetensors" or ".ckpt" or ".pt" or ".bin" ? Path.ChangeExtension(stem, null) : stem;
+    }
+
+    /// <summary>Notes the state that was written last.</summary>
+    private sealed class LastState : ITrainingObserver
+    {
+        public string? Path { get; private set; }
+
+        public IEnumerable<OptionProblem> Validate() => [];
+
+        public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
+            Path = files.LastOrDefault(file => file.EndsWith("-state", StringComparison.Ordinal)) ?? Path;
     }
 
     private static string Standing(RunOption option) =>

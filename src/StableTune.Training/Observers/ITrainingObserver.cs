@@ -1,8 +1,9 @@
 namespace StableTune.Training;
 
 /// <summary>Is told what happens in a run; cannot change it. All members have an empty default. Called on the training thread.</summary>
-/// <remarks>An observer that also is <see cref="IResumable"/> is saved with the state of a run, and goes on where it stood. An exception
-/// thrown by an observer ends the run as any other fault does: weights are saved first.</remarks>
+/// <remarks>An observer that also is <see cref="IResumable"/> is saved with the state of a run, and goes on where it stood. What an
+/// observer throws does not end the run, unless <see cref="TrainingPlan.StopOnObserverFault"/> says so: it is logged and
+/// counted.</remarks>
 public interface ITrainingObserver : IValidated
 {
     /// <summary>The run is about to take its first step.</summary>

@@ -183,6 +183,20 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Who is told what happens.</summary>
     public ImmutableList<ITrainingObserver> Observers { get; init; } = [];
 
+    /// <summary>
+    /// Whether the norms of all trained tensors and of their gradients are told with each step, mean and largest
+    /// (<c>norm/avg_key_norm</c>, <c>norm/max_key_norm</c>, <c>norm/avg_grad_norm</c>, <c>norm/max_grad_norm</c> in
+    /// <see cref="TrainingProgress.Metrics"/>). The device is waited for in each step. Default false.
+    /// </summary>
+    public bool TellKeyNorms { get; init; }
+
+    /// <summary>
+    /// Whether a run ends, with its weights and state saved, when an observer or the progress throws. Default false: what they throw is
+    /// logged, once for each kind, and counted (<see cref="TrainingResult.ObserverFaults"/>), and the run goes on without it. An
+    /// <see cref="OperationCanceledException"/> cancels the run in any case.
+    /// </summary>
+    public bool StopOnObserverFault { get; init; }
+
     /// <summary>Log messages; null for none.</summary>
     public ILogger? Logger { get; init; }
 

@@ -18,20 +18,19 @@ internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? ave
         return new Restored(this);
     }
 
-    /// <summary>A function that runs with the trained weights in place, though the others are in use: states hold what is
-    /// trained.</summary>
-    public Func<string, string>? Outside(Func<string, string>? write) => write is null ? null : path =>
+    /// <summary>Does something with the trained weights in place, though the others are in use: states hold what is trained.</summary>
+    public T Outside<T>(Func<T> act)
     {
         PutBack();
         try
         {
-            return write(path);
+            return act();
         }
         finally
         {
             Take();
         }
-    };
+    }
 
     /// <summary>Leaves them in the place of the trained ones for good: a host that keeps the model has use for no others.</summary>
     /// <param name="trained">What is trained.</param>

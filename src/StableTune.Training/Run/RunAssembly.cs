@@ -60,10 +60,11 @@ internal sealed class RunAssembly(
         var observers = Observers();
         var peak = new PeakMemory(_model.Device);
         observers.Add(peak);
+        var calls = new ObserverCalls(observers, progress, plan);
         var events = new RunEvents(new EventParts
         {
-            Plan = plan, Length = length, Run = description, Trainables = trainables, Observers = observers, Optimizer = optimizer,
-            Sampler = sampler, Progress = progress,
+            Plan = plan, Length = length, Run = description, Trainables = trainables, Calls = calls, Optimizer = optimizer,
+            Sampler = sampler,
             Evaluation = new EvaluationWeights(optimizer, average, plan.Ema is { SaveBoth: true }),
             Validation = prepared.Validation is { } held ? () => processes.FromFirst(() => Measure(held)) : null,
         });
@@ -79,7 +80,7 @@ internal sealed class RunAssembly(
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedules = schedules,
             Step = step, Exchanges = sharing.Exchanges, Consensus = processes.Group is { } group ? new StepConsensus(group) : null,
-            Batches = Batches(length, cancellationToken), Average = average,
+            Batches = Batches(length, cancellationToken), Average = average, Norms = plan.TellKeyNorms ? new KeyNorms(optimizer) : null,
             Update = new StepUpdate(plan, optimizer, instances)
             {
                 Scaler = scaler, Fused = plan.FusedBackward is { } fused
@@ -88,7 +89,7 @@ internal sealed class RunAssembly(
             ReadsLate = (plan.ReadsLossLate ?? (_model.Device.type != DeviceType.CPU && plan.FusedBackward is null))
                 && !schedules.NeedEveryLoss && !processes.AreSeveral,
         }, events);
-        IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers)];
+        IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers, calls)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
             Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew, Peak = peak,
@@ -195,21 +196,24 @@ internal sealed class RunAssembly(
     }
 
     /// <summary>Observers of one kind are told apart by their order.</summary>
-    private static IEnumerable<IResumable> Named(IEnumerable<ITrainingObserver> observers)
+    private static IEnumerable<IResumable> Named(IEnumerable<ITrainingObserver> observers, ObserverCalls calls)
     {
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var observer in observers.OfType<IResumable>())
         {
             var count = counts[observer.Name] = counts.GetValueOrDefault(observer.Name) + 1;
-            yield return new Renamed($"observers/{observer.Name}{(count == 1 ? "" : $"-{count}")}", observer);
+            yield return new ObserverPart($"observers/{observer.Name}{(count == 1 ? "" : $"-{count}")}", observer, calls);
         }
     }
 
-    private sealed class Renamed(string name, IResumable part) : IResumable
+    /// <summary>What an observer remembers. That it cannot say so is no reason to write no state.</summary>
+    private sealed class ObserverPart(string name, IResumable part, ObserverCalls calls) : IResumable, IDispensablePart
     {
         public string Name => name;
 
         public void Save(StateWriter writer) => part.Save(writer);
+
+        public bool TrySave(StateWriter writer) => calls.Try(part, nameof(Save), () => part.Save(writer));
 
         public void Load(StateReader reader) => part.Load(reader);
     }

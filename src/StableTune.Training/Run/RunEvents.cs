@@ -1,6 +1,6 @@
-using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging;
+using StableTune.Formats;
 using StableTune.Optimizers;
 
 namespace StableTune.Training;
@@ -16,7 +16,8 @@ internal sealed record EventParts
 
     public required IReadOnlyList<AttachedTrainable> Trainables { get; init; }
 
-    public required IReadOnlyList<ITrainingObserver> Observers { get; init; }
+    /// <summary>Observers and progress.</summary>
+    public required ObserverCalls Calls { get; init; }
 
     public required IOptimizer Optimizer { get; init; }
 
@@ -27,8 +28,6 @@ internal sealed record EventParts
 
     /// <summary>Measures the loss on images that are held out; null where none are.</summary>
     public Func<double>? Validation { get; init; }
-
-    public IProgress<TrainingProgress>? Progress { get; init; }
 }
 
 /// <summary>What happens between steps: observers are told, samples drawn, results saved.</summary>
@@ -37,10 +36,12 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private static readonly ValidationOptions s_eachEpoch = new();
 
     private readonly TrainingPlan _plan = parts.Plan;
-    private readonly IReadOnlyList<ITrainingObserver> _observers = parts.Observers;
+    private readonly ObserverCalls _calls = parts.Calls;
     private readonly List<string> _samples = [];
     private (int Step, int Epoch) _now;
     private double _leastLoss = double.PositiveInfinity;
+    private BackgroundSave? _saving;
+    private volatile string? _lastState;
     private bool _resultIsSaved, _ended;
 
     public string Name => "events";
@@ -55,14 +56,18 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     public int Validations { get; private set; }
 
     /// <summary>The folder of the last state that was written; null before.</summary>
-    public string? LastState { get; private set; }
+    public string? LastState => _lastState;
 
-    /// <summary>Writes the state of the run into a folder; null where there is none to write now.</summary>
-    public Func<Func<string, string>?> StateWriter { get; set; } = () => null;
+    /// <summary>What observers and progress have thrown.</summary>
+    public IReadOnlyList<ObserverFault> ObserverFaults => _calls.Faults;
+
+    /// <summary>The state of the run now; null where there is none that could be continued.</summary>
+    public Func<StateContent?> State { get; set; } = () => null;
 
     /// <summary>Whether something happens after this step that needs the run to stand still.</summary>
     public bool IsDueAfter(RunPosition position) =>
-        position.Step == parts.Length.TotalSteps || position.Batch >= parts.Length.BatchesPerEpoch
+        _calls.IsEnding || _saving?.IsDone == true
+        || position.Step == parts.Length.TotalSteps || position.Batch >= parts.Length.BatchesPerEpoch
         || (parts.Validation is not null && Validation.IsDueAfterStep(position.Step))
             || _plan.Samples?.IsDueAfterStep(position.Step) == true || _plan.Save.IsDueAfterStep(position.Step);
 
@@ -72,7 +77,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         var trained = parts.Optimizer.Groups.SelectMany(group => group.Parameters).Sum(parameter => parameter.Value.numel());
         var start = new TrainingStart(_plan, parts.Length.TotalSteps, parts.Length.TotalEpochs, trained) { Warnings = parts.Run.Warnings,
             ResumedAt = isResumed ? position : null };
-        foreach (var observer in _observers) observer.OnStart(start);
+        _calls.Tell(nameof(ITrainingObserver.OnStart), observer => observer.OnStart(start));
+        _calls.ThrowIfEnding();
         if (_plan.Samples is { Before: true } && (!isResumed || position.Step == 0)) Sample(SampleMoment.Before);
     }
 
@@ -80,13 +86,15 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     public void Report(TrainingProgress state)
     {
         _now = (state.Step, state.Epoch);
-        parts.Progress?.Report(state);
-        foreach (var observer in _observers) observer.OnStep(state);
+        _calls.Report(state);
+        _calls.Tell(nameof(ITrainingObserver.OnStep), observer => observer.OnStep(state));
     }
 
     public void AfterStep(TrainingProgress state)
     {
         Report(state);
+        _calls.ThrowIfEnding();
+        if (_saving?.IsDone == true) FinishSaving();
         if (Validation.IsDueAfterStep(state.Step)) Validate(state, afterEpoch: false);
         if (_plan.Samples?.IsDueAfterStep(state.Step) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtStep(state.Step));
         if (_plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
@@ -106,7 +114,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     public void AfterEpoch(TrainingProgress state)
     {
-        foreach (var observer in _observers) observer.OnEpoch(state);
+        _calls.Tell(nameof(ITrainingObserver.OnEpoch), observer => observer.OnEpoch(state));
+        _calls.ThrowIfEnding();
         if (Validation.IsDueAfterEpoch(state.Epoch)) Validate(state, afterEpoch: true);
         if (_plan.Samples?.IsDueAfterEpoch(state.Epoch) == true && !IsDrawnAtTheEnd(state)) Sample(SampleMoment.AtEpoch(state.Epoch));
         if (_plan.Save.IsDueAfterEpoch(state.Epoch, parts.Length.TotalEpochs)) Save(SaveReason.Epoch);
@@ -120,10 +129,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     public IReadOnlyList<string> Finish()
     {
         var files = Save(SaveReason.End);
-        _resultIsSaved = true;
         if (_plan.Samples is { After: true }) Sample(SampleMoment.After(_now.Step));
-        var faults = End(null);
-        if (faults.Count > 0) ExceptionDispatchInfo.Throw(faults[0]);
+        End(null);
+        _calls.ThrowIfEnding();
         return files;
     }
 
@@ -137,63 +145,106 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_ended) return fault;
         var faults = new List<Exception>();
         var worst = fault;
+        Attempt(FinishSaving, faults);
         if (_now.Step > 0 && !_resultIsSaved)
         {
-            Attempt(() => Tell(TrainingPhase.Saving), faults);
+            Tell(TrainingPhase.Saving);
             var (files, unsaved) = SaveWhereItWorks();
-            if (files.Length > 0)
-                foreach (var observer in _observers) Attempt(() => observer.OnSave(Moment(SaveReason.Interrupted), files), faults);
+            if (files.Length > 0) Saved(Moment(SaveReason.Interrupted), files);
             if (fault is OperationCanceledException && unsaved.Count > 0) worst = unsaved[0];
             faults.InsertRange(0, unsaved.Where(f => f != worst));
         }
 
-        faults.AddRange(End(worst));
+        End(worst);
         foreach (var further in faults) FailedMeanwhile(_plan.Logger ?? NullLogger.Instance, further);
         return worst;
     }
 
     private string[] Save(SaveReason reason)
     {
+        FinishSaving();
         Tell(TrainingPhase.Saving);
         var moment = Moment(reason);
         var files = new List<string>();
-        Write(moment, saver => files.AddRange(saver()));
-        foreach (var observer in _observers) observer.OnSave(moment, files);
+        // The last save is waited for anyway.
+        if (_plan.Save.InBackground && reason != SaveReason.End) Begin(moment, files);
+        else
+        {
+            Write(moment, (saver, now) => files.AddRange(saver.Save(now)));
+            _resultIsSaved |= reason == SaveReason.End;
+            Saved(moment, files);
+        }
+
+        _calls.ThrowIfEnding();
         return [.. files];
     }
+
+    /// <summary>Copies what is saved, and begins to write it; what cannot be copied is written now.</summary>
+    private void Begin(SaveMoment moment, List<string> files)
+    {
+        var saving = new BackgroundSave(moment, _plan.Save.MaxCopyBytes);
+        try
+        {
+            Write(moment, (saver, now) =>
+            {
+                if (!saving.TryPrepare(saver, now)) files.AddRange(saver.Save(now));
+            });
+        }
+        catch
+        {
+            saving.Dispose();
+            throw;
+        }
+
+        saving.Start(files);
+        _saving = saving;
+    }
+
+    /// <summary>Waits for what is being written, and tells of it.</summary>
+    /// <exception cref="IOException">It could not be written.</exception>
+    private void FinishSaving()
+    {
+        if (Interlocked.Exchange(ref _saving, null) is { } saving) Saved(saving.Moment, saving.Finish());
+    }
+
+    private void Saved(SaveMoment moment, IReadOnlyList<string> files) =>
+        _calls.Tell(nameof(ITrainingObserver.OnSave), observer => observer.OnSave(moment, files));
 
     private (string[] Files, List<Exception> Faults) SaveWhereItWorks()
     {
         var (files, faults) = (new List<string>(), new List<Exception>());
-        Write(Moment(SaveReason.Interrupted), saver => Attempt(() => files.AddRange(saver()), faults));
+        Write(Moment(SaveReason.Interrupted), (saver, now) => Attempt(() => files.AddRange(saver.Save(now)), faults));
         return ([.. files], faults);
     }
 
     /// <summary>Lets every saver write the weights that are saved, with the state; or the trained ones with the state, and then the
     /// average.</summary>
-    private void Write(SaveMoment moment, Action<Func<IReadOnlyList<string>>> each)
+    private void Write(SaveMoment moment, Action<ISaver, SaveMoment> each)
     {
         using var inference = no_grad();
         // Of the best there is one: what was measured.
         if (parts.Evaluation.SavesBoth && moment.Reason != SaveReason.Best)
         {
-            foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
-            moment = moment with { Variant = SaveMoment.Average, WriteState = null };
+            foreach (var saver in _plan.Savers) each(saver, moment);
+            moment = moment with { Variant = SaveMoment.Average, WriteState = null, PrepareState = null };
         }
 
         using var evaluation = parts.Evaluation.Use();
-        moment = moment with { WriteState = parts.Evaluation.Outside(moment.WriteState) };
-        foreach (var saver in _plan.Savers) each(() => saver.Save(moment));
+        var (write, prepare) = (moment.WriteState, moment.PrepareState);
+        if (write is not null && prepare is not null)
+            moment = moment with
+            {
+                WriteState = folder => parts.Evaluation.Outside(() => write(folder)),
+                PrepareState = (folder, copies) => parts.Evaluation.Outside(() => prepare(folder, copies)),
+            };
+        foreach (var saver in _plan.Savers) each(saver, moment);
     }
 
     /// <summary>Tells every observer, once, that the run has ended.</summary>
-    /// <returns>What they threw.</returns>
-    private List<Exception> End(Exception? fault)
+    private void End(Exception? fault)
     {
         _ended = true;
-        var faults = new List<Exception>();
-        foreach (var observer in _observers) Attempt(() => observer.OnEnd(new TrainingEnd(_now.Step, fault)), faults);
-        return faults;
+        _calls.Tell(nameof(ITrainingObserver.OnEnd), observer => observer.OnEnd(new TrainingEnd(_now.Step, fault)));
     }
 
     private static void Attempt(Action action, List<Exception> faults)
@@ -208,10 +259,28 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         }
     }
 
-    private SaveMoment Moment(SaveReason reason) =>
-        new() { Reason = reason, Step = _now.Step, Epoch = _now.Epoch, TotalEpochs = parts.Length.TotalEpochs,
-        Trainables = parts.Trainables, Plan = _plan, Run = parts.Run,
-        WriteState = StateWriter() is { } write ? folder => LastState = write(folder) : null };
+    private SaveMoment Moment(SaveReason reason)
+    {
+        var moment = new SaveMoment
+        {
+            Reason = reason, Step = _now.Step, Epoch = _now.Epoch, TotalEpochs = parts.Length.TotalEpochs, Trainables = parts.Trainables,
+            Plan = _plan, Run = parts.Run,
+        };
+        if (State() is not { } state) return moment;
+        return moment with
+        {
+            WriteState = folder =>
+            {
+                using var scope = NewDisposeScope();
+                return _lastState = StateFolder.Write(folder, state);
+            },
+            PrepareState = (folder, copies) =>
+            {
+                using var scope = NewDisposeScope();
+                return StateFolder.Prepare(folder, state, copies) is { } write ? () => _lastState = write() : null;
+            },
+        };
+    }
 
     private void Sample(SampleMoment moment, bool isShared = true)
     {
@@ -220,7 +289,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         using var evaluation = parts.Evaluation.Use();
         var files = sampler.Draw(moment, isShared);
         _samples.AddRange(files);
-        foreach (var observer in _observers) observer.OnSample(_now.Step, files);
+        _calls.Tell(nameof(ITrainingObserver.OnSample), observer => observer.OnSample(_now.Step, files));
+        _calls.ThrowIfEnding();
     }
 
     private ValidationOptions Validation => _plan.Validation ?? s_eachEpoch;
@@ -232,7 +302,8 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         using (parts.Evaluation.Use()) ValidationLoss = validation();
         Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);
-        foreach (var observer in _observers) observer.OnValidation(measured);
+        _calls.Tell(nameof(ITrainingObserver.OnValidation), observer => observer.OnValidation(measured));
+        _calls.ThrowIfEnding();
         if (!_plan.Save.KeepBest || !(ValidationLoss < _leastLoss)) return;
         _leastLoss = ValidationLoss;
         Save(SaveReason.Best);
@@ -240,7 +311,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
 
     private bool IsDrawnAtTheEnd(TrainingProgress state) => _plan.Samples is { After: true } && state.Step == parts.Length.TotalSteps;
 
-    private void Tell(TrainingPhase phase) => parts.Progress?.Report(new TrainingProgress
+    private void Tell(TrainingPhase phase) => _calls.Report(new TrainingProgress
     {
         Phase = phase, Step = _now.Step, TotalSteps = parts.Length.TotalSteps, Epoch = _now.Epoch, TotalEpochs = parts.Length.TotalEpochs,
         ResidentBytes = Environment.WorkingSet,

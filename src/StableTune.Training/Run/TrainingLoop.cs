@@ -35,6 +35,9 @@ internal sealed record LoopParts
     /// <summary>The moving average of what is trained; null for none.</summary>
     public WeightAverage? Average { get; init; }
 
+    /// <summary>Measures norms of what is trained for the logs; null where nobody asked.</summary>
+    public KeyNorms? Norms { get; init; }
+
     /// <summary>Whether losses are read a step late, so that the device is never waited for.</summary>
     public bool ReadsLate { get; init; }
 }
@@ -42,6 +45,8 @@ internal sealed record LoopParts
 /// <summary>The loop of a run: epochs, steps, and what happens between them. Knows at every moment where it stands.</summary>
 internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumable
 {
+    private static readonly Dictionary<string, double> s_none = [];
+
     private readonly LossAverage _average = new();
     private readonly List<double> _losses = [];
     private readonly TimestepLosses _byTimestep = new();
@@ -99,7 +104,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             _clock.DataArrived();
             IsBetweenSteps = false;
             var launched = Launch(microSteps);
-            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && parts.Plan.Control?.HasRequests != true && !cancellationToken.IsCancellationRequested)
+            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && parts.Plan.Control?.HasRequests != true
+                && !cancellationToken.IsCancellationRequested)
             {
                 _pending = launched;
                 _clock.Stop();
@@ -175,6 +181,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
         var launched = parts.ReadsLate ? LaunchUnread(microSteps, moment) : LaunchRead(microSteps, moment);
         foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
+        parts.Norms?.Measure();
         parts.Update.ForgetGradients();
         foreach (var exchange in parts.Exchanges) exchange.Spread(moment);
         Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
@@ -299,6 +306,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         LossByTimestep = LossByTimestep,
         GradientNorm = norm,
         Metrics = parts.Trainables.SelectMany(trainable => trainable.Metrics).Concat(_guard.Metrics(_scale))
+            .Concat(parts.Norms?.Metrics ?? s_none)
             .DistinctBy(metric => metric.Key).ToDictionary(StringComparer.Ordinal),
         LearningRates = rates.Zip(parts.Optimizer.Groups).ToDictionary(pair => pair.Second.Name, pair => pair.First),
         Elapsed = _clock.Elapsed,

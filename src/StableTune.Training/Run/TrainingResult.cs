@@ -36,6 +36,9 @@ public sealed record TrainingResult : IDisposable
     /// <see cref="Training.TrainingStart.Warnings"/>.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
+    /// <summary>What observers and the progress have thrown, which the run did without; empty when all went well.</summary>
+    public IReadOnlyList<ObserverFault> ObserverFaults { get; init; } = [];
+
     /// <summary>Time spent in training steps.</summary>
     public required TimeSpan TrainingTime { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Text.Json.Nodes;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
@@ -46,8 +47,9 @@ internal sealed class TrainingRun(
         WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
-        else if (plan.Start is { } start && prepared.Dataset is { } images) Begin(start, images, run);
-        run.Events.StateWriter = () => run.Loop.IsBetweenSteps ? folder => Write(folder, run, facts, prepared) : null;
+        else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
+        var images = DatasetIdentity.Of(prepared.Dataset);
+        run.Events.State = () => run.Loop.IsBetweenSteps ? Content(run, facts, images) : null;
         if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.EffectiveKeptMemoryBytes));
         return Run(run with { IsResumed = state is not null }, prepared, cancellationToken);
     }
@@ -70,9 +72,11 @@ internal sealed class TrainingRun(
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
-                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
+                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                PeakMemoryBytes = run.Peak.Bytes,
                 Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
-                BytesSent = processes.Group?.BytesSent ?? 0, Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
+                BytesSent = processes.Group?.BytesSent ?? 0, ObserverFaults = run.Events.ObserverFaults,
+                Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
             };
         }
@@ -122,10 +126,6 @@ internal sealed class TrainingRun(
         session.Warnings.Add($"The run goes on from {state.Path}, which was written for another plan:{list}");
     }
 
-    /// <summary>
-    /// Gives every part of the run back what it wrote into the state. Observers and samples may be others than those of the state; then
-    /// they begin anew. All else must be there.
-    /// </summary>
     /// <summary>Images that were left out because they cannot be read may have made the run shorter than it was planned.</summary>
     private void Begin(StartOptions start, TrainingDataset images, AssembledRun run)
     {
@@ -137,6 +137,10 @@ internal sealed class TrainingRun(
         run.Loop.BeginAt(first);
     }
 
+    /// <summary>
+    /// Gives every part of the run back what it wrote into the state. Observers and samples may be others than those of the state; then
+    /// they begin anew. All else must be there.
+    /// </summary>
     private static void Restore(SavedState state, AssembledRun run)
     {
         using var scope = NewDisposeScope();
@@ -153,15 +157,11 @@ internal sealed class TrainingRun(
         run.Replicas?.CopyWeights();
     }
 
-    private string Write(string folder, AssembledRun run, IReadOnlyDictionary<string, string> facts, PreparedRun prepared)
+    private StateContent Content(AssembledRun run, IReadOnlyDictionary<string, string> facts, JsonObject images) => new()
     {
-        using var scope = NewDisposeScope();
-        return StateFolder.Write(folder, new StateContent
-        {
-            Position = run.Loop.Position, Product = s_product, WrittenAt = plan.Clock.GetUtcNow(), Plan = facts,
-            Dataset = DatasetIdentity.Of(prepared.Dataset), Parts = run.Resumables,
-        });
-    }
+        Position = run.Loop.Position, Product = s_product, WrittenAt = plan.Clock.GetUtcNow(), Plan = facts, Dataset = images,
+        Parts = run.Resumables,
+    };
 
     public void Dispose() => _owned.Dispose();
 }

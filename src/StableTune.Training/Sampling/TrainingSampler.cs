@@ -107,7 +107,9 @@ internal sealed class TrainingSampler(
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)).Where(entry => isMine(entry.i)))
         {
             place = index;
-            foreach (var picture in pipeline.GenerateMany(prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })) keep(index, picture);
+            using var strengths = Strengths(prompt.AdapterStrengths);
+            foreach (var picture in pipeline.GenerateMany(
+                prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip, AdapterStrengths = [] })) keep(index, picture);
         }
     }
 
@@ -120,6 +122,23 @@ internal sealed class TrainingSampler(
         var sheet = Path.Combine(options.Folder!, Prefix + "contact-sheet.png");
         ImageFile.SavePng(sheet, ContactSheet.Draw(_rows, new ContactSheetOptions { Title = options.Name ?? "" }));
         return [.. files, sheet];
+    }
+
+    /// <summary>Sets how strongly each of what is trained acts, until the result is disposed of.</summary>
+    private Restored Strengths(IReadOnlyList<double> strengths)
+    {
+        ITrainable[] set = strengths.Count == 0 ? [] : [.. plan.Trainables.Zip(trainables)
+            .Where(pair => pair.First.Trained && pair.Second.CanBeLeftOut).Select(pair => pair.Second)];
+        for (var i = 0; i < set.Length; i++) set[i].SetMultiplier(strengths[Math.Min(i, strengths.Count - 1)]);
+        return new Restored(set);
+    }
+
+    private readonly struct Restored(ITrainable[] set) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var trainable in set) trainable.SetMultiplier(1);
+        }
     }
 
     private string Prefix => options.Name is { Length: > 0 } name ? name + "_" : "";

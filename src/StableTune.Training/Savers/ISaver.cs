@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Trainables;
 
 namespace StableTune.Training;
@@ -17,6 +18,14 @@ public interface ISaver : IValidated
     /// <summary>Writes what there is to write at this moment. Called on the training thread, without gradients.</summary>
     /// <returns>The paths of the files written; empty when there was nothing to write.</returns>
     IReadOnlyList<string> Save(SaveMoment moment);
+
+    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on
+    /// (<see cref="SaveOptions.InBackground"/>). Null, the default, where it must be written at once: then <see cref="Save"/> is called.
+    /// Called on the training thread, without gradients.</summary>
+    /// <param name="moment">What is saved, and when.</param>
+    /// <param name="copies">Takes the copies, and says when they are too many; they live until all is written.</param>
+    /// <returns>Writes, on another thread, and gives the paths of the files written. Must not touch what is trained.</returns>
+    Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies) => null;
 }
 
 /// <summary>A file or folder that a saver will write.</summary>
@@ -87,4 +96,10 @@ public sealed record SaveMoment
     /// could be continued.
     /// </summary>
     public Func<string, string>? WriteState { get; init; }
+
+    /// <summary>
+    /// Copies the state of the run as it is now, and gives what writes it into a folder later, on any thread; null where the copies would
+    /// take too much memory. Null where <see cref="WriteState"/> is.
+    /// </summary>
+    public Func<string, PayloadCopies, Func<string>?>? PrepareState { get; init; }
 }

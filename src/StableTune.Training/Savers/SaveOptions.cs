@@ -24,6 +24,21 @@ public sealed record SaveOptions : OptionsBase
     /// <summary>Whether the weights with the least loss on held-out images are saved too, as <c>name-best</c>. Default no.</summary>
     public bool KeepBest { get; init; }
 
+    /// <summary>
+    /// Whether saves during training are written on a thread of their own while training goes on, from copies in host memory; a save that
+    /// follows waits until the one before is written. Default false: a save that is told is on the disk before the next step begins, no
+    /// memory is needed besides, and next to the steps between two saves most take no time. Worth it where they are frequent or large, or
+    /// the disk is slow. The last save of a run is always waited for.
+    /// </summary>
+    public bool InBackground { get; init; }
+
+    /// <summary>
+    /// What the copies of one save may take of host memory, bytes; what is larger is written at once. Default 4 GiB: adapters,
+    /// embeddings and their states, and a whole SD 1.x model in half precision; the state of a whole model takes 12 bytes for each
+    /// trained number.
+    /// </summary>
+    public long MaxCopyBytes { get; init; } = 4L << 30;
+
     /// <summary>How files are called. Default as sd-scripts.</summary>
     public OutputNaming Naming { get; init; } = OutputNaming.SdScripts;
 
@@ -38,6 +53,8 @@ public sealed record SaveOptions : OptionsBase
             yield return Problem(EpochRatio, "EveryNEpochs says when to save too", "set one of them");
         if (KeepLastEpochs is < 1) yield return Problem(KeepLastEpochs, "at least one file must be kept", all);
         if (KeepLastSteps is < 1) yield return Problem(KeepLastSteps, "the files of at least one step must be kept", all);
+        if (MaxCopyBytes < 0)
+            yield return Problem(MaxCopyBytes, "copies take no less than nothing", "4 GiB is the default; 0 copies nothing");
         if (Naming is null) yield return Problem(Naming, "files need names", "use OutputNaming.SdScripts");
         else
         {

@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Training;
 
 namespace StableTune;
@@ -30,6 +31,9 @@ public sealed class StateSaver(string path) : ISaver
     /// Default false.</summary>
     public bool OnlyAtEnd { get; init; }
 
+    /// <summary>Whether a state is written only when the run is cancelled or ended by a fault. Default false.</summary>
+    public bool OnlyWhenInterrupted { get; init; }
+
     /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
@@ -50,16 +54,40 @@ public sealed class StateSaver(string path) : ISaver
     public IReadOnlyList<string> Save(SaveMoment moment)
     {
         ArgumentNullException.ThrowIfNull(moment);
-        if (moment.WriteState is not { } write || (OnlyAtEnd && moment.Reason is (SaveReason.Step or SaveReason.Epoch))
-            || moment.Reason == SaveReason.Best) return [];
-        // Always numbered, and beside each other: the newest is looked for there.
-        var numbered = moment with { Plan = moment.Plan with { Save = moment.Plan.Save with { Naming = OutputNaming.States } } };
-        var folder = write(OutputNames.For(path, numbered) + "-state");
+        return moment.WriteState is { } write && IsDue(moment) ? Written(moment, write(FolderOf(moment))) : [];
+    }
+
+    /// <inheritdoc/>
+    public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies)
+    {
+        ArgumentNullException.ThrowIfNull(moment);
+        if (moment.PrepareState is not { } prepare || !IsDue(moment)) return () => [];
+        if (prepare(FolderOf(moment), copies) is not { } write) return null;
+        return () => Written(moment, write());
+    }
+
+    private bool IsDue(SaveMoment moment) => moment.Reason switch
+    {
+        SaveReason.Best => false,
+        SaveReason.Interrupted => true,
+        SaveReason.End => !OnlyWhenInterrupted,
+        _ => !OnlyWhenInterrupted && !OnlyAtEnd,
+    };
+
+    private string FolderOf(SaveMoment moment) => OutputNames.For(path, Numbered(moment)) + "-state";
+
+    /// <summary>Always numbered, and beside each other: the newest is looked for there.</summary>
+    private static SaveMoment Numbered(SaveMoment moment) =>
+        moment with { Plan = moment.Plan with { Save = moment.Plan.Save with { Naming = OutputNaming.States } } };
+
+    /// <summary>Removes the states that are not kept, once the new one is complete.</summary>
+    private string[] Written(SaveMoment moment, string folder)
+    {
+        var numbered = Numbered(moment);
         foreach (var old in OutputNames.Outdated(path, numbered, KeepLastEpochs, KeepLastSteps))
             if (Directory.Exists(old + "-state")) Directory.Delete(old + "-state", recursive: true);
         if (moment.Reason == SaveReason.End) return [folder];
         if (!_written.Contains(folder)) _written.Enqueue(folder);
-        // Only after the new one is complete.
         while (KeepLast is { } most && _written.Count > most)
             if (_written.Dequeue() is var oldest && Directory.Exists(oldest)) Directory.Delete(oldest, recursive: true);
         return [folder];

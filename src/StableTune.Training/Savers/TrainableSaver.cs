@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Trainables;
 using StableTune.Training;
 
@@ -82,24 +83,46 @@ public sealed class TrainableSaver(string path) : ISaver
     public IReadOnlyList<string> Save(SaveMoment moment)
     {
         ArgumentNullException.ThrowIfNull(moment);
-        string[] files =
-        [
-            .. from trainable in moment.Trainables
-               where trainable.Options.Trained
-               let request = new SaveRequest
-               {
-                   Path = OutputNames.For(For(trainable.Options), moment), FinalPath = For(trainable.Options),
-                   Type = Precision, WriteMetadata = WriteMetadata, WriteDataNames = WriteDataNames, Moment = moment,
-               }
-               from file in trainable.Instance.Save(request)
-               select file,
-        ];
-        // Only after the new ones are complete.
+        string[] files = [.. Trained(moment).SelectMany(trainable => trainable.Instance.Save(Request(trainable.Options, moment)))];
+        RemoveOutdated(moment);
+        return files;
+    }
+
+    /// <inheritdoc/>
+    public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies)
+    {
+        ArgumentNullException.ThrowIfNull(moment);
+        var writes = new List<Func<IReadOnlyList<string>>>();
+        foreach (var trainable in Trained(moment))
+        {
+            if (trainable.Instance.Prepare(Request(trainable.Options, moment), copies) is not { } write) return null;
+            writes.Add(write);
+        }
+
+        return () =>
+        {
+            string[] files = [.. writes.SelectMany(write => write())];
+            RemoveOutdated(moment);
+            return files;
+        };
+    }
+
+    private static IEnumerable<AttachedTrainable> Trained(SaveMoment moment) =>
+        moment.Trainables.Where(trainable => trainable.Options.Trained);
+
+    private SaveRequest Request(TrainableOptions trainable, SaveMoment moment) => new()
+    {
+        Path = OutputNames.For(For(trainable), moment), FinalPath = For(trainable),
+        Type = Precision, WriteMetadata = WriteMetadata, WriteDataNames = WriteDataNames, Moment = moment,
+    };
+
+    /// <summary>Called only after the new ones are complete.</summary>
+    private void RemoveOutdated(SaveMoment moment)
+    {
         var save = moment.Plan.Save;
-        foreach (var trainable in moment.Trainables.Where(trainable => trainable.Options.Trained))
+        foreach (var trainable in Trained(moment))
             foreach (var old in OutputNames.Outdated(For(trainable.Options), moment, save.KeepLastEpochs, save.KeepLastSteps))
                 Remove(old, isModel: trainable.Options is ModelTrainableOptions);
-        return files;
     }
 
     private static void Remove(string path, bool isModel)

@@ -26,29 +26,51 @@ internal static class StateFolder
     /// <param name="content">What is written.</param>
     /// <returns>The folder's full path.</returns>
     /// <exception cref="IOException">Something cannot be written.</exception>
-    public static string Write(string path, StateContent content)
-    {
-        var full = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        AtomicFolder.Write(full, folder => Fill(folder, content));
-        return full;
-    }
+    public static string Write(string path, StateContent content) => Prepare(path, content, null)!();
 
-    private static void Fill(string folder, StateContent content)
+    /// <summary>What writes a state: from copies of its tensors, or from themselves where there are none to take.</summary>
+    /// <param name="path">The folder; one that is there is replaced.</param>
+    /// <param name="content">What is written.</param>
+    /// <param name="copies">Takes the copies.</param>
+    /// <returns>Null where the copies would take too much memory.</returns>
+    public static Func<string>? Prepare(string path, StateContent content, PayloadCopies? copies)
     {
-        var (parts, files) = (new JsonObject(), new JsonObject());
+        var (parts, tensors) = (new JsonObject(), new List<(string File, IReadOnlyList<TensorPayload> Tensors)>());
         foreach (var part in content.Parts)
         {
             var writer = new StateWriter();
-            part.Save(writer);
+            if (part is IDispensablePart dispensable)
+            {
+                if (!dispensable.TrySave(writer)) continue;
+            }
+            else part.Save(writer);
+
             if (!parts.TryAdd(part.Name, writer.Values))
                 throw new InvalidOperationException(
                     $"Two parts of the run are named \"{part.Name}\" in its state. Give one of them another name.");
             if (writer.Tensors.Count == 0) continue;
-            var file = part.Name + ".safetensors";
+            var payloads = StatePayloads.Of(writer.Tensors.Select(tensor => (tensor.Key, tensor.Value)));
+            if ((copies is null ? [.. payloads] : copies.Take(payloads)) is not { } held) return null;
+            tensors.Add((part.Name + ".safetensors", held));
+        }
+
+        var full = Path.GetFullPath(path);
+        return () =>
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+            AtomicFolder.Write(full, folder => Fill(folder, content, parts, tensors));
+            return full;
+        };
+    }
+
+    private static void Fill(string folder, StateContent content, JsonObject parts,
+        IEnumerable<(string File, IReadOnlyList<TensorPayload> Tensors)> tensors)
+    {
+        var files = new JsonObject();
+        foreach (var (file, payloads) in tensors)
+        {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, file))!);
-            SafetensorsWriter.Write(Path.Combine(folder, file),
-                StatePayloads.Of(writer.Tensors.Select(tensor => (tensor.Key, tensor.Value))));
+            SafetensorsWriter.Write(Path.Combine(folder, file), payloads);
             files.Add(file, Identity(Path.Combine(folder, file)));
         }
 
@@ -79,6 +101,14 @@ internal static class StateFolder
         using var stream = File.OpenRead(file);
         return new JsonObject { ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream)), ["length"] = stream.Length };
     }
+}
+
+/// <summary>A part that a state can do without: what its owner throws costs only the part.</summary>
+internal interface IDispensablePart
+{
+    /// <summary>Writes what it remembers.</summary>
+    /// <returns>False where that failed, so that nothing of it is kept.</returns>
+    bool TrySave(StateWriter writer);
 }
 
 /// <summary>What a state consists of.</summary>

@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Adapters;
 using StableTune.Checkpoints;
 using StableTune.Models;
@@ -119,6 +120,18 @@ namespace StableTune.Trainables
             var metadata = RunMetadata.Describe(request, _options, Describe());
             Network.Save(request.Path, request.WriteMetadata ? metadata.Full : metadata.Minimum, request.EffectiveType);
             return [request.Path];
+        }
+
+        /// <inheritdoc/>
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+        {
+            ArgumentNullException.ThrowIfNull(request);
+            // Metadata may wait for the hash of the model's file: not in the step.
+            return request.Written(Network.PrepareSave(request.Path, () =>
+            {
+                var metadata = RunMetadata.Describe(request, _options, Describe());
+                return request.WriteMetadata ? metadata.Full : metadata.Minimum;
+            }, request.EffectiveType, copies));
         }
 
         /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Checkpoints;
 using StableTune.Diffusion;
 using StableTune.Models;
@@ -125,6 +126,13 @@ public sealed class ControlNetTrainable : ITrainable, IConditionStage, ISampleSt
         ArgumentNullException.ThrowIfNull(request);
         // Whether a result may be replaced was asked when the plan was checked.
         return ControlNetSaver.Save(Network, request.Path, request.EffectiveType, overwrite: true);
+    }
+
+    /// <inheritdoc/>
+    public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return ControlNetSaver.Prepare(Network, request.Path, request.EffectiveType, overwrite: true, copies);
     }
 
     /// <inheritdoc/>

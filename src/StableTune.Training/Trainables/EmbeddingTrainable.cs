@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
@@ -103,6 +104,8 @@ namespace StableTune.Trainables
 
         /// <summary>It has its file already.</summary>
         public IReadOnlyList<string> Save(SaveRequest request) => [];
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies) => () => [];
 
         public void Save(StateWriter writer) { }
 

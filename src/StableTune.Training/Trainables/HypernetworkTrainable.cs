@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Models;
 using StableTune.Adapters;
 using StableTune.Checkpoints;
@@ -93,6 +94,12 @@ namespace StableTune.Trainables
             ArgumentNullException.ThrowIfNull(request);
             Network.Save(request.Path);
             return [request.Path];
+        }
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+        {
+            ArgumentNullException.ThrowIfNull(request);
+            return request.Written(Network.PrepareSave(request.Path, copies));
         }
 
         public void Save(StateWriter writer)

@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Data;
 using StableTune.Optimizers;
 using StableTune.Training;
@@ -59,6 +60,14 @@ public interface ITrainable : IResumable, IDisposable
     /// <returns>The files that were written.</returns>
     /// <exception cref="IOException">Something cannot be written.</exception>
     IReadOnlyList<string> Save(SaveRequest request);
+
+    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on
+    /// (<see cref="SaveOptions.InBackground"/>). Null, the default, where it must be written at once: then <see cref="Save"/> is
+    /// called.</summary>
+    /// <param name="request">Where to, and what the file says of the run.</param>
+    /// <param name="copies">Takes the copies, and says when they are too many; they live until the file is written.</param>
+    /// <returns>Writes the file, on another thread, and gives the files that were written. Must not touch what is trained.</returns>
+    Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies) => null;
 }
 
 /// <summary>What a trainable is told before each batch.</summary>
@@ -94,4 +103,15 @@ public sealed record SaveRequest
 
     /// <summary>The type of the saved numbers: <see cref="Type"/>, or the type that the run computes in.</summary>
     public ScalarType EffectiveType => Type ?? Moment.Plan.Precision.Compute;
+
+    /// <summary>What gives the one file of the request when it has been written; null for null.</summary>
+    internal Func<IReadOnlyList<string>>? Written(Action? write)
+    {
+        if (write is null) return null;
+        return () =>
+        {
+            write();
+            return [Path];
+        };
+    }
 }

@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Checkpoints;
 using StableTune.Models;
 using StableTune.Optimizers;
@@ -63,12 +64,14 @@ namespace StableTune.Trainables
             if (options.StopTextEncoderAt is { } last && moment.Step + 1 >= last) StopTextEncoder();
         }
 
-        public IReadOnlyList<string> Save(SaveRequest request) => ModelSaver.Save(_model!, request.Path, new ModelSaveOptions
+        public IReadOnlyList<string> Save(SaveRequest request) =>
+            ModelSaver.Save(_model!, request.Path, ModelTrainableOptions.SavingFor(request)).Files;
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
         {
-            // Whether a result may be replaced was asked when the plan was checked.
-            Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true, AmongOthers = true,
-            Title = Path.GetFileNameWithoutExtension(request.FinalPath),
-        }).Files;
+            var write = ModelSaver.Prepare(_model!, request.Path, ModelTrainableOptions.SavingFor(request), copies);
+            return write is null ? null : () => write().Files;
+        }
 
         public void Save(StateWriter writer)
         {

@@ -142,6 +142,13 @@ public sealed record ModelTrainableOptions : TrainableOptions
         return parts;
     }
 
+    /// <summary>How a run saves a whole model. Whether a result may be replaced was asked when the plan was checked.</summary>
+    internal static ModelSaveOptions SavingFor(SaveRequest request) => new()
+    {
+        Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true, AmongOthers = true,
+        Title = Path.GetFileNameWithoutExtension(request.FinalPath),
+    };
+
     private static bool IsRate(double rate) => rate >= 0 && double.IsFinite(rate);
 
     private OptionProblem RateProblem(double rate, string name) => Problem(rate, "a learning rate must not be negative, and finite",

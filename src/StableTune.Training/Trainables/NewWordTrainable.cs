@@ -73,19 +73,30 @@ internal sealed class NewWordTrainable(NewWordOptions options, TrainingPlan plan
     public IReadOnlyList<string> Save(SaveRequest request)
     {
         using var scope = NewDisposeScope();
-        using var frozen = no_grad();
-        Tensor Shaped(Tensor rows) => options.IsPerLayer ? rows.detach().view(-1, options.Vectors, rows.size(1)) : rows.detach().alias();
-        using var embedding = new WordEmbedding(Shaped(_learned[0].Rows), _learned.Count > 1 ? Shaped(_learned[1].Rows) : null)
-        {
-            Word = options.Token,
-        };
-        EmbeddingWriter.Save(request.Path, embedding, new EmbeddingSaveOptions
-        {
-            Format = options.FileFormat, Type = request.Type ?? ScalarType.Float32, Step = request.Moment.Step,
-            Metadata = request.WriteMetadata ? RunMetadata.OfEmbedding(request) : null,
-        });
+        using var embedding = Embedding();
+        EmbeddingWriter.Save(request.Path, embedding, Saving(request));
         return [request.Path];
     }
+
+    public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+    {
+        using var scope = NewDisposeScope();
+        using var embedding = Embedding();
+        return request.Written(EmbeddingWriter.Prepare(request.Path, embedding, Saving(request), copies));
+    }
+
+    private WordEmbedding Embedding()
+    {
+        using var frozen = no_grad();
+        Tensor Shaped(Tensor rows) => options.IsPerLayer ? rows.detach().view(-1, options.Vectors, rows.size(1)) : rows.detach().alias();
+        return new WordEmbedding(Shaped(_learned[0].Rows), _learned.Count > 1 ? Shaped(_learned[1].Rows) : null) { Word = options.Token };
+    }
+
+    private EmbeddingSaveOptions Saving(SaveRequest request) => new()
+    {
+        Format = options.FileFormat, Type = request.Type ?? ScalarType.Float32, Step = request.Moment.Step,
+        Metadata = request.WriteMetadata ? RunMetadata.OfEmbedding(request) : null,
+    };
 
     public void Save(StateWriter writer)
     {

@@ -219,6 +219,13 @@ namespace StableTune.Trainables
         }
 
         /// <inheritdoc/>
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+        {
+            ArgumentNullException.ThrowIfNull(request);
+            return request.Written(Network.PrepareSave(request.Path, request.EffectiveType, copies));
+        }
+
+        /// <inheritdoc/>
         public void Save(StateWriter writer)
         {
             ArgumentNullException.ThrowIfNull(writer);

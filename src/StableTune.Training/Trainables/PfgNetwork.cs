@@ -88,6 +88,16 @@ public sealed class PfgNetwork : IDisposable
         else TorchWriter.Write(path, [.. StatePayloads.Of(tensors, type)], TorchLayout.OrderedDictionary);
     }
 
+    /// <summary>Copies what <see cref="Save"/> would write now; null where that would take too much memory.</summary>
+    internal Action? PrepareSave(string path, ScalarType type, PayloadCopies copies)
+    {
+        (string, Tensor)[] named = [("weight", _layer.weight), ("bias", _layer.bias!)];
+        if (copies.Take(StatePayloads.Of(named, type)) is not { } tensors) return null;
+        return Path.GetExtension(path).Equals(".safetensors", StringComparison.OrdinalIgnoreCase)
+            ? () => SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { ["format"] = "pt" })
+            : () => TorchWriter.Write(path, tensors, TorchLayout.OrderedDictionary);
+    }
+
     /// <summary>The tokens of features.</summary>
     /// <param name="features">[B, <see cref="InputSize"/>].</param>
     /// <returns>[B, <see cref="Tokens"/>, <see cref="ContextWidth"/>], of the features' type.</returns>

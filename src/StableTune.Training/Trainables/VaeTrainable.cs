@@ -1,3 +1,4 @@
+using StableTune.Formats;
 using StableTune.Checkpoints;
 using StableTune.Models;
 using StableTune.Optimizers;
@@ -96,13 +97,17 @@ namespace StableTune.Trainables
         public IReadOnlyList<string> Save(SaveRequest request)
         {
             ArgumentNullException.ThrowIfNull(request);
-            // Whether a result may be replaced was asked when the plan was checked.
-            var how = new ModelSaveOptions
-            {
-                Precision = request.EffectiveType, WriteMetadata = request.WriteMetadata, Overwrite = true, AmongOthers = true,
-                Title = Path.GetFileNameWithoutExtension(request.FinalPath),
-            };
+            var how = ModelTrainableOptions.SavingFor(request);
             return (options.SaveWholeModel ? ModelSaver.Save(Model, request.Path, how) : VaeSaver.Save(Model.Vae, request.Path, how)).Files;
+        }
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveRequest request, PayloadCopies copies)
+        {
+            ArgumentNullException.ThrowIfNull(request);
+            var how = ModelTrainableOptions.SavingFor(request);
+            var write = options.SaveWholeModel ? ModelSaver.Prepare(Model, request.Path, how, copies)
+                : VaeSaver.Prepare(Model.Vae, request.Path, how, copies);
+            return write is null ? null : () => write().Files;
         }
 
         public void Save(StateWriter writer)

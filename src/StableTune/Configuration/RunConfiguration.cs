@@ -16,6 +16,7 @@ public sealed class RunConfiguration
         (_values, Script, Builder, OutputConfig) = (values, script, builder, output);
         Notes = values.Notes;
         ShowsDataset = values.Flag("debug_dataset");
+        ConsoleLog = LoggingArguments.ConsoleLog(values);
     }
 
     /// <summary>The program that the options are meant for.</summary>
@@ -33,6 +34,9 @@ public sealed class RunConfiguration
 
     /// <summary>Whether a preview of the images is wanted in the place of training (<c>debug_dataset</c>).</summary>
     public bool ShowsDataset { get; }
+
+    /// <summary>Which messages the program that runs it should show, and where (<c>console_log_level</c> and others).</summary>
+    public ConsoleLogOptions ConsoleLog { get; }
 
     /// <summary>The options that a program knows, by sections, for a help or a form.</summary>
     /// <param name="script">The program.</param>

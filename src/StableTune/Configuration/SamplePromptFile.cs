@@ -104,14 +104,31 @@ internal static class SamplePromptFile
                 case "l": return Scale(options, place, value);
                 case "ss": return options with { Sampler = Sampler(place, value) ?? options.Sampler };
                 case "cn": return Control(place, value) is { } picture ? options with { ControlImage = picture } : options;
-                case "am":
-                    Notes.Add($"{place} has no effect: adapters act as they are trained.");
-                    return options;
+                case "am": return Strengths(place, value) is { } strengths ? options with { AdapterStrengths = strengths } : options;
                 default:
                     Notes.Add(s_otherFamilies.Contains(name, StringComparer.Ordinal) ? $"{place} has no effect: it is for other model "
-                        + "families." : $"{place} is no option of a prompt. Known are n, w, h, d, s, l, ss, cn.");
+                        + "families." : $"{place} is no option of a prompt. Known are n, w, h, d, s, l, ss, cn, am.");
                     return options;
             }
+        }
+
+        /// <summary>"1,0.5": of each adapter, in their order.</summary>
+        private double[]? Strengths(string place, string value)
+        {
+            var strengths = new List<double>();
+            foreach (var word in value.Split(','))
+            {
+                if (!double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var strength)
+                    || !double.IsFinite(strength))
+                {
+                    Notes.Add($"{place} is \"{ShortText.Of(value)}\", which are no numbers: adapters act as they are trained.");
+                    return null;
+                }
+
+                strengths.Add(strength);
+            }
+
+            return [.. strengths];
         }
 
         private TextToImageOptions Scale(TextToImageOptions options, string place, string value)
@@ -132,7 +149,8 @@ internal static class SamplePromptFile
                 var name = entry.Key switch
                 {
                     "negative_prompt" => "n", "width" => "w", "height" => "h", "seed" => "d", "sample_steps" => "s", "scale" => "l",
-                    "sample_sampler" => "ss", _ => "",
+                    "sample_sampler" => "ss",
+                    "adapter_multipliers" => "am", _ => "",
                 };
                 var value = entry.Value.AsText ?? (entry.Value.AsNumber is { } number
                     ? number.ToString("R", CultureInfo.InvariantCulture) : "");

@@ -98,9 +98,37 @@ public sealed class StateTests : IDisposable
             Builder("a").ResumeFrom(_folder.File("nowhere")).Build()).Problems).Option);
         string Fault(string path) => Assert.Throws<InvalidFileException>(() => Builder("a").ResumeFrom(path).Train()).Message;
         Assert.Contains("state.json is missing", Fault(_folder.Folder("empty")), StringComparison.Ordinal);
-        var foreign = _folder.Folder("accelerate-state");
-        File.WriteAllText(Path.Combine(foreign, "random_states_0.pkl"), "");
-        Assert.Contains("accelerate", Fault(foreign), StringComparison.Ordinal);
+        File.WriteAllText(_folder.File("file"), "");
+        Assert.Contains("there is no such folder", Assert.Throws<InvalidOptionsException>(() =>
+            Builder("a").ResumeFrom(_folder.File("file")).Build()).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("accelerate", "give it as initial weights of what is trained", "random_states_0.pkl", "optimizer.bin", "model.safetensors")]
+    [InlineData("accelerate", "holds no weights", "optimizer.bin", "scheduler.bin")]
+    [InlineData("sd-scripts (kohya)", "in model.safetensors", "train_state.json", "optimizer.bin", "model.safetensors")]
+    [InlineData("diffusers", "pytorch_lora_weights.safetensors: give it as initial weights (AdapterTrainableOptions.InitialWeights",
+        "random_states_0.pkl", "pytorch_lora_weights.safetensors")]
+    [InlineData("accelerate", "in the place of the UNet", "random_states_0.pkl", "unet/config.json")]
+    [InlineData("ppdiffusers", "load it as the base model", "model_state.pdparams", "optimizer.pdopt", "trainer_state.json")]
+    [InlineData("transformers' Trainer", "holds no weights", "trainer_state.json")]
+    [InlineData("OneTrainer", "lora.safetensors: give it", "meta.json", "optimizer/optimizer.pt", "lora/lora.safetensors")]
+    [InlineData("OneTrainer", "load it as the base model", "meta.json", "optimizer/optimizer.pt", "model_index.json")]
+    [InlineData("DeepSpeed", "holds no weights", "zero_to_fp32.py")]
+    [InlineData("diffusers (a model, not a state)", "load it as the base model", "model_index.json")]
+    public void Resume_FromAnotherToolsState_NamesIt_AndSaysWhatCanBeTaken(string tool, string told, params string[] files)
+    {
+        foreach (var file in files)
+        {
+            var path = _folder.File([.. file.Split('/').Prepend("foreign")]);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, "");
+        }
+
+        var fault = Assert.Throws<InvalidFileException>(() => Builder("a").ResumeFrom(_folder.File("foreign")).Train());
+        Assert.Contains("this is a folder of " + tool, fault.Message, StringComparison.Ordinal);
+        Assert.Contains(told, fault.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(TinyRun.Output(_folder, "a")));
     }
 
     [Theory]

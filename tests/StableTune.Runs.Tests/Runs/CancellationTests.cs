@@ -116,7 +116,8 @@ public sealed class CancellationTests : IDisposable
     {
         var fault = new InvalidTimeZoneException("a host's own fault");
         var recorder = new Recorder { Before = what => { if (what == "step 1") throw fault; } };
-        Assert.Same(fault, await Assert.ThrowsAsync<InvalidTimeZoneException>(() => Tiny().WithObserver(recorder).TrainAsync()));
+        Assert.Same(fault, await Assert.ThrowsAsync<InvalidTimeZoneException>(() => Tiny().StopOnObserverFault()
+            .WithObserver(recorder).TrainAsync()));
     }
 
     private TrainerBuilder Tiny(string name = "tiny") => TinyRun.Builder(_folder, name);

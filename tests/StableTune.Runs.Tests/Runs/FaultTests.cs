@@ -43,6 +43,53 @@ public sealed class FaultTests : IDisposable
         Assert.Equal(["tiny-step00000001.safetensors"], TinyRun.Written(_folder));
     }
 
+    [Fact]
+    public void Train_ObserversAndProgressThrow_TellsEachKindOnce_CountsAll_AndGoesOnAsIfNothingWere()
+    {
+        var (logger, other) = (new ListLogger(), new Recorder());
+        var reports = new Reports(report => { if (report.Step == 2 && report.Phase == TrainingPhase.Training) throw _fault; });
+        var throwing = new Recorder { Before = what => throw (what == "step 2" ? new IOException("full") : _fault) };
+        var result = TinyRun.Builder(_folder).WithLogger(logger).WithObserver(throwing).WithObserver(other)
+            .WithObserver(new Forgetful()).SaveState(_folder.File("states", "tiny")).SaveEvery(steps: 2).Train(reports);
+        var plain = Tiny("plain").Train();
+        Assert.Equal(plain.Losses, result.Losses);
+        Assert.Equal(TinyRun.Weights(plain.Files[0]), TinyRun.Weights(result.Files[0]));
+        Assert.Contains("end 3", other.Events);
+        (string, string, int)[] expected =
+        [
+            ("Recorder", "OnStart", 1), ("Recorder", "OnStep", 2), ("Reports", "Report", 1), ("Recorder", "OnStep", 1),
+            ("Forgetful", "Save", 2), ("Recorder", "OnSave", 2), ("Recorder", "OnEpoch", 2), ("Recorder", "OnEnd", 1),
+        ];
+        Assert.Equal(expected.Order(), result.ObserverFaults.Select(fault => (fault.Observer, fault.Event, fault.Count)).Order());
+        Assert.Equal("Recorder failed 2 times in OnStep: a host's own fault", result.ObserverFaults[1].ToString());
+        Assert.Equal(8, logger.Entries.Count(entry => entry is { Id: 12, Level: LogLevel.Error }));
+        // The state is there, without what could not say what it remembers.
+        Assert.Equal(5, TinyRun.Builder(_folder, "resumed").For(TrainingLength.Steps(5)).WithObserver(new Forgetful())
+            .ResumeFrom(_folder.File("states", "tiny-state")).Train().Steps);
+    }
+
+    /// <summary>Where losses are read late an observer is told in the middle of a step: the run ends after it, with its state.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_AnObserverThrows_AndThatIsToEndTheRun_SavesTheStateBefore(bool late)
+    {
+        var plan = TinyRun.Builder(_folder).StopOnObserverFault().WithObserver(Throwing("step 3"))
+            .SaveState(_folder.File("states", "tiny")).For(TrainingLength.Steps(9)).Plan;
+        Assert.Same(_fault, Assert.Throws<InvalidTimeZoneException>(() => new Trainer(plan with { ReadsLossLate = late }).Train()));
+        Assert.Equal(9, TinyRun.Builder(_folder, "resumed").ResumeFromLatest(_folder.File("states")).For(TrainingLength.Steps(9)).Train()
+            .Steps);
+        Assert.NotEmpty(Directory.GetDirectories(_folder.File("states"), "*-state"));
+    }
+
+    [Fact]
+    public void Train_AnObserverCancels_CancelsTheRun()
+    {
+        var cancelling = new Recorder { Before = what => { if (what == "step 2") throw new OperationCanceledException("enough"); } };
+        Assert.Throws<OperationCanceledException>(() => TinyRun.Builder(_folder).WithObserver(cancelling).Train());
+        Assert.Equal(["tiny-step00000002.safetensors"], TinyRun.Written(_folder));
+    }
+
     [Theory]
     [InlineData(SaveReason.Step, "tiny-step00000002.safetensors")]
     [InlineData(SaveReason.End, "tiny-step00000003.safetensors")]
@@ -71,7 +118,7 @@ public sealed class FaultTests : IDisposable
         var recorder = new Recorder { Before = what => { if (what == "step 1") throw other; } };
         Assert.Same(other, Assert.Throws<InvalidTimeZoneException>(() =>
             Tiny("second").WithLogger(logger).WithObserver(Throwing("end 1")).WithObserver(recorder).Train()));
-        Assert.Contains(logger.Entries, e => e is { Level: LogLevel.Error, Id: 10 } && e.Fault == _fault);
+        Assert.Contains(logger.Entries, e => e is { Level: LogLevel.Error, Id: 12 } && e.Fault == _fault);
     }
 
     [Fact]
@@ -165,12 +212,28 @@ public sealed class FaultTests : IDisposable
         Assert.NotEmpty(TinyRun.Weights(TinyRun.Output(_folder)));
     }
 
-    private TrainerBuilder Tiny(string name = "tiny") => TinyRun.Builder(_folder, name);
+    private TrainerBuilder Tiny(string name = "tiny") => TinyRun.Builder(_folder, name).StopOnObserverFault();
 
     private Recorder Throwing(string when) => new() { Before = what => { if (what == when) throw _fault; } };
 
     /// <summary>The same run with these savers, in this order.</summary>
     private static Trainer WithSavers(TrainerBuilder builder, params ISaver[] savers) => new(builder.Plan with { Savers = [.. savers] });
+
+    /// <summary>Cannot say what it remembers.</summary>
+    private sealed class Forgetful : ITrainingObserver, IResumable
+    {
+        public string Name => "forgetful";
+
+        public IEnumerable<OptionProblem> Validate() => [];
+
+        public void Save(StateWriter writer)
+        {
+            writer.Number("half", 1);
+            throw new InvalidTimeZoneException("forgotten");
+        }
+
+        public void Load(StateReader reader) => Assert.Fail("nothing of it was written");
+    }
 
     /// <summary>Normal noise at first, NaN from some draw on.</summary>
     private sealed class BrokenNoise(int from) : INoiseSource

@@ -16,6 +16,8 @@ public sealed class KindRunTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    internal static IReadOnlyDictionary<string, AdapterOptions> All => s_kinds;
+
     private static readonly Dictionary<string, AdapterOptions> s_kinds = new()
     {
         ["LoRA with DoRA, rs and a scalar"] = new LoRAOptions { Rank = 2, WeightDecompose = true, RankStabilized = true, UseScalar = true },

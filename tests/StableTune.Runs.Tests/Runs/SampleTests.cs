@@ -98,6 +98,33 @@ public sealed class SampleTests : IDisposable
         Assert.Equal(ImageFile.Load(result.Samples[2]).Pixels, ImageFile.Load(again.Samples[2]).Pixels);
     }
 
+    /// <summary>An adapter that acts not at all draws what the model draws; and training goes on with it as it is.</summary>
+    [Fact]
+    public void Train_SamplesWithAdapterStrengths_UseThem_AndChangeNothing()
+    {
+        TrainerBuilder Run(params TextToImageOptions[] prompts) => Tiny().Overwrite().WithLearningRate(1e-1)
+            .WithSamples(new SampleOptions { Folder = Folder, Prompts = [.. prompts], EveryNSteps = 1 });
+        var result = Run(One, One with { AdapterStrengths = [0] }, One with { AdapterStrengths = [0.5] }).Train();
+        byte[] Drawn(int moment, int prompt) => ImageFile.Load(result.Samples[(moment * 4) + prompt]).Pixels.ToArray();
+        var untrained = Drawn(0, 0);
+        Assert.NotEqual(untrained, Drawn(3, 0));
+        Assert.Equal(untrained, Drawn(3, 1));
+        Assert.NotEqual(untrained, Drawn(3, 2));
+        Assert.NotEqual(Drawn(3, 0), Drawn(3, 2));
+        Assert.Equal(TinyRun.Weights(Run(One).Train().Files[0]), TinyRun.Weights(TinyRun.Output(_folder)));
+        Assert.Equal(result.Losses, Run(One).Train().Losses);
+    }
+
+    [Fact]
+    public void AdapterStrengths_MustBeNumbers_AndAreRefusedOutsideOfATraining()
+    {
+        Assert.Contains("TextToImageOptions.AdapterStrengths", Assert.Throws<InvalidOptionsException>(() =>
+            Tiny().WithSamples(Folder, One with { AdapterStrengths = [double.NaN] }).Build()).Message, StringComparison.Ordinal);
+        using var model = Checkpoints.ModelLoader.Load(SmallRun.Model(_folder));
+        Assert.Contains("SetMultiplier", Assert.Throws<InvalidOptionsException>(() =>
+            new Diffusion.TextToImagePipeline(model).Generate(One with { AdapterStrengths = [1] })).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(1, null, true, new[] { "000000", "000001", "000002", "000003" })]
     [InlineData(2, null, true, new[] { "000000", "000002", "000003" })]

@@ -6,7 +6,17 @@ namespace StableTune.Tests.Configuration;
 public sealed class OptionNameTests
 {
     /// <summary>What shows elsewhere: what the caller asks for, and the name of a folder with the time in it.</summary>
-    private static readonly string[] s_elsewhere = ["config_file", "output_config", "debug_dataset", "log_prefix"];
+    private static readonly string[] s_elsewhere = ["config_file", "output_config", "debug_dataset", "log_prefix",
+        "console_log_level", "console_log_file", "console_log_simple"];
+
+    [Fact]
+    public void ConsoleLog_IsWhatTheOptionsSay()
+    {
+        RunConfiguration Read(params string[] words) => RunConfiguration.Parse([.. Base(RunScript.Network), .. words], RunScript.Network);
+        Assert.Equal(new ConsoleLogOptions(), Read().ConsoleLog);
+        Assert.Equal(new ConsoleLogOptions(Microsoft.Extensions.Logging.LogLevel.Warning, "run.txt", IsSimple: true),
+            Read("--console_log_level", "WARNING", "--console_log_file", "run.txt", "--console_log_simple").ConsoleLog);
+    }
 
     public static TheoryData<string, string> Names()
     {

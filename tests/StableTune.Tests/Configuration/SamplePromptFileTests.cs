@@ -29,9 +29,26 @@ public sealed class SamplePromptFileTests : IDisposable
         Assert.Equal([true, false], read.Seeded);
         Assert.Contains(read.Notes, note => note.Contains("line 4: --zz is no option", StringComparison.Ordinal));
         Assert.Contains(read.Notes, note => note.Contains("line 4: --d is \"x\", which is no whole number", StringComparison.Ordinal));
-        Assert.Contains(read.Notes, note => note.Contains("--am has no effect", StringComparison.Ordinal));
+        Assert.Equal([1, 0.5], second.AdapterStrengths);
+        Assert.Empty(first.AdapterStrengths);
         Assert.Contains(read.Notes, note => note.Contains("--g has no effect", StringComparison.Ordinal));
     }
+
+    [Theory]
+    [InlineData("p.txt", "a frog --am 1,half")]
+    [InlineData("p.txt", "a frog --am")]
+    [InlineData("p.json", """[{"prompt": "a frog", "adapter_multipliers": "x"}]""")]
+    public void Strengths_ThatAreNoNumbers_AreTold_AndNotUsed(string name, string text)
+    {
+        var read = Read(name, text);
+        Assert.Empty(Assert.Single(read.Prompts).AdapterStrengths);
+        Assert.Contains("which are no numbers: adapters act as they are trained", Assert.Single(read.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Strengths_InATable_AreATextOrANumber() => Assert.Equal([0.7, 0.25, 1], Read("p.json",
+        """[{"prompt": "a", "adapter_multipliers": 0.7}, {"prompt": "b", "adapter_multipliers": "0.25,1"}]""").Prompts
+        .SelectMany(prompt => prompt.AdapterStrengths));
 
     /// <summary>A control picture lies beside the file, and gets the size that is drawn.</summary>
     [Fact]

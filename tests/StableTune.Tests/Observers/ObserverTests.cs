@@ -73,7 +73,7 @@ public sealed class ObserverTests : IDisposable
         Assert.Equal((LogLevel.Warning, 7), (logger.Entries[^1].Level, logger.Entries[^1].Id));
 
         var fault = new InvalidTimeZoneException("a fault");
-        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLogger(logger)
+        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLogger(logger).StopOnObserverFault()
             .WithObserver(new Recorder { Before = what => { if (what == "step 1") throw fault; } }).Train());
         Assert.Equal((LogLevel.Error, 8, fault), (logger.Entries[^1].Level, logger.Entries[^1].Id, logger.Entries[^1].Fault));
     }

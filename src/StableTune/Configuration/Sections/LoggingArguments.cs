@@ -1,11 +1,16 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 
 namespace StableTune.Configuration;
 
 /// <summary>Logs.</summary>
 internal static class LoggingArguments
 {
-    private const string Host = "the program that runs it writes messages";
+    private static readonly Dictionary<string, LogLevel> s_levels = new()
+    {
+        ["DEBUG"] = LogLevel.Debug, ["INFO"] = LogLevel.Information, ["WARNING"] = LogLevel.Warning, ["ERROR"] = LogLevel.Error,
+        ["CRITICAL"] = LogLevel.Critical,
+    };
 
     public static OptionSection Section { get; } = new("Logging",
     [
@@ -20,9 +25,16 @@ internal static class LoggingArguments
         new("wandb_api_key", OptionKind.Text, "The key for Weights & Biases") { NoEffect = "nothing is sent anywhere" },
         new("log_tracker_config", OptionKind.Text, "A file of arguments for trackers") { NoEffect = "logs are files of the run" },
         new("log_config", OptionKind.Flag, "Tell trackers the options, without folders and secrets"),
-        new("console_log_level", OptionKind.Text, "Which messages are shown") { Default = "INFO", NoEffect = Host },
-        new("console_log_file", OptionKind.Text, "A file for messages") { NoEffect = Host },
-        new("console_log_simple", OptionKind.Flag, "Plain messages") { NoEffect = Host },
+        new("log_key_norms", OptionKind.Flag, "Log the norms of trained tensors and of their gradients, mean and largest (StableTune)")
+        {
+            Apply = (builder, value) => builder.WithKeyNorms((bool)value), Write = plan => plan.TellKeyNorms,
+        },
+        new("console_log_level", OptionKind.Choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "The least messages that are shown")
+        {
+            Default = "INFO",
+        },
+        new("console_log_file", OptionKind.Text, "A file for messages, in the place of the console"),
+        new("console_log_simple", OptionKind.Flag, "Messages without time and level"),
     ], Assemble)
     {
         Write = writer =>
@@ -31,9 +43,15 @@ internal static class LoggingArguments
         },
     };
 
+    /// <summary>Which messages the program that runs it shows, and where.</summary>
+    public static ConsoleLogOptions ConsoleLog(OptionValues values) => new(
+        s_levels[values.Text("console_log_level") ?? "INFO"], values.Text("console_log_file"), values.Flag("console_log_simple"));
+
     private static void Assemble(RunDraft draft)
     {
         var values = draft.Values;
+        // The program that runs it asks for it.
+        _ = ConsoleLog(values);
         var (folder, prefix, with) = (values.Text("logging_dir"), values.Text("log_prefix"), values.Find("log_with"));
         var (name, runName, tellsOptions) = (values.Text("log_tracker_name"), values.Text("wandb_run_name"), values.Flag("log_config"));
         if (folder is null)

@@ -60,6 +60,10 @@ internal static class SaveArguments
             Apply = (builder, value) => builder.WithSaving(save => save with { Naming = s_names[(string)value] }),
             Write = plan => s_names.FirstOrDefault(pair => pair.Value == plan.Save.Naming).Key,
         },
+        new("save_in_background", OptionKind.Flag, "Go on training while saves are written, from copies in memory (StableTune)")
+        {
+            Apply = (builder, value) => builder.SaveInBackground((bool)value), Write = plan => plan.Save.InBackground,
+        },
         new("no_metadata", OptionKind.Flag, "Write only the metadata that programs need"),
         new("training_comment", OptionKind.Text, "A text for the metadata") { Refusal = "metadata have no comment yet" },
         new("save_state", OptionKind.Flag, "Write the run's state with each save"),

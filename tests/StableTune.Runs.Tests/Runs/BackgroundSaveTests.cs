@@ -1,0 +1,147 @@
+using StableTune.Formats;
+using StableTune.Testing;
+using StableTune.Training;
+
+namespace StableTune.Tests;
+
+/// <summary>Saves that are written while training goes on.</summary>
+public sealed class BackgroundSaveTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    public static TheoryData<string> Kinds() => [.. TrainedKinds.Names];
+
+    /// <summary>Copies are of the moment that was saved, not of what is trained when they are written; and nothing is learnt
+    /// otherwise.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Train_WritesTheSameFiles_AsWithoutIt(string kind)
+    {
+        var held = TinyRun.HeldBefore();
+        TrainerBuilder Run(string place) => TrainedKinds.Run(kind, _folder, _folder.File(place, "frog"))
+            .SaveState(_folder.File(place, "state")).SaveEvery(steps: 1);
+        var plain = Run("plain").Train();
+        var recorder = new Recorder();
+        var other = Run("background").SaveInBackground().SaveTo(new SlowSaver()).WithObserver(recorder).Train();
+        Assert.Equal(plain.Losses, other.Losses);
+        Assert.Equal(held, TinyRun.HeldTensors);
+        Assert.Equal(plain.Files.Select(Path.GetFileName), other.Files.Select(Path.GetFileName));
+        // Each save is told once, after it was written.
+        Assert.Equal(["save Step 1", "save Step 2", "save Step 3", "save Step 4", "save End 4"],
+            recorder.Events.Where(entry => entry.StartsWith("save", StringComparison.Ordinal)));
+        foreach (var entry in Directory.GetFileSystemEntries(_folder.File("plain"))
+            .Where(entry => !entry.EndsWith("-state", StringComparison.Ordinal)))
+            SavedFiles.AssertSame(entry, Path.Combine(_folder.File("background"), Path.GetFileName(entry)), kind);
+        foreach (var file in Directory.GetFiles(_folder.File("plain"), "*.safetensors", SearchOption.AllDirectories)
+            .Where(file => file.Contains("-state", StringComparison.Ordinal)))
+            SavedFiles.AssertSame(file, file.Replace(_folder.File("plain"), _folder.File("background"), StringComparison.Ordinal), kind);
+        SavedFiles.AssertComplete(_folder.File("background"));
+    }
+
+    [Fact]
+    public void Train_GoesOnWhileASaveIsWritten()
+    {
+        using var written = new ManualResetEventSlim();
+        var saver = new SlowSaver(written.Wait);
+        // The save of step 1 is not done before step 3 is.
+        var result = TinyRun.Builder(_folder).For(TrainingLength.Steps(4)).WithSaving(s => s with { EveryNEpochs = null })
+            .SaveTo(saver).SaveInBackground().WithControl(saver.Control)
+            .WithObserver(new Recorder
+            {
+                Before = what =>
+                {
+                    if (what == "step 1") saver.Control.SaveNow();
+                    if (what == "step 3") written.Set();
+                },
+            }).Train();
+        Assert.Equal(4, result.Steps);
+        Assert.Equal([SaveReason.Step, SaveReason.End], saver.Written);
+    }
+
+    [Fact]
+    public void Train_ASaveFails_EndsTheRunWithTheReason_AndSavesAgain()
+    {
+        var saver = new SlowSaver(() => throw new IOException("/data/frog.safetensors: the disk is gone."));
+        var recorder = new Recorder();
+        var fault = Assert.Throws<IOException>(() => TinyRun.Builder(_folder).For(TrainingLength.Steps(50)).SaveTo(saver).SaveInBackground()
+            .SaveEvery(steps: 2).WithObserver(recorder).Train());
+        Assert.Equal("The save of step 2, which was written while training went on, failed: /data/frog.safetensors: the disk is gone.",
+            fault.Message);
+        Assert.Same(fault, Assert.Single(recorder.Ends).Fault);
+        Assert.DoesNotContain("save Step 2", recorder.Events);
+        Assert.Contains(recorder.Events, entry => entry.StartsWith("save Interrupted", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Cancel_WaitsForWhatIsBeingWritten()
+    {
+        using var source = new CancellationTokenSource();
+        var saver = new SlowSaver(() => Thread.Sleep(200));
+        var recorder = new Recorder();
+        Assert.ThrowsAny<OperationCanceledException>(() => TinyRun.Builder(_folder).SaveTo(saver).SaveInBackground().SaveEvery(steps: 1)
+            .WithObserver(recorder).Train(Reports.CancelAt(2, source), source.Token));
+        Assert.Equal([SaveReason.Step, SaveReason.Step, SaveReason.Interrupted], saver.Written);
+        Assert.Equal(["save Step 1", "save Step 2", "save Interrupted 2", "end 2"], recorder.Events.Where(entry =>
+            entry.StartsWith("save", StringComparison.Ordinal) || entry.StartsWith("end", StringComparison.Ordinal)));
+    }
+
+    /// <summary>What is larger than copies may be is written at once, and what cannot be copied.</summary>
+    [Fact]
+    public void Train_CopiesWouldTakeTooMuch_WritesAtOnce()
+    {
+        var recorder = new Recorder();
+        TinyRun.Builder(_folder).WithSaving(save => save with { InBackground = true, MaxCopyBytes = 1000, EveryNSteps = 1 })
+            .SaveState(_folder.File("out", "state")).WithObserver(recorder).Train();
+        Assert.Contains("tiny-step00000001.safetensors", TinyRun.Written(_folder));
+        SavedFiles.AssertComplete(_folder.File("out"));
+        var problem = Assert.Single(Assert.Throws<InvalidOptionsException>(() => TinyRun.Builder(_folder).Overwrite()
+            .WithSaving(save => save with { MaxCopyBytes = -1 }).Build()).Problems);
+        Assert.Equal("SaveOptions.MaxCopyBytes", problem.Option);
+    }
+
+    [Fact]
+    public void KeepLast_HoldsForSavesInBackground()
+    {
+        TinyRun.Builder(_folder).For(TrainingLength.Steps(4)).SaveInBackground().SaveState(_folder.File("out", "state"), keepLast: 2)
+            .WithSaving(save => save with { EveryNSteps = 1, KeepLastSteps = 1 }).Train();
+        Assert.Equal(["state-state", "state-step00000003-state", "state-step00000004-state"],
+            Directory.GetDirectories(_folder.File("out")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["tiny-step00000003.safetensors", "tiny-step00000004.safetensors", "tiny.safetensors"], TinyRun.Written(_folder));
+    }
+
+    /// <summary>Takes its time, on the thread that writes.</summary>
+    private sealed class SlowSaver(Action? whileWriting = null) : ISaver
+    {
+        private readonly List<SaveReason> _written = [];
+
+        public TrainingControl Control { get; } = new();
+
+        public SaveReason[] Written
+        {
+            get
+            {
+                lock (_written) return [.. _written];
+            }
+        }
+
+        public IReadOnlyList<string> Save(SaveMoment moment)
+        {
+            lock (_written) _written.Add(moment.Reason);
+            return [];
+        }
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies)
+        {
+            var training = Environment.CurrentManagedThreadId;
+            return () =>
+            {
+                Assert.NotEqual(training, Environment.CurrentManagedThreadId);
+                whileWriting?.Invoke();
+                if (whileWriting is null) Thread.Sleep(20);
+                return Save(moment);
+            };
+        }
+    }
+}
