@@ -39,16 +39,36 @@ public sealed class SampleProgramTests : IDisposable
         Assert.Contains("--steps N", wrong.Text);
     }
 
-    /// <summary>Runs a sample that was built as these tests were.</summary>
-    private static async Task<(int ExitCode, string Text)> Run(string sample, params string[] arguments)
+    /// <summary>The SDK builds it on the way, with the projects that these tests are built from.</summary>
+    [Fact]
+    public async Task Script_OfOneFile_Trains()
     {
-        // bin, Release, net10.0
-        var built = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
-        var start = new ProcessStartInfo(
-            "dotnet", [Path.Combine([Fixtures.Repository, "samples", sample, .. built, sample + ".dll"]), .. arguments])
+        var script = Path.Combine(Fixtures.Repository, "samples", "Script", "train.cs");
+        var (exitCode, text) = await Start("run", "-c", Built[1], script, "--", SmallRun.Model(_folder), SmallRun.Images(_folder),
+            _folder.File("out"), "2");
+        Assert.True(exitCode == 0, text);
+        Assert.Contains("2 steps, average loss 0.", text);
+        Assert.Contains("badge finished", File.ReadAllText(_folder.File("out", "report.html")));
+        using var file = Formats.SafetensorsFile.Open(_folder.File("out", "lora.safetensors"));
+        Assert.Equal("2", file.Metadata["ss_steps"]);
+    }
+
+    /// <summary>bin, Release, net10.0.</summary>
+    private static string[] Built => AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
+
+    /// <summary>Runs a sample that was built as these tests were.</summary>
+    private static Task<(int ExitCode, string Text)> Run(string sample, params string[] arguments) =>
+        Start([Path.Combine([Fixtures.Repository, "samples", sample, .. Built, sample + ".dll"]), .. arguments]);
+
+    private static async Task<(int ExitCode, string Text)> Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments)
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
+        // No build server stays behind.
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        start.Environment["DOTNET_NOLOGO"] = "1";
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
