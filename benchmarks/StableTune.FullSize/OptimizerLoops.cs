@@ -63,6 +63,7 @@ internal static class OptimizerLoops
             slots[0].add_(direction, -Rate);
         }),
         ["AdaFactor"] = AdaFactor,
+        ["Prodigy"] = Prodigy,
     };
 
     /// <summary>TorchSharp's own, by the catalogue's names.</summary>
@@ -115,6 +116,40 @@ internal static class OptimizerLoops
                 change.mul_(columns[i].rsqrt().unsqueeze(-2));
                 change.mul_(rate / change.square().mean().sqrt_().clamp_min_(1));
                 weight.sub_(change);
+            }
+        };
+    }
+
+    /// <summary>With d on the device, as ours.</summary>
+    private static Action Prodigy(Tensor[] weights)
+    {
+        Tensor[][] remembered = [.. weights.Select(weight => new[] { zeros(weight.shape), zeros(weight.shape), zeros(weight.shape),
+            weight.detach().clone() })];
+        var (beta3, first) = (Math.Sqrt(Beta2), 1e-6);
+        Tensor distance = tensor(first), numerator = tensor(0f);
+        return () =>
+        {
+            using var frozen = no_grad();
+            using var step = NewDisposeScope();
+            var (inner, length) = (tensor(0f), tensor(0f));
+            for (var i = 0; i < weights.Length; i++)
+            {
+                using var scope = NewDisposeScope();
+                var (weight, gradient, m, v, s, start) = (weights[i], weights[i].grad!, remembered[i][0], remembered[i][1],
+                    remembered[i][2], remembered[i][3]);
+                inner.add_((gradient * (start - weight)).sum());
+                m.mul_(Beta1).addcmul_(gradient, distance, 1 - Beta1);
+                v.mul_(Beta2).addcmul_(gradient, gradient * distance * distance, 1 - Beta2);
+                s.mul_(beta3).addcmul_(gradient, distance * distance / first, 1);
+                length.add_(s.abs().sum());
+            }
+
+            numerator.mul_(beta3).add_(inner * distance * distance / first);
+            distance.copy_(distance.maximum(numerator / length));
+            for (var i = 0; i < weights.Length; i++)
+            {
+                using var scope = NewDisposeScope();
+                weights[i].sub_((remembered[i][0] / (remembered[i][1].sqrt() + (distance * Epsilon))).mul_(distance));
             }
         };
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -59,6 +61,7 @@ internal readonly record struct ADOPTFormula(
     bool IsFirst, float Decay, float Kept, float Beta1, float Rest1, float Beta2, float Rest2, float Epsilon, float Limit, float Step)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -62,6 +64,7 @@ internal sealed class ASGD(ASGDOptions options, IReadOnlyList<ParameterGroup> gr
 internal readonly record struct ASGDFormula(float Decay, float Kept, float Step, bool IsItself, float OfAverage, float OfWeight)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -26,6 +28,7 @@ internal readonly record struct AdEMAMixFormula(
     float Fast, float RestOfFast, float Slow, float RestOfSlow, float Square, float RestOfSquare, float Kept, float RootCorrection,
     float Epsilon, float FastCorrection, float Alpha, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

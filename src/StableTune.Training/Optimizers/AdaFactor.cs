@@ -55,6 +55,7 @@ internal sealed class AdaFactor : StatefulOptimizer
 
     protected override void Update(OptimizerUpdate update)
     {
+        if (!UsesOperators && TryUpdateOnHost(update)) return;
         foreach (var alike in update.Parameters.GroupBy(parameter => string.Join(',', parameter.Value.shape)))
         {
             foreach (var part in alike.Chunk(AtOnce(alike.First().Value)))
@@ -86,6 +87,36 @@ internal sealed class AdaFactor : StatefulOptimizer
         PutWeights(update with { Parameters = alike }, weights.sub_(step).view(-1));
     }
 
+    /// <summary>Changes tensors of float32 where they lie in the memory of the CPU; false where they are others.</summary>
+    private bool TryUpdateOnHost(OptimizerUpdate update)
+    {
+        var tensors = new AdaFactorTensor[update.Parameters.Count];
+        for (var i = 0; i < tensors.Length; i++)
+        {
+            var parameter = update.Parameters[i];
+            if (parameter.DeviceType != DeviceType.CPU || parameter.Count > int.MaxValue || !IsPlain(parameter.Value)
+                || !IsPlain(parameter.Gradient)) return false;
+            tensors[i] = new(parameter, parameter.Gradient, [Rows, Columns, Squares, Mean]);
+        }
+
+        var step = new AdaFactorStep(BaseRate(update), _options.ScaleParameter ? _options.Epsilon.Scale : null,
+            (float)_options.Epsilon.Squares, 1 - Math.Pow(update.Step, _options.DecayRate), _options.ClipThreshold, _options.Beta1,
+            update.Group.WeightDecay ?? _options.WeightDecay);
+        var sizes = new double[tensors.Length];
+        Parallel.For(0, tensors.Length, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() },
+            i => sizes[i] = AdaFactorOnHost.Change(tensors[i], step));
+        if (update.Parameters.ToList().IndexOf(Of(update.GroupIndex)[0]) is var first and >= 0)
+        {
+            Forget(update.GroupIndex);
+            _rates[update.GroupIndex] = sizes[first];
+        }
+
+        GC.KeepAlive(update);
+        return true;
+
+        static bool IsPlain(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
+    }
+
     /// <summary>How many tensors like this one are computed together: on a CPU no more than are worth being copied
     /// together.</summary>
     private static int AtOnce(Tensor weight) => weight.device_type != DeviceType.CPU ? int.MaxValue
@@ -94,11 +125,14 @@ internal sealed class AdaFactor : StatefulOptimizer
     /// <summary>a: the size of a step, [K, 1, ...].</summary>
     private Tensor Rate(OptimizerUpdate update, Tensor weights)
     {
-        var rate = !_options.RelativeStep ? update.LearningRate
-            : Math.Min(_options.WarmsUp ? 1e-6 * update.Step : 1e-2, 1 / Math.Sqrt(update.Step));
+        var rate = BaseRate(update);
         return _options.ScaleParameter ? Rms(weights).clamp_min_(_options.Epsilon.Scale).mul_(rate)
             : full([weights.shape[0], .. Enumerable.Repeat(1L, (int)weights.dim() - 1)], rate, ScalarType.Float32, weights.device);
     }
+
+    /// <summary>ρ.</summary>
+    private double BaseRate(OptimizerUpdate update) => !_options.RelativeStep ? update.LearningRate
+        : Math.Min(_options.WarmsUp ? 1e-6 * update.Step : 1e-2, 1 / Math.Sqrt(update.Step));
 
     /// <summary>The gradients divided by the roots of their squares' means, [K, ...].</summary>
     private Tensor Direction(OptimizedParameter[] alike, Tensor gradients, double beta2)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Adagrad (Duchi et al., Adaptive Subgradient Methods, JMLR 2011), as <c>torch.optim.Adagrad</c>: each number's rate falls with
@@ -42,6 +44,7 @@ internal sealed class Adagrad(AdagradOptions options, IReadOnlyList<ParameterGro
 
 internal readonly record struct AdagradFormula(float Decay, float Epsilon, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

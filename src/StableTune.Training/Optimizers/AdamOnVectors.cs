@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -49,6 +51,7 @@ internal readonly record struct AdamFormula(
     float Decay, float Kept, float Rest1, float Beta2, float Rest2, bool KeepsLargest, float RootCorrection, float Epsilon, float Step)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Adam with the largest gradient in the place of the mean square (Kingma, Ba, arXiv:1412.6980, section 7.1), as
@@ -29,6 +31,7 @@ internal sealed class Adamax(AdamaxOptions options, IReadOnlyList<ParameterGroup
 internal readonly record struct AdamaxFormula(float Decay, float Beta1, float Rest1, float Beta2, float Epsilon, float Step)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Adam with a mean of the differences between gradients, Nesterov's look ahead; as <c>pytorch_optimizer.Adan</c>.</summary>
@@ -64,6 +66,7 @@ internal readonly record struct AdanFormula(
     bool IsFirst, AdanFormula.Three Beta, AdanFormula.Three Rest, float Epsilon, float RootCorrection, float MeanCorrection,
     float DifferenceShare, float Kept, float Divisor, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

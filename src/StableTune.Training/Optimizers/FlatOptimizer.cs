@@ -48,9 +48,6 @@ public abstract class FlatOptimizer : StatefulOptimizer
         if (UsesOperators || !TryUpdateOnHost(update)) Change(update, Update, IsElementwise);
     }
 
-    /// <summary>Whether updates go through operators even where there is a faster way: to compare both. Default false.</summary>
-    internal bool UsesOperators { get; set; }
-
     /// <summary>Changes weights and slots where they lie in the memory of the CPU; false, the default, where that cannot be.</summary>
     private protected virtual bool TryUpdateOnHost(OptimizerUpdate update) => false;
 
@@ -75,8 +72,9 @@ public abstract class FlatOptimizer : StatefulOptimizer
     /// pieces where the optimizer is elementwise.
     /// </summary>
     /// <param name="info">The step.</param>
+    /// <param name="lookOnHost">Looks at numbers where they lie in the memory of the CPU; false where they do not.</param>
     /// <param name="look">Reads. What it changes in place may be lost or not.</param>
-    private protected void LookAtAll(StepInfo info, Action<FlatUpdate> look)
+    private protected void LookAtAll(StepInfo info, Func<OptimizerUpdate, bool> lookOnHost, Action<FlatUpdate> look)
     {
         _looked.Clear();
         var numbers = 0L;
@@ -85,6 +83,7 @@ public abstract class FlatOptimizer : StatefulOptimizer
         var ofBlock = updates.CountBy(BlockOf).ToDictionary();
         foreach (var update in updates)
         {
+            if (!UsesOperators && lookOnHost(update)) continue;
             numbers += update.Parameters.Sum(parameter => parameter.Value.numel());
             // Those that are kept belong to the step's own scope.
             using var scope = numbers > MostKept || ofBlock[BlockOf(update)] > 1 ? NewDisposeScope() : null;

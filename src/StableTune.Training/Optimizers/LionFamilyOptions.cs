@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -46,6 +48,7 @@ internal sealed class LionOnVectors(LionFamilyOptions options, IReadOnlyList<Par
 
 internal readonly record struct LionFormula(float Beta1, float Rest1, float Beta2, float Rest2, float Kept, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var (g, m) = (at.Gradient, at.First);

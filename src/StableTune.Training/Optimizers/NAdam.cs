@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Adam with Nesterov's momentum (Dozat, Incorporating Nesterov Momentum into Adam, ICLR 2016), as
@@ -64,6 +66,7 @@ internal sealed class NAdam(NAdamOptions options, IReadOnlyList<ParameterGroup> 
 internal readonly record struct NAdamFormula(AdamMoments Moments, float Correction, float Epsilon, float StepOfGradient, float StepOfMean)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = Moments.Apply(ref at);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -55,6 +57,7 @@ internal sealed class RAdam(RAdamOptions options, IReadOnlyList<ParameterGroup> 
 
 internal readonly record struct RAdamFormula(AdamMoments Moments, bool IsKnown, float Epsilon, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         _ = Moments.Apply(ref at);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>RMSprop (Tieleman, Hinton: Lecture 6.5, 2012; centred as in Graves, arXiv:1308.0850), as <c>torch.optim.RMSprop</c>.</summary>
@@ -52,6 +54,7 @@ internal sealed class RMSprop(RMSpropOptions options, IReadOnlyList<ParameterGro
 internal readonly record struct RMSpropFormula(
     float Decay, float Alpha, float Rest, float Epsilon, bool Centered, bool HasMomentum, float Momentum, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Stochastic gradient descent with momentum, as <c>torch.optim.SGD</c>. Without momentum nothing is remembered.</summary>
@@ -53,6 +55,7 @@ internal sealed class SGDOnVectors(OptimizerOptions owner, SGDOptions options, I
 internal readonly record struct SGDFormula(
     float Decay, bool HasMomentum, bool IsFirst, float Momentum, float Taken, bool Nesterov, float Step) : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

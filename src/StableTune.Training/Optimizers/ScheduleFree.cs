@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using StableTune.Training;
 
 namespace StableTune.Optimizers;
@@ -105,6 +106,7 @@ internal readonly record struct ScheduleFreeDirection(
 internal readonly record struct ScheduleFreeFormula(ScheduleFreeDirection Direction, float Decay, float Interpolation, float Rate)
     : IElementFormula
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var (y, z, direction, share) = (at.Weight, at.First, at.Gradient, at.Shared);

@@ -79,6 +79,9 @@ public abstract class StatefulOptimizer : IOptimizer
     public long StateBytes => All.SelectMany(parameter => parameter.Slots).Concat(SharedState)
         .Sum(tensor => tensor.numel() * tensor.element_size());
 
+    /// <summary>Whether updates go through operators even where there is a faster way: to compare both. Default false.</summary>
+    internal bool UsesOperators { get; set; }
+
     /// <summary>Whether weights of bfloat16 are rounded at random.</summary>
     private protected bool RoundsAtRandom => _rounding is not null;
 

@@ -108,7 +108,7 @@ public sealed class EveryOptimizerTests
         try
         {
             set_num_threads(threads);
-            Assert.True(OptimizerCatalog.Default.Names.Count(name => HostIsThatOfOperators(name, type)) >= 16);
+            Assert.True(OptimizerCatalog.Default.Names.Count(name => HostIsThatOfOperators(name, type)) >= 30);
         }
         finally
         {
@@ -126,8 +126,8 @@ public sealed class EveryOptimizerTests
             starts.Select(start => start.clone().requires_grad_()).ToArray());
         using var first = Options(name).Create([Group(host)]);
         using var second = Options(name).Create([Group(operators)]);
-        if (second is not FlatOptimizer flat) return false;
-        flat.UsesOperators = true;
+        if (second is not StatefulOptimizer stateful) return false;
+        stateful.UsesOperators = true;
         for (var step = 0; step < 6; step++)
         {
             for (var i = 0; i < shapes.Length; i++)

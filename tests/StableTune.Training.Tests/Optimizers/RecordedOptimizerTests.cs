@@ -36,7 +36,7 @@ public sealed class RecordedOptimizerTests
         using var golden = Golden.Open("optim", recorded.Trajectory);
         using var scope = NewDisposeScope();
         using var run = new RecordedRun(recorded, RecordedOptions.Of(recorded));
-        if (run.Optimizer is FlatOptimizer flat) flat.UsesOperators = usesOperators;
+        if (run.Optimizer is StatefulOptimizer stateful) stateful.UsesOperators = usesOperators;
         var compared = 0;
         for (var step = 1; step <= OptimizerCase.Steps; step++)
         {

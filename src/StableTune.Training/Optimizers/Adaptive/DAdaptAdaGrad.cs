@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>D-Adaptation of AdaGrad, as <c>dadaptation.DAdaptAdaGrad</c>. Give a learning rate of about 1.</summary>
@@ -31,22 +33,14 @@ public sealed record DAdaptAdaGradOptions : DistanceOptions
 /// </summary>
 /// <remarks>S and L take in the change of each parameter's terms, so that those without a gradient in a step keep theirs.</remarks>
 internal sealed class DAdaptAdaGrad(DAdaptAdaGradOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer(options, groups, [FlatSlot.Filled(SquareSum, 1e-6), FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)],
+    : DistanceOptimizer<DAdaptAdaGradFormula>(options, groups, [FlatSlot.Filled(SquareSum, 1e-6), FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)],
         [Squares, Paths, Lengths], (AllSquares, 0), (AllPaths, 0), (AllLengths, 0))
 {
     private const string SquareSum = "alpha", Path = "s", Start = "x0", Squares = "G", Paths = "S", Lengths = "L",
         AllSquares = "squares", AllPaths = "paths", AllLengths = "lengths";
 
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        var (g, s, alpha) = (CoupledDecay.Gradients(options, update), update[Path], update[SquareSum]);
-        step.Add(Paths, s * s / Root(alpha), -ratio);
-        step.Add(Lengths, s.abs(), -ratio);
-        var (root, path) = (Root(alpha + (g * g)), s + (g * step.Rate));
-        step.Add(Squares, g * g / root, ratio);
-        step.Add(Paths, path * path / root, ratio);
-        step.Add(Lengths, path.abs(), ratio);
-    }
+    protected override DAdaptAdaGradFormula FormulaOf(ParameterGroup group, double ratio) => new(
+        DistanceDecay.Of(options, group), (float)ratio, (float)options.Epsilon, (float)options.Momentum, (float)(1 - options.Momentum));
 
     protected override Tensor Estimate(DistanceStep step)
     {
@@ -57,15 +51,28 @@ internal sealed class DAdaptAdaGrad(DAdaptAdaGradOptions options, IReadOnlyList<
         Grow((paths - squares) / lengths, lengths, options.GrowthRate);
         return lengths;
     }
+}
 
-    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+internal readonly record struct DAdaptAdaGradFormula(DistanceDecay Decay, float Ratio, float Epsilon, float Momentum, float Rest)
+    : IDistanceFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var (g, s, alpha) = (CoupledDecay.Gradients(options, update), update[Path], update[SquareSum]);
-        alpha.addcmul_(g, g, 1);
-        s.addcmul_(g, step.Factor(1), 1);
-        var target = update[Start] - (s / Root(alpha) * ratio);
-        update.Weights.mul_(options.Momentum).add_(target, alpha: 1 - options.Momentum);
+        var (g, alpha, s) = (Decay.Gradient(at), at.First, at.Second);
+        var (before, root, path) = (T.Sqrt(alpha) + Epsilon, T.Sqrt(alpha + (g * g)) + Epsilon, s + (g * step.Rate));
+        terms.First = g * g / root * Ratio;
+        terms.Second = ((path * path / root) - (s * s / before)) * Ratio;
+        terms.Third = (T.Abs(path) - T.Abs(s)) * Ratio;
     }
 
-    private Tensor Root(Tensor alpha) => alpha.sqrt().add_(options.Epsilon);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
+    {
+        var g = Decay.Gradient(at);
+        at.First += g * g;
+        at.Second += g * step.Rate;
+        var target = at.Third - (at.Second / (T.Sqrt(at.First) + Epsilon) * Ratio);
+        at.Weight = (at.Weight * Momentum) + (target * Rest);
+    }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>D-Adaptation of Adam in its released form, as <c>dadaptation.DAdaptAdam</c>. Give a learning rate of about 1.</summary>
@@ -23,7 +25,7 @@ public sealed record DAdaptAdamOptions : DistanceAdamOptions
 /// s ← bs + λ(1 − b)g; L = Σ r‖s‖₁; num ← b·num + (1 − b)λN; d̂ = num/((1 − b)L); θ ← θ − m/(√v + ε).
 /// </summary>
 internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)], [Inner, Length],
+    : DistanceOptimizer<DAdaptAdamFormula>(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)], [Inner, Length],
         (Numerator, 0), (StepsDone, 0))
 {
     private const string First = "m", Second = "v", Path = "s", Inner = "N", Length = "L", Numerator = "numerator", StepsDone = "k";
@@ -34,12 +36,8 @@ internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<Parame
         ? Distance * BiasCorrection(Number(StepsDone), options.Beta1, options.Beta2) * rate
         : base.Rate(rate);
 
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        var (g, s, v) = (CoupledDecay.Gradients(options, update), update[Path], update[Second]);
-        step.Add(Inner, g * s / v.sqrt().add_(options.Epsilon), ratio);
-        step.Add(Length, (s * _pathBeta).addcmul_(g, step.Factor(1 - _pathBeta), 1).abs_(), ratio);
-    }
+    protected override DAdaptAdamFormula FormulaOf(ParameterGroup group, double ratio) =>
+        DAdaptAdamFormula.Of(options, group, ratio, _pathBeta, isPreprint: false);
 
     protected override Tensor Estimate(DistanceStep step)
     {
@@ -49,14 +47,42 @@ internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<Parame
         Number(StepsDone).add_((length > 0).to(length.dtype));
         return length;
     }
+}
 
-    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+/// <summary>Of both forms; they differ in what they look at, and in how fast the path is forgotten.</summary>
+internal readonly record struct DAdaptAdamFormula(DistanceDecay Decay, float Ratio, float Beta1, float Rest1, float Beta2, float Rest2,
+    float PathBeta, float PathRest, float Epsilon, bool IsPreprint) : IDistanceFormula
+{
+    public static DAdaptAdamFormula Of(DistanceAdamOptions options, ParameterGroup group, double ratio, double pathBeta, bool isPreprint) =>
+        new(DistanceDecay.Of(options, group), (float)ratio, (float)options.Beta1, (float)(ratio * (1 - options.Beta1)),
+            (float)options.Beta2, (float)(1 - options.Beta2), (float)pathBeta, (float)(1 - pathBeta), (float)options.Epsilon, isPreprint);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var (w, g, m, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[First], update[Second]);
-        m.mul_(options.Beta1).addcmul_(g, step.Factor(ratio * (1 - options.Beta1)), 1);
-        v.mul_(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
-        update[Path].mul_(_pathBeta).addcmul_(g, step.Factor(1 - _pathBeta), 1);
-        CoupledDecay.Decay(options, update, step.Rate * ratio);
-        w.addcdiv_(m, v.sqrt().add_(options.Epsilon), -1);
+        var (g, v, s) = (Decay.Gradient(at), at.Second, at.Third);
+        var path = (s * PathBeta) + (g * (step.Rate * PathRest));
+        if (IsPreprint)
+        {
+            var root = T.Sqrt((v * Beta2) + (g * g * Rest2)) + Epsilon;
+            terms.First = g * g / root * Ratio;
+            terms.Second = path * path / root * Ratio;
+            terms.Third = T.Abs(path) * Ratio;
+        }
+        else
+        {
+            terms.First = g * s / (T.Sqrt(v) + Epsilon) * Ratio;
+            terms.Second = T.Abs(path) * Ratio;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
+    {
+        var g = Decay.Gradient(at);
+        at.First = (at.First * Beta1) + (g * (step.Rate * Rest1));
+        at.Second = (at.Second * Beta2) + (g * g * Rest2);
+        at.Third = (at.Third * PathBeta) + (g * (step.Rate * PathRest));
+        at.Weight = Decay.Decayed(at.Weight, step.Rate * Ratio) - (at.First / (T.Sqrt(at.Second) + Epsilon));
     }
 }

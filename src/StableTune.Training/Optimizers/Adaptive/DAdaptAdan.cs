@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>What both kinds of D-Adaptation of Adan have in common.</summary>
@@ -54,65 +56,71 @@ public sealed record DAdaptAdanOptions : DAdaptAdanFamilyOptions
 /// s ← β₃s + λ(1 − β₃)g; u = r(m + β₂n)/(√v + ε); θ ← (θ − u)/(1 + rλ·wd).
 /// </summary>
 internal abstract class DAdaptAdanBase(
-    DAdaptAdanFamilyOptions options, IReadOnlyList<ParameterGroup> groups, string[] sums, string number)
-    : DistanceOptimizer(options, groups,
+    DAdaptAdanFamilyOptions options, IReadOnlyList<ParameterGroup> groups, string[] sums, string number, bool looksAtInner)
+    : DistanceOptimizer<DAdaptAdanFormula>(options, groups,
         [
             FlatSlot.Zeros(Mean), FlatSlot.Zeros(MeanDifference), FlatSlot.Zeros(MeanSquare), FlatSlot.Zeros(Path),
             FlatSlot.Filled(Previous, double.NaN),
         ], sums, (number, 0))
 {
-    protected const string Mean = "m", MeanDifference = "n", MeanSquare = "v", Path = "s";
+    private const string Mean = "m", MeanDifference = "n", MeanSquare = "v", Path = "s", Previous = "g";
 
-    private const string Previous = "g";
+    protected sealed override DAdaptAdanFormula FormulaOf(ParameterGroup group, double ratio) => new(
+        DistanceDecay.ApartOf(options, group), (float)ratio, (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2,
+        (float)(1 - options.Beta2), (float)options.Beta3, (float)(1 - options.Beta3), (float)options.Epsilon, options.NoProx, looksAtInner);
+}
 
-    /// <summary>v as it will be, before it is.</summary>
-    protected Tensor ComingSquares(FlatUpdate update)
+/// <summary>Of both kinds; they differ in what they look at.</summary>
+internal readonly record struct DAdaptAdanFormula(DistanceDecay Decay, float Ratio, float Beta1, float Rest1, float Beta2, float Rest2,
+    float Beta3, float Rest3, float Epsilon, bool NoProx, bool LooksAtInner) : IDistanceFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var next = Next(update, Difference(update));
-        return (update[MeanSquare] * options.Beta3).addcmul_(next, next, 1 - options.Beta3);
+        var (g, v, s) = (at.Gradient, at.Third, at.Fourth);
+        var path = (s * Beta3) + (g * (step.Rate * Rest3));
+        if (LooksAtInner)
+        {
+            terms.First = g * s / (T.Sqrt(v) + Epsilon) * Ratio;
+            terms.Second = T.Abs(path) * Ratio;
+        }
+        else
+        {
+            var next = g + (Difference(at) * Beta2);
+            var root = T.Sqrt((v * Beta3) + (next * next * Rest3)) + Epsilon;
+            terms.First = g * g / root * Ratio;
+            terms.Second = path * path / root * Ratio;
+            terms.Third = T.Abs(path) * Ratio;
+        }
     }
 
-    /// <summary>s as it will be.</summary>
-    protected Tensor ComingPath(FlatUpdate update, DistanceStep step) =>
-        (update[Path] * options.Beta3).addcmul_(update.Gradients, step.Factor(1 - options.Beta3), 1);
-
-    protected sealed override void Move(FlatUpdate update, double ratio, DistanceStep step)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
     {
-        var (w, g, m, n) = (update.Weights, update.Gradients, update[Mean], update[MeanDifference]);
-        m.mul_(options.Beta1).addcmul_(g, step.Factor(1 - options.Beta1), 1);
-        var (difference, v) = (Difference(update), update[MeanSquare]);
-        n.mul_(options.Beta2).addcmul_(difference, step.Factor(1 - options.Beta2), 1);
-        var next = Next(update, difference);
-        v.mul_(options.Beta3).addcmul_(next, next, 1 - options.Beta3);
-        update[Path].mul_(options.Beta3).addcmul_(g, step.Factor(1 - options.Beta3), 1);
-        update[Previous].copy_(g);
-        var change = m.add(n, alpha: options.Beta2).div_(v.sqrt().add_(options.Epsilon)).mul_(ratio);
-        var decay = step.Rate * (ratio * CoupledDecay.Of(options, update));
-        if (options.NoProx) w.mul_(1 - decay).sub_(change);
-        else w.sub_(change).div_(1 + decay);
+        var (g, difference) = (at.Gradient, Difference(at));
+        var next = g + (difference * Beta2);
+        at.First = (at.First * Beta1) + (g * (step.Rate * Rest1));
+        at.Second = (at.Second * Beta2) + (difference * (step.Rate * Rest2));
+        at.Third = (at.Third * Beta3) + (next * next * Rest3);
+        at.Fourth = (at.Fourth * Beta3) + (g * (step.Rate * Rest3));
+        at.Fifth = g;
+        var change = (at.First + (at.Second * Beta2)) / (T.Sqrt(at.Third) + Epsilon) * Ratio;
+        var rate = step.Rate * Ratio;
+        at.Weight = NoProx ? Decay.Decayed(at.Weight, rate) - change : (at.Weight - change) / ((rate * Decay.Apart) + 1f);
     }
-
-    private Tensor Next(FlatUpdate update, Tensor difference) => update.Gradients.add(difference, alpha: options.Beta2);
 
     /// <summary>Before the first step there is no gradient, which NaN stands for: the difference is 0 then.</summary>
-    private static Tensor Difference(FlatUpdate update) => (update.Gradients - update[Previous]).nan_to_num(0);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T Difference<T>(in Elements<T> at) where T : struct, INumbers<T> => T.NanToZero(at.Gradient - at.Fifth);
 }
 
 /// <summary>
 /// G = Σ rg²/(√v + ε), S = Σ rs²/(√v + ε), L = Σ r‖s‖₁, with v and s after the step; Γ ← β₃Γ + λ²(1 − β₃)G; d̂ = (S/(1 − β₃) − Γ)/L.
 /// </summary>
 internal sealed class DAdaptAdan(DAdaptAdanOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DAdaptAdanBase(options, groups, [Squares, Paths, Length], WeightedSquares)
+    : DAdaptAdanBase(options, groups, [Squares, Paths, Length], WeightedSquares, looksAtInner: false)
 {
     private const string Squares = "G", Paths = "S", Length = "L", WeightedSquares = "squares";
-
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        var (g, s, root) = (update.Gradients, ComingPath(update, step), ComingSquares(update).sqrt_().add_(options.Epsilon));
-        step.Add(Squares, g * g / root, ratio);
-        step.Add(Paths, s * s / root, ratio);
-        step.Add(Length, s.abs(), ratio);
-    }
 
     protected override Tensor Estimate(DistanceStep step)
     {

@@ -21,15 +21,9 @@ public sealed record DAdaptAdanIPOptions : DAdaptAdanFamilyOptions
 /// d̂ = 2·β₃/(1 − β₃)·num/L.
 /// </summary>
 internal sealed class DAdaptAdanIP(DAdaptAdanIPOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DAdaptAdanBase(options, groups, [Inner, Length], Numerator)
+    : DAdaptAdanBase(options, groups, [Inner, Length], Numerator, looksAtInner: true)
 {
     private const string Inner = "N", Length = "L", Numerator = "numerator";
-
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        step.Add(Inner, update.Gradients * update[Path] / update[MeanSquare].sqrt().add_(options.Epsilon), ratio);
-        step.Add(Length, ComingPath(update, step).abs_(), ratio);
-    }
 
     protected override Tensor Estimate(DistanceStep step)
     {

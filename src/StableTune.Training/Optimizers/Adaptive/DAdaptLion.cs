@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>D-Adaptation of Lion, as <c>dadaptation.DAdaptLion</c>. Give a learning rate of about 1.</summary>
@@ -33,18 +35,15 @@ public sealed record DAdaptLionOptions : DistanceOptions
 /// N = Σ r⟨u, s⟩; s ← bs + (1 − b)λu; L = Σ r‖s‖₁; num ← b·num + (1 − b)λN; d̂ = num/((1 − b)L).
 /// </summary>
 internal sealed class DAdaptLion(DAdaptLionOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer(options, groups, [FlatSlot.Zeros(Mean), FlatSlot.Zeros(Path)], [Inner, Length], (Numerator, 0))
+    : DistanceOptimizer<DAdaptLionFormula>(options, groups, [FlatSlot.Zeros(Mean), FlatSlot.Zeros(Path)], [Inner, Length], (Numerator, 0))
 {
     private const string Mean = "m", Path = "s", Inner = "N", Length = "L", Numerator = "numerator";
 
     private readonly double _pathBeta = Math.Sqrt(options.Beta2);
 
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        var (u, s) = (Direction(update), update[Path]);
-        step.Add(Inner, u * s, ratio);
-        step.Add(Length, (s * _pathBeta).addcmul_(u, step.Factor(1 - _pathBeta), 1).abs_(), ratio);
-    }
+    protected override DAdaptLionFormula FormulaOf(ParameterGroup group, double ratio) => new(
+        DistanceDecay.ApartOf(options, group), (float)ratio, (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2,
+        (float)(1 - options.Beta2), (float)_pathBeta, (float)(1 - _pathBeta));
 
     protected override Tensor Estimate(DistanceStep step)
     {
@@ -53,16 +52,28 @@ internal sealed class DAdaptLion(DAdaptLionOptions options, IReadOnlyList<Parame
         Grow(numerator / (length * (1 - _pathBeta)), length, options.GrowthRate);
         return length;
     }
+}
 
-    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+internal readonly record struct DAdaptLionFormula(DistanceDecay Decay, float Ratio, float Beta1, float Rest1, float Beta2, float Rest2,
+    float PathBeta, float PathRest) : IDistanceFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var (u, rate) = (Direction(update), step.Rate * ratio);
-        if (CoupledDecay.Of(options, update) is var decay and not 0) update.Weights.mul_(1 - (rate * decay));
-        update.Weights.sub_(u * rate);
-        update[Path].mul_(_pathBeta).addcmul_(u, step.Factor(1 - _pathBeta), 1);
-        update[Mean].mul_(options.Beta2).addcmul_(update.Gradients, step.Factor(1 - options.Beta2), 1);
+        var u = Direction(at);
+        terms.First = u * at.Second * Ratio;
+        terms.Second = T.Abs((at.Second * PathBeta) + (u * (step.Rate * PathRest))) * Ratio;
     }
 
-    private Tensor Direction(FlatUpdate update) =>
-        (update[Mean] * options.Beta1).add_(update.Gradients, alpha: 1 - options.Beta1).sign_();
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
+    {
+        var (u, rate) = (Direction(at), step.Rate * Ratio);
+        at.Weight = Decay.Decayed(at.Weight, rate) - (u * rate);
+        at.First = (at.First * Beta2) + (at.Gradient * (step.Rate * Rest2));
+        at.Second = (at.Second * PathBeta) + (u * (step.Rate * PathRest));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private T Direction<T>(in Elements<T> at) where T : struct, INumbers<T> => T.Sign((at.First * Beta1) + (at.Gradient * Rest1));
 }

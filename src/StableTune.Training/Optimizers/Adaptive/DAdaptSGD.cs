@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>D-Adaptation of gradient descent, as <c>dadaptation.DAdaptSGD</c>. Give a learning rate of about 1.</summary>
@@ -27,20 +29,17 @@ public sealed record DAdaptSGDOptions : DistanceOptions
 /// </summary>
 /// <remarks>The path is remembered as G₀ · s: so G₀ need not be known before the sums, and one look at the parameters is enough.</remarks>
 internal sealed class DAdaptSGD(DAdaptSGDOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer(options, groups, [FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)], [Inner, PathSquares, Squares],
+    : DistanceOptimizer<DAdaptSGDFormula>(options, groups, [FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)], [Inner, PathSquares, Squares],
         (Numerator, 0), (FirstNorm, 0))
 {
     private const string Path = "s", Start = "x0", Inner = "N", PathSquares = "S", Squares = "G", Numerator = "numerator",
         FirstNorm = "g0_norm";
 
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
-    {
-        var (g, s) = (CoupledDecay.Gradients(options, update), update[Path]);
-        var path = s + (g * step.Rate);
-        step.Add(Inner, g * s, ratio);
-        step.Add(PathSquares, path * path, ratio);
-        step.Add(Squares, update.Gradients * update.Gradients, ratio);
-    }
+    protected override DAdaptSGDFormula FormulaOf(ParameterGroup group, double ratio) => new(
+        DistanceDecay.Of(options, group), (float)ratio, (float)options.Momentum, (float)(1 - options.Momentum));
+
+    /// <summary>1/G₀; 0 where no gradient has been seen.</summary>
+    protected override Tensor FurtherShare() => WhereSeen(1 / Number(FirstNorm), Number(FirstNorm));
 
     protected override Tensor Estimate(DistanceStep step)
     {
@@ -51,12 +50,25 @@ internal sealed class DAdaptSGD(DAdaptSGDOptions options, IReadOnlyList<Paramete
         Grow(numerator * 2 * first / length, length, options.GrowthRate);
         return length;
     }
+}
 
-    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+internal readonly record struct DAdaptSGDFormula(DistanceDecay Decay, float Ratio, float Momentum, float Rest) : IDistanceFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var (g, s, first) = (CoupledDecay.Gradients(options, update), update[Path], Number(FirstNorm).to(update.Gradients.device));
-        s.addcmul_(g, step.Factor(1), 1);
-        var target = update[Start] - (s * WhereSeen(ratio / first, first));
-        update.Weights.mul_(options.Momentum).add_(target, alpha: 1 - options.Momentum);
+        var (g, s) = (Decay.Gradient(at), at.First);
+        var path = s + (g * step.Rate);
+        terms.First = g * s * Ratio;
+        terms.Second = path * path * Ratio;
+        terms.Third = at.Gradient * at.Gradient * Ratio;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
+    {
+        at.First += Decay.Gradient(at) * step.Rate;
+        var target = at.Second - (at.First * (step.Further * Ratio));
+        at.Weight = (at.Weight * Momentum) + (target * Rest);
     }
 }

@@ -11,7 +11,7 @@ internal abstract class DistanceOptimizer : FlatOptimizer
     private const string DistanceName = "d";
 
     private readonly Dictionary<string, Tensor> _numbers = new(StringComparer.Ordinal);
-    private readonly string[] _sums;
+    private readonly string[] _sums;                           // at most three
     private DistanceStep? _step;
 
     /// <param name="options">The options.</param>
@@ -49,6 +49,9 @@ internal abstract class DistanceOptimizer : FlatOptimizer
     /// <inheritdoc/>
     protected override bool IsElementwise => true;
 
+    /// <summary>The names of the sums over all parameters in a step.</summary>
+    private protected IReadOnlyList<string> SumNames => _sums;
+
     /// <summary>d, a scalar.</summary>
     protected Tensor Distance => _numbers[DistanceName];
 
@@ -68,6 +71,12 @@ internal abstract class DistanceOptimizer : FlatOptimizer
     /// <param name="ratio">The group's rate divided by the largest one, above 0.</param>
     /// <param name="step">The step.</param>
     protected abstract void Look(FlatUpdate update, double ratio, DistanceStep step);
+
+    /// <summary>The same where the parameters lie in the memory of the CPU; false where they do not.</summary>
+    private protected abstract bool TryLookOnHost(OptimizerUpdate update, double ratio, DistanceStep step);
+
+    /// <summary>Changes weights and slots where they lie in the memory of the CPU; false where they do not.</summary>
+    private protected abstract bool TryMoveOnHost(OptimizerUpdate update, double ratio, DistanceStep step);
 
     /// <summary>Brings what is remembered of the whole run up to date, d with it.</summary>
     /// <param name="step">The step with its sums.</param>
@@ -109,10 +118,12 @@ internal abstract class DistanceOptimizer : FlatOptimizer
         if (!(largest > 0)) return;
         var step = new DistanceStep(Distance.clone(), Rate(largest), largest,
             _sums.ToDictionary(name => name, _ => zeros_like(Distance), StringComparer.Ordinal));
-        LookAtAll(info, update =>
-        {
-            if (update.LearningRate > 0) Look(update, update.LearningRate / largest, step.On(update.Gradients.device));
-        });
+        LookAtAll(info,
+            update => !(update.LearningRate > 0) || TryLookOnHost(update, update.LearningRate / largest, step),
+            update =>
+            {
+                if (update.LearningRate > 0) Look(update, update.LearningRate / largest, step.On(update.Gradients.device));
+            });
         var seen = Estimate(step);
         _step = step with { Rate = WhereSeen(step.Rate, seen) };
     }
@@ -123,6 +134,10 @@ internal abstract class DistanceOptimizer : FlatOptimizer
         if (_step is not { } step || !(update.LearningRate > 0)) return;
         Move(update, update.LearningRate / step.LargestRate, step.On(update.Gradients.device));
     }
+
+    /// <inheritdoc/>
+    private protected sealed override bool TryUpdateOnHost(OptimizerUpdate update) =>
+        _step is not { } step || !(update.LearningRate > 0) || TryMoveOnHost(update, update.LearningRate / step.LargestRate, step);
 
     /// <inheritdoc/>
     protected sealed override void SaveShared(StateWriter writer)
@@ -148,6 +163,80 @@ internal abstract class DistanceOptimizer : FlatOptimizer
         tensor(value, device.type == DeviceType.MPS ? ScalarType.Float32 : ScalarType.Float64, device);
 }
 
+/// <summary>The same, with what is done to each number as a formula: in registers on a CPU, with operators elsewhere.</summary>
+/// <typeparam name="TFormula">The formula.</typeparam>
+internal abstract class DistanceOptimizer<TFormula> : DistanceOptimizer where TFormula : struct, IDistanceFormula
+{
+    private readonly IReadOnlyList<FlatSlot> _slots;
+
+    /// <inheritdoc cref="DistanceOptimizer(DistanceOptions, IReadOnlyList{ParameterGroup}, IReadOnlyList{FlatSlot}, string[],
+    /// ReadOnlySpan{ValueTuple{string, double}})"/>
+    protected DistanceOptimizer(DistanceOptions options, IReadOnlyList<ParameterGroup> groups, IReadOnlyList<FlatSlot> slots, string[] sums,
+        params ReadOnlySpan<(string Name, double First)> numbers) : base(options, groups, slots, sums, numbers) => _slots = slots;
+
+    /// <summary>The formula of a group.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="ratio">Its rate divided by the largest one, above 0.</param>
+    protected abstract TFormula FormulaOf(ParameterGroup group, double ratio);
+
+    /// <summary>What the formula knows as <see cref="DistanceShares{T}.Further"/> when it moves numbers, a scalar; null, the default, for
+    /// none.</summary>
+    protected virtual Tensor? FurtherShare() => null;
+
+    /// <summary>The numbers that the formula looks at. Default all.</summary>
+    private protected virtual Elements<TensorNumbers> Looked(FlatUpdate update) => TensorElements.Of(update, _slots);
+
+    /// <summary>Changes weights and slots with operators.</summary>
+    private protected virtual void Move(FlatUpdate update, TFormula formula, in DistanceShares<TensorNumbers> step)
+    {
+        var at = TensorElements.Of(update, _slots);
+        formula.Move(ref at, step);
+        TensorElements.PutBack(at, update, _slots);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void Look(FlatUpdate update, double ratio, DistanceStep step)
+    {
+        var at = Looked(update);
+        var terms = default(Terms<TensorNumbers>);
+        FormulaOf(update.Group, ratio).Look(ref at, Shares(step, further: null), ref terms);
+        foreach (var (name, term) in SumNames.Zip([terms.First, terms.Second, terms.Third])) step.Add(name, term.Values);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void Move(FlatUpdate update, double ratio, DistanceStep step) =>
+        Move(update, FormulaOf(update.Group, ratio), Shares(step, FurtherShare()?.to(step.Rate.device)));
+
+    /// <inheritdoc/>
+    private protected sealed override bool TryLookOnHost(OptimizerUpdate update, double ratio, DistanceStep step)
+    {
+        if (HostPlaces.Of(update, RoundsAtRandom, _slots) is not { } parameters) return false;
+        var pass = new LookingPass<TFormula>(FormulaOf(update.Group, ratio), OnHost(step, further: null));
+        var sums = HostUpdate.Run(pass, parameters, get_num_threads());
+        foreach (var (name, sum) in SumNames.Zip([sums.First, sums.Second, sums.Third])) step.Sums[name].add_(sum);
+        GC.KeepAlive(update);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    private protected sealed override bool TryMoveOnHost(OptimizerUpdate update, double ratio, DistanceStep step)
+    {
+        if (HostPlaces.Of(update, RoundsAtRandom, _slots) is not { } parameters) return false;
+        HostUpdate.Run(new MovingPass<TFormula>(FormulaOf(update.Group, ratio), OnHost(step, FurtherShare())), parameters,
+            get_num_threads());
+        GC.KeepAlive(update);
+        return true;
+    }
+
+    private static DistanceShares<TensorNumbers> Shares(DistanceStep step, Tensor? further) =>
+        new(Number(step.Distance), Number(step.Rate), further is null ? default : Number(further));
+
+    private static TensorNumbers Number(Tensor scalar) => new(scalar.to(ScalarType.Float32));
+
+    private static HostShares OnHost(DistanceStep step, Tensor? further) =>
+        new((float)step.Distance.item<double>(), (float)step.Rate.item<double>(), (float)(further?.item<double>() ?? 0));
+}
+
 /// <summary>What all parameters share in a step, on the device.</summary>
 /// <param name="Distance">d before the step, a scalar.</param>
 /// <param name="Rate">λ, a scalar; in the moves 0 where no gradient has been seen.</param>
@@ -158,15 +247,11 @@ internal sealed record DistanceStep(Tensor Distance, Tensor Rate, double Largest
     /// <summary>Adds to a sum.</summary>
     /// <param name="name">The sum's name.</param>
     /// <param name="terms">The terms, [n], float32.</param>
-    /// <param name="weight">What they are multiplied by.</param>
-    public void Add(string name, Tensor terms, double weight)
+    public void Add(string name, Tensor terms)
     {
         var sum = Sums[name];
-        sum.add_(terms.sum().to(sum.dtype).to(sum.device), alpha: weight);
+        sum.add_(terms.sum().to(sum.dtype).to(sum.device));
     }
-
-    /// <summary>λ times a number, a scalar in the type of the vectors that it is to be multiplied by.</summary>
-    public Tensor Factor(double number) => (Rate * number).to(ScalarType.Float32);
 
     /// <summary>The same with d and λ on another device.</summary>
     public DistanceStep On(Device device) => this with { Distance = Distance.to(device), Rate = Rate.to(device) };

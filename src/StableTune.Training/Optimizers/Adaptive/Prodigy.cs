@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -61,11 +63,12 @@ public sealed record ProdigyOptions : DistanceAdamOptions
 /// </summary>
 /// <remarks>x₀ − θ of a group with a lower rate is shorter by itself, so that the ratio is no factor of num.</remarks>
 internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer(options, groups,
+    : DistanceOptimizer<ProdigyFormula>(options, groups,
         [
-            .. options.Beta1 > 0 ? [FlatSlot.Zeros(First)] : Array.Empty<FlatSlot>(), FlatSlot.Zeros(Second),
+            FlatSlot.Zeros(Second),
             options.SliceP == 1 ? FlatSlot.Zeros(Path) : new SampledSlot(Path, options.SliceP, start: false),
             options.SliceP == 1 ? FlatSlot.OfWeights(Start) : new SampledSlot(Start, options.SliceP, start: true),
+            .. options.Beta1 > 0 ? [FlatSlot.Zeros(First)] : Array.Empty<FlatSlot>(),
         ], [Inner, Length], (Numerator, 0), (LargestDistance, options.D0), (StepsDone, 0))
 {
     private const string First = "m", Second = "v", Path = "s", Start = "x0", Inner = "N", Length = "L", Numerator = "numerator",
@@ -79,11 +82,43 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
         ? Distance * BiasCorrection(Number(StepsDone), options.Beta1, options.Beta2) * rate
         : base.Rate(rate);
 
-    protected override void Look(FlatUpdate update, double ratio, DistanceStep step)
+    protected override ProdigyFormula FormulaOf(ParameterGroup group, double ratio) => new(
+        DistanceDecay.Of(options, group), (float)ratio, (float)options.Beta1, (float)(1 - options.Beta1), (float)options.Beta2,
+        (float)(1 - options.Beta2), (float)_pathBeta, (float)(1 / options.D0), (float)options.Epsilon, options.SafeguardWarmup,
+        HasPath: options.SliceP == 1);
+
+    /// <summary>d after the estimate.</summary>
+    protected override Tensor FurtherShare() => Distance;
+
+    /// <summary>What is looked at: all numbers, or a sample.</summary>
+    private protected override Elements<TensorNumbers> Looked(FlatUpdate update)
     {
-        var g = Sampled(update, CoupledDecay.Gradients(options, update));
-        step.Add(Inner, g * (update[Start] - Sampled(update, update.Weights)), 1);
-        step.Add(Length, ComingPath(update, g, step).abs_(), ratio);
+        if (options.SliceP == 1) return base.Looked(update);
+        return new Elements<TensorNumbers>
+        {
+            Weight = new(Sampled(update, update.Weights)), Gradient = new(Sampled(update, update.Gradients)),
+            Second = new(update[Path]), Third = new(update[Start]),
+        };
+    }
+
+    private protected override void Move(FlatUpdate update, ProdigyFormula formula, in DistanceShares<TensorNumbers> step)
+    {
+        if (options.SliceP == 1)
+        {
+            base.Move(update, formula, step);
+            return;
+        }
+
+        // The path is shorter than the other vectors, and goes on by itself.
+        var sampled = Looked(update);
+        var path = formula.ComingPath(sampled, step);
+        var at = new Elements<TensorNumbers> { Weight = new(update.Weights), Gradient = new(update.Gradients), First = new(update[Second]) };
+        if (options.Beta1 > 0) at.Fourth = new(update[First]);
+        formula.Move(ref at, step);
+        update[Path].copy_(path.Values);
+        update.Weights.copy_(at.Weight.Values);
+        update[Second].copy_(at.First.Values);
+        if (options.Beta1 > 0) update[First].copy_(at.Fourth.Values);
     }
 
     protected override Tensor Estimate(DistanceStep step)
@@ -99,24 +134,45 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
         return length;
     }
 
-    protected override void Move(FlatUpdate update, double ratio, DistanceStep step)
+    private Tensor Sampled(FlatUpdate update, Tensor values) => SampledSlot.Sample(update.Parameters, values, options.SliceP);
+}
+
+/// <summary>v, s and x₀ come first; m last, where there is one.</summary>
+/// <param name="Decay">How weights decay.</param>
+/// <param name="Ratio">r.</param>
+/// <param name="Beta1">β₁.</param>
+/// <param name="Rest1">1 − β₁.</param>
+/// <param name="Beta2">β₂.</param>
+/// <param name="Rest2">1 − β₂.</param>
+/// <param name="PathBeta">β₃.</param>
+/// <param name="InverseFirst">1/d₀.</param>
+/// <param name="Epsilon">ε.</param>
+/// <param name="Safeguard">Whether the rate is left out of the path.</param>
+/// <param name="HasPath">Whether the path is among the numbers that move.</param>
+internal readonly record struct ProdigyFormula(DistanceDecay Decay, float Ratio, float Beta1, float Rest1, float Beta2, float Rest2,
+    float PathBeta, float InverseFirst, float Epsilon, bool Safeguard, bool HasPath) : IDistanceFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Look<T>(ref Elements<T> at, in DistanceShares<T> step, ref Terms<T> terms) where T : struct, INumbers<T>
     {
-        var (w, g, v) = (update.Weights, CoupledDecay.Gradients(options, update), update[Second]);
-        var (distance, rate) = (Distance.to(g.device), step.Rate * ratio);
-        v.mul_(options.Beta2).addcmul_(g, g * (step.Distance * step.Distance * (1 - options.Beta2)), 1);
-        update[Path].copy_(ComingPath(update, Sampled(update, g), step));
-        var root = v.sqrt().add_(distance * options.Epsilon);
-        Tensor direction;
-        if (options.Beta1 > 0) direction = update[First].mul_(options.Beta1)
-            .addcmul_(g, (step.Distance * (1 - options.Beta1)).to(ScalarType.Float32), 1);
-        else direction = g * distance;
-        CoupledDecay.Decay(options, update, rate);
-        w.sub_((direction / root).mul_(rate));
+        terms.First = Decay.Gradient(at) * (at.Third - at.Weight);
+        terms.Second = T.Abs(ComingPath(at, step)) * Ratio;
     }
 
-    private Tensor ComingPath(FlatUpdate update, Tensor gradients, DistanceStep step) => (update[Path] * _pathBeta).addcmul_(
-        gradients, ((options.SafeguardWarmup ? step.Distance : step.Rate) * step.Distance / options.D0).to(ScalarType.Float32), 1);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Move<T>(ref Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T>
+    {
+        var g = Decay.Gradient(at);
+        at.First = (at.First * Beta2) + (g * (step.Distance * step.Distance * Rest2) * g);
+        if (HasPath) at.Second = ComingPath(at, step);
+        var direction = g * step.Further;
+        if (Beta1 > 0) direction = at.Fourth = (at.Fourth * Beta1) + (g * (step.Distance * Rest1));
+        var (root, rate) = (T.Sqrt(at.First) + (step.Further * Epsilon), step.Rate * Ratio);
+        at.Weight = Decay.Decayed(at.Weight, rate) - (direction / root * rate);
+    }
 
-    private Tensor Sampled(FlatUpdate update, Tensor values) =>
-        options.SliceP == 1 ? values : SampledSlot.Sample(update.Parameters, values, options.SliceP);
+    /// <summary>s after the step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T ComingPath<T>(in Elements<T> at, in DistanceShares<T> step) where T : struct, INumbers<T> => (at.Second * PathBeta)
+        + (Decay.Gradient(at) * ((Safeguard ? step.Distance : step.Rate) * step.Distance * InverseFirst));
 }

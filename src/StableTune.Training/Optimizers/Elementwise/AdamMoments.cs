@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>What the kinds of Adam begin with: weight decay, m ← β₁m + (1 − β₁)g and v ← β₂v + (1 − β₂)g² in the first two slots.</summary>
@@ -19,6 +21,7 @@ internal readonly record struct AdamMoments(float Decay, float Kept, float Beta1
 
     /// <summary>Changes weight and moments.</summary>
     /// <returns>The gradient with the decay that belongs to it.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
         var g = at.Gradient;

@@ -30,41 +30,19 @@ internal abstract class ElementwiseOptimizer<TFormula> : FlatOptimizer where TFo
     protected override void Update(FlatUpdate update)
     {
         var formula = FormulaOf(update.Step, update.LearningRate, update.Group, update.GroupIndex);
-        var slots = _slots.Select(slot => update[slot.Name]).ToArray();
-        var at = new Elements<TensorNumbers> { Weight = new(update.Weights), Gradient = new(update.Gradients) };
+        var at = TensorElements.Of(update, _slots);
         if (SharedOf(update.GroupIndex) is { } shared) at.Shared = new(shared);
-        if (slots.Length > 0) at.First = new(slots[0]);
-        if (slots.Length > 1) at.Second = new(slots[1]);
-        if (slots.Length > 2) at.Third = new(slots[2]);
-        if (slots.Length > 3) at.Fourth = new(slots[3]);
         formula.Apply(ref at);
-        Put(at.Weight, update.Weights);
-        if (slots.Length > 0) Put(at.First, slots[0]);
-        if (slots.Length > 1) Put(at.Second, slots[1]);
-        if (slots.Length > 2) Put(at.Third, slots[2]);
-        if (slots.Length > 3) Put(at.Fourth, slots[3]);
-
-        static void Put(TensorNumbers numbers, Tensor target)
-        {
-            if (!ReferenceEquals(numbers.Values, target)) target.copy_(numbers.Values);
-        }
+        TensorElements.PutBack(at, update, _slots);
     }
 
     /// <inheritdoc/>
     private protected sealed override bool TryUpdateOnHost(OptimizerUpdate update)
     {
-        if (update.Parameters[0].DeviceType != DeviceType.CPU) return false;
-        var parameters = new HostParameter[update.Parameters.Count];
-        for (var i = 0; i < parameters.Length; i++)
-        {
-            var parameter = update.Parameters[i];
-            var places = parameter.HostPlaces ??= HostPlaces.Of(parameter, RoundsAtRandom, _slots);
-            if (places.Of(parameter) is not { } onHost) return false;
-            parameters[i] = onHost;
-        }
-
-        HostUpdate.Run(FormulaOf(update.Step, update.LearningRate, update.Group, update.GroupIndex), parameters,
-            SharedOf(update.GroupIndex)?.item<float>() ?? 0, get_num_threads());
+        if (HostPlaces.Of(update, RoundsAtRandom, _slots) is not { } parameters) return false;
+        var formula = FormulaOf(update.Step, update.LearningRate, update.Group, update.GroupIndex);
+        HostUpdate.Run(new ChangingPass<TFormula>(formula, SharedOf(update.GroupIndex)?.item<float>() ?? 0), parameters,
+            get_num_threads());
         GC.KeepAlive(update);
         return true;
     }

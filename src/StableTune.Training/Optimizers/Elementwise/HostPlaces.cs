@@ -30,4 +30,23 @@ internal sealed record HostPlaces(HostNumbers Weight, HostNumbers[]? Slots)
     public HostParameter? Of(OptimizedParameter parameter) =>
         Slots is not null && HostNumbers.Of(parameter.Gradient) is { } gradient && parameter.Value.DataPointer() is var address and not 0
             ? new HostParameter(parameter.Count, Weight.At(address), gradient, Slots) : null;
+
+    /// <summary>All parameters of an update as they lie there; null where one of them cannot be used in place.</summary>
+    /// <param name="update">The update; it must be kept alive as long as the places are used.</param>
+    /// <param name="roundsAtRandom">Whether bfloat16 is rounded at random.</param>
+    /// <param name="slots">What is remembered, in the formula's order.</param>
+    public static HostParameter[]? Of(OptimizerUpdate update, bool roundsAtRandom, IReadOnlyList<FlatSlot> slots)
+    {
+        if (update.Parameters[0].DeviceType != DeviceType.CPU) return null;
+        var parameters = new HostParameter[update.Parameters.Count];
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            var parameter = update.Parameters[i];
+            var places = parameter.HostPlaces ??= Of(parameter, roundsAtRandom, slots);
+            if (places.Of(parameter) is not { } onHost) return null;
+            parameters[i] = onHost;
+        }
+
+        return parameters;
+    }
 }

@@ -6,6 +6,44 @@ namespace StableTune.Optimizers;
 /// <summary>A parameter as it lies in the memory of the CPU, with its gradient and what is remembered of it.</summary>
 internal readonly record struct HostParameter(long Count, HostNumbers Weight, HostNumbers Gradient, HostNumbers[] Slots);
 
+/// <summary>Sums over all numbers that a pass went through.</summary>
+internal readonly record struct HostSums(double First, double Second, double Third)
+{
+    public static HostSums operator +(HostSums a, HostSums b) => new(a.First + b.First, a.Second + b.Second, a.Third + b.Third);
+}
+
+/// <summary>Terms of up to three sums.</summary>
+internal struct Terms<T> where T : struct, INumbers<T>
+{
+    public T First, Second, Third;
+}
+
+/// <summary>What is done with the numbers of a register.</summary>
+internal interface IHostPass
+{
+    /// <summary>Whether numbers are changed; else they are summed.</summary>
+    static abstract bool Changes { get; }
+
+    /// <summary>Changes numbers, or adds to the sums. To be inlined.</summary>
+    void At(ref Elements<Lanes> at, ref Terms<Lanes> sums);
+}
+
+/// <summary>Changes numbers by a formula.</summary>
+/// <param name="Formula">The formula.</param>
+/// <param name="Shared">What the formula knows as <see cref="Elements{T}.Shared"/>.</param>
+internal readonly record struct ChangingPass<TFormula>(TFormula Formula, float Shared) : IHostPass
+    where TFormula : struct, IElementFormula
+{
+    public static bool Changes => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void At(ref Elements<Lanes> at, ref Terms<Lanes> sums)
+    {
+        at.Shared = new(new Vector<float>(Shared));
+        Formula.Apply(ref at);
+    }
+}
+
 /// <summary>
 /// Goes through the parameters of an update once, with a formula in registers: each number is read, changed and written a single time,
 /// where it lies. The operators of a formula one after another would go through memory for each, and each of an adapter's hundreds of
@@ -19,33 +57,38 @@ internal static unsafe class HostUpdate
     /// <summary>Fewer numbers are changed by one thread.</summary>
     private const long FewestShared = 1 << 17;
 
-    private const int MostSlots = 4;
+    /// <summary>Numbers whose terms are summed in float32 before the sums go into double precision.</summary>
+    private const long SummedAtOnce = 1 << 12;
 
-    /// <summary>Changes the parameters.</summary>
-    /// <param name="formula">The formula.</param>
+    private const int MostSlots = 5;
+
+    /// <summary>Goes through the parameters.</summary>
+    /// <param name="pass">What is done.</param>
     /// <param name="parameters">The parameters.</param>
-    /// <param name="shared">What the formula knows as <see cref="Elements{T}.Shared"/>.</param>
     /// <param name="threads">Threads that may share the work.</param>
-    public static void Run<TFormula>(TFormula formula, IReadOnlyList<HostParameter> parameters, float shared, int threads)
-        where TFormula : struct, IElementFormula
+    /// <returns>The sums; the same for the same number of threads or more than one.</returns>
+    public static HostSums Run<TPass>(TPass pass, IReadOnlyList<HostParameter> parameters, int threads) where TPass : struct, IHostPass
     {
         var numbers = 0L;
         foreach (var parameter in parameters) numbers += parameter.Count;
+        var sums = default(HostSums);
         if (threads == 1 || numbers < FewestShared)
         {
-            foreach (var parameter in parameters) Part(formula, parameter, 0, parameter.Count, shared);
-            return;
+            foreach (var parameter in parameters) sums += Part(pass, parameter, 0, parameter.Count);
+            return sums;
         }
 
         List<(HostParameter Parameter, long Start)> chunks = [];
         foreach (var parameter in parameters)
             for (var start = 0L; start < parameter.Count; start += Chunk) chunks.Add((parameter, start));
-        Parallel.ForEach(chunks, new ParallelOptions { MaxDegreeOfParallelism = threads },
-            chunk => Part(formula, chunk.Parameter, chunk.Start, Math.Min(Chunk, chunk.Parameter.Count - chunk.Start), shared));
+        var parts = new HostSums[chunks.Count];
+        Parallel.For(0, chunks.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+            parts[i] = Part(pass, chunks[i].Parameter, chunks[i].Start, Math.Min(Chunk, chunks[i].Parameter.Count - chunks[i].Start)));
+        foreach (var part in parts) sums += part;
+        return sums;
     }
 
-    private static void Part<TFormula>(TFormula formula, HostParameter parameter, long start, long count, float shared)
-        where TFormula : struct, IElementFormula
+    private static HostSums Part<TPass>(TPass pass, HostParameter parameter, long start, long count) where TPass : struct, IHostPass
     {
         var slots = parameter.Slots;
         if (parameter.Weight.Plain is var weight && weight != null && parameter.Gradient.Plain is var gradient && gradient != null
@@ -53,26 +96,26 @@ internal static unsafe class HostUpdate
         {
             var at = new Pointers(weight + start, gradient + start);
             for (var i = 0; i < slots.Length; i++) at.Set(i, slots[i].Plain + start);
-            Change(formula, slots.Length, at, count, shared);
-            return;
+            return Go(pass, slots.Length, at, count);
         }
 
-        ByBlocks(formula, parameter, start, count, shared);
+        return ByBlocks(pass, parameter, start, count);
     }
 
     /// <summary>What does not lie there as float32 goes through memory on the stack, a block at a time.</summary>
-    private static void ByBlocks<TFormula>(TFormula formula, HostParameter parameter, long start, long count, float shared)
-        where TFormula : struct, IElementFormula
+    private static HostSums ByBlocks<TPass>(TPass pass, HostParameter parameter, long start, long count) where TPass : struct, IHostPass
     {
         const int Block = HostNumbers.Block;
         var scratch = stackalloc float[(MostSlots + 2) * Block];
         var slots = parameter.Slots;
+        var sums = default(HostSums);
         for (var from = start; from < start + count; from += Block)
         {
             var numbers = (int)Math.Min(Block, start + count - from);
             var at = new Pointers(Place(parameter.Weight, MostSlots), Place(parameter.Gradient, MostSlots + 1));
             for (var i = 0; i < slots.Length; i++) at.Set(i, Place(slots[i], i));
-            Change(formula, slots.Length, at, numbers, shared);
+            sums += Go(pass, slots.Length, at, numbers);
+            if (!TPass.Changes) continue;
             if (parameter.Weight.Plain == null) parameter.Weight.Write(from, numbers, at.Weight);
             for (var i = 0; i < slots.Length; i++)
                 if (slots[i].Plain == null) slots[i].Write(from, numbers, scratch + (i * Block));
@@ -84,65 +127,84 @@ internal static unsafe class HostUpdate
                 return scratch + (place * Block);
             }
         }
+
+        return sums;
     }
 
-    private static void Change<TFormula>(TFormula formula, int slots, Pointers at, long count, float shared)
-        where TFormula : struct, IElementFormula
+    private static HostSums Go<TPass>(TPass pass, int slots, Pointers at, long count) where TPass : struct, IHostPass => slots switch
     {
-        switch (slots)
+        0 => Go<TPass, Zero>(pass, at, count),
+        1 => Go<TPass, One>(pass, at, count),
+        2 => Go<TPass, Two>(pass, at, count),
+        3 => Go<TPass, Three>(pass, at, count),
+        4 => Go<TPass, Four>(pass, at, count),
+        _ => Go<TPass, Five>(pass, at, count),
+    };
+
+    private static HostSums Go<TPass, TSlots>(TPass pass, Pointers at, long count) where TPass : struct, IHostPass
+        where TSlots : struct, ICount
+    {
+        var lanes = Vector<float>.Count;
+        var (all, i) = (default(HostSums), 0L);
+        while (i + lanes <= count)
         {
-            case 0: Change<TFormula, Zero>(formula, at, count, shared); break;
-            case 1: Change<TFormula, One>(formula, at, count, shared); break;
-            case 2: Change<TFormula, Two>(formula, at, count, shared); break;
-            case 3: Change<TFormula, Three>(formula, at, count, shared); break;
-            default: Change<TFormula, Four>(formula, at, count, shared); break;
+            var sums = default(Terms<Lanes>);
+            var end = Math.Min(count, i + SummedAtOnce);
+            for (; i + lanes <= end; i += lanes) Apply<TPass, TSlots>(pass, at, i, ref sums);
+            if (!TPass.Changes) all += Summed(sums);
         }
+
+        return i == count ? all : all + Rest<TPass, TSlots>(pass, at, i, (int)(count - i));
     }
 
-    private static void Change<TFormula, TSlots>(TFormula formula, Pointers at, long count, float shared)
-        where TFormula : struct, IElementFormula where TSlots : struct, ICount
+    /// <summary>The last few numbers, in a register that is filled up with zeros.</summary>
+    private static HostSums Rest<TPass, TSlots>(TPass pass, Pointers at, long start, int rest) where TPass : struct, IHostPass
+        where TSlots : struct, ICount
     {
-        var (lanes, common) = (Vector<float>.Count, new Lanes(new Vector<float>(shared)));
-        var i = 0L;
-        for (; i + lanes <= count; i += lanes) Apply<TFormula, TSlots>(formula, at, i, common);
-        if (i == count) return;
-
-        // The last few, in a register that is filled up with zeros.
-        var rest = (int)(count - i);
+        var lanes = Vector<float>.Count;
         var padded = stackalloc float[(MostSlots + 2) * lanes];
         new Span<float>(padded, (MostSlots + 2) * lanes).Clear();
         var inStack = new Pointers(padded, padded + lanes);
-        Copy(at.Weight + i, inStack.Weight);
-        Copy(at.Gradient + i, inStack.Gradient);
+        Copy(at.Weight + start, inStack.Weight);
+        Copy(at.Gradient + start, inStack.Gradient);
         for (var slot = 0; slot < TSlots.Value; slot++)
         {
             inStack.Set(slot, padded + ((slot + 2) * lanes));
-            Copy(at[slot] + i, inStack[slot]);
+            Copy(at[slot] + start, inStack[slot]);
         }
 
-        Apply<TFormula, TSlots>(formula, inStack, 0, common);
-        Copy(inStack.Weight, at.Weight + i);
-        for (var slot = 0; slot < TSlots.Value; slot++) Copy(inStack[slot], at[slot] + i);
+        var sums = default(Terms<Lanes>);
+        Apply<TPass, TSlots>(pass, inStack, 0, ref sums);
+        if (!TPass.Changes) return Summed(sums);
+        Copy(inStack.Weight, at.Weight + start);
+        for (var slot = 0; slot < TSlots.Value; slot++) Copy(inStack[slot], at[slot] + start);
+        return default;
 
         void Copy(float* from, float* to) => new ReadOnlySpan<float>(from, rest).CopyTo(new Span<float>(to, rest));
     }
 
+    private static HostSums Summed(in Terms<Lanes> sums) =>
+        new(Vector.Sum(sums.First.Values), Vector.Sum(sums.Second.Values), Vector.Sum(sums.Third.Values));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Apply<TFormula, TSlots>(TFormula formula, in Pointers at, long i, Lanes shared)
-        where TFormula : struct, IElementFormula where TSlots : struct, ICount
+    private static void Apply<TPass, TSlots>(TPass pass, in Pointers at, long i, ref Terms<Lanes> sums)
+        where TPass : struct, IHostPass where TSlots : struct, ICount
     {
-        var numbers = new Elements<Lanes> { Weight = Load(at.Weight + i), Gradient = Load(at.Gradient + i), Shared = shared };
+        var numbers = new Elements<Lanes> { Weight = Load(at.Weight + i), Gradient = Load(at.Gradient + i) };
         // The number of slots is known when this is compiled: the conditions cost nothing.
         if (TSlots.Value > 0) numbers.First = Load(at.First + i);
         if (TSlots.Value > 1) numbers.Second = Load(at.Second + i);
         if (TSlots.Value > 2) numbers.Third = Load(at.Third + i);
         if (TSlots.Value > 3) numbers.Fourth = Load(at.Fourth + i);
-        formula.Apply(ref numbers);
+        if (TSlots.Value > 4) numbers.Fifth = Load(at.Fifth + i);
+        pass.At(ref numbers, ref sums);
+        if (!TPass.Changes) return;
         Store(at.Weight + i, numbers.Weight);
         if (TSlots.Value > 0) Store(at.First + i, numbers.First);
         if (TSlots.Value > 1) Store(at.Second + i, numbers.Second);
         if (TSlots.Value > 2) Store(at.Third + i, numbers.Third);
         if (TSlots.Value > 3) Store(at.Fourth + i, numbers.Fourth);
+        if (TSlots.Value > 4) Store(at.Fifth + i, numbers.Fifth);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -182,12 +244,17 @@ internal static unsafe class HostUpdate
         public static int Value => 4;
     }
 
+    private readonly struct Five : ICount
+    {
+        public static int Value => 5;
+    }
+
     private struct Pointers(float* weight, float* gradient)
     {
         public readonly float* Weight = weight, Gradient = gradient;
-        public float* First, Second, Third, Fourth;
+        public float* First, Second, Third, Fourth, Fifth;
 
-        public readonly float* this[int slot] => slot switch { 0 => First, 1 => Second, 2 => Third, _ => Fourth };
+        public readonly float* this[int slot] => slot switch { 0 => First, 1 => Second, 2 => Third, 3 => Fourth, _ => Fifth };
 
         public void Set(int slot, float* value)
         {
@@ -196,7 +263,8 @@ internal static unsafe class HostUpdate
                 case 0: First = value; break;
                 case 1: Second = value; break;
                 case 2: Third = value; break;
-                default: Fourth = value; break;
+                case 3: Fourth = value; break;
+                default: Fifth = value; break;
             }
         }
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>Several float32 numbers that are computed with alike: a register of the processor (<see cref="Lanes"/>), or a tensor
@@ -19,12 +21,18 @@ internal interface INumbers<T> where T : struct, INumbers<T>
 
     static abstract T operator /(T a, float b);
 
+    /// <summary>All of them a number that the host knows.</summary>
+    static abstract T Of(float value, T like);
+
     /// <summary>All of them 0.</summary>
     static abstract T Zero(T like);
 
     static abstract T Sqrt(T a);
 
     static abstract T Abs(T a);
+
+    /// <summary>0 in the place of what is not a number.</summary>
+    static abstract T NanToZero(T a);
 
     /// <summary>-1, 0 or 1.</summary>
     static abstract T Sign(T a);
@@ -48,7 +56,7 @@ internal ref struct Elements<T> where T : struct, INumbers<T>
     public T Gradient;
 
     /// <summary>What is remembered, in the order of the optimizer's slots; changed.</summary>
-    public T First, Second, Third, Fourth;
+    public T First, Second, Third, Fourth, Fifth;
 
     /// <summary>A number that all share and that only the device knows, if the optimizer has one.</summary>
     public T Shared;
@@ -57,6 +65,7 @@ internal ref struct Elements<T> where T : struct, INumbers<T>
 /// <summary>How one step of an optimizer changes each number, whatever its neighbours are. Its fields are the step's constants.</summary>
 internal interface IElementFormula
 {
-    /// <summary>Changes weights and what is remembered.</summary>
+    /// <summary>Changes weights and what is remembered. To be inlined (<see cref="MethodImplOptions.AggressiveInlining"/>): called, the
+    /// numbers would go through memory, which takes two to three times as long.</summary>
     void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>;
 }

@@ -30,6 +30,12 @@ internal readonly struct Lanes(Vector<float> values) : INumbers<Lanes>
     public static Lanes operator /(Lanes a, float b) => new(a.Values / new Vector<float>(b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes Of(float value, Lanes like) => new(new Vector<float>(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes NanToZero(Lanes a) => new(Vector.ConditionalSelect(Vector.Equals(a.Values, a.Values), a.Values, Vector<float>.Zero));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes Zero(Lanes like) => new(Vector<float>.Zero);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

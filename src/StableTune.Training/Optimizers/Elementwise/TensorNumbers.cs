@@ -19,6 +19,10 @@ internal readonly struct TensorNumbers(Tensor values) : INumbers<TensorNumbers>
 
     public static TensorNumbers operator /(TensorNumbers a, float b) => new(a.Values / b);
 
+    public static TensorNumbers Of(float value, TensorNumbers like) => new(full([], value, ScalarType.Float32, like.Values.device));
+
+    public static TensorNumbers NanToZero(TensorNumbers a) => new(a.Values.nan_to_num(0));
+
     public static TensorNumbers Zero(TensorNumbers like) => new(zeros_like(like.Values));
 
     public static TensorNumbers Sqrt(TensorNumbers a) => new(a.Values.sqrt());
