@@ -47,7 +47,7 @@ public sealed class SampleProgramTests : IDisposable
         var (exitCode, text) = await Start("run", "-c", Built[1], script, "--", SmallRun.Model(_folder), SmallRun.Images(_folder),
             _folder.File("out"), "2");
         Assert.True(exitCode == 0, text);
-        Assert.Contains("2 steps, average loss 0.", text);
+        Assert.Contains("2 steps, average loss ", text);
         Assert.Contains("badge finished", File.ReadAllText(_folder.File("out", "report.html")));
         using var file = Formats.SafetensorsFile.Open(_folder.File("out", "lora.safetensors"));
         Assert.Equal("2", file.Metadata["ss_steps"]);

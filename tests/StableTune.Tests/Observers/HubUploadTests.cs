@@ -10,7 +10,8 @@ namespace StableTune.Tests;
 /// <summary>Runs that upload what they save to a hub on loopback.</summary>
 public sealed class HubUploadTests : IDisposable
 {
-    private const string Secret = "hf_aTokenThatNobodySees", Commit = "/api/models/frog/green/commit/main";
+    private const string Mark = "<!-- Written by StableTune: ", Secret = "hf_aTokenThatNobodySees",
+        Commit = "/api/models/frog/green/commit/main";
 
     private readonly TemporaryFolder _folder = new();
     private readonly FakeHub _hub = new();
@@ -216,7 +217,8 @@ public sealed class HubUploadTests : IDisposable
     {
         _hub.AddText("README.md", "by hand");
         Assert.DoesNotContain("README.md", Train(Options).Upload.Uploaded);
-        _hub.AddText("README.md", ModelCardText.Mark);
+        _hub.AddText("README.md", Mark);
+        _hub.Head = FakeHub.NextCommit;
         Assert.Contains("README.md", Train(Options, builder => builder.Overwrite()).Upload.Uploaded);
     }
 
@@ -229,7 +231,7 @@ public sealed class HubUploadTests : IDisposable
         var parts = Card.Split("---\n");
         File.WriteAllText(_folder.File("card.yaml"), parts[1]);
         var front = YamlFile.Read(_folder.File("card.yaml"));
-        Assert.Equal("diffusers", (string)front["library_name"].Value.Value!);
+        Assert.Equal("diffusers", front["library_name"].Value.AsText);
         Assert.DoesNotContain("license", front.Keys);
         Assert.Contains(front.Keys, key => key.StartsWith("widget", StringComparison.Ordinal));
         var text = Card[(Card.IndexOf("---\n\n", StringComparison.Ordinal) + 5)..];
@@ -250,7 +252,7 @@ public sealed class HubUploadTests : IDisposable
     public void ModelCard_CanBeWrittenBesideTheResult()
     {
         TinyRun.Builder(_folder).WithModelCard(_folder.File("out", "README.md")).Train();
-        Assert.Contains(ModelCardText.Mark, File.ReadAllText(_folder.File("out", "README.md")));
+        Assert.Contains(Mark, File.ReadAllText(_folder.File("out", "README.md")));
     }
 
     [Fact]
