@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs every project under src/ and the packages that people install, looks into them, installs them into fresh programs outside the
-# repository, trains two steps there, and publishes in every way that a host may. Needs the .NET 10 SDK and 5 GB below the temporary folder.
+# repository, trains there (the README's example; adapters and checkpoints alone; the tool), and publishes in every way that a host may.
+# Needs the .NET 10 SDK and 5 GB below the temporary folder.
 #   bash nuget/pack.sh [FOLDER]     where the packages go; artifacts/packages when not said
 set -euo pipefail
 packages=${1:+$(realpath -m "$1")}   # as the caller sees it, before the change of folder
@@ -25,7 +26,7 @@ count=$(ls "$packages"/StableTune*.nupkg | wc -l) expected=$(ls src/*/*.csproj n
 [ "$count" -eq "$expected" ] || { echo "$count packages, $expected expected"; exit 1; }
 (cd "$packages" && ls -l --block-size=K *.nupkg) | awk '{ print "  " $5, $NF }'
 cp nuget/programs/CheckPackages.cs "$work/CheckPackages.cs"
-dotnet run "$work/CheckPackages.cs" -- "$packages" "$version" "$torchsharp"
+dotnet run "$work/CheckPackages.cs" -- "$packages" "$version" "$torchsharp" "$(git rev-parse HEAD 2> /dev/null || true)"
 
 # A package cache of its own: packages that were installed earlier under the same version must not stand in for these.
 export NUGET_PACKAGES=$work/cache
@@ -42,7 +43,7 @@ run dotnet add "$app" package StableTune --version "$version"
 # The README's example as it stands, on the tiny model, with two steps.
 mkdir -p "$app/run/models" "$app/run/images"
 cp -r tests/fixtures/models/tiny-sd15 "$app/run/models/sd15"
-cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
+cp -r "samples/Shared/images/5_sls frog" "$app/run/images/20_sls frog"
 {
   echo 'using StableTune;'
   echo 'StableTune.Models.ClipVocabulary.WriteFiles("models/sd15/tokenizer", mergeCount: 486);'
@@ -52,7 +53,30 @@ cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
 run dotnet build "$app" -c Release -v quiet
 (cd "$app/run" && dotnet "$app/bin/Release/net10.0/app.dll")
 [ -s "$app/run/out/frog.safetensors" ] || { echo "the adapter was not written"; exit 1; }
-rm -rf "$app"
+
+echo "installing StableTune.Adapters and StableTune.Checkpoints alone"
+two=$work/two
+run dotnet new console -o "$two" --no-restore
+for package in "StableTune.Adapters $version" "StableTune.Checkpoints $version" "TorchSharp-cpu $torchsharp"; do
+  run dotnet add "$two" package "${package% *}" --version "${package#* }"
+done
+cp samples/AdaptersOnly/Program.cs samples/Shared/TinyModel.cs "$two"
+echo 'global using TorchSharp; global using static TorchSharp.torch;' > "$two/Usings.cs"
+run dotnet build "$two" -c Release -v quiet
+cp -r tests/fixtures/models/tiny-sd15 "$two/bin/Release/net10.0/model"
+dotnet "$two/bin/Release/net10.0/two.dll" "$work/two out" | tee "$work/log"
+grep -q 'differs by 0$' "$work/log" || { echo "the adapter that was saved is not the one that was trained"; exit 1; }
+[ ! -e "$two/bin/Release/net10.0/StableTune.Training.dll" ] || { echo "adapters and checkpoints bring what trains"; exit 1; }
+rm -rf "$two"
+
+echo "installing the tool"
+export DOTNET_ROOT=${DOTNET_ROOT:-$(dirname "$(readlink -f "$(command -v dotnet)")")}   # a tool is a program of its own, and looks for .NET
+run dotnet tool install StableTune.Tool --version "$version" --tool-path "$work/tools" --configfile "$work/nuget.config"
+"$work/tools/stabletune" inspect "$app/run/out/frog.safetensors" | head -n 5
+run "$work/tools/stabletune" train-network --pretrained_model_name_or_path "$app/run/models/sd15" --train_data_dir "$app/run/images" \
+  --resolution 64 --network_module networks.lora --network_dim 2 --max_train_steps 1 --output_dir "$work/tool out" --output_name frog
+[ -s "$work/tool out/frog.safetensors" ] || { echo "the tool wrote no adapter"; exit 1; }
+rm -rf "$app" "$work/tools"
 
 bash nuget/programs/try.sh "$work" "StableTune $version"
 echo "the packages work: $packages"

@@ -14,7 +14,8 @@ internal static class MemorySteps
     /// <param name="model">A model's folder, or "quarter" for a new SD 1.x of a quarter of the width.</param>
     /// <param name="kind">lora or full.</param>
     /// <param name="side">Of the pictures, in pixels.</param>
-    /// <param name="options">Any of: bfloat16, checkpointing, 8bit, fp8, int8, nf4, chunked, tome, tiling, fused, ema, cached, batch2.</param>
+    /// <param name="options">Any of: bfloat16, checkpointing, 8bit, fp8, int8, nf4, chunked, tome, tiling, fused, ema, cached,
+    /// batch2.</param>
     public static void Run(string model, string kind, int side, IReadOnlyList<string> options)
     {
         var work = Directory.CreateTempSubdirectory("stabletune-memory-").FullName;

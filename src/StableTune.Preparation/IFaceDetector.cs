@@ -18,9 +18,22 @@ public sealed record DetectedFace(double Left, double Top, double Width, double 
     /// <summary>How far to turn the image counter-clockwise, in degrees, until the face is upright; 0 where the eyes are not
     /// known.</summary>
     public double Tilt => LeftEye is { } left && RightEye is { } right ? Math.Atan2(right.Y - left.Y, right.X - left.X) * 180 / Math.PI : 0;
+
+    /// <summary>The pixels of an image that the face covers, to the nearest, right and bottom excluded; empty where it lies
+    /// beside it.</summary>
+    /// <exception cref="IOException">A number of the face is none.</exception>
+    internal (int Left, int Top, int Right, int Bottom) Within(PixelSize image)
+    {
+        if (!double.IsFinite(Left + Top + Width + Height)) throw new IOException("the detector gave a face that cannot be");
+        var (left, top) = (Inside(Left, image.Width), Inside(Top, image.Height));
+        return (left, top, Math.Max(left, Inside(Left + Width, image.Width)), Math.Max(top, Inside(Top + Height, image.Height)));
+
+        static int Inside(double place, int length) => (int)Math.Clamp(Math.Round(place), 0, length);
+    }
 }
 
-/// <summary>Finds faces. No detector ships with StableTune: a host brings its own, for drawings or for photographs.</summary>
+/// <summary>Finds faces, in drawings or in photographs. Some are in the package
+/// StableTune.Preparation.Onnx.</summary>
 public interface IFaceDetector
 {
     /// <summary>The faces of an image. Called by one thread at a time.</summary>

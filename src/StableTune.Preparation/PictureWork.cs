@@ -22,7 +22,8 @@ internal sealed record PictureWork<T>(IReadOnlyList<string> Files, string Stage)
     /// <summary>Whether photographs are turned as their EXIF orientation says.</summary>
     internal bool ApplyExifOrientation { get; init; } = true;
 
-    /// <summary>Makes of a decoded image, which is RGB, what the model is shown; on the threads that decode. Null shows it as it is.</summary>
+    /// <summary>Makes of a decoded image, which is RGB, what the model is shown; on the threads that decode. Null shows it as it
+    /// is.</summary>
     internal Func<PixelImage, PixelImage>? Prepare { get; init; }
 
     /// <summary>Asks the model, on the calling thread, with images that are RGB; one answer for each.</summary>

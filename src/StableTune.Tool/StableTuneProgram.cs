@@ -15,6 +15,8 @@ internal static class StableTuneProgram
         new MergeLoraCommand(), new SvdMergeLoraCommand(), new ResizeLoraCommand(), new ExtractLoraCommand(), new ExtractDyLoRACommand(),
         new ConvertLoraCommand(), new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(),
         new HashCommand(), new ClassImagesCommand(),
+        new WdTaggerCommand(), new DeepDanbooruCommand(), new PfgFeatureCommand(), new FaceRotateCommand(), new FaceMaskCommand(),
+        new MasksCommand(),
         new TrainingCommand("train-network", "Train an adapter: sd-scripts' train_network.py", RunScript.Network),
         new TrainingCommand("train-db", "Train a whole model on folders of images: sd-scripts' train_db.py", RunScript.DreamBooth),
         new TrainingCommand("fine-tune", "Train a whole model on a metadata file: sd-scripts' fine_tune.py", RunScript.FineTune),

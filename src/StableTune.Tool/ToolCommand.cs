@@ -11,7 +11,11 @@ internal abstract class ToolCommand
     /// <summary>Begins a command.</summary>
     /// <param name="name">What is typed: <c>merge-lora</c>.</param>
     /// <param name="description">What it does, for the help.</param>
-    protected ToolCommand(string name, string description) => _command = new Command(name, description);
+    protected ToolCommand(string name, string description)
+    {
+        _command = new Command(name, description);
+        Alias(name);
+    }
 
     /// <summary>The command, ready to be run.</summary>
     /// <param name="start">Runs work, and gives the exit code.</param>
@@ -27,22 +31,32 @@ internal abstract class ToolCommand
     /// <summary>Does it.</summary>
     protected abstract void Run(ParseResult arguments, ToolRun run);
 
+    /// <summary>Another name of the command; with underscores, as the references' scripts have them, it is understood too.</summary>
+    protected void Alias(string name)
+    {
+        if (name != _command.Name) _command.Aliases.Add(name);
+        if (name.Contains('-', StringComparison.Ordinal)) _command.Aliases.Add(name.Replace('-', '_'));
+    }
+
     /// <summary>An option with a default, which the help shows.</summary>
     /// <param name="name">Its name with underscores, as in the references: <c>save_precision</c>; hyphens are understood too.</param>
     /// <param name="description">What it is for.</param>
     /// <param name="initial">The default.</param>
-    protected Option<T> Option<T>(string name, string description, T initial)
+    /// <param name="letter">A short spelling, with its hyphen: "-d".</param>
+    protected Option<T> Option<T>(string name, string description, T initial, string? letter = null)
     {
-        var option = Optional<T>(name, description);
+        var option = Optional<T>(name, description, letter);
         option.DefaultValueFactory = _ => initial;
         return option;
     }
 
     /// <summary>An option that may be left out.</summary>
-    protected Option<T> Optional<T>(string name, string description) => Add<T>(name, description, isRequired: false);
+    protected Option<T> Optional<T>(string name, string description, string? letter = null) =>
+        Add<T>(name, description, isRequired: false, letter);
 
     /// <summary>An option that must be given.</summary>
-    protected Option<T> Required<T>(string name, string description) => Add<T>(name, description, isRequired: true);
+    protected Option<T> Required<T>(string name, string description, string? letter = null) =>
+        Add<T>(name, description, isRequired: true, letter);
 
     /// <summary>An option that is there or not.</summary>
     protected Option<bool> Flag(string name, string description) => Add<bool>(name, description, isRequired: false);
@@ -82,11 +96,12 @@ internal abstract class ToolCommand
     /// <summary>Lets the command read words that the parser does not know.</summary>
     protected void TakesUnknownWords() => _command.TreatUnmatchedTokensAsErrors = false;
 
-    private Option<T> Add<T>(string name, string description, bool isRequired)
+    private Option<T> Add<T>(string name, string description, bool isRequired, string? letter = null)
     {
         var hyphens = "--" + name.Replace('_', '-');
         var option = hyphens == "--" + name ? new Option<T>(hyphens) : new Option<T>("--" + name, hyphens);
         (option.Description, option.Required, option.AllowMultipleArgumentsPerToken) = (description, isRequired, typeof(T).IsArray);
+        if (letter is not null) option.Aliases.Add(letter);
         _command.Add(option);
         return option;
     }

@@ -8,6 +8,8 @@ namespace StableTune;
 /// </code></example>
 public sealed class StableTuneOptions
 {
+    private const string OrNone = "name one, or leave the option out";
+
     /// <summary>The base model: a file, a folder, or a name on the hub.</summary>
     public string? Model { get; set; }
 
@@ -35,6 +37,41 @@ public sealed class StableTuneOptions
     /// <summary>Whether activations are computed again in the backward pass: less memory, more time.</summary>
     public bool? GradientCheckpointing { get; set; }
 
+    /// <summary>What is wrong with these options; empty when they can work. A host that starts is told all of it.</summary>
+    public IEnumerable<OptionProblem> Validate()
+    {
+        if (Model is { } model && string.IsNullOrWhiteSpace(model))
+            yield return Problem(nameof(Model), model, "a model is a file, a folder, or a name on the hub", OrNone);
+        if (Vae is { } vae && string.IsNullOrWhiteSpace(vae))
+            yield return Problem(nameof(Vae), vae, "a VAE is a file, a folder, or a name on the hub", OrNone);
+        if (Device is { } device && !IsDevice(device))
+            yield return Problem(nameof(Device), device, "there is no such device", "\"cpu\", \"cuda\", \"cuda:0\" and \"mps\" are known");
+        if (Precision is { } format and not (NumberFormat.Float32 or NumberFormat.BFloat16 or NumberFormat.Float16))
+            yield return Problem(nameof(Precision), format, "runs compute in Float32, BFloat16 or Float16", "give one of the three");
+        if (LearningRate is { } rate && !(rate >= 0 && double.IsFinite(rate)))
+            yield return Problem(nameof(LearningRate), rate, "a rate is a number from 0 on", "1e-4 is customary for LoRA");
+        if (Workers is < 0)
+            yield return Problem(nameof(Workers), Workers, "the number of threads must not be negative", "0 prepares images in the step");
+        if (CacheDirectory is { } folder && string.IsNullOrWhiteSpace(folder))
+            yield return Problem(nameof(CacheDirectory), folder, "a cache needs a folder", OrNone);
+    }
+
+    private static OptionProblem Problem(string name, object? value, string rule, string remedy) =>
+        new($"{nameof(StableTuneOptions)}.{name}", value, rule, remedy);
+
+    private static bool IsDevice(string device)
+    {
+        try
+        {
+            _ = new TrainerBuilder().On(device);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
+
     internal void ApplyTo(TrainerBuilder builder)
     {
         if (Model is { } model) builder.WithModel(model);
@@ -50,11 +87,8 @@ public sealed class StableTuneOptions
 
     private static PrecisionPolicy Policy(NumberFormat format) => format switch
     {
-        NumberFormat.Float32 => PrecisionPolicy.Float32,
         NumberFormat.BFloat16 => PrecisionPolicy.BFloat16,
         NumberFormat.Float16 => PrecisionPolicy.Float16,
-        _ => throw new InvalidOptionsException(
-            [new OptionProblem($"{nameof(StableTuneOptions)}.{nameof(Precision)}", format, "runs compute in Float32, BFloat16 or Float16",
-            "give one of the three")]),
+        _ => PrecisionPolicy.Float32,
     };
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using StableTune.Training;
 
@@ -122,6 +123,9 @@ public sealed partial class TrainerBuilder
 
     /// <summary>Sends log messages to a host's logger.</summary>
     public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });
+
+    /// <summary>Tells the run's numbers to a meter of the host's factory; see <see cref="TrainingTelemetry"/>.</summary>
+    public TrainerBuilder WithMeters(IMeterFactory meters) => Set(_plan with { Meters = Given(meters) });
 
     /// <summary>The clock of logs, progress and metadata. Default the system's.</summary>
     public TrainerBuilder WithClock(TimeProvider clock) => Set(_plan with { Clock = Given(clock) });

@@ -17,6 +17,7 @@ public abstract class Surroundings
     protected Generator generator = null!;
 
     protected TrainerBuilder builder = null!;
+    protected TrainingQueue queue = null!;
     protected TrainingDataset dataset = null!;
     protected EpochPlan plan = null!;
     protected ILatentEncoder vaeEncoder = null!;

@@ -27,6 +27,8 @@ public sealed class ArchitectureTests
         ["StableTune.Diffusion"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Models", Engine],
         ["StableTune.Preparation"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors",
             "StableTune.Data", "StableTune.Models", Engine],
+        ["StableTune.Preparation.Onnx"] = ["StableTune.Core", "StableTune.Hub", "StableTune.Imaging", "StableTune.Models",
+            "StableTune.Preparation", Engine],
         ["StableTune.Training"] =
         [
             "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors", "StableTune.Models",
@@ -34,7 +36,7 @@ public sealed class ArchitectureTests
             "StableTune.Adapters", "StableTune.Data", "StableTune.Preparation", Engine,
         ],
         ["StableTune"] = ["StableTune.Core", "StableTune.Training", Engine],
-        ["StableTune.Tool"] = ["StableTune", "StableTune.Training", Engine],
+        ["StableTune.Tool"] = ["StableTune", "StableTune.Training", "StableTune.Preparation.Onnx", Engine],
     };
 
     private static string Sources => Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Fixtures.Root))!, "src");

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace StableTune.Tests;
 
@@ -64,12 +65,51 @@ public sealed class ServiceCollectionTests
     }
 
     [Fact]
-    public void AddStableTune_AFormatThatRunsCannotComputeIn_IsNamed()
+    public void AddStableTune_OptionsThatCannotWork_AreNamedAllAtOnce()
     {
-        using var services = new ServiceCollection()
-            .AddStableTune().Configure<StableTuneOptions>(options => options.Precision = (NumberFormat)99).BuildServiceProvider();
-        var error = Assert.Throws<InvalidOptionsException>(() => services.GetRequiredService<TrainerBuilder>());
-        Assert.Equal("StableTuneOptions.Precision", Assert.Single(error.Problems).Option);
+        using var services = new ServiceCollection().AddStableTune().Configure<StableTuneOptions>(options =>
+        {
+            (options.Precision, options.Device, options.Model) = ((NumberFormat)99, "tpu", " ");
+            (options.LearningRate, options.Workers, options.CacheDirectory, options.Vae) = (double.NaN, -1, "", "");
+        }).BuildServiceProvider();
+        var error = Assert.Throws<OptionsValidationException>(() => services.GetRequiredService<TrainerBuilder>());
+        Assert.Equal(7, error.Failures.Count());
+        Assert.Contains("StableTuneOptions.Device is \"tpu\": there is no such device.", error.Message);
+        // A host that starts is told, before any run.
+        Assert.Throws<OptionsValidationException>(() => services.GetRequiredService<IStartupValidator>().Validate());
+    }
+
+    [Fact]
+    public void AddStableTune_AKeyThatIsNotKnown_IsNamed()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("StableTune:Modell", "models/sd15")]).Build();
+        using var services = new ServiceCollection().AddStableTune(configuration.GetSection("StableTune")).BuildServiceProvider();
+        var error = Assert.Throws<InvalidOperationException>(() => services.GetRequiredService<TrainerBuilder>());
+        Assert.Contains("Modell", error.Message);
+    }
+
+    [Fact]
+    public void AddStableTune_ByName_HasOptionsOfItsOwn()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(
+            [new("StableTune:Model", "models/sd15"), new("Xl:Model", "models/sdxl"), new("Xl:Seed", "3")]).Build();
+        using var services = new ServiceCollection().AddStableTune(configuration.GetSection("StableTune"))
+            .AddStableTune("xl", configuration.GetSection("Xl"), builder => builder.WithBatchSize(2)).BuildServiceProvider();
+        var named = services.GetRequiredKeyedService<TrainerBuilder>("xl").Plan;
+        Assert.Equal(("models/sdxl", 3, 2), (named.ModelPath, named.Seed, named.Dataset.Options.BatchSize));
+        Assert.Equal("models/sd15", services.GetRequiredService<TrainerBuilder>().Plan.ModelPath);
+        Assert.Throws<InvalidOperationException>(() => services.GetRequiredKeyedService<TrainerBuilder>("other"));
+    }
+
+    [Fact]
+    public void AddStableTune_AChangedConfiguration_HoldsFromTheNextBuilderOn()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("StableTune:Seed", "1")]).Build();
+        using var services = new ServiceCollection().AddStableTune(configuration.GetSection("StableTune")).BuildServiceProvider();
+        var before = services.GetRequiredService<TrainerBuilder>();
+        configuration["StableTune:Seed"] = "2";
+        ((IConfigurationRoot)configuration).Reload();
+        Assert.Equal((1, 2), (before.Plan.Seed, services.GetRequiredService<TrainerBuilder>().Plan.Seed));
     }
 
     [Fact]

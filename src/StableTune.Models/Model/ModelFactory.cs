@@ -32,8 +32,8 @@ public static class ModelFactory
                 TextEncoder = Make("text_encoder", () => new ClipTextModel(options.TextEncoder), DrawText),
                 TextEncoder2 = options.TextEncoder2 is not { } second ? null
                     : Make("text_encoder_2", () => new ClipTextModel(second), DrawText),
-                Tokenizer = Tokenizer(options.TextEncoder, options.UNet.UseLinearProjection && options.TextEncoder2 is null),
-                Tokenizer2 = options.TextEncoder2 is { } other ? Tokenizer(other, isSd2: false).WithPadId(0) : null,
+                Tokenizer = Tokenizer(options, options.TextEncoder, options.UNet.UseLinearProjection && options.TextEncoder2 is null),
+                Tokenizer2 = options.TextEncoder2 is { } other ? Tokenizer(options, other, isSd2: false).WithPadId(0) : null,
                 Scheduler = options.Scheduler,
             });
         }
@@ -59,9 +59,9 @@ public static class ModelFactory
         }
     }
 
-    private static ClipTokenizer Tokenizer(ClipTextOptions text, bool isSd2) => new(
-        NewModelOptions.MergesOf(text) == ClipVocabulary.FullMergeCount ? ClipVocabulary.Full
-            : ClipVocabulary.Embedded(NewModelOptions.MergesOf(text)), isSd2 ? "!" : ClipVocabulary.EndToken);
+    private static ClipTokenizer Tokenizer(NewModelOptions options, ClipTextOptions text, bool isSd2) => new(
+        options.Vocabulary ?? (NewModelOptions.MergesOf(text) == ClipVocabulary.FullMergeCount ? ClipVocabulary.Full
+            : ClipVocabulary.Embedded(NewModelOptions.MergesOf(text))), isSd2 ? "!" : ClipVocabulary.EndToken);
 
     /// <summary>PyTorch's defaults, layer by layer.</summary>
     private static void DrawLayers(nn.Module module, Generator random)

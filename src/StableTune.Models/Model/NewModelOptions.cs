@@ -17,6 +17,10 @@ public sealed record NewModelOptions : OptionsBase
     /// <summary>The text encoder; of SDXL the first. A vocabulary smaller than CLIP's has its first merges.</summary>
     public ClipTextOptions TextEncoder { get; init; } = ClipTextOptions.Sd15;
 
+    /// <summary>The words of the text encoders, of so many tokens as they have; null, the default, for CLIP's first merges.
+    /// <see cref="ClipVocabulary.Learn"/> makes one of captions.</summary>
+    public ClipVocabulary? Vocabulary { get; init; }
+
     /// <summary>SDXL's second text encoder; null, the default, for other models.</summary>
     public ClipTextOptions? TextEncoder2 { get; init; }
 
@@ -92,7 +96,13 @@ public sealed record NewModelOptions : OptionsBase
 
     private IEnumerable<OptionProblem> TextProblems(ClipTextOptions text, string name)
     {
-        if (MergesOf(text) is < 0 or > ClipVocabulary.FullMergeCount)
+        if (Vocabulary is { } own)
+        {
+            if (own.Ids.Count != text.VocabularySize)
+                yield return Problem(text.VocabularySize, $"the vocabulary that was given has {own.Ids.Count} tokens",
+                    "make both the same", $"{name}.{nameof(text.VocabularySize)}");
+        }
+        else if (MergesOf(text) is < 0 or > ClipVocabulary.FullMergeCount)
             yield return Problem(text.VocabularySize, $"a vocabulary has {TokensBesideMerges} to "
                 + $"{TokensBesideMerges + ClipVocabulary.FullMergeCount} tokens", "49408 is CLIP's",
                 $"{name}.{nameof(text.VocabularySize)}");

@@ -55,11 +55,30 @@ public sealed class ClipVocabulary
     {
         ArgumentOutOfRangeException.ThrowIfNegative(mergeCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(mergeCount, FullMergeCount);
-        var merges = EmbeddedMerges.Value[..mergeCount];
-        var ids = new Dictionary<string, int>(mergeCount + 514, StringComparer.Ordinal);
+        return Of(EmbeddedMerges.Value[..mergeCount]);
+    }
+
+    /// <summary>Learns a vocabulary of its own from texts, for a model that is trained from nothing: 512 + the merges + 2 tokens, numbered
+    /// as CLIP's are. The same texts in the same numbers give the same vocabulary.</summary>
+    /// <param name="texts">For instance the captions of all pictures. Words are split as CLIP's tokenizer splits them.</param>
+    /// <param name="mergeCount">The most merges that are learnt; there are fewer once each word is one token.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative, or greater than CLIP's own
+    /// (<see cref="FullMergeCount"/>).</exception>
+    public static ClipVocabulary Learn(IEnumerable<string> texts, int mergeCount)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentOutOfRangeException.ThrowIfNegative(mergeCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(mergeCount, FullMergeCount);
+        return Of(MergeLearner.Learn(texts, mergeCount));
+    }
+
+    /// <summary>The vocabulary of merges: byte symbols, the same at the end of a word, one token a merge, start, end.</summary>
+    private static ClipVocabulary Of(IReadOnlyList<string> merges)
+    {
+        var ids = new Dictionary<string, int>(merges.Count + 514, StringComparer.Ordinal);
         foreach (var symbol in ByteSymbols.InVocabularyOrder) ids.Add(symbol.ToString(), ids.Count);
         foreach (var symbol in ByteSymbols.InVocabularyOrder) ids.Add(symbol + EndOfWord, ids.Count);
-        foreach (var merge in merges) ids.Add(merge.Remove(merge.IndexOf(' ', StringComparison.Ordinal), 1), ids.Count);
+        foreach (var merge in merges) ids.TryAdd(merge.Remove(merge.IndexOf(' ', StringComparison.Ordinal), 1), ids.Count);
         ids.Add(StartToken, ids.Count);
         ids.Add(EndToken, ids.Count);
         return new ClipVocabulary(ids, merges);

@@ -20,7 +20,8 @@ public interface ICaptioner : IImageReader
     /// <param name="images">The images, 1 to <see cref="ImageTextOptions.BatchSize"/>, RGB, of any sizes, as
     /// <see cref="IImageReader.Prepare"/> gives them; transparent places are white.</param>
     /// <param name="cancellationToken">Asks for an early end, by <see cref="OperationCanceledException"/>.</param>
-    /// <returns>One text for each image, in their order; line breaks in it, with the blanks around them, become one blank, and an empty one leaves the image out.</returns>
+    /// <returns>One text for each image, in their order; line breaks in it, with the blanks around them, become one blank, and an empty
+    /// one leaves the image out.</returns>
     /// <exception cref="IOException">
     /// The images cannot be dealt with; where there are several, each is tried alone. Those that fail are left out and told. Any other
     /// exception ends the whole work.

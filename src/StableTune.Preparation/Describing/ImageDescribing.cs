@@ -67,8 +67,8 @@ internal static class ImageDescribing
 /// <param name="Stage">What progress calls the work.</param>
 /// <param name="Prepare">Makes of an image what the model is shown, on several threads.</param>
 /// <param name="Ask">Asks the model.</param>
-/// <param name="Text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null leaves
-/// the image out.</param>
+/// <param name="Text">From the text that is there (empty where it has none, or does not count) and an answer to the text to keep; null
+/// leaves the image out.</param>
 internal sealed record ImageModel<T>(
     string Stage, Func<PixelImage, PixelImage> Prepare, Func<IReadOnlyList<PixelImage>, CancellationToken, IReadOnlyList<T>> Ask,
     Func<string, T, string?> Text);

@@ -23,33 +23,16 @@ public static class MaskMaking
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(masks);
         InvalidOptionsException.ThrowIfAny(options.Validate());
-        var images = ImageFiles.In(options.Source!);
-        var doubles = ImageFiles.Doubles(images);
-        ExistingResults.ThrowIfAny("MaskMakingOptions.Destination", options.Destination!, images.Select(Target), options.Overwrite,
-            options.KeepExisting);
-        var leftOut = images.Select(LeftOut).OfType<SkippedFile>().ToList();
-        return new PictureWork<PixelImage?>([.. images.Where(path => LeftOut(path) is null)], "making masks")
-        {
-            BatchSize = options.BatchSize,
-            Workers = options.Workers,
-            ApplyExifOrientation = options.ApplyExifOrientation,
-            Ask = masks.Masks,
-            Keep = Keep,
-        }.Run(progress, cancellationToken).And([.. ImageFiles.LeftOut(options.Source!), .. leftOut]);
+        return new ModelFolderWork<PixelImage?>(options, "making masks", ".png") { Ask = masks.Masks, Write = Write }
+            .Run(progress, cancellationToken);
+    }
 
-        string Target(string path) => Path.Combine(options.Destination!, Path.GetFileNameWithoutExtension(path) + ".png");
-
-        SkippedFile? LeftOut(string path) => doubles.Contains(path) ? ImageFiles.Double(path) : !options.Overwrite
-            && File.Exists(Target(path)) ? SkippedFile.There(Target(path)) : null;
-
-        IEnumerable<SkippedFile> Keep(ShownImage shown, PixelImage? mask)
-        {
-            var (path, image) = (shown.Path, shown.Image);
-            if (mask is null) return [new(path, "nothing was found in it")];
-            if (mask.Size != image.Size) return [new(path, $"the mask is {mask.Size}, but the image {image.Size}")];
-            ImageFile.SavePng(Target(path), Gray(mask));
-            return [];
-        }
+    private static string? Write(string target, ShownImage picture, PixelImage? mask)
+    {
+        if (mask is null) return "nothing was found in it";
+        if (mask.Size != picture.Size) return $"the mask is {mask.Size}, but the image {picture.Size}";
+        ImageFile.SavePng(target, Gray(mask));
+        return null;
     }
 
     /// <summary>The red channel in all three.</summary>

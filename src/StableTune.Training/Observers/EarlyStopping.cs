@@ -17,7 +17,8 @@ public sealed class EarlyStopping(TrainingControl control, int patience) : ITrai
     public IEnumerable<OptionProblem> Validate()
     {
         if (patience < 1)
-            yield return new OptionProblem($"{nameof(EarlyStopping)}.patience", patience, "at least one validation is waited for", "give 3");
+            yield return new OptionProblem(
+                $"{nameof(EarlyStopping)}.patience", patience, "at least one validation is waited for", "give 3");
         if (!(LeastFall >= 0 && double.IsFinite(LeastFall)))
             yield return new OptionProblem(
                 $"{nameof(EarlyStopping)}.{nameof(LeastFall)}", LeastFall, "it must not be negative", "0 takes any lower loss");

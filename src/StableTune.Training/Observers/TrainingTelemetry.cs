@@ -5,37 +5,42 @@ using StableTune.Training;
 namespace StableTune;
 
 /// <summary>
-/// Every run tells .NET's own metrics and traces what it does, so that OpenTelemetry or <c>dotnet-counters</c> sees it: add the meter and
-/// the
-/// source called <see cref="Name"/>. It costs nothing while nobody listens.
+/// Every run tells .NET's own metrics and traces what it does, so that OpenTelemetry or <c>dotnet-counters</c> sees it: add the meter
+/// and the source called <see cref="Name"/>. It costs nothing while nobody listens. The meter of a host comes from
+/// <see cref="TrainingPlan.Meters"/>.
 /// </summary>
 public static class TrainingTelemetry
 {
     /// <summary>The name of the meter and of the activity source: "StableTune".</summary>
     public const string Name = "StableTune";
 
-    private static readonly Meter s_meter = new(Name);
+    private static readonly Instruments s_instruments = new(new Meter(Name));
     private static readonly ActivitySource s_source = new(Name);
-    private static readonly Counter<long> s_steps = s_meter.CreateCounter<long>("stabletune.training.steps", "{step}",
-        "Optimizer steps done");
-    private static readonly Histogram<double> s_duration = s_meter.CreateHistogram<double>("stabletune.training.step.duration", "s",
-        "Time of a step, waiting for data included");
-    private static readonly Gauge<double> s_loss = s_meter.CreateGauge<double>("stabletune.training.loss", null, "Loss of the last step");
-    private static readonly Gauge<double> s_average = s_meter.CreateGauge<double>("stabletune.training.loss.average", null,
-        "Mean loss over the last epoch's worth of steps");
-    private static readonly Gauge<double> s_validation = s_meter.CreateGauge<double>("stabletune.training.loss.validation", null,
-        "Loss on images that are held out");
-    private static readonly Gauge<double> s_norm = s_meter.CreateGauge<double>("stabletune.training.gradient_norm", null,
-        "Norm of all gradients before clipping");
-    private static readonly Gauge<double> s_rate = s_meter.CreateGauge<double>("stabletune.training.learning_rate", null,
-        "Learning rate of a group");
-    private static readonly Gauge<long> s_memory = s_meter.CreateGauge<long>("stabletune.training.memory", "By",
-        "Resident memory of the process");
 
     /// <summary>The observer that tells them; every run has one.</summary>
-    internal static ITrainingObserver Observer() => new Telling();
+    /// <param name="meters">Gives the meter; null for the one of the process.</param>
+    internal static ITrainingObserver Observer(IMeterFactory? meters) =>
+        new Telling(meters is null ? s_instruments : new Instruments(meters.Create(Name)));
 
-    private sealed class Telling : ITrainingObserver
+    /// <summary>What is measured. A meter gives the same instrument again to whoever asks for it by the same name.</summary>
+    private sealed class Instruments(Meter meter)
+    {
+        public readonly Counter<long> Steps = meter.CreateCounter<long>("stabletune.training.steps", "{step}", "Optimizer steps done");
+        public readonly Histogram<double> Duration = meter.CreateHistogram<double>("stabletune.training.step.duration", "s",
+            "Time of a step, waiting for data included");
+        public readonly Gauge<double> Loss = meter.CreateGauge<double>("stabletune.training.loss", null, "Loss of the last step");
+        public readonly Gauge<double> Average = meter.CreateGauge<double>("stabletune.training.loss.average", null,
+            "Mean loss over the last epoch's worth of steps");
+        public readonly Gauge<double> Validation = meter.CreateGauge<double>("stabletune.training.loss.validation", null,
+            "Loss on images that are held out");
+        public readonly Gauge<double> Norm = meter.CreateGauge<double>("stabletune.training.gradient_norm", null,
+            "Norm of all gradients before clipping");
+        public readonly Gauge<double> Rate = meter.CreateGauge<double>("stabletune.training.learning_rate", null,
+            "Learning rate of a group");
+        public readonly Gauge<long> Memory = meter.CreateGauge<long>("stabletune.training.memory", "By", "Resident memory of the process");
+    }
+
+    private sealed class Telling(Instruments instruments) : ITrainingObserver
     {
         private Activity? _run;
         private TimeSpan? _elapsed = TimeSpan.Zero;
@@ -54,14 +59,15 @@ public static class TrainingTelemetry
 
         public void OnStep(TrainingProgress progress)
         {
-            s_steps.Add(1);
-            if (_elapsed is { } before) s_duration.Record((progress.Elapsed - before).TotalSeconds);
+            instruments.Steps.Add(1);
+            if (_elapsed is { } before) instruments.Duration.Record((progress.Elapsed - before).TotalSeconds);
             _elapsed = progress.Elapsed;
-            Record(s_loss, progress.Loss);
-            Record(s_average, progress.AverageLoss);
-            Record(s_norm, progress.GradientNorm);
-            foreach (var (group, rate) in progress.LearningRates) s_rate.Record(rate, new KeyValuePair<string, object?>("group", group));
-            s_memory.Record(progress.ResidentBytes);
+            Record(instruments.Loss, progress.Loss);
+            Record(instruments.Average, progress.AverageLoss);
+            Record(instruments.Norm, progress.GradientNorm);
+            foreach (var (group, rate) in progress.LearningRates)
+                instruments.Rate.Record(rate, new KeyValuePair<string, object?>("group", group));
+            instruments.Memory.Record(progress.ResidentBytes);
         }
 
         public void OnEpoch(TrainingProgress progress) =>
@@ -71,7 +77,7 @@ public static class TrainingTelemetry
 
         public void OnValidation(TrainingValidation validation)
         {
-            Record(s_validation, validation.Loss);
+            Record(instruments.Validation, validation.Loss);
             Event("validation", ("step", validation.Step), ("loss", validation.Loss));
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using StableTune.Adapters;
 using StableTune.Data;
@@ -221,6 +222,10 @@ public sealed partial record TrainingPlan : OptionsBase
     /// more, and activations are half as large.
     /// </summary>
     public long EffectiveKeptMemoryBytes => KeptMemoryBytes ?? (Precision.Compute == ScalarType.Float32 ? 32L << 20 : 1L << 30);
+
+    /// <summary>Gives the meter that the run's numbers are told to, as a host's services have it; null, the default, for the meter of
+    /// the process. See <see cref="TrainingTelemetry"/>.</summary>
+    public IMeterFactory? Meters { get; init; }
 
     /// <summary>The clock of logs, progress and metadata.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

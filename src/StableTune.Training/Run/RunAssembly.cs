@@ -179,7 +179,7 @@ internal sealed class RunAssembly(
 
     private List<ITrainingObserver> Observers()
     {
-        List<ITrainingObserver> observers = [TrainingTelemetry.Observer(), .. plan.Observers];
+        List<ITrainingObserver> observers = [TrainingTelemetry.Observer(plan.Meters), .. plan.Observers];
         if (plan.Logger is { } logger) observers.Insert(0, new LoggerObserver(logger));
         return observers;
     }

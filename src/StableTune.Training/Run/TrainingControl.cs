@@ -58,7 +58,8 @@ public sealed class TrainingControl
         lock (_lock) _sample = true;
     }
 
-    /// <summary>Multiplies learning rates from the next step on, the schedule's factor included; later calls replace earlier ones.</summary>
+    /// <summary>Multiplies learning rates from the next step on, the schedule's factor included; later calls replace earlier
+    /// ones.</summary>
     /// <param name="factor">The factor, not negative: 1 for the rates of the plan.</param>
     /// <param name="group">The group, as logs call it ("unet", "textencoder"); null for all that have no factor of their own.</param>
     /// <exception cref="ArgumentOutOfRangeException">The factor is negative or not a number.</exception>

@@ -70,7 +70,6 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     /// <exception cref="OperationCanceledException">Cancelled between two steps.</exception>
     public void Run(CancellationToken cancellationToken)
     {
-        parts.Plan.Control?.Begin();
         while (Position.Step < parts.Length.TotalSteps && !IsStopped)
         {
             if (_epochIsDone) Position = Position with { Epoch = Position.Epoch + 1, Batch = 0 };

@@ -20,6 +20,7 @@ internal sealed class TrainingRun(
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
         foreach (var observer in plan.Observers) observer.OnPrepare(plan);
+        plan.Control?.Begin();                                               // what is asked for during the preparation counts
         if (plan.AllowTf32) _owned.Add(new TensorFloat());
         if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         var session = new RunSession(plan);

@@ -44,6 +44,9 @@ internal static class PpDiffusersStyle
     /// <summary>Whether there is such an option.</summary>
     public static bool Knows(string name) => s_byName.ContainsKey(name);
 
+    /// <summary>The option of sd-scripts that one of these sets; null where it is read in another way, or not at all.</summary>
+    public static string? CanonicalOf(string name) => s_byName.GetValueOrDefault(name)?.Canonical;
+
     /// <summary>Reads a command line into options of the tables.</summary>
     public static void Read(IReadOnlyList<string> arguments, OptionValues values, RunScript script)
     {

@@ -72,6 +72,9 @@ internal static class SdTrainerStyle
     /// <summary>Whether there is such a key.</summary>
     public static bool Knows(string name) => s_byName.ContainsKey(name);
 
+    /// <summary>The option of sd-scripts that a key sets; null where it is read in another way, or not at all.</summary>
+    public static string? CanonicalOf(string name) => s_byName.GetValueOrDefault(name)?.Canonical;
+
     /// <summary>Reads a file, and keys that are given behind it, into options of the tables.</summary>
     /// <param name="arguments">The file, then <c>--train.lr 1e-4</c> and so on.</param>
     /// <param name="values">Takes the options.</param>

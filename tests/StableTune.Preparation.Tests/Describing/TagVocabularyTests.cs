@@ -49,6 +49,55 @@ public sealed class TagVocabularyTests : IDisposable
     }
 
     [Fact]
+    public void LoadList_GivesGeneralTags_OrCategoriesWithCharacters()
+    {
+        File.WriteAllText(_folder.File("tags.txt"), "\uFEFF1girl\r\n\nalice_(w)\nrating:safe\n");
+        File.WriteAllText(_folder.File("characters.txt"), "alice_(w)\n");
+        Assert.Equal([new("1girl", TagCategory.General), new("alice_(w)", TagCategory.General),
+            new KnownTag("rating:safe", TagCategory.General)], TagVocabulary.LoadList(_folder.File("tags.txt")).Tags);
+        Assert.Equal([TagCategory.General, TagCategory.Character, TagCategory.Rating],
+            TagVocabulary.LoadList(_folder.File("tags.txt"), _folder.File("characters.txt")).Tags.Select(tag => tag.Category));
+        File.WriteAllText(_folder.File("empty.txt"), " \n\n");
+        Assert.Contains("lists no tags", Assert.Throws<InvalidFileException>(() => TagVocabulary.LoadList(_folder.File("empty.txt"))).Fault,
+            StringComparison.Ordinal);
+        Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.LoadList(_folder.File("none.txt"))).Fault,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LoadMapping_ReadsBothForms()
+    {
+        KnownTag[] expected = [new("general", TagCategory.Rating), new("best", TagCategory.Quality), new("alice", TagCategory.Character)];
+        Assert.Equal(expected, Mapping("""
+            {"1": {"tag": "best", "category": "Quality"}, "0": {"tag": "general", "category": "Rating"},
+             "2": {"tag": "alice", "category": "character"}}
+            """).Tags);
+        Assert.Equal(expected, Mapping("""
+            {"idx_to_tag": {"0": "general", "1": "best", "2": "alice"},
+             "tag_to_category": {"alice": "Character", "best": "Quality", "general": "Rating"}}
+            """).Tags);
+    }
+
+    [Theory]
+    [InlineData("", "no table of tags")]
+    [InlineData("[]", "no table of tags")]
+    [InlineData("{}", "lists no tags")]
+    [InlineData("""{"0": "cat"}""", "no table of tags")]
+    [InlineData("""{"0": {"tag": "cat"}}""", "no table of tags")]
+    [InlineData("""{"1": {"tag": "cat", "category": "General"}}""", "none with the number 0")]
+    [InlineData("""{"0": {"tag": "cat", "category": "Animal"}}""", "tag 0: the category \"Animal\" is not known")]
+    [InlineData("""{"0": {"tag": "", "category": "General"}}""", "tag 0 has no tag")]
+    [InlineData("""{"idx_to_tag": {"0": "cat"}}""", "no table of tags")]
+    public void LoadMapping_OfWhatIsNone_SaysWhy(string text, string fault) =>
+        Assert.Contains(fault, Assert.Throws<InvalidFileException>(() => Mapping(text)).Fault, StringComparison.Ordinal);
+
+    private TagVocabulary Mapping(string text)
+    {
+        File.WriteAllText(_folder.File("tag_mapping.json"), text);
+        return TagVocabulary.LoadMapping(_folder.File("tag_mapping.json"));
+    }
+
+    [Fact]
     public void Load_OfNoTextFile_SaysWhatItIs()
     {
         Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault,

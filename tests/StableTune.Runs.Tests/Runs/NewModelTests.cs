@@ -133,6 +133,26 @@ public sealed class NewModelTests : IDisposable
             error.Problems.Select(problem => problem.Option));
     }
 
+    [Fact]
+    public void Create_WithItsOwnVocabulary_SavesIt_AndRefusesAnotherSize()
+    {
+        var vocabulary = ClipVocabulary.Learn(["a red circle", "a blue square"], mergeCount: 100);
+        var options = NewModelOptions.Tiny with
+        {
+            Vocabulary = vocabulary, TextEncoder = ClipTextOptions.Tiny with { VocabularySize = vocabulary.Ids.Count },
+        };
+        using (var model = ModelFactory.Create(options))
+        {
+            Assert.Equal(5, model.Tokenizer.Encode("a blue circle").Length);   // start, three words, end
+            model.SaveAs(_folder.File("own"));
+        }
+
+        using var loaded = ModelLoader.Load(_folder.File("own"));
+        Assert.Equal(5, loaded.Tokenizer.Encode("a blue circle").Length);
+        var error = Assert.Throws<InvalidOptionsException>(() => ModelFactory.Create(options with { TextEncoder = ClipTextOptions.Tiny }));
+        Assert.Equal("NewModelOptions.TextEncoder.VocabularySize", Assert.Single(error.Problems).Option);
+    }
+
     private static Dictionary<string, Tensor> Weights(nn.Module module) =>
         ModuleTensors.Named(module).ToDictionary(entry => entry.Key, entry => entry.Value);
 }

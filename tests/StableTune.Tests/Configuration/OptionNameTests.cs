@@ -72,6 +72,15 @@ public sealed class OptionNameTests
             || PlanComparison.Differences(read.Builder.Plan, without).Any(), $"{name} does nothing");
     }
 
+    /// <summary>The plans with and without an option; null where options want more than these tests have.</summary>
+    internal static (TrainingPlan With, TrainingPlan Without)? PlanWith(RunOption row, RunScript script)
+    {
+        if (s_elsewhere.Contains(row.Name)) return null;
+        string[] helper = Helper(row.Name) ?? [];
+        return PlanOf([.. Base(script), "--" + row.Name, .. Sample(row, script), .. helper], script) is { } with
+            && PlanOf([.. Base(script), .. helper], script) is { } without ? (with, without) : null;
+    }
+
     /// <summary>The plan without the option; null where there is none, because the options want it.</summary>
     private static TrainingPlan? PlanOf(string[] words, RunScript script)
     {

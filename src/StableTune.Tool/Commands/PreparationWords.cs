@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Globalization;
+using StableTune.Data;
+using StableTune.Preparation;
+
+namespace StableTune.Tool.Commands;
+
+/// <summary>How commands that prepare images read words and say what they did.</summary>
+internal static class PreparationWords
+{
+    /// <summary>The tags of a list: <c>a, b</c>.</summary>
+    internal static IReadOnlyList<string> Tags(string? words, string separator = ",") =>
+        (words ?? "").Split(separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Two numbers: <c>512,768</c>.</summary>
+    /// <exception cref="InvalidOptionsException">They are not two positive numbers.</exception>
+    internal static (double First, double Second)? Pair(string option, string? words)
+    {
+        if (words is null) return null;
+        var parts = words.Split(',', StringSplitOptions.TrimEntries);
+        if (parts.Length == 2 && Number(parts[0]) is { } first && Number(parts[1]) is { } second) return (first, second);
+        throw new InvalidOptionsException([new(option, words, "two positive numbers are wanted, with a comma between them",
+            "write for instance 512,512")]);
+
+        static double? Number(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && number is > 0 and < 1e9 ? number : null;
+    }
+
+    /// <summary>Where a model is: in the guides' folder of models when it is there, otherwise on the hub, with that folder as its
+    /// cache.</summary>
+    /// <param name="repository">The repository or path.</param>
+    /// <param name="folder">The guides' folder; null for none.</param>
+    /// <param name="renew">Whether the hub is asked for a newer one.</param>
+    internal static (string Model, HubOptions Hub) Model(string repository, string? folder, bool renew)
+    {
+        if (folder is not null)
+        {
+            var named = Path.Combine(folder, repository.Replace('/', '_'));
+            if (Directory.Exists(named)) return (named, new());
+            if (Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any()) return (folder, new());
+        }
+
+        return (repository, new() { CacheFolder = folder, CheckForUpdates = renew });
+    }
+
+    /// <summary>What happens to images that have results already.</summary>
+    internal static ExistingText Existing(bool append, bool overwrite, bool skip)
+    {
+        if ((append ? 1 : 0) + (overwrite ? 1 : 0) + (skip ? 1 : 0) > 1)
+            throw new InvalidOptionsException([new("--overwrite", overwrite,
+                "--append_tags, --overwrite and --skip_existing exclude each other", "give one of them")]);
+        return append ? ExistingText.Append : overwrite ? ExistingText.Overwrite : skip ? ExistingText.Skip : ExistingText.Refuse;
+    }
+
+    /// <summary>Says what was done, and which images were left out.</summary>
+    internal static void Report(this ToolRun run, PreparationReport report) => run.Output.WriteLine(report.ToString());
+
+    /// <summary>Says what was tagged, and how often where that was asked for.</summary>
+    internal static void Report(this ToolRun run, TaggingReport report, bool frequencies)
+    {
+        run.Report(report.Files);
+        if (!frequencies) return;
+        foreach (var (tag, images) in report.Frequencies) run.Output.WriteLine($"{tag}: {images.ToString(CultureInfo.InvariantCulture)}");
+    }
+}
