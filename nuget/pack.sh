@@ -43,7 +43,7 @@ run dotnet add "$app" package StableTune --version "$version"
 # The README's example as it stands, on the tiny model, with two steps.
 mkdir -p "$app/run/models" "$app/run/images"
 cp -r tests/fixtures/models/tiny-sd15 "$app/run/models/sd15"
-cp -r "samples/Quickstart/images/5_sls frog" "$app/run/images/20_sls frog"
+cp -r "samples/Shared/images/5_sls frog" "$app/run/images/20_sls frog"
 {
   echo 'using StableTune;'
   echo 'StableTune.Models.ClipVocabulary.WriteFiles("models/sd15/tokenizer", mergeCount: 486);'
@@ -70,8 +70,9 @@ grep -q 'differs by 0$' "$work/log" || { echo "the adapter that was saved is not
 rm -rf "$two"
 
 echo "installing the tool"
-run dotnet tool install StableTune.Tool --version "$version" --tool-path "$work/tools" --configfile "$work/nuget.config" --add-source "$packages"
-"$work/tools/stabletune" inspect "$app/run/out/frog.safetensors" | head -n 5
+export DOTNET_ROOT=${DOTNET_ROOT:-$(dirname "$(readlink -f "$(command -v dotnet)")")}   # a tool is a program of its own, and looks for .NET
+run dotnet tool install StableTune.Tool --version "$version" --tool-path "$work/tools" --configfile "$work/nuget.config"
+"$work/tools/stabletune" inspect "$app/run/out/frog.safetensors"
 run "$work/tools/stabletune" train-network --pretrained_model_name_or_path "$app/run/models/sd15" --train_data_dir "$app/run/images" \
   --resolution 64 --network_module networks.lora --network_dim 2 --max_train_steps 1 --output_dir "$work/tool out" --output_name frog
 [ -s "$work/tool out/frog.safetensors" ] || { echo "the tool wrote no adapter"; exit 1; }

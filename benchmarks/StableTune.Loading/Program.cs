@@ -10,7 +10,7 @@ using StableTune.Loading;
 //   cached FOLDER                 the same with latents in memory
 //   captions FOLDER SIZE BATCH WORKERS   describes them with a BLIP of random weights: tiny, base or large
 //   tagger FOLDER                 writes a stand-in for a WD14 tagger
-//   tag MODEL FOLDER BATCH        tagging of photographs beside the network alone
+//   tag MODEL FOLDER BATCH TURNS  tagging of photographs beside the network alone
 //   scan FOLDER                   finds, reads headers and captions, and chooses sizes
 switch (args)
 {
@@ -25,7 +25,9 @@ switch (args)
         CaptionSpeed.Run(folder, size, int.Parse(batch), int.Parse(workers));
         break;
     case ["tagger", var folder]: TaggingSpeed.WriteModel(folder); break;
-    case ["tag", var model, var folder, var batch]: TaggingSpeed.Run(model, folder, int.Parse(batch)); break;
+    case ["tag", var model, var folder, var batch, var turns]:
+        TaggingSpeed.Run(model, folder, int.Parse(batch), int.Parse(turns));
+        break;
     case ["scan", var folder]: ScanSpeed.Run(folder); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.Loading/Program.cs"); return 2;
 }

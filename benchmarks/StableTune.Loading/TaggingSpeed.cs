@@ -47,14 +47,14 @@ internal static class TaggingSpeed
     }
 
     /// <summary>Measures both by turns, so that a busy machine weighs on both.</summary>
-    public static void Run(string model, string images, int batch)
+    public static void Run(string model, string images, int batch, int turns)
     {
         using var tagger = new WdTaggerOptions { Model = model }.Load();
         var files = Directory.GetFiles(images, "*.jpg").Order(StringComparer.Ordinal).ToArray();
         PixelImage[] prepared = [.. files.Select(file => tagger.Prepare(ImageFile.Load(file)))];
         tagger.Tag(prepared[..batch], default);
-        var (alone, whole) = (TimeSpan.Zero, TimeSpan.Zero);
-        for (var turn = 0; turn < 3; turn++)
+        var (alone, whole) = (default(Cost), default(Cost));
+        for (var turn = 0; turn < turns; turn++)
         {
             alone += Measured("the network alone", () =>
             {
@@ -66,18 +66,25 @@ internal static class TaggingSpeed
             }, tagger));
         }
 
-        Console.WriteLine($"batches of {batch}: {3 * files.Length / alone.TotalSeconds:F3} images/s alone, "
-            + $"{3 * files.Length / whole.TotalSeconds:F3} from files to tags, ratio {alone / whole:F3}");
+        Console.WriteLine($"batches of {batch}: {turns * files.Length / alone.Seconds:F3} images/s alone, "
+            + $"{turns * files.Length / whole.Seconds:F3} from files to tags: {alone.Seconds / whole.Seconds:F3} of it; processors "
+            + $"{alone.Processors / turns / files.Length:F2} and {whole.Processors / turns / files.Length:F2} s an image");
 
-        TimeSpan Measured(string what, Action work)
+        Cost Measured(string what, Action work)
         {
             var (watch, before) = (Stopwatch.StartNew(), Process.GetCurrentProcess().TotalProcessorTime);
             work();
             var cpu = Process.GetCurrentProcess().TotalProcessorTime - before;
             Console.WriteLine($"  {what}: {files.Length / watch.Elapsed.TotalSeconds:F3} images/s, "
                 + $"{cpu.TotalSeconds / files.Length:F2} s of processors an image");
-            return watch.Elapsed;
+            return new(watch.Elapsed.TotalSeconds, cpu.TotalSeconds);
         }
+    }
+
+    /// <summary>What work took.</summary>
+    private readonly record struct Cost(double Seconds, double Processors)
+    {
+        public static Cost operator +(Cost a, Cost b) => new(a.Seconds + b.Seconds, a.Processors + b.Processors);
     }
 
     private static string Random(OnnxModelWriter model, params long[] shape)

@@ -1,5 +1,5 @@
-// Draws the eight training pictures of the quickstart, with their captions:
-//     dotnet run --project samples/DrawFrogs -- "samples/Quickstart/images/5_sls frog"
+// Draws the eight pictures of frogs that samples train on, with their captions:
+//     dotnet run --project samples/DrawFrogs -- "samples/Shared/images/5_sls frog"
 // Or the icon of the packages:
 //     dotnet run --project samples/DrawFrogs -- --icon nuget/icon.png
 using StableTune.Imaging;

@@ -32,8 +32,7 @@ public static class SafetensorsWriter
 
     /// <summary>
     /// As <see cref="Write(string, IEnumerable{TensorPayload}, IReadOnlyDictionary{string, string}?)"/>, with the hashes of the content
-    /// in the
-    /// metadata: <c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where the metadata holds a model specification,
+    /// in the metadata: <c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where the metadata holds a model specification,
     /// <c>modelspec.hash_sha256</c>. Each tensor is asked for its bytes once: the places of the hashes are kept free and filled in at the
     /// end.
     /// </summary>

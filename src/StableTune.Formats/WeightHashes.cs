@@ -119,9 +119,8 @@ public static class WeightHashes
 
     /// <summary>
     /// Writes a safetensors file again with its hashes in the metadata (<c>sshs_model_hash</c>, <c>sshs_legacy_hash</c> and, where there
-    /// is a model
-    /// specification, <c>modelspec.hash_sha256</c>), by which web interfaces find an adapter without reading it whole. Tensors and other
-    /// metadata stay.
+    /// is a model specification, <c>modelspec.hash_sha256</c>), by which web interfaces find an adapter without reading it whole. Tensors
+    /// and other metadata stay.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="destination">Where the result goes; null replaces the file once the new one is complete.</param>

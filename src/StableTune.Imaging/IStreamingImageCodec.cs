@@ -2,8 +2,7 @@ namespace StableTune.Imaging;
 
 /// <summary>
 /// A codec that hands a picture on by rows, so that <see cref="ImageFile.LoadResized"/> need not hold it at its full size. Such a codec
-/// may also decode
-/// at a fraction of the size (<see cref="ImageLoadOptions.FastDecoding"/>).
+/// may also decode at a fraction of the size (<see cref="ImageLoadOptions.FastDecoding"/>).
 /// </summary>
 public interface IStreamingImageCodec : IImageCodec
 {

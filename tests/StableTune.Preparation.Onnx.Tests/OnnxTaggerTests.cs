@@ -72,6 +72,17 @@ public sealed class OnnxTaggerTests : IDisposable
     }
 
     [Fact]
+    public void Tag_WithTagsInJson_ShowsRedFirst()
+    {
+        var model = _folder.Echo("m", channelsLast: false, 2);
+        File.Delete(_folder.File("m", "selected_tags.csv"));
+        File.WriteAllText(_folder.File("m", "tag_mapping.json"), "{" + string.Join(',', Enumerable.Range(0, 12).Select(i =>
+            $$"""  "{{i}}": {"tag": "t{{i}}", "category": "Artist"} """)) + "}");
+        var shown = Shown(new WdTaggerOptions { Model = model, Logits = false }, OnnxFolder.Plain(0x4080C0, 2, 2));
+        AssertPlanes([(0x40 / 127.5f) - 1, (0x80 / 127.5f) - 1, (0xC0 / 127.5f) - 1], shown);
+    }
+
+    [Fact]
     public void Tag_WithAModelThatScalesItself_GivesPixelsAsTheyAre()
     {
         // (x - 127.5) / 128, behind a change of type: what the echo says is scaled once.

@@ -10,8 +10,8 @@ namespace StableTune.Checkpoints;
 /// model.</summary>
 /// <remarks>
 /// Hashes are over names, types and sizes of the tensors and over their first, middle and last bytes: training changes every tensor in
-/// all places,
-/// and a model of gigabytes is looked at in milliseconds. Of the VAE only the encoder counts: latents do not depend on its decoder.
+/// all places, and a model of gigabytes is looked at in milliseconds. Of the VAE only the encoder counts: latents do not depend on its
+/// decoder.
 /// </remarks>
 public sealed record ModelFingerprint
 {

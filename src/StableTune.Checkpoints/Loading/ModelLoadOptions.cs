@@ -65,8 +65,7 @@ public sealed record ModelLoadOptions : OptionsBase
 
     /// <summary>
     /// For single files: a <c>.yaml</c> of the original form, or a folder of configurations in diffusers' layout, each taken where it is
-    /// there
-    /// (<c>unet/config.json</c>, <c>scheduler/scheduler_config.json</c>, <c>tokenizer</c> ...). Null for the <c>.yaml</c> beside the
+    /// there (<c>unet/config.json</c>, <c>scheduler/scheduler_config.json</c>, <c>tokenizer</c> ...). Null for the <c>.yaml</c> beside the
     /// file, if there is one.
     /// </summary>
     public string? ConfigurationPath { get; init; }

@@ -6,8 +6,7 @@ namespace StableTune.Checkpoints;
 
 /// <summary>
 /// What a single file holds beyond the parts of a model: buffers of the noise schedule, layers that are not used, marks; its metadata and
-/// counters. Written to
-/// the next single file, and in a model folder to a file of its own, which other programs pass over.
+/// counters. Written to the next single file, and in a model folder to a file of its own, which other programs pass over.
 /// </summary>
 internal sealed class CarriedTensors : IDisposable
 {

@@ -2,8 +2,7 @@ namespace StableTune.Checkpoints;
 
 /// <summary>
 /// Converts models from file to file: between single files (safetensors, ckpt) and folders in diffusers' layout, in any direction, to
-/// another precision, with
-/// another VAE. Tensors are read and written piece by piece: neither modules nor weights are held in memory.
+/// another precision, with another VAE. Tensors are read and written piece by piece: neither modules nor weights are held in memory.
 /// </summary>
 public static class ModelConverter
 {

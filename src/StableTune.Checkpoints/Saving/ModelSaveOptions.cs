@@ -11,8 +11,7 @@ public sealed record ModelSaveOptions : OptionsBase
 
     /// <summary>
     /// The format. Null: what the path's extension says (<c>.safetensors</c>, <c>.ckpt</c>), otherwise the format that the model was
-    /// loaded from, and
-    /// diffusers with safetensors for a model that was put together.
+    /// loaded from, and diffusers with safetensors for a model that was put together.
     /// </summary>
     public ModelFormat? Format { get; init; }
 

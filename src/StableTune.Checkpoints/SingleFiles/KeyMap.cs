@@ -5,8 +5,7 @@ namespace StableTune.Checkpoints;
 
 /// <summary>
 /// The names and shapes of one part of a model in single-file checkpoints (LDM, CompVis, Stability) and in diffusers: a two-way map,
-/// derived from the
-/// part's architecture. See <c>docs/checkpoints.md</c>.
+/// derived from the part's architecture. See <c>docs/checkpoints.md</c>.
 /// </summary>
 public sealed class KeyMap
 {

@@ -5,8 +5,7 @@ namespace StableTune.Checkpoints;
 
 /// <summary>
 /// The <c>.yaml</c> beside a checkpoint, in the form of CompVis' and Stability's inference configurations: what of it matters here. Names
-/// in this
-/// class' documentation are those of <c>model.params</c>.
+/// in this class' documentation are those of <c>model.params</c>.
 /// </summary>
 internal sealed record SidecarYaml
 {

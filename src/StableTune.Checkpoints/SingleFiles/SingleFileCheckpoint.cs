@@ -5,8 +5,7 @@ namespace StableTune.Checkpoints;
 
 /// <summary>
 /// A model in one file under the original names (LDM, CompVis, Stability), <c>.safetensors</c> or <c>.ckpt</c>: what it is, found out
-/// from names and
-/// shapes, and its parts under diffusers' names. Opening reads headers only. See <c>docs/checkpoints.md</c>.
+/// from names and shapes, and its parts under diffusers' names. Opening reads headers only. See <c>docs/checkpoints.md</c>.
 /// </summary>
 public sealed class SingleFileCheckpoint : IDisposable
 {

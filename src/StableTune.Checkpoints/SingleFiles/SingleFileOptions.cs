@@ -20,8 +20,7 @@ public sealed record SingleFileOptions : OptionsBase
     /// A folder in diffusers' layout whose configurations are used (<c>unet/config.json</c>, <c>vae/config.json</c>,
     /// <c>text_encoder/config.json</c>,
     /// <c>text_encoder_2/config.json</c>, <c>scheduler/scheduler_config.json</c>), each where it is there; null for none. For models
-    /// whose numbers of
-    /// heads or norm groups are uncommon, which single files do not tell.
+    /// whose numbers of heads or norm groups are uncommon, which single files do not tell.
     /// </summary>
     public string? ConfigurationPath { get; init; }
 

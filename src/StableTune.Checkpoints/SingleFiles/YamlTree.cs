@@ -25,8 +25,7 @@ internal sealed record YamlValue(string? Text, long Line)
 
 /// <summary>
 /// Reads yaml as a tree of names and texts, from the parser's events: no type is created, no tag is looked at, and an alias is the value
-/// that it
-/// names, not a copy, so that a file cannot grow in memory.
+/// that it names, not a copy, so that a file cannot grow in memory.
 /// </summary>
 internal sealed class YamlTree
 {

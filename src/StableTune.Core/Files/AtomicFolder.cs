@@ -7,10 +7,8 @@ public static class AtomicFolder
 
     /// <summary>
     /// Lets <paramref name="write"/> fill the folder <c>&lt;path&gt;.partial</c>, then renames it to <paramref name="path"/>. When it
-    /// throws, the
-    /// unfinished folder is removed and what stood at the path stays as it was. An unfinished folder that a killed process left is
-    /// removed first, and an
-    /// exchange that it was killed in (the old folder is <c>&lt;path&gt;.replaced</c> then) is brought to its end.
+    /// throws, the unfinished folder is removed and what stood at the path stays as it was. An unfinished folder that a killed process left
+    /// is removed first, and an exchange that it was killed in (the old folder is <c>&lt;path&gt;.replaced</c> then) is brought to its end.
     /// </summary>
     /// <param name="path">The folder. One that is there is replaced as a whole; what the new one lacks at its top level (a README, a
     /// repository's <c>.git</c>) is kept.</param>

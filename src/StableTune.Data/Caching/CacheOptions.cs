@@ -59,8 +59,7 @@ public sealed record CacheOptions : OptionsBase
 
     /// <summary>
     /// A folder for the files: safetensors, found again by the content of image and caption, also when images were moved. Null, the
-    /// default, writes
-    /// sd-scripts' <c>.npz</c> files beside the images.
+    /// default, writes sd-scripts' <c>.npz</c> files beside the images.
     /// </summary>
     public string? Directory { get; init; }
 
@@ -72,8 +71,7 @@ public sealed record CacheOptions : OptionsBase
 
     /// <summary>
     /// Whether a model other than SDXL takes files that end in <c>_sdxl.npz</c>: sd-scripts' DreamBooth script gives this name to latents
-    /// of Stable
-    /// Diffusion 1 too, and nothing in the file tells which they are. Default false.
+    /// of Stable Diffusion 1 too, and nothing in the file tells which they are. Default false.
     /// </summary>
     public bool AcceptSdxlNames { get; init; }
 

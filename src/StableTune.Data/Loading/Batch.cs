@@ -77,8 +77,7 @@ public sealed class Batch : IDisposable
 
     /// <summary>
     /// What a tagger saw in each image, [B, D], float32, D as prepared (768 of sd-trainer's): the input of a network that trains on it
-    /// instead of text
-    /// (sd-trainer's PFG). Mirroring does not change it. Null where the images have none.
+    /// instead of text (sd-trainer's PFG). Mirroring does not change it. Null where the images have none.
     /// </summary>
     public Tensor? PromptFreeFeatures { get; init; }
 

@@ -20,8 +20,7 @@ public static class MetadataFile
     /// <summary>Reads a file.</summary>
     /// <param name="path">
     /// A file, UTF-8: <c>.json</c> with an object of images by key or a list of objects that name their images; <c>.jsonl</c> with such an
-    /// object a
-    /// line; <c>.csv</c> or <c>.tsv</c> with a line of names (<c>file_name</c>, <c>text</c>) at the top.
+    /// object a line; <c>.csv</c> or <c>.tsv</c> with a line of names (<c>file_name</c>, <c>text</c>) at the top.
     /// </param>
     /// <returns>The images by key, in the order of the file.</returns>
     /// <exception cref="InvalidFileException">It is missing, of another form, or says something that cannot be.</exception>

@@ -19,8 +19,7 @@ public sealed record PreviewOptions : OptionsBase
     public long? Seed { get; init; }
 
     /// <summary>Optimizer steps of the run, where token warm-up is a share of them. Null, the default, for the run's where one is
-    /// previewed,
-    /// else not known.</summary>
+    /// previewed, else not known.</summary>
     public int? TotalSteps { get; init; }
 
     /// <summary>Whether a page that stands at the path is replaced, once the new one is complete. Default false: it is an error.</summary>

@@ -19,13 +19,11 @@ public sealed record TextToImageOptions : OptionsBase
     public string NegativePrompt { get; init; } = "";
 
     /// <summary>Pixels across, a multiple of 8. Null for the width of the picture that is begun with, painted into or looked at, else the
-    /// size
-    /// that the model was made for: 512, 768 or 1024.</summary>
+    /// size that the model was made for: 512, 768 or 1024.</summary>
     public int? Width { get; init; }
 
     /// <summary>Pixels down, a multiple of 8. Null for the height of the picture that is begun with, painted into or looked at, else the
-    /// size
-    /// that the model was made for: 512, 768 or 1024.</summary>
+    /// size that the model was made for: 512, 768 or 1024.</summary>
     public int? Height { get; init; }
 
     /// <summary>Steps of the sampler, 1 to 1000. Default 30.</summary>

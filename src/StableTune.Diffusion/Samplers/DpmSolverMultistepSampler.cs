@@ -25,8 +25,7 @@ public sealed record DpmSolverMultistepSampler : SigmaSampler
 
     /// <summary>
     /// Whether the stochastic equation is integrated, which adds noise in each step ("DPM++ 2M SDE", <c>sde-dpmsolver++</c>): pictures
-    /// change
-    /// with the number of steps. Default no.
+    /// change with the number of steps. Default no.
     /// </summary>
     public bool AddsNoise { get; init; }
 

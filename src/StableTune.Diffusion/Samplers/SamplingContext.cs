@@ -29,8 +29,7 @@ public sealed record SamplingContext
 
     /// <summary>
     /// Changes the latents after a step, such as to put back what shall stay as it is: gives a fresh tensor of the open dispose scope.
-    /// Null,
-    /// the default, for nothing.
+    /// Null, the default, for nothing.
     /// </summary>
     public Func<SamplingStep, Tensor>? AfterStep { get; init; }
 

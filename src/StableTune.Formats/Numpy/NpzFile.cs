@@ -5,8 +5,7 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// An <c>.npz</c> file, open for reading: a zip archive of NumPy arrays, stored or deflated. All headers were checked when it was opened,
-/// so
-/// no array can lie outside the file or have another size than its shape says; entries that are no arrays (not <c>.npy</c>) are passed
+/// so no array can lie outside the file or have another size than its shape says; entries that are no arrays (not <c>.npy</c>) are passed
 /// over.
 /// </summary>
 /// <remarks>

@@ -4,8 +4,7 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// Writes an event file of TensorBoard: scalars, texts, pictures and histograms by step. Every event is handed to the system at once, so
-/// the
-/// file of a run that was killed can be read up to its last event. Not thread-safe.
+/// the file of a run that was killed can be read up to its last event. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// Records are framed with masked CRC-32C as TensorFlow's; events are <c>tensorflow.Event</c> messages. Files of one folder are read

@@ -5,9 +5,8 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// Weights of Paddle (model_state.pdparams), open for reading: a pickle of NumPy arrays by name. It is read as data, as torch files are,
-/// and
-/// runs nothing. Names and shapes are Paddle's: the weights of its linear layers are [in, out], the transpose of torch's; its bfloat16 is
-/// stored as U16.
+/// and runs nothing. Names and shapes are Paddle's: the weights of its linear layers are [in, out], the transpose of torch's; its bfloat16
+/// is stored as U16.
 /// </summary>
 public sealed class PaddleFile : ITensorFile
 {

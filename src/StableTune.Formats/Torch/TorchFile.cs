@@ -4,15 +4,12 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// A file of torch.save (.ckpt, .pt, .bin), open for reading: the zip form of today and the older form of consecutive pickles. Nothing of
-/// it
-/// is run: the pickle is read as data, and one that asks for more than weights need is refused by name.
+/// it is run: the pickle is read as data, and one that asks for more than weights need is refused by name.
 /// </summary>
 /// <remarks>
 /// Every tensor's place was checked against the file when it was opened. <see cref="Read(TensorInfo, Span{byte}, long)"/> may be called
-/// from several
-/// threads at once. Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A mapped
-/// file must not be
-/// shortened by another program while it is in use, the system ends the process then.
+/// from several threads at once. Tensors that do not lie in the file row by row (transposed, expanded) are gathered from the mapped file. A
+/// mapped file must not be shortened by another program while it is in use, the system ends the process then.
 /// </remarks>
 public sealed class TorchFile : ITensorFile
 {

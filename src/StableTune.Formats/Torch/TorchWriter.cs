@@ -16,9 +16,8 @@ public enum TorchLayout
 
 /// <summary>
 /// Writes files that torch.load reads (.ckpt, .pt, .bin), in the zip form. Each tensor has a storage of its own. Tensors are streamed one
-/// after
-/// another; equal content gives equal files. Types for which torch has no storage class (8-bit floats, U16, U32, U64) need torch 2.3 or
-/// newer to be read.
+/// after another; equal content gives equal files. Types for which torch has no storage class (8-bit floats, U16, U32, U64) need torch 2.3
+/// or newer to be read.
 /// </summary>
 public static class TorchWriter
 {

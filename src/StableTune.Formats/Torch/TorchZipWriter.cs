@@ -2,8 +2,7 @@ namespace StableTune.Formats;
 
 /// <summary>
 /// Writes a zip archive as torch does, from the first byte to the last without going back: the bytes of each entry at a multiple of 64,
-/// checksum and sizes
-/// behind them. Numbers of 64 bits are used where 32 do not suffice.
+/// checksum and sizes behind them. Numbers of 64 bits are used where 32 do not suffice.
 /// </summary>
 internal sealed class TorchZipWriter(Stream stream) : ZipWriter(stream, uint.MaxValue - 1L, ushort.MaxValue - 1)
 {

@@ -7,8 +7,7 @@ namespace StableTune.Imaging;
 
 /// <summary>
 /// Resizing between neighbours, not antialiased, bit for bit as OpenCV's INTER_LINEAR, INTER_CUBIC, and INTER_AREA where a side grows:
-/// columns first, in
-/// integers of 11 fractional bits, then rows.
+/// columns first, in integers of 11 fractional bits, then rows.
 /// </summary>
 internal static class FixedPointResampler
 {

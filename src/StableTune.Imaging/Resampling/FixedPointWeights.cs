@@ -2,8 +2,7 @@ namespace StableTune.Imaging;
 
 /// <summary>
 /// For each place of the result along one axis: the first of the source places that it is made of, and their weights as integers of 11
-/// bits. Computed as
-/// OpenCV does for pictures of 8 bits: the last bits decide, so precisions and roundings are its own.
+/// bits. Computed as OpenCV does for pictures of 8 bits: the last bits decide, so precisions and roundings are its own.
 /// </summary>
 internal sealed class FixedPointWeights
 {

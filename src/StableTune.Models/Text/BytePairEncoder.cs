@@ -62,12 +62,9 @@ internal sealed class BytePairEncoder
 
     /// <summary>
     /// The package's time grows with the square of a word's length. So the start of a long word is encoded with what follows it, and only
-    /// the
-    /// first half of its tokens is taken: no merge crosses their border, so the rest is encoded as a word of its own. What lies beyond
-    /// the piece
-    /// could reach back only through a chain of merges, each of a worse rank than its neighbour; with CLIP's merges, pieces of 24 bytes
-    /// were
-    /// enough for all words tried.
+    /// the first half of its tokens is taken: no merge crosses their border, so the rest is encoded as a word of its own. What lies beyond
+    /// the piece could reach back only through a chain of merges, each of a worse rank than its neighbour; with CLIP's merges, pieces of 24
+    /// bytes were enough for all words tried.
     /// </summary>
     private int[] MergePieces(ReadOnlySpan<char> symbols)
     {

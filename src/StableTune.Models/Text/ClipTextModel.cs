@@ -4,8 +4,8 @@ namespace StableTune.Models;
 /// <c>CLIPTextModelWithProjection</c>).</summary>
 /// <remarks>
 /// Radford et al. 2021, arXiv:2103.00020. SD 1.x, SD 2.x and both encoders of SDXL are options of this class. The causal mask is the only
-/// mask; padding
-/// is attended, as in the reference. It computes in the type of its weights; norms and softmax sum in float32 inside libtorch's kernels.
+/// mask; padding is attended, as in the reference. It computes in the type of its weights; norms and softmax sum in float32 inside
+/// libtorch's kernels.
 /// </remarks>
 public sealed class ClipTextModel : TextModel
 {

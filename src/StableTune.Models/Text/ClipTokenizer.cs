@@ -3,8 +3,8 @@ namespace StableTune.Models;
 /// <summary>CLIP's tokenizer: text to token ids, with start and end, padded and cut into chunks of 77.</summary>
 /// <remarks>
 /// The ids are those of <c>transformers</c>' <c>CLIPTokenizer</c>: form C, white space to single blanks, lower case, CLIP's word pattern,
-/// byte-pair
-/// encoding. OpenAI's own tokenizer also repairs broken encodings and HTML entities; this one does not. Threads may share one tokenizer.
+/// byte-pair encoding. OpenAI's own tokenizer also repairs broken encodings and HTML entities; this one does not. Threads may share one
+/// tokenizer.
 /// </remarks>
 public sealed class ClipTokenizer : ITextTokenizer
 {

@@ -6,8 +6,7 @@ namespace StableTune.Models;
 /// <summary>Brings text into CLIP's plain form and splits it into words.</summary>
 /// <remarks>
 /// The words are those of <c>'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+</c>, scanned by hand: .NET's expressions see half
-/// surrogate
-/// pairs as letters of no kind, and a scan costs the same for every text.
+/// surrogate pairs as letters of no kind, and a scan costs the same for every text.
 /// </remarks>
 internal static class ClipWordSplitter
 {

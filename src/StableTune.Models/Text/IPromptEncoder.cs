@@ -44,8 +44,7 @@ public interface IPromptEncoder
 
     /// <summary>
     /// The conditions of prompts for sampling, as sd-scripts' pipelines compute them: weighted, scaled back to the mean they had without
-    /// weights, as many
-    /// chunks of 77 as the longest prompt needs, each chunk with its own start and end.
+    /// weights, as many chunks of 77 as the longest prompt needs, each chunk with its own start and end.
     /// </summary>
     /// <param name="prompts">All prompts of one batch, the negative ones too, so that they become equally long.</param>
     /// <param name="clipSkip">See <see cref="Encode"/>.</param>

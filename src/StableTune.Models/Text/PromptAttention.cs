@@ -10,8 +10,7 @@ public readonly record struct PromptPart(string Text, double Weight);
 
 /// <summary>
 /// The brackets of AUTOMATIC1111's prompts: <c>(x)</c> weighs 1.1, <c>[x]</c> 1/1.1, <c>(x:1.5)</c> 1.5; nesting multiplies; a backslash
-/// makes a bracket
-/// literal; an open bracket reaches to the end.
+/// makes a bracket literal; an open bracket reaches to the end.
 /// </summary>
 public static class PromptAttention
 {

@@ -77,8 +77,9 @@ public sealed class YoloFaceDetector : IFaceDetector, IDisposable
         var (picture, scale) = FaceBoxes.Shown(image.WithoutAlpha(), _network.Input, _options.LongestSide);
         var output = _network.Run([picture], [_network.Model.Outputs[0].Name], null, cancellationToken)[0];
         if (output.Shape is not [> Box, _])
-            throw new InvalidOperationException($"{_network.Model.Path}: its output is [{string.Join(", ", output.Shape)}] for an image, and "
-                + "not [4 + classes, places]. Take an export of YOLOv8.");
+            throw new InvalidOperationException(
+                $"{_network.Model.Path}: its output is [{string.Join(", ", output.Shape)}] for an image, "
+                    + "and not [4 + classes, places]. Take an export of YOLOv8.");
         var (rows, places, values) = (output.Shape[0], output.Shape[1], output.Pictures[0]);
         var found = new List<(float Score, DetectedFace Face)>();
         for (var i = 0; i < places; i++)

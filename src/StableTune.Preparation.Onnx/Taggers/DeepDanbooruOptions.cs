@@ -15,7 +15,7 @@ public sealed record DeepDanbooruOptions : OnnxTaggerOptions
 
     internal override int UsualSize => 512;
 
-    internal override bool IsBgr => false;
+    internal override bool IsBgr(OnnxModelFiles files) => false;
 
     internal override TagVocabulary Vocabulary(OnnxModelFiles files)
     {

@@ -20,7 +20,7 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     internal abstract int UsualSize { get; }
 
     /// <summary>Whether blue comes first.</summary>
-    internal abstract bool IsBgr { get; }
+    internal abstract bool IsBgr(OnnxModelFiles files);
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
@@ -109,7 +109,7 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
             if (InputSize is { } side && ((input.Width ?? side) != side || (input.Height ?? side) != side))
                 throw model.Unfit($"its pictures are {input.Width}x{input.Height}, but InputSize is {side}.", "Leave InputSize unset.");
             var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes : Scaling(files, input);
-            return new(model, input, scaling, IsBgr);
+            return new(model, input, scaling, IsBgr(files));
         }
         catch
         {

@@ -3,11 +3,12 @@ using StableTune.Imaging;
 
 namespace StableTune.Preparation;
 
-/// <summary>A WD14 tagger (v2 or v3) in an ONNX file, with its <c>selected_tags.csv</c> beside it.</summary>
+/// <summary>A WD14 tagger (v2 or v3) in an ONNX file, with its <c>selected_tags.csv</c> beside it, or a newer one with
+/// <c>tag_mapping.json</c>.</summary>
 /// <remarks>
 /// Images are put on a white square, centred, and resized (area when shrinking, else Lanczos). Models with colours last take values from 0
 /// to 255; those with colours second take what a timm configuration beside them (<c>config.json</c>) says, or values in [-1, 1]. Blue comes
-/// first in both.
+/// first in both, but red with <c>tag_mapping.json</c>.
 /// </remarks>
 public sealed record WdTaggerOptions : OnnxTaggerOptions
 {
@@ -17,14 +18,21 @@ public sealed record WdTaggerOptions : OnnxTaggerOptions
     /// <summary>The model whose features sd-trainer's PFG was made for.</summary>
     public const string FeatureModel = "SmilingWolf/wd-v1-4-vit-tagger-v2";
 
+    private const string Table = "selected_tags.csv";
+
     /// <summary>Options of <see cref="DefaultModel"/>.</summary>
     public WdTaggerOptions() => Model = DefaultModel;
 
     internal override int UsualSize => 448;
 
-    internal override bool IsBgr => true;
+    // Newer taggers, which have their tags in JSON, were trained with red first.
+    internal override bool IsBgr(OnnxModelFiles files) => !IsMapping(List(files));
 
-    internal override TagVocabulary Vocabulary(OnnxModelFiles files) => TagVocabulary.Load(Beside(files, "selected_tags.csv"));
+    internal override TagVocabulary Vocabulary(OnnxModelFiles files)
+    {
+        var list = List(files) ?? Beside(files, Table);
+        return IsMapping(list) ? TagVocabulary.LoadMapping(list) : TagVocabulary.Load(list);
+    }
 
     internal override PixelImage Fitted(PixelImage image, int width, int height)
     {
@@ -42,10 +50,15 @@ public sealed record WdTaggerOptions : OnnxTaggerOptions
     }
 
     internal override PixelScaling Scaling(OnnxModelFiles files, PictureInput input) =>
-        input.ChannelsLast ? PixelScaling.Bytes : Configured(files.Companion("config.json", optional: true)) ?? PixelScaling.Signed;
+        input.ChannelsLast ? PixelScaling.Bytes
+            : Configured(files.Companion("config.json", optional: true), IsBgr(files)) ?? PixelScaling.Signed;
+
+    private string? List(OnnxModelFiles files) => Tags ?? files.Companion(Table) ?? files.Companion("tag_mapping.json");
+
+    private static bool IsMapping(string? list) => ".json".Equals(Path.GetExtension(list), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>What a configuration of timm says; null where there is none, or it is another program's.</summary>
-    private static PixelScaling? Configured(string? path)
+    private static PixelScaling? Configured(string? path, bool bgr)
     {
         if (path is null) return null;
         try
@@ -54,8 +67,9 @@ public sealed record WdTaggerOptions : OnnxTaggerOptions
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("pretrained_cfg", out var configuration)) return null;
             var (mean, deviation) = (Three(configuration, "mean"), Three(configuration, "std"));
-            // The numbers stand in the order of the network's channels, blue first.
-            return PixelScaling.Of((mean[2], mean[1], mean[0]), (deviation[2], deviation[1], deviation[0]));
+            // The numbers stand in the order of the network's channels.
+            return bgr ? PixelScaling.Of((mean[2], mean[1], mean[0]), (deviation[2], deviation[1], deviation[0]))
+                : PixelScaling.Of((mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2]));
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
         {

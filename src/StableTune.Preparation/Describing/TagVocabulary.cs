@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 
 namespace StableTune.Preparation;
 
@@ -51,7 +52,7 @@ public sealed class TagVocabulary
             var fields = Fields(path, line, i + 1);
             if (fields.Count != columns.Count)
                 throw new InvalidFileException(path, $"line {i + 1} has {fields.Count} columns, the first line {columns.Count}.", Remedy);
-            tags.Add(Tag(path, i + 1, fields[name], fields[category], count < 0 ? null : fields[count]));
+            tags.Add(Tag(path, $"line {i + 1}", fields[name], fields[category], count < 0 ? null : fields[count]));
         }
 
         return tags.Count > 0 ? new(tags) : throw new InvalidFileException(path, "it lists no tags.", Remedy);
@@ -73,6 +74,42 @@ public sealed class TagVocabulary
         TagCategory Category(string tag) => known is null ? TagCategory.General
             : tag.StartsWith("rating:", StringComparison.Ordinal) ? TagCategory.Rating
             : known.Contains(tag) ? TagCategory.Character : TagCategory.General;
+    }
+
+    /// <summary>Reads a JSON object that has for each output of a tagger its tag and what it speaks of: <c>tag_mapping.json</c> of newer
+    /// taggers, as <c>{"0": {"tag": "1girl", "category": "General"}, ...}</c> or as the two objects <c>idx_to_tag</c> and
+    /// <c>tag_to_category</c>.</summary>
+    /// <param name="path">The file, UTF-8, of at most 64 MiB.</param>
+    /// <exception cref="InvalidFileException">It is missing, too large, not UTF-8, or not such a table; the message names the
+    /// tag.</exception>
+    public static TagVocabulary LoadMapping(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var tags = new List<KnownTag>();
+        try
+        {
+            using var document = JsonDocument.Parse(Text(path));
+            var all = document.RootElement;
+            var split = all.TryGetProperty("idx_to_tag", out var names);
+            if (split) all = names;
+            var count = all.EnumerateObject().Count();
+            for (var i = 0; i < count; i++)
+            {
+                var number = i.ToString(CultureInfo.InvariantCulture);
+                if (!all.TryGetProperty(number, out var entry))
+                    throw new InvalidFileException(path, $"it has {count} tags, but none with the number {number}.", Remedy);
+                var name = (split ? entry : entry.GetProperty("tag")).GetString() ?? "";
+                var category = split ? document.RootElement.GetProperty("tag_to_category").GetProperty(name)
+                    : entry.GetProperty("category");
+                tags.Add(Tag(path, $"tag {number}", name, category.GetString() ?? "", null));
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            throw new InvalidFileException(path, $"it is no table of tags: {e.Message.TrimEnd('.')}.", Remedy, e);
+        }
+
+        return tags.Count > 0 ? new(tags) : throw new InvalidFileException(path, "it lists no tags.", Remedy);
     }
 
     private static IEnumerable<string> Lines(string path) =>
@@ -110,16 +147,16 @@ public sealed class TagVocabulary
         }
     }
 
-    private static KnownTag Tag(string path, int line, string name, string category, string? count)
+    private static KnownTag Tag(string path, string place, string name, string category, string? count)
     {
-        if (string.IsNullOrWhiteSpace(name)) throw new InvalidFileException(path, $"line {line} has no tag.", Remedy);
+        if (string.IsNullOrWhiteSpace(name)) throw new InvalidFileException(path, $"{place} has no tag.", Remedy);
         if (!Enum.TryParse<TagCategory>(category, ignoreCase: true, out var known) || !Enum.IsDefined(known))
             throw new InvalidFileException(
-                path, $"line {line}: the category \"{ShortText.Of(category, 40)}\" is not known; there are "
+                path, $"{place}: the category \"{ShortText.Of(category, 40)}\" is not known; there are "
                     + $"{string.Join(", ", Enum.GetValues<TagCategory>().Select(value => $"{(int)value} ({value})"))}.", Remedy);
         if (count is null) return new(name, known);
         return long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var images) ? new(name, known, images)
-            : throw new InvalidFileException(path, $"line {line}: the count \"{ShortText.Of(count, 40)}\" is no number.", Remedy);
+            : throw new InvalidFileException(path, $"{place}: the count \"{ShortText.Of(count, 40)}\" is no number.", Remedy);
     }
 
     /// <summary>The fields of a line; quotes may enclose one, and are doubled inside it.</summary>

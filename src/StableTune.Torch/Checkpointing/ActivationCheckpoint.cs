@@ -5,10 +5,9 @@ namespace StableTune.Torch;
 /// </summary>
 /// <remarks>
 /// Chen et al., Training deep nets with sublinear memory cost, arXiv:1604.06174; as <c>torch.utils.checkpoint</c>. Gradients of
-/// parameters inside
-/// the segment accumulate in their <c>grad</c>, also when no input wants a gradient; <c>autograd.grad</c> with respect to such a
-/// parameter does
-/// not see through a checkpoint, and there is no second derivative. Checkpoints may be nested, and used on several threads.
+/// parameters inside the segment accumulate in their <c>grad</c>, also when no input wants a gradient; <c>autograd.grad</c> with respect to
+/// such a parameter does not see through a checkpoint, and there is no second derivative. Checkpoints may be nested, and used on several
+/// threads.
 /// </remarks>
 public static class ActivationCheckpoint
 {
@@ -16,9 +15,8 @@ public static class ActivationCheckpoint
     /// falls the same way.</summary>
     /// <param name="segment">
     /// A function of its inputs alone (and of parameters): it runs a second time later, maybe on another thread, so it must not depend on
-    /// what
-    /// changes in between. A <see cref="torch.Generator"/> of the caller's own is not set back, nor is the default stream of a GPU, which
-    /// TorchSharp does not give access to.
+    /// what changes in between. A <see cref="torch.Generator"/> of the caller's own is not set back, nor is the default stream of a GPU,
+    /// which TorchSharp does not give access to.
     /// </param>
     /// <param name="inputs">What the segment is computed from; those that want gradients get them.</param>
     /// <returns>What the segment returns, as a tensor of its own.</returns>

@@ -5,8 +5,7 @@ namespace StableTune.Torch;
 /// <summary>
 /// Whether half precision is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times
 /// slower than in float32: there it is a type of storage, and products run in float32. On a CPU float16 is always such a type, as
-/// libtorch's
-/// CPU kernels for it are incomplete.
+/// libtorch's CPU kernels for it are incomplete.
 /// </summary>
 public static class HalfPrecision
 {

@@ -8,13 +8,11 @@ public static class LayerInitialization
 
     /// <summary>
     /// Until disposed, layers that this thread creates leave their parameters uninitialised: drawing random weights takes longer than
-    /// reading
-    /// the real ones.
+    /// reading the real ones.
     /// </summary>
     /// <param name="device">
     /// Where parameters lie; null for the CPU. On <c>META</c> they have names, types and shapes but take no memory: enough to compare a
-    /// module
-    /// with a file.
+    /// module with a file.
     /// </param>
     /// <param name="dtype">The type of floating-point parameters; null for float32.</param>
     public static IDisposable Skip(Device? device = null, ScalarType? dtype = null) => new Skipped(device, dtype, hasMemory: true);

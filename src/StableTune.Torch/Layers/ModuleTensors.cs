@@ -5,8 +5,7 @@ public static class ModuleTensors
 {
     /// <summary>
     /// Parameters and persistent buffers of a module and its children, as <c>state_dict()</c> has them, in one walk: TorchSharp's own
-    /// walks the
-    /// tree below each module anew, which takes time and memory that grow with the depth of the tree.
+    /// walks the tree below each module anew, which takes time and memory that grow with the depth of the tree.
     /// </summary>
     /// <param name="module">The module.</param>
     /// <returns>Dotted names and the module's own tensors, each module's before its children's.</returns>

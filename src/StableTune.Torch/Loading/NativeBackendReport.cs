@@ -23,8 +23,7 @@ public sealed record NativeBackendReport(
 {
     /// <summary>
     /// Whether numbers in tensor expressions live as long as the calls that read them. False where a program was built without the targets
-    /// of
-    /// StableTune's packages: then a garbage collection in the middle of a call can, seldom, make it fail.
+    /// of StableTune's packages: then a garbage collection in the middle of a call can, seldom, make it fail.
     /// </summary>
     public bool KeepsNumbers { get; init; }
 

@@ -65,6 +65,39 @@ public sealed class TagVocabularyTests : IDisposable
     }
 
     [Fact]
+    public void LoadMapping_ReadsBothForms()
+    {
+        KnownTag[] expected = [new("general", TagCategory.Rating), new("best", TagCategory.Quality), new("alice", TagCategory.Character)];
+        Assert.Equal(expected, Mapping("""
+            {"1": {"tag": "best", "category": "Quality"}, "0": {"tag": "general", "category": "Rating"},
+             "2": {"tag": "alice", "category": "character"}}
+            """).Tags);
+        Assert.Equal(expected, Mapping("""
+            {"idx_to_tag": {"0": "general", "1": "best", "2": "alice"},
+             "tag_to_category": {"alice": "Character", "best": "Quality", "general": "Rating"}}
+            """).Tags);
+    }
+
+    [Theory]
+    [InlineData("", "no table of tags")]
+    [InlineData("[]", "no table of tags")]
+    [InlineData("{}", "lists no tags")]
+    [InlineData("""{"0": "cat"}""", "no table of tags")]
+    [InlineData("""{"0": {"tag": "cat"}}""", "no table of tags")]
+    [InlineData("""{"1": {"tag": "cat", "category": "General"}}""", "none with the number 0")]
+    [InlineData("""{"0": {"tag": "cat", "category": "Animal"}}""", "tag 0: the category \"Animal\" is not known")]
+    [InlineData("""{"0": {"tag": "", "category": "General"}}""", "tag 0 has no tag")]
+    [InlineData("""{"idx_to_tag": {"0": "cat"}}""", "no table of tags")]
+    public void LoadMapping_OfWhatIsNone_SaysWhy(string text, string fault) =>
+        Assert.Contains(fault, Assert.Throws<InvalidFileException>(() => Mapping(text)).Fault, StringComparison.Ordinal);
+
+    private TagVocabulary Mapping(string text)
+    {
+        File.WriteAllText(_folder.File("tag_mapping.json"), text);
+        return TagVocabulary.LoadMapping(_folder.File("tag_mapping.json"));
+    }
+
+    [Fact]
     public void Load_OfNoTextFile_SaysWhatItIs()
     {
         Assert.Contains("missing", Assert.Throws<InvalidFileException>(() => TagVocabulary.Load(_folder.File("none.csv"))).Fault,

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using StableTune.Testing;
 
 namespace StableTune.Tests.Extensions;
@@ -13,7 +12,7 @@ public sealed class SampleProgramTests : IDisposable
     [Fact]
     public async Task Datasets_ReportsChecksShowsAndTrains_AndASecondRunFindsTheLatents()
     {
-        var first = await Run("Datasets", "--steps", "2", "--out", _folder.File("out"));
+        var first = await SampleProgram.Run("Datasets", "--steps", "2", "--out", _folder.File("out"));
         Assert.True(first.ExitCode == 0, first.Text);
         Assert.Contains("22 images, 36 with repeats", first.Text);
         Assert.Contains("16 images: 0 errors", first.Text);
@@ -24,7 +23,7 @@ public sealed class SampleProgramTests : IDisposable
         using (var file = Formats.SafetensorsFile.Open(_folder.File("out", "frog.safetensors")))
             Assert.Equal("2", file.Metadata["ss_steps"]);
 
-        var second = await Run("Datasets", "--steps", "2", "--out", _folder.File("out"));
+        var second = await SampleProgram.Run("Datasets", "--steps", "2", "--out", _folder.File("out"));
         Assert.True(second.ExitCode == 0, second.Text);
         Assert.Contains("caching latents 8/8", second.Text);                 // only those in memory
         string Measured(string text) => text.Split('\n').Last(line => line.StartsWith("after step", StringComparison.Ordinal));
@@ -34,24 +33,8 @@ public sealed class SampleProgramTests : IDisposable
     [Fact]
     public async Task Datasets_WithWrongArguments_SaysHowItIsCalled()
     {
-        var wrong = await Run("Datasets", "--step", "2");
+        var wrong = await SampleProgram.Run("Datasets", "--step", "2");
         Assert.Equal(2, wrong.ExitCode);
         Assert.Contains("--steps N", wrong.Text);
-    }
-
-    /// <summary>Runs a sample that was built as these tests were.</summary>
-    private static async Task<(int ExitCode, string Text)> Run(string sample, params string[] arguments)
-    {
-        // bin, Release, net10.0
-        var built = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
-        var start = new ProcessStartInfo(
-            "dotnet", [Path.Combine([Fixtures.Repository, "samples", sample, .. built, sample + ".dll"]), .. arguments])
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
-        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output + await errors);
     }
 }

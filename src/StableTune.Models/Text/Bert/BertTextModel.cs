@@ -4,9 +4,8 @@ namespace StableTune.Models;
 /// <c>XLMRobertaModel</c>.</summary>
 /// <remarks>
 /// Devlin et al. 2018, arXiv:1810.04805; Liu et al. 2019, arXiv:1907.11692. The text encoder of Chinese Stable Diffusion models such as
-/// Taiyi. Its pooler,
-/// which Stable Diffusion does not use, is left out. Dropout is off: text encoders are trained without, as CLIP's are. It computes in the
-/// type of its weights.
+/// Taiyi. Its pooler, which Stable Diffusion does not use, is left out. Dropout is off: text encoders are trained without, as CLIP's are.
+/// It computes in the type of its weights.
 /// </remarks>
 public sealed class BertTextModel : MaskedTextModel
 {

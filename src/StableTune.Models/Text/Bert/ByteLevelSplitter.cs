@@ -3,8 +3,7 @@ namespace StableTune.Models;
 /// <summary>Splits text into the words of GPT-2's and RoBERTa's tokenizers, which keep the blank before them.</summary>
 /// <remarks>
 /// The words of <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c> (Radford et al. 2019), scanned by hand
-/// for the reasons
-/// that <see cref="ClipWordSplitter"/> names. Nothing is lost: the words joined are the text.
+/// for the reasons that <see cref="ClipWordSplitter"/> names. Nothing is lost: the words joined are the text.
 /// </remarks>
 internal static class ByteLevelSplitter
 {

@@ -5,8 +5,7 @@ namespace StableTune.Models;
 /// <summary>The text encoder of CompVis' latent diffusion model, with the parameter names of diffusers' <c>LDMBertModel</c>.</summary>
 /// <remarks>
 /// Rombach et al. 2021, arXiv:2112.10752: a transformer over BERT's tokens that was trained together with the UNet. Norms come before
-/// attention and
-/// feed-forward, and one after the last layer. It computes in the type of its weights.
+/// attention and feed-forward, and one after the last layer. It computes in the type of its weights.
 /// </remarks>
 public sealed class LdmBertModel : MaskedTextModel
 {

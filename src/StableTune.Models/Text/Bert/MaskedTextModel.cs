@@ -19,8 +19,7 @@ public abstract class MaskedTextModel : TextModel
 
     /// <summary>
     /// Whether padding is hidden from attention where no mask is given: then the mask is 1 where an id is not <see cref="PadTokenId"/>.
-    /// What the model's
-    /// configuration says, mostly false; padding then is text to the encoder.
+    /// What the model's configuration says, mostly false; padding then is text to the encoder.
     /// </summary>
     public bool UseAttentionMask { get; set; }
 

@@ -61,8 +61,7 @@ public sealed class SequencePromptEncoder : IPromptEncoder
 
     /// <summary>
     /// The hidden states of prompts for sampling: weighted, and scaled back to the mean they had without weights. The row is as long as
-    /// the longest prompt
-    /// needs in steps of 75 tokens: 77, 152 or 227 places, but no more than the encoder takes.
+    /// the longest prompt needs in steps of 75 tokens: 77, 152 or 227 places, but no more than the encoder takes.
     /// </summary>
     /// <inheritdoc/>
     public TextConditions EncodeForSampling(IReadOnlyList<string> prompts, int? clipSkip = null)

@@ -7,8 +7,7 @@ namespace StableTune.Models;
 /// Schuster and Nakajima 2012, "Japanese and Korean voice search"; greedy as in BERT. A word that cannot be covered is one unknown token.
 /// Microsoft.ML.Tokenizers' WordPieceTokenizer is an oracle in the tests only: it counts the length of words in UTF-16 units and not in
 /// characters, takes line numbers for ids, and looks up the whole rest of a word first, however long the longest piece, which takes 1.6
-/// to 7
-/// times as long.
+/// to 7 times as long.
 /// </remarks>
 internal sealed class WordPieceEncoder
 {

@@ -1,10 +1,9 @@
 using System.Diagnostics;
-using StableTune.Testing;
 
-namespace StableTune.Samples.Tests;
+namespace StableTune.Testing;
 
 /// <summary>Starts samples that were built as these tests were.</summary>
-internal static class SampleProgram
+public static class SampleProgram
 {
     /// <summary>How to start a sample.</summary>
     public static ProcessStartInfo Start(string sample, params IEnumerable<string> arguments)
