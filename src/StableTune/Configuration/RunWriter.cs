@@ -156,8 +156,14 @@ internal sealed class RunWriter
     /// trained.</summary>
     private static TrainingPlan Comparable(TrainingPlan plan)
     {
-        plan = plan with { Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset),
-            Distributed = plan.Distributed with { Processes = null } };
+        plan = plan with
+        {
+            Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset),
+            Distributed = plan.Distributed with { Processes = null },
+            Model = plan.Model with { Hub = WithoutToken(plan.Model.Hub) },
+            Observers = [.. plan.Observers.Select(observer => observer is HubUpload upload
+                ? new HubUpload(upload.Options with { Hub = WithoutToken(upload.Options.Hub) }) : observer)],
+        };
         if (plan.Trainables is [ModelTrainableOptions given])
         {
             var (model, rates) = WholeModelArguments.Settled(given, plan);
@@ -172,6 +178,10 @@ internal sealed class RunWriter
             Trainables = [adapter with { UNetRate = null, TextEncoderRate = null, SecondTextEncoderRate = null }],
         };
     }
+
+    /// <summary>A token is not written to files: it is the environment's, or given anew.</summary>
+    private static HubOptions? WithoutToken(HubOptions? options) =>
+        options is null || options with { Token = null } == new HubOptions() ? null : options with { Token = null };
 
     /// <summary>A folder's own text and repeats are written with it; sources have no values to compare but these texts.</summary>
     private static DatasetPlan Comparable(DatasetPlan plan) => plan with
