@@ -72,7 +72,7 @@ rm -rf "$two"
 echo "installing the tool"
 export DOTNET_ROOT=${DOTNET_ROOT:-$(dirname "$(readlink -f "$(command -v dotnet)")")}   # a tool is a program of its own, and looks for .NET
 run dotnet tool install StableTune.Tool --version "$version" --tool-path "$work/tools" --configfile "$work/nuget.config"
-"$work/tools/stabletune" inspect "$app/run/out/frog.safetensors" | head -n 5
+"$work/tools/stabletune" inspect "$app/run/out/frog.safetensors"
 run "$work/tools/stabletune" train-network --pretrained_model_name_or_path "$app/run/models/sd15" --train_data_dir "$app/run/images" \
   --resolution 64 --network_module networks.lora --network_dim 2 --max_train_steps 1 --output_dir "$work/tool out" --output_name frog
 [ -s "$work/tool out/frog.safetensors" ] || { echo "the tool wrote no adapter"; exit 1; }
