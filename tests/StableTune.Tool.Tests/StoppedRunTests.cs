@@ -94,7 +94,7 @@ public sealed class StoppedRunTests : IDisposable
         var file = _folder.File("messages", "run.txt");
         Assert.Equal(0, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_file", file]));
         Assert.DoesNotContain("Training", _error.ToString(), StringComparison.Ordinal);
-        Assert.StartsWith("Training ", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+        Assert.Contains("Training ", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
 
         Assert.Equal(1, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_level", "LOUD"]));
         Assert.Contains("console_log_level", _error.ToString(), StringComparison.Ordinal);

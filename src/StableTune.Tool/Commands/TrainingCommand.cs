@@ -64,6 +64,8 @@ internal class TrainingCommand : ToolCommand
         if (!plan.Savers.OfType<StateSaver>().Any() && plan.Savers.OfType<TrainableSaver>().FirstOrDefault() is { } saver)
             builder.SaveTo(new StateSaver(StemOf(saver.Path)) { OnlyWhenInterrupted = true });
         using var result = Result(builder.Build(), states, run);
+        // Those of the beginning have been shown as messages.
+        run.Note(plan.Observers.SelectMany(observer => observer.Warnings));
         run.Note(result.ObserverFaults.Select(fault => fault.ToString()));
         foreach (var path in result.Files) run.Output.WriteLine(path);
         run.Output.WriteLine(FormattableString.Invariant($"{result.Steps} steps, average loss {result.AverageLoss:F4}"));

@@ -68,7 +68,7 @@ public sealed class JsonLinesLogTests : IDisposable
     {
         var broken = new Recorder { Before = what =>
             { if (what == "step 2") throw new InvalidTimeZoneException("says \"no\"\nin two lines"); } };
-        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLog(Log).WithObserver(broken).Train());
+        Assert.ThrowsAny<Exception>(() => TinyRun.Builder(_folder).WithLog(Log).StopOnObserverFault().WithObserver(broken).Train());
         var end = Lines()[^1];
         Assert.Equal("says \"no\"\nin two lines", Text(end, "fault"));
         Assert.Equal(2, Number(end, "step"));
