@@ -14,7 +14,7 @@ internal sealed record ChartLine(StepSeries Series, string Style);
 /// </summary>
 internal static class SvgChart
 {
-    private const int Left = 58, Right = 12, Top = 10, Bottom = 30;
+    private const int Left = 58, Right = 26, Top = 10, Bottom = 42;
 
     private static readonly (string Style, int Width, int Height)[] s_sizes = [("wide", 900, 300), ("narrow", 380, 250)];
 
@@ -92,7 +92,7 @@ internal static class SvgChart
                 $"""<text x="{place.X(value):0.#}" y="{place.Height - Bottom + 16}" text-anchor="middle">{Number(value)}</text>""");
         svg.Append(CultureInfo.InvariantCulture, $"""<path class="axis" d="M{Left} {place.Height - Bottom}H{place.Width - Right}"/>""")
             .Append(CultureInfo.InvariantCulture,
-                $"""<text class="name" x="{place.Width - Right}" y="{place.Height - 2}" text-anchor="end">{axis}</text>""");
+                $"""<text class="name" x="{place.Width - Right}" y="{place.Height - 7}" text-anchor="end">{axis}</text>""");
     }
 
     private static void Line(StringBuilder svg, Place place, string style, double[] steps, double[] values)
