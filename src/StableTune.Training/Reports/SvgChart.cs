@@ -70,7 +70,8 @@ internal static class SvgChart
                 $"""<svg class="chart {style}" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">""")
                 .Append(CultureInfo.InvariantCulture, $"""<defs><clipPath id="{clip}">""")
                 .Append(CultureInfo.InvariantCulture,
-                    $"""<rect x="{Left - 6}" y="0" width="{width - Left - Right + 12}" height="{height - Bottom + 6}"/></clipPath></defs>""");
+                    $"""<rect x="{Left - 6}" y="0" width="{width - Left - Right + 12}" height="{height - Bottom + 6}"/>""")
+                .Append("</clipPath></defs>");
             Axes(svg, place, axis);
             svg.Append(CultureInfo.InvariantCulture, $"""<g clip-path="url(#{clip})">""");
             content(svg, place);
@@ -136,6 +137,7 @@ internal static class SvgChart
         var rough = (to - from) / about;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var step = new[] { 1.0, 2, 5, 10 }.Select(factor => factor * power).First(size => size >= rough * 0.999);
+        // Adding 0 makes 0 of -0.
         for (var at = Math.Ceiling(from / step - 1e-9) + 0.0; at * step <= to + (step * 1e-9); at++) yield return at * step;
     }
 
