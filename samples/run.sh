@@ -3,7 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 sample=${1:-}
-[ -n "$sample" ] && [ -d "samples/$sample" ] || { echo "\"$sample\" is no sample; there are:$(cd samples && printf ' %s' */ | sed 's|/||g; s| Shared||')"; exit 1; }
+[ -n "$sample" ] && [ -e "samples/$sample/$sample.csproj" ] || { echo "\"$sample\" is no sample; there are:$(cd samples && printf ' %s' */*.csproj | sed -E 's|/[^ ]*||g')"; exit 1; }
 shift
 source tests/need-dotnet.sh
 

@@ -70,6 +70,9 @@ public sealed partial class HubClient : IDisposable
     /// <summary>Whether only the cache is used, as options and environment decided.</summary>
     public bool IsOffline => _settings.Offline;
 
+    /// <summary>Whether there is a token, as options and environment decided.</summary>
+    public bool HasToken => _settings.Token is not null;
+
     /// <summary>
     /// A handler for connections to the hub: follows no redirections by itself (the client does, and keeps the token from other hosts),
     /// uses the

@@ -43,7 +43,7 @@ public sealed partial class TrainerBuilder
     public TrainerBuilder WithSaving(Func<SaveOptions, SaveOptions> change) => Set(_plan with { Save = Given(change)(_plan.Save) });
 
     /// <summary>Goes on from a state that an earlier run wrote.</summary>
-    /// <param name="folder">The folder of the state.</param>
+    /// <param name="folder">The folder of the state, or a place on the hub: <c>hf://owner/name/frog-state</c>.</param>
     /// <param name="allowDifferences">Whether a state is taken that was written for other options or images; the differences are told as
     /// warnings.</param>
     public TrainerBuilder ResumeFrom(string folder, bool allowDifferences = false) =>
@@ -103,6 +103,23 @@ public sealed partial class TrainerBuilder
 
     /// <summary>Draws the mean loss by timestep to this PNG file, at the end.</summary>
     public TrainerBuilder WithTimestepLossCurve(string path) => WithObserver(new TimestepLossCurve(Given(path)));
+
+    /// <summary>Writes a page about the run to this HTML file when it ends, well or not: charts, samples, files, options, time.</summary>
+    public TrainerBuilder WithReport(string path) => WithObserver(new RunReport(Given(path)));
+
+    /// <summary>Writes a model card to this file, mostly README.md, when the run ends, well or not.</summary>
+    public TrainerBuilder WithModelCard(string path) => WithObserver(new ModelCard(Given(path)));
+
+    /// <summary>Uploads every save to a repository on the hub, private unless the options say otherwise, and a model card at the
+    /// end.</summary>
+    /// <param name="repository"><c>owner/name</c>, created when it is missing; a folder and a branch may follow:
+    /// <c>owner/name/loras:v2</c>.</param>
+    /// <param name="change">Changes the options; null, the default, for none.</param>
+    public TrainerBuilder WithHubUpload(string repository, Func<HubUploadOptions, HubUploadOptions>? change = null)
+    {
+        var options = new HubUploadOptions { Repository = Given(repository) };
+        return WithObserver(new HubUpload(change is null ? options : Given(change(options))));
+    }
 
     /// <summary>Sends log messages to a host's logger.</summary>
     public TrainerBuilder WithLogger(ILogger logger) => Set(_plan with { Logger = Given(logger) });

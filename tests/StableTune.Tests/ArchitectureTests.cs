@@ -31,7 +31,7 @@ public sealed class ArchitectureTests
             "StableTune.Preparation", Engine],
         ["StableTune.Training"] =
         [
-            "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors", "StableTune.Models",
+            "StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors", "StableTune.Models",
                 "StableTune.Checkpoints", "StableTune.Diffusion",
             "StableTune.Adapters", "StableTune.Data", "StableTune.Preparation", Engine,
         ],

@@ -5,6 +5,14 @@ namespace StableTune.Training;
 /// thrown by an observer ends the run as any other fault does: weights are saved first.</remarks>
 public interface ITrainingObserver : IValidated
 {
+    /// <summary>What the observer could not do in a run that has ended, a sentence or two each; told among the warnings of the result.
+    /// Default none.</summary>
+    IEnumerable<string> Warnings => [];
+
+    /// <summary>A run begins, and nothing is loaded yet: the place to look whether what is needed later can be had. An exception refuses
+    /// the run.</summary>
+    void OnPrepare(TrainingPlan plan) { }
+
     /// <summary>The run is about to take its first step.</summary>
     void OnStart(TrainingStart start) { }
 

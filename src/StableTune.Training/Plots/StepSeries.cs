@@ -5,6 +5,12 @@ internal sealed class StepSeries
 {
     private readonly List<double> _steps = [], _values = [];
 
+    /// <summary>The steps, in order.</summary>
+    public IReadOnlyList<double> Steps => _steps;
+
+    /// <summary>The values at them.</summary>
+    public IReadOnlyList<double> Values => _values;
+
     /// <summary>Notes a value; one that is not finite leaves a gap.</summary>
     public void Add(double step, double value)
     {

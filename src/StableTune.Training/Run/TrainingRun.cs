@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using StableTune.Checkpoints;
 using StableTune.Data;
+using StableTune.Hub;
 using StableTune.Models;
 
 namespace StableTune.Training;
@@ -18,11 +19,12 @@ internal sealed class TrainingRun(
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
         cancellationToken.ThrowIfCancellationRequested();
+        foreach (var observer in plan.Observers) observer.OnPrepare(plan);
         plan.Control?.Begin();                                               // what is asked for during the preparation counts
         if (plan.AllowTf32) _owned.Add(new TensorFloat());
         if (plan.Deterministic) _owned.Add(new DeterministicAlgorithms());
         var session = new RunSession(plan);
-        using var state = OpenState();
+        using var state = OpenState(cancellationToken);
         if (state is not null) session.Load(state.Of(session.Name));
         var prepared = new RunPreparation(plan, _owned, model, PreparationProgress.For(progress)).Prepare(dataset, cancellationToken);
         var facts = PlanFacts.Of(plan, Identity(prepared));
@@ -54,8 +56,10 @@ internal sealed class TrainingRun(
             {
                 Steps = run.Loop.Position.Step, Epochs = run.Loop.Position.Epoch, Losses = run.Loop.Losses,
                 AverageLoss = run.Loop.AverageLoss, LossByTimestep = run.Loop.LossByTimestep,
-                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait, PeakMemoryBytes = run.Peak.Bytes,
-                Files = files, Samples = run.Events.Samples, Warnings = run.Description.Warnings,
+                WasStopped = run.Loop.IsStopped, TrainingTime = run.Loop.Elapsed, DataWait = run.Loop.DataWait,
+                PeakMemoryBytes = run.Peak.Bytes,
+                Files = files, Samples = run.Events.Samples,
+                Warnings = [.. run.Description.Warnings, .. plan.Observers.SelectMany(observer => observer.Warnings)],
                 Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
             };
@@ -80,12 +84,21 @@ internal sealed class TrainingRun(
         if (missing > 0) session.Warnings.Add(estimate.Shortage);
     }
 
-    private SavedState? OpenState() => plan.Resume switch
+    private SavedState? OpenState(CancellationToken cancellationToken) => plan.Resume switch
     {
         null => null,
+        { HubPlace: { } place } => SavedState.Open(Fetch(place, cancellationToken)),
         { Latest: true, Path: var folder } => SavedState.Latest(folder!) is { } latest ? SavedState.Open(latest) : null,
         { Path: var folder } => SavedState.Open(folder!),
     };
+
+    /// <summary>The folder of a state that lies on the hub.</summary>
+    private string Fetch(HubName place, CancellationToken cancellationToken)
+    {
+        using var hub = new HubClient((plan.Model.Hub ?? new HubOptions()) with { CheckForUpdates = true }, plan.Logger);
+        var fetching = PreparationProgress.For(progress);
+        return hub.Resolve(place, HubSelection.All, fetching, cancellationToken).Path;
+    }
 
     private static string Identity(PreparedRun prepared) =>
         $"{prepared.Fingerprint.Version}, text {prepared.Fingerprint.TextHash[..16]}, VAE {prepared.Fingerprint.VaeHash[..16]}";

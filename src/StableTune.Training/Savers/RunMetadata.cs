@@ -16,7 +16,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
     private static readonly string Version = typeof(RunMetadata).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     /// <summary>Folders stay on this machine; a name on the hub is whole.</summary>
-    private static string ModelName(string path) => Path.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : path;
+    internal static string ModelName(string path) => Path.Exists(path) ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : path;
 
     public static RunMetadata Describe(SaveRequest request, AdapterTrainableOptions trainable, AdapterDescription network)
     {

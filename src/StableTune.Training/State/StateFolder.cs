@@ -21,6 +21,9 @@ internal static class StateFolder
 
     private static readonly JsonSerializerOptions s_layout = new() { WriteIndented = true };
 
+    /// <summary>Whether a path is that of a state.</summary>
+    public static bool IsState(string path) => File.Exists(Path.Combine(path, Main));
+
     /// <summary>Writes a state.</summary>
     /// <param name="path">The folder; one that is there is replaced.</param>
     /// <param name="content">What is written.</param>

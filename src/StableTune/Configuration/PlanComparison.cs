@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Reflection;
+using System.Text.Json.Serialization;
 
 namespace StableTune.Configuration;
 
@@ -55,6 +56,10 @@ internal static class PlanComparison
         foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
             if (property.GetIndexParameters().Length == 0 && property.CanRead
                 && (property.SetMethod is not null || type.GetMethod("<Clone>$") is null))
-                Add(facts, $"{name}.{property.Name}", property.GetValue(value), depth + 1);
+                Add(facts, $"{name}.{property.Name}", Shown(property, value), depth + 1);
     }
+
+    /// <summary>What is never written says only whether it is there: messages show what differs.</summary>
+    private static object? Shown(PropertyInfo property, object value) => property.GetValue(value) is not null
+        && property.GetCustomAttribute<JsonIgnoreAttribute>() is not null ? "(not shown)" : property.GetValue(value);
 }

@@ -5,8 +5,6 @@ namespace StableTune.Configuration;
 /// <summary>ppdiffusers' and diffusers' command lines: their names, their defaults.</summary>
 internal static class PpDiffusersStyle
 {
-    private const string NotUploaded = "results are not uploaded";
-
     private static readonly StyleOption[] s_options =
     [
         Same("pretrained_model_name_or_path"), Same("revision"), Same("variant"), Same("tokenizer_name"),
@@ -26,7 +24,7 @@ internal static class PpDiffusersStyle
         Other("lr_num_cycles", "lr_scheduler_num_cycles", 1.0), Other("lr_power", "lr_scheduler_power", 1.0),
         Same("adam_beta1", 0.9), Same("adam_beta2", 0.999), Same("adam_weight_decay", 1e-2), Same("adam_epsilon", 1e-8),
         Same("max_grad_norm", 1.0), Same("use_8bit_adam"), Same("mixed_precision"),
-        Other("enable_xformers_memory_efficient_attention", "xformers"), Own("push_to_hub", OptionKind.Flag, "Upload the result"),
+        Other("enable_xformers_memory_efficient_attention", "xformers"), Same("push_to_hub"),
         Other("hub_token", "huggingface_token"), Other("hub_model_id", "huggingface_repo_id"),
         Own("logging_dir", OptionKind.Text, "The folder of logs, in output_dir", "logs"),
         new(new("report_to", OptionKind.Text, "The tracker") { Aliases = ["writer_type"], Default = "tensorboard" }, null),
@@ -82,7 +80,7 @@ internal static class PpDiffusersStyle
         Length(given, values);
         Schedule(given, values);
         Output(given, values, script);
-        if (given.Flag("push_to_hub")) values.Problems.Add(given.Find("push_to_hub")!.Problem(NotUploaded, "leave it out"));
+        Uploads(given, values);
         if (given.Find("report_to") is { } report)
             values.Notes.Add($"{report.Origin}: report_to is {report.Value}: logs are written as TensorBoard's files, JSON lines and a "
                 + "loss curve.");
@@ -91,6 +89,14 @@ internal static class PpDiffusersStyle
         if ((script & (RunScript.DreamBooth | RunScript.FineTune)) != 0 && !given.Has("train_text_encoder"))
             Take(values, "train_text_encoder", false);
         if (script == RunScript.Network) Take(values, "network_module", "networks.lora");
+    }
+
+    /// <summary>The reference looks at the repository only where it uploads.</summary>
+    private static void Uploads(OptionValues given, OptionValues values)
+    {
+        if (given.Flag("push_to_hub") || given.Find("hub_model_id") is not { } idle) return;
+        values.Remove("huggingface_repo_id");
+        values.Notes.Add($"{idle.Origin}: hub_model_id is {idle.Value}: it is not looked at without push_to_hub.");
     }
 
     /// <summary>The reference resizes to the whole resolution, whatever the shape.</summary>

@@ -155,7 +155,13 @@ internal sealed class RunWriter
     /// <summary>What counts: the host's logger, meter and clock do not, and rates may stand in the plan or with what is trained.</summary>
     private static TrainingPlan Comparable(TrainingPlan plan)
     {
-        plan = plan with { Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset) };
+        plan = plan with
+        {
+            Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset),
+            Model = plan.Model with { Hub = WithoutToken(plan.Model.Hub) },
+            Observers = [.. plan.Observers.Select(observer => observer is HubUpload upload
+                ? new HubUpload(upload.Options with { Hub = WithoutToken(upload.Options.Hub) }) : observer)],
+        };
         if (plan.Trainables is [ModelTrainableOptions given])
         {
             var (model, rates) = WholeModelArguments.Settled(given, plan);
@@ -170,6 +176,10 @@ internal sealed class RunWriter
             Trainables = [adapter with { UNetRate = null, TextEncoderRate = null, SecondTextEncoderRate = null }],
         };
     }
+
+    /// <summary>A token is not written to files: it is the environment's, or given anew.</summary>
+    private static HubOptions? WithoutToken(HubOptions? options) =>
+        options is null || options with { Token = null } == new HubOptions() ? null : options with { Token = null };
 
     /// <summary>A folder's own text and repeats are written with it; sources have no values to compare but these texts.</summary>
     private static DatasetPlan Comparable(DatasetPlan plan) => plan with

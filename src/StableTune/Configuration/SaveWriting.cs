@@ -41,7 +41,12 @@ internal static class SaveWriting
 
         if (plan.Resume is not { } resume) return;
         if (resume.AllowDifferences) writer.Refuse("ResumeOptions.AllowDifferences", true);
-        if (!resume.Latest) writer.Write("resume", resume.Path);
+        if (resume.Path?.StartsWith("hf://", StringComparison.Ordinal) == true)
+        {
+            writer.Write("resume", resume.Path[5..]);
+            writer.Write("resume_from_huggingface", true);
+        }
+        else if (!resume.Latest) writer.Write("resume", resume.Path);
         else if (output is not null && Path.GetDirectoryName(output) == resume.Path) writer.Write("resume_auto", true);
         else writer.Refuse("ResumeOptions.Path", resume.Path);
     }

@@ -58,7 +58,7 @@ public sealed partial class FakeHub
 
     private Reply? Taken(TestRequest request)
     {
-        if (request.Method != "POST") return null;
+        if (request.Method != "POST") return Asked(request);
         if (request.Token is null || (WritingToken is { } token && request.Token != $"Bearer {token}"))
             return Reply.Of(403, ("X-Error-Message", "you may not write here"));
         if (request.Path == "/api/repos/create") return Create(JsonDocument.Parse(request.Body).RootElement);
@@ -78,6 +78,14 @@ public sealed partial class FakeHub
             "commit" => Take(request, repository, revision),
             _ => null,
         };
+    }
+
+    /// <summary>What other repositories than the usual one say: that they are there, and empty.</summary>
+    private Reply? Asked(TestRequest request)
+    {
+        if (request.Path.Trim('/').Split('/') is not ["api", var kind, var owner, var name, var what, ..]
+            || $"{owner}/{name}" == Name || !Repositories.Contains($"{kind}/{owner}/{name}")) return null;
+        return what == "revision" ? Reply.Json($$"""{"sha": "{{NextCommit}}"}""") : what == "tree" ? Reply.Json("[]") : null;
     }
 
     private Reply Create(JsonElement wanted)

@@ -37,4 +37,16 @@ public sealed class SampleProgramTests : IDisposable
         Assert.Equal(2, wrong.ExitCode);
         Assert.Contains("--steps N", wrong.Text);
     }
+
+    [Fact]
+    public async Task Script_OfOneFile_Trains()
+    {
+        var (exitCode, text) = await SampleProgram.RunScript(Path.Combine("Script", "train.cs"), SmallRun.Model(_folder),
+            SmallRun.Images(_folder), _folder.File("out"), "2");
+        Assert.True(exitCode == 0, text);
+        Assert.Contains("2 steps, average loss ", text);
+        Assert.Contains("badge finished", File.ReadAllText(_folder.File("out", "report.html")));
+        using var file = Formats.SafetensorsFile.Open(_folder.File("out", "lora.safetensors"));
+        Assert.Equal("2", file.Metadata["ss_steps"]);
+    }
 }

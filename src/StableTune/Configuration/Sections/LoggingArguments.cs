@@ -27,7 +27,8 @@ internal static class LoggingArguments
     {
         Write = writer =>
         {
-            foreach (var observer in writer.Plan.Observers) writer.Refuse("TrainingPlan.Observers", observer);
+            foreach (var observer in writer.Plan.Observers)
+                if (observer is not HubUpload) writer.Refuse("TrainingPlan.Observers", observer);
         },
     };
 

@@ -1,9 +1,8 @@
 namespace StableTune.Configuration;
 
-/// <summary>Uploads, metadata of model cards, several devices: known by name, and not there yet or not here.</summary>
+/// <summary>Metadata of model cards, several devices: known by name, and not there yet or not here.</summary>
 internal static class OtherArguments
 {
-    private const string NoUploads = "results are not uploaded";
     private const string NoCard = "this entry of the metadata cannot be set";
     private const string OneDevice = "a run takes place on one device";
     private const string DeepSpeed = "DeepSpeed is a Python program: one process holds the model here";
@@ -13,24 +12,6 @@ internal static class OtherArguments
         "title", "author", "description", "license", "tags", "usage_hint", "thumbnail", "merged_from", "trigger_phrase", "preprocessor",
         "is_negative_embedding",
     ];
-
-    public static OptionSection Hub { get; } = new("Hub",
-    [
-        new("huggingface_repo_id", OptionKind.Text, "The repository that results are uploaded to")
-        {
-            Aliases = ["hub_model_id"], Refusal = NoUploads,
-        },
-        new("push_to_hub", OptionKind.Flag, "Upload results (diffusers, ppdiffusers)") { Refusal = NoUploads },
-        new("huggingface_repo_type", OptionKind.Text, "model, dataset or space") { Refusal = NoUploads },
-        new("huggingface_path_in_repo", OptionKind.Text, "The folder in the repository") { Refusal = NoUploads },
-        new("huggingface_token", OptionKind.Text, "The token; better in the environment: HF_TOKEN")
-        {
-            Aliases = ["hub_token"], NoEffect = "downloads take it from the environment, HF_TOKEN",
-        },
-        new("huggingface_repo_visibility", OptionKind.Text, "public or private") { Refusal = NoUploads },
-        new("save_state_to_huggingface", OptionKind.Flag, "Upload states too") { Refusal = NoUploads },
-        new("async_upload", OptionKind.Flag, "Upload in the background") { Refusal = NoUploads },
-    ]);
 
     public static OptionSection Metadata { get; } = new("Metadata",
     [

@@ -66,7 +66,7 @@ internal static class SaveArguments
         new("save_state_on_train_end", OptionKind.Flag, "Write the run's state at the end"),
         new("resume", OptionKind.Text, "The folder of a state that the run goes on from"),
         new("resume_auto", OptionKind.Flag, "Go on from the newest state in output_dir, if there is one"),
-        new("resume_from_huggingface", OptionKind.Flag, "resume is a place on the hub") { Refusal = "a state must lie on this machine" },
+        new("resume_from_huggingface", OptionKind.Flag, "resume is a place on the hub: owner/name/folder[:revision[:type]]"),
         new("initial_epoch", OptionKind.Integer, "The number of the first epoch, from 1"),
         new("initial_step", OptionKind.Integer, "Steps that count as done"),
         new("skip_until_initial_step", OptionKind.Flag, "Begin with the very batch of initial_step, not with its epoch"),
@@ -138,13 +138,16 @@ internal static class SaveArguments
         else if (keptEpochs is not null || keptSteps is not null)
             values.Fault(keptEpochs is null ? "save_last_n_steps_state" : "save_last_n_epochs_state", "no states are written",
                 "set save_state, or leave it out");
+        var isOnHub = values.Flag("resume_from_huggingface");
+        if (isOnHub && !values.Has("resume"))
+            values.Fault("resume_from_huggingface", "resume does not say where the state lies", "give resume as owner/name/folder");
         if (values.Flag("resume_auto"))
         {
             if (values.Find("resume") is { } both)
                 values.Problems.Add(both.Problem("resume_auto looks for a state itself", "keep one of them"));
             else if (values.Text("output_dir") is { } folder) builder.ResumeFromLatest(folder);
         }
-        else if (values.Text("resume") is { } state) builder.ResumeFrom(state);
+        else if (values.Text("resume") is { } state) builder.ResumeFrom(isOnHub ? "hf://" + state : state);
     }
 
     /// <summary>What the form asked for ends in. Whole models keep the form of their source unless something is said.</summary>
