@@ -18,6 +18,7 @@ using StableTune;
 //   methods                                         the names of these methods
 //   optimizers [NAME ...]                           a step of each optimizer: an adapter's 528 tensors, and 100 million parameters
 //   memory MODEL lora|full SIDE [bfloat16 checkpointing 8bit fp8 ...]      estimated and measured memory of three steps (MemorySteps)
+//   devices MODEL cpu,cpu BATCH                     steps whose batch devices and processes share (DeviceSteps)
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -46,6 +47,7 @@ switch (args)
     case ["methods"]: Console.WriteLine(string.Join(' ', MethodSteps.Methods.Keys)); break;
     case ["optimizers", .. var names]: OptimizerSteps.Run(names); break;
     case ["memory", var model, var kind, var side, .. var options]: MemorySteps.Run(model, kind, int.Parse(side), options); break;
+    case ["devices", var model, var devices, var batch]: DeviceSteps.Run(model, devices, int.Parse(batch)); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

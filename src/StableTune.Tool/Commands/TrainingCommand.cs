@@ -40,7 +40,7 @@ internal class TrainingCommand : ToolCommand
             return;
         }
 
-        var trainer = configuration.Builder.Build();
+        var trainer = configuration.Builder.WithProcesses().Build();
         if (configuration.ShowsDataset) Show(trainer, run);
         else Train(trainer, run);
     }

@@ -37,6 +37,7 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
+        if (arguments is ["share", ..]) return Several.SharingProgram.Run(arguments[1..]);
         if (arguments is not ["train", var model, var images, var output]) return 2;
         Run(model, images, output).Train(new Lines());
         return 0;
