@@ -99,7 +99,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             _clock.DataArrived();
             IsBetweenSteps = false;
             var launched = Launch(microSteps);
-            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && parts.Plan.Control?.HasRequests != true && !cancellationToken.IsCancellationRequested)
+            if (parts.ReadsLate && !events.IsDueAfter(launched.After) && parts.Plan.Control?.HasRequests != true
+                && !cancellationToken.IsCancellationRequested)
             {
                 _pending = launched;
                 _clock.Stop();

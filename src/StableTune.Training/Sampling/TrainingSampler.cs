@@ -107,7 +107,8 @@ internal sealed class TrainingSampler(
         foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)).Where(entry => isMine(entry.i)))
         {
             place = index;
-            foreach (var picture in pipeline.GenerateMany(prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip })) keep(index, picture);
+            foreach (var picture in pipeline.GenerateMany(prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip }))
+                keep(index, picture);
         }
     }
 

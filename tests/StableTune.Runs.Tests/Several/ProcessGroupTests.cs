@@ -51,7 +51,7 @@ public sealed class ProcessGroupTests
             using var values = ones(20_000);
             return Assert.Throws<ProcessGroupException>(() =>
             {
-                while (true) group.Sum(values);
+                for (var i = 0; i < 1000; i++) group.Sum(values);
             });
         });
         Assert.All(faults, fault =>
