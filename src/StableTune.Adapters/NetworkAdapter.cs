@@ -36,7 +36,8 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// </summary>
     public long? StepSeed { get; internal set; }
 
-    /// <summary>Which samples of a batch the adapter sees in the current step, where several devices share the batch; null for all.</summary>
+    /// <summary>Which samples of a batch the adapter sees in the current step, where several devices share the batch; null for
+    /// all.</summary>
     public BatchShare? StepShare { get; internal set; }
 
     /// <summary>

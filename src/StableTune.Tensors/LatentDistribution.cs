@@ -24,7 +24,8 @@ public sealed class LatentDistribution : IDisposable
         return Sample(randn(Mean.shape, dtype: ScalarType.Float32, generator: generator).to(Mean.device)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Draws unscaled latents of some samples of a batch that several devices share: those that the whole batch would get.</summary>
+    /// <summary>Draws unscaled latents of some samples of a batch that several devices share: those that the whole batch would
+    /// get.</summary>
     /// <param name="generator">Where the noise of the whole batch is drawn from.</param>
     /// <param name="share">Which samples these are.</param>
     /// <returns>[B, 4, H/8, W/8], float32, on the mean's device, in the current dispose scope.</returns>

@@ -258,7 +258,8 @@ public sealed partial record TrainingPlan : OptionsBase
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
 
     /// <summary>The factor on every learning rate; see <see cref="ScaleLearningRate"/>.</summary>
-    internal double LearningRateScale => ScaleLearningRate ? (double)Dataset.Options.BatchSize * Distributed.Shares * GradientAccumulation : 1;
+    internal double LearningRateScale =>
+        ScaleLearningRate ? (double)Dataset.Options.BatchSize * Distributed.Shares * GradientAccumulation : 1;
 
     /// <summary>Conditions of captions, as this plan wants them.</summary>
     internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) =>

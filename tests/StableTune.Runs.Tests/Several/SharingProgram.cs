@@ -24,7 +24,6 @@ internal static class SharingProgram
     internal static int Run(string[] arguments)
     {
         if (arguments is not [var model, var images, var output, var steps]) return 2;
-        Console.WriteLine($"rank {Environment.GetEnvironmentVariable("OMPI_COMM_WORLD_RANK")} is {Environment.ProcessId}");
         try
         {
             var result = Builder(model, images, output, int.Parse(steps, CultureInfo.InvariantCulture), batch: 1).WithProcesses()

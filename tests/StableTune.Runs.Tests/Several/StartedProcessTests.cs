@@ -55,27 +55,6 @@ public sealed class StartedProcessTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
-    public async Task Train_AProcessOfMpirunThatIsKilled_EndsAll_AndTheLastStateServes()
-    {
-        if (!HasMpi(output)) return;
-        using var all = Start("mpirun", [.. s_mpirun, s_dotnet, .. Arguments(1000)], Variables());
-        var (victim, seen) = ((int?)null, new List<string>());
-        while (await all.StandardOutput.ReadLineAsync() is { } line && !line.StartsWith("training 3 ", StringComparison.Ordinal))
-        {
-            seen.Add(line);
-            if (line.StartsWith("rank 1 is ", StringComparison.Ordinal)) victim = int.Parse(line[10..], CultureInfo.InvariantCulture);
-        }
-
-        Assert.True(victim is not null, string.Join(Environment.NewLine, seen));
-        using (var second = Process.GetProcessById(victim.Value)) second.Kill();
-        var (code, text) = await EndAsync(all);
-        Assert.True(code != 0, text);
-        Assert.Contains("rank 1", text, StringComparison.Ordinal);           // mpirun's own words
-        SharingProgram.Builder(SmallRun.Model(_folder), TinyRun.Images(_folder), _folder.Folder("out"), 6, batch: 2)
-            .ResumeFromLatest(_folder.File("out")).Train();
-    }
-
-    [Fact]
     public void Train_WithoutAnMpiLibrary_SaysWhatIsMissing()
     {
         var library = _folder.File("libmpi.so");

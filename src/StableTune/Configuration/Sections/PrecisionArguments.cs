@@ -72,7 +72,8 @@ internal static class PrecisionArguments
             }),
             Write = plan => plan.Memory.VaeTiling is not null,
         },
-        new("device", OptionKind.Text, "Where the run takes place: cpu, cuda, cuda:0, mps, several with commas; chosen by itself unless given"),
+        new("device", OptionKind.Text,
+            "Where the run takes place: cpu, cuda, cuda:0, mps, several with commas; chosen by itself unless given"),
         new("deterministic", OptionKind.Flag, "Give the same bits each time on a GPU too, more slowly")
         {
             Apply = (builder, value) => builder.WithDeterminism((bool)value), Write = plan => plan.Deterministic,
