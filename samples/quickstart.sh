@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Trains a LoRA on eight small pictures with an embedded tiny model, and shows where the results are.
+# Teaches an embedded small model a shape that it has never seen, from eight pictures, and shows what it draws before and after.
 # Arguments go to the sample: see samples/Quickstart/Program.cs.
 exec bash "$(dirname "$0")/run.sh" Quickstart "$@"

@@ -58,7 +58,7 @@ internal static class MethodSteps
         }
     }
 
-    private static DatasetBuilder Images(string work, bool control, bool features)
+    internal static DatasetBuilder Images(string work, bool control, bool features)
     {
         var (folder, second, pfg) = (Path.Combine(work, "images"), Path.Combine(work, "control"), Path.Combine(work, "pfg"));
         foreach (var path in new[] { folder, second, pfg }) Directory.CreateDirectory(path);
@@ -95,7 +95,7 @@ internal static class MethodSteps
         }
     }
 
-    private sealed class Told(Action<TrainingProgress> training, Action other) : IProgress<TrainingProgress>
+    internal sealed class Told(Action<TrainingProgress> training, Action other) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value)
         {

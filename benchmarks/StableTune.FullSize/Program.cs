@@ -20,6 +20,7 @@ using StableTune;
 //   memory MODEL lora|full SIDE [bfloat16 checkpointing 8bit fp8 ...]      estimated and measured memory of three steps (MemorySteps)
 //   watch MODEL STEPS ROUNDS                        what logs and progress cost a step, of runs with and without them
 //   states MODEL lora|full SIDE                     time to write and take up a state, and the pause of a save in the background
+//   devices MODEL cpu,cpu BATCH                     steps whose batch devices and processes share (DeviceSteps)
 //   soak MODEL STEPS                                trains a tiny model for many steps and watches live tensors and memory
 switch (args)
 {
@@ -50,6 +51,7 @@ switch (args)
     case ["memory", var model, var kind, var side, .. var options]: MemorySteps.Run(model, kind, int.Parse(side), options); break;
     case ["watch", var model, var steps, var rounds]: RunSaves.Watch(model, int.Parse(steps), int.Parse(rounds)); break;
     case ["states", var model, var kind, var side]: RunSaves.States(model, kind, int.Parse(side)); break;
+    case ["devices", var model, var devices, var batch]: DeviceSteps.Run(model, devices, int.Parse(batch)); break;
     case ["soak", var model, var steps]: Soak.Run(model, int.Parse(steps)); break;
     default: Console.Error.WriteLine("see benchmarks/StableTune.FullSize/Program.cs"); return 2;
 }

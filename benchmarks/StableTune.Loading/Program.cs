@@ -8,6 +8,7 @@ using StableTune.Loading;
 //   load FOLDER WORKERS           the data set through the loader to tensors of 512x512; add "fast" for reduced decoding
 //   stages FOLDER                 the shortest time of each stage, for the first photographs
 //   cached FOLDER                 the same with latents in memory
+//   captions FOLDER SIZE BATCH WORKERS   describes them with a BLIP of random weights: tiny, base or large
 //   tagger FOLDER                 writes a stand-in for a WD14 tagger
 //   tag MODEL FOLDER BATCH TURNS  tagging of photographs beside the network alone
 //   scan FOLDER                   finds, reads headers and captions, and chooses sizes
@@ -20,6 +21,9 @@ switch (args)
     case ["load", var folder, var workers, "fast"]: ImageSpeed.Loader(folder, int.Parse(workers), fast: true); break;
     case ["stages", var folder]: ImageSpeed.Stages(folder); break;
     case ["cached", var folder]: CachedSpeed.Run(folder); break;
+    case ["captions", var folder, var size, var batch, var workers]:
+        CaptionSpeed.Run(folder, size, int.Parse(batch), int.Parse(workers));
+        break;
     case ["tagger", var folder]: TaggingSpeed.WriteModel(folder); break;
     case ["tag", var model, var folder, var batch, var turns]:
         TaggingSpeed.Run(model, folder, int.Parse(batch), int.Parse(turns));

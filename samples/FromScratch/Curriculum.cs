@@ -18,13 +18,13 @@ internal sealed record CurriculumOptions
     public int VaeBatch { get; init; } = 8;
 
     /// <summary>Steps of the UNet and the text encoder.</summary>
-    public int UNetSteps { get; init; } = 5000;
+    public int UNetSteps { get; init; } = 8500;
 
     /// <summary>Pictures of a step of the UNet.</summary>
     public int UNetBatch { get; init; } = 32;
 
     /// <summary>Steps of the VAE's decoder in the end.</summary>
-    public int DecoderSteps { get; init; } = 4000;
+    public int DecoderSteps { get; init; } = 6000;
 
     /// <summary>Pictures in memory.</summary>
     public int Pictures { get; init; } = 10_000;

@@ -6,7 +6,7 @@ using StableTune.Imaging;
 using StableTune.Samples;
 using StableTune.Samples.World;
 
-// Trains a model from nothing on drawn pictures, and measures how often it draws what a prompt says. An hour or two on two cores; a run
+// Trains a model from nothing on drawn pictures, and measures how often it draws what a prompt says. It takes an hour or two; a run
 // that was interrupted goes on where its last state was written when it is started again.
 //   run.sh FromScratch [--out FOLDER] [--prompts N] [--quick]      out/from-scratch, 500 prompts; --quick takes a few steps of each stage
 //   run.sh FromScratch --measure MODEL [--out FOLDER] [--prompts N]    measures a model that is there

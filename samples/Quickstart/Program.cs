@@ -1,50 +1,81 @@
-using StableTune.Samples;
 using System.Globalization;
 using Spectre.Console;
-using StableTune.Schedules;
 using StableTune;
+using StableTune.Adapters;
+using StableTune.Checkpoints;
+using StableTune.Diffusion;
+using StableTune.Imaging;
+using StableTune.Samples.World;
+using StableTune.Schedules;
 
-// Trains a LoRA on eight small pictures of a frog with an embedded tiny model, draws samples before and after, and says where everything
-// is.
-//   quickstart.sh [--steps N] [--out FOLDER]      200 steps; out/quickstart below the repository
-if (!int.TryParse(Option("--steps") ?? "200", NumberStyles.Integer, CultureInfo.InvariantCulture, out var steps)
-    || args.Length % 2 != 0 || args.Where((_, i) => i % 2 == 0).Any(name => name is not ("--steps" or "--out")))
+// The embedded model draws circles, squares, triangles and stars. It has never seen a heart: a LoRA teaches it from eight pictures, and a
+// contact sheet shows what it draws before and after.
+//   quickstart.sh [--steps N] [--prompts N] [--out FOLDER]      300 steps, 24 prompts of each kind; out/quickstart below the repository
+string[] names = ["--steps", "--prompts", "--out"];
+if (!Number("--steps", 300, out var steps) || !Number("--prompts", 24, out var count) || args.Length % 2 != 0
+    || args.Where((_, i) => i % 2 == 0).Except(names).Any())
 {
-    Console.Error.WriteLine($"\"{string.Join(' ', args)}\" is not understood. Usage: quickstart.sh [--steps N] [--out FOLDER]");
+    Console.Error.WriteLine(
+        $"\"{string.Join(' ', args)}\" is not understood. Usage: quickstart.sh [--steps N] [--prompts N] [--out FOLDER]");
     return 2;
 }
 
 var output = Path.GetFullPath(Option("--out") ?? Path.Combine("out", "quickstart"));
-
-TextToImageOptions[] prompts = [.. new[] { "sls frog on a red background", "sls frog on a blue background", "a red circle" }
-    .Select((prompt, i) => new TextToImageOptions { Prompt = prompt, Width = 128, Height = 128, Steps = 12, GuidanceScale = 5,
-        Seed = 7 + i })];
-
-var builder = new TrainerBuilder()
-    .WithModel(Path.Combine(output, "model"))
-    .WithImages(Path.Combine(AppContext.BaseDirectory, "images", "5_sls frog"), resolution: 128, captionExtensions: CaptionFiles.Any)
-    .WithBatchSize(4)
-    .WithLoRA(rank: 8, alpha: 8)
-    .WithLearningRate(2e-3, textEncoder: 1e-3)
-    .WithWarmup(Warmup.Steps(10))
-    .For(TrainingLength.Steps(steps))
-    .WithSamples(Path.Combine(output, "samples"), prompts)
-    .WithLog(Path.Combine(output, "log.jsonl"))
-    .WithLossCurve(Path.Combine(output, "loss.png"))
-    .SaveTo(Path.Combine(output, "frog.safetensors"))
-    .Overwrite();
-
+var model = Path.Combine(AppContext.BaseDirectory, "model");
 try
 {
-    TinyModel.Unpack(Path.Combine(output, "model"));
-    var result = TrainWithDisplay(builder.Build());
+    // 1. Eight pictures of the new thing, with captions.
+    var images = Path.Combine(output, "images", "6_heart");   // each six times in an epoch
+    Lesson.Write(images, Lesson.Of(Shape.Heart).Take(8));
+
+    // 2. What the model draws before. Some of it is shown to it again in training, so that it does not forget.
+    Console.WriteLine("drawing with the model as it is ...");
+    var hearts = Lesson.Of(Shape.Heart).Skip(8).Take(count).ToList();   // of other colours than the pictures
+    var others = Measurement.Scenes(count);
+    var own = Path.Combine(output, "images", "1_own");
+    Measurement heartsBefore, othersBefore;
+    using (var plain = ModelLoader.Load(model))
+    {
+        var pipeline = new TextToImagePipeline(plain);
+        (heartsBefore, othersBefore) = (Measurement.Of(pipeline, hearts), Measurement.Of(pipeline, others));
+        Lesson.Write(own, Measurement.Of(pipeline, Measurement.Scenes(96, seed: 5)));
+    }
+
+    // 3. The LoRA.
+    var builder = new TrainerBuilder()
+        .WithModel(model)
+        .WithImages(images, resolution: Scene.Side, captionExtensions: CaptionFiles.Any)
+        .WithImages(own, captionExtensions: CaptionFiles.Any)
+        .WithBatchSize(16)
+        .WithLoRA(lora => lora with { Rank = 16, Alpha = 16, Layers = LayerSelection.SdScriptsWithConvolutions })
+        .WithLearningRate(3e-3)
+        .WithSchedule(new CosineScheduleOptions { Warmup = Warmup.Steps(10) })
+        .For(TrainingLength.Steps(steps))
+        .WithLog(Path.Combine(output, "log.jsonl"))
+        .WithLossCurve(Path.Combine(output, "loss.png"))
+        .SaveTo(Path.Combine(output, "heart.safetensors"))
+        .KeepModel()
+        .Overwrite();
+    using var result = TrainWithDisplay(builder.Build());
+    var (first, last) = (result.Losses.Take(20).Average(), result.Losses.TakeLast(20).Average());
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s: loss {first:F4} at first, {last:F4} at last."));
+
+    // 4. What it draws now.
+    Console.WriteLine("drawing with the LoRA ...");
+    var taught = new TextToImagePipeline(result.Model!);
+    var (heartsAfter, othersAfter) = (Measurement.Of(taught, hearts), Measurement.Of(taught, others));
+    var sheet = Path.Combine(output, "sheet.png");
+    ImageFile.SavePng(sheet, Sheets.BeforeAfter("eight pictures of hearts later",
+        [("asked for hearts", heartsBefore, heartsAfter), ("asked for what it knew", othersBefore, othersAfter)]));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-        Trained {result.Steps} steps in {result.TrainingTime.TotalSeconds:F1} s: loss {result.Losses.Take(20).Average():F4} in the first 20 steps, {result.Losses.TakeLast(20).Average():F4} in the last 20.
+        prompts for hearts:         {heartsBefore.Right,4:P0} right before, {heartsAfter.Right,4:P0} after   (of {count})
+        prompts for what it knew:   {othersBefore.Right,4:P0} right before, {othersAfter.Right,4:P0} after   (of {count})
+        pictures      {images}
+        adapter       {result.Files[0]}
+        loss curve    {Path.Combine(output, "loss.png")}
+        contact sheet {sheet}
         """));
-    Console.WriteLine($"adapter       {result.Files[0]}");
-    Console.WriteLine($"loss curve    {Path.Combine(output, "loss.png")}");
-    Console.WriteLine($"contact sheet {result.Samples[^1]}");
-    Console.WriteLine($"log           {Path.Combine(output, "log.jsonl")}");
     return 0;
 }
 catch (Exception e) when (e is InvalidOptionsException or IOException or UnauthorizedAccessException)
@@ -72,6 +103,10 @@ static TrainingResult TrainWithDisplay(Trainer trainer)
 }
 
 string? Option(string name) => Array.IndexOf(args, name) is var i and >= 0 && i + 1 < args.Length ? args[i + 1] : null;
+
+bool Number(string name, int otherwise, out int value) =>
+    int.TryParse(Option(name) ?? otherwise.ToString(CultureInfo.InvariantCulture), NumberStyles.None, CultureInfo.InvariantCulture,
+        out value) && value > 0;
 
 /// <summary>Reports at once, on the thread that trains: <see cref="Progress{T}"/> may deliver reports out of order.</summary>
 internal sealed class OnThisThread(Action<TrainingProgress> show) : IProgress<TrainingProgress>

@@ -180,12 +180,13 @@ public sealed class AdapterNetwork : IDisposable
     /// <see cref="UsesRandomness"/>; does nothing otherwise.
     /// </summary>
     /// <param name="random">The stream of the dropouts.</param>
-    public void BeginStep(Generator random)
+    /// <param name="share">Which samples of a batch the pass has, where several devices share the batch; null for all.</param>
+    public void BeginStep(Generator random, BatchShare? share = null)
     {
         if (!UsesRandomness) return;
         using var scope = NewDisposeScope();
         var seeds = randint(0, long.MaxValue, [_adapters.Count], dtype: ScalarType.Int64, generator: random).data<long>().ToArray();
-        for (var i = 0; i < seeds.Length; i++) _adapters[i].StepSeed = seeds[i];
+        for (var i = 0; i < seeds.Length; i++) (_adapters[i].StepSeed, _adapters[i].StepShare) = (seeds[i], share);
     }
 
     /// <summary>Gives the control picture to the adapters that one steers (ControlNet-LLLite), until another is given.</summary>

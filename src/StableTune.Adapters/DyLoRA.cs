@@ -150,7 +150,7 @@ namespace StableTune.Adapters
         private Tensor Hidden(Tensor input, Tensor down, Generator? random)
         {
             var hidden = Layer.Shape.Apply(input, down);
-            return random is null || Dropout == 0 ? hidden : hidden * Mask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
+            return random is null || Dropout == 0 ? hidden : hidden * SampleMask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
         }
 
         /// <summary>The factors that take part, and their scale; without a draw all of them, as files are read.</summary>

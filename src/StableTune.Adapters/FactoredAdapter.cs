@@ -205,6 +205,16 @@ public abstract class FactoredAdapter : NetworkAdapter
         return DrawMask(shape, p, random).to(like.device).to(like.dtype).MoveToOuterDisposeScope();
     }
 
+    /// <summary>As <see cref="Mask"/>, of a shape that begins with the samples of the batch: where several devices share the batch, the
+    /// share of the mask that the whole batch would get.</summary>
+    private protected Tensor SampleMask(long[] shape, double p, Generator random, Tensor like)
+    {
+        if (StepShare is not { IsWhole: false } share || shape[0] % share.Count != 0) return Mask(shape, p, random, like);
+        using var scope = NewDisposeScope();
+        // A long caption has several rows of a sample.
+        return share.Cut(Mask([shape[0] / share.Count * share.Total, .. shape[1..]], p, random, like)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>
     /// LyCORIS' rank dropout, [out]: which outputs of the term stay in this step, not made larger; null where it does not act.
     /// </summary>
@@ -216,7 +226,7 @@ public abstract class FactoredAdapter : NetworkAdapter
     {
         using var scope = NewDisposeScope();
         if (OutputMask(random) is { } mask) term = term * (Layer.Shape is LinearShape ? mask : mask.reshape(-1, 1, 1)).to(term.dtype);
-        if (random is not null && Dropout > 0) term = term * Mask(term.shape, Dropout, random, term) / (1 - Dropout);
+        if (random is not null && Dropout > 0) term = term * SampleMask(term.shape, Dropout, random, term) / (1 - Dropout);
         return term.alias().MoveToOuterDisposeScope();
     }
 

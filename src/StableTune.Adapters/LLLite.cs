@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using StableTune.Adapters;
+using StableTune.Tensors;
 
 namespace StableTune.Adapters
 {
@@ -173,7 +174,9 @@ namespace StableTune.Adapters
             if (training && _dropout > 0)
             {
                 using var random = StepRandom();
-                var mask = rand(hidden.shape, generator: random).gt(_dropout).to(hidden.device).to(hidden.dtype);
+                var share = StepShare ?? new BatchShare(0, (int)hidden.shape[0], (int)hidden.shape[0]);
+                var drawn = rand([share.Total, .. hidden.shape[1..]], generator: random);
+                var mask = share.Cut(drawn).gt(_dropout).to(hidden.device).to(hidden.dtype);
                 hidden = hidden * mask / (1 - _dropout);
             }
 

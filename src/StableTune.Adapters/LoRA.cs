@@ -92,12 +92,12 @@ namespace StableTune.Adapters
             var hidden = _mid is null ? Layer.Shape.Apply(input, _down.weight)
                 : Layer.Shape.Apply(Products.Conv2d(input, _down.weight, null, ConvolutionGeometry.Pointwise), _mid.weight);
             if (random is null) return (hidden, Scale);
-            if (Dropout > 0) hidden = hidden * Mask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
+            if (Dropout > 0) hidden = hidden * SampleMask(hidden.shape, Dropout, random, hidden) / (1 - Dropout);
             if (RankDropout == 0) return (hidden, Scale);
             // One mask for each sample and rank, over all positions of the sample.
             var (batch, ones) = (hidden.shape[0], hidden.shape[1..].Select(_ => 1L).ToArray());
             ones[Layer.Shape is LinearShape ? ^1 : 0] = Rank;
-            return (hidden * Mask([batch, .. ones], RankDropout, random, hidden), Scale / (1 - RankDropout));
+            return (hidden * SampleMask([batch, .. ones], RankDropout, random, hidden), Scale / (1 - RankDropout));
         }
     }
 

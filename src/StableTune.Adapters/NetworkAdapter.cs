@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Adapters;
 
 /// <summary>
@@ -33,6 +35,10 @@ public abstract class NetworkAdapter : nn.Module<Tensor, Tensor>
     /// repeats draws the same again; null before the first step.
     /// </summary>
     public long? StepSeed { get; internal set; }
+
+    /// <summary>Which samples of a batch the adapter sees in the current step, where several devices share the batch; null for
+    /// all.</summary>
+    public BatchShare? StepShare { get; internal set; }
 
     /// <summary>
     /// Whether a control picture steers the adapter: <see cref="AdapterNetwork.SetControl"/>. The default says no.

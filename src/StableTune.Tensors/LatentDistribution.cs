@@ -24,6 +24,18 @@ public sealed class LatentDistribution : IDisposable
         return Sample(randn(Mean.shape, dtype: ScalarType.Float32, generator: generator).to(Mean.device)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Draws unscaled latents of some samples of a batch that several devices share: those that the whole batch would
+    /// get.</summary>
+    /// <param name="generator">Where the noise of the whole batch is drawn from.</param>
+    /// <param name="share">Which samples these are.</param>
+    /// <returns>[B, 4, H/8, W/8], float32, on the mean's device, in the current dispose scope.</returns>
+    public Tensor Sample(Generator generator, BatchShare share)
+    {
+        using var scope = NewDisposeScope();
+        var noise = randn([share.Total, .. Mean.shape[1..]], dtype: ScalarType.Float32, generator: generator);
+        return Sample(share.Cut(noise).to(Mean.device)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>The unscaled latents that belong to given noise.</summary>
     /// <param name="noise">Standard normal, [B, 4, H/8, W/8], on the mean's device.</param>
     /// <returns>[B, 4, H/8, W/8], float32, in the current dispose scope.</returns>

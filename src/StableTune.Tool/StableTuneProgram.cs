@@ -14,7 +14,7 @@ internal static class StableTuneProgram
     [
         new MergeLoraCommand(), new SvdMergeLoraCommand(), new ResizeLoraCommand(), new ExtractLoraCommand(), new ExtractDyLoRACommand(),
         new ConvertLoraCommand(), new MergeIntoModelCommand(), new MergeModelsCommand(), new InspectCommand(), new ShowMetadataCommand(),
-        new HashCommand(), new ClassImagesCommand(),
+        new HashCommand(), new ClassImagesCommand(), new MakeCaptionsCommand(),
         new WdTaggerCommand(), new DeepDanbooruCommand(), new PfgFeatureCommand(), new FaceRotateCommand(), new FaceMaskCommand(),
         new MasksCommand(),
         new TrainingCommand("train-network", "Train an adapter: sd-scripts' train_network.py", RunScript.Network),

@@ -285,27 +285,6 @@ public sealed partial class TrainerBuilder : IAdapterSocket<TrainerBuilder>, ITr
     public TrainerBuilder WithLossWeighting(ILossWeighting weighting) =>
         Set(_plan with { Loss = _plan.Loss with { Weightings = [.. _plan.Loss.Weightings, Given(weighting)] } });
 
-    /// <summary>Where the run takes place; the first CUDA device if there is one, else the CPU, when not set.</summary>
-    public TrainerBuilder On(Device device) => Set(_plan with { Device = Given(device) });
-
-    /// <summary>Where the run takes place, by name.</summary>
-    /// <param name="device">"cpu", "cuda", "cuda:0", "mps".</param>
-    /// <exception cref="ArgumentException">There is no such kind of device.</exception>
-    public TrainerBuilder On(string device)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(device);
-        var (kind, index) = device.Split(':') is [var name, var number] && int.TryParse(number, out var place)
-            && place >= 0 ? (name, place) : (device, -1);
-        return kind.ToLowerInvariant() switch
-        {
-            "cpu" => On(CPU),
-            "cuda" => On(new Device(DeviceType.CUDA, index)),
-            "mps" => On(new Device(DeviceType.MPS, index)),
-            _ => throw new ArgumentException(
-                $"\"{device}\" is no device: \"cpu\", \"cuda\", \"cuda:0\" and \"mps\" are known.", nameof(device)),
-        };
-    }
-
     /// <summary>Lets GPUs multiply float32 numbers in TensorFloat-32 during the run: faster, with 10 bits of precision in the factors.
     /// Not called, the process's own settings stay.</summary>
     public TrainerBuilder WithTf32(bool on = true) => Set(_plan with { AllowTf32 = on });

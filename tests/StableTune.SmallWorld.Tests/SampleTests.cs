@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using StableTune.Checkpoints;
+using StableTune.Formats;
 using StableTune.Testing;
 
 namespace StableTune.SmallWorld.Tests;
@@ -10,6 +10,52 @@ public sealed class SampleTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Quickstart_Trains_Measures_AndWritesWhatItSays()
+    {
+        var steps = Exhaustive.IsOn ? 300 : 4;
+        var text = Run("Quickstart", 0, "--steps", $"{steps}", "--prompts", Exhaustive.IsOn ? "24" : "2", "--out", _folder.File("out"));
+        Assert.Contains($"Trained {steps} steps", text);
+        Assert.Contains("prompts for hearts:", text);
+        Assert.Equal(8, Directory.GetFiles(_folder.File("out", "images", "6_heart"), "*.png").Length);
+        foreach (var file in new[] { "heart.safetensors", "loss.png", "log.jsonl", "sheet.png" })
+        {
+            Assert.True(File.Exists(_folder.File("out", file)), file);
+            if (file != "log.jsonl") Assert.Contains(file, text);
+        }
+
+        using var adapter = SafetensorsFile.Open(_folder.File("out", "heart.safetensors"));
+        Assert.Equal("16", adapter.Metadata["ss_network_dim"]);
+    }
+
+    [Theory]
+    [InlineData("--stepps", "4")]
+    [InlineData("--steps", "many")]
+    [InlineData("--steps", "0")]
+    [InlineData("--out")]
+    public void Quickstart_ArgumentsThatAreNone_AreRefused(params string[] arguments) =>
+        Assert.Contains("Usage: quickstart.sh", Run("Quickstart", 2, arguments));
+
+    [Fact]
+    public void DreamBooth_DrawsItsClassImages_AndSavesAModel()
+    {
+        var text = Run("DreamBooth", 0, "2", "1", _folder.File("out"));
+        Assert.Contains("prompts for the subject:", text);
+        Assert.Equal(16, Directory.GetFiles(_folder.File("out", "class"), "*.png", SearchOption.AllDirectories).Length);
+        using var model = ModelLoader.Load(_folder.File("out", "model"));
+        Assert.True(File.Exists(_folder.File("out", "sheet.png")));
+    }
+
+    [Fact]
+    public void TextualInversion_SavesTwoVectors()
+    {
+        var text = Run("TextualInversion", 0, "2", "1", _folder.File("out"));
+        Assert.Contains("prompts for a lemon:", text);
+        using var word = SafetensorsFile.Open(_folder.File("out", "lemon.safetensors"));
+        Assert.Equal([2, 64], word.Tensors.Single().Shape);
+        Assert.True(File.Exists(_folder.File("out", "sheet.png")));
+    }
 
     [Fact]
     public void FromScratch_Quick_GoesThroughAllStages_AndSkipsThoseThatAreThere()
@@ -28,18 +74,8 @@ public sealed class SampleTests : IDisposable
 
     private static string Run(string sample, int exitCode, params string[] arguments)
     {
-        // bin, Release, net10.0
-        var built = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
-        var start = new ProcessStartInfo("dotnet",
-            [Path.Combine([Fixtures.Repository, "samples", sample, .. built, sample + ".dll"]), .. arguments])
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var text = process.StandardOutput.ReadToEnd() + errors.Result;
-        process.WaitForExit();
-        Assert.True(process.ExitCode == exitCode, $"{sample} ended with {process.ExitCode}:\n{text}");
+        var (code, text) = SampleProgram.Run(sample, arguments).GetAwaiter().GetResult();
+        Assert.True(code == exitCode, $"{sample} ended with {code}:\n{text}");
         return text;
     }
 }

@@ -25,7 +25,7 @@ public sealed class ArchitectureTests
         ["StableTune.Checkpoints"] = ["StableTune.Core", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors", "StableTune.Models",
             "StableTune.Adapters", Engine],
         ["StableTune.Diffusion"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Models", Engine],
-        ["StableTune.Preparation"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Tensors",
+        ["StableTune.Preparation"] = ["StableTune.Core", "StableTune.Imaging", "StableTune.Formats", "StableTune.Hub", "StableTune.Tensors",
             "StableTune.Data", "StableTune.Models", Engine],
         ["StableTune.Preparation.Onnx"] = ["StableTune.Core", "StableTune.Hub", "StableTune.Imaging", "StableTune.Models",
             "StableTune.Preparation", Engine],

@@ -26,7 +26,7 @@ public sealed class StableTuneProgramTests : IDisposable
     {
         Assert.Equal(0, await Run("--help"));
         foreach (var name in new[] { "merge-lora", "svd-merge-lora", "resize-lora", "extract-lora", "extract-dylora", "convert-lora",
-            "merge-into-model", "merge-models", "inspect", "show-metadata", "hash", "class-images" })
+            "merge-into-model", "merge-models", "inspect", "show-metadata", "hash", "class-images", "make-captions" })
             Assert.Contains(name, _output.ToString(), StringComparison.Ordinal);
         Assert.Equal(0, await Run("svd-merge-lora", "--help"));
         Assert.Contains("--clamp_quantile", _output.ToString(), StringComparison.Ordinal);

@@ -8,7 +8,7 @@ internal static class Lesson
     /// <summary>Single shapes of one kind, in a drawn order: each pair of colours once, then each again.</summary>
     /// <param name="shape">What is drawn.</param>
     /// <param name="color">Its colour; null for all.</param>
-    /// <param name="seed">Decides the order, and which captions say a place.</param>
+    /// <param name="seed">Decides the order.</param>
     internal static IEnumerable<Scene> Of(Shape shape, PaintColor? color = null, int seed = 1)
     {
         var random = new Random(seed);
@@ -18,8 +18,7 @@ internal static class Lesson
                 .Where(pair => pair.Thing != pair.Behind && (color is null || pair.Thing == color)).ToArray();
             random.Shuffle(pairs);
             foreach (var (thing, behind) in pairs)
-                yield return new Scene(shape, thing, behind, Count: 1,
-                    random.Next(2) == 0 ? null : Place.All[random.Next(Place.All.Count)]);
+                yield return new Scene(shape, thing, behind);
         }
     }
 
@@ -33,13 +32,22 @@ internal static class Lesson
     /// <param name="words">The captions; null for the scenes' own.</param>
     internal static void Write(string folder, IEnumerable<Scene> scenes, Func<Scene, string>? words = null)
     {
-        Directory.CreateDirectory(folder);
         var number = 0;
         foreach (var scene in scenes)
-        {
-            var file = Path.Combine(folder, $"{scene.Shape.Name}-{++number}");
-            ImageFile.SavePng(file + ".png", scene.Paint(new Random(number)));
-            File.WriteAllText(file + ".txt", words?.Invoke(scene) ?? scene.Caption);
-        }
+            Write(folder, $"{scene.Shape.Name}-{++number}", scene.Paint(new Random(number)), words?.Invoke(scene) ?? scene.Caption);
+    }
+
+    /// <summary>Writes pictures that a model drew itself, with their prompts: training shows them again, so that it does not
+    /// forget.</summary>
+    internal static void Write(string folder, Measurement drawn)
+    {
+        for (var i = 0; i < drawn.Answers.Count; i++) Write(folder, $"own-{i + 1}", drawn.Answers[i].Image, drawn.Answers[i].Prompt);
+    }
+
+    private static void Write(string folder, string name, PixelImage image, string caption)
+    {
+        Directory.CreateDirectory(folder);
+        ImageFile.SavePng(Path.Combine(folder, name + ".png"), image);
+        File.WriteAllText(Path.Combine(folder, name + ".txt"), caption);
     }
 }

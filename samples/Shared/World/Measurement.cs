@@ -47,9 +47,14 @@ internal sealed record Measurement(IReadOnlyList<Answer> Answers)
     {
         var heldOut = new Measurement([.. Answers.Where(answer => answer.Scene.IsHeldOut)]);
         var places = new Measurement([.. Answers.Where(answer => answer.Scene.Place is not null)]);
+        string Percent(Func<SceneReading, Scene, bool> isRight) =>
+            Share(answer => isRight(answer.Reading, answer.Scene)).ToString("P1", CultureInfo.InvariantCulture);
         return string.Create(CultureInfo.InvariantCulture, $"""
             {Right:P1} of {Answers.Count} pictures show what the prompt says
-              background {Share(a => a.Reading.HasBackground(a.Scene)):P1}, number {Share(a => a.Reading.HasCount(a.Scene)):P1}, shape {Share(a => a.Reading.HasShape(a.Scene)):P1}, colour {Share(a => a.Reading.HasColor(a.Scene)):P1}
+              background {Percent((reading, scene) => reading.HasBackground(scene))}
+              number {Percent((reading, scene) => reading.HasCount(scene))}
+              shape {Percent((reading, scene) => reading.HasShape(scene))}
+              colour {Percent((reading, scene) => reading.HasColor(scene))}
               place {places.Share(a => a.Reading.HasPlace(a.Scene)):P1} of the {places.Answers.Count} that say one
               all of it {heldOut.Right:P1} of the {heldOut.Answers.Count} whose combination of shape and colours no training picture had
             """);

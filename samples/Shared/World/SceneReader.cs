@@ -44,6 +44,9 @@ internal static class SceneReader
     /// <summary>Pixels that belong to both, over pixels that belong to either, of a patch and its template.</summary>
     private const double LeastOverlap = 0.62;
 
+    /// <summary>By how many pixels a template may be larger than the patch, on each side.</summary>
+    private static readonly double[] s_grown = [0, 0.5, 1];
+
     /// <summary>The distance in RGB at which a pixel still has the colour.</summary>
     private const double NearColor = 75;
 
@@ -54,8 +57,8 @@ internal static class SceneReader
     internal static SceneReading Read(PixelImage image)
     {
         var labels = Labels(image);
-        var edge = Enumerable.Range(0, labels.Length).Where(i => IsEdge(i % image.Width, image.Width) || IsEdge(i / image.Width, image.Height))
-            .ToList();
+        var edge = Enumerable.Range(0, labels.Length)
+            .Where(i => IsEdge(i % image.Width, image.Width) || IsEdge(i / image.Width, image.Height)).ToList();
         var common = edge.Select(i => labels[i]).GroupBy(label => label).MaxBy(group => group.Count())!;
         if (common.Key < 0 || common.Count() < LeastEdge * edge.Count) return new SceneReading(null, []);
         return new SceneReading(PaintColor.All[common.Key], [.. Patches(labels, common.Key, image)]);
@@ -118,23 +121,26 @@ internal static class SceneReader
         if (inside.Count == 0) inside = [.. patch];
         var (left, right) = (inside.Min(i => i % image.Width), inside.Max(i => i % image.Width) + 1);
         var (top, bottom) = (inside.Min(i => i / image.Width), inside.Max(i => i / image.Width) + 1);
-        var best = Shape.All.Select(shape => (Shape: shape, Overlap: Overlap(shape))).MaxBy(entry => entry.Overlap);
+        // Smooth edges take the tips of stars and hearts: a template may be up to a pixel larger than what is left of them.
+        var best = (from shape in Shape.All from grown in s_grown select (Shape: shape, Overlap: Overlap(shape, grown)))
+            .MaxBy(entry => entry.Overlap);
         return new FoundShape(best.Overlap >= LeastOverlap ? best.Shape : null, color,
             (left + right) / 2.0 / image.Width, (top + bottom) / 2.0 / image.Height);
 
-        double Overlap(Shape shape)
+        double Overlap(Shape shape, double grown)
         {
             var (both, either) = (0, 0);
             var bounds = Bounds.Of(shape);
+            var (width, height) = (right - left + (2 * grown), bottom - top + (2 * grown));
             // A template is stretched to the patch, but not beyond what a shape is.
-            var stretch = (right - left) / (double)(bottom - top) / (bounds.Width / bounds.Height);
-            if (stretch is < 0.72 or > 1.38) return 0;
-            for (var y = top; y < bottom; y++)
-                for (var x = left; x < right; x++)
+            if (width / height / (bounds.Width / bounds.Height) is < 0.72 or > 1.38) return 0;
+            for (var y = top - 1; y <= bottom; y++)
+                for (var x = left - 1; x <= right; x++)
                 {
-                    var (isIn, isDrawn) = (inside.Contains((y * image.Width) + x), shape.Contains(
-                        bounds.Left + ((x + 0.5 - left) / (right - left) * bounds.Width),
-                        bounds.Top + ((y + 0.5 - top) / (bottom - top) * bounds.Height)));
+                    var isIn = x >= 0 && x < image.Width && inside.Contains((y * image.Width) + x);
+                    var isDrawn = shape.Contains(
+                        bounds.Left + ((x + 0.5 - left + grown) / width * bounds.Width),
+                        bounds.Top + ((y + 0.5 - top + grown) / height * bounds.Height));
                     if (isIn && isDrawn) both++;
                     if (isIn || isDrawn) either++;
                 }

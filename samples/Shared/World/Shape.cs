@@ -45,8 +45,8 @@ internal sealed record Shape(string Name, Func<double, double, bool> Contains)
     // Two discs and the triangle of their tangents.
     private static bool InHeart(double x, double y)
     {
-        var (side, radius) = (Math.Abs(x), 0.52);
-        if (((side - 0.48) * (side - 0.48)) + ((y + 0.4) * (y + 0.4)) <= radius * radius) return true;
-        return y is >= -0.4 and <= 0.95 && side <= Math.Min(0.97 - (0.97 * (y + 0.22) / 1.17), 0.97) && (y > -0.22 || side <= 0.48);
+        var (side, radius) = (Math.Abs(x), 0.46);
+        if (((side - 0.5) * (side - 0.5)) + ((y + 0.4) * (y + 0.4)) <= radius * radius) return true;
+        return y is >= -0.4 and <= 0.95 && side <= Math.Min(0.97 - (0.97 * (y + 0.22) / 1.17), 0.97) && (y > -0.22 || side <= 0.5);
     }
 }

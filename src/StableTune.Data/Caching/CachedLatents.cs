@@ -28,6 +28,29 @@ internal sealed class CachedLatents(Tensor latents, Tensor? logVariance = null) 
         return new LatentDistribution(Latents, LogVariance).Sample(random);
     }
 
+    /// <summary>Writes them for another process.</summary>
+    internal void Write(BinaryWriter writer)
+    {
+        SharedFilling.Write(writer, Latents);
+        SharedFilling.Write(writer, LogVariance);
+        writer.Write(Flipped is not null);
+        Flipped?.Write(writer);
+        writer.Write(Mask?.Length ?? -1);
+        foreach (var value in Mask ?? []) writer.Write(value);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> of another process wrote.</summary>
+    internal static CachedLatents Read(BinaryReader reader)
+    {
+        var (latents, variance) = (SharedFilling.Read(reader)!, SharedFilling.Read(reader));
+        var flipped = reader.ReadBoolean() ? Read(reader) : null;
+        var count = reader.ReadInt32();
+        return new CachedLatents(latents, variance)
+        {
+            Flipped = flipped, Mask = count < 0 ? null : [.. Enumerable.Range(0, count).Select(_ => reader.ReadSingle())],
+        };
+    }
+
     public void Dispose()
     {
         Latents.Dispose();

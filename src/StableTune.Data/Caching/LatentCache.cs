@@ -145,6 +145,28 @@ public sealed class LatentCache : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Fill"/>, shared with other processes that fill the same cache.</summary>
+    internal void FillShared(ICacheSharing sharing, Func<ILatentEncoder> encoder, NamedSeeds seeds, IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        // Those that lie in no file are missing in all processes alike.
+        TrainingSample[] inFiles = [.. _missing.Where(sample => StoreOf(sample) is not null)];
+        TrainingSample[] inMemory = [.. _missing.Where(sample => StoreOf(sample) is null)];
+        if (_store is not null)
+            SharedFilling.InFiles(sharing, inFiles, sample => sample.Index, Compute, samples =>
+                [.. samples.Where(sample => _store.Find(sample).State != CacheState.Present)]);
+        SharedFilling.InMemory(sharing, inMemory, Compute, (writer, sample) => _kept[sample.Index]!.Write(writer),
+            (reader, sample) => _kept[sample.Index] = CachedLatents.Read(reader));
+        _missing = [];
+        _store?.Settle();
+
+        void Compute(IReadOnlyList<TrainingSample> samples)
+        {
+            if (samples.Count > 0) new LatentEncoding(encoder(), seeds, _options).Run(samples, Keep, progress, cancellationToken);
+        }
+    }
+
     /// <summary>Puts cached latents together, scaled.</summary>
     /// <param name="samples">Indices of samples of one training size.</param>
     /// <returns>A new tensor, [B, 4, H/8, W/8], float32: the samples, or the means where the cache keeps distributions.</returns>

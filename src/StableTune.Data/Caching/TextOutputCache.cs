@@ -164,6 +164,41 @@ public sealed class TextOutputCache : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Fill"/>, shared with other processes that fill the same cache.</summary>
+    internal void FillShared(ICacheSharing sharing, Func<ITextEncoder> encoder, IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        // The order of all captions is that of the data set, the same in all processes, whatever each of them misses.
+        var places = _images.Keys.Select((caption, place) => (caption, place)).ToDictionary(pair => pair.caption, pair => pair.place);
+        var missing = _missing;
+        if (_store is { } store)
+            SharedFilling.InFiles(sharing, missing, caption => places[caption], Compute, captions =>
+            {
+                foreach (var caption in captions)
+                    if (Look(store, caption) is { State: CacheState.Present } found) _paths[caption] = found.Path;
+                return [.. captions.Where(caption => !_paths.ContainsKey(caption))];
+            });
+        else
+            SharedFilling.InMemory(sharing, missing, Compute, (writer, caption) =>
+            {
+                SharedFilling.Write(writer, _features[caption].Context);
+                SharedFilling.Write(writer, _features[caption].Pooled);
+            }, (reader, caption) =>
+                _features.Add(caption, new(SharedFilling.Read(reader)!, SharedFilling.Read(reader))));
+        _missing = [];
+
+        void Compute(IReadOnlyList<string> captions)
+        {
+            var done = 0;
+            foreach (var part in captions.Chunk(_options.TextEncoderBatchSize))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Encode(part, encoder());
+                progress?.Report(new() { Stage = "caching text encoder outputs", Done = done += part.Length, Total = captions.Count });
+            }
+        }
+    }
+
     /// <summary>Puts cached features together.</summary>
     /// <param name="captions">Captions of the data set, [B].</param>
     /// <returns>New tensors: [B, L, C], and [B, D] where the encoder pools.</returns>

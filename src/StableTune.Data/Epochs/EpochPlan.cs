@@ -1,4 +1,5 @@
 using StableTune.Imaging;
+using StableTune.Tensors;
 
 namespace StableTune.Data;
 
@@ -7,7 +8,25 @@ namespace StableTune.Data;
 /// <param name="Size">The training size of all its images.</param>
 /// <param name="Samples">Indices into <see cref="TrainingDataset.Samples"/>; an image may occur twice.</param>
 /// <param name="FirstDraw">Images drawn in the epoch before this batch; with the place in the batch it numbers every draw.</param>
-public sealed record PlannedBatch(int Index, PixelSize Size, IReadOnlyList<int> Samples, int FirstDraw);
+public sealed record PlannedBatch(int Index, PixelSize Size, IReadOnlyList<int> Samples, int FirstDraw)
+{
+    /// <summary>Which samples of the whole batch these are, where several processes share it.</summary>
+    public BatchShare Share { get; init; } = new(0, Samples.Count, Samples.Count);
+
+    /// <summary>The batch that this is a share of; null for one that nobody shares.</summary>
+    internal PlannedBatch? Whole { get; private init; }
+
+    /// <summary>One of several shares.</summary>
+    internal PlannedBatch Part(int place, int parts)
+    {
+        var share = Share.Part(place, parts);
+        var offset = share.First - Share.First;
+        return this with
+        {
+            Samples = [.. Samples.Skip(offset).Take(share.Count)], FirstDraw = FirstDraw + offset, Share = share, Whole = Whole ?? this,
+        };
+    }
+}
 
 /// <summary>
 /// The order of one epoch. It depends on the data set, the seed and the epoch's number alone, so a run can begin at any batch
@@ -51,6 +70,13 @@ public sealed class EpochPlan
 
         return new(dataset, epoch, ofEpoch, batches);
     }
+
+    /// <summary>The epoch of one of several processes that share each batch: the same batches in the same order, and of each the share of
+    /// this process. A process for which a short batch has no sample repeats one that counts nothing.</summary>
+    /// <param name="place">Which process, from 0.</param>
+    /// <param name="parts">How many there are.</param>
+    public EpochPlan Part(int place, int parts) =>
+        parts == 1 ? this : new(Dataset, Epoch, _seeds, [.. Batches.Select(batch => batch.Part(place, parts))]);
 
     /// <summary>The random numbers for one purpose of one draw: the same wherever and whenever it is made.</summary>
     /// <param name="purpose">What they are for, for instance "caption".</param>

@@ -16,7 +16,7 @@ public sealed class Batch : IDisposable
 {
     internal Batch(PlannedBatch plan, int epoch, IReadOnlyList<TrainingSample> items, IReadOnlyList<string> captions, Tensor lossWeights)
     {
-        (Index, Epoch, Size) = (plan.Index, epoch, plan.Size);
+        (Index, Epoch, Size, Share) = (plan.Index, epoch, plan.Size, plan.Share);
         (Items, Captions, LossWeights) = (items, captions, lossWeights);
     }
 
@@ -27,8 +27,43 @@ public sealed class Batch : IDisposable
     {
         ArgumentNullException.ThrowIfNull(captions);
         (Items, Captions) = ([], captions);
+        Share = new(0, captions.Count, captions.Count);
         LossWeights = (lossWeights ?? ones(captions.Count)).DetachFromDisposeScope();
     }
+
+    private Batch(Batch whole, int place, int parts)
+    {
+        (Index, Epoch, Size, Share) = (whole.Index, whole.Epoch, whole.Size, whole.Share.Part(place, parts));
+        var (from, count) = (Share.First - whole.Share.First, Share.Count);
+        Tensor Cut(Tensor tensor) => tensor.narrow(0, from, count).DetachFromDisposeScope();
+        IReadOnlyList<T> Of<T>(IReadOnlyList<T> list) => list.Count == 0 ? list : [.. list.Skip(from).Take(count)];
+        (Items, Captions, Draws, Sizes) = (Of(whole.Items), Of(whole.Captions), Of(whole.Draws), Of(whole.Sizes));
+        Others = whole.Others ?? (whole.Items, whole.Captions);
+        LossWeights = Cut(whole.LossWeights);
+        if (whole.Pixels is { } pixels) Pixels = Cut(pixels);
+        if (whole.Latents is { } latents) Latents = Cut(latents);
+        if (whole.Masks is { } masks) Masks = Cut(masks);
+        if (whole.Conditioning is { } conditioning) Conditioning = Cut(conditioning);
+        if (whole.Text is { } text) Text = new TextConditions(Cut(text.Context), text.Pooled is { } pooled ? Cut(pooled) : null);
+        if (whole.PromptFreeFeatures is { } features) PromptFreeFeatures = Cut(features);
+    }
+
+    /// <summary>One of several equal shares of the batch, for one of several devices: views of the same memory; it belongs to
+    /// the caller. A device for which there is no sample gets one that counts nothing.</summary>
+    /// <param name="place">Which share, from 0.</param>
+    /// <param name="parts">How many there are.</param>
+    public Batch Part(int place, int parts) => new(this, place, parts);
+
+    /// <summary>Which samples of the step's batch these are, where several devices or processes share it: all, where none do.</summary>
+    public BatchShare Share { get; }
+
+    /// <summary>Images and captions of the whole batch; null where all are here.</summary>
+    internal (IReadOnlyList<TrainingSample> Items, IReadOnlyList<string> Captions)? Others { get; init; }
+
+    /// <summary>The whole batch as far as its images and captions go, without what is read of them; belongs to the caller.</summary>
+    internal Batch WithOthers() => Others is not { } others ? this
+        : new Batch(new PlannedBatch(Index, Size, new int[others.Captions.Count], 0), Epoch, others.Items, others.Captions,
+            ones(others.Captions.Count).DetachFromDisposeScope());
 
     /// <summary>The batch's place in the epoch, from 0.</summary>
     public int Index { get; }

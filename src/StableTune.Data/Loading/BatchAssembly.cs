@@ -23,6 +23,7 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
         var features = PromptFreeFeatures.Collate(items);
         return new Batch(plan, epoch.Epoch, items, captions, weights.DetachFromDisposeScope())
         {
+            Others = plan.Whole is { } whole ? OthersOf(whole) : null,
             Draws = [.. draws.Select(draw => new SampleDraw(draw.Framing, draw.Flip))],
             Sizes = [.. items.Select((item, i) => MicroConditioning.Of(item.Item.PreparedFrom ?? item.ImageSize, draws[i].Framing.Size,
                 draws[i].Flip))],
@@ -33,6 +34,13 @@ internal sealed class BatchAssembly(EpochPlan epoch, BatchLoaderOptions options,
             Text = text?.DetachFromDisposeScope(),
             PromptFreeFeatures = features?.DetachFromDisposeScope(),
         };
+    }
+
+    /// <summary>The samples that are not here too: what is drawn for them at random is drawn here all the same.</summary>
+    private (IReadOnlyList<TrainingSample>, IReadOnlyList<string>) OthersOf(PlannedBatch whole)
+    {
+        TrainingSample[] items = [.. whole.Samples.Select(index => epoch.Dataset.Samples[index])];
+        return (items, [.. items.Select((item, i) => Caption(item, whole, i))]);
     }
 
     /// <summary>Factors of the losses. Of pairs the mean of each half counts, so that of the whole batch counts twice.</summary>

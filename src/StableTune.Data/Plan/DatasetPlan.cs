@@ -27,6 +27,13 @@ public sealed record DatasetPlan : OptionsBase
     /// <summary>All plans: this one, then <see cref="Others"/>.</summary>
     internal IEnumerable<DatasetPlan> All => Others.SelectMany(other => other.All).Prepend(this with { Others = [] });
 
+    /// <summary>The plan whose batches are shared by several devices: each has as many images as this plan's batches.</summary>
+    internal DatasetPlan SharedBy(int devices) => devices == 1 ? this : this with
+    {
+        Options = Options with { BatchSize = (int)Math.Min(int.MaxValue, (long)Options.BatchSize * devices) },
+        Others = [.. Others.Select(other => other.SharedBy(devices))],
+    };
+
     /// <summary>Checks options, lists folders, and reads captions and image headers; no pixels.</summary>
     public override IEnumerable<OptionProblem> Validate() => Inspect().Problems;
 

@@ -26,9 +26,8 @@ public sealed class TorchFile : ITensorFile
             : IsPickle(start) ? TorchLegacy.Read(file.SafeFileHandle, path, storages)
             : throw NotTorch(path, file, start);
         _storages = [.. storages];
-        StateDictionary = Root is PickleDictionary dictionary && dictionary.TryGet("state_dict", out var inner)
-            && inner is PickleDictionary wrapped
-            ? wrapped : Root as PickleDictionary;
+        StateDictionary = Wrapped(Root, "state_dict") ?? (TensorsOf(Root as PickleDictionary).Any() ? null : Wrapped(Root, "model"))
+            ?? Root as PickleDictionary;
         _tensors = new PlacedTensors(path, file, TensorsOf(StateDictionary));
         Metadata = ReferenceEquals(Root, StateDictionary) ? Texts(null) : Texts(Root as PickleDictionary);
     }
@@ -61,12 +60,13 @@ public sealed class TorchFile : ITensorFile
     /// </summary>
     public PickleValue Root { get; }
 
-    /// <summary>The dictionary that <see cref="Tensors"/> come from: the entry <c>state_dict</c> if there is one, else the saved
-    /// dictionary; null if something else than a dictionary was saved.</summary>
+    /// <summary>The dictionary that <see cref="Tensors"/> come from: the entry <c>state_dict</c> if there is one, the entry <c>model</c>
+    /// (BLIP's files have it) where no tensor stands beside it, else the saved dictionary; null if something else than a dictionary was
+    /// saved.</summary>
     public PickleDictionary? StateDictionary { get; }
 
-    /// <summary>The texts, numbers and booleans beside <c>state_dict</c>, such as <c>epoch</c> and <c>global_step</c>; empty without such
-    /// a wrapper.</summary>
+    /// <summary>The texts, numbers and booleans beside <c>state_dict</c> or <c>model</c>, such as <c>epoch</c> and
+    /// <c>global_step</c>; empty without such a wrapper.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The entry <c>epoch</c> of the saved dictionary; null without one.</summary>
@@ -147,6 +147,9 @@ public sealed class TorchFile : ITensorFile
             ? new InvalidFileException(path, $"not a torch file: {kind.Description}.", kind.Remedy)
             : new InvalidFileException(path, "not a torch file: it is neither a zip archive nor a pickle.", TorchFaults.Damaged);
     }
+
+    private static PickleDictionary? Wrapped(PickleValue root, string key) =>
+        root is PickleDictionary dictionary && dictionary.TryGet(key, out var inner) ? inner as PickleDictionary : null;
 
     private static IEnumerable<KeyValuePair<string, PickleTensor>> TensorsOf(PickleDictionary? dictionary)
     {

@@ -6,7 +6,8 @@ namespace StableTune.Imaging;
 
 /// <summary>
 /// Separable resampling, bit for bit as Pillow's: columns first, rounded to 8 bits, then rows; a direction whose size stays is
-/// skipped. With alpha, colours are multiplied by it before and divided by it after, in 8 bits.
+/// skipped. Rows come first where there are to be fewer of them but more columns, as in Pillow 13; before, it never did so. With alpha,
+/// colours are multiplied by it before and divided by it after, in 8 bits.
 /// </summary>
 internal static class Resampler
 {
@@ -15,6 +16,8 @@ internal static class Resampler
     internal static PixelImage Resize(PixelImage image, int width, int height, ResampleKernel kernel)
     {
         if (image.Channels == 4) image = Premultiplied(image);
+        var rowsFirst = height < image.Height && width > image.Width;
+        if (rowsFirst) image = Vertical(image, new ResampleWeights(image.Height, height, kernel));
         if (width != image.Width) image = Horizontal(image, new ResampleWeights(image.Width, width, kernel));
         if (height != image.Height) image = Vertical(image, new ResampleWeights(image.Height, height, kernel));
         if (image.Channels == 4) Unpremultiply(image.Pixels);

@@ -1,3 +1,5 @@
+using StableTune.Tensors;
+
 namespace StableTune.Models;
 
 /// <summary>What an inpainting model's UNet sees beside the noisy latents: where to paint, and the picture with that part left
@@ -13,9 +15,11 @@ public sealed record InpaintingInput(Tensor Mask, Tensor MaskedLatents)
     /// <param name="pixels">Pictures in -1 ... 1, [B, 3, H, W].</param>
     /// <param name="mask">1 where the model shall paint, [B, 1, H, W]; from 0.5 on a pixel counts as masked.</param>
     /// <param name="random">What the latents are drawn with; null takes the mean of their distribution.</param>
+    /// <param name="share">Which samples of a batch these are, where several devices share it; null for a whole batch.</param>
     /// <returns>Tensors in the caller's dispose scope, on the device of the pixels.</returns>
     /// <exception cref="ArgumentException">Picture and mask differ in size.</exception>
-    public static InpaintingInput From(AutoencoderKL vae, Tensor pixels, Tensor mask, Generator? random = null)
+    public static InpaintingInput From(AutoencoderKL vae, Tensor pixels, Tensor mask, Generator? random = null,
+        BatchShare? share = null)
     {
         ArgumentNullException.ThrowIfNull(vae);
         if (mask.dim() != 4 || mask.shape[1] != 1 || !mask.shape[2..].SequenceEqual(pixels.shape[2..]))
@@ -27,12 +31,16 @@ public sealed record InpaintingInput(Tensor Mask, Tensor MaskedLatents)
         var kept = pixels * mask.lt(0.5).to(pixels.dtype);
         var distribution = vae.Encode(kept);
         var noise = random is null ? null
-            : randn(distribution.Mean.shape, dtype: ScalarType.Float32, generator: random).to(distribution.Mean.device)
+            : Normal(distribution.Mean.shape, random, share).to(distribution.Mean.device)
             .to(distribution.Mean.dtype);
         var latents = (noise is null ? distribution.Mean : distribution.Sample(noise)) * vae.Options.ScalingFactor;
         var small = nn.functional.interpolate(mask, size: [latents.shape[2], latents.shape[3]], mode: InterpolationMode.Nearest);
         return new InpaintingInput(small.ge(0.5).to(latents.dtype).MoveToOuterDisposeScope(), latents.MoveToOuterDisposeScope());
     }
+
+    private static Tensor Normal(long[] shape, Generator random, BatchShare? share) => share is { IsWhole: false } part
+        ? part.Cut(randn([part.Total, .. shape[1..]], dtype: ScalarType.Float32, generator: random))
+        : randn(shape, dtype: ScalarType.Float32, generator: random);
 
     /// <summary>The UNet's input.</summary>
     /// <param name="latents">Noisy latents, scaled as the sampler does, [B, 4, h, w].</param>

@@ -41,6 +41,7 @@ internal class TrainingCommand : ToolCommand
             return;
         }
 
+        configuration.Builder.WithProcesses();
         if (configuration.ShowsDataset) Show(configuration.Builder.Build(), run);
         else Train(configuration, run);
     }

@@ -118,10 +118,14 @@ internal sealed class Denoising(TrainingStepParts parts) : ITrainingMethod
         StageChecks.Latents(parts.Latents, latents, batch);
         StageChecks.Context(parts.Context, text, batch);
         Tensor Like(object part, string member, Tensor given) => StageChecks.Shape(part, member, given, latents.shape);
-        var noise = Like(parts.Noise, nameof(INoiseSource.Draw), parts.Noise.Draw(latents, parts.Random.Noise));
-        var timesteps = StageChecks.Shape(
-            source, nameof(ITimestepSource.Draw), source.Draw(batch.Count, parts.Random.Timesteps), [batch.Count]).to(latents.device);
-        var added = Like(parts.Noise, nameof(INoiseSource.Added), parts.Noise.Added(noise, parts.Random.Noise));
+        // Drawn for the whole batch, of which this may be the share of one of several devices.
+        var (share, all) = (batch.Share, batch.Share.Within(latents));
+        Tensor Whole(string member, Tensor given) => StageChecks.Shape(parts.Noise, member, given, all.shape);
+        var drawn = Whole(nameof(INoiseSource.Draw), parts.Noise.Draw(all, parts.Random.Noise));
+        var noise = share.Cut(drawn);
+        var timesteps = share.Cut(StageChecks.Shape(source, nameof(ITimestepSource.Draw),
+            source.Draw(share.Total, parts.Random.Timesteps), [share.Total])).to(latents.device);
+        var added = share.Cut(Whole(nameof(INoiseSource.Added), parts.Noise.Added(drawn, parts.Random.Noise)));
         var noisyLatents = parts.Schedule.AddNoise(latents, added, timesteps);                         // as latents
         var pass = new StepPass(parts.Network, _strength)
         {

@@ -78,7 +78,7 @@ internal sealed class VaeReconstruction(VaeReconstructionOptions options, Stable
             "The batch has no pictures: a VAE is trained on them, not on latents.");
         var pixels = given.to(model.Device);
         var posterior = Encode(pixels);
-        var reconstructed = model.Vae.Decode(posterior.Sample(random));                                // [B, 3, H, W]
+        var reconstructed = model.Vae.Decode(posterior.Sample(random, batch.Share));                                // [B, 3, H, W]
         var difference = reconstructed.to(ScalarType.Float32) - pixels;
         var error = options.Loss == ReconstructionLoss.L1 ? difference.abs() : difference.square();
         if (batch.Masks is { } masks) error = error * Enlarged(masks.to(error.device), pixels);

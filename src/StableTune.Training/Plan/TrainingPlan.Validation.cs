@@ -18,7 +18,7 @@ public sealed partial record TrainingPlan
     internal PlanInspection Inspect()
     {
         var (faults, model) = InspectModel();
-        var inspected = NeedsImages ? Dataset.Inspect() : default;
+        var inspected = NeedsImages ? Dataset.SharedBy(Distributed.Shares).Inspect() : default;
         var (dataset, problems) = (inspected?.Dataset, inspected?.Problems ?? []);
         return new PlanInspection(dataset, model,
         [
@@ -26,6 +26,7 @@ public sealed partial record TrainingPlan
                 .. LengthProblems(dataset), .. TextProblems(dataset),
             .. CacheProblems(dataset), .. ControlProblems(dataset), .. MemoryProblems(), .. MemoryProblems(model),
             .. ValidationProblems(dataset), .. ScheduleProblems(dataset), .. PartProblems(), .. FitProblems(model, dataset),
+            .. DistributedProblems(),
         ]);
     }
 

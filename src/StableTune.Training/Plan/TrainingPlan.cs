@@ -73,7 +73,7 @@ public sealed partial record TrainingPlan : OptionsBase
     public double? SecondTextEncoderLearningRate { get; init; }
 
     /// <summary>
-    /// Whether every learning rate is multiplied by the images that one step sees: batch size times <see cref="GradientAccumulation"/>
+    /// Whether every learning rate is multiplied by the images that one step sees: batch size, devices, <see cref="GradientAccumulation"/>
     /// (diffusers and ppdiffusers: <c>scale_lr</c>), so that a rate found with single images serves larger batches. Default false.
     /// </summary>
     public bool ScaleLearningRate { get; init; }
@@ -203,6 +203,9 @@ public sealed partial record TrainingPlan : OptionsBase
     /// <summary>Where the run takes place; null for the first CUDA device if there is one, else the CPU.</summary>
     public Device? Device { get; init; }
 
+    /// <summary>Several devices and processes that share each step's batch. Default one device in one process.</summary>
+    public DistributedOptions Distributed { get; init; } = new();
+
     /// <summary>
     /// Whether GPUs may multiply float32 numbers in TensorFloat-32 during the run, in products and in convolutions: faster, with 10 bits
     /// of precision in the factors. Default false, which leaves the process's own settings (libtorch's: convolutions may, products may
@@ -255,7 +258,8 @@ public sealed partial record TrainingPlan : OptionsBase
     internal TrainingLength EffectiveLength => TestSteps is { } steps ? TrainingLength.Steps(steps) : Length;
 
     /// <summary>The factor on every learning rate; see <see cref="ScaleLearningRate"/>.</summary>
-    internal double LearningRateScale => ScaleLearningRate ? (double)Dataset.Options.BatchSize * GradientAccumulation : 1;
+    internal double LearningRateScale =>
+        ScaleLearningRate ? (double)Dataset.Options.BatchSize * Distributed.Shares * GradientAccumulation : 1;
 
     /// <summary>Conditions of captions, as this plan wants them.</summary>
     internal TextConditions Encode(IPromptEncoder encoder, IReadOnlyList<string> captions) =>

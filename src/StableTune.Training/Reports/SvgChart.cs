@@ -14,7 +14,7 @@ internal sealed record ChartLine(StepSeries Series, string Style);
 /// </summary>
 internal static class SvgChart
 {
-    private const int Left = 58, Right = 12, Top = 10, Bottom = 30;
+    private const int Left = 58, Right = 26, Top = 10, Bottom = 42;
 
     private static readonly (string Style, int Width, int Height)[] s_sizes = [("wide", 900, 300), ("narrow", 380, 250)];
 
@@ -70,7 +70,8 @@ internal static class SvgChart
                 $"""<svg class="chart {style}" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">""")
                 .Append(CultureInfo.InvariantCulture, $"""<defs><clipPath id="{clip}">""")
                 .Append(CultureInfo.InvariantCulture,
-                    $"""<rect x="{Left}" y="0" width="{width - Left - Right}" height="{height - Bottom + 2}"/></clipPath></defs>""");
+                    $"""<rect x="{Left - 6}" y="0" width="{width - Left - Right + 12}" height="{height - Bottom + 6}"/>""")
+                .Append("</clipPath></defs>");
             Axes(svg, place, axis);
             svg.Append(CultureInfo.InvariantCulture, $"""<g clip-path="url(#{clip})">""");
             content(svg, place);
@@ -92,7 +93,7 @@ internal static class SvgChart
                 $"""<text x="{place.X(value):0.#}" y="{place.Height - Bottom + 16}" text-anchor="middle">{Number(value)}</text>""");
         svg.Append(CultureInfo.InvariantCulture, $"""<path class="axis" d="M{Left} {place.Height - Bottom}H{place.Width - Right}"/>""")
             .Append(CultureInfo.InvariantCulture,
-                $"""<text class="name" x="{place.Width - Right}" y="{place.Height - 2}" text-anchor="end">{axis}</text>""");
+                $"""<text class="name" x="{place.Width - Right}" y="{place.Height - 7}" text-anchor="end">{axis}</text>""");
     }
 
     private static void Line(StringBuilder svg, Place place, string style, double[] steps, double[] values)
@@ -136,7 +137,8 @@ internal static class SvgChart
         var rough = (to - from) / about;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var step = new[] { 1.0, 2, 5, 10 }.Select(factor => factor * power).First(size => size >= rough * 0.999);
-        for (var at = Math.Ceiling(from / step - 1e-9); at * step <= to + (step * 1e-9); at++) yield return at * step;
+        // Adding 0 makes 0 of -0.
+        for (var at = Math.Ceiling(from / step - 1e-9) + 0.0; at * step <= to + (step * 1e-9); at++) yield return at * step;
     }
 
     /// <summary>What is shown: from the first to the last step, from the bottom to the top.</summary>

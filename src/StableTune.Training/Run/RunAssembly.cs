@@ -18,6 +18,9 @@ internal sealed record AssembledRun(
     /// </summary>
     public required IReadOnlyList<IResumable> MayBeNew { get; init; }
 
+    /// <summary>The further devices; null for none.</summary>
+    public ReplicaSet? Replicas { get; init; }
+
     /// <summary>Whether the run goes on from a state.</summary>
     public bool IsResumed { get; init; }
 
@@ -27,7 +30,8 @@ internal sealed record AssembledRun(
 
 /// <summary>The second part of a run: attaches what is trained, and puts method, optimizer, loop and events together.</summary>
 internal sealed class RunAssembly(
-    TrainingPlan plan, PreparedRun prepared, OwnedThings owned, RunSession session, IProgress<TrainingProgress>? progress)
+    TrainingPlan plan, PreparedRun prepared, OwnedThings owned, RunSession session, IProgress<TrainingProgress>? progress,
+    RunProcesses processes)
 {
     private readonly StableDiffusionModel _model = prepared.Model;
 
@@ -51,7 +55,7 @@ internal sealed class RunAssembly(
         var sampler = plan.Samples is { } samples ? new TrainingSampler(
             CaptionSamples.Filled(samples, prepared.Dataset, hasControl), _model, plan, instances, stages.Samples)
         {
-            Waiting = prepared.Waiting,
+            Waiting = prepared.Waiting, Processes = processes,
         } : null;
         var observers = Observers();
         var peak = new PeakMemory(_model.Device);
@@ -62,7 +66,7 @@ internal sealed class RunAssembly(
             Plan = plan, Length = length, Run = description, Trainables = trainables, Calls = calls, Optimizer = optimizer,
             Sampler = sampler,
             Evaluation = new EvaluationWeights(optimizer, average, plan.Ema is { SaveBoth: true }),
-            Validation = prepared.Validation is { } held ? () => Measure(held) : null,
+            Validation = prepared.Validation is { } held ? () => processes.FromFirst(() => Measure(held)) : null,
         });
         double Measure(ValidationRun held)
         {
@@ -70,10 +74,12 @@ internal sealed class RunAssembly(
             return held.Measure(Method, instances, cancellationToken);
         }
 
+        var sharing = new SharedStep(plan, prepared, owned, processes);
+        var step = sharing.Of(new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random), instances);
         var loop = new TrainingLoop(new LoopParts
         {
             Plan = plan, Length = length, Trainables = instances, Optimizer = optimizer, Schedules = schedules,
-            Step = new TrainingStep(owned.Add(Method(prepared.Random)), instances, prepared.Random),
+            Step = step, Exchanges = sharing.Exchanges, Consensus = processes.Group is { } group ? new StepConsensus(group) : null,
             Batches = Batches(length, cancellationToken), Average = average, Norms = plan.TellKeyNorms ? new KeyNorms(optimizer) : null,
             Update = new StepUpdate(plan, optimizer, instances)
             {
@@ -81,12 +87,13 @@ internal sealed class RunAssembly(
                     ? owned.Add(new FusedBackward(fused, optimizer, plan.EffectiveGradients)) : null,
             },
             ReadsLate = (plan.ReadsLossLate ?? (_model.Device.type != DeviceType.CPU && plan.FusedBackward is null))
-                && !schedules.NeedEveryLoss,
+                && !schedules.NeedEveryLoss && !processes.AreSeveral,
         }, events);
         IResumable[] mayBeNew = [.. new IResumable?[] { sampler, average, scaler }.OfType<IResumable>(), .. Named(observers, calls)];
         return new AssembledRun(loop, events, description, trainables, optimizer)
         {
             Resumables = [loop, events, session, prepared.Random, optimizer, .. instances, .. mayBeNew], MayBeNew = mayBeNew, Peak = peak,
+            Replicas = sharing.Replicas,
         };
     }
 
@@ -155,7 +162,10 @@ internal sealed class RunAssembly(
             plan.Loader with { MicroSteps = plan.GradientAccumulation, TotalSteps = length.TotalSteps }, prepared.Caches!.Latents,
                 prepared.Caches.Text));
         var seeds = new NamedSeeds(plan.Seed);
-        return (epoch, first) => loader.Load(EpochPlan.Create(dataset, seeds, epoch), first, cancellationToken);
+        // Several processes end together, after a step: not one of them where it waits for a batch.
+        var cancelled = processes.AreSeveral ? CancellationToken.None : cancellationToken;
+        return (epoch, first) => loader.Load(
+            EpochPlan.Create(dataset, seeds, epoch).Part(processes.Place, processes.Count), first, cancelled);
     }
 
     private RunDescription Describe(IReadOnlyList<ITrainable> instances, RunLength length) => new()

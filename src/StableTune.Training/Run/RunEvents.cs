@@ -109,7 +109,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     /// <summary>Draws samples because the host asked for it.</summary>
     public void SampleNow(TrainingProgress state)
     {
-        if (_plan.Samples?.IsDueAfterStep(state.Step) != true) Sample(SampleMoment.AtStep(state.Step));
+        if (_plan.Samples?.IsDueAfterStep(state.Step) != true) Sample(SampleMoment.AtStep(state.Step), isShared: false);
     }
 
     public void AfterEpoch(TrainingProgress state)
@@ -282,12 +282,12 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         };
     }
 
-    private void Sample(SampleMoment moment)
+    private void Sample(SampleMoment moment, bool isShared = true)
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
         using var evaluation = parts.Evaluation.Use();
-        var files = sampler.Draw(moment);
+        var files = sampler.Draw(moment, isShared);
         _samples.AddRange(files);
         _calls.Tell(nameof(ITrainingObserver.OnSample), observer => observer.OnSample(_now.Step, files));
         _calls.ThrowIfEnding();

@@ -20,6 +20,9 @@ internal sealed record PreparedRun
     /// <summary>Parts that wait in host memory while steps are taken; null for none.</summary>
     public required WaitingParts? Waiting { get; init; }
 
+    /// <summary>The model on the further devices of this process.</summary>
+    public IReadOnlyList<PreparedReplica> Replicas { get; init; } = [];
+
     public required ValidationRun? Validation { get; init; }
 
     public required TrainingRandom Random { get; init; }
@@ -34,8 +37,9 @@ internal sealed record PreparedRun
 /// <param name="owned">What is disposed of with the run.</param>
 /// <param name="configuration">What is known of the model already; null where it had yet to be downloaded.</param>
 /// <param name="progress">Is told of loading and caching.</param>
-internal sealed class RunPreparation(
-    TrainingPlan plan, OwnedThings owned, ModelConfiguration? configuration, IProgress<WorkProgress>? progress)
+/// <param name="processes">The processes that share the work.</param>
+internal sealed class RunPreparation(TrainingPlan plan, OwnedThings owned, ModelConfiguration? configuration,
+    IProgress<WorkProgress>? progress, RunProcesses processes)
 {
     private ModelFingerprint _model = null!;
     private ModelFiles? _files;
@@ -56,7 +60,7 @@ internal sealed class RunPreparation(
     private ModelLoadOptions LoadOptions => plan.Model with
     {
         WeightType = plan.Precision.Weights, KeepStoredTypes = false, Parts = ModelParts.Vae | ModelParts.TextEncoder,
-        Device = plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU), Progress = progress,
+        Device = plan.EffectiveDevice, Progress = progress,
         Logger = plan.Model.Logger ?? plan.Logger,
     };
 
@@ -67,7 +71,8 @@ internal sealed class RunPreparation(
         // Open from the first look to the last weight; the weights themselves outlive it.
         using var files = plan.GivenModel is null ? ModelFiles.Open(plan.ModelPath!, LoadOptions, cancellationToken) : null;
         _files = files;
-        DrawClassImages(cancellationToken);
+        if (processes.IsFirst) DrawClassImages(cancellationToken);
+        if (plan.ClassImages.Any()) processes.Exchange([]);                  // the others wait for the images
         // What is cached of captions depends on what is merged into the text encoders.
         _model = Identify(dataset, cancellationToken).ChangedBy(plan.BaseAdapters.Select(adapter => adapter.Identity()));
         var random = owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed)));
@@ -89,10 +94,28 @@ internal sealed class RunPreparation(
         plan.Memory.QuantizedWeights?.ApplyTo(model);
         return new PreparedRun
         {
+            Replicas = [.. plan.Distributed.Devices.Skip(1).Select(device => Replicate(device, caches, cancellationToken))],
             Waiting = caches is null ? null : LetWait(caches, model),
             Model = model, Fingerprint = _model, Dataset = images, Caches = caches, Validation = validation, Random = random,
             Tokenizer = model.Parts.HasFlag(ModelParts.TextEncoder) ? model.Tokenizer : Configuration?.Tokenizer,
         };
+    }
+
+    /// <summary>The model on a further device, with the parts that steps need there.</summary>
+    private PreparedReplica Replicate(Device device, RunCaches? caches, CancellationToken cancellationToken)
+    {
+        var kept = plan.Trainables.Aggregate(ModelParts.None, (parts, trainable) => parts | trainable.KeptParts);
+        var parts = ModelParts.UNet | kept;
+        if (caches?.Latents is null || MasksPictures || plan.Method.Needs.HasFlag(MethodNeeds.Vae)) parts |= ModelParts.Vae;
+        if (caches?.EncodesText != false || plan.ChangesTextEncoder || plan.Method.Needs.HasFlag(MethodNeeds.TextEncoder))
+            parts |= ModelParts.TextEncoder;
+        if (!plan.Method.Needs.HasFlag(MethodNeeds.UNet)) parts &= ~ModelParts.UNet | kept;
+        var model = owned.Add(_files!.Load(LoadOptions with { Parts = parts, Device = device }, cancellationToken));
+        if (plan.ZeroTerminalSnr) model.Scheduler = model.Scheduler with { RescaleBetasZeroSnr = true };
+        Freeze(model);
+        foreach (var adapter in plan.BaseAdapters) adapter.MergeInto(model);
+        plan.Memory.QuantizedWeights?.ApplyTo(model);
+        return new PreparedReplica(model, owned.Add(new TrainingRandom(new NamedSeeds(plan.Seed))));
     }
 
     /// <summary>
@@ -198,6 +221,7 @@ internal sealed class RunPreparation(
     private void Fill(RunCaches caches, StableDiffusionModel model, TrainingRandom random, ValidationRun? validation,
         CancellationToken cancellationToken)
     {
+        if (processes.AreSeveral) FillTogether(caches, model, random, cancellationToken);
         if (caches.Latents is { Missing.Count: > 0 } latents)
             latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
         if (caches.Text is { Missing.Count: > 0 } text)
@@ -206,6 +230,13 @@ internal sealed class RunPreparation(
         if (plan.GivenModel is not null) return;
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
         if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();
+    }
+
+    /// <summary>Each process computes its part of what is missing. They meet there also where one of them misses nothing.</summary>
+    private void FillTogether(RunCaches caches, StableDiffusionModel model, TrainingRandom random, CancellationToken cancellationToken)
+    {
+        caches.Latents?.FillShared(processes, () => new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
+        caches.Text?.FillShared(processes, () => new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
     }
 
     /// <summary>What no step needs and samples do waits in host memory. On the CPU it lies there.</summary>

@@ -76,9 +76,12 @@ public sealed class Trainer
     /// <exception cref="TrainingDivergedException">The loss or the gradients became NaN or infinite; the last good weights are
     /// saved.</exception>
     /// <exception cref="InvalidFileException">A file turned out to be damaged.</exception>
+    /// <exception cref="ProcessGroupException">Another process of the run has ended, does not answer, or was started with other
+    /// options.</exception>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        using var run = new TrainingRun(Plan, _dataset, _model, progress);
+        using var processes = RunProcesses.Join(Plan);
+        using var run = new TrainingRun(processes.Of(Plan), _dataset, _model, processes.IsFirst ? progress : null, processes);
         return run.Execute(cancellationToken);
     }
 
@@ -113,7 +116,7 @@ public sealed class Trainer
     /// <exception cref="InvalidOperationException">The model has yet to be downloaded, so that its size is not known.</exception>
     public MemoryEstimate EstimateMemory()
     {
-        var device = Plan.Device ?? (cuda.is_available() ? new Device("cuda") : CPU);
+        var device = Plan.EffectiveDevice;
         if (Plan.GivenModel is { } given) return new MemoryEstimator(Plan, _dataset, given, given.Device).Estimate();
         _model ??= ModelConfiguration.Find(Plan.ModelPath!, Plan.Model);
         if (_model is null)

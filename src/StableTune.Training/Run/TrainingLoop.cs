@@ -12,7 +12,13 @@ internal sealed record LoopParts
 
     public required RunLength Length { get; init; }
 
-    public required TrainingStep Step { get; init; }
+    public required IBatchRunner Step { get; init; }
+
+    /// <summary>Where the gradients of a step that is shared come together: those of this process's devices first.</summary>
+    public IReadOnlyList<IGradientExchange> Exchanges { get; init; } = [];
+
+    /// <summary>What several processes agree on; null for one.</summary>
+    public StepConsensus? Consensus { get; init; }
 
     public required IReadOnlyList<ITrainable> Trainables { get; init; }
 
@@ -75,6 +81,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     /// <exception cref="OperationCanceledException">Cancelled between two steps.</exception>
     public void Run(CancellationToken cancellationToken)
     {
+        Meet(cancellationToken);
         while (Position.Step < parts.Length.TotalSteps && !IsStopped)
         {
             if (_epochIsDone) Position = Position with { Epoch = Position.Epoch + 1, Batch = 0 };
@@ -112,7 +119,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
                 Remaining = Remaining(Position) };
             events.AfterStep(progress);
             Obey(progress, cancellationToken);
-            if (Position.Step < parts.Length.TotalSteps) cancellationToken.ThrowIfCancellationRequested();
+            Meet(cancellationToken);
+            if (Position.Step < parts.Length.TotalSteps && (parts.Consensus?.IsCancelled ?? cancellationToken.IsCancellationRequested))
+                throw new OperationCanceledException(cancellationToken);
         }
 
         SettlePending();
@@ -121,7 +130,15 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     }
 
     /// <summary>Whether the run was asked to end.</summary>
-    public bool IsStopped => parts.Plan.Control?.IsStopping == true;
+    public bool IsStopped => parts.Consensus?.Stops ?? parts.Plan.Control?.IsStopping == true;
+
+    /// <summary>Whether several processes end because all of them know that they were cancelled.</summary>
+    public bool HasAgreedToEnd => parts.Consensus?.IsCancelled == true;
+
+    /// <summary>Several processes agree on whether they go on.</summary>
+    private void Meet(CancellationToken cancellationToken) => parts.Consensus?.Meet(parts.Plan.Control?.IsStopping == true,
+        cancellationToken.IsCancellationRequested,
+        [.. parts.Optimizer.Groups.Select(group => parts.Plan.Control?.FactorOf(group.Name) ?? 1)]);
 
     /// <summary>Does what the host asked for meanwhile.</summary>
     private void Obey(TrainingProgress progress, CancellationToken cancellationToken)
@@ -166,6 +183,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
         parts.Norms?.Measure();
         parts.Update.ForgetGradients();
+        foreach (var exchange in parts.Exchanges) exchange.Spread(moment);
         Position = Position with { Batch = Position.Batch + microSteps.Count, Step = Position.Step + 1 };
         return launched with { After = Position, FirstBatch = Position.Batch - microSteps.Count, Images = images,
             // An optimizer that finds its own rate has it on the device: it is read with the losses.
@@ -185,7 +203,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             {
                 losses.Add(parts.Step.TryRun(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
                 if (!double.IsFinite(losses[^1])) return new LaunchedStep { Losses = [.. losses], Rates = info.LearningRates };
-                if (parts.Step.Samples is { } told) samples.Add(told);
+                samples.AddRange(parts.Step.Samples);
             }
         }
         finally
@@ -193,6 +211,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             foreach (var batch in microSteps) batch.Dispose();
         }
 
+        foreach (var exchange in parts.Exchanges) exchange.Sum();
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
         return parts.Update.Read([.. losses], info) with { Samples = samples, Rates = info.LearningRates };
     }
@@ -206,7 +225,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             foreach (var batch in microSteps)
             {
                 losses.Add(parts.Step.RunWithoutReading(batch, parts.Plan.GradientAccumulation, parts.Update.Scaler?.Scale));
-                if (parts.Step.Samples is { } told) samples.Add(told);
+                samples.AddRange(parts.Step.Samples);
             }
         }
         finally
@@ -214,6 +233,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
             foreach (var batch in microSteps) batch.Dispose();
         }
 
+        foreach (var exchange in parts.Exchanges) exchange.Sum();
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
         // The device works at this step already; what became of the one before must be known before weights change again.
         SettlePending();
@@ -253,8 +273,8 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
     private double[] Rates()
     {
         var rates = parts.Schedules.Rates(Position.Step - _guard.Skipped - _firstStep);
-        if (parts.Plan.Control is { } control)
-            for (var i = 0; i < rates.Length; i++) rates[i] *= control.FactorOf(parts.Optimizer.Groups[i].Name);
+        for (var i = 0; i < rates.Length; i++)
+            rates[i] *= parts.Consensus?.FactorOf(i) ?? parts.Plan.Control?.FactorOf(parts.Optimizer.Groups[i].Name) ?? 1;
         return rates;
     }
 

@@ -46,6 +46,9 @@ public sealed record TrainingResult : IDisposable
     /// <see cref="TrainingProgress.DataWait"/>.</summary>
     public TimeSpan DataWait { get; init; }
 
+    /// <summary>What this process has sent to the others of the run, in bytes; 0 where it was alone.</summary>
+    public long BytesSent { get; init; }
+
     /// <summary>
     /// The most memory that was needed, bytes; null where nobody says. On the CPU that of the process since it began, in RAM (pages of
     /// mapped weights count); on a CUDA device all that was in use there after a step, by others too.

@@ -9,13 +9,27 @@ namespace StableTune.Training;
 
 /// <summary>One run from the first file read to the last file written: prepared, assembled, and run. Owns everything it makes.</summary>
 internal sealed class TrainingRun(
-    TrainingPlan plan, TrainingDataset? dataset, ModelConfiguration? model, IProgress<TrainingProgress>? progress) : IDisposable
+    TrainingPlan plan, TrainingDataset? dataset, ModelConfiguration? model, IProgress<TrainingProgress>? progress,
+    RunProcesses processes) : IDisposable
 {
     private static readonly string s_product = $"StableTune {typeof(TrainingRun).Assembly.GetName().Version?.ToString(3) ?? "0"}";
 
     private readonly OwnedThings _owned = new();
 
     public TrainingResult Execute(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Train(cancellationToken);
+        }
+        catch (Exception fault)                                              // whatever it is, the other processes wait for this one
+        {
+            processes.Fail(fault);
+            throw;
+        }
+    }
+
+    private TrainingResult Train(CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();                                 // whatever the calling thread was doing
@@ -27,11 +41,13 @@ internal sealed class TrainingRun(
         var session = new RunSession(plan);
         using var state = OpenState(cancellationToken);
         if (state is not null) session.Load(state.Of(session.Name));
-        var prepared = new RunPreparation(plan, _owned, model, PreparationProgress.For(progress)).Prepare(dataset, cancellationToken);
+        var prepared = new RunPreparation(plan, _owned, model, PreparationProgress.For(progress), processes)
+            .Prepare(dataset, cancellationToken);
         var facts = PlanFacts.Of(plan, Identity(prepared));
         if (state is not null) Compare(state, facts, prepared, session);
+        processes.Compare(PlanFacts.OfProcess(plan, facts, DatasetIdentity.HashOf(prepared.Dataset), state?.Position ?? default));
         WarnOfMemory(prepared, dataset, session);
-        var run = new RunAssembly(plan, prepared, _owned, session, progress).Assemble(cancellationToken);
+        var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
         var images = DatasetIdentity.Of(prepared.Dataset);
@@ -63,12 +79,14 @@ internal sealed class TrainingRun(
                 Files = files, Samples = run.Events.Samples,
                 Warnings = [.. run.Description.Warnings, .. plan.Observers.SelectMany(observer => observer.Warnings)],
                 ObserverFaults = run.Events.ObserverFaults,
-                Model = plan.KeepModel ? prepared.Model : null, OwnsModel = plan.GivenModel is null,
+                BytesSent = processes.Group?.BytesSent ?? 0, Model = plan.KeepModel ? prepared.Model : null,
+                OwnsModel = plan.GivenModel is null,
                 Trainables = plan.KeepModel ? run.Trainables : [],
             };
         }
         catch (Exception fault)
         {
+            if (!run.Loop.HasAgreedToEnd) processes.Fail(fault);
             var told = MemoryShortage.Is(fault) ? MemoryShortage.Explain(fault, plan, prepared.Model, run.Optimizer) : fault;
             var worst = run.Events.Interrupt(told);
             if (worst != fault) ExceptionDispatchInfo.Throw(worst);
@@ -147,6 +165,9 @@ internal sealed class TrainingRun(
         }
 
         run.Loop.StartAt(state.Position);
+        foreach (var replica in run.Replicas?.Others ?? [])
+            foreach (var part in replica.Trainables.Prepend<IResumable>(replica.Random)) part.Load(state.Of(part.Name));
+        run.Replicas?.CopyWeights();
     }
 
     private StateContent Content(AssembledRun run, IReadOnlyDictionary<string, string> facts, JsonObject images) => new()

@@ -4,14 +4,16 @@ using StableTune.Trainables;
 namespace StableTune.Training;
 
 /// <summary>One batch forward and backward: files have become a batch, a batch becomes gradients.</summary>
-public sealed class TrainingStep
+public sealed class TrainingStep : IBatchRunner
 {
     private readonly ITrainingMethod _method;
     private readonly IReadOnlyList<ITrainable> _trainables;
     private readonly TrainingRandom _random;
 
-    /// <summary>The losses of the last batch's samples; null where the method does not tell them.</summary>
-    internal SampleReading? Samples { get; private set; }
+    /// <summary>The losses of the last batch's samples; none where the method does not tell them.</summary>
+    IReadOnlyList<SampleReading> IBatchRunner.Samples => _samples;
+
+    private IReadOnlyList<SampleReading> _samples = [];
 
     /// <summary>A step of the usual method, made of stages.</summary>
     /// <param name="parts">The stages.</param>
@@ -39,11 +41,9 @@ public sealed class TrainingStep
         return double.IsFinite(value) ? value : throw new TrainingDivergedException("loss", value, batch.Items.Select(i => i.Path));
     }
 
-    /// <summary>As <see cref="Run"/>, but a loss that is not finite is handed back: no gradients were added then.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="accumulation">Batches per optimizer step.</param>
-    /// <param name="scale">What the loss is multiplied by for the backward pass, []; null for 1.</param>
-    internal double TryRun(Batch batch, int accumulation, Tensor? scale)
+    double IBatchRunner.TryRun(Batch batch, int accumulation, Tensor? scale) => TryRun(batch, accumulation, scale);
+
+    private double TryRun(Batch batch, int accumulation, Tensor? scale)
     {
         using var scope = NewDisposeScope();
         try
@@ -52,11 +52,11 @@ public sealed class TrainingStep
             var value = loss.to(ScalarType.Float64).item<double>();
             if (double.IsFinite(value))
             {
-                Backward(loss, accumulation, scale);
+                Backward(loss, batch, accumulation, scale);
                 NoteSamples(batch);
             }
 
-            return value;
+            return value * batch.Share.Weight;
         }
         finally
         {
@@ -64,17 +64,15 @@ public sealed class TrainingStep
         }
     }
 
-    /// <summary>As <see cref="TryRun"/>, but the loss stays on the device: nothing waits for it between forward and backward
-    /// pass.</summary>
-    /// <returns>The mean loss of the batch, not divided: a scalar without gradient, in the open dispose scope.</returns>
-    internal Tensor RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
+    Tensor IBatchRunner.RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
     {
         using var scope = NewDisposeScope();
         try
         {
             var loss = Forward(batch);
-            Backward(loss, accumulation, scale);
+            Backward(loss, batch, accumulation, scale);
             NoteSamples(batch);
+            if (batch.Share.Weight != 1) loss = loss * batch.Share.Weight;
             return loss.detach().to(ScalarType.Float32).alias().MoveToOuterDisposeScope();
         }
         finally
@@ -108,12 +106,14 @@ public sealed class TrainingStep
         return _method.Loss(batch);                                                                    // []
     }
 
-    private void NoteSamples(Batch batch) => Samples = _method.Samples is { } samples ? SampleReading.Begin(samples, batch) : null;
+    private void NoteSamples(Batch batch) =>
+        _samples = _method.Samples is { } samples && !batch.Share.IsSpare ? [SampleReading.Begin(samples, batch)] : [];
 
-    private void Backward(Tensor loss, int accumulation, Tensor? scale)
+    private void Backward(Tensor loss, Batch batch, int accumulation, Tensor? scale)
     {
         // Where module dropout left every adapter out, nothing is there that a gradient could reach.
         if (!loss.requires_grad && _trainables.Count > 0) return;
+        if (batch.Share.Weight != 1) loss = loss * batch.Share.Weight;
         if (accumulation != 1) loss = loss / accumulation;
         Gradients.Backward(scale is null ? loss : loss * scale);
     }

@@ -38,16 +38,21 @@ internal sealed class TrainingSampler(
     /// <summary>Parts that wait in host memory between drawings; null for none.</summary>
     public WaitingParts? Waiting { get; init; }
 
+    /// <summary>The processes that share the prompts; null for this one alone.</summary>
+    public RunProcesses? Processes { get; init; }
+
     /// <summary>Draws, and writes the pictures and the sheet.</summary>
-    /// <returns>The files; the contact sheet last.</returns>
-    public IReadOnlyList<string> Draw(SampleMoment moment)
+    /// <param name="moment">When.</param>
+    /// <param name="isShared">Whether all processes draw now, each its part of the prompts.</param>
+    /// <returns>The files; the contact sheet last. In processes other than the first none.</returns>
+    public IReadOnlyList<string> Draw(SampleMoment moment, bool isShared = true)
     {
         foreach (var trainable in trainables) trainable.SetTraining(false);
         using var tokens = MemorySettings.WholeTokens(model);
         using var parts = Waiting?.Bring();
         try
         {
-            return Write(moment);
+            return Write(moment, isShared && Processes is { AreSeveral: true } ? Processes : null);
         }
         finally
         {
@@ -55,7 +60,41 @@ internal sealed class TrainingSampler(
         }
     }
 
-    private IReadOnlyList<string> Write(SampleMoment moment)
+    private IReadOnlyList<string> Write(SampleMoment moment, RunProcesses? sharing)
+    {
+        var stamp = plan.Clock.GetLocalNow().ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
+        string FileOf(int index, long seed) => Path.Combine(options.Folder!,
+            Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{seed}.png"));
+        List<ShownSample> shown = [];
+        if (sharing is null)
+        {
+            DrawPrompts(_ => true, (index, picture) =>
+            {
+                picture.SavePng(FileOf(index, picture.Seed));
+                shown.Add(new(FileOf(index, picture.Seed), options.Prompts[index].Prompt, picture.Image));
+            });
+            return Show(moment, shown);
+        }
+
+        List<(int, GeneratedImage)> own = [];
+        DrawPrompts(index => index % sharing.Count == sharing.Place, (index, picture) => own.Add((index, picture)));
+        var pictures = SharedSamples.Gather(sharing, own);
+        if (!sharing.IsFirst) return [];
+        Directory.CreateDirectory(options.Folder!);
+        foreach (var (index, seed, png) in pictures)
+        {
+            var file = FileOf(index, seed);
+            AtomicFile.Write(file, stream => stream.Write(png));
+            shown.Add(new(file, options.Prompts[index].Prompt, ImageFile.Load(file)));
+        }
+
+        return Show(moment, shown);
+    }
+
+    /// <summary>A picture that was written.</summary>
+    private sealed record ShownSample(string File, string Prompt, PixelImage Image);
+
+    private void DrawPrompts(Func<int, bool> isMine, Action<int, GeneratedImage> keep)
     {
         var place = 0;
         UNetConditions Staged(UNetConditions conditions, TextToImageOptions prompt)
@@ -65,26 +104,21 @@ internal sealed class TrainingSampler(
         }
 
         var pipeline = new TextToImagePipeline(model) { ChangeConditions = stages.Any() ? Staged : null };
-        var stamp = plan.Clock.GetLocalNow().ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
-        List<ContactSheetItem> items = [];
-        List<string> files = [];
-        foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)))
+        foreach (var (prompt, index) in options.Prompts.Select((p, i) => (p, i)).Where(entry => isMine(entry.i)))
         {
             place = index;
             using var strengths = Strengths(prompt.AdapterStrengths);
-            foreach (var drawn in pipeline.GenerateMany(
-                prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip, AdapterStrengths = [] }))
-            {
-                var file = Path.Combine(options.Folder!,
-                    Prefix + string.Create(CultureInfo.InvariantCulture, $"{moment.Number}_{index:D2}_{stamp}_{drawn.Seed}.png"));
-                drawn.SavePng(file);
-                items.Add(new ContactSheetItem(drawn.Image, prompt.Prompt));
-                files.Add(file);
-            }
+            var own = prompt with { ClipSkip = prompt.ClipSkip ?? plan.ClipSkip, AdapterStrengths = [] };
+            foreach (var picture in pipeline.GenerateMany(own)) keep(index, picture);
         }
+    }
 
-        _rows.Add(new ContactSheetRow(moment.Title, items));
-        _drawn.Add((moment.Title, [.. files]));
+    /// <summary>Adds a row to the contact sheet.</summary>
+    private IReadOnlyList<string> Show(SampleMoment moment, IReadOnlyList<ShownSample> samples)
+    {
+        string[] files = [.. samples.Select(sample => sample.File)];
+        _rows.Add(new ContactSheetRow(moment.Title, [.. samples.Select(sample => new ContactSheetItem(sample.Image, sample.Prompt))]));
+        _drawn.Add((moment.Title, files));
         var sheet = Path.Combine(options.Folder!, Prefix + "contact-sheet.png");
         ImageFile.SavePng(sheet, ContactSheet.Draw(_rows, new ContactSheetOptions { Title = options.Name ?? "" }));
         return [.. files, sheet];

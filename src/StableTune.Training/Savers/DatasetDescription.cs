@@ -7,13 +7,16 @@ namespace StableTune.Training;
 internal static class DatasetDescription
 {
     /// <summary>Batches, sizes, folders and tags of a data set.</summary>
-    public static DataFacts Data(TrainingDataset dataset)
+    /// <param name="dataset">The data set of the run, whose batches all devices share.</param>
+    /// <param name="shares">How many devices share a batch.</param>
+    public static DataFacts Data(TrainingDataset dataset, int shares)
     {
         var (options, captions) = (dataset.Options, CaptionOptions(dataset));
         var hasBuckets = dataset.HasBuckets;
         return new DataFacts
         {
-            BatchSize = options.BatchSize,
+            BatchSize = options.BatchSize / shares,
+            TotalBatchSize = shares == 1 ? null : options.BatchSize,
             Resolution = (dataset.Resolution.Width, dataset.Resolution.Height),
             EnableBucket = hasBuckets,
             BucketNoUpscale = options.Bucketing is AspectBuckets { NoUpscale: true },

@@ -22,6 +22,7 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
     {
         var (moment, outputName) = (request.Moment, Path.GetFileNameWithoutExtension(request.FinalPath));
         var dataset = moment.Run.Dataset;
+        var shares = moment.Plan.Distributed.Shares;
         var metadata = new AdapterMetadata
         {
             Network = network,
@@ -50,8 +51,8 @@ internal sealed record RunMetadata(IReadOnlyDictionary<string, string> Full, IRe
                 ValidateEveryEpochs = moment.Plan.Validation?.EveryNEpochs,
                 MaxValidationSteps = moment.Plan.Validation?.MaxSteps,
             },
-            Data = dataset is null ? new DataFacts() : DatasetDescription.Data(dataset),
-            Datasets = [.. (dataset?.Parts ?? []).Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part)))],
+            Data = dataset is null ? new DataFacts() : DatasetDescription.Data(dataset, shares),
+            Datasets = [.. (dataset?.Parts ?? []).Select(part => DatasetDescription.Dataset(part, DatasetDescription.Data(part, shares)))],
             Specification = Specification(moment, outputName),
             IncludeDataNames = request.WriteDataNames,
         };

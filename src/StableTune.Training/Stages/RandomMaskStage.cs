@@ -20,8 +20,8 @@ internal sealed class RandomMaskStage(StableDiffusionModel model, Generator rand
         using var frozen = no_grad();
         var pixels = batch.Pixels ?? throw new InvalidOperationException(
             "The batch has no pixels to mask: inpainting models are trained without cached latents.");
-        var mask = Masks(batch.Count, (int)pixels.shape[2], (int)pixels.shape[3]);
-        var input = InpaintingInput.From(model.Vae, pixels.to(model.Device), mask.to(model.Device), random);
+        var mask = batch.Share.Cut(Masks(batch.Share.Total, (int)pixels.shape[2], (int)pixels.shape[3]));
+        var input = InpaintingInput.From(model.Vae, pixels.to(model.Device), mask.to(model.Device), random, batch.Share);
         return new InpaintingInput(input.Mask.MoveToOuterDisposeScope(), input.MaskedLatents.MoveToOuterDisposeScope());
     }
 

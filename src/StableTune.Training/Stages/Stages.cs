@@ -70,7 +70,7 @@ internal sealed class VaeLatentStage(StableDiffusionModel model, Generator rando
         if (batch.Latents is { } cached) return cached.to(_device).alias().MoveToOuterDisposeScope();
         var pixels = batch.Pixels ?? throw new InvalidOperationException("The batch has neither latents nor pixels.");
         var encoder = new VaeLatentEncoder(model);
-        return (encoder.Encode(pixels).Sample(random) * encoder.ScalingFactor).MoveToOuterDisposeScope();
+        return (encoder.Encode(pixels).Sample(random, batch.Share) * encoder.ScalingFactor).MoveToOuterDisposeScope();
     }
 }
 
@@ -91,10 +91,19 @@ internal sealed class PromptContextStage(PromptContextParts parts) : IContextSta
     private IReadOnlyList<string> Captions(Batch batch)
     {
         if (parts.Captions.Count == 0) return batch.Captions;
-        var captions = batch.Captions.ToArray();
-        for (var i = 0; i < captions.Length; i++)
-            foreach (var stage in parts.Captions) captions[i] = stage.Change(captions[i], new CaptionMoment(batch, i, parts.Random));
-        return captions;
+        // Of a share, the whole batch's: what is drawn for a caption depends on those before it.
+        var whole = batch.WithOthers();
+        try
+        {
+            var captions = whole.Captions.ToArray();
+            for (var i = 0; i < captions.Length; i++)
+                foreach (var stage in parts.Captions) captions[i] = stage.Change(captions[i], new CaptionMoment(whole, i, parts.Random));
+            return captions.Length == batch.Count ? captions : captions[batch.Share.First..(batch.Share.First + batch.Count)];
+        }
+        finally
+        {
+            if (whole != batch) whole.Dispose();
+        }
     }
 }
 

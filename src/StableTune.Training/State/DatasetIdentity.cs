@@ -21,6 +21,10 @@ internal static class DatasetIdentity
         };
     }
 
+    /// <summary>A short text that differs where data sets do.</summary>
+    public static string HashOf(TrainingDataset? dataset) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Of(dataset).ToJsonString())))[..16];
+
     /// <summary>One line for each difference, at most twenty and a count.</summary>
     public static IEnumerable<string> Differences(JsonObject now, JsonObject then)
     {

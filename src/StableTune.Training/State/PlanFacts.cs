@@ -65,6 +65,27 @@ internal static class PlanFacts
         return facts;
     }
 
+    /// <summary>What must be the same in all processes that train together: besides what is learnt, all that they wait for each other
+    /// for.</summary>
+    public static IReadOnlyDictionary<string, string> OfProcess(TrainingPlan plan, IReadOnlyDictionary<string, string> learnt,
+        string dataset, RunPosition position)
+    {
+        var facts = new OrderedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in learnt) facts[name] = value;
+        facts["StableTune"] = typeof(PlanFacts).Assembly.GetName().Version?.ToString() ?? "";
+        Add(facts, nameof(plan.Length), plan.EffectiveLength.ToString());
+        Add(facts, "Devices", Math.Max(1, plan.Distributed.Devices.Count));
+        Add(facts, "Images", dataset);
+        Add(facts, "Begins at", $"epoch {position.Epoch}, batch {position.Batch}, step {position.Step}");
+        Add(facts, nameof(plan.Start), plan.Start);
+        Add(facts, nameof(plan.Validation), plan.Validation);
+        Add(facts, "Cache.LatentsToDisk", plan.Cache.LatentsToDisk);
+        Add(facts, "Cache.TextEncoderOutputsToDisk", plan.Cache.TextEncoderOutputsToDisk);
+        Add(facts, "Samples", plan.Samples is null ? null : plan.Samples with { Folder = null, Prompts = [] });
+        Add(facts, "Samples.Prompts", plan.Samples?.Prompts.Count);
+        return facts;
+    }
+
     /// <summary>One line for each fact that differs: "Optimizer.Beta1 is 0.95, and was 0.9".</summary>
     public static IEnumerable<string> Differences(IReadOnlyDictionary<string, string> now, IReadOnlyDictionary<string, string> then) =>
         from key in now.Keys.Union(then.Keys)

@@ -83,7 +83,7 @@ namespace StableTune.Trainables
         }
 
         /// <inheritdoc/>
-        public void BeforeBatch(BatchMoment moment) => Network.BeginStep(moment.Random.Dropout);
+        public void BeforeBatch(BatchMoment moment) => Network.BeginStep(moment.Random.Dropout, moment.Batch.Share);
 
         /// <inheritdoc/>
         public void AfterStep(StepMoment moment)

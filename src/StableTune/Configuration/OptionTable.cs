@@ -10,7 +10,7 @@ internal static class OptionTable
         PriorArguments.Section, CacheArguments.Section, OptimizerArguments.Section, StepArguments.Section, ScheduleArguments.Section,
         PrecisionArguments.Section, NoiseArguments.Section, LossArguments.Section, AdapterArguments.Section, WholeModelArguments.Section,
         TextualInversionArguments.Section, ControlNetArguments.Section, PromptFreeArguments.Section, SaveArguments.Section,
-        SampleArguments.Section, LoggingArguments.Section, HubArguments.Section, OtherArguments.Metadata, OtherArguments.Distributed,
+        SampleArguments.Section, LoggingArguments.Section, HubArguments.Section, OtherArguments.Metadata, DistributedArguments.Section,
     ];
 
     /// <summary>All options.</summary>

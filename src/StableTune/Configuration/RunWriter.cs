@@ -152,12 +152,14 @@ internal sealed class RunWriter
                 "leave it at its default, or keep the run in code"));
     }
 
-    /// <summary>What counts: the host's logger, meter and clock do not, and rates may stand in the plan or with what is trained.</summary>
+    /// <summary>What counts: the host's logger, meter, clock and processes do not, and rates may stand in the plan or with what is
+    /// trained.</summary>
     private static TrainingPlan Comparable(TrainingPlan plan)
     {
         plan = plan with
         {
             Logger = null, Meters = null, Clock = TimeProvider.System, Dataset = Comparable(plan.Dataset),
+            Distributed = plan.Distributed with { Processes = null },
             Model = plan.Model with { Hub = WithoutToken(plan.Model.Hub) },
             Observers = [.. plan.Observers.Select(observer => observer is HubUpload upload
                 ? new HubUpload(upload.Options with { Hub = WithoutToken(upload.Options.Hub) }) : observer)],

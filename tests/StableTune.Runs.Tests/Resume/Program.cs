@@ -48,6 +48,7 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
+        if (arguments is ["share", ..]) return Several.SharingProgram.Run(arguments[1..]);
         if (arguments is not ["train", var kind, var model, var images, var output, var steps]) return 2;
         Run(kind, model, images, output, int.Parse(steps, System.Globalization.CultureInfo.InvariantCulture)).Train(new Lines());
         return 0;

@@ -158,6 +158,7 @@ public sealed class OptionNameTests
         "optimizer_args" => ["weight_decay=0.2"],
         "lr_scheduler_args" => ["warmup=10", "--lr_scheduler", "constant_with_warmup"],
         "network_module" => ["networks.lora_fa"],
+        "gpu_ids" => ["0,1"],
         "network_args" => ["conv_dim=2"],
         "loss_type" => ["l1"],
         "huber_schedule" => ["constant"],

@@ -10,6 +10,7 @@ namespace StableTune.Models;
 public sealed class BertTokenizer : SequenceTokenizer
 {
     private readonly WordPieceEncoder _encoder;
+    private readonly Lazy<WordPieceText> _text;
 
     /// <summary>Creates a tokenizer.</summary>
     /// <param name="vocabulary">The id of each piece; pieces inside a word begin with "##".</param>
@@ -24,6 +25,7 @@ public sealed class BertTokenizer : SequenceTokenizer
     {
         (Vocabulary, Options) = (vocabulary, options);
         _encoder = new WordPieceEncoder(vocabulary, options, vocabulary[options.UnknownToken]);
+        _text = new(() => new WordPieceText(this));
     }
 
     /// <summary>The id of each piece.</summary>
@@ -40,6 +42,18 @@ public sealed class BertTokenizer : SequenceTokenizer
     /// </param>
     /// <exception cref="InvalidFileException">A file is missing or corrupt, or they do not belong together.</exception>
     public static new BertTokenizer FromFolder(string folder) => BertTokenizerFolder.Read(folder);
+
+    /// <summary>The text of ids: pieces joined to words, with blanks between words, but not before punctuation.</summary>
+    /// <param name="ids">Any ids; special and added words, and ids that the vocabulary lacks, are left out.</param>
+    /// <param name="pieceByPiece">
+    /// Whether blanks at punctuation are removed within each piece alone, as the tokenizers-backed tokenizer does: "dog ' s" stays so then.
+    /// Otherwise in the whole text: "dog's".
+    /// </param>
+    public string Decode(IEnumerable<int> ids, bool pieceByPiece = false)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return pieceByPiece ? _text.Value.PieceByPiece(ids) : _text.Value.Whole(ids);
+    }
 
     private protected override void EncodePiece(string text, List<int> into)
     {

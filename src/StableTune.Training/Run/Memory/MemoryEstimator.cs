@@ -172,7 +172,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
             return 0;
         }
 
-        var (compute, samples) = (plan.Precision.Compute, (long)(dataset?.Options.BatchSize ?? 1));
+        var (compute, samples) = (plan.Precision.Compute, (long)(dataset?.Options.BatchSize ?? 1) / plan.Distributed.Shares);
         var downscale = Vae.Downscale;
         var learning = plan.TrainedParts.HasFlag(ModelParts.UNet) ? UNetLearning.Weights
             : plan.Trainables.OfType<AdapterTrainableOptions>().Any() ? UNetLearning.Adapters : UNetLearning.Through;

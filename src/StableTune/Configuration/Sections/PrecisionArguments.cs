@@ -72,7 +72,8 @@ internal static class PrecisionArguments
             }),
             Write = plan => plan.Memory.VaeTiling is not null,
         },
-        new("device", OptionKind.Text, "Where the run takes place: cpu, cuda, cuda:0, mps; chosen by itself unless given"),
+        new("device", OptionKind.Text,
+            "Where the run takes place: cpu, cuda, cuda:0, mps, several with commas; chosen by itself unless given"),
         new("deterministic", OptionKind.Flag, "Give the same bits each time on a GPU too, more slowly")
         {
             Apply = (builder, value) => builder.WithDeterminism((bool)value), Write = plan => plan.Deterministic,
@@ -86,7 +87,8 @@ internal static class PrecisionArguments
             if (policy.Trainable is ScalarType.Float16) writer.Write("full_fp16", true);
             if (policy.Trainable is ScalarType.BFloat16) writer.Write("full_bf16", true);
             WriteMemory(writer);
-            if (writer.Plan.Device is { } device) writer.Write("device", device.ToString());
+            if (writer.Plan.Distributed.Devices is { IsEmpty: false } devices) writer.Write("device", string.Join(',', devices));
+            else if (writer.Plan.Device is { } device) writer.Write("device", device.ToString());
         },
     };
 

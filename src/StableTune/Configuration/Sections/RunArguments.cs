@@ -54,6 +54,8 @@ internal static class RunArguments
             : TrainingLength.Steps(values.Get<int>("max_train_steps")!.Value));
         if (values.Get<int>("test_steps") is > 0 and var test) builder.TestRun(test);
         var seed = values.Get<long>("seed");
+        if (seed is null && ProcessOptions.FromEnvironment() is not null)
+            values.Fault("seed", "several processes were started, and each would draw another one", "give one: seed = 42");
         if (seed is null)
             values.Notes.Add($"seed was not given: {seed = System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue)} was "
                 + "drawn. Give it to repeat the run.");
