@@ -10,6 +10,10 @@ public interface ITrainingObserver : IValidated
     /// Default none.</summary>
     IEnumerable<string> Warnings => [];
 
+    /// <summary>Whether a run ends, with its weights and state saved, when this observer throws, whatever
+    /// <see cref="TrainingPlan.StopOnObserverFault"/> says. Default false.</summary>
+    bool FaultsEndTheRun => false;
+
     /// <summary>A run begins, and nothing is loaded yet: the place to look whether what is needed later can be had. An exception refuses
     /// the run.</summary>
     void OnPrepare(TrainingPlan plan) { }

@@ -15,8 +15,8 @@ namespace StableTune.Optimizers;
 internal readonly record struct AdaFactorStep(
     double Rate, double? LeastScale, float Squares, double Beta2, double Clip, double? Beta1, double Decay);
 
-/// <summary>A float32 tensor in the memory of the CPU, with its gradient and what AdaFactor remembers of it. One that is factored is a stack
-/// of matrices; another has <c>MeanSquares</c> in the place of <c>RowMeans</c> and <c>ColumnMeans</c>.</summary>
+/// <summary>A float32 tensor in the memory of the CPU, with its gradient and what AdaFactor remembers of it. One that is factored is a
+/// stack of matrices; another has <c>MeanSquares</c> in the place of <c>RowMeans</c> and <c>ColumnMeans</c>.</summary>
 internal readonly unsafe struct AdaFactorTensor(OptimizedParameter parameter, Tensor gradient, string[] slots)
 {
     public readonly long Count = parameter.Count;

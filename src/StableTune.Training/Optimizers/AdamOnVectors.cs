@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace StableTune.Optimizers;
 
 /// <summary>
-/// Adam and AdamW, on a device in one operator over the vector of an update, whatever way their moments are kept in: in eight bits, in host memory, or
-/// in float32 beside weights of half precision. The weights see the new moments before they are rounded.
+/// Adam and AdamW, on a device in one operator over the vector of an update, whatever way their moments are kept in: in eight bits, in host
+/// memory, or in float32 beside weights of half precision. The weights see the new moments before they are rounded.
 /// </summary>
 internal sealed class AdamOnVectors : ElementwiseOptimizer<AdamFormula>
 {

@@ -6,7 +6,7 @@ namespace StableTune.Training;
 
 /// <summary>
 /// Tells observers and the progress of a run what happens. What they throw does not reach the run: it is logged, once for each kind,
-/// counted, and ends the run only where the plan says so, between two steps. That a run is to be cancelled gets through.
+/// counted, and ends the run only where the plan or the observer says so, between two steps. That a run is to be cancelled gets through.
 /// </summary>
 internal sealed partial class ObserverCalls(
     IReadOnlyList<ITrainingObserver> observers, IProgress<TrainingProgress>? progress, TrainingPlan plan)
@@ -55,7 +55,7 @@ internal sealed partial class ObserverCalls(
             var known = _faults.TryGetValue(key, out var before);
             _faults[key] = known ? (before.Count + 1, before.First) : (1, fault);
             if (!known) ObserverFailed(_logger, fault, NameOf(who), what);
-            if (plan.StopOnObserverFault) _ending ??= fault;
+            if (plan.StopOnObserverFault || who is ITrainingObserver { FaultsEndTheRun: true }) _ending ??= fault;
         }
 
         return false;

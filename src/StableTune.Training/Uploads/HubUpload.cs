@@ -42,6 +42,9 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
     public IEnumerable<string> Warnings => Failures;
 
     /// <inheritdoc/>
+    public bool FaultsEndTheRun => Options.FailuresEndTheRun;
+
+    /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
         var problems = Options.Validate().ToList();

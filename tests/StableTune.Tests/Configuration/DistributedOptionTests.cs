@@ -4,7 +4,8 @@ namespace StableTune.Tests.Configuration;
 public sealed class DistributedOptionTests
 {
     private static RunConfiguration Parse(params string[] words) =>
-        RunConfiguration.Parse(["--pretrained_model_name_or_path", "model", "--train_data_dir", "images", "--seed", "1", .. words]);
+        RunConfiguration.Parse(["--pretrained_model_name_or_path", "model", "--train_data_dir", "images", "--seed", "1",
+            "--network_module", "networks.lora", "--output_dir", "out", .. words]);
 
     private static string[] Devices(RunConfiguration configuration) =>
         [.. configuration.Builder.Plan.Distributed.Devices.Select(device => device.ToString())];

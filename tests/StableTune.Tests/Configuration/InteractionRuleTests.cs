@@ -38,7 +38,7 @@ public sealed class InteractionRuleTests
     [InlineData("--save_model_as diffusers", "save_model_as", "not a model")]
     [InlineData("--with_prior_preservation", "class_data_dir", "needs images of the class")]
     [InlineData("--instance_data_dir x", "instance_prompt", "need a prompt")]
-    [InlineData("--deepspeed", "deepspeed", "DeepSpeed is a Python program")]
+    [InlineData("--deepspeed", "deepspeed", "are not cut into shards")]
     [InlineData("--base_weights_multiplier 1", "base_weights_multiplier", "0 file(s)")]
     public void WhatDoesNotGoTogether_IsRefused(string options, string name, string told)
     {

@@ -72,7 +72,7 @@ public sealed partial class RunReportTests : IDisposable
         {
             Before = what => { if (what == "step 2") throw new InvalidTimeZoneException("<b>no</b>\ntwo lines"); },
         };
-        Assert.ThrowsAny<Exception>(() => Builder("frog").WithObserver(broken).Train());
+        Assert.Throws<InvalidTimeZoneException>(() => Builder("frog").WithObserver(broken).StopOnObserverFault().Train());
         Assert.Contains("badge failed", Html);
         Assert.Contains("&lt;b&gt;no&lt;/b&gt;\ntwo lines", Html);
         AssertWellFormed();

@@ -33,7 +33,8 @@ public sealed record DAdaptAdaGradOptions : DistanceOptions
 /// </summary>
 /// <remarks>S and L take in the change of each parameter's terms, so that those without a gradient in a step keep theirs.</remarks>
 internal sealed class DAdaptAdaGrad(DAdaptAdaGradOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer<DAdaptAdaGradFormula>(options, groups, [FlatSlot.Filled(SquareSum, 1e-6), FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)],
+    : DistanceOptimizer<DAdaptAdaGradFormula>(options, groups,
+        [FlatSlot.Filled(SquareSum, 1e-6), FlatSlot.Zeros(Path), FlatSlot.OfWeights(Start)],
         [Squares, Paths, Lengths], (AllSquares, 0), (AllPaths, 0), (AllLengths, 0))
 {
     private const string SquareSum = "alpha", Path = "s", Start = "x0", Squares = "G", Paths = "S", Lengths = "L",

@@ -25,8 +25,8 @@ public sealed record DAdaptAdamOptions : DistanceAdamOptions
 /// s ← bs + λ(1 − b)g; L = Σ r‖s‖₁; num ← b·num + (1 − b)λN; d̂ = num/((1 − b)L); θ ← θ − m/(√v + ε).
 /// </summary>
 internal sealed class DAdaptAdam(DAdaptAdamOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer<DAdaptAdamFormula>(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)], [Inner, Length],
-        (Numerator, 0), (StepsDone, 0))
+    : DistanceOptimizer<DAdaptAdamFormula>(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)],
+        [Inner, Length], (Numerator, 0), (StepsDone, 0))
 {
     private const string First = "m", Second = "v", Path = "s", Inner = "N", Length = "L", Numerator = "numerator", StepsDone = "k";
 

@@ -19,8 +19,8 @@ public sealed record DAdaptAdamPreprintOptions : DistanceAdamOptions
 /// S = Σ rs²/(√v + ε); L = Σ r‖s‖₁; Γ ← β₂Γ + λ²(1 − β₂)G; d̂ = (S/(1 − β₂) − Γ)/L; θ ← θ − m/(√v + ε).
 /// </summary>
 internal sealed class DAdaptAdamPreprint(DAdaptAdamPreprintOptions options, IReadOnlyList<ParameterGroup> groups)
-    : DistanceOptimizer<DAdaptAdamFormula>(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)], [Squares, Paths, Length],
-        (WeightedSquares, 0))
+    : DistanceOptimizer<DAdaptAdamFormula>(options, groups, [FlatSlot.Zeros(First), FlatSlot.Zeros(Second), FlatSlot.Zeros(Path)],
+        [Squares, Paths, Length], (WeightedSquares, 0))
 {
     private const string First = "m", Second = "v", Path = "s", Squares = "G", Paths = "S", Length = "L", WeightedSquares = "squares";
 

@@ -20,7 +20,8 @@ internal readonly record struct DistanceDecay(float Coupled, float Apart)
 
     /// <summary>The gradient, with the decayed weight where the decay goes through it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public T Gradient<T>(in Elements<T> at) where T : struct, INumbers<T> => Coupled != 0 ? at.Gradient + (at.Weight * Coupled) : at.Gradient;
+    public T Gradient<T>(in Elements<T> at) where T : struct, INumbers<T> =>
+        Coupled != 0 ? at.Gradient + (at.Weight * Coupled) : at.Gradient;
 
     /// <summary>Where weights decay by themselves, they do it here: θ ← θ(1 − rate · decay).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

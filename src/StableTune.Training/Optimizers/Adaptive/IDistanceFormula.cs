@@ -16,8 +16,8 @@ internal readonly struct DistanceShares<T>(T distance, T rate, T further) where 
     public T Further { get; } = further;
 }
 
-/// <summary>How an optimizer that finds its own rate looks at each number, and then changes it. Its fields are a group's constants in a step.
-/// Both are to be inlined (<see cref="MethodImplOptions.AggressiveInlining"/>).</summary>
+/// <summary>How an optimizer that finds its own rate looks at each number, and then changes it. Its fields are a group's constants in a
+/// step. Both are to be inlined (<see cref="MethodImplOptions.AggressiveInlining"/>).</summary>
 internal interface IDistanceFormula
 {
     /// <summary>The terms of the step's sums. What is changed is forgotten.</summary>

@@ -112,7 +112,10 @@ internal sealed class Prodigy(ProdigyOptions options, IReadOnlyList<ParameterGro
         // The path is shorter than the other vectors, and goes on by itself.
         var sampled = Looked(update);
         var path = formula.ComingPath(sampled, step);
-        var at = new Elements<TensorNumbers> { Weight = new(update.Weights), Gradient = new(update.Gradients), First = new(update[Second]) };
+        var at = new Elements<TensorNumbers>
+        {
+            Weight = new(update.Weights), Gradient = new(update.Gradients), First = new(update[Second]),
+        };
         if (options.Beta1 > 0) at.Fourth = new(update[First]);
         formula.Move(ref at, step);
         update[Path].copy_(path.Values);

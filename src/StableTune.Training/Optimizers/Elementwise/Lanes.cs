@@ -33,7 +33,8 @@ internal readonly struct Lanes(Vector<float> values) : INumbers<Lanes>
     public static Lanes Of(float value, Lanes like) => new(new Vector<float>(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes NanToZero(Lanes a) => new(Vector.ConditionalSelect(Vector.Equals(a.Values, a.Values), a.Values, Vector<float>.Zero));
+    public static Lanes NanToZero(Lanes a) =>
+        new(Vector.ConditionalSelect(Vector.Equals(a.Values, a.Values), a.Values, Vector<float>.Zero));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes Zero(Lanes like) => new(Vector<float>.Zero);
