@@ -51,5 +51,6 @@ public sealed class DistributedOptionTests
     [InlineData("name as many devices, with commas", "--device", "cpu", "--num_processes", "2")]
     [InlineData("there is at least one", "--num_processes", "0")]
     public void WhatCannotBe_IsRefused(string message, params string[] words) =>
-        Assert.Contains(message, Assert.Throws<InvalidOptionsException>(() => Parse(words)).Message, StringComparison.Ordinal);
+        Assert.Contains(message, Assert.Throws<InvalidOptionsException>(() => Parse(words)).Message,
+            StringComparison.OrdinalIgnoreCase);
 }
