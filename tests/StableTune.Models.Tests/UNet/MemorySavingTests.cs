@@ -37,7 +37,8 @@ public sealed class MemorySavingTests
             AssertSame(expected, Step(unet, checkpoints: true));
         }
 
-        Assert.Equal(before, TensorCount.Live);
+        // Fewer, where one that another test forgot was collected meanwhile.
+        Assert.InRange(TensorCount.Live, 0, before);
     }
 
     [Fact]
@@ -73,7 +74,8 @@ public sealed class MemorySavingTests
             unet.CheckpointMover = null;
         }
 
-        Assert.Equal(before, TensorCount.Live);
+        // Fewer, where one that another test forgot was collected meanwhile.
+        Assert.InRange(TensorCount.Live, 0, before);
     }
 
     [Theory]
@@ -95,7 +97,8 @@ public sealed class MemorySavingTests
             Assert.InRange(difference, 1e-4, 0.5);
         }
 
-        Assert.Equal(before, TensorCount.Live);
+        // Fewer, where one that another test forgot was collected meanwhile.
+        Assert.InRange(TensorCount.Live, 0, before);
 
         StepNumbers With(bool checkpoints)
         {
@@ -137,7 +140,8 @@ public sealed class MemorySavingTests
             Assert.Equal(bytes, ModuleMemory.Bytes(unet));
         }
 
-        Assert.Equal(before, TensorCount.Live);
+        // Fewer, where one that another test forgot was collected meanwhile.
+        Assert.InRange(TensorCount.Live, 0, before);
     }
 
     private static StepNumbers Step(UNet2DConditionModel unet, bool checkpoints, int samples = 2)
