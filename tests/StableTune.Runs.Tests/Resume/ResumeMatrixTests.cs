@@ -73,14 +73,15 @@ public sealed class ResumeMatrixTests(ResumeMatrixTests.Shared shared) : IClassF
             PointsScheduleOptions points => points with { Points = CurvePoints.Parse("0:1, 3:0.5") },
             PiecewiseConstantScheduleOptions pieces => pieces with { StepRules = StepRules.Parse("1:2,0.5") },
             PlateauScheduleOptions plateau => plateau with { Metric = PlateauMetric.AverageLoss, EveryNSteps = 1, Patience = 0 },
-            MultiStepLrScheduleOptions falls => falls with { Milestones = [2] },
-            StepLrScheduleOptions falls => falls with { StepSize = 2 },
-            ExponentialLrScheduleOptions falls => falls with { Gamma = 0.9 },
-            CosineAnnealingLrScheduleOptions cosine => cosine with { TMax = 4 },
-            CosineWarmRestartsScheduleOptions cosine => cosine with { T0 = 2 },
             CosineWithMinLrScheduleOptions cosine => cosine with { MinRatio = 0.1 },
+            StepLrScheduleOptions steps => steps with { StepSize = 2 },
+            MultiStepLrScheduleOptions steps => steps with { Milestones = [1, 3] },
+            ExponentialLrScheduleOptions exponential => exponential with { Gamma = 0.9 },
+            CosineAnnealingLrScheduleOptions annealing => annealing with { TMax = 3 },
+            CosineWarmRestartsScheduleOptions restarts => restarts with { T0 = 2 },
             var other => other,
         };
+        // The schedule of this name is that optimizer's own.
         OptimizerOptions optimizer = options is AdaFactorScheduleOptions ? new AdaFactorOptions() : new AdamWOptions();
         Check(name, place => Bare(place).WithLoRA(Small).WithOptimizer(optimizer).WithSchedule(options));
     }
