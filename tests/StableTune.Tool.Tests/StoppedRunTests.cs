@@ -27,7 +27,7 @@ public sealed class StoppedRunTests : IDisposable
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await StepsAsync(process, 3);
         Send(signal, process);
-        await process.WaitForExitAsync();
+        await EndedAsync(process);
         Assert.True(code == process.ExitCode, $"{process.ExitCode}: {await output}{await error}");
         Assert.Contains("stopping: what was done so far is saved first", await error, StringComparison.Ordinal);
         var state = Assert.Single(Directory.GetDirectories(_folder.File("out"), "*-state"));
@@ -52,8 +52,7 @@ public sealed class StoppedRunTests : IDisposable
         Send(signal, process);
         Send(signal, process);
         Send(signal, process);
-        var ended = process.WaitForExitAsync();
-        Assert.Same(ended, await Task.WhenAny(ended, Task.Delay(TimeSpan.FromSeconds(30))));
+        await EndedAsync(process);
         Assert.NotEqual(0, process.ExitCode);
     }
 
@@ -120,8 +119,11 @@ public sealed class StoppedRunTests : IDisposable
 
     private static Process Start(string[] words)
     {
-        var program = Path.Combine(AppContext.BaseDirectory, "StableTune.Tool.dll");
-        return Process.Start(new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, .. words])
+        string[] command = [Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            Path.Combine(AppContext.BaseDirectory, "StableTune.Tool.dll"), .. words];
+        // Shells let their background jobs ignore SIGINT, and what these start inherits it.
+        if (OperatingSystem.IsLinux()) command = ["env", "--default-signal=INT", .. command];
+        return Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
         })!;
@@ -140,6 +142,19 @@ public sealed class StoppedRunTests : IDisposable
 
         int Lines() => Directory.GetFiles(_folder.File("logs"), "log.jsonl", SearchOption.AllDirectories)
             .Sum(file => File.ReadLines(file).Count(line => line.Contains("\"step\"", StringComparison.Ordinal)));
+    }
+
+    private static async Task EndedAsync(Process process)
+    {
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(2));
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            throw;
+        }
     }
 
     private static void Send(string signal, Process process)
