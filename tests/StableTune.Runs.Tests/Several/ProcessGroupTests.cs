@@ -1,3 +1,4 @@
+using StableTune.Testing;
 using System.Net.Sockets;
 using System.Text;
 using StableTune.Training;
