@@ -54,6 +54,21 @@ public static class StatePayloads
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
+        if (tensor.numel() == 0) return;
+        if (tensor.dtype == type && tensor.device_type == DeviceType.CPU && tensor.is_contiguous()
+            && tensor.numel() * type.Size() <= int.MaxValue)
+        {
+            // As most are: nothing is to be asked of the engine.
+            for (ReadOnlySpan<byte> left = tensor.detach().bytes; left.Length > 0;)
+            {
+                var count = Math.Min(left.Length, ChunkElements);
+                stream.Write(left[..count]);
+                left = left[count..];
+            }
+
+            return;
+        }
+
         // A tensor that is not contiguous is copied as a whole here; a contiguous one is only looked at.
         var flat = tensor.detach().flatten();
         for (long begin = 0, count; begin < flat.numel(); begin += count)

@@ -73,7 +73,9 @@ internal class TrainingCommand : ToolCommand
 
     private static TrainingResult Result(Trainer trainer, LastState states, ToolRun run)
     {
-        using var keys = run.Keys is { } read ? new RunKeys(trainer.Plan.Control!, run.Say).Listen(read) : null;
+        IDisposable? keys = null;
+        // Before the first step there is nothing to steer.
+        if (run.Keys is { } read) states.Begun = () => keys = new RunKeys(trainer.Plan.Control!, run.Say).Listen(read);
         try
         {
             return trainer.Train(new TrainingBars(run.Progress), run.Cancellation);
@@ -84,6 +86,10 @@ internal class TrainingCommand : ToolCommand
             if (states.Path is { } state) run.Output.WriteLine($"go on with the same command and --resume {state}");
             throw;
         }
+        finally
+        {
+            keys?.Dispose();
+        }
     }
 
     /// <summary>The beginning of the names of states, beside the result.</summary>
@@ -93,12 +99,21 @@ internal class TrainingCommand : ToolCommand
         return Path.GetExtension(stem) is ".safetensors" or ".ckpt" or ".pt" or ".bin" ? Path.ChangeExtension(stem, null) : stem;
     }
 
-    /// <summary>Notes the state that was written last.</summary>
+    /// <summary>Notes the state that was written last, and that the run has begun.</summary>
     private sealed class LastState : ITrainingObserver
     {
+        /// <summary>Called after the first step.</summary>
+        public Action? Begun { get; set; }
+
         public string? Path { get; private set; }
 
         public IEnumerable<OptionProblem> Validate() => [];
+
+        public void OnStep(TrainingProgress progress)
+        {
+            Begun?.Invoke();
+            Begun = null;
+        }
 
         public void OnSave(SaveMoment moment, IReadOnlyList<string> files) =>
             Path = files.LastOrDefault(file => file.EndsWith("-state", StringComparison.Ordinal)) ?? Path;
