@@ -23,7 +23,6 @@ public sealed class StoppedRunTests : IDisposable
     [InlineData("INT", StableTuneProgram.Cancelled)]
     public async Task ASignal_SavesTheState_FromWhichTheRunGoesOn(string signal, int code)
     {
-        if (!Exhaustive.IsOn) return;                                        // not settled among background jobs yet
         using var process = Start(["train-network", .. Words(100_000), "--logging_dir", _folder.File("logs")]);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await StepsAsync(process, 3);
@@ -46,7 +45,6 @@ public sealed class StoppedRunTests : IDisposable
     [InlineData("INT")]
     public async Task ASecondSignal_EndsAtOnce(string signal)
     {
-        if (!Exhaustive.IsOn) return;
         using var process = Start(["train-network", .. Words(100_000), "--logging_dir", _folder.File("logs"), "--console_log_file",
             _folder.File("messages.txt")]);
         var error = process.StandardError.ReadToEndAsync();
@@ -61,7 +59,6 @@ public sealed class StoppedRunTests : IDisposable
     [Fact]
     public async Task Keys_SteerTheRun()
     {
-        if (!Exhaustive.IsOn) return;
         var typed = new Queue<char>("sq");
         var console = new ToolConsole(_output, _error, Display: null)
         {

@@ -16,6 +16,9 @@ internal sealed class TcpGroup : HostProcessGroup
     /// <summary>Fewer bytes go by the first process: a ring's way is longer.</summary>
     private const int SmallSum = 1 << 12;
 
+    /// <summary>How long the news of a process that has ended may take to come from the first one.</summary>
+    private static readonly TimeSpan s_longestNews = TimeSpan.FromSeconds(10);
+
     private readonly TcpProcesses _options;
     private readonly TimeSpan _timeout;
     private readonly TcpPeer[] _peers;
@@ -82,8 +85,13 @@ internal sealed class TcpGroup : HostProcessGroup
 
     public override void Dispose()
     {
-        if (_disposed) return;
-        _disposed = true;
+        // Not while the others are being told that a process has ended: they would hear that this one leaves, and no reason.
+        lock (_telling)
+        {
+            if (_disposed) return;
+            _disposed = true;
+        }
+
         foreach (var link in _links) link.Dispose();
         _next.Dispose();
         _previous.Dispose();
@@ -160,9 +168,9 @@ internal sealed class TcpGroup : HostProcessGroup
         {
             if (_fault is not null || _disposed) return;
             _fault = (rank, reason);
+            foreach (var link in _links) link.SendFault(rank, reason);
         }
 
-        foreach (var link in _links) link.SendFault(rank, reason);
         try
         {
             _ended.Cancel();
@@ -187,7 +195,7 @@ internal sealed class TcpGroup : HostProcessGroup
         {
             // A neighbour is missed before the first process has told which one has ended.
             var waited = Stopwatch.StartNew();
-            while (_fault is null && waited.Elapsed < TimeSpan.FromSeconds(2)) Thread.Sleep(10);
+            while (_fault is null && waited.Elapsed < s_longestNews) Thread.Sleep(10);
             ThrowIfEnded(fault);
             var before = (Rank + Count - 1) % Count;
             throw ProcessGroupException.Ended(NameOf(before), before, $"it has sent nothing ({fault.Message})", fault);
