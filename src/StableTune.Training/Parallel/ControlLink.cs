@@ -37,11 +37,11 @@ internal sealed class ControlLink : IDisposable
     /// <param name="client">The connection; becomes the link's.</param>
     /// <param name="peer">The process at the other end.</param>
     /// <param name="fault">Told of a process that has ended, and why; on the reading thread.</param>
-    public ControlLink(TcpClient client, int peer, Action<int, string> fault)
-    {
+    public ControlLink(TcpClient client, int peer, Action<int, string> fault) =>
         (_client, _stream, _peer, _fault) = (client, client.GetStream(), peer, fault);
-        new Thread(Read) { IsBackground = true, Name = $"from process {peer}" }.Start();
-    }
+
+    /// <summary>Begins to read: once all links are there, as what one of them hears is told to the others.</summary>
+    public void Listen() => new Thread(Read) { IsBackground = true, Name = $"from process {_peer}" }.Start();
 
     public long BytesSent => Interlocked.Read(ref _sent);
 

@@ -42,6 +42,7 @@ internal sealed class TcpGroup : HostProcessGroup
         _previous = rendezvous.Accept(ring, NameOf(before));
         _previous.ReceiveTimeout = (int)Math.Min(timeout.TotalMilliseconds, int.MaxValue);
         _links = [.. links.Select(link => new ControlLink(link.Client, link.Rank, HasEnded))];
+        foreach (var link in _links) link.Listen();
     }
 
     public override int Rank => _options.Rank;
