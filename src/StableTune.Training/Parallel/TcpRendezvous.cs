@@ -91,17 +91,20 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
             while (Array.IndexOf(peers, null) is >= 0 and var missing)
             {
                 var client = Accept(listener, $"Process {missing}");
-                // What is no process of this program is sent away, and the wait goes on.
-                if (Greeted(client) is not var (rank, peer))
+                var isTaken = false;
+                try
                 {
-                    client.Dispose();
-                    continue;
+                    // What is no process of this program is sent away, and the wait goes on.
+                    if (Greeted(client) is not var (rank, peer)) continue;
+                    if (peers[rank] is { } other)
+                        throw new ProcessGroupException($"{peer.Name} and {other.Name} both have the number {rank}. Give each process its "
+                            + "own.", rank);
+                    (peers[rank], clients[rank], isTaken) = (peer, client, true);
                 }
-
-                if (peers[rank] is { } other)
-                    throw new ProcessGroupException($"{peer.Name} and {other.Name} both have the number {rank}. Give each process its own.",
-                        rank);
-                (peers[rank], clients[rank]) = (peer, client);
+                finally
+                {
+                    if (!isTaken) client.Dispose();
+                }
             }
 
             foreach (var client in clients.OfType<TcpClient>()) Tell(client, [.. peers.OfType<TcpPeer>()]);

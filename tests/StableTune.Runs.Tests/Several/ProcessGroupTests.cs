@@ -100,6 +100,22 @@ public sealed class ProcessGroupTests
         var second = Assert.Throws<ProcessGroupException>(() => Group(1, 3, port).Open(s_long)).Message;
         Assert.Contains("was told of 3 processes, and this one of 2", await first, StringComparison.Ordinal);
         Assert.Contains("sent this one away", second, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Open_WithANumberTwice_SaysWhoHasIt()
+    {
+        var port = ProcessRunTests.FreePort();
+        var first = Task.Run(() => Assert.Throws<ProcessGroupException>(() => Group(0, 3, port).Open(s_long)).Message);
+        var others = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
+            Assert.Throws<ProcessGroupException>(() => Group(1, 3, port).Open(s_long)).Message)));
+        Assert.Contains("both have the number 1", await first, StringComparison.Ordinal);
+        Assert.All(others, message => Assert.Contains("sent this one away", message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Open_WithNobodyThere_SaysWho()
+    {
         var missing = Assert.Throws<ProcessGroupException>(() =>
             Group(0, 2, ProcessRunTests.FreePort()).Open(TimeSpan.FromMilliseconds(200))).Message;
         Assert.StartsWith("Process 1 did not come within 00:00:00.2", missing, StringComparison.Ordinal);
