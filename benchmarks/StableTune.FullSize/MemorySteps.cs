@@ -1,5 +1,4 @@
 using System.Globalization;
-using StableTune.Imaging;
 using StableTune.Models;
 using StableTune.Optimizers;
 using StableTune.Torch;
@@ -22,7 +21,8 @@ internal static class MemorySteps
         using var given = model == "quarter" ? Quarter() : null;
         try
         {
-            var builder = new TrainerBuilder().WithImages(Images(work, side), side).For(TrainingLength.Steps(3)).WithLearningRate(1e-6)
+            var builder = new TrainerBuilder().WithImages(NoiseImages.Write(work, side), side)
+                .For(TrainingLength.Steps(3)).WithLearningRate(1e-6)
                 .On("cpu");
             if (given is null) builder.WithModel(model);
             else builder.WithModel(given);
@@ -66,19 +66,4 @@ internal static class MemorySteps
         UNet = UNetOptions.Sd15 with { BlockOutChannels = [80, 160, 320, 320], NormNumGroups = 16 },
         Vae = VaeOptions.Sd15 with { BlockOutChannels = [32, 64, 128, 128] },
     });
-
-    private static string Images(string work, int side)
-    {
-        var folder = Path.Combine(work, "1_frog");
-        Directory.CreateDirectory(folder);
-        var random = new Random(1);
-        for (var i = 0; i < 4; i++)
-        {
-            var pixels = new byte[side * side * 3];
-            random.NextBytes(pixels);
-            ImageFile.SavePng(Path.Combine(folder, $"{i}.png"), new PixelImage(side, side, 3, pixels));
-        }
-
-        return folder;
-    }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using StableTune.Formats;
-using StableTune.Imaging;
 using StableTune.Optimizers;
 using StableTune.Training;
 
@@ -92,7 +91,7 @@ internal static class RunSaves
 
     private static TrainerBuilder Builder(string model, string work, int side, string kind = "lora")
     {
-        var builder = new TrainerBuilder().WithModel(model).WithImages(Images(work, side), side).WithLearningRate(1e-6)
+        var builder = new TrainerBuilder().WithModel(model).WithImages(NoiseImages.Write(work, side), side).WithLearningRate(1e-6)
             .For(TrainingLength.Steps(Steps)).On("cpu");
         return kind == "full" ? builder.WithFullTraining().WithOptimizer(new AdamW8bitOptions())
             : builder.WithLoRA(rank: 16, alpha: 8).TrainUNetOnly();
@@ -106,22 +105,6 @@ internal static class RunSaves
         var clock = new Clock();
         builder.For(TrainingLength.Steps(steps)).WithObserver(clock).KeepModel().Train(progress).Dispose();
         return clock.Elapsed;
-    }
-
-    private static string Images(string work, int side)
-    {
-        var folder = Path.Combine(work, $"1_frog {side}");
-        if (Directory.Exists(folder)) return folder;
-        Directory.CreateDirectory(folder);
-        var random = new Random(1);
-        for (var i = 0; i < 4; i++)
-        {
-            var pixels = new byte[side * side * 3];
-            random.NextBytes(pixels);
-            ImageFile.SavePng(Path.Combine(folder, $"{i}.png"), new PixelImage(side, side, 3, pixels));
-        }
-
-        return folder;
     }
 
     private static double Median(IReadOnlyList<double> values) => values.Order().ElementAt(values.Count / 2);

@@ -3,26 +3,17 @@ using System.Text.Json;
 namespace StableTune.Tool.Tests;
 
 /// <summary>The command that describes images, beside sd-scripts' script, on the tiny model of the fixtures.</summary>
-public sealed class MakeCaptionsTests : IDisposable
+public sealed class MakeCaptionsTests : ToolTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly StringWriter _output = new(), _error = new();
     private readonly string _images, _model;
 
     public MakeCaptionsTests()
     {
-        (_images, _model) = (_folder.Folder("images"), _folder.Folder("model"));
+        (_images, _model) = (Folder.Folder("images"), Folder.Folder("model"));
         foreach (var file in Directory.EnumerateFiles(Fixtures.Path("blip", "images"))) Copy(file, _images);
         // A folder of the hub's layout with the weights of the original.
         foreach (var file in new[] { "config.json", "pytorch_model.bin" }) Copy(Fixtures.Path("blip", "hf-equal", file), _model);
         foreach (var file in new[] { "vocab.txt", "preprocessor_config.json" }) Copy(Fixtures.Path("blip", "hf", file), _model);
-    }
-
-    public void Dispose()
-    {
-        _output.Dispose();
-        _error.Dispose();
-        _folder.Dispose();
     }
 
     [Fact]
@@ -32,49 +23,48 @@ public sealed class MakeCaptionsTests : IDisposable
         foreach (var run in facts.RootElement.GetProperty("script").EnumerateArray())
         {
             string[] options = [.. run.GetProperty("options").EnumerateArray().Select(word => word.GetString()!)];
-            Assert.Equal(0, await Run([.. options, "--debug"]));
+            Assert.Equal(0, await Describe([.. options, "--debug"]));
             foreach (var file in run.GetProperty("files").EnumerateObject())
             {
                 Assert.Equal(file.Value.GetString(), File.ReadAllText(Path.Combine(_images, file.Name)));
-                Assert.Contains($"{Path.ChangeExtension(file.Name, ".png")} {file.Value.GetString()!.TrimEnd('\n')}", _output.ToString(),
+                Assert.Contains($"{Path.ChangeExtension(file.Name, ".png")} {file.Value.GetString()!.TrimEnd('\n')}", Output.ToString(),
                     StringComparison.Ordinal);
                 File.Delete(Path.Combine(_images, file.Name));
             }
 
-            Assert.Contains("4 done, 1 left out:", _output.ToString(), StringComparison.Ordinal);
-            Assert.Contains("bad.png: ", _output.ToString(), StringComparison.Ordinal);
+            Assert.Contains("4 done, 1 left out:", Output.ToString(), StringComparison.Ordinal);
+            Assert.Contains("bad.png: ", Output.ToString(), StringComparison.Ordinal);
         }
     }
 
     [Fact]
     public async Task MakeCaptions_ByChance_IsTheSameForOneSeed_AndGoesOnWhereItEnded()
     {
-        Assert.Equal(0, await Run("--max_length", "12", "--batch_size", "2"));
+        Assert.Equal(0, await Describe("--max_length", "12", "--batch_size", "2"));
         var first = Captions();
         Assert.Equal(4, first.Count);
-        Assert.Equal(1, await Run("--max_length", "12"));
-        Assert.Contains("4 image(s) have a text already", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Describe("--max_length", "12"));
+        Assert.Contains("4 image(s) have a text already", Errors.ToString(), StringComparison.Ordinal);
         File.Delete(Path.Combine(_images, "b.caption"));
-        Assert.Equal(0, await Run("--max_length", "12", "--skip_existing"));
-        Assert.Contains("1 done, 4 left out", _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, await Describe("--max_length", "12", "--skip_existing"));
+        Assert.Contains("1 done, 4 left out", Output.ToString(), StringComparison.Ordinal);
         Assert.Equal(first, Captions());
-        Assert.Equal(0, await Run("--max_length", "12", "--seed", "43", "--overwrite"));
+        Assert.Equal(0, await Describe("--max_length", "12", "--seed", "43", "--overwrite"));
         Assert.NotEqual(first, Captions());
     }
 
     [Fact]
     public async Task MakeCaptions_ThatCannotWork_SaysWhichOption()
     {
-        Assert.Equal(1, await Run("--num_beams", "0", "--beam_search", "--batch_size", "0"));
-        Assert.Contains("BeamSearch.Beams is 0", _error.ToString(), StringComparison.Ordinal);
-        Assert.Contains("BatchSize is 0", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(1, await Run("--skip_existing", "--overwrite"));
-        Assert.Contains("--overwrite is set too", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(1, await Run("--max_length", "81", "--beam_search"));
-        Assert.Contains("BeamSearch.MaxLength is 81: the model has places for 80 tokens", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(1, await StableTuneProgram.RunAsync(["make-captions", _images, "--caption_weights", _folder.File("none.pth")],
-            new ToolConsole(_output, _error, null)));
-        Assert.Contains("none.pth: there is no such file or folder", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Describe("--num_beams", "0", "--beam_search", "--batch_size", "0"));
+        Assert.Contains("BeamSearch.Beams is 0", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Contains("BatchSize is 0", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Describe("--skip_existing", "--overwrite"));
+        Assert.Contains("--overwrite is set too", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Describe("--max_length", "81", "--beam_search"));
+        Assert.Contains("BeamSearch.MaxLength is 81: the model has places for 80 tokens", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Run("make-captions", _images, "--caption_weights", Folder.File("none.pth")));
+        Assert.Contains("none.pth: there is no such file or folder", Errors.ToString(), StringComparison.Ordinal);
         Assert.Empty(Captions());
     }
 
@@ -83,6 +73,5 @@ public sealed class MakeCaptionsTests : IDisposable
 
     private static void Copy(string file, string folder) => File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
 
-    private Task<int> Run(params string[] options) => StableTuneProgram.RunAsync(
-        ["make_captions", _images, "--caption_weights", _model, .. options], new ToolConsole(_output, _error, null));
+    private Task<int> Describe(params string[] options) => Run(["make_captions", _images, "--caption_weights", _model, .. options]);
 }

@@ -5,18 +5,8 @@ using StableTune.Imaging;
 namespace StableTune.Tool.Tests;
 
 /// <summary>Tagging, features, faces and masks as they are typed, with networks of a few numbers.</summary>
-public sealed class PreparationCommandTests : IDisposable
+public sealed class PreparationCommandTests : ToolTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly StringWriter _output = new(), _error = new();
-
-    public void Dispose()
-    {
-        _output.Dispose();
-        _error.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public async Task TagImages_UnderTheScriptsName_WritesTags()
     {
@@ -28,12 +18,12 @@ public sealed class PreparationCommandTests : IDisposable
         Assert.Equal(0, await Run(command));
         Assert.Equal("alice, wonderland, blue sky, general\n", File.ReadAllText(Path.Combine(images, "a.txt")));
         Assert.Equal("rose, explicit\n", File.ReadAllText(Path.Combine(images, "b.txt")));
-        Assert.Contains("2 done, 1 left out", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("bad.png", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("blue sky: 1", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("2 done, 1 left out", Output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("bad.png", Output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("blue sky: 1", Output.ToString(), StringComparison.Ordinal);
 
         Assert.Equal(1, await Run(command));
-        Assert.Contains("2 image(s) have a text already", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("2 image(s) have a text already", Errors.ToString(), StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(images, "a.txt"), "mine, blue sky\n");
         Assert.Equal(0, await Run([.. command, "--skip-existing"]));
         Assert.Equal("mine, blue sky\n", File.ReadAllText(Path.Combine(images, "a.txt")));
@@ -41,7 +31,7 @@ public sealed class PreparationCommandTests : IDisposable
         Assert.Equal("mine, blue sky, alice, wonderland, general\n", File.ReadAllText(Path.Combine(images, "a.txt")));
         Assert.Equal(0, await Run([.. command, "--overwrite", "--thresh", "1.1", "--character_threshold", "0.5"]));
         Assert.Equal("alice, wonderland, general\n", File.ReadAllText(Path.Combine(images, "a.txt")));
-        var meta = _folder.File("meta.json");
+        var meta = Folder.File("meta.json");
         Assert.Equal(0, await Run([.. command, "--output_path", meta]));
         Assert.Equal("rose, explicit", MetadataFile.Load(meta)[Path.Combine(images, "b.png")].Tags);
     }
@@ -50,15 +40,15 @@ public sealed class PreparationCommandTests : IDisposable
     public async Task TagImages_WithTheGuidesFolderOfModels_FindsTheModelThere()
     {
         var images = Images(("a", 0x0000FF));
-        TinyTaggers.Write(_folder.Folder("models", "SmilingWolf_wd-v1-4-convnext-tagger-v2"));
-        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", _folder.File("models")));
+        TinyTaggers.Write(Folder.Folder("models", "SmilingWolf_wd-v1-4-convnext-tagger-v2"));
+        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", Folder.File("models")));
         Assert.Equal("blue_sky, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
     }
 
     [Fact]
     public async Task DeepDanbooru_AsTheGuideTypesIt_WritesTags()
     {
-        var (images, model) = (Images(("a", 0xFFFFFF)), _folder.Folder("dd"));
+        var (images, model) = (Images(("a", 0xFFFFFF)), Folder.Folder("dd"));
         var network = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 8, 8, 3);
         network.Node("ReduceMean", ["x"], "y", ("axes", (int[])[1, 2]), ("keepdims", 0));
         network.Output("y", OnnxType.Float, 0, 3).Save(Path.Combine(model, "model.onnx"));
@@ -75,76 +65,73 @@ public sealed class PreparationCommandTests : IDisposable
     public async Task CreatePfgFeature_WritesWhatTheTaggerSaw(string name)
     {
         var images = Images(("a", 0x102030));
-        Assert.Equal(0, await Run(name, "-d", images, "-o", _folder.File("pfg"), "-i", "8", "-b", "4", "--repo_id", Tagger()));
-        Assert.Equal([0x30, 0x20, 0x10], PromptFreeFeatures.Read(_folder.File("pfg", "a.npz")));
-        Assert.Equal(1, await Run(name, "-d", images, "-o", _folder.File("pfg"), "--repo_id", Tagger()));
-        Assert.Equal(1, await Run(name, "-d", images, "-o", _folder.File("other"), "-i", "448", "--repo_id", Tagger()));
-        Assert.Contains("InputSize is 448", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, await Run(name, "-d", images, "-o", Folder.File("pfg"), "-i", "8", "-b", "4", "--repo_id", Tagger()));
+        Assert.Equal([0x30, 0x20, 0x10], PromptFreeFeatures.Read(Folder.File("pfg", "a.npz")));
+        Assert.Equal(1, await Run(name, "-d", images, "-o", Folder.File("pfg"), "--repo_id", Tagger()));
+        Assert.Equal(1, await Run(name, "-d", images, "-o", Folder.File("other"), "-i", "448", "--repo_id", Tagger()));
+        Assert.Contains("InputSize is 448", Errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Faces_AreCut_AndMasked()
     {
-        var (images, model) = (_folder.Folder("images"), TinyMaskers.YuNet().Save(_folder.File("yunet.onnx")));
+        var (images, model) = (Folder.Folder("images"), TinyMaskers.YuNet().Save(Folder.File("yunet.onnx")));
         var picture = new PixelImage(64, 64);
         for (var y = 32; y < 40; y++) picture.Row(y).Slice(3 * 24, 24).Fill(255);
         ImageFile.SavePng(Path.Combine(images, "anna.png"), picture);
-        Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("cut"), "--model", model,
+        Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", Folder.File("cut"), "--model", model,
             "--detector", "photographs", "--rotate", "--crop_size", "48,48", "--min_size", "10", "--multiple_faces"));
-        Assert.Equal("anna_01_0024_0024_0024_0032.png", Path.GetFileName(Assert.Single(Directory.GetFiles(_folder.File("cut")))));
-        Assert.Equal(0, await Run("create_mask", "--path", images, "--output_path", _folder.File("mask"), "--model", model, "--detector",
+        Assert.Equal("anna_01_0024_0024_0024_0032.png", Path.GetFileName(Assert.Single(Directory.GetFiles(Folder.File("cut")))));
+        Assert.Equal(0, await Run("create_mask", "--path", images, "--output_path", Folder.File("mask"), "--model", model, "--detector",
             "photographs"));
-        using (var file = NpzFile.Open(_folder.File("mask", "anna.npz"))) Assert.Equal([8L, 8], file.ReadArray("arr_0").Shape);
-        Assert.Equal(0, await Run("create-mask", "-p", images, "-o", _folder.File("png"), "--model", model, "--png",
+        using (var file = NpzFile.Open(Folder.File("mask", "anna.npz"))) Assert.Equal([8L, 8], file.ReadArray("arr_0").Shape);
+        Assert.Equal(0, await Run("create-mask", "-p", images, "-o", Folder.File("png"), "--model", model, "--png",
             "--background", "0.2", "--detector", "photographs"));
-        var drawings = TinyMaskers.Yolo(0, 1).Save(_folder.File("yolo.onnx"));
-        Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("drawn"), "--model", drawings,
+        var drawings = TinyMaskers.Yolo(0, 1).Save(Folder.File("yolo.onnx"));
+        Assert.Equal(0, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", Folder.File("drawn"), "--model", drawings,
             "--crop_ratio", "1,1"));
-        Assert.Equal("anna_0008_0008_0016_0012.png", Path.GetFileName(Assert.Single(Directory.GetFiles(_folder.File("drawn")))));
-        Assert.Equal(1, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", _folder.File("x"), "--model", drawings,
+        Assert.Equal("anna_0008_0008_0016_0012.png", Path.GetFileName(Assert.Single(Directory.GetFiles(Folder.File("drawn")))));
+        Assert.Equal(1, await Run("detect_face_rotate", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", drawings,
             "--rotate"));
-        Assert.Contains("does not know where eyes are", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(51, ImageFile.Load(_folder.File("png", "anna.png")).Pixels[0]);
-        Assert.Equal(1, await Run("detect-face-rotate", "--src_dir", images, "--dst_dir", _folder.File("x"), "--crop_size", "48"));
-        Assert.Contains("--crop_size is \"48\"", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(1, await Run("create-mask", "-p", images, "-o", _folder.File("x"), "--model", _folder.File("none.onnx")));
-        Assert.Contains("none.onnx: there is no such file", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("does not know where eyes are", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(51, ImageFile.Load(Folder.File("png", "anna.png")).Pixels[0]);
+        Assert.Equal(1, await Run("detect-face-rotate", "--src_dir", images, "--dst_dir", Folder.File("x"), "--crop_size", "48"));
+        Assert.Contains("--crop_size is \"48\"", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Run("create-mask", "-p", images, "-o", Folder.File("x"), "--model", Folder.File("none.onnx")));
+        Assert.Contains("none.onnx: there is no such file", Errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task MakeMasks_OfTheForeground_AndOfWords()
     {
-        var (images, model) = (_folder.Folder("images"), TinyMaskers.Foreground().Save(_folder.File("u2net.onnx")));
+        var (images, model) = (Folder.Folder("images"), TinyMaskers.Foreground().Save(Folder.File("u2net.onnx")));
         var picture = new PixelImage(32, 32);
         for (var y = 0; y < 32; y++) picture.Row(y)[..48].Fill(255);
         ImageFile.SavePng(Path.Combine(images, "a.png"), picture);
-        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", _folder.File("masks"), "--model", model));
+        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("masks"), "--model", model));
         Assert.Equal((255, 0), Ends("masks"));
         var bright = Models.ClipTokenizer.Sd1().EncodeBody("light")[0];
-        var clipSeg = TinyMaskers.ClipSeg(bright).Save(_folder.File("clipseg.onnx"));
-        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", _folder.File("words"), "--model", clipSeg,
+        var clipSeg = TinyMaskers.ClipSeg(bright).Save(Folder.File("clipseg.onnx"));
+        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("words"), "--model", clipSeg,
             "--prompts", "the dark", "night"));
         Assert.Equal((0, 255), Ends("words"));
-        Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", _folder.File("x"), "--model", model, "--threshold", "2"));
-        Assert.Contains("Threshold", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", model, "--threshold", "2"));
+        Assert.Contains("Threshold", Errors.ToString(), StringComparison.Ordinal);
 
         (int Left, int Right) Ends(string folder)
         {
-            var row = ImageFile.Load(_folder.File(folder, "a.png")).Row(16);
+            var row = ImageFile.Load(Folder.File(folder, "a.png")).Row(16);
             return (row[6], row[^6]);
         }
     }
 
-    private string Tagger() => TinyTaggers.Write(_folder.Folder("tagger"));
+    private string Tagger() => TinyTaggers.Write(Folder.Folder("tagger"));
 
     private string Images(params (string Name, int Colour)[] pictures)
     {
-        var folder = _folder.Folder("images");
+        var folder = Folder.Folder("images");
         foreach (var (name, colour) in pictures)
             ImageFile.SavePng(Path.Combine(folder, name + ".png"), new Canvas(12, 12, PixelColor.FromRgb(colour)).Image);
         return folder;
     }
-
-    private Task<int> Run(params string[] arguments) =>
-        StableTuneProgram.RunAsync(arguments, new ToolConsole(_output, _error, null), CancellationToken.None);
 }

@@ -5,48 +5,38 @@ using StableTune.Tensors;
 namespace StableTune.Tool.Tests;
 
 /// <summary>Training commands that are stopped, steered, and told of: signals to a process of its own, keys, messages.</summary>
-public sealed class StoppedRunTests : IDisposable
+public sealed class StoppedRunTests : ToolTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly StringWriter _output = new(), _error = new();
-
-    public void Dispose()
-    {
-        _output.Dispose();
-        _error.Dispose();
-        _folder.Dispose();
-    }
-
     /// <summary>SIGTERM, as service managers send it, and SIGINT, as Ctrl+C does; states were not asked for.</summary>
     [SignalTheory]
     [InlineData("TERM", TerminationSignals.Terminated)]
     [InlineData("INT", StableTuneProgram.Cancelled)]
     public async Task ASignal_SavesTheState_FromWhichTheRunGoesOn(string signal, int code)
     {
-        using var process = Start(["train-network", .. Words(100_000), "--logging_dir", _folder.File("logs")]);
+        using var process = Start(["train-network", .. Words(100_000), "--logging_dir", Folder.File("logs")]);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await StepsAsync(process, 3);
         Send(signal, process);
         await EndedAsync(process);
         Assert.True(code == process.ExitCode, $"{process.ExitCode}: {await output}{await error}");
         Assert.Contains("stopping: what was done so far is saved first", await error, StringComparison.Ordinal);
-        var state = Assert.Single(Directory.GetDirectories(_folder.File("out"), "*-state"));
+        var state = Assert.Single(Directory.GetDirectories(Folder.File("out"), "*-state"));
         Assert.Contains($"go on with the same command and --resume {state}", await output, StringComparison.Ordinal);
-        Assert.Single(Directory.GetFiles(_folder.File("out"), "frog-step*.safetensors"));
+        Assert.Single(Directory.GetFiles(Folder.File("out"), "frog-step*.safetensors"));
 
         var stopped = int.Parse(Path.GetFileName(state)["frog-step".Length..][..8], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal(0, await Run(["train-network", .. Words(stopped + 1), "--resume", state]));
-        Assert.Contains($"{stopped + 1} steps, average loss", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"{stopped + 1} steps, average loss", Output.ToString(), StringComparison.Ordinal);
         // Nothing but the result is written by a run that ends well.
-        Assert.Single(Directory.GetDirectories(_folder.File("out"), "*-state"));
+        Assert.Single(Directory.GetDirectories(Folder.File("out"), "*-state"));
     }
 
     [SignalTheory]
     [InlineData("INT")]
     public async Task ASecondSignal_EndsAtOnce(string signal)
     {
-        using var process = Start(["train-network", .. Words(100_000), "--logging_dir", _folder.File("logs"), "--console_log_file",
-            _folder.File("messages.txt")]);
+        using var process = Start(["train-network", .. Words(100_000), "--logging_dir", Folder.File("logs"), "--console_log_file",
+            Folder.File("messages.txt")]);
         var error = process.StandardError.ReadToEndAsync();
         await StepsAsync(process, 2);
         Send(signal, process);
@@ -60,7 +50,7 @@ public sealed class StoppedRunTests : IDisposable
     public async Task Keys_SteerTheRun()
     {
         var typed = new Queue<char>("sq");
-        var console = new ToolConsole(_output, _error, Display: null)
+        var console = new ToolConsole(Output, Errors, Display: null)
         {
             Keys = () =>
             {
@@ -68,54 +58,45 @@ public sealed class StoppedRunTests : IDisposable
             },
         };
         Assert.Equal(0, await StableTuneProgram.RunAsync(
-            ["train-network", .. Words(100_000), "--logging_dir", _folder.File("logs")], console));
-        Assert.Contains("keys: p pause, and go on", _error.ToString(), StringComparison.Ordinal);
-        Assert.Contains("ending after this step", _error.ToString(), StringComparison.Ordinal);
-        Assert.True(File.Exists(_folder.File("out", "frog.safetensors")));
-        Assert.NotEmpty(Directory.GetFiles(_folder.File("out"), "frog-step*.safetensors"));
+            ["train-network", .. Words(100_000), "--logging_dir", Folder.File("logs")], console));
+        Assert.Contains("keys: p pause, and go on", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Contains("ending after this step", Errors.ToString(), StringComparison.Ordinal);
+        Assert.True(File.Exists(Folder.File("out", "frog.safetensors")));
+        Assert.NotEmpty(Directory.GetFiles(Folder.File("out"), "frog-step*.safetensors"));
     }
 
     [Fact]
     public async Task ConsoleLog_ShowsWhatIsAskedFor_WhereItIsAskedFor()
     {
         Assert.Equal(0, await Run(["train-network", .. Words(1)]));
-        Assert.Matches(@"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO     Training \d+ parameters for 1 steps", _error.ToString());
-        Assert.DoesNotContain("Step 1/1", _error.ToString(), StringComparison.Ordinal);
+        Assert.Matches(@"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO     Training \d+ parameters for 1 steps", Errors.ToString());
+        Assert.DoesNotContain("Step 1/1", Errors.ToString(), StringComparison.Ordinal);
 
-        _error.GetStringBuilder().Clear();
+        Errors.GetStringBuilder().Clear();
         Assert.Equal(0, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_level", "DEBUG", "--console_log_simple"]));
-        Assert.Contains("\nStep 1/1: loss", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("\nStep 1/1: loss", Errors.ToString(), StringComparison.Ordinal);
 
-        _error.GetStringBuilder().Clear();
+        Errors.GetStringBuilder().Clear();
         Assert.Equal(0, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_level", "ERROR"]));
-        Assert.DoesNotContain("Training", _error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Training", Errors.ToString(), StringComparison.Ordinal);
 
-        var file = _folder.File("messages", "run.txt");
+        var file = Folder.File("messages", "run.txt");
         Assert.Equal(0, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_file", file]));
-        Assert.DoesNotContain("Training", _error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Training", Errors.ToString(), StringComparison.Ordinal);
         Assert.Contains("Training ", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
 
         Assert.Equal(1, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_level", "LOUD"]));
-        Assert.Contains("console_log_level", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(1, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_file", _folder.Path]));
-        Assert.Contains("console_log_file is \"" + _folder.Path, _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("console_log_level", Errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Run(["train-network", .. Words(1), "--overwrite", "--console_log_file", Folder.Path]));
+        Assert.Contains("console_log_file is \"" + Folder.Path, Errors.ToString(), StringComparison.Ordinal);
     }
 
     private string[] Words(int steps) =>
     [
-        "--pretrained_model_name_or_path", FixtureModels.TinySd15(_folder), "--train_data_dir", Images(), "--resolution", "64",
+        "--pretrained_model_name_or_path", FixtureModels.TinySd15(Folder), "--train_data_dir", TrainingImages(1), "--resolution", "64",
         "--network_module", "networks.lora", "--network_dim", "1", "--network_train_unet_only", "--max_train_steps", $"{steps}",
-        "--learning_rate", "1e-3", "--seed", "1", "--output_dir", _folder.File("out"), "--output_name", "frog",
+        "--learning_rate", "1e-3", "--seed", "1", "--output_dir", Folder.File("out"), "--output_name", "frog",
     ];
-
-    private string Images()
-    {
-        var folder = _folder.Folder(Path.Combine("img", "2_frog"));
-        var picture = new Canvas(64, 64, PixelColor.FromRgb(0x302010));
-        picture.FillEllipse(32, 32, 20, 16, PixelColor.FromRgb(0x40C040));
-        ImageFile.SavePng(Path.Combine(folder, "0.png"), picture.Image);
-        return Path.GetDirectoryName(folder)!;
-    }
 
     private static Process Start(string[] words)
     {
@@ -133,14 +114,14 @@ public sealed class StoppedRunTests : IDisposable
     private async Task StepsAsync(Process process, int steps)
     {
         var waited = Stopwatch.StartNew();
-        while (Directory.Exists(_folder.File("logs")) is false || Lines() < steps)
+        while (Directory.Exists(Folder.File("logs")) is false || Lines() < steps)
         {
             Assert.False(process.HasExited, "the program ended early");
             Assert.True(waited.Elapsed < TimeSpan.FromMinutes(2), "the program does not train");
             await Task.Delay(50);
         }
 
-        int Lines() => Directory.GetFiles(_folder.File("logs"), "log.jsonl", SearchOption.AllDirectories)
+        int Lines() => Directory.GetFiles(Folder.File("logs"), "log.jsonl", SearchOption.AllDirectories)
             .Sum(file => File.ReadLines(file).Count(line => line.Contains("\"step\"", StringComparison.Ordinal)));
     }
 
@@ -162,9 +143,6 @@ public sealed class StoppedRunTests : IDisposable
         using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]);
         kill.WaitForExit();
     }
-
-    private async Task<int> Run(string[] arguments) =>
-        await StableTuneProgram.RunAsync(arguments, new ToolConsole(_output, _error, Display: null));
 
     /// <summary>A test that sends signals, which Windows has none of.</summary>
     [AttributeUsage(AttributeTargets.Method)]

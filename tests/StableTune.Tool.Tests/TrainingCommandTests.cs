@@ -4,28 +4,18 @@ using StableTune.Tensors;
 namespace StableTune.Tool.Tests;
 
 /// <summary>The references' training programs as they are typed, on the tiny model.</summary>
-public sealed class TrainingCommandTests : IDisposable
+public sealed class TrainingCommandTests : ToolTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly StringWriter _output = new(), _error = new();
-
-    public void Dispose()
-    {
-        _output.Dispose();
-        _error.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public async Task TrainNetwork_WithAConfigurationFile_TrainsAndSaves()
     {
-        var run = _folder.File("run.toml");
+        var run = Folder.File("run.toml");
         await File.WriteAllTextAsync(run, $"""
             [model_arguments]
-            pretrained_model_name_or_path = '{FixtureModels.TinySd15(_folder)}'
+            pretrained_model_name_or_path = '{FixtureModels.TinySd15(Folder)}'
 
             [dataset_arguments]
-            train_data_dir = '{Images()}'
+            train_data_dir = '{TrainingImages(3)}'
             resolution = 64
             train_batch_size = 2
 
@@ -35,22 +25,22 @@ public sealed class TrainingCommandTests : IDisposable
             network_train_unet_only = true
 
             [training_arguments]
-            output_dir = '{_folder.File("out")}'
+            output_dir = '{Folder.File("out")}'
             output_name = "frog"
             max_train_steps = 100
             learning_rate = 1e-3
             seed = 1
             torch_compile = true
-            logging_dir = '{_folder.File("logs")}'
+            logging_dir = '{Folder.File("logs")}'
             log_prefix = "frog-"
             """);
         // The command line wins, in both spellings.
         Assert.Equal(0, await Run("train-network", "--config_file", run, "--max-train-steps", "2", "--network_alpha", "2"));
-        Assert.Contains("2 steps, average loss", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("torch_compile has no effect", _error.ToString(), StringComparison.Ordinal);
-        Assert.StartsWith("frog-2", Path.GetFileName(Assert.Single(Directory.GetDirectories(_folder.File("logs")))),
+        Assert.Contains("2 steps, average loss", Output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("torch_compile has no effect", Errors.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("frog-2", Path.GetFileName(Assert.Single(Directory.GetDirectories(Folder.File("logs")))),
             StringComparison.Ordinal);
-        using (var file = WeightFile.Open(_folder.File("out", "frog.safetensors")))
+        using (var file = WeightFile.Open(Folder.File("out", "frog.safetensors")))
         {
             Assert.Equal(("networks.lora", "2", "2.0", "2"), (file.Metadata["ss_network_module"], file.Metadata["ss_network_dim"],
                 file.Metadata["ss_network_alpha"], file.Metadata["ss_steps"]));
@@ -58,7 +48,7 @@ public sealed class TrainingCommandTests : IDisposable
 
         // A second run replaces nothing unasked.
         Assert.Equal(1, await Run("train-network", "--config_file", run, "--max_train_steps", "2"));
-        Assert.Contains("it exists", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("it exists", Errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -66,26 +56,26 @@ public sealed class TrainingCommandTests : IDisposable
     {
         string[] words =
         [
-            "--pretrained_model_name_or_path", FixtureModels.TinySd15(_folder), "--train_data_dir", Images(), "--resolution", "64",
-            "--conditioning_data_dir", Path.Combine(Path.GetDirectoryName(Images())!, "img", "2_frog"), "--max_train_steps", "2",
+            "--pretrained_model_name_or_path", FixtureModels.TinySd15(Folder), "--train_data_dir", TrainingImages(3), "--resolution", "64",
+            "--conditioning_data_dir", Path.Combine(Path.GetDirectoryName(TrainingImages(3))!, "img", "2_frog"), "--max_train_steps", "2",
             "--learning_rate", "1e-3", "--seed", "1", "--output_name", "edges",
         ];
-        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", _folder.File("one")]));
-        Assert.Contains("2 steps, average loss", _output.ToString(), StringComparison.Ordinal);
-        using (var file = WeightFile.Open(_folder.File("one", "edges.safetensors")))
+        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", Folder.File("one")]));
+        Assert.Contains("2 steps, average loss", Output.ToString(), StringComparison.Ordinal);
+        using (var file = WeightFile.Open(Folder.File("one", "edges.safetensors")))
             Assert.Contains(file.Names, name => name.Contains("zero_convs", StringComparison.Ordinal));
 
         // Another one goes on from it, as a folder in diffusers' layout.
-        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", _folder.File("two"), "--save_model_as", "diffusers",
-            "--controlnet_model_name_or_path", _folder.File("one", "edges.safetensors"), "--global_average_pooling"]));
-        Assert.Contains("\"global_pool_conditions\": true", await File.ReadAllTextAsync(_folder.File("two", "edges", "config.json")),
+        Assert.Equal(0, await Run(["train-controlnet", .. words, "--output_dir", Folder.File("two"), "--save_model_as", "diffusers",
+            "--controlnet_model_name_or_path", Folder.File("one", "edges.safetensors"), "--global_average_pooling"]));
+        Assert.Contains("\"global_pool_conditions\": true", await File.ReadAllTextAsync(Folder.File("two", "edges", "config.json")),
             StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task OutputConfig_WritesTheOptions_AndStops()
     {
-        var file = _folder.File("written.toml");
+        var file = Folder.File("written.toml");
         Assert.Equal(0, await Run("train-network", "--pretrained_model_name_or_path", "m", "--train_data_dir", "img", "--output_dir", "o",
             "--network_module", "networks.lora", "--network-dim", "8", "--output_config", file));
         Assert.Contains("network_dim = 8", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
@@ -96,7 +86,7 @@ public sealed class TrainingCommandTests : IDisposable
     public async Task Help_ListsEveryOption_WithItsDefault()
     {
         Assert.Equal(0, await Run("train-db", "--help"));
-        var help = _output.ToString();
+        var help = Output.ToString();
         foreach (var (_, options) in RunConfiguration.Options(RunScript.DreamBooth))
             foreach (var option in options)
                 Assert.Contains("--" + option.Name, help, StringComparison.Ordinal);
@@ -117,22 +107,6 @@ public sealed class TrainingCommandTests : IDisposable
     public async Task Faults_AreTold(string command, string options, string told)
     {
         Assert.Equal(1, await Run([command, .. options.Split(' ')]));
-        Assert.Contains(told, _error.ToString(), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(told, Errors.ToString(), StringComparison.OrdinalIgnoreCase);
     }
-
-    private string Images()
-    {
-        var folder = _folder.Folder(Path.Combine("img", "2_frog"));
-        for (var i = 0; i < 3; i++)
-        {
-            var picture = new Canvas(64, 64, PixelColor.FromRgb(0x302010 * (i + 1)));
-            picture.FillEllipse(32, 32, 20, 16, PixelColor.FromRgb(0x40C040));
-            ImageFile.SavePng(Path.Combine(folder, $"{i}.png"), picture.Image);
-        }
-
-        return Path.GetDirectoryName(folder)!;
-    }
-
-    private async Task<int> Run(params string[] arguments) =>
-        await StableTuneProgram.RunAsync(arguments, new ToolConsole(_output, _error, Display: null));
 }

@@ -132,14 +132,14 @@ internal sealed class VisionLayer : nn.Module<Tensor, Tensor>
 {
     private readonly VisionAttention self_attn;
     private readonly LayerNorm layer_norm1, layer_norm2;
-    private readonly VisionFeedForward mlp;
+    private readonly ClipMlp mlp;
 
     internal VisionLayer(VisionTransformerOptions options) : base(nameof(VisionLayer))
     {
         self_attn = new VisionAttention(options);
         layer_norm1 = new LayerNorm(options.HiddenSize, options.LayerNormEps);
         layer_norm2 = new LayerNorm(options.HiddenSize, options.LayerNormEps);
-        mlp = new VisionFeedForward(options);
+        mlp = new ClipMlp(options.HiddenSize, options.IntermediateSize, TextActivation.Get(options.Activation));
         RegisterComponents();
     }
 
@@ -175,27 +175,5 @@ internal sealed class VisionAttention : nn.Module<Tensor, Tensor>
         var mixed = HeadAttention.Attend(HeadAttention.Split(query, _heads), HeadAttention.Split(key, _heads),
             HeadAttention.Split(value, _heads));
         return projection.call(mixed).MoveToOuterDisposeScope();
-    }
-}
-
-/// <summary>The feed-forward part of a layer.</summary>
-internal sealed class VisionFeedForward : nn.Module<Tensor, Tensor>
-{
-    private readonly Linear fc1, fc2;
-    private readonly Func<Tensor, Tensor> _activation;
-
-    internal VisionFeedForward(VisionTransformerOptions options) : base(nameof(VisionFeedForward))
-    {
-        _activation = TextActivation.Get(options.Activation);
-        fc1 = new Linear(options.HiddenSize, options.IntermediateSize);
-        fc2 = new Linear(options.IntermediateSize, options.HiddenSize);
-        RegisterComponents();
-    }
-
-    /// <summary>[B, N, C] to the same shape.</summary>
-    public override Tensor forward(Tensor places)
-    {
-        using var scope = NewDisposeScope();
-        return fc2.call(_activation(fc1.call(places))).MoveToOuterDisposeScope();
     }
 }

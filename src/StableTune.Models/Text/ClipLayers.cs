@@ -40,11 +40,11 @@ public sealed class ClipMlp : nn.Module<Tensor, Tensor>
     private readonly Linear fc1, fc2;
     private readonly Func<Tensor, Tensor> _activation;
 
-    internal ClipMlp(ClipTextOptions options) : base(nameof(ClipMlp))
+    internal ClipMlp(long width, long innerWidth, Func<Tensor, Tensor> activation) : base(nameof(ClipMlp))
     {
-        _activation = ClipActivation.Get(options.Activation);
-        fc1 = new Linear(options.HiddenSize, options.IntermediateSize);
-        fc2 = new Linear(options.IntermediateSize, options.HiddenSize);
+        _activation = activation;
+        fc1 = new Linear(width, innerWidth);
+        fc2 = new Linear(innerWidth, width);
         RegisterComponents();
     }
 
@@ -68,7 +68,7 @@ public sealed class ClipEncoderLayer : nn.Module<Tensor, Tensor, Tensor>
     {
         self_attn = new ClipAttention(options);
         layer_norm1 = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
-        mlp = new ClipMlp(options);
+        mlp = new ClipMlp(options.HiddenSize, options.IntermediateSize, ClipActivation.Get(options.Activation));
         layer_norm2 = new LayerNorm(options.HiddenSize, eps: options.LayerNormEps);
         RegisterComponents();
     }
