@@ -91,12 +91,12 @@ internal sealed class ReplicaSet : IBatchRunner, IGradientExchange, IDisposable
             foreach (var other in _others) sum.add_(FlatTensors.Join(other.Counted.Gradients(places)).to(_device));
             FlatTensors.PutBack(sum, gradients);
         }
-
-        foreach (var parameter in _others.SelectMany(other => other.Counted.Parameters)) parameter.grad = null;
     }
 
     public void Spread(StepMoment moment)
     {
+        // Also of a step that was left out: its gradients were not added up.
+        foreach (var parameter in _others.SelectMany(other => other.Counted.Parameters)) parameter.grad = null;
         // What ends with a step ends everywhere; what it does to weights is overwritten.
         foreach (var trainable in _others.SelectMany(other => other.Trainables)) trainable.AfterStep(moment);
         CopyWeights();

@@ -91,6 +91,20 @@ public sealed class DeviceRunTests : IDisposable
         Assert.Equal(before, TinyRun.HeldTensors);
     }
 
+    /// <summary>The second device has run backward when the first one's loss turns out to be none: nothing of that may stay.</summary>
+    [Fact]
+    public void Train_AStepThatIsLeftOut_LeavesNoGradientsOnAnyDevice()
+    {
+        TrainerBuilder Run(string name, int batch) => Builder("cached", name, batch).Change(plan => plan with
+        {
+            NonFinite = plan.NonFinite with { Skip = true }, Stages = plan.Stages with { Latents = new BrokenOnce() },
+        });
+        var one = Run("one", batch: 4).On("cpu").Train();
+        var two = Run("two", batch: 2).On("cpu,cpu").Train();
+        Assert.Equal([false, true, true], two.Losses.Select(double.IsFinite));
+        SharedRuns.AssertClose(one.Files[0], two.Files[0]);
+    }
+
     [Theory]
     [InlineData("cpu,tpu", "\"tpu\" is no device")]
     [InlineData("cpu,", "\"\" is no device")]
@@ -122,6 +136,17 @@ public sealed class DeviceRunTests : IDisposable
     }
 
     private TrainerBuilder Builder(string kind, string name, int batch) => SharedRuns.Builder(_folder, kind, name, batch);
+
+    /// <summary>The first sample of the run is no number; on the device that has it.</summary>
+    private sealed class BrokenOnce : ILatentStage
+    {
+        public Tensor Latents(Data.Batch batch)
+        {
+            var latents = batch.Latents!.clone();
+            if (batch is { Epoch: 1, Index: 0, Share.First: 0 }) latents[0].fill_(float.NaN);
+            return latents;
+        }
+    }
 
     private sealed class Failing(Func<Exception> fault) : IContextStage
     {
