@@ -89,6 +89,24 @@ internal sealed class ProcessExchange(IProcessGroup group, IEnumerable<Tensor> c
         }
     }
 
+    /// <summary>Gives all processes the weights of the first, bit for bit.</summary>
+    public static void Share(IProcessGroup group, IEnumerable<Tensor> weights)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        var counted = new FlatGradients(weights);
+        foreach (var places in counted.Chunks([.. counted.Parameters.Select(_ => true)]))
+        {
+            using var inChunk = NewDisposeScope();
+            var own = counted.Weights(places);
+            // A copy: of one tensor alone the joined numbers are its own memory. The others add nothing to the first one's.
+            var numbers = FlatTensors.Join(own).clone();
+            if (group.Rank != 0) numbers.zero_();
+            group.Sum(numbers);
+            FlatTensors.PutBack(numbers, own);
+        }
+    }
+
     /// <summary>Every process has stepped its own, with the same bits.</summary>
     public void Spread(StepMoment moment) { }
 }

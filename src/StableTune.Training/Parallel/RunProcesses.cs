@@ -44,6 +44,12 @@ internal sealed class RunProcesses : ICacheSharing, IDisposable
         return BitConverter.ToDouble(all[0]);
     }
 
+    /// <summary>Gives all processes the weights of the first, from which they step alike.</summary>
+    public void Share(IEnumerable<Tensor> weights)
+    {
+        if (Group is { } group) ProcessExchange.Share(group, weights);
+    }
+
     /// <summary>What each process has, in their order; waits for all.</summary>
     public IReadOnlyList<byte[]> Exchange(byte[] mine) => Group?.Gather(mine) ?? [mine];
 

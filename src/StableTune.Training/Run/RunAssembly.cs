@@ -40,6 +40,8 @@ internal sealed class RunAssembly(
         var stages = new StageList();
         var trainables = Attach(stages);
         ITrainable[] instances = [.. trainables.Select(trainable => trainable.Instance)];
+        processes.Share(instances.SelectMany(instance => instance.Groups).SelectMany(group => group.Parameters)
+            .Select(parameter => parameter.Value));
         var optimizer = owned.Add(plan.Optimizer.Create([.. trainables.SelectMany(Groups)]));
         var average = plan.Ema is { } ema ? Average(ema, optimizer) : null;
         var scaler = plan.Precision.ScalesLoss ? owned.Add(new LossScaler(plan.LossScaling, _model.Device)) : null;

@@ -5,6 +5,13 @@ using StableTune.Schedules;
 
 namespace StableTune.Training;
 
+/// <summary>What else must be the same in processes that train together.</summary>
+/// <param name="Dataset">Of the images: see <see cref="DatasetIdentity.HashOf"/>.</param>
+/// <param name="Weights">Of the model: see <see cref="WeightDigest"/>.</param>
+/// <param name="Prediction">What the model predicts.</param>
+/// <param name="State">Of the state that the run goes on from; null for none.</param>
+internal sealed record ProcessFacts(string Dataset, string Weights, string Prediction, string? State);
+
 /// <summary>
 /// Options as pairs of name and text, for comparing a plan with the one that a state was written for: "Optimizer.Beta1" is "0.9". Classes
 /// of a host, whose members mean
@@ -67,16 +74,18 @@ internal static class PlanFacts
 
     /// <summary>What must be the same in all processes that train together: besides what is learnt, all that they wait for each other
     /// for.</summary>
-    public static IReadOnlyDictionary<string, string> OfProcess(TrainingPlan plan, IReadOnlyDictionary<string, string> learnt,
-        string dataset, RunPosition position)
+    public static IReadOnlyDictionary<string, string> OfProcess(
+        TrainingPlan plan, IReadOnlyDictionary<string, string> learnt, ProcessFacts own)
     {
         var facts = new OrderedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var (name, value) in learnt) facts[name] = value;
         facts["StableTune"] = typeof(PlanFacts).Assembly.GetName().Version?.ToString() ?? "";
         Add(facts, nameof(plan.Length), plan.EffectiveLength.ToString());
         Add(facts, "Devices", Math.Max(1, plan.Distributed.Devices.Count));
-        Add(facts, "Images", dataset);
-        Add(facts, "Begins at", $"epoch {position.Epoch}, batch {position.Batch}, step {position.Step}");
+        Add(facts, "Images", own.Dataset);
+        Add(facts, "Model's weights", own.Weights);
+        Add(facts, "Model's prediction", own.Prediction);
+        Add(facts, "State", own.State);
         Add(facts, nameof(plan.Start), plan.Start);
         Add(facts, nameof(plan.Validation), plan.Validation);
         Add(facts, "Cache.LatentsToDisk", plan.Cache.LatentsToDisk);

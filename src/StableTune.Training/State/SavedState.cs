@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using StableTune.Tensors;
 
@@ -32,6 +33,9 @@ internal sealed class SavedState : IDisposable
 
     /// <summary>The data set that it was written for, see <see cref="DatasetIdentity"/>.</summary>
     public JsonObject Dataset { get; }
+
+    /// <summary>SHA-256 of what the state says of itself, its files' hashes included, as hexadecimal digits.</summary>
+    public string Identity => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(System.IO.Path.Combine(Path, StateFolder.Main))));
 
     /// <summary>Opens a state and checks every file of it against its hash.</summary>
     /// <param name="path">The folder.</param>
