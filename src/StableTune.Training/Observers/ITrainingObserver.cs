@@ -52,6 +52,10 @@ public sealed record TrainingStart(TrainingPlan Plan, int TotalSteps, int TotalE
 
     /// <summary>Where the run goes on that is resumed; null for one that begins.</summary>
     public RunPosition? ResumedAt { get; init; }
+
+    /// <summary>Steps that counted as done when the run first began (<see cref="StartOptions"/>): its clock has not seen them. 0
+    /// otherwise.</summary>
+    public int FirstStep { get; init; }
 }
 
 /// <summary>How a run ended.</summary>

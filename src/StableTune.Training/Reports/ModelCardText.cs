@@ -24,7 +24,11 @@ internal static class ModelCardText
 
     private static readonly JsonSerializerOptions s_yaml = new() { Encoder = JavaScriptEncoder.Default };
 
-    public static string Write(RunRecord record, IReadOnlyList<CardPicture> pictures)
+    /// <summary>The card.</summary>
+    /// <param name="record">What happened.</param>
+    /// <param name="pictures">What it shows.</param>
+    /// <param name="results">The files that lie beside it.</param>
+    public static string Write(RunRecord record, IReadOnlyList<CardPicture> pictures, IEnumerable<WrittenFile> results)
     {
         var plan = record.Plan;
         var text = new StringBuilder("---\n");
@@ -37,7 +41,7 @@ internal static class ModelCardText
         text.Append("\n## Training\n\n| | |\n|---|---|\n");
         foreach (var (name, value) in Facts(record)) text.Append("| ").Append(name).Append(" | ").Append(Escaped(value)).Append(" |\n");
         text.Append("\n## Files\n\n");
-        foreach (var file in record.Files)
+        foreach (var file in results)
             text.Append("- ").Append(Escaped(Path.GetFileName(Path.TrimEndingDirectorySeparator(file.Path))))
                 .Append(CultureInfo.InvariantCulture, $", step {file.Step}\n");
         return text.ToString();

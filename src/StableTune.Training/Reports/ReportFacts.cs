@@ -47,7 +47,7 @@ internal static class ReportFacts
         {
             yield return ("of that, waiting for images", string.Create(s_culture,
                 $"{Time(last.DataWait)} ({last.DataWait / last.Elapsed:P1})"));
-            yield return ("a step", Time(last.Elapsed / Math.Max(1, last.Step)));
+            yield return ("a step", Time(last.Elapsed / Math.Max(1, record.Steps)));
         }
 
         if (record.Peak is { } peak) yield return ("peak memory", Bytes(peak));
@@ -97,5 +97,5 @@ internal static class ReportFacts
 
     private static double? Speed(RunRecord record) => record.Last is { } last && last.Elapsed > TimeSpan.Zero
         && record.Description?.Dataset is { } dataset
-            ? last.Step * (double)dataset.Options.BatchSize * record.Plan.GradientAccumulation / last.Elapsed.TotalSeconds : null;
+            ? record.Steps * (double)dataset.Options.BatchSize * record.Plan.GradientAccumulation / last.Elapsed.TotalSeconds : null;
 }

@@ -10,6 +10,9 @@ namespace StableTune.Training;
 /// </summary>
 internal sealed class ReportPage(RunRecord record, string folder)
 {
+    /// <summary>By this a page that a run has written is known again.</summary>
+    public const string Mark = "<meta name=\"generator\" content=\"StableTune\">\n";
+
     private const int MostNamed = 6;
     private const double Smoothing = 0.9;
 
@@ -25,6 +28,7 @@ internal sealed class ReportPage(RunRecord record, string folder)
     {
         var title = ReportFacts.Title(record.Plan);
         _page.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
+            .Append(Mark)
             .Append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
             .Append("<meta http-equiv=\"Content-Security-Policy\" ")
             .Append("content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n")

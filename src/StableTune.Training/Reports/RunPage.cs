@@ -6,6 +6,7 @@ namespace StableTune;
 public abstract class RunPage : ITrainingObserver, IResumable
 {
     private readonly string _path;
+    private readonly List<string> _warnings = [];
     private RunRecord _record = new();
 
     private protected RunPage(string path)
@@ -15,10 +16,16 @@ public abstract class RunPage : ITrainingObserver, IResumable
     }
 
     /// <inheritdoc/>
+    public IEnumerable<string> Warnings => _warnings;
+
+    /// <inheritdoc/>
     public IEnumerable<OptionProblem> Validate()
     {
         if (!AtomicFile.CanWrite(_path, out var reason))
             yield return new OptionProblem($"{GetType().Name}.path", _path, reason, "name a file in a folder that can be written to");
+        else if (!LeavesFilesOfOthers && IsOfAnother())
+            yield return new OptionProblem($"{GetType().Name}.path", _path, "the file that is there was not written by a run",
+                "name another file, or move that one away");
     }
 
     /// <inheritdoc/>
@@ -27,6 +34,7 @@ public abstract class RunPage : ITrainingObserver, IResumable
         ArgumentNullException.ThrowIfNull(start);
         if (start.ResumedAt is null) _record = new RunRecord();
         _record.Start(start);
+        _warnings.Clear();
     }
 
     /// <inheritdoc/>
@@ -64,6 +72,12 @@ public abstract class RunPage : ITrainingObserver, IResumable
         ArgumentNullException.ThrowIfNull(end);
         if (_record.Started is null) return;                                 // the run ended before it began
         _record.End(end);
+        if (IsOfAnother())
+        {
+            _warnings.Add($"{_path} was not written by a run, and is left as it is.");
+            return;
+        }
+
         AtomicFile.WriteText(_path, Text(_record, Path.GetDirectoryName(Path.GetFullPath(_path))!));
     }
 
@@ -76,6 +90,14 @@ public abstract class RunPage : ITrainingObserver, IResumable
         _record = new RunRecord();
         _record.Load(reader);
     }
+
+    /// <summary>By this a text that a run has written is known again.</summary>
+    private protected abstract string Mark { get; }
+
+    /// <summary>Whether a file that a person has written is left alone in the end; else it is refused before the run begins.</summary>
+    private protected abstract bool LeavesFilesOfOthers { get; }
+
+    private bool IsOfAnother() => File.Exists(_path) && !File.ReadAllText(_path).Contains(Mark, StringComparison.Ordinal);
 
     /// <summary>What is written.</summary>
     /// <param name="record">What happened.</param>

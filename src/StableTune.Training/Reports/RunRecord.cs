@@ -23,6 +23,9 @@ internal sealed class RunRecord
 
     public TrainingStart? Started { get; private set; }
 
+    /// <summary>Steps that the run's clock has measured: one that began later counts from there.</summary>
+    public int Steps => Last is { } last ? Math.Max(0, last.Step - (Started?.FirstStep ?? 0)) : 0;
+
     /// <summary>The last step.</summary>
     public TrainingProgress? Last { get; private set; }
 

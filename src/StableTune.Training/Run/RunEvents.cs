@@ -71,12 +71,12 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         || (parts.Validation is not null && Validation.IsDueAfterStep(position.Step))
             || _plan.Samples?.IsDueAfterStep(position.Step) == true || _plan.Save.IsDueAfterStep(position.Step);
 
-    public void Start(RunPosition position, bool isResumed)
+    public void Start(RunPosition position, bool isResumed, int firstStep)
     {
         _now = (position.Step, position.Epoch);
         var trained = parts.Optimizer.Groups.SelectMany(group => group.Parameters).Sum(parameter => parameter.Value.numel());
         var start = new TrainingStart(_plan, parts.Length.TotalSteps, parts.Length.TotalEpochs, trained) { Warnings = parts.Run.Warnings,
-            ResumedAt = isResumed ? position : null };
+            ResumedAt = isResumed ? position : null, FirstStep = firstStep };
         _calls.Tell(nameof(ITrainingObserver.OnStart), observer => observer.OnStart(start));
         _calls.ThrowIfEnding();
         if (_plan.Samples is { Before: true } && (!isResumed || position.Step == 0)) Sample(SampleMoment.Before);

@@ -71,6 +71,9 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
 
     public TimeSpan DataWait => _clock.DataWait;
 
+    /// <summary>Steps that counted as done when the run first began.</summary>
+    public int FirstStep => _firstStep;
+
     /// <summary>Where the run stands.</summary>
     public RunPosition Position { get; private set; }
 

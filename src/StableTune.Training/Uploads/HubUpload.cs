@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -16,6 +17,7 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
 {
     private readonly ConcurrentQueue<(string What, Exception Fault)> _failures = new();
     private readonly ConcurrentQueue<string> _uploaded = new();
+    private readonly HashSet<string> _brought = new(StringComparer.Ordinal);
     private RunRecord _record = new();
     private ILogger _logger = NullLogger.Instance;
     private HubClient? _client;
@@ -77,6 +79,7 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         _logger = plan.Logger ?? NullLogger.Instance;
         _failures.Clear();
         _uploaded.Clear();
+        _brought.Clear();
         using var client = Client(_logger);
         client.EnsureRepositoryAsync(Options.Place, Options.Visibility).GetAwaiter().GetResult();
     }
@@ -121,8 +124,8 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         _record.Add(moment, files);
         if (_client is null || (Options.OnlyAtEnd && moment.Reason != SaveReason.End)) return;
         foreach (var path in files)
-            if (Options.States || !StateFolder.IsState(path))
-                Bring(Path.GetFileName(path), moment.Step, () => Opened(path));
+            if ((Options.States || !StateFolder.IsState(path)) && Bring(Path.GetFileName(path), moment.Step, () => Opened(path)))
+                _brought.Add(path);
         ThrowIfFatal();
     }
 
@@ -139,9 +142,11 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         _record.End(end);
         try
         {
-            // A card tells of what is there, and a run that failed at once has left nothing.
-            if (Options.Card && _record.Files.Any()) Bring("the model card", end.Step, Card);
-            _queue?.Finish(Options.LongestWait);
+            var waited = Stopwatch.StartNew();
+            _queue?.LimitTo(Options.LongestWait);
+            // A card tells of what was uploaded: that of an earlier run stays where this one has brought nothing.
+            if (Options.Card && _brought.Count > 0) Bring("the model card", end.Step, Card);
+            _queue?.Finish(Options.LongestWait - waited.Elapsed);
         }
         finally
         {
@@ -156,12 +161,17 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
 
     string IResumable.Name => nameof(HubUpload);
 
-    void IResumable.Save(StateWriter writer) => _record.Save(writer);
+    void IResumable.Save(StateWriter writer)
+    {
+        _record.Save(writer);
+        writer.Texts("brought", _brought.Order(StringComparer.Ordinal));
+    }
 
     void IResumable.Load(StateReader reader)
     {
         _record = new RunRecord();
         _record.Load(reader);
+        if (reader.Has("brought")) _brought.UnionWith(reader.Texts("brought"));
     }
 
     private HubClient Client(ILogger logger) => new((Options.Hub ?? new HubOptions()) with { CheckForUpdates = true }, logger);
@@ -173,21 +183,29 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         (_queue, _client) = (null, null);
     }
 
-    /// <summary>Hands files over to be uploaded, or uploads them at once.</summary>
-    private void Bring(string what, int step, Func<IReadOnlyList<HubUploadFile>> open)
+    /// <summary>Hands files over to be uploaded, or uploads them at once; whether there were any.</summary>
+    private bool Bring(string what, int step, Func<IReadOnlyList<HubUploadFile>> open)
     {
         try
         {
             var files = open();
-            if (files.Count == 0) return;
+            if (files.Count == 0) return false;
             var job = new UploadJob(string.Create(CultureInfo.InvariantCulture, $"{what}, step {step}"), files);
-            if (_queue is { } queue) queue.Add(job);
-            else
+            if (_queue is not { } queue)
                 using (job) Upload(job, CancellationToken.None);
+            else if (!queue.TryAdd(job))
+                using (job) GivenUp(job.Summary);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            GivenUp(what);
+            return false;
         }
         catch (Exception e) when (e is HubException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             Failed(what, e);
+            return false;
         }
     }
 
@@ -200,9 +218,7 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         }
         catch (OperationCanceledException)
         {
-            Failed(job.Summary, new TimeoutException(
-                $"It was not done {Options.LongestWait.TotalSeconds:0} s after the run had ended. Upload it by hand, or raise "
-                + "HubUploadOptions.LongestWait."));
+            GivenUp(job.Summary);
         }
         // Whatever it is, it must not end the thread: it is told, and ends the run if that is wanted.
         catch (Exception e)
@@ -210,6 +226,10 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
             Failed(job.Summary, e);
         }
     }
+
+    private void GivenUp(string what) => Failed(what, new TimeoutException(
+        $"It was not done {Options.LongestWait.TotalSeconds:0} s after the run had ended. Upload it by hand, or raise "
+        + "HubUploadOptions.LongestWait."));
 
     private void Failed(string what, Exception fault)
     {
@@ -251,7 +271,8 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
             pictures.Add(new CardPicture(path, ReportSamples.PromptOf(picture) ?? ""));
         }
 
-        files.Add(HubUploadFile.FromText("README.md", ModelCardText.Write(_record, pictures)));
+        files.Add(HubUploadFile.FromText("README.md", ModelCardText.Write(_record, pictures,
+            _record.Files.Where(file => _brought.Contains(file.Path)))));
         return files;
     }
 
@@ -259,9 +280,10 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
     private bool WrittenByHand()
     {
         var card = _place!.Path is { } folder ? folder + "/README.md" : "README.md";
-        if (!_client!.ListAsync(_place).GetAwaiter().GetResult().Any(file => file.Path == card)) return false;
+        var given = _queue?.Given ?? CancellationToken.None;
+        if (!_client!.ListAsync(_place, cancellationToken: given).GetAwaiter().GetResult().Any(file => file.Path == card)) return false;
         var name = HubName.Parse($"{_place.Repository}/{card}:{_place.Revision}:{_place.Type.ToString().ToLowerInvariant()}");
-        return !File.ReadAllText(_client.Resolve(name, HubSelection.All).Path).Contains(ModelCardText.Mark, StringComparison.Ordinal);
+        return !File.ReadAllText(_client.Resolve(name, HubSelection.All, cancellationToken: given).Path).Contains(ModelCardText.Mark, StringComparison.Ordinal);
     }
 
     [LoggerMessage(30, LogLevel.Warning, "{What} was not uploaded. {Reason}")]

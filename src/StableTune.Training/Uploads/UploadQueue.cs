@@ -28,13 +28,31 @@ internal sealed class UploadQueue : IDisposable
         _work = Task.Factory.StartNew(Work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    public void Add(UploadJob job) => _jobs.Add(job);
+    /// <summary>Tells that nothing is waited for any longer.</summary>
+    public CancellationToken Given => _given.Token;
+
+    /// <summary>Adds one, which becomes the queue's; false where the time to wait for a place was over.</summary>
+    public bool TryAdd(UploadJob job)
+    {
+        try
+        {
+            _jobs.Add(job, _given.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>From now on no longer than this is waited for anything.</summary>
+    public void LimitTo(TimeSpan most) => _given.CancelAfter(most);
 
     /// <summary>Waits until all is uploaded; what is not when the time is over is given up.</summary>
     public void Finish(TimeSpan most)
     {
         _jobs.CompleteAdding();
-        if (!_work.Wait(most)) _given.Cancel();
+        if (!_work.Wait(most > TimeSpan.Zero ? most : TimeSpan.Zero)) _given.Cancel();
         _work.Wait();
     }
 

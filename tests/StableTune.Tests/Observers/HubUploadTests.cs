@@ -252,6 +252,39 @@ public sealed class HubUploadTests : IDisposable
         Assert.Contains($"![sample]({picture})", text);
     }
 
+    /// <summary>A run that has uploaded nothing leaves the card of the model that is there alone.</summary>
+    [Fact]
+    public void Card_OfARunThatWasCancelled_DoesNotTellOfWhatIsNotThere()
+    {
+        using var source = new CancellationTokenSource();
+        var upload = new HubUpload(Options with { OnlyAtEnd = true });
+        using (upload)
+            Assert.ThrowsAny<OperationCanceledException>(() => TinyRun.Builder(_folder).SaveEvery(steps: 1).WithObserver(upload)
+                .Change(WithHub).Train(new Reports(r =>
+                {
+                    if (r.Step == 1) source.Cancel();
+                }), source.Token));
+        Assert.Empty(_hub.Commits);
+    }
+
+    [Fact]
+    public void Card_NamesWhatWasUploaded_AndNothingElse()
+    {
+        Train(Options with { OnlyAtEnd = true }, builder => builder.SaveEvery(steps: 1).SaveState(_folder.File("states", "frog")));
+        Assert.EndsWith("## Files\n\n- tiny.safetensors, step 3\n", Card, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ModelCard_OfAPerson_IsLeftAlone_WithAWarning()
+    {
+        var card = _folder.File("out", "README.md");
+        Directory.CreateDirectory(_folder.File("out"));
+        File.WriteAllText(card, "by hand");
+        var result = TinyRun.Builder(_folder).WithModelCard(card).Train();
+        Assert.Equal("by hand", File.ReadAllText(card));
+        Assert.Contains(result.Warnings, warning => warning.Contains("is left as it is", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void ModelCard_CanBeWrittenBesideTheResult()
     {

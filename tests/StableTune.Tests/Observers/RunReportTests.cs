@@ -47,6 +47,26 @@ public sealed partial class RunReportTests : IDisposable
     }
 
     [Fact]
+    public void APage_ThatNoRunHasWritten_IsRefused_AndThatOfARunIsReplaced()
+    {
+        Builder("frog").Train();
+        Builder("frog").Overwrite().Train();
+        File.WriteAllText(Page, "<p>mine</p>");
+        Assert.Contains("RunReport.path", Assert.Throws<InvalidOptionsException>(() => Builder("frog").Overwrite().Build()).Message,
+            StringComparison.Ordinal);
+    }
+
+    /// <summary>The clock has seen one step, whatever its number.</summary>
+    [Fact]
+    public void Speed_OfARunThatBeginsLater_CountsItsOwnSteps()
+    {
+        Builder("frog").StartAt(new StartOptions { Step = 2 }).Train();
+        string Fact(string name) => Regex.Match(Html, $"<th>{name}</th><td>([^<]+)</td>").Groups[1].Value;
+        Assert.Equal(Fact("training steps"), Fact("a step"));
+        Assert.NotEmpty(Fact("a step"));
+    }
+
+    [Fact]
     public void Pictures_InThePage_AreSmallCopiesOfTheSamples()
     {
         Builder("frog").Train();
