@@ -226,7 +226,8 @@ internal sealed class RunPreparation(TrainingPlan plan, OwnedThings owned, Model
             latents.Fill(new VaeLatentEncoder(model), random.Seeds, progress, cancellationToken);
         if (caches.Text is { Missing.Count: > 0 } text)
             text.Fill(new PromptTextEncoder(PromptEncoder.For(model), plan), progress, cancellationToken);
-        validation?.Fill(model, cancellationToken);
+        // The first process alone measures.
+        if (processes.IsFirst) validation?.Fill(model, cancellationToken);
         if (plan.GivenModel is not null) return;
         if (caches.Latents is not null && !UsesVaeLater) model.ReleaseVae();
         if (!caches.EncodesText && !UsesTextLater) model.ReleaseTextEncoder();

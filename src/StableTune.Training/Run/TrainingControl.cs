@@ -98,6 +98,7 @@ public sealed class TrainingControl
         }
     }
 
-    /// <summary>Waits while the run is paused.</summary>
-    internal void WaitWhilePaused(CancellationToken cancellationToken) => _goesOn.Wait(cancellationToken);
+    /// <summary>Waits while the run is paused, or until it is cancelled: the caller looks which.</summary>
+    internal void WaitWhilePaused(CancellationToken cancellationToken) =>
+        WaitHandle.WaitAny([_goesOn.WaitHandle, cancellationToken.WaitHandle]);
 }

@@ -45,7 +45,9 @@ internal sealed class TrainingRun(
             .Prepare(dataset, cancellationToken);
         var facts = PlanFacts.Of(plan, Identity(prepared));
         if (state is not null) Compare(state, facts, prepared, session);
-        processes.Compare(PlanFacts.OfProcess(plan, facts, DatasetIdentity.HashOf(prepared.Dataset), state?.Position ?? default));
+        if (processes.AreSeveral)
+            processes.Compare(PlanFacts.OfProcess(plan, facts, new ProcessFacts(DatasetIdentity.HashOf(prepared.Dataset),
+                WeightDigest.Of(prepared.Model), prepared.Model.Scheduler.Prediction.ToString(), state?.Identity)));
         WarnOfMemory(prepared, dataset, session);
         var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
@@ -60,7 +62,7 @@ internal sealed class TrainingRun(
     {
         try
         {
-            run.Events.Start(run.Loop.Position, run.IsResumed);
+            run.Events.Start(run.Loop.Position, run.IsResumed, run.Loop.FirstStep);
             run.Loop.Run(cancellationToken);
             var files = run.Events.Finish();
             if (plan.KeepModel || plan.GivenModel is not null) run.Events.LeaveEvaluationWeights();

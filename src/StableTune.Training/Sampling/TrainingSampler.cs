@@ -47,6 +47,7 @@ internal sealed class TrainingSampler(
     /// <returns>The files; the contact sheet last. In processes other than the first none.</returns>
     public IReadOnlyList<string> Draw(SampleMoment moment, bool isShared = true)
     {
+        if (!isShared && Processes is { IsFirst: false }) return [];
         foreach (var trainable in trainables) trainable.SetTraining(false);
         using var tokens = MemorySettings.WholeTokens(model);
         using var parts = Waiting?.Bring();

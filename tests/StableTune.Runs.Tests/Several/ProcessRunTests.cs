@@ -87,6 +87,67 @@ public sealed class ProcessRunTests : IDisposable
         });
     }
 
+    /// <summary>A model of the same family, with the same text encoder and VAE.</summary>
+    [Fact]
+    public async Task Train_AProcessWithAnotherUNet_IsRefused()
+    {
+        var (model, other) = (SmallRun.Model(_folder), _folder.Folder("other"));
+        foreach (var file in Directory.GetFiles(model, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(other, Path.GetRelativePath(model, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        var weights = Path.Combine(other, "unet", "diffusion_pytorch_model.safetensors");
+        var bytes = File.ReadAllBytes(weights);
+        bytes.AsSpan(bytes.Length / 2).Clear();
+        File.WriteAllBytes(weights, bytes);
+        var faults = await FaultsAsync(2, rank => Builder("cached", "other", 1).On("cpu").WithModel(rank == 0 ? model : other));
+        Assert.All(faults, fault => Assert.Contains("Model's weights is ", fault.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task SampleNow_InAnotherProcess_DrawsNothing()
+    {
+        var control = new TrainingControl();
+        var results = await TogetherAsync(2, rank =>
+        {
+            var builder = Builder("cached", "sampled", 1).On("cpu").WithClock(new ManualClock()).WithSamples(new SampleOptions
+            {
+                Folder = _folder.File("samples"), Before = false, After = false, EveryNSteps = 2,
+                Prompts = [new TextToImageOptions { Prompt = "a frog", Width = 64, Height = 64, Steps = 1 }],
+            });
+            builder.Change(plan => plan with { Stages = plan.Stages with { Latents = new Does(rank == 0 ? null : control.SampleNow) } });
+            return rank == 0 ? builder : builder.WithControl(control);
+        });
+        Assert.Equal(["000002_00_20260304050607_0.png", "contact-sheet.png"], results[0].Samples.Select(Path.GetFileName));
+        Assert.Equal(2, Directory.GetFiles(_folder.File("samples")).Length);
+    }
+
+    [Fact]
+    public async Task Cancel_OfAPausedProcess_CancelsAll()
+    {
+        using var source = new CancellationTokenSource();
+        var control = new TrainingControl();
+        var port = FreePort();
+        Task<Exception?> Start(int rank) => RunAsync(() =>
+        {
+            var builder = Builder("cached", "paused", 1).On("cpu").For(TrainingLength.Steps(50));
+            void Pause()
+            {
+                control.Pause();
+                source.CancelAfter(200);
+            }
+
+            builder.Change(plan => plan with { Stages = plan.Stages with { Latents = new Does(rank == 0 ? null : Pause) } });
+            if (rank == 1) builder.WithControl(control);
+            Of(rank, 2, port, builder).Train(cancellationToken: rank == 1 ? source.Token : default);
+        });
+        var faults = await Task.WhenAll(Start(0), Start(1));
+        Assert.All(faults, fault => Assert.IsAssignableFrom<OperationCanceledException>(fault));
+    }
+
     [Fact]
     public async Task Train_AFaultInOneProcess_EndsTheOthersWithItsName_AndTheFirstSavesWhatItHas()
     {
@@ -214,6 +275,16 @@ public sealed class ProcessRunTests : IDisposable
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Does something in each step.</summary>
+    private sealed class Does(Action? action) : ILatentStage
+    {
+        public Tensor Latents(Data.Batch batch)
+        {
+            action?.Invoke();
+            return batch.Latents!.alias();
+        }
     }
 
     /// <summary>Latents that are gone after some steps.</summary>
