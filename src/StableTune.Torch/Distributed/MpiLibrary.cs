@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -21,6 +22,9 @@ internal sealed unsafe class MpiLibrary
 
     private readonly nint _library, _bytes, _floats, _doubles, _sum;
     private readonly nint _group;                                            // of its own: others' messages do not reach it
+    // What an exchange that was given up was about: the library may still write there.
+    private readonly List<object> _kept = [];
+    private byte[] _numbers = [];
     private bool _hasFailed;
 
     private MpiLibrary(nint library)
@@ -86,33 +90,40 @@ internal sealed unsafe class MpiLibrary
     public void Sum(nint values, int count, bool isDouble, Action<nint> wait)
     {
         const nint inPlace = 1;
-        var type = isDouble ? _doubles : _floats;
+        var (type, bytes) = isDouble ? (_doubles, sizeof(double)) : (_floats, sizeof(float));
+        // Memory of its own: the caller's may be gone before the library has let go of an exchange that failed.
+        ThrowIfFailed();
+        var length = checked((nuint)count * (nuint)bytes);
+        if ((nuint)_numbers.Length < length) _numbers = Buffer((long)length);
+        var (memory, numbers) = (_numbers, Address(_numbers));
+        NativeMemory.Copy((void*)values, (void*)numbers, length);
         nint request;
         Check(((delegate* unmanaged<nint, nint, int, nint, nint, int, nint, nint*, int>)Symbol("MPI_Ireduce"))(
-            Rank == 0 ? inPlace : values, values, count, type, _sum, 0, _group, &request), "MPI_Ireduce");
-        wait(request);
-        Broadcast(values, count, type, wait);
+            Rank == 0 ? inPlace : numbers, numbers, count, type, _sum, 0, _group, &request), "MPI_Ireduce");
+        Wait(request, wait, memory);
+        Broadcast(memory, count, type, wait);
+        NativeMemory.Copy((void*)numbers, (void*)values, length);
     }
 
     /// <summary>Gives all processes what each has.</summary>
     public byte[][] Gather(byte[] mine, Action<nint> wait)
     {
-        var lengths = new int[Count];
-        var length = mine.Length;
+        ThrowIfFailed();
+        // The lengths of all, and this one's behind them.
+        var lengths = GC.AllocateArray<int>(Count + 1, pinned: true);
+        lengths[Count] = mine.Length;
+        var all = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(lengths));
         nint request;
-        fixed (int* all = lengths)
-        {
-            Check(((delegate* unmanaged<void*, int, nint, void*, int, nint, nint, nint*, int>)Symbol("MPI_Iallgather"))(
-                &length, sizeof(int), _bytes, all, sizeof(int), _bytes, _group, &request), "MPI_Iallgather");
-            wait(request);
-        }
+        Check(((delegate* unmanaged<void*, int, nint, void*, int, nint, nint, nint*, int>)Symbol("MPI_Iallgather"))(
+            all + Count, sizeof(int), _bytes, all, sizeof(int), _bytes, _group, &request), "MPI_Iallgather");
+        Wait(request, wait, lengths);
 
         var result = new byte[Count][];
         for (var rank = 0; rank < Count; rank++)
         {
-            var data = result[rank] = rank == Rank ? [.. mine] : new byte[lengths[rank]];
-            fixed (byte* memory = data)
-                if (data.Length > 0) Broadcast((nint)memory, data.Length, _bytes, wait, rank);
+            var data = result[rank] = Buffer(lengths[rank]);
+            if (rank == Rank) mine.CopyTo(data, 0);
+            if (data.Length > 0) Broadcast(data, data.Length, _bytes, wait, rank);
         }
 
         return result;
@@ -163,13 +174,38 @@ internal sealed unsafe class MpiLibrary
         return (status.Source, Encoding.UTF8.GetString(text));
     }
 
-    private void Broadcast(nint values, int count, nint type, Action<nint> wait, int root = 0)
+    private void Broadcast(byte[] memory, int count, nint type, Action<nint> wait, int root = 0)
     {
         nint request;
         Check(((delegate* unmanaged<nint, int, nint, int, nint, nint*, int>)Symbol("MPI_Ibcast"))(
-            values, count, type, root, _group, &request), "MPI_Ibcast");
-        wait(request);
+            Address(memory), count, type, root, _group, &request), "MPI_Ibcast");
+        Wait(request, wait, memory);
     }
+
+    /// <summary>Waits for a request. One that is given up stays open in the library: its memory stays too, and nothing is exchanged after
+    /// it, as the others would take it for something else.</summary>
+    private void Wait(nint request, Action<nint> wait, object memory)
+    {
+        try
+        {
+            wait(request);
+        }
+        catch
+        {
+            _hasFailed = true;
+            _kept.Add(memory);
+            throw;
+        }
+    }
+
+    private void ThrowIfFailed()
+    {
+        if (_hasFailed) throw new ExternalException("an earlier exchange of this process was given up");
+    }
+
+    private static byte[] Buffer(long length) => GC.AllocateUninitializedArray<byte>(checked((int)length), pinned: true);
+
+    private static nint Address(byte[] pinned) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
 
     /// <summary>A process that failed leaves without a word: then mpirun ends the others, which would wait for it.</summary>
     private void End()

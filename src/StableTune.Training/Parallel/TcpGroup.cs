@@ -38,8 +38,26 @@ internal sealed class TcpGroup : HostProcessGroup
         ring.Start();
         (_peers, var links) = rendezvous.Meet(((IPEndPoint)ring.LocalEndpoint).Port);
         var (after, before) = ((Rank + 1) % Count, (Rank + Count - 1) % Count);
-        _next = rendezvous.Connect(_peers[after].Address, _peers[after].Port, NameOf(after));
-        _previous = rendezvous.Accept(ring, NameOf(before));
+        // Whose ring cannot be closed leaves, and the others see that.
+        void ThrowIfOneLeft()
+        {
+            foreach (var (rank, client) in links)
+                if (client.Client.Poll(0, SelectMode.SelectRead) && client.Available == 0)
+                    throw ProcessGroupException.Ended(NameOf(rank), rank, "it left before all had met");
+        }
+
+        try
+        {
+            _next = rendezvous.Connect(_peers[after].Address, _peers[after].Port, NameOf(after), ThrowIfOneLeft);
+            _previous = rendezvous.Accept(ring, NameOf(before), ThrowIfOneLeft);
+        }
+        catch
+        {
+            _next?.Dispose();
+            foreach (var (_, client) in links) client.Dispose();
+            throw;
+        }
+
         _previous.ReceiveTimeout = (int)Math.Min(timeout.TotalMilliseconds, int.MaxValue);
         _links = [.. links.Select(link => new ControlLink(link.Client, link.Rank, HasEnded))];
         foreach (var link in _links) link.Listen();

@@ -33,10 +33,15 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
         options.Rank == 0 ? Receive(ringPort) : Go(ringPort);
 
     /// <summary>Connects to another process, trying again until it is there.</summary>
-    public TcpClient Connect(string address, int port, string who)
+    /// <param name="address">Where it is.</param>
+    /// <param name="port">And there.</param>
+    /// <param name="who">What it is called.</param>
+    /// <param name="check">Throws where waiting is in vain.</param>
+    public TcpClient Connect(string address, int port, string who, Action? check = null)
     {
         while (true)
         {
+            check?.Invoke();
             var client = new TcpClient { NoDelay = true };
             try
             {
@@ -65,10 +70,14 @@ internal sealed class TcpRendezvous(TcpProcesses options, TimeSpan timeout)
     }
 
     /// <summary>Waits for a connection.</summary>
-    public TcpClient Accept(TcpListener listener, string whom)
+    /// <param name="listener">Where it comes.</param>
+    /// <param name="whom">Who is waited for.</param>
+    /// <param name="check">Throws where waiting is in vain.</param>
+    public TcpClient Accept(TcpListener listener, string whom, Action? check = null)
     {
         while (!listener.Pending())
         {
+            check?.Invoke();
             if (Left <= TimeSpan.Zero)
                 throw new ProcessGroupException($"{whom} did not come within {timeout}. Look whether all {options.Count} processes were "
                     + "started, with the same address and port.");
