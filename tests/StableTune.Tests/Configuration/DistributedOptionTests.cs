@@ -18,6 +18,25 @@ public sealed class DistributedOptionTests
     public void Options_NameDevices(string option, string value, string devices) =>
         Assert.Equal(devices, string.Join(' ', Devices(Parse(option, value))));
 
+    /// <summary>The program that reads the options may be a host of its own, which knows nothing of processes.</summary>
+    [Fact]
+    public void ProcessesThatWereStarted_AreThoseOfTheRun()
+    {
+        string[] names = ["WORLD_SIZE", "RANK", "MASTER_PORT"];
+        try
+        {
+            foreach (var (name, value) in names.Zip(["2", "1", "12345"])) Environment.SetEnvironmentVariable(name, value);
+            Assert.Equal(new TcpProcesses { Rank = 1, Count = 2, Port = 12345 },
+                Parse("--num_processes", "2").Builder.Plan.Distributed.Processes);
+            Assert.Contains("each would take all of these", Assert.Throws<InvalidOptionsException>(() =>
+                Parse("--num_processes", "2", "--gpu_ids", "0,1")).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            foreach (var name in names) Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+
     [Fact]
     public void PpDiffusers_Gpus_NamesDevices()
     {

@@ -40,9 +40,14 @@ internal static class DistributedArguments
         var (values, builder) = (draft.Values, draft.Builder);
         var count = values.Get<int>("num_processes")!.Value;
         if (count < 1) values.Fault("num_processes", "there is at least one", "leave it out to train on one device");
+        var started = ProcessOptions.FromEnvironment();
         if (values.Text("gpu_ids") is { } ids)
         {
-            if (values.Has("device")) values.Fault("gpu_ids", "device says where the run takes place too", "give one of the two");
+            // Each process has one device of its machine, as with accelerate.
+            if (started is not null && ids.Contains(',', StringComparison.Ordinal))
+                values.Fault("gpu_ids", $"{started.Count} processes were started, and each would take all of these", "name the GPUs of the "
+                    + "processes by CUDA_VISIBLE_DEVICES, or start one process");
+            else if (values.Has("device")) values.Fault("gpu_ids", "device says where the run takes place too", "give one of the two");
             else values.Try("gpu_ids", "give numbers with commas: 0,1", () => builder.On("cuda:" + ids));
             var named = builder.Plan.Distributed.Devices.Count;
             if (count > 1 && named > 1 && count != named)
@@ -51,10 +56,11 @@ internal static class DistributedArguments
         }
 
         if (count <= 1) return;
-        if (ProcessOptions.FromEnvironment() is { } processes)
+        if (started is { } processes)
         {
             if (processes.Count != count)
                 values.Fault("num_processes", $"{processes.Count} processes were started", "leave it out, or give as many");
+            else builder.WithProcesses(processes);
         }
         // accelerate takes the first GPUs.
         else if (!values.Has("device")) builder.On([.. Enumerable.Range(0, count).Select(index => new Device(DeviceType.CUDA, index))]);
