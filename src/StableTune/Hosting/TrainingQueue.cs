@@ -112,7 +112,12 @@ public sealed partial class TrainingQueue
         {
             await foreach (var job in _waiting.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
-                if (job.Status.HasEnded) continue;
+                if (job.Status.HasEnded)                                     // cancelled while it waited
+                {
+                    Note(job);
+                    continue;
+                }
+
                 Began(job.Id, job.Name);
                 await job.RunAsync(cancellationToken).ConfigureAwait(false);
                 Note(job);
