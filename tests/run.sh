@@ -30,25 +30,28 @@ fi
 
 # Tests compute on small tensors, where further threads only wait for each other: two processes of one thread each do more. The engine's own
 # tests, and all in the exhaustive run, have every thread.
+# A project, or a part of one: the tests that a filter leaves.
 run() {
-  local name threads=()
-  name=$(basename "$1")
+  local number=$1 name=$2 filter=${3:-} threads=() only=()
+  [ -z "$filter" ] || only=(--filter "$filter")
   [ -n "${STABLETUNE_ALL_TESTS:-}${OMP_NUM_THREADS:-}" ] || [ "$name" = StableTune.Torch.Tests ] || threads=(OMP_NUM_THREADS=1)
-  env "${threads[@]}" dotnet test "$1" -c Release --no-build --nologo --logger "trx;LogFileName=$name.trx" \
+  env "${threads[@]}" dotnet test "tests/$name" -c Release --no-build --nologo "${only[@]}" --logger "trx;LogFileName=$name-$number.trx" \
     --results-directory "$results/trx" 2>&1 |
     grep -vE '^(Test run for|A total of|Starting test execution|VSTest version|Results File:|\s*$)'
   return "${PIPESTATUS[0]}"
 }
-# The longest first, so that both processes end at about the same time.
-longest=(StableTune.Runs.Tests StableTune.Tests StableTune.Training.Tests StableTune.Adapters.Tests)
-projects=()
-for name in "${longest[@]}" $(ls -d tests/*.Tests | xargs -n 1 basename); do
-  [[ " ${projects[*]} " == *" $name "* ]] || projects+=("$name")
+# The longest first, so that both processes end at about the same time; whole runs take half of it all, in two parts.
+resuming='FullyQualifiedName~.Resume.|FullyQualifiedName~.Several.'
+parts=("StableTune.Runs.Tests $(sed 's/|/\&/g; s/~/!~/g' <<< "$resuming")" "StableTune.Runs.Tests $resuming" StableTune.Tests
+  StableTune.Checkpoints.Tests StableTune.Training.Tests StableTune.Models.Tests StableTune.SmallWorld.Tests)
+for name in $(ls -d tests/*.Tests | xargs -n 1 basename); do
+  [[ " ${parts[*]} " == *" $name "* ]] || parts+=("$name")
 done
-status=0
-for name in "${projects[@]}"; do
+status=0 number=0
+for part in "${parts[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || status=$?; done
-  run "tests/$name" &
+  read -r name filter <<< "$part"
+  run "$((++number))" "$name" "$filter" &
 done
 while [ "$(jobs -rp | wc -l)" -gt 0 ]; do wait -n || status=$?; done
 
@@ -62,8 +65,8 @@ for file in "$results"/trx/*.trx; do
 done
 
 # A test project that crashed writes no result file, or fails without a failed test: that is a failure too.
-if [ "$files" -ne "${#projects[@]}" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
-  echo "$((${#projects[@]} - files)) of ${#projects[@]} test projects gave no result (exit code $status)"
+if [ "$files" -ne "${#parts[@]}" ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+  echo "$((${#parts[@]} - files)) of ${#parts[@]} test projects and parts gave no result (exit code $status)"
   failed=$((failed + 1))
 fi
 summary="$passed passed, $failed failed"

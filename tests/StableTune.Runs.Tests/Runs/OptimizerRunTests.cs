@@ -12,19 +12,6 @@ public sealed class OptimizerRunTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> Resumed => ["AdamWScheduleFree", "RAdamScheduleFree", "AdaFactor", "Lion8bit", "NAdam"];
-
-    [Theory]
-    [MemberData(nameof(Resumed))]
-    public void Resume_GoesOnBitForBit(string name)
-    {
-        var options = OptimizerCatalog.Default.Create(name);
-        var whole = Builder("whole", options).SaveState(_folder.File("states", "frog")).SaveEvery(steps: 2).Train();
-        var resumed = Builder("resumed", options).ResumeFrom(_folder.File("states", "frog-step00000002-state")).Train();
-        Assert.Equal(whole.Losses, resumed.Losses);
-        Assert.Equal(TinyRun.Weights(whole.Files[0]), TinyRun.Weights(resumed.Files[0]));
-    }
-
     /// <summary>Saving on the way swaps the weights, and brings them back.</summary>
     [Fact]
     public void ScheduleFree_SavesTheAverage_AndTrainsOnAsIfNothingHadBeenSaved()
