@@ -32,7 +32,8 @@ public abstract record ProcessOptions : OptionsBase
 
     /// <summary>
     /// What the program that started this process says in its environment: <c>mpirun</c> of Open MPI (<c>OMPI_COMM_WORLD_RANK</c> ...), or
-    /// the variables of <c>torchrun</c> and <c>accelerate</c> (<c>RANK</c>, <c>WORLD_SIZE</c>, <c>MASTER_ADDR</c>, <c>MASTER_PORT</c>).
+    /// the variables of <c>torchrun</c> and <c>accelerate</c> (<c>RANK</c>, <c>WORLD_SIZE</c>, <c>MASTER_ADDR</c>, <c>MASTER_PORT</c>;
+    /// the port after it where torchrun's agent listens on that one, <c>TORCHELASTIC_USE_AGENT_STORE</c>).
     /// </summary>
     /// <returns>The processes; null where this one is alone.</returns>
     /// <exception cref="InvalidOptionsException">A variable is no number, or one is missing.</exception>
@@ -52,8 +53,17 @@ public abstract record ProcessOptions : OptionsBase
         {
             Rank = Required(variables, "RANK"), Count = count, LocalRank = Number(variables, "LOCAL_RANK"),
             Address = variables("MASTER_ADDR") is { Length: > 0 } address ? address : "127.0.0.1",
-            Port = Number(variables, "MASTER_PORT") ?? TcpProcesses.UsualPort,
+            Port = PortOf(variables),
         };
+    }
+
+    /// <summary>torchrun itself may listen on the port that it names, and says so: then the one beside it is free for the
+    /// processes.</summary>
+    private static int PortOf(Func<string, string?> variables)
+    {
+        var port = Number(variables, "MASTER_PORT") ?? TcpProcesses.UsualPort;
+        var isTaken = string.Equals(variables("TORCHELASTIC_USE_AGENT_STORE"), "true", StringComparison.OrdinalIgnoreCase);
+        return !isTaken ? port : port < TcpProcesses.LargestPort ? port + 1 : port - 1;
     }
 
     private static int Required(Func<string, string?> variables, string name) => Number(variables, name)

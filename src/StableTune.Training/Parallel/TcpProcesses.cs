@@ -12,7 +12,7 @@ public sealed record TcpProcesses : ProcessOptions
     /// <summary>The port that torchrun takes when none is named.</summary>
     internal const int UsualPort = 29500;
 
-    private const int LargestPort = 65535;
+    internal const int LargestPort = 65535;
 
     /// <summary>The machine of the first process: a name or an address. Default this machine.</summary>
     public string Address { get; init; } = "127.0.0.1";

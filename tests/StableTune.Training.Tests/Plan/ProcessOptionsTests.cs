@@ -14,6 +14,9 @@ public sealed class ProcessOptionsTests
             ("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_LOCAL_RANK", "1"), ("WORLD_SIZE", "8")));
         Assert.Equal(new TcpProcesses { Rank = 3, Count = 4, LocalRank = 1, Address = "node0", Port = 1234 }, Of(("WORLD_SIZE", "4"),
             ("RANK", "3"), ("LOCAL_RANK", "1"), ("MASTER_ADDR", "node0"), ("MASTER_PORT", "1234")));
+        // The agent of torchrun listens on its port itself.
+        Assert.Equal(1235, Assert.IsType<TcpProcesses>(Of(("WORLD_SIZE", "4"), ("RANK", "3"), ("MASTER_PORT", "1234"),
+            ("TORCHELASTIC_USE_AGENT_STORE", "True"))).Port);
         Assert.Contains("RANK is not set", Assert.Throws<InvalidOptionsException>(() => Of(("WORLD_SIZE", "2"))).Message,
             StringComparison.Ordinal);
         Assert.Contains("RANK is \"one\"", Assert.Throws<InvalidOptionsException>(() => Of(("WORLD_SIZE", "2"), ("RANK", "one"))).Message,
