@@ -11,13 +11,22 @@ internal abstract class HostProcessGroup : IProcessGroup
 
     public abstract string NameOf(int rank);
 
-    public void Sum(Tensor values)
+    public virtual CancellationToken Ended => CancellationToken.None;
+
+    /// <summary>Refuses numbers that no group can add up.</summary>
+    /// <exception cref="ArgumentException">They are of another type, or not contiguous.</exception>
+    public static void ThrowIfUnfit(Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
         if (values.dtype is not (ScalarType.Float32 or ScalarType.Float64) || !values.is_contiguous())
             throw new ArgumentException(
                 $"The numbers are {values.dtype}, contiguous: {values.is_contiguous()}. Give contiguous float32 or float64.",
                 nameof(values));
+    }
+
+    public void Sum(Tensor values)
+    {
+        ThrowIfUnfit(values);
         if (Count == 1 || values.numel() == 0) return;
         using var scope = NewDisposeScope();
         using var frozen = no_grad();

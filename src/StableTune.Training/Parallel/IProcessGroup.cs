@@ -14,6 +14,9 @@ public interface IProcessGroup : IDisposable
     /// <summary>What this process has sent since it joined, in bytes.</summary>
     long BytesSent { get; }
 
+    /// <summary>Cancelled when another process has ended, where that is noticed; the exchanges then say which and why.</summary>
+    CancellationToken Ended => CancellationToken.None;
+
     /// <summary>A process by number, machine and process id, as messages name it.</summary>
     /// <param name="rank">Its number.</param>
     string NameOf(int rank);

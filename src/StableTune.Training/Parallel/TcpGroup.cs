@@ -67,6 +67,8 @@ internal sealed class TcpGroup : HostProcessGroup
 
     public override int Count => _options.Count;
 
+    public override CancellationToken Ended => _ended.Token;
+
     public override long BytesSent => Interlocked.Read(ref _sent) + _links.Sum(link => link.BytesSent);
 
     public override string NameOf(int rank) => $"process {rank} ({_peers[rank].Name})";

@@ -24,6 +24,20 @@ public sealed class ProcessOptionsTests
     }
 
     [Fact]
+    public void Nccl_MeetsAsOthersDo_AndSaysWhatIsMissing()
+    {
+        var processes = NcclProcesses.By(new TcpProcesses { Rank = 1, Count = 2, LocalRank = 1 });
+        Assert.Empty(processes.Validate());
+        Assert.Equal((1, 2, 1), (processes.Rank, processes.Count, processes.LocalRank!.Value));
+        Assert.Equal(["NcclProcesses.Meeting", "NcclProcesses.Library"],
+            (processes with { Rank = 0, Library = "no such file" }).Validate().Select(problem => problem.Option));
+        if (cuda.is_available()) return;
+        var fault = Assert.Throws<ProcessGroupException>(() => processes.Open(TimeSpan.FromSeconds(1)));
+        Assert.Contains("NCCL", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("TcpProcesses needs none", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Processes_WithNumbersThatCannotBe_AreRefused()
     {
         string[] Options(TcpProcesses processes) => [.. processes.Validate().Select(problem => problem.Option)];
