@@ -1,6 +1,7 @@
 using StableTune.Data;
 using StableTune.Formats;
 using StableTune.Imaging;
+using StableTune.Tool.Commands;
 
 namespace StableTune.Tool.Tests;
 
@@ -43,6 +44,31 @@ public sealed class PreparationCommandTests : ToolTests
         TinyTaggers.Write(Folder.Folder("models", "SmilingWolf_wd-v1-4-convnext-tagger-v2"));
         Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", Folder.File("models")));
         Assert.Equal("blue_sky, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+    }
+
+    [Fact]
+    public async Task TagImages_WithAModelDirectlyInThatFolder_TakesItOnlyWhereNoneIsNamed()
+    {
+        var (images, models) = (Images(("a", 0x0000FF)), TinyTaggers.Write(Folder.Folder("models")));
+        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", models));
+        Assert.Equal("blue_sky, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+
+        var named = TinyTaggers.Write(Folder.Folder("named"));
+        File.WriteAllText(Path.Combine(named, "selected_tags.csv"),
+            TinyTaggers.Table.Replace("blue_sky", "sea", StringComparison.Ordinal));
+        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--overwrite", "--model_dir", models, "--repo_id", named));
+        Assert.Equal("sea, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+    }
+
+    [Fact]
+    public void Model_ThatIsToBeDownloadedAnew_IsNotTakenFromTheFolder()
+    {
+        var models = TinyTaggers.Write(Folder.Folder("models"));
+        TinyTaggers.Write(Folder.Folder("models", "o_n"));
+        Assert.Equal((Path.Combine(models, "o_n"), new()), PreparationWords.Model("o/n", isGiven: true, models, renew: false));
+        Assert.Equal(("o/n", new() { CacheFolder = models, CheckForUpdates = true }),
+            PreparationWords.Model("o/n", isGiven: true, models, renew: true));
+        Assert.Equal("o/other", PreparationWords.Model("o/other", isGiven: false, models, renew: true).Model);
     }
 
     [Fact]

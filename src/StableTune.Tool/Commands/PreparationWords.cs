@@ -29,15 +29,16 @@ internal static class PreparationWords
     /// <summary>Where a model is: in the guides' folder of models when it is there, otherwise on the hub, with that folder as its
     /// cache.</summary>
     /// <param name="repository">The repository or path.</param>
+    /// <param name="isGiven">Whether it was asked for; then a model of any name in the folder does not stand for it.</param>
     /// <param name="folder">The guides' folder; null for none.</param>
-    /// <param name="renew">Whether the hub is asked for a newer one.</param>
-    internal static (string Model, HubOptions Hub) Model(string repository, string? folder, bool renew)
+    /// <param name="renew">Whether the hub is asked for a newer one, whatever the folder holds.</param>
+    internal static (string Model, HubOptions Hub) Model(string repository, bool isGiven, string? folder, bool renew)
     {
-        if (folder is not null)
+        if (folder is not null && !renew)
         {
             var named = Path.Combine(folder, repository.Replace('/', '_'));
             if (Directory.Exists(named)) return (named, new());
-            if (Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any()) return (folder, new());
+            if (!isGiven && Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any()) return (folder, new());
         }
 
         return (repository, new() { CacheFolder = folder, CheckForUpdates = renew });
