@@ -66,7 +66,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
             Extension = arguments.GetValue(_extension) ?? arguments.GetValue(_misspelled), Output = arguments.GetValue(_output),
             Existing = Existing(arguments), BatchSize = arguments.GetValue(_batch),
             Workers = arguments.GetValue(_workers) ?? initial.Workers,
-            Written = arguments.GetValue(_debug) ? new CaptionLines(run.Output) : null,
+            Written = arguments.GetValue(_debug) ? new CaptionLines(run.Say) : null,
         };
     }
 
@@ -105,8 +105,8 @@ internal sealed class MakeCaptionsCommand : ToolCommand
     }
 
     /// <summary>Says each caption as it is written.</summary>
-    private sealed class CaptionLines(TextWriter output) : IProgress<ImageText>
+    private sealed class CaptionLines(Action<string> say) : IProgress<ImageText>
     {
-        public void Report(ImageText value) => output.WriteLine($"{value.Path} {value.Text}");
+        public void Report(ImageText value) => say($"{value.Path} {value.Text}");
     }
 }
