@@ -35,6 +35,9 @@ public sealed class PreparationCommandTests : ToolTests
         var meta = Folder.File("meta.json");
         Assert.Equal(0, await Run([.. command, "--output_path", meta]));
         Assert.Equal("rose, explicit", MetadataFile.Load(meta)[Path.Combine(images, "b.png")].Tags);
+
+        Assert.Equal(0, await Run([.. command, "--caption_extention", ".tags"]));
+        Assert.Equal("rose, explicit\n", File.ReadAllText(Path.Combine(images, "b.tags")));
     }
 
     [Fact]

@@ -24,7 +24,8 @@ internal sealed class WdTaggerCommand : ToolCommand
         _renew = Flag("force_download", "Ask the hub for a newer tagger, whatever --model_dir holds");
         _batch = Option("batch_size", "Images shown at once", 1);
         _workers = Optional<int?>("max_data_loader_n_workers", "Threads that read images ahead; one less than the cores when left out");
-        _extension = Optional<string?>("caption_extension", "The extension of the text files; .txt when left out");
+        _extension = Optional<string?>("caption_extension", "The extension of the text files; .txt when left out",
+            aliases: "caption_extention");
         _threshold = Option("thresh", "The score that a tag needs", 0.35f);
         _general = Optional<float?>("general_threshold", "The same for general tags; above 1 writes none");
         _character = Optional<float?>("character_threshold", "The same for characters");
