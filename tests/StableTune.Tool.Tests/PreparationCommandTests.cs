@@ -38,6 +38,8 @@ public sealed class PreparationCommandTests : ToolTests
 
         Assert.Equal(0, await Run([.. command, "--caption_extention", ".tags"]));
         Assert.Equal("rose, explicit\n", File.ReadAllText(Path.Combine(images, "b.tags")));
+        Assert.Equal(1, await Run([.. command, "--append_tags", "--overwrite"]));
+        Assert.Contains("--append_tags is set too, and an image has one text", Errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -64,7 +64,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         {
             ImageFolder = arguments.GetRequiredValue(_folder), Recursive = arguments.GetValue(_recursive),
             Extension = arguments.GetValue(_extension), Output = arguments.GetValue(_output),
-            Existing = Existing(arguments), BatchSize = arguments.GetValue(_batch),
+            Existing = PreparationWords.Existing(arguments, _append, _overwrite, _skip), BatchSize = arguments.GetValue(_batch),
             Workers = arguments.GetValue(_workers) ?? initial.Workers,
             Written = arguments.GetValue(_debug) ? new CaptionLines(run.Say) : null,
         };
@@ -87,20 +87,6 @@ internal sealed class MakeCaptionsCommand : ToolCommand
             Prompt = arguments.GetRequiredValue(_prompt), Seed = arguments.GetValue(_seed), Vocabulary = arguments.GetValue(_vocabulary),
             Device = CommonOptions.Device(arguments.GetValue(_device)) ?? (cuda.is_available() ? new Device("cuda") : null),
             WeightType = CommonOptions.Precision(arguments.GetValue(_precision)!),
-        };
-    }
-
-    private ExistingText Existing(ParseResult arguments)
-    {
-        (Option<bool> Flag, ExistingText Way)[] ways =
-            [(_skip, ExistingText.Skip), (_overwrite, ExistingText.Overwrite), (_append, ExistingText.Append)];
-        var wanted = ways.Where(way => arguments.GetValue(way.Flag)).ToList();
-        return wanted.Count switch
-        {
-            0 => ExistingText.Refuse,
-            1 => wanted[0].Way,
-            _ => throw new InvalidOptionsException([new(wanted[0].Flag.Name, "set", $"{wanted[1].Flag.Name} is set too, and an image has "
-                + "one caption", "keep one of them")]),
         };
     }
 

@@ -63,7 +63,7 @@ internal sealed class WdTaggerCommand : ToolCommand
         {
             ImageFolder = arguments.GetRequiredValue(_folder), Recursive = arguments.GetValue(_recursive), Output = output,
             Extension = arguments.GetValue(_extension), BatchSize = arguments.GetValue(_batch),
-            Existing = PreparationWords.Existing(arguments.GetValue(_append), arguments.GetValue(_overwrite), arguments.GetValue(_skip)),
+            Existing = PreparationWords.Existing(arguments, _append, _overwrite, _skip),
             Selection = Selection(arguments),
         };
         if (arguments.GetValue(_workers) is { } workers) options = options with { Workers = workers };
