@@ -45,20 +45,16 @@ public sealed record ForegroundMaskOptions : OnnxModelOptions
     public ForegroundMasks Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
-        var model = OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this);
-        try
-        {
-            var input = PictureInput.Of(model);
-            var chosen = Scaling ?? (input.Width == 1024 ? PictureScaling.Centered : PictureScaling.ImageNet);
-            var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes
-                : chosen == PictureScaling.Centered ? PixelScaling.Of((0.5f, 0.5f, 0.5f), (1, 1, 1)) : OnnxMasks.ImageNet;
-            return new(new PictureNetwork(model, input, scaling, bgr: false), Threshold);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, Made);
+    }
+
+    private ForegroundMasks Made(OnnxModel model)
+    {
+        var input = PictureInput.Of(model);
+        var chosen = Scaling ?? (input.Width == 1024 ? PictureScaling.Centered : PictureScaling.ImageNet);
+        var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes
+            : chosen == PictureScaling.Centered ? PixelScaling.Of((0.5f, 0.5f, 0.5f), (1, 1, 1)) : OnnxMasks.ImageNet;
+        return new(new PictureNetwork(model, input, scaling, bgr: false), Threshold);
     }
 }
 

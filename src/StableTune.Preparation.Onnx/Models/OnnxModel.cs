@@ -45,13 +45,29 @@ internal sealed class OnnxModel : IDisposable
     /// <summary>What it gives, in the file's order.</summary>
     internal IReadOnlyList<OnnxValue> Outputs { get; }
 
-    /// <summary>Opens a model.</summary>
+    /// <summary>Opens a model and makes of it what uses it; the model is freed where that fails.</summary>
     /// <param name="files">The model and what lies beside it.</param>
     /// <param name="options">How it is run.</param>
+    /// <param name="make">Makes what uses the model, and frees it later.</param>
     /// <param name="added">Names a value inside the network that is made an output of it too, in a copy; null adds none.</param>
     /// <exception cref="InvalidFileException">The file is missing, cut off, no ONNX model, or one that ONNX Runtime cannot
     /// run.</exception>
-    internal static OnnxModel Open(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxGraph, string>? added = null)
+    internal static T Open<T>(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxModel, T> make,
+        Func<OnnxGraph, string>? added = null)
+    {
+        var model = Opened(files, options, added);
+        try
+        {
+            return make(model);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static OnnxModel Opened(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxGraph, string>? added)
     {
         var path = files.Model;
         var graph = OnnxGraph.Read(path);
