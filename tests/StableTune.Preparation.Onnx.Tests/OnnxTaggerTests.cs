@@ -110,6 +110,19 @@ public sealed class OnnxTaggerTests : IDisposable
                 for (var c = 0; c < 3; c++) Assert.Equal(tall.Row(y)[c] / 255f, shown[(12 * y) + (3 * x) + c], 1e-6f);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Tag_WithBytes_GivesPixelsAsTheyAre_WhateverTheTaggersScaling(bool channelsLast)
+    {
+        var (model, image) = (_folder.Echo("m", channelsLast, 2, OnnxType.UInt8), OnnxFolder.Plain(0x4080C0, 2, 2));
+        float[] redGreenBlue = [0x40, 0x80, 0xC0];
+        var shown = Shown(new DeepDanbooruOptions { Model = model, Logits = false }, image);
+        Assert.Equal(channelsLast ? redGreenBlue : [0x40, 0x40, 0x40], shown[..3]);
+        shown = Shown(new WdTaggerOptions { Model = model, Logits = false }, image);
+        Assert.Equal(channelsLast ? redGreenBlue.Reverse() : [0xC0, 0xC0, 0xC0], shown[..3]);
+    }
+
     [Fact]
     public void DeepDanbooru_WritesTagsInTheOrderOfTheList_OrByCategory()
     {
