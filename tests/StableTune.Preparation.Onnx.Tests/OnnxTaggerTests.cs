@@ -212,6 +212,33 @@ public sealed class OnnxTaggerTests : IDisposable
     }
 
     [Fact]
+    public void Load_OfWeightsBesideTheModelOnTheHub_FindsThem_OrNamesTheFile()
+    {
+        using var hub = new FakeHub();
+        hub.AddFolder(TinyTaggers.Write(_folder.Folder("m")));
+        foreach (var (name, location) in new[] { ("dot", "./weights.bin"), ("double", "a//b"), ("query", "w?.bin") })
+        {
+            var model = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 8, 8, 3);
+            var scaled = model.Node("Mul", ["x", model.WeightsIn(location, 3)]);
+            var means = model.Node("ReduceMean", [scaled], null, ("axes", (int[])[1, 2]), ("keepdims", 0));
+            model.Node("Concat", [means, means], "y", ("axis", 1));
+            model.Output("y", OnnxType.Float, 0, 6).Save(_folder.File(name + ".onnx"));
+            hub.AddFile(name + ".onnx", _folder.File(name + ".onnx"));
+        }
+
+        File.WriteAllBytes(_folder.File("weights.bin"), [.. new[] { 1f, 1, 1 }.SelectMany(BitConverter.GetBytes)]);
+        hub.AddFile("weights.bin", _folder.File("weights.bin"));
+        var options = new WdTaggerOptions { Hub = Hub(hub, _folder.Folder("cache")) };
+        using (var tagger = (options with { Model = FakeHub.Name + "/dot.onnx" }).Load()) Assert.Equal(6, tagger.Vocabulary.Tags.Count);
+        foreach (var (name, location) in new[] { ("double", "a//b"), ("query", "w?.bin") })
+        {
+            var error = Assert.Throws<InvalidFileException>(() => (options with { Model = $"{FakeHub.Name}/{name}.onnx" }).Load());
+            Assert.Contains($"\"{location}\" is no path in a repository", error.Fault, StringComparison.Ordinal);
+            Assert.EndsWith(name + ".onnx", error.Path, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Tag_WhenCancelled_Ends()
     {
         using var tagger = new WdTaggerOptions { Model = TinyTaggers.Write(_folder.Folder("m")) }.Load();
