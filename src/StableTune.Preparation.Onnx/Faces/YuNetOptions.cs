@@ -18,9 +18,12 @@ public sealed record YuNetOptions : FaceNetworkOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The detector; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public YuNetDetector Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());

@@ -35,10 +35,13 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The tagger; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model or its list of tags is missing, damaged, of another kind, or they do not belong
     /// together.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public OnnxTagger Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
@@ -56,9 +59,12 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The source of features; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, of another kind, or has no such value.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public OnnxTaggerFeatures LoadFeatures(string? value = null, IProgress<WorkProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
