@@ -75,6 +75,8 @@ public sealed class BlipCaptioner : ICaptioner, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<string> Caption(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken)
     {
+    /// <exception cref="InvalidOperationException">The model's scores are no finite numbers: mostly it overflows in half precision, and
+    /// <see cref="BlipCaptionerOptions.WeightType"/> float32 helps.</exception>
         ArgumentNullException.ThrowIfNull(images);
         if (images.Count == 0) return [];
         PixelImage[] prepared = [.. images.Select(Prepare)];
