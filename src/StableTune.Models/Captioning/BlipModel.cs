@@ -78,8 +78,15 @@ public sealed class BlipModel : nn.Module<Tensor, Tensor>
         return decoding.Run(continuation, request);
     }
 
-    private void Check(TextRequest request, TextDecoding decoding)
+    /// <summary>Refuses what <see cref="Generate"/> cannot do, before there are pictures.</summary>
+    /// <param name="request">How texts begin and end.</param>
+    /// <param name="decoding">How tokens are chosen.</param>
+    /// <exception cref="InvalidOptionsException">The decoding's options cannot work with this model.</exception>
+    /// <exception cref="ArgumentException">The request does not fit the model.</exception>
+    public void Check(TextRequest request, TextDecoding decoding)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(decoding);
         InvalidOptionsException.ThrowIfAny(decoding.Validate());
         var (rows, places) = (Options.Text.VocabularySize, Options.Text.MaxPositions);
         if (decoding.MaxLength > places)
