@@ -141,11 +141,17 @@ public sealed class PreparationCommandTests : ToolTests
         ImageFile.SavePng(Path.Combine(images, "a.png"), picture);
         Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("masks"), "--model", model));
         Assert.Equal((255, 0), Ends("masks"));
+        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("centered"), "--model", model, "--scaling",
+            "centered"));
+        Assert.Equal((255, 0), Ends("centered"));
         var bright = Models.ClipTokenizer.Sd1().EncodeBody("light")[0];
         var clipSeg = TinyMaskers.ClipSeg(bright).Save(Folder.File("clipseg.onnx"));
         Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("words"), "--model", clipSeg,
             "--prompts", "the dark", "night"));
         Assert.Equal((0, 255), Ends("words"));
+        Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", clipSeg, "--prompts", "a",
+            "--scaling", "imagenet"));
+        Assert.Contains("--scaling is \"imagenet\"", Errors.ToString(), StringComparison.Ordinal);
         Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", model, "--threshold", "2"));
         Assert.Contains("Threshold", Errors.ToString(), StringComparison.Ordinal);
 

@@ -17,8 +17,9 @@ public enum PictureScaling
 public sealed record ForegroundMaskOptions : OnnxModelOptions
 {
     /// <summary>
-    /// What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks of 1024 x 1024 pixels, and
-    /// <see cref="PictureScaling.ImageNet"/> for others. Networks that scale pictures themselves get them as they are.
+    /// What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks of 1024 x 1024 pixels that
+    /// end in a sigmoid, as IS-Net does, and <see cref="PictureScaling.ImageNet"/> for others, as BiRefNet. Networks that scale pictures
+    /// themselves get them as they are.
     /// </summary>
     public PictureScaling? Scaling { get; init; }
 
@@ -43,9 +44,9 @@ public sealed record ForegroundMaskOptions : OnnxModelOptions
     /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
-    public ForegroundMasks Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ForegroundMasks Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
         return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, Made);
@@ -54,7 +55,9 @@ public sealed record ForegroundMaskOptions : OnnxModelOptions
     private ForegroundMasks Made(OnnxModel model)
     {
         var input = PictureInput.Of(model);
-        var chosen = Scaling ?? (input.Width == 1024 ? PictureScaling.Centered : PictureScaling.ImageNet);
+        // BiRefNet's exports have the same size as IS-Net's, but leave the sigmoid to the caller.
+        var isCentered = input.Width == 1024 && !model.Graph.IsLogits(model.Outputs[0].Name);
+        var chosen = Scaling ?? (isCentered ? PictureScaling.Centered : PictureScaling.ImageNet);
         var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes
             : chosen == PictureScaling.Centered ? PixelScaling.Of((0.5f, 0.5f, 0.5f), (1, 1, 1)) : OnnxMasks.ImageNet;
         return new(new PictureNetwork(model, input, scaling, bgr: false), Threshold);
