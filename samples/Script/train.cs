@@ -4,8 +4,11 @@
 #:property PublishAot=false
 
 // A whole training program in one file, with no project around it (.NET 10):
-//   dotnet run samples/Script/train.cs -- MODEL IMAGES [OUT] [STEPS]
-// Elsewhere the three lines at the top are one, which brings everything:   #:package StableTune@0.1.0
+//   dotnet run samples/Script/train.cs -- MODEL IMAGES [OUT] [STEPS] [SIDE]
+// Elsewhere two lines stand in the place of the three at the top. The package brings everything; without the second line programs of one
+// file are made for compilation ahead of time, which TorchSharp does not work with:
+//   #:package StableTune@0.1.0
+//   #:property PublishAot=false
 using System.Globalization;
 using StableTune;
 
