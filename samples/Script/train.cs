@@ -12,19 +12,20 @@
 using System.Globalization;
 using StableTune;
 
-if (args.Length is < 2 or > 4)
+if (args.Length is < 2 or > 5)
 {
-    Console.Error.WriteLine("Usage: dotnet run train.cs -- MODEL IMAGES [OUT] [STEPS]");
+    Console.Error.WriteLine("Usage: dotnet run train.cs -- MODEL IMAGES [OUT] [STEPS] [SIDE]");
     return 2;
 }
 
 var output = args.Length > 2 ? args[2] : "out";
 var steps = args.Length > 3 ? int.Parse(args[3], CultureInfo.InvariantCulture) : 400;
+var side = args.Length > 4 ? int.Parse(args[4], CultureInfo.InvariantCulture) : 512;
 try
 {
     var result = new TrainerBuilder()
         .WithModel(args[0])
-        .WithImages(args[1], resolution: 64)                             // 512 for a real model
+        .WithImages(args[1], resolution: side)
         .WithLoRA(rank: 8, alpha: 8)
         .For(TrainingLength.Steps(steps))
         .WithReport(Path.Combine(output, "report.html"))
