@@ -6,7 +6,7 @@
 // A whole training program in one file, with no project around it (.NET 10):
 //   dotnet run samples/Script/train.cs -- MODEL IMAGES [OUT] [STEPS] [SIDE]
 // Elsewhere two lines stand in the place of the three at the top. The package brings everything; without the second line programs of one
-// file are made for compilation ahead of time, which TorchSharp does not work with:
+// file are prepared for compilation ahead of time, which some parts do not work with:
 //   #:package StableTune@0.1.0
 //   #:property PublishAot=false
 using System.Globalization;
