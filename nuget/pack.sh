@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs every project under src/ and the packages that people install, looks into them, installs them into fresh programs outside the
-# repository, trains there (the README's example; adapters and checkpoints alone; the tool), and publishes in every way that a host may.
+# repository, trains there (the README's example; a program of one file; adapters and checkpoints alone; the tool), and publishes in every
+# way that a host may.
 # Needs the .NET 10 SDK and 5 GB below the temporary folder.
 #   bash nuget/pack.sh [FOLDER]     where the packages go; artifacts/packages when not said
 set -euo pipefail
@@ -53,6 +54,12 @@ cp -r "samples/Shared/images/5_sls frog" "$app/run/images/20_sls frog"
 run dotnet build "$app" -c Release -v quiet
 (cd "$app/run" && dotnet "$app/bin/Release/net10.0/app.dll")
 [ -s "$app/run/out/frog.safetensors" ] || { echo "the adapter was not written"; exit 1; }
+
+echo "running a program of one file"
+mkdir "$work/script"
+{ echo "#:package StableTune@$version"; echo '#:property PublishAot=false'; grep -v '^#' samples/Script/train.cs; } > "$work/script/train.cs"
+run dotnet run "$work/script/train.cs" -- "$app/run/models/sd15" "$app/run/images/20_sls frog" "$work/script/out" 2 64
+[ -s "$work/script/out/lora.safetensors" ] || { echo "the program of one file wrote no adapter"; exit 1; }
 
 echo "installing StableTune.Adapters and StableTune.Checkpoints alone"
 two=$work/two

@@ -72,6 +72,16 @@ public sealed record HubName
         return new HubName(Owner, Name, Path, revision, Type);
     }
 
+    /// <summary>The name of another file or folder of the same repository, at the same revision.</summary>
+    /// <param name="path">The file or folder, with '/' between its pieces; null for the repository as a whole.</param>
+    /// <exception cref="FormatException">There can be no such path; the message says why.</exception>
+    public HubName WithPath(string? path)
+    {
+        if (path is not null && HubPath.Problem(path) is { } problem)
+            throw new FormatException($"\"{path}\" is no path in a repository: {problem}.");
+        return new HubName(Owner, Name, path, Revision, Type);
+    }
+
     /// <summary>The name as <see cref="Parse"/> reads it.</summary>
     public override string ToString()
     {

@@ -9,7 +9,8 @@ internal sealed class RunKeys(TrainingControl control, Action<string> say)
 {
     private const double RateStep = 1.25;
 
-    private double _rate = 1;
+    /// <summary>What the rates are multiplied by at present: a run that goes on brings the factor of its state.</summary>
+    private double Rate => control.RateFactors.GetValueOrDefault("", 1);
 
     /// <summary>The keys, one line for each.</summary>
     private IEnumerable<(string Keys, string Does, Action Act)> Table() =>
@@ -17,9 +18,9 @@ internal sealed class RunKeys(TrainingControl control, Action<string> say)
         ("p ", "pause, and go on", Pause),
         ("s", "save now", () => Do(control.SaveNow, "saving after this step")),
         ("i", "draw sample images now", () => Do(control.SampleNow, "drawing samples after this step")),
-        ("+", "raise the learning rate by a quarter", () => ChangeRate(RateStep)),
-        ("-", "lower it by a fifth", () => ChangeRate(1 / RateStep)),
-        ("0", "the learning rate of the options again", () => ChangeRate(1 / _rate)),
+        ("+", "raise the learning rate by a quarter", () => SetRate(Rate * RateStep)),
+        ("-", "lower it by a fifth", () => SetRate(Rate / RateStep)),
+        ("0", "the learning rate of the options again", () => SetRate(1)),
         ("q", "end after this step, with the result saved", () => Do(control.Stop, "ending after this step")),
         ("h?", "show the keys", () => say(Help)),
     ];
@@ -52,11 +53,10 @@ internal sealed class RunKeys(TrainingControl control, Action<string> say)
         else Do(control.Pause, "pausing after this step: p goes on");
     }
 
-    private void ChangeRate(double factor)
+    private void SetRate(double factor)
     {
-        _rate *= factor;
-        control.ChangeRate(_rate);
-        say("the learning rate is " + _rate.ToString("0.###", CultureInfo.InvariantCulture) + " times that of the options");
+        control.ChangeRate(factor);
+        say("the learning rate is " + factor.ToString("0.###", CultureInfo.InvariantCulture) + " times that of the options");
     }
 
     private void Do(Action act, string told)

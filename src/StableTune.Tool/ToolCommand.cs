@@ -51,8 +51,12 @@ internal abstract class ToolCommand
     }
 
     /// <summary>An option that may be left out.</summary>
-    protected Option<T> Optional<T>(string name, string description, string? letter = null) =>
-        Add<T>(name, description, isRequired: false, letter);
+    /// <param name="name">Its name with underscores, as in the references; hyphens are understood too.</param>
+    /// <param name="description">What it is for.</param>
+    /// <param name="letter">A short spelling, with its hyphen: "-d".</param>
+    /// <param name="aliases">Other spellings, with underscores.</param>
+    protected Option<T> Optional<T>(string name, string description, string? letter = null, params IReadOnlyList<string> aliases) =>
+        Add<T>(name, description, isRequired: false, letter, aliases);
 
     /// <summary>An option that must be given.</summary>
     protected Option<T> Required<T>(string name, string description, string? letter = null) =>
@@ -84,8 +88,7 @@ internal abstract class ToolCommand
     /// <param name="takesValue">Whether a value stands behind it.</param>
     protected void Shown(string name, string description, IEnumerable<string>? aliases = null, bool takesValue = true)
     {
-        string[] spellings = [.. (aliases ?? []).Prepend(name).SelectMany(spelling => new[] { spelling, spelling.Replace('_', '-') })
-            .Distinct().Select(spelling => "--" + spelling)];
+        var spellings = Spellings([name, .. aliases ?? []]);
         _command.Add(new Option<string[]>(spellings[0], spellings[1..])
         {
             Description = description, Arity = takesValue ? ArgumentArity.ZeroOrMore : ArgumentArity.Zero,
@@ -96,13 +99,18 @@ internal abstract class ToolCommand
     /// <summary>Lets the command read words that the parser does not know.</summary>
     protected void TakesUnknownWords() => _command.TreatUnmatchedTokensAsErrors = false;
 
-    private Option<T> Add<T>(string name, string description, bool isRequired, string? letter = null)
+    private Option<T> Add<T>(string name, string description, bool isRequired, string? letter = null,
+        params IReadOnlyList<string> aliases)
     {
-        var hyphens = "--" + name.Replace('_', '-');
-        var option = hyphens == "--" + name ? new Option<T>(hyphens) : new Option<T>("--" + name, hyphens);
+        var spellings = Spellings([name, .. aliases]);
+        var option = new Option<T>(spellings[0], spellings[1..]);
         (option.Description, option.Required, option.AllowMultipleArgumentsPerToken) = (description, isRequired, typeof(T).IsArray);
         if (letter is not null) option.Aliases.Add(letter);
         _command.Add(option);
         return option;
     }
+
+    /// <summary>Names with underscores, each with hyphens too.</summary>
+    private static string[] Spellings(IEnumerable<string> names) =>
+        [.. names.SelectMany(name => new[] { name, name.Replace('_', '-') }).Distinct().Select(name => "--" + name)];
 }

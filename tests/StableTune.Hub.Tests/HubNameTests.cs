@@ -112,6 +112,16 @@ public sealed class HubNameTests
     }
 
     [Fact]
+    public void WithPath_ChangesThePathAlone()
+    {
+        var name = HubName.Parse("a/b/x/y.onnx:old:dataset").WithPath("x/y.bin");
+        Assert.Equal("a/b/x/y.bin:old:dataset", name.ToString());
+        Assert.Equal("a/b:old:dataset", name.WithPath(null).ToString());
+        foreach (var path in new[] { "", "/x", "./x", "x//y", "../x", "x?.bin", "x:y" })
+            Assert.Throws<FormatException>(() => name.WithPath(path));
+    }
+
+    [Fact]
     public void At_ChangesTheRevisionAlone()
     {
         var name = HubName.Parse("a/b/x.ckpt:old").At("new");

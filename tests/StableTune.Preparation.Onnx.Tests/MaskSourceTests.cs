@@ -39,6 +39,25 @@ public sealed class MaskSourceTests : IDisposable
         Assert.DoesNotContain(hard.Masks([Halves(64, 32)], default)[0]!.Pixels, value => value is not (0 or 255));
     }
 
+    /// <summary>Half a picture of a grey that ImageNet's means leave above zero, and a mean of one half below.</summary>
+    [Theory]
+    [InlineData(1024, false, null, true)]                                      // as BiRefNet
+    [InlineData(1024, true, null, false)]                                      // as IS-Net
+    [InlineData(1024, true, PictureScaling.ImageNet, true)]
+    [InlineData(16, true, null, true)]                                         // as U2-Net
+    [InlineData(16, true, PictureScaling.Centered, false)]
+    public void Foreground_ScalesAsTheNetworkWantsIt(int side, bool sigmoid, PictureScaling? scaling, bool found)
+    {
+        var model = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 3, side, side);
+        var logits = model.Node("Conv", [model.Node("Relu", ["x"]), model.Weights([1f, 1, 1], 1, 3, 1, 1)], sigmoid ? null : "y");
+        if (sigmoid) model.Node("Sigmoid", [logits], "y");
+        var path = model.Output("y", OnnxType.Float, 0, 1, side, side).Save(_folder.File("front.onnx"));
+        var image = new PixelImage(side, side);
+        for (var y = 0; y < side; y++) image.Row(y)[..(3 * side / 2)].Fill(126);
+        using var source = new ForegroundMaskOptions { Model = path, Scaling = scaling }.Load();
+        Assert.Equal(found, source.Masks([image], default)[0] is not null);
+    }
+
     [Fact]
     public void Foreground_WritesMasksThatALossReads()
     {

@@ -110,6 +110,19 @@ public sealed class OnnxTaggerTests : IDisposable
                 for (var c = 0; c < 3; c++) Assert.Equal(tall.Row(y)[c] / 255f, shown[(12 * y) + (3 * x) + c], 1e-6f);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Tag_WithBytes_GivesPixelsAsTheyAre_WhateverTheTaggersScaling(bool channelsLast)
+    {
+        var (model, image) = (_folder.Echo("m", channelsLast, 2, OnnxType.UInt8), OnnxFolder.Plain(0x4080C0, 2, 2));
+        float[] redGreenBlue = [0x40, 0x80, 0xC0];
+        var shown = Shown(new DeepDanbooruOptions { Model = model, Logits = false }, image);
+        Assert.Equal(channelsLast ? redGreenBlue : [0x40, 0x40, 0x40], shown[..3]);
+        shown = Shown(new WdTaggerOptions { Model = model, Logits = false }, image);
+        Assert.Equal(channelsLast ? redGreenBlue.Reverse() : [0xC0, 0xC0, 0xC0], shown[..3]);
+    }
+
     [Fact]
     public void DeepDanbooru_WritesTagsInTheOrderOfTheList_OrByCategory()
     {
@@ -196,6 +209,33 @@ public sealed class OnnxTaggerTests : IDisposable
         using (var own = (options with { Model = FakeHub.Name + "/v3/model.onnx", Tags = _folder.File("m", "selected_tags.csv") }).Load())
             Assert.Equal(6, own.Vocabulary.Tags.Count);
         Assert.Throws<HubException>(() => (options with { Model = FakeHub.Name + "/none.onnx" }).Load());
+    }
+
+    [Fact]
+    public void Load_OfWeightsBesideTheModelOnTheHub_FindsThem_OrNamesTheFile()
+    {
+        using var hub = new FakeHub();
+        hub.AddFolder(TinyTaggers.Write(_folder.Folder("m")));
+        foreach (var (name, location) in new[] { ("dot", "./weights.bin"), ("double", "a//b"), ("query", "w?.bin") })
+        {
+            var model = new OnnxModelWriter().Input("x", OnnxType.Float, 0, 8, 8, 3);
+            var scaled = model.Node("Mul", ["x", model.WeightsIn(location, 3)]);
+            var means = model.Node("ReduceMean", [scaled], null, ("axes", (int[])[1, 2]), ("keepdims", 0));
+            model.Node("Concat", [means, means], "y", ("axis", 1));
+            model.Output("y", OnnxType.Float, 0, 6).Save(_folder.File(name + ".onnx"));
+            hub.AddFile(name + ".onnx", _folder.File(name + ".onnx"));
+        }
+
+        File.WriteAllBytes(_folder.File("weights.bin"), [.. new[] { 1f, 1, 1 }.SelectMany(BitConverter.GetBytes)]);
+        hub.AddFile("weights.bin", _folder.File("weights.bin"));
+        var options = new WdTaggerOptions { Hub = Hub(hub, _folder.Folder("cache")) };
+        using (var tagger = (options with { Model = FakeHub.Name + "/dot.onnx" }).Load()) Assert.Equal(6, tagger.Vocabulary.Tags.Count);
+        foreach (var (name, location) in new[] { ("double", "a//b"), ("query", "w?.bin") })
+        {
+            var error = Assert.Throws<InvalidFileException>(() => (options with { Model = $"{FakeHub.Name}/{name}.onnx" }).Load());
+            Assert.Contains($"\"{location}\" is no path in a repository", error.Fault, StringComparison.Ordinal);
+            Assert.EndsWith(name + ".onnx", error.Path, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

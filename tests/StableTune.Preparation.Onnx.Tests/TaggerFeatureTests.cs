@@ -38,7 +38,7 @@ public sealed class TaggerFeatureTests : IDisposable
         var folder = TinyTaggers.Write(_folder.Folder("m"));
         using (var scores = new WdTaggerOptions { Model = folder }.LoadFeatures("scores")) Assert.Equal(6, scores.Count);
         var error = Assert.Throws<InvalidFileException>(() => new WdTaggerOptions { Model = folder }.LoadFeatures("none"));
-        Assert.Contains("none", error.Message, StringComparison.Ordinal);
+        Assert.Equal("there is no value none inside the network.", error.Fault);
         Assert.Equal(Path.Combine(folder, "model.onnx"), error.Path);
     }
 

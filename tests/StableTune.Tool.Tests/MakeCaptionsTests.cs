@@ -27,7 +27,7 @@ public sealed class MakeCaptionsTests : ToolTests
             foreach (var file in run.GetProperty("files").EnumerateObject())
             {
                 Assert.Equal(file.Value.GetString(), File.ReadAllText(Path.Combine(_images, file.Name)));
-                Assert.Contains($"{Path.ChangeExtension(file.Name, ".png")} {file.Value.GetString()!.TrimEnd('\n')}", Output.ToString(),
+                Assert.Contains($"{Path.ChangeExtension(file.Name, ".png")} {file.Value.GetString()!.TrimEnd('\n')}", Errors.ToString(),
                     StringComparison.Ordinal);
                 File.Delete(Path.Combine(_images, file.Name));
             }

@@ -1,6 +1,7 @@
 using StableTune.Data;
 using StableTune.Formats;
 using StableTune.Imaging;
+using StableTune.Tool.Commands;
 
 namespace StableTune.Tool.Tests;
 
@@ -34,6 +35,11 @@ public sealed class PreparationCommandTests : ToolTests
         var meta = Folder.File("meta.json");
         Assert.Equal(0, await Run([.. command, "--output_path", meta]));
         Assert.Equal("rose, explicit", MetadataFile.Load(meta)[Path.Combine(images, "b.png")].Tags);
+
+        Assert.Equal(0, await Run([.. command, "--caption_extention", ".tags"]));
+        Assert.Equal("rose, explicit\n", File.ReadAllText(Path.Combine(images, "b.tags")));
+        Assert.Equal(1, await Run([.. command, "--append_tags", "--overwrite"]));
+        Assert.Contains("--append_tags is set too, and an image has one text", Errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,6 +49,31 @@ public sealed class PreparationCommandTests : ToolTests
         TinyTaggers.Write(Folder.Folder("models", "SmilingWolf_wd-v1-4-convnext-tagger-v2"));
         Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", Folder.File("models")));
         Assert.Equal("blue_sky, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+    }
+
+    [Fact]
+    public async Task TagImages_WithAModelDirectlyInThatFolder_TakesItOnlyWhereNoneIsNamed()
+    {
+        var (images, models) = (Images(("a", 0x0000FF)), TinyTaggers.Write(Folder.Folder("models")));
+        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--model_dir", models));
+        Assert.Equal("blue_sky, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+
+        var named = TinyTaggers.Write(Folder.Folder("named"));
+        File.WriteAllText(Path.Combine(named, "selected_tags.csv"),
+            TinyTaggers.Table.Replace("blue_sky", "sea", StringComparison.Ordinal));
+        Assert.Equal(0, await Run("tag-images-by-wd14-tagger", images, "--overwrite", "--model_dir", models, "--repo_id", named));
+        Assert.Equal("sea, alice_(wonderland)\n", File.ReadAllText(Path.Combine(images, "a.txt")));
+    }
+
+    [Fact]
+    public void Model_ThatIsToBeDownloadedAnew_IsNotTakenFromTheFolder()
+    {
+        var models = TinyTaggers.Write(Folder.Folder("models"));
+        TinyTaggers.Write(Folder.Folder("models", "o_n"));
+        Assert.Equal((Path.Combine(models, "o_n"), new()), PreparationWords.Model("o/n", isGiven: true, models, renew: false));
+        Assert.Equal(("o/n", new() { CacheFolder = models, CheckForUpdates = true }),
+            PreparationWords.Model("o/n", isGiven: true, models, renew: true));
+        Assert.Equal("o/other", PreparationWords.Model("o/other", isGiven: false, models, renew: true).Model);
     }
 
     [Fact]
@@ -110,11 +141,17 @@ public sealed class PreparationCommandTests : ToolTests
         ImageFile.SavePng(Path.Combine(images, "a.png"), picture);
         Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("masks"), "--model", model));
         Assert.Equal((255, 0), Ends("masks"));
+        Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("centered"), "--model", model, "--scaling",
+            "centered"));
+        Assert.Equal((255, 0), Ends("centered"));
         var bright = Models.ClipTokenizer.Sd1().EncodeBody("light")[0];
         var clipSeg = TinyMaskers.ClipSeg(bright).Save(Folder.File("clipseg.onnx"));
         Assert.Equal(0, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("words"), "--model", clipSeg,
             "--prompts", "the dark", "night"));
         Assert.Equal((0, 255), Ends("words"));
+        Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", clipSeg, "--prompts", "a",
+            "--scaling", "imagenet"));
+        Assert.Contains("--scaling is \"imagenet\"", Errors.ToString(), StringComparison.Ordinal);
         Assert.Equal(1, await Run("make-masks", "--src_dir", images, "--dst_dir", Folder.File("x"), "--model", model, "--threshold", "2"));
         Assert.Contains("Threshold", Errors.ToString(), StringComparison.Ordinal);
 

@@ -30,7 +30,22 @@ public sealed class RunKeysTests
         Assert.Equal(1.25, _control.RateFactors[""], 1e-12);
         Assert.Equal("the learning rate is 1.25 times that of the options", _said[^1]);
         keys.Press('0');
-        Assert.Equal(1, _control.RateFactors[""], 1e-12);
+        Assert.Equal(1, _control.RateFactors[""]);
+    }
+
+    [Fact]
+    public void PlusAndMinus_GoOnFromTheFactorThatTheRunHas()
+    {
+        var keys = Keys;
+        // As the state of an interrupted run sets it.
+        _control.ChangeRate(2);
+        keys.Press('+');
+        Assert.Equal(2.5, _control.RateFactors[""]);
+        Assert.Equal("the learning rate is 2.5 times that of the options", _said[^1]);
+        keys.Press('-');
+        Assert.Equal(2, _control.RateFactors[""]);
+        keys.Press('0');
+        Assert.Equal(1, _control.RateFactors[""]);
     }
 
     [Fact]

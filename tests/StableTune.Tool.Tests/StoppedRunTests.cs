@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using StableTune.Imaging;
 using StableTune.Tensors;
 
@@ -91,6 +93,34 @@ public sealed class StoppedRunTests : ToolTests
         Assert.Contains("console_log_file is \"" + Folder.Path, Errors.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task ConsoleLogFile_OfSeveralProcesses_IsWrittenByTheFirst()
+    {
+        var file = Folder.File("messages.txt");
+        string[] words = ["train-network", .. Words(1), "--console_log_file", file];
+        // Nobody listens there by now: the first process will.
+        int port;
+        using (var listener = new TcpListener(IPAddress.Loopback, 0))
+        {
+            listener.Start();
+            port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+
+        var processes = Enumerable.Range(0, 2).Select(rank => Start(words, new()
+        {
+            ["RANK"] = $"{rank}", ["WORLD_SIZE"] = "2", ["MASTER_ADDR"] = "127.0.0.1", ["MASTER_PORT"] = $"{port}",
+        })).ToArray();
+        var told = processes.Select(process => process.StandardError.ReadToEndAsync()).ToArray();
+        foreach (var (process, text) in processes.Zip(told))
+        {
+            await EndedAsync(process);
+            Assert.True(process.ExitCode == 0, $"{process.ExitCode}: {await text}");
+            process.Dispose();
+        }
+
+        Assert.Contains("Training ", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+    }
+
     private string[] Words(int steps) =>
     [
         "--pretrained_model_name_or_path", FixtureModels.TinySd15(Folder), "--train_data_dir", TrainingImages(1), "--resolution", "64",
@@ -98,16 +128,18 @@ public sealed class StoppedRunTests : ToolTests
         "--learning_rate", "1e-3", "--seed", "1", "--output_dir", Folder.File("out"), "--output_name", "frog",
     ];
 
-    private static Process Start(string[] words)
+    private static Process Start(string[] words, Dictionary<string, string>? variables = null)
     {
         string[] command = [Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
             Path.Combine(AppContext.BaseDirectory, "StableTune.Tool.dll"), .. words];
         // Shells let their background jobs ignore SIGINT, and what these start inherits it.
         if (OperatingSystem.IsLinux()) command = ["env", "--default-signal=INT", .. command];
-        return Process.Start(new ProcessStartInfo(command[0], command[1..])
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
-        })!;
+        };
+        foreach (var (name, value) in variables ?? []) start.Environment[name] = value;
+        return Process.Start(start)!;
     }
 
     /// <summary>Waits until a run has logged so many steps.</summary>

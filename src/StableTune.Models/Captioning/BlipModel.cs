@@ -64,6 +64,8 @@ public sealed class BlipModel : nn.Module<Tensor, Tensor>
     /// <exception cref="InvalidOptionsException">The decoding's options cannot work with this model.</exception>
     /// <exception cref="ArgumentException">The pictures have another shape, or the request does not fit the model.</exception>
     /// <exception cref="OperationCanceledException">The request's token was cancelled.</exception>
+    /// <exception cref="InvalidOperationException">The scores of tokens are no finite numbers, mostly because they overflow in half
+    /// precision.</exception>
     public IReadOnlyList<IReadOnlyList<GeneratedText>> Generate(Tensor pixels, TextRequest request, TextDecoding decoding)
     {
         ArgumentNullException.ThrowIfNull(pixels);
@@ -76,8 +78,15 @@ public sealed class BlipModel : nn.Module<Tensor, Tensor>
         return decoding.Run(continuation, request);
     }
 
-    private void Check(TextRequest request, TextDecoding decoding)
+    /// <summary>Refuses what <see cref="Generate"/> cannot do, before there are pictures.</summary>
+    /// <param name="request">How texts begin and end.</param>
+    /// <param name="decoding">How tokens are chosen.</param>
+    /// <exception cref="InvalidOptionsException">The decoding's options cannot work with this model.</exception>
+    /// <exception cref="ArgumentException">The request does not fit the model.</exception>
+    public void Check(TextRequest request, TextDecoding decoding)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(decoding);
         InvalidOptionsException.ThrowIfAny(decoding.Validate());
         var (rows, places) = (Options.Text.VocabularySize, Options.Text.MaxPositions);
         if (decoding.MaxLength > places)
@@ -103,14 +112,24 @@ public sealed class BlipModel : nn.Module<Tensor, Tensor>
         {
             using var scope = NewDisposeScope();
             var ids = tensor(prompt.Select(id => (long)id).ToArray(), device: decoder.Device).unsqueeze(0).expand(Texts, -1);
-            return decoder.Run(ids, _memory, lastOnly: true).MoveToOuterDisposeScope();
+            return Finite(decoder.Run(ids, _memory, lastOnly: true)).MoveToOuterDisposeScope();
         }
 
         internal override Tensor Continue(long[] rows, long[]? texts, long[] tokens)
         {
             using var scope = NewDisposeScope();
             _memory.Select(rows, texts);
-            return decoder.Run(tensor(tokens, device: decoder.Device).unsqueeze(1), _memory, lastOnly: true).MoveToOuterDisposeScope();
+            return Finite(decoder.Run(tensor(tokens, device: decoder.Device).unsqueeze(1), _memory, lastOnly: true))
+                .MoveToOuterDisposeScope();
+        }
+
+        /// <summary>The scores, of which no token could be chosen were they no numbers.</summary>
+        private Tensor Finite(Tensor scores)
+        {
+            using var scope = NewDisposeScope();
+            return scores.isfinite().all().item<bool>() ? scores : throw new InvalidOperationException(
+                $"The scores of tokens are no finite numbers: the model overflows in {decoder.Body.Embeddings.Tokens.weight.dtype}, or its "
+                    + "weights are damaged. Load it in float32 (WeightType, --precision fp32), or load another file.");
         }
 
         public void Dispose() => _memory.Dispose();

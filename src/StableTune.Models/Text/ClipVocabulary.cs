@@ -58,8 +58,9 @@ public sealed class ClipVocabulary
         return Of(EmbeddedMerges.Value[..mergeCount]);
     }
 
-    /// <summary>Learns a vocabulary of its own from texts, for a model that is trained from nothing: 512 + the merges + 2 tokens, numbered
-    /// as CLIP's are. The same texts in the same numbers give the same vocabulary.</summary>
+    /// <summary>Learns a vocabulary of its own from texts, for a model that is trained from nothing: at most 512 + the merges + 2 tokens,
+    /// numbered as CLIP's are; <see cref="Ids"/> says how many. Merges that make the same token count once. The same texts in the same
+    /// numbers give the same vocabulary.</summary>
     /// <param name="texts">For instance the captions of all pictures. Words are split as CLIP's tokenizer splits them.</param>
     /// <param name="mergeCount">The most merges that are learnt; there are fewer once each word is one token.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative, or greater than CLIP's own

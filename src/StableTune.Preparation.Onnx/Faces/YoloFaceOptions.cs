@@ -4,58 +4,39 @@ namespace StableTune.Preparation;
 
 /// <summary>A YOLOv8 that finds faces, for instance in drawings: an ONNX file with one output [N, 4 + classes, places]. It knows no
 /// eyes.</summary>
-public sealed record YoloFaceOptions : OnnxModelOptions
+public sealed record YoloFaceOptions : FaceNetworkOptions
 {
     /// <summary>The model that is taken unless another is named; it finds faces in drawings.</summary>
     public const string DefaultModel = "deepghs/anime_face_detection/face_detect_v1.4_s/model.onnx";
 
     /// <summary>Options of <see cref="DefaultModel"/>.</summary>
-    public YoloFaceOptions() => Model = DefaultModel;
-
-    /// <summary>How sure the network must be of a face, in [0, 1]. Default 0.25.</summary>
-    public float MinScore { get; init; } = 0.25f;
-
-    /// <summary>Of two faces that overlap by a larger share, the surer one is taken. In [0, 1], default 0.7.</summary>
-    public float MaxOverlap { get; init; } = 0.7f;
-
-    /// <summary>Images are shrunk until their longer side has so many pixels, where the network takes any size. Default 640.</summary>
-    public int LongestSide { get; init; } = 640;
-
-    /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        foreach (var problem in base.Validate()) yield return problem;
-        if (!(MinScore is >= 0 and <= 1)) yield return Problem(MinScore, "a score lies in [0, 1]", "0.25 is customary");
-        if (!(MaxOverlap is >= 0 and <= 1)) yield return Problem(MaxOverlap, "a share lies in [0, 1]", "0.7 is customary");
-        if (LongestSide < FaceBoxes.Coarsest) yield return Problem(LongestSide, "the network needs at least 32 pixels", "640 is customary");
-    }
+    public YoloFaceOptions() : base(DefaultModel, new(MinScore: 0.25f, MaxOverlap: 0.7f, LongestSide: 640)) { }
 
     /// <summary>Opens the detector, and downloads it where it is missing.</summary>
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The detector; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public YoloFaceDetector Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
-        var model = OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this);
-        try
-        {
-            // 4 numbers of a box and at least one class; a network with places second is an earlier YOLO.
-            if (model.Outputs is not [{ Shape: [_, < 1 or (> 4 and < 1000), _] }])
-                throw model.Unfit($"it is no YOLOv8: its outputs are {string.Join("; ", model.Outputs)}.",
-                    "Take an export with one output [N, 4 + classes, places].");
-            var input = PictureInput.Of(model);
-            var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes : PixelScaling.Unit;
-            return new(new PictureNetwork(model, input, scaling, bgr: false), this);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, Made);
+    }
+
+    private YoloFaceDetector Made(OnnxModel model)
+    {
+        // 4 numbers of a box and at least one class; a network with places second is an earlier YOLO.
+        if (model.Outputs is not [{ Shape: [_, < 1 or (> 4 and < 1000), _] }])
+            throw model.Unfit($"it is no YOLOv8: its outputs are {string.Join("; ", model.Outputs)}.",
+                "Take an export with one output [N, 4 + classes, places].");
+        var input = PictureInput.Of(model);
+        var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes : PixelScaling.Unit;
+        return new(new PictureNetwork(model, input, scaling, bgr: false), this);
     }
 }
 

@@ -4,61 +4,39 @@ namespace StableTune.Preparation;
 
 /// <summary>YuNet, which finds faces in photographs: OpenCV's <c>face_detection_yunet</c> in an ONNX file.</summary>
 /// <remarks>Wu et al., YuNet: a tiny millisecond-level face detector, Machine Intelligence Research 2023.</remarks>
-public sealed record YuNetOptions : OnnxModelOptions
+public sealed record YuNetOptions : FaceNetworkOptions
 {
     /// <summary>The model that is taken unless another is named.</summary>
     public const string DefaultModel = "opencv/face_detection_yunet/face_detection_yunet_2023mar.onnx";
 
     /// <summary>Options of <see cref="DefaultModel"/>.</summary>
-    public YuNetOptions() => Model = DefaultModel;
-
-    /// <summary>How sure the network must be of a face, in [0, 1]. Default 0.9.</summary>
-    public float MinScore { get; init; } = 0.9f;
-
-    /// <summary>Of two faces that overlap by a larger share, the surer one is taken. In [0, 1], default 0.3.</summary>
-    public float MaxOverlap { get; init; } = 0.3f;
-
-    /// <summary>
-    /// Images are shrunk until their longer side has so many pixels, where the network takes any size. Default 1280; faces are then found
-    /// from about 10 pixels on.
-    /// </summary>
-    public int LongestSide { get; init; } = 1280;
+    public YuNetOptions() : base(DefaultModel, new(MinScore: 0.9f, MaxOverlap: 0.3f, LongestSide: 1280)) { }
 
     internal override string UsualFile => "face_detection_yunet_2023mar.onnx";
-
-    /// <inheritdoc/>
-    public override IEnumerable<OptionProblem> Validate()
-    {
-        foreach (var problem in base.Validate()) yield return problem;
-        if (!(MinScore is >= 0 and <= 1)) yield return Problem(MinScore, "a score lies in [0, 1]", "0.9 is customary");
-        if (!(MaxOverlap is >= 0 and <= 1)) yield return Problem(MaxOverlap, "a share lies in [0, 1]", "0.3 is customary");
-        if (LongestSide < 32) yield return Problem(LongestSide, "the network needs at least 32 pixels", "1280 is customary");
-    }
 
     /// <summary>Opens the detector, and downloads it where it is missing.</summary>
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The detector; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public YuNetDetector Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
-        var model = OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this);
-        try
-        {
-            var missing = YuNetDetector.OutputNames.Except(model.Outputs.Select(output => output.Name)).ToList();
-            if (missing.Count > 0)
-                throw model.Unfit($"it is no YuNet: it lacks the outputs {string.Join(", ", missing)}, and has "
-                    + $"{string.Join(", ", model.Outputs.Select(output => output.Name))}.", "Take face_detection_yunet_2023mar.onnx.");
-            return new(new PictureNetwork(model, PictureInput.Of(model), PixelScaling.Bytes, bgr: true), this);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, Made);
+    }
+
+    private YuNetDetector Made(OnnxModel model)
+    {
+        var missing = YuNetDetector.OutputNames.Except(model.Outputs.Select(output => output.Name)).ToList();
+        if (missing.Count > 0)
+            throw model.Unfit($"it is no YuNet: it lacks the outputs {string.Join(", ", missing)}, and has "
+                + $"{string.Join(", ", model.Outputs.Select(output => output.Name))}.", "Take face_detection_yunet_2023mar.onnx.");
+        return new(new PictureNetwork(model, PictureInput.Of(model), PixelScaling.Bytes, bgr: true), this);
     }
 }
 

@@ -33,9 +33,12 @@ public sealed record ClipSegOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The source; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ClipSegMasks Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
@@ -44,21 +47,17 @@ public sealed record ClipSegOptions : OnnxModelOptions
         if (longest.Second.Length > ClipTokenizer.ChunkLength)
             throw new InvalidOptionsException([Problem(longest.First, $"it has {longest.Second.Length} tokens, at most "
                 + $"{ClipTokenizer.ChunkLength} are possible", "say it in fewer words", nameof(Prompts))]);
-        var model = OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this);
-        try
-        {
-            var input = PictureInput.Of(model);
-            foreach (var name in new[] { ClipSegMasks.Ids, ClipSegMasks.Attention })
-                if (!model.Inputs.Any(other => other.Name == name && other.Shape.Count == 2))
-                    throw model.Unfit($"it is no CLIPSeg: it has no input {name}, but {string.Join("; ", model.Inputs)}.",
-                        "Take an export with pixel_values, input_ids and attention_mask.");
-            return new(new PictureNetwork(model, input, OnnxMasks.ImageNet, bgr: false), prompts, Threshold);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, model => Made(model, prompts));
+    }
+
+    private ClipSegMasks Made(OnnxModel model, IReadOnlyList<int[]> prompts)
+    {
+        var input = PictureInput.Of(model);
+        foreach (var name in new[] { ClipSegMasks.Ids, ClipSegMasks.Attention })
+            if (!model.Inputs.Any(other => other.Name == name && other.Shape.Count == 2))
+                throw model.Unfit($"it is no CLIPSeg: it has no input {name}, but {string.Join("; ", model.Inputs)}.",
+                    "Take an export with pixel_values, input_ids and attention_mask.");
+        return new(new PictureNetwork(model, input, OnnxMasks.ImageNet, bgr: false), prompts, Threshold);
     }
 }
 

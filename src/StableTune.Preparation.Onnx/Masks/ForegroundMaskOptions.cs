@@ -17,8 +17,9 @@ public enum PictureScaling
 public sealed record ForegroundMaskOptions : OnnxModelOptions
 {
     /// <summary>
-    /// What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks of 1024 x 1024 pixels, and
-    /// <see cref="PictureScaling.ImageNet"/> for others. Networks that scale pictures themselves get them as they are.
+    /// What pictures are scaled to; null, the default, takes <see cref="PictureScaling.Centered"/> for networks of 1024 x 1024 pixels that
+    /// end in a sigmoid, as IS-Net does, and <see cref="PictureScaling.ImageNet"/> for others, as BiRefNet. Networks that scale pictures
+    /// themselves get them as they are.
     /// </summary>
     public PictureScaling? Scaling { get; init; }
 
@@ -39,26 +40,27 @@ public sealed record ForegroundMaskOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The source; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, or of another kind.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ForegroundMasks Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
-        var model = OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this);
-        try
-        {
-            var input = PictureInput.Of(model);
-            var chosen = Scaling ?? (input.Width == 1024 ? PictureScaling.Centered : PictureScaling.ImageNet);
-            var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes
-                : chosen == PictureScaling.Centered ? PixelScaling.Of((0.5f, 0.5f, 0.5f), (1, 1, 1)) : OnnxMasks.ImageNet;
-            return new(new PictureNetwork(model, input, scaling, bgr: false), Threshold);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(OnnxModelFiles.Find(this, progress, cancellationToken), this, Made);
+    }
+
+    private ForegroundMasks Made(OnnxModel model)
+    {
+        var input = PictureInput.Of(model);
+        // BiRefNet's exports have the same size as IS-Net's, but leave the sigmoid to the caller.
+        var isCentered = input.Width == 1024 && !model.Graph.IsLogits(model.Outputs[0].Name);
+        var chosen = Scaling ?? (isCentered ? PictureScaling.Centered : PictureScaling.ImageNet);
+        var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes
+            : chosen == PictureScaling.Centered ? PixelScaling.Of((0.5f, 0.5f, 0.5f), (1, 1, 1)) : OnnxMasks.ImageNet;
+        return new(new PictureNetwork(model, input, scaling, bgr: false), Threshold);
     }
 }
 

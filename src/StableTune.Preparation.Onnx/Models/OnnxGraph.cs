@@ -76,6 +76,9 @@ internal sealed class OnnxGraph
         return node is not null && s_linear.Contains(node.Operator);
     }
 
+    /// <summary>Whether there is a value of this name.</summary>
+    internal bool Holds(string value) => _nodes.Exists(node => node.Outputs.Contains(value) || node.Inputs.Contains(value));
+
     /// <summary>What the last linear layer before an output takes in: a tagger's features. Null where there is none.</summary>
     internal string? FeaturesBefore(string output)
     {

@@ -45,13 +45,31 @@ internal sealed class OnnxModel : IDisposable
     /// <summary>What it gives, in the file's order.</summary>
     internal IReadOnlyList<OnnxValue> Outputs { get; }
 
-    /// <summary>Opens a model.</summary>
+    /// <summary>Opens a model and makes of it what uses it; the model is freed where that fails.</summary>
     /// <param name="files">The model and what lies beside it.</param>
     /// <param name="options">How it is run.</param>
+    /// <param name="make">Makes what uses the model, and frees it later.</param>
     /// <param name="added">Names a value inside the network that is made an output of it too, in a copy; null adds none.</param>
-    /// <exception cref="InvalidFileException">The file is missing, cut off, no ONNX model, or one that ONNX Runtime cannot
-    /// run.</exception>
-    internal static OnnxModel Open(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxGraph, string>? added = null)
+    /// <exception cref="InvalidFileException">The file is missing, cut off, no ONNX model, one that ONNX Runtime cannot run, or has no
+    /// such value.</exception>
+    /// <exception cref="InvalidOptionsException">ONNX Runtime refuses what the options set.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    internal static T Open<T>(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxModel, T> make,
+        Func<OnnxGraph, string>? added = null)
+    {
+        var model = Opened(files, options, added);
+        try
+        {
+            return make(model);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static OnnxModel Opened(OnnxModelFiles files, OnnxModelOptions options, Func<OnnxGraph, string>? added)
     {
         var path = files.Model;
         var graph = OnnxGraph.Read(path);
@@ -65,12 +83,13 @@ internal sealed class OnnxModel : IDisposable
                     "Put it there, or take an export in one file.");
         }
 
+        var output = added?.Invoke(graph);
+        if (output is not null && !graph.Holds(output))
+            throw new InvalidFileException(path, $"there is no value {output} inside the network.",
+                "Name one that a viewer of ONNX files shows, or none for what the last layer takes.");
         try
         {
-            using var session = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-            if (options.Threads is { } threads) session.IntraOpNumThreads = threads;
-            options.Configure?.Invoke(session);
-            var output = added?.Invoke(graph);
+            using var session = Session(options);
             if (output is null || graph.Outputs.Contains(output)) return new(path, graph, new InferenceSession(path, session));
             session.AddSessionConfigEntry("session.model_external_initializers_file_folder_path",
                 System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
@@ -86,6 +105,26 @@ internal sealed class OnnxModel : IDisposable
             throw new NotSupportedException(
                 "ONNX Runtime's native library cannot be loaded: add the package Microsoft.ML.OnnxRuntime (or "
                     + $"Microsoft.ML.OnnxRuntime.Gpu, of the same version) to the program. {(e.InnerException ?? e).Message}", e);
+        }
+    }
+
+    private static SessionOptions Session(OnnxModelOptions options)
+    {
+        var session = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        try
+        {
+            if (options.Threads is { } threads) session.IntraOpNumThreads = threads;
+            options.Configure?.Invoke(session);
+            return session;
+        }
+        catch (Exception e)
+        {
+            session.Dispose();
+            // What is missing there, mostly a GPU's library, is no fault of the model.
+            if (e is not (OnnxRuntimeException or DllNotFoundException or EntryPointNotFoundException or NotSupportedException)) throw;
+            throw new InvalidOptionsException([new($"{options.GetType().Name}.{nameof(options.Configure)}", "set",
+                $"ONNX Runtime refuses it: {e.Message.TrimEnd('.')}",
+                "take the package of ONNX Runtime that has what it asks for, with what that needs, or leave it unset")]);
         }
     }
 

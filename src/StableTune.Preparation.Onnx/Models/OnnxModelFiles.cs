@@ -40,6 +40,7 @@ internal sealed class OnnxModelFiles
     /// <summary>A file that lies beside the model; null where there is none. On the hub it is asked for.</summary>
     /// <param name="file">The file's name, or its path from the model's folder on.</param>
     /// <param name="optional">Whether a file that the cache alone does not have may be missing.</param>
+    /// <exception cref="InvalidFileException">No file of the hub can have this name.</exception>
     internal string? Companion(string file, bool optional = false)
     {
         if (_name is null)
@@ -48,6 +49,11 @@ internal sealed class OnnxModelFiles
         {
             using var hub = new HubClient(_hub);
             return hub.Resolve(Beside(_name, file), null, _progress, _cancellationToken).Path;
+        }
+        catch (FormatException e)
+        {
+            throw new InvalidFileException(Model, $"it names a file beside it that the hub cannot have: {e.Message}",
+                "Download the model with all its files, and name it on this disk, or take another export.", e);
         }
         catch (HubException e) when (e.Fault == HubFault.NotFound || (optional && e.Fault == HubFault.Offline))
         {
@@ -58,8 +64,9 @@ internal sealed class OnnxModelFiles
     /// <summary>Another file of a name's folder, at its revision.</summary>
     private static HubName Beside(HubName name, string file)
     {
+        while (file.StartsWith("./", StringComparison.Ordinal)) file = file[2..];
         var folder = name.Path is { } path && path.LastIndexOf('/') is > 0 and var cut ? path[..(cut + 1)] : "";
-        return HubName.Parse($"{name.Repository}/{folder}{file}" + (name.Revision is { } revision ? ":" + revision : ""));
+        return name.WithPath(folder + file);
     }
 
     private static string InFolder(string folder, string usual)

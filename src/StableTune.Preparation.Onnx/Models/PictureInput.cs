@@ -61,12 +61,13 @@ internal sealed record PictureInput(OnnxValue Value, int? Width, int? Height, bo
     /// <summary>The pictures as the network takes them.</summary>
     /// <param name="pictures">Pictures of one size, RGB.</param>
     /// <param name="count">How many the network takes: where it takes more than there are, the rest is zeros.</param>
-    /// <param name="scaling">What is done to their values.</param>
+    /// <param name="scaling">What is done to their values; where the network takes bytes, nothing is.</param>
     /// <param name="bgr">Whether blue comes first.</param>
     internal OrtValue ToValue(IReadOnlyList<PixelImage> pictures, int count, PixelScaling scaling, bool bgr)
     {
         var (width, height) = (pictures[0].Width, pictures[0].Height);
         var plane = width * height;
+        if (Value.Type == TensorElementType.UInt8) scaling = PixelScaling.Bytes;
         var values = new float[Colours * plane * count];
         Parallel.For(0, pictures.Count, index => Fill(pictures[index], values.AsSpan(index * Colours * plane, Colours * plane), scaling,
             bgr));
@@ -74,8 +75,8 @@ internal sealed record PictureInput(OnnxValue Value, int? Width, int? Height, bo
         return Value.Type switch
         {
             TensorElementType.Float16 => OrtValue.CreateTensorValueFromMemory(Halves(values), shape),
-            TensorElementType.UInt8 => OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(values, value =>
-                (byte)Math.Clamp(MathF.Round(value), 0, 255)), shape),
+            TensorElementType.UInt8 => OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(values, value => (byte)value),
+                shape),
             _ => OrtValue.CreateTensorValueFromMemory(values, shape),
         };
     }

@@ -35,6 +35,24 @@ internal sealed class PictureNetwork(OnnxModel model, PictureInput input, PixelS
             new PictureOutput([.. parts.SelectMany(part => part[output].Pictures)], parts[0][output].Shape))];
     }
 
+    /// <summary>Shows it a blank picture, to see what an output is.</summary>
+    /// <param name="blank">The picture, prepared.</param>
+    /// <param name="output">The name of the output.</param>
+    /// <param name="cancellationToken">Ends the run at the next operation.</param>
+    /// <exception cref="InvalidFileException">The network fails.</exception>
+    internal PictureOutput Trial(PixelImage blank, string output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Run([blank], [output], null, cancellationToken)[0];
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidFileException(model.Path, $"a trial with a blank picture fails. {e.Message}",
+                "Take another export of the model.", e);
+        }
+    }
+
     /// <summary>Frees the network.</summary>
     public void Dispose() => model.Dispose();
 

@@ -57,7 +57,7 @@ public sealed class OnnxTagger : ITagger, IDisposable
         foreach (var output in model.Outputs.Where(output => Length(output) is null))
         {
             var blank = _prepare(new PixelImage(8, 8));
-            if (_network.Run([blank], [output.Name], null, cancellationToken)[0].Pictures[0].Length == tags) return output;
+            if (_network.Trial(blank, output.Name, cancellationToken).Pictures[0].Length == tags) return output;
         }
 
         throw model.Unfit($"its outputs are {string.Join("; ", model.Outputs)}, but the list has {tags} tags: they do not belong together.",

@@ -15,7 +15,7 @@ public sealed class OnnxTaggerFeatures : IFeatureSource, IDisposable
         CancellationToken cancellationToken)
     {
         (_network, _prepare, Value) = (network, prepare, value);
-        var output = _network.Run([prepare(new PixelImage(8, 8))], [value], null, cancellationToken)[0];
+        var output = _network.Trial(prepare(new PixelImage(8, 8)), value, cancellationToken);
         if (output.Shape.Count(side => side != 1) > 1)
             throw network.Model.Unfit(
                 $"the value {value} is [{string.Join(", ", output.Shape)}] for a picture, and not one row of numbers.",

@@ -35,25 +35,23 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The tagger; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model or its list of tags is missing, damaged, of another kind, or they do not belong
     /// together.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public OnnxTagger Load(IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
         var files = OnnxModelFiles.Find(this, progress, cancellationToken);
         var vocabulary = Vocabulary(files);
-        var network = Network(files, null);
-        try
+        return OnnxModel.Open(files, this, model =>
         {
-            return new(network, Preparing(network), vocabulary, Logits, cancellationToken);
-        }
-        catch
-        {
-            network.Dispose();
-            throw;
-        }
+            var network = Network(model, files);
+            return new OnnxTagger(network, Preparing(network), vocabulary, Logits, cancellationToken);
+        });
     }
 
     /// <summary>Opens the tagger for what it sees before it names tags: the numbers that its last layer makes tags of.</summary>
@@ -61,27 +59,27 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     /// <param name="progress">Told of downloads.</param>
     /// <param name="cancellationToken">Ends a download.</param>
     /// <returns>The source of features; the caller frees it.</returns>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or ONNX Runtime refuses what
+    /// <see cref="OnnxModelOptions.Configure"/> sets.</exception>
     /// <exception cref="InvalidFileException">The model is missing, damaged, of another kind, or has no such value.</exception>
     /// <exception cref="Hub.HubException">The hub has no such model, or was not reached.</exception>
+    /// <exception cref="NotSupportedException">ONNX Runtime's native library cannot be loaded.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public OnnxTaggerFeatures LoadFeatures(string? value = null, IProgress<WorkProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         InvalidOptionsException.ThrowIfAny(Validate());
         var files = OnnxModelFiles.Find(this, progress, cancellationToken);
         var name = "";
-        var network = Network(files, graph => name = value ?? graph.Outputs.Select(graph.FeaturesBefore).FirstOrDefault(found =>
-            found is not null) ?? throw new InvalidFileException(files.Model, "it has no linear layer that makes tags of features.",
-                "Name the value inside the network."));
-        try
-        {
-            return new(network, Preparing(network), name, cancellationToken);
-        }
-        catch
-        {
-            network.Dispose();
-            throw;
-        }
+        return OnnxModel.Open(files, this,
+            model =>
+            {
+                var network = Network(model, files);
+                return new OnnxTaggerFeatures(network, Preparing(network), name, cancellationToken);
+            },
+            graph => name = value ?? graph.Outputs.Select(graph.FeaturesBefore).FirstOrDefault(found => found is not null)
+                ?? throw new InvalidFileException(files.Model, "it has no linear layer that makes tags of features.",
+                    "Name the value inside the network."));
     }
 
     /// <summary>The tags of the model.</summary>
@@ -97,25 +95,16 @@ public abstract record OnnxTaggerOptions : OnnxModelOptions
     internal string Beside(OnnxModelFiles files, string name) => Tags ?? files.Companion(name) ?? throw new InvalidFileException(
         files.Model, $"its list of tags, {name}, is not beside it.", "Put it there, or name it in Tags.");
 
-    private PictureNetwork Network(OnnxModelFiles files, Func<OnnxGraph, string>? added)
+    private PictureNetwork Network(OnnxModel model, OnnxModelFiles files)
     {
-        var model = OnnxModel.Open(files, this, added);
-        try
-        {
-            var input = PictureInput.Of(model);
-            var others = model.Inputs.Where(other => other != input.Value).ToList();
-            if (others.Count > 0)
-                throw model.Unfit($"besides pictures it wants {string.Join("; ", others)}.", "Take a model that is shown pictures alone.");
-            if (InputSize is { } side && ((input.Width ?? side) != side || (input.Height ?? side) != side))
-                throw model.Unfit($"its pictures are {input.Width}x{input.Height}, but InputSize is {side}.", "Leave InputSize unset.");
-            var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes : Scaling(files, input);
-            return new(model, input, scaling, IsBgr(files));
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        var input = PictureInput.Of(model);
+        var others = model.Inputs.Where(other => other != input.Value).ToList();
+        if (others.Count > 0)
+            throw model.Unfit($"besides pictures it wants {string.Join("; ", others)}.", "Take a model that is shown pictures alone.");
+        if (InputSize is { } side && ((input.Width ?? side) != side || (input.Height ?? side) != side))
+            throw model.Unfit($"its pictures are {input.Width}x{input.Height}, but InputSize is {side}.", "Leave InputSize unset.");
+        var scaling = model.Graph.Normalises(input.Value.Name) ? PixelScaling.Bytes : Scaling(files, input);
+        return new(model, input, scaling, IsBgr(files));
     }
 
     private Func<PixelImage, PixelImage> Preparing(PictureNetwork network)

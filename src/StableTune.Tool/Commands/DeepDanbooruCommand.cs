@@ -37,7 +37,7 @@ internal sealed class DeepDanbooruCommand : ToolCommand
         {
             ImageFolder = arguments.GetRequiredValue(_folder), Recursive = arguments.GetValue(_recursive),
             Output = arguments.GetValue(_output), BatchSize = arguments.GetValue(_batch),
-            Existing = PreparationWords.Existing(arguments.GetValue(_append), arguments.GetValue(_overwrite), arguments.GetValue(_skip)),
+            Existing = PreparationWords.Existing(arguments, _append, _overwrite, _skip),
             Selection = new() { Threshold = arguments.GetValue(_threshold) },
         };
         InvalidOptionsException.ThrowIfAny([.. options.Validate()]);

@@ -9,7 +9,7 @@ internal sealed class MakeCaptionsCommand : ToolCommand
 {
     private readonly Argument<string> _folder;
     private readonly Option<string> _weights, _prompt;
-    private readonly Option<string?> _extension, _misspelled, _output, _vocabulary, _device, _precision;
+    private readonly Option<string?> _extension, _output, _vocabulary, _device, _precision;
     private readonly Option<bool> _beams, _recursive, _debug, _skip, _overwrite, _append;
     private readonly Option<int> _batch, _beamCount, _maxLength, _minLength, _topK;
     private readonly Option<int?> _workers;
@@ -24,8 +24,8 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         _weights = Option("caption_weights", "The model: a name on the hub, its folder, or a file such as model_large_caption.pth",
             "Salesforce/blip-image-captioning-large");
         _vocabulary = Optional<string?>("vocabulary", "For a file: vocab.txt of bert-base-uncased [default: beside it, or the hub's]");
-        _extension = Optional<string?>("caption_extension", "The extension of caption files [default: .caption]");
-        _misspelled = Optional<string?>("caption_extention", "The same under its older name");
+        _extension = Optional<string?>("caption_extension", "The extension of caption files [default: .caption]",
+            aliases: "caption_extention");
         _output = Optional<string?>("output_path", "A metadata file (.json, .jsonl) for all captions, in place of files beside the images");
         _beams = Flag("beam_search", "Search for the likeliest caption; without it words are drawn by chance");
         _beamCount = Option("num_beams", "Beginnings that a search follows at a time", new BeamSearch().Beams);
@@ -63,10 +63,10 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         return initial with
         {
             ImageFolder = arguments.GetRequiredValue(_folder), Recursive = arguments.GetValue(_recursive),
-            Extension = arguments.GetValue(_extension) ?? arguments.GetValue(_misspelled), Output = arguments.GetValue(_output),
-            Existing = Existing(arguments), BatchSize = arguments.GetValue(_batch),
+            Extension = arguments.GetValue(_extension), Output = arguments.GetValue(_output),
+            Existing = PreparationWords.Existing(arguments, _append, _overwrite, _skip), BatchSize = arguments.GetValue(_batch),
             Workers = arguments.GetValue(_workers) ?? initial.Workers,
-            Written = arguments.GetValue(_debug) ? new CaptionLines(run.Output) : null,
+            Written = arguments.GetValue(_debug) ? new CaptionLines(run.Say) : null,
         };
     }
 
@@ -90,23 +90,9 @@ internal sealed class MakeCaptionsCommand : ToolCommand
         };
     }
 
-    private ExistingText Existing(ParseResult arguments)
-    {
-        (Option<bool> Flag, ExistingText Way)[] ways =
-            [(_skip, ExistingText.Skip), (_overwrite, ExistingText.Overwrite), (_append, ExistingText.Append)];
-        var wanted = ways.Where(way => arguments.GetValue(way.Flag)).ToList();
-        return wanted.Count switch
-        {
-            0 => ExistingText.Refuse,
-            1 => wanted[0].Way,
-            _ => throw new InvalidOptionsException([new(wanted[0].Flag.Name, "set", $"{wanted[1].Flag.Name} is set too, and an image has "
-                + "one caption", "keep one of them")]),
-        };
-    }
-
     /// <summary>Says each caption as it is written.</summary>
-    private sealed class CaptionLines(TextWriter output) : IProgress<ImageText>
+    private sealed class CaptionLines(Action<string> say) : IProgress<ImageText>
     {
-        public void Report(ImageText value) => output.WriteLine($"{value.Path} {value.Text}");
+        public void Report(ImageText value) => say($"{value.Path} {value.Text}");
     }
 }

@@ -29,27 +29,35 @@ internal static class PreparationWords
     /// <summary>Where a model is: in the guides' folder of models when it is there, otherwise on the hub, with that folder as its
     /// cache.</summary>
     /// <param name="repository">The repository or path.</param>
+    /// <param name="isGiven">Whether it was asked for; then a model of any name in the folder does not stand for it.</param>
     /// <param name="folder">The guides' folder; null for none.</param>
-    /// <param name="renew">Whether the hub is asked for a newer one.</param>
-    internal static (string Model, HubOptions Hub) Model(string repository, string? folder, bool renew)
+    /// <param name="renew">Whether the hub is asked for a newer one, whatever the folder holds.</param>
+    internal static (string Model, HubOptions Hub) Model(string repository, bool isGiven, string? folder, bool renew)
     {
-        if (folder is not null)
+        if (folder is not null && !renew)
         {
             var named = Path.Combine(folder, repository.Replace('/', '_'));
             if (Directory.Exists(named)) return (named, new());
-            if (Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any()) return (folder, new());
+            if (!isGiven && Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any()) return (folder, new());
         }
 
         return (repository, new() { CacheFolder = folder, CheckForUpdates = renew });
     }
 
     /// <summary>What happens to images that have results already.</summary>
-    internal static ExistingText Existing(bool append, bool overwrite, bool skip)
+    /// <exception cref="InvalidOptionsException">More than one of the flags is set.</exception>
+    internal static ExistingText Existing(ParseResult arguments, Option<bool> append, Option<bool> overwrite, Option<bool> skip)
     {
-        if ((append ? 1 : 0) + (overwrite ? 1 : 0) + (skip ? 1 : 0) > 1)
-            throw new InvalidOptionsException([new("--overwrite", overwrite,
-                "--append_tags, --overwrite and --skip_existing exclude each other", "give one of them")]);
-        return append ? ExistingText.Append : overwrite ? ExistingText.Overwrite : skip ? ExistingText.Skip : ExistingText.Refuse;
+        (Option<bool> Flag, ExistingText Way)[] ways =
+            [(skip, ExistingText.Skip), (overwrite, ExistingText.Overwrite), (append, ExistingText.Append)];
+        var wanted = ways.Where(way => arguments.GetValue(way.Flag)).ToList();
+        return wanted.Count switch
+        {
+            0 => ExistingText.Refuse,
+            1 => wanted[0].Way,
+            _ => throw new InvalidOptionsException([new(wanted[0].Flag.Name, "set", $"{wanted[1].Flag.Name} is set too, and an image has "
+                + "one text", "keep one of them")]),
+        };
     }
 
     /// <summary>Says what was done, and which images were left out.</summary>

@@ -58,7 +58,9 @@ internal class TrainingCommand : ToolCommand
     {
         var (control, states) = (new TrainingControl(), new LastState());
         var plan = configuration.Builder.Plan;
-        using var log = new ConsoleLog(configuration.ConsoleLog, run.Say, plan.Clock);
+        // Of several processes the first alone tells something: the others must not begin its file anew.
+        var shown = plan.Distributed.Processes is { Rank: > 0 } ? configuration.ConsoleLog with { File = null } : configuration.ConsoleLog;
+        using var log = new ConsoleLog(shown, run.Say, plan.Clock);
         var builder = configuration.Builder.WithControl(plan.Control ?? control).WithObserver(states).WithLogger(log);
         // Whoever stops a run wants to go on with it, whether states were asked for or not.
         if (!plan.Savers.OfType<StateSaver>().Any() && plan.Savers.OfType<TrainableSaver>().FirstOrDefault() is { } saver)

@@ -20,11 +20,12 @@ internal sealed class WdTaggerCommand : ToolCommand
     {
         _folder = Argument<string>("train_data_dir", "The folder of the images");
         _repository = Option("repo_id", "The tagger: a name on the hub, a folder or an ONNX file", WdTaggerOptions.DefaultModel);
-        _modelFolder = Optional<string?>("model_dir", "A folder that holds the tagger, or that it is downloaded into");
-        _renew = Flag("force_download", "Ask the hub for a newer tagger");
+        _modelFolder = Optional<string?>("model_dir", "A folder that holds the tagger (without --repo_id under any name), or that it is downloaded into");
+        _renew = Flag("force_download", "Ask the hub for a newer tagger, whatever --model_dir holds");
         _batch = Option("batch_size", "Images shown at once", 1);
         _workers = Optional<int?>("max_data_loader_n_workers", "Threads that read images ahead; one less than the cores when left out");
-        _extension = Optional<string?>("caption_extension", "The extension of the text files; .txt when left out");
+        _extension = Optional<string?>("caption_extension", "The extension of the text files; .txt when left out",
+            aliases: "caption_extention");
         _threshold = Option("thresh", "The score that a tag needs", 0.35f);
         _general = Optional<float?>("general_threshold", "The same for general tags; above 1 writes none");
         _character = Optional<float?>("character_threshold", "The same for characters");
@@ -55,14 +56,14 @@ internal sealed class WdTaggerCommand : ToolCommand
 
     protected override void Run(ParseResult arguments, ToolRun run)
     {
-        var (model, hub) = PreparationWords.Model(arguments.GetRequiredValue(_repository), arguments.GetValue(_modelFolder),
-            arguments.GetValue(_renew));
+        var (model, hub) = PreparationWords.Model(arguments.GetRequiredValue(_repository),
+            arguments.GetResult(_repository) is { Implicit: false }, arguments.GetValue(_modelFolder), arguments.GetValue(_renew));
         var output = arguments.GetValue(_output);
         var options = new TaggingOptions
         {
             ImageFolder = arguments.GetRequiredValue(_folder), Recursive = arguments.GetValue(_recursive), Output = output,
             Extension = arguments.GetValue(_extension), BatchSize = arguments.GetValue(_batch),
-            Existing = PreparationWords.Existing(arguments.GetValue(_append), arguments.GetValue(_overwrite), arguments.GetValue(_skip)),
+            Existing = PreparationWords.Existing(arguments, _append, _overwrite, _skip),
             Selection = Selection(arguments),
         };
         if (arguments.GetValue(_workers) is { } workers) options = options with { Workers = workers };

@@ -26,4 +26,15 @@ public sealed class GenerationLifetimeTests
 
         Assert.Equal(before, TensorCount.Live);
     }
+    [Fact]
+    public void Generate_OfScoresThatAreNoNumbers_SaysWhatHelps_AndLeavesNoTensors()
+    {
+        using var model = new BlipModel(BlipOptions.Tiny).SetRequiresGrad(false);
+        using var pixels = full([2, 3, 32, 32], double.NaN, dtype: ScalarType.Float32);
+        var before = HeldTensors.Before();
+        foreach (var way in (TextDecoding[])[new BeamSearch(), new BeamSearch { Beams = 3 }, new NucleusSampling()])
+            Assert.Contains("Load it in float32", Assert.Throws<InvalidOperationException>(() =>
+                model.Generate(pixels, new([118, 15], End, [1, 2]), way)).Message, StringComparison.Ordinal);
+        Assert.Equal(before, TensorCount.Live);
+    }
 }

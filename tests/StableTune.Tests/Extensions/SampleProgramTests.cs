@@ -42,7 +42,7 @@ public sealed class SampleProgramTests : IDisposable
     public async Task Script_OfOneFile_Trains()
     {
         var (exitCode, text) = await SampleProgram.RunScript(Path.Combine("Script", "train.cs"), SmallRun.Model(_folder),
-            SmallRun.Images(_folder), _folder.File("out"), "2");
+            SmallRun.Images(_folder), _folder.File("out"), "2", "64");
         Assert.True(exitCode == 0, text);
         Assert.Contains("2 steps, average loss ", text);
         Assert.Contains("badge finished", File.ReadAllText(_folder.File("out", "report.html")));

@@ -21,7 +21,8 @@ public sealed class BlipCaptioner : ICaptioner, IDisposable
     /// <param name="model">The model; from now on this object's to dispose. Its gradients should be off.</param>
     /// <param name="language">How it spells.</param>
     /// <param name="options">How it describes; what concerns loading is not looked at. Null for the defaults.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or not with this model.</exception>
+    /// <exception cref="ArgumentException">The language has tokens that the model does not know.</exception>
     public BlipCaptioner(BlipModel model, BlipLanguage language, BlipCaptionerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -29,6 +30,7 @@ public sealed class BlipCaptioner : ICaptioner, IDisposable
         Options = options ?? new();
         InvalidOptionsException.ThrowIfAny(Options.Validate());
         (Model, _language, _prompt) = (model, language, language.Prompt(Options.Prompt));
+        model.Check(new(_prompt, language.End), Options.Decoding);
         _seeds = new(Options.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))));
     }
 
@@ -52,7 +54,7 @@ public sealed class BlipCaptioner : ICaptioner, IDisposable
     /// <param name="options">How it describes, and what no file says; null for the defaults.</param>
     /// <param name="progress">Told of downloads and of loading.</param>
     /// <param name="cancellationToken">Ends it; what was downloaded stays.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work, or not with this model.</exception>
     /// <exception cref="InvalidFileException">There is no such model, or its files are faulty or do not belong together.</exception>
     public static BlipCaptioner Load(
         string model, BlipCaptionerOptions? options = null, IProgress<WorkProgress>? progress = null,
@@ -73,6 +75,8 @@ public sealed class BlipCaptioner : ICaptioner, IDisposable
     }
 
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The model's scores are no finite numbers: mostly it overflows in half precision, and
+    /// <see cref="BlipCaptionerOptions.WeightType"/> float32 helps.</exception>
     public IReadOnlyList<string> Caption(IReadOnlyList<PixelImage> images, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(images);

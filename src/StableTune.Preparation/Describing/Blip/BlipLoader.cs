@@ -22,7 +22,15 @@ internal static class BlipLoader
         Check(files, language, configuration.Architecture.Text.VocabularySize);
         var architecture = Resized(configuration.Architecture, options.ImageSize);
         var model = Read(weights, architecture, options, progress, cancellationToken);
-        return new(model, language, options) { Mean = configuration.Mean, Spread = configuration.Spread };
+        try
+        {
+            return new(model, language, options) { Mean = configuration.Mean, Spread = configuration.Spread };
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     private static BlipConfiguration Configuration(BlipFiles files, WeightFile weights, BlipCaptionerOptions options)

@@ -35,6 +35,11 @@ public sealed class BlipLifetimeTests
         var wide = TinyBlip.Architecture() with { Text = TinyBlip.Architecture().Text with { IntermediateSize = 65 } };
         Assert.ThrowsAny<IOException>(() => BlipCaptioner.Load(TinyBlip.File,
             new() { Architecture = wide, Vocabulary = Fixtures.Path("blip", "vocab.txt") }));
+        // What the model cannot do is said when it is there, not at the first picture.
+        Assert.Contains("the model has places for 80 tokens", Assert.Throws<InvalidOptionsException>(() =>
+            TinyBlip.Original(new BeamSearch { MaxLength = 81 })).Message, StringComparison.Ordinal);
+        Assert.Contains("tokens already", Assert.Throws<InvalidOptionsException>(() =>
+            TinyBlip.Original(new BeamSearch { MaxLength = 4, MinLength = 1 })).Message, StringComparison.Ordinal);
         Assert.Equal(before, TensorCount.Live);
     }
 }
