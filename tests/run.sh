@@ -51,7 +51,8 @@ status=0 number=0
 for part in "${parts[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || status=$?; done
   read -r name filter <<< "$part"
-  run "$((++number))" "$name" "$filter" &
+  number=$((number + 1))
+  run "$number" "$name" "$filter" &
 done
 while [ "$(jobs -rp | wc -l)" -gt 0 ]; do wait -n || status=$?; done
 

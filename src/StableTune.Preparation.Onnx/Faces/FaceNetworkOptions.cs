@@ -32,7 +32,8 @@ public abstract record FaceNetworkOptions : OnnxModelOptions
         if (!(MinScore is >= 0 and <= 1))
             yield return Problem(MinScore, "a score lies in [0, 1]", FormattableString.Invariant($"{_customary.MinScore} is customary"));
         if (!(MaxOverlap is >= 0 and <= 1))
-            yield return Problem(MaxOverlap, "a share lies in [0, 1]", FormattableString.Invariant($"{_customary.MaxOverlap} is customary"));
+            yield return Problem(MaxOverlap, "a share lies in [0, 1]",
+                FormattableString.Invariant($"{_customary.MaxOverlap} is customary"));
         if (LongestSide < FaceBoxes.Coarsest)
             yield return Problem(LongestSide, FormattableString.Invariant($"the network needs at least {FaceBoxes.Coarsest} pixels"),
                 FormattableString.Invariant($"{_customary.LongestSide} is customary"));

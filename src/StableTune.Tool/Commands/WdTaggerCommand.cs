@@ -20,7 +20,8 @@ internal sealed class WdTaggerCommand : ToolCommand
     {
         _folder = Argument<string>("train_data_dir", "The folder of the images");
         _repository = Option("repo_id", "The tagger: a name on the hub, a folder or an ONNX file", WdTaggerOptions.DefaultModel);
-        _modelFolder = Optional<string?>("model_dir", "A folder that holds the tagger (without --repo_id under any name), or that it is downloaded into");
+        _modelFolder = Optional<string?>("model_dir",
+            "A folder that holds the tagger (without --repo_id under any name), or that it is downloaded into");
         _renew = Flag("force_download", "Ask the hub for a newer tagger, whatever --model_dir holds");
         _batch = Option("batch_size", "Images shown at once", 1);
         _workers = Optional<int?>("max_data_loader_n_workers", "Threads that read images ahead; one less than the cores when left out");

@@ -4,8 +4,8 @@ namespace StableTune;
 
 /// <summary>
 /// Writes a model card (<c>README.md</c>) when the run ends, well or not: what was trained on what, how long, with which options, and
-/// which files; with the front matter by which hubs find it. Sample pictures are shown that lie below its folder. A file that a person has written, or
-/// that lacks the line by which a card of a run is known, is left as it is, with a warning.
+/// which files; with the front matter by which hubs find it. Sample pictures are shown that lie below its folder. A file that a person
+/// has written, or that lacks the line by which a card of a run is known, is left as it is, with a warning.
 /// </summary>
 /// <param name="path">The file.</param>
 public sealed class ModelCard(string path) : RunPage(path)

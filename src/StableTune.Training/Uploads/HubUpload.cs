@@ -283,7 +283,8 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         var given = _queue?.Given ?? CancellationToken.None;
         if (!_client!.ListAsync(_place, cancellationToken: given).GetAwaiter().GetResult().Any(file => file.Path == card)) return false;
         var name = HubName.Parse($"{_place.Repository}/{card}:{_place.Revision}:{_place.Type.ToString().ToLowerInvariant()}");
-        return !File.ReadAllText(_client.Resolve(name, HubSelection.All, cancellationToken: given).Path).Contains(ModelCardText.Mark, StringComparison.Ordinal);
+        var text = File.ReadAllText(_client.Resolve(name, HubSelection.All, cancellationToken: given).Path);
+        return !text.Contains(ModelCardText.Mark, StringComparison.Ordinal);
     }
 
     [LoggerMessage(30, LogLevel.Warning, "{What} was not uploaded. {Reason}")]

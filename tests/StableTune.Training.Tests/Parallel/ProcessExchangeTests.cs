@@ -22,7 +22,8 @@ public sealed class ProcessExchangeTests
         var sums = new List<Tensor>();
         // One after the other: the first's numbers are what the others' sums come to.
         for (var rank = 0; rank < processes.Length; rank++) ProcessExchange.Share(new Recorded(rank, sums), processes[rank]);
-        Assert.All(processes, weights => Assert.All(weights.Zip(expected), pair => Assert.True(pair.First.equal(pair.Second).all().item<bool>())));
+        Assert.All(processes.SelectMany(weights => weights.Zip(expected)), pair =>
+            Assert.True(pair.First.equal(pair.Second).all().item<bool>()));
     }
 
     /// <summary>Sums over processes that come one after the other, of which all but the first add zeros.</summary>
