@@ -113,7 +113,8 @@ public static class ModuleWeights
     {
         if (info.ByteCount == 0) return null;
         if (file.Source.Lease(info) is not { } lease) return null;
-        if (lease.Pointer % type.Size() == 0) return MappedMemory.ToTensor(lease.Pointer, [.. info.Shape], type, lease.Dispose);
+        if (lease.Pointer % type.Size() == 0)
+            return MappedMemory.ToTensor(lease.Pointer, [.. info.Shape], type, lease.Dispose, isFile: true);
         lease.Dispose();
         return null;
     }

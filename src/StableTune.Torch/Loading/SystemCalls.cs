@@ -33,6 +33,13 @@ internal static partial class SystemCalls
     [LibraryImport("libc", EntryPoint = "malloc_trim")]
     internal static partial int TrimHeap(nuint pad);
 
+    /// <summary>Memory whose content is not needed: pages of a file are read again when they are.</summary>
+    internal const int NotNeeded = 4;
+
+    /// <summary>Says what will be done with memory.</summary>
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    internal static partial int Advise(nint address, nuint length, int advice);
+
     /// <summary>The number of the user on whose behalf the process acts.</summary>
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint EffectiveUser();

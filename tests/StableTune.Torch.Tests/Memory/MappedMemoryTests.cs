@@ -1,3 +1,4 @@
+using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 
 namespace StableTune.Torch.Tests.Memory;
@@ -33,6 +34,36 @@ public sealed unsafe class MappedMemoryTests : IDisposable
         Assert.False(mapped.requires_grad);
         _memory[0] = 9;
         Close.To(mapped, tensor(new[,] { { 9f, 1, 2 }, { 3, 4, 5 } }));
+    }
+
+    /// <summary>What was written into the private pages is gone with them; pages that others share a part of stay.</summary>
+    [Fact]
+    public void Release_OfAMappedFile_LetsItsPagesGo_ButForThoseOfOthers()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        var page = Environment.SystemPageSize;
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(path, new byte[4 * page]);
+            using var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.CopyOnWrite);
+            using var view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.CopyOnWrite);
+            var start = (float*)view.SafeMemoryMappedViewHandle.DangerousGetHandle();
+            var numbers = page / sizeof(float);
+            // From the middle of the first page to the middle of the last.
+            Tensor Part() => MappedMemory.ToTensor((nint)(start + (numbers / 2)), [3 * numbers], ScalarType.Float32, () => { }, isFile: true);
+            var (first, second) = (Part(), Part());
+            first.fill_(7);
+            first.Dispose();
+            Assert.Equal((7f, 7f), (start[numbers], start[3 * numbers]));
+            second.Dispose();
+            Assert.Equal((7f, 0f, 0f, 7f),
+                (start[numbers - 1], start[numbers], start[(3 * numbers) - 1], start[3 * numbers]));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     [Fact]
