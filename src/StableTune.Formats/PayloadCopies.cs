@@ -1,5 +1,4 @@
 using System.Runtime.ExceptionServices;
-using System.Runtime.InteropServices;
 
 namespace StableTune.Formats;
 
@@ -8,8 +7,10 @@ namespace StableTune.Formats;
 /// change. The memory is not the garbage collector's, and goes when this is disposed of.
 /// </summary>
 /// <param name="mostBytes">What all copies together may take.</param>
-public sealed class PayloadCopies(long mostBytes) : IDisposable
+/// <param name="memory">Memory to make them in, which they return; null for memory of their own.</param>
+public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : IDisposable
 {
+    private readonly CopyMemory _memory = memory ?? new CopyMemory(0);
     private readonly List<IDisposable> _kept = [];
 
     /// <summary>What the copies take.</summary>
@@ -23,21 +24,30 @@ public sealed class PayloadCopies(long mostBytes) : IDisposable
     public IReadOnlyList<TensorPayload>? Take(IEnumerable<TensorPayload> tensors)
     {
         TensorPayload[] all = [.. tensors];
-        if (all.Sum(SizeOf) > mostBytes - Bytes) return null;
-        var blocks = Array.ConvertAll(all, tensor => SizeOf(tensor) is > 0 and var size ? new Block(size) : null);
-        _kept.AddRange(blocks.OfType<IDisposable>());
-        Bytes += all.Sum(SizeOf);
+        var places = new (long Offset, long Size)[all.Length];
+        var end = 0L;
+        for (var i = 0; i < all.Length; i++)
+        {
+            places[i] = (end, SizeOf(all[i]));
+            end = checked(end + places[i].Size);
+        }
+
+        if (end > mostBytes - Bytes) return null;
+        if (end == 0) return [.. all.Select(tensor => tensor with { Write = _ => { } })];
+        var lease = new Lease(_memory, _memory.Rent(end));
+        _kept.Add(lease);
+        Bytes += end;
         // Fetching fresh memory from the system takes longer than filling it: by all processors.
         try
         {
-            Parallel.For(0, all.Length, i => blocks[i]?.Fill(all[i]));
+            Parallel.For(0, all.Length, i => lease.Fill(all[i], places[i].Offset, places[i].Size));
         }
         catch (AggregateException faults)
         {
             ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
         }
 
-        return [.. all.Zip(blocks, (tensor, block) => tensor with { Write = block is null ? _ => { } : block.WriteTo })];
+        return [.. all.Zip(places, (tensor, place) => tensor with { Write = stream => lease.WriteTo(stream, place.Offset, place.Size) })];
     }
 
     /// <summary>Keeps something open that files are written from, such as a file whose content is carried over, as long as the
@@ -56,36 +66,30 @@ public sealed class PayloadCopies(long mostBytes) : IDisposable
     private static long SizeOf(TensorPayload tensor) =>
         tensor.Shape.Aggregate((long)tensor.DType.Size(), (size, length) => checked(size * length));
 
-    /// <summary>Memory of one tensor.</summary>
-    private sealed class Block : SafeBuffer
+    /// <summary>The memory of one call, as long as the copies are there.</summary>
+    private sealed class Lease(CopyMemory memory, MemoryBlock block) : IDisposable
     {
-        private readonly long _size;
+        private MemoryBlock? _block = block;
 
-        public Block(long size) : base(ownsHandle: true)
-        {
-            _size = size;
-            SetHandle(Marshal.AllocHGlobal(checked((nint)size)));
-            Initialize((ulong)size);
-        }
+        private MemoryBlock Block => _block ?? throw new ObjectDisposedException(nameof(PayloadCopies));
 
-        public void Fill(TensorPayload tensor)
+        public void Fill(TensorPayload tensor, long offset, long size)
         {
-            using var memory = new UnmanagedMemoryStream(this, 0, _size, FileAccess.Write);
-            var counted = new CountingStream(memory, tensor.Name, _size);
+            using var place = new UnmanagedMemoryStream(Block, offset, size, FileAccess.Write);
+            var counted = new CountingStream(place, tensor.Name, size);
             tensor.Write(counted);
             counted.CheckComplete();
         }
 
-        public void WriteTo(Stream stream)
+        public void WriteTo(Stream stream, long offset, long size)
         {
-            using var memory = new UnmanagedMemoryStream(this, 0, _size, FileAccess.Read);
-            memory.CopyTo(stream, 1 << 20);
+            using var place = new UnmanagedMemoryStream(Block, offset, size, FileAccess.Read);
+            place.CopyTo(stream, 1 << 20);
         }
 
-        protected override bool ReleaseHandle()
+        public void Dispose()
         {
-            Marshal.FreeHGlobal(handle);
-            return true;
+            if (Interlocked.Exchange(ref _block, null) is { } returned) memory.Return(returned);
         }
     }
 }

@@ -5,9 +5,10 @@ namespace StableTune.Training;
 /// <summary>One save that is written on a thread of its own while training goes on, from copies of what was trained then.</summary>
 /// <param name="moment">The moment that is saved.</param>
 /// <param name="mostBytes">What the copies may take.</param>
-internal sealed class BackgroundSave(SaveMoment moment, long mostBytes) : IDisposable
+/// <param name="memory">Where they are made.</param>
+internal sealed class BackgroundSave(SaveMoment moment, long mostBytes, CopyMemory memory) : IDisposable
 {
-    private readonly PayloadCopies _copies = new(mostBytes);
+    private readonly PayloadCopies _copies = new(mostBytes, memory);
     private readonly List<Func<IReadOnlyList<string>>> _writes = [];
     private Task<IReadOnlyList<string>>? _writing;
 

@@ -33,6 +33,10 @@ internal sealed record EventParts
 /// <summary>What happens between steps: observers are told, samples drawn, results saved.</summary>
 internal sealed partial class RunEvents(EventParts parts) : IResumable
 {
+    /// <summary>What copies of saves leave in memory for the next: those of an adapter and its state; a whole model's are given
+    /// back.</summary>
+    private const long KeptForCopies = 256L << 20;
+
     private static readonly ValidationOptions s_eachEpoch = new();
 
     private readonly TrainingPlan _plan = parts.Plan;
@@ -40,6 +44,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private readonly List<string> _samples = [];
     private (int Step, int Epoch) _now;
     private double _leastLoss = double.PositiveInfinity;
+    private readonly CopyMemory _copyMemory = new(KeptForCopies);
     private BackgroundSave? _saving;
     private volatile string? _lastState;
     private bool _resultIsSaved, _ended;
@@ -182,7 +187,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     /// <summary>Copies what is saved, and begins to write it; what cannot be copied is written now.</summary>
     private void Begin(SaveMoment moment, List<string> files)
     {
-        var saving = new BackgroundSave(moment, _plan.Save.MaxCopyBytes);
+        var saving = new BackgroundSave(moment, _plan.Save.MaxCopyBytes, _copyMemory);
         try
         {
             Write(moment, (saver, now) =>
@@ -244,6 +249,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     private void End(Exception? fault)
     {
         _ended = true;
+        _copyMemory.Dispose();
         _calls.Tell(nameof(ITrainingObserver.OnEnd), observer => observer.OnEnd(new TrainingEnd(_now.Step, fault)));
     }
 
