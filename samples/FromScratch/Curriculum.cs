@@ -18,7 +18,7 @@ internal sealed record CurriculumOptions
     public int VaeBatch { get; init; } = 8;
 
     /// <summary>Steps of the UNet and the text encoder.</summary>
-    public int UNetSteps { get; init; } = 8500;
+    public int UNetSteps { get; init; } = 14_000;
 
     /// <summary>Pictures of a step of the UNet.</summary>
     public int UNetBatch { get; init; } = 32;
@@ -27,7 +27,7 @@ internal sealed record CurriculumOptions
     public int DecoderSteps { get; init; } = 6000;
 
     /// <summary>Pictures in memory.</summary>
-    public int Pictures { get; init; } = 10_000;
+    public int Pictures { get; init; } = 30_000;
 
     /// <summary>Steps between states, from which an interrupted training goes on.</summary>
     public int SaveEvery { get; init; } = 500;
@@ -90,6 +90,7 @@ internal sealed class Curriculum(string folder, CurriculumOptions options, IProg
         Stage("unet", options.UNetSteps)
             .WithModel(together)
             .WithImages(PictureSource.Scenes(options.Pictures, seed: 3), resolution: Scene.Side).WithBatchSize(options.UNetBatch)
+            .WithCachedLatents()
             // Guidance compares with what the model draws without a text.
             .WithSubsetOptions(subset => subset with { Captions = subset.Captions with { DropoutRate = 0.1 } })
             .WithFullTraining(ModelParts.UNet | ModelParts.TextEncoder)

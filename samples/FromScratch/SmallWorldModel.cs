@@ -12,7 +12,9 @@ internal static class SmallWorldModel
     private static NewModelOptions Create()
     {
         var random = new Random(0);
-        var vocabulary = ClipVocabulary.Learn(Enumerable.Range(0, 4000).Select(_ => Scene.Draw(random).Caption), mergeCount: 486);
+        // With the names of shapes that the model is never shown: samples teach them.
+        var captions = Enumerable.Range(0, 4000).Select(i => Scene.Draw(random, Shape.All[i % Shape.All.Count]).Caption);
+        var vocabulary = ClipVocabulary.Learn(captions, mergeCount: 486);
         return new NewModelOptions
         {
             Vae = new VaeOptions
@@ -26,7 +28,7 @@ internal static class SmallWorldModel
             },
             UNet = new UNetOptions
             {
-                SampleSize = Scene.Side / 4, BlockOutChannels = [48, 72], LayersPerBlock = 1, NormNumGroups = 8, CrossAttentionDim = 64,
+                SampleSize = Scene.Side / 4, BlockOutChannels = [48, 80], LayersPerBlock = 1, NormNumGroups = 8, CrossAttentionDim = 64,
                 AttentionHeads = [4, 4], TransformerLayersPerBlock = [1, 1],
                 DownBlockTypes = [UNetOptions.CrossAttentionDown, UNetOptions.CrossAttentionDown],
                 UpBlockTypes = [UNetOptions.CrossAttentionUp, UNetOptions.CrossAttentionUp],
