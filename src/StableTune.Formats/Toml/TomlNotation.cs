@@ -6,6 +6,9 @@ namespace StableTune.Formats;
 /// <summary>How single values, keys and comments are written in TOML.</summary>
 internal static class TomlNotation
 {
+    /// <summary>What stands for bytes that are no text: Tomlyn takes the sign itself, unescaped, for such a place.</summary>
+    private const char Replacement = '\uFFFD';
+
     /// <summary>A key, in quotes where it must be.</summary>
     public static string Key(string key, bool strict = true)
     {
@@ -96,7 +99,7 @@ internal static class TomlNotation
     {
         if (strict) CheckUnicode(value);
         var literal = value.Contains('\\', StringComparison.Ordinal);
-        foreach (var c in value) literal &= c is >= ' ' and not ('\'' or '\x7F');
+        foreach (var c in value) literal &= c is >= ' ' and not ('\'' or '\x7F' or Replacement);
         if (literal)
         {
             text.Append('\'').Append(value).Append('\'');
@@ -119,7 +122,7 @@ internal static class TomlNotation
             '\t' => text.Append("\\t"),
             '\b' => text.Append("\\b"),
             '\f' => text.Append("\\f"),
-            < ' ' or '\x7F' => text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}"),
+            < ' ' or '\x7F' or Replacement => text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}"),
             _ => text.Append(c),
         };
     }

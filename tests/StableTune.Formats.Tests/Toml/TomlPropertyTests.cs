@@ -16,6 +16,14 @@ public sealed class TomlPropertyTests
         return Same(table, again) && TomlWriter.Write(again) == TomlWriter.Write(table);
     }));
 
+    /// <summary>Found by the properties: once in some thousand tables.</summary>
+    [Theory]
+    [InlineData("\uFFFD")]
+    [InlineData("C:\\\uFFFD")]
+    [InlineData("two\nlines \uFFFD")]
+    public void WriteThenRead_TheSignOfReplacement_IsKept(string text) => Assert.Equal(text,
+        TomlDocument.Parse(TomlWriter.Write(new TomlTable { ["\uFFFD"] = text })).Root["\uFFFD"].AsText);
+
     [Fact]
     public void ToStringThenRead_AnyTable_IsTheSame() =>
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(Exhaustive.Runs(300, 10_000)), Prop.ForAll(Tables(), table =>

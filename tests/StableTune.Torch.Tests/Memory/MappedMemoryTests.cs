@@ -51,7 +51,8 @@ public sealed unsafe class MappedMemoryTests : IDisposable
             var start = (float*)view.SafeMemoryMappedViewHandle.DangerousGetHandle();
             var numbers = page / sizeof(float);
             // From the middle of the first page to the middle of the last.
-            Tensor Part() => MappedMemory.ToTensor((nint)(start + (numbers / 2)), [3 * numbers], ScalarType.Float32, () => { }, isFile: true);
+            Tensor Part() =>
+                MappedMemory.ToTensor((nint)(start + (numbers / 2)), [3 * numbers], ScalarType.Float32, () => { }, isFile: true);
             var (first, second) = (Part(), Part());
             first.fill_(7);
             first.Dispose();
