@@ -157,14 +157,17 @@ public sealed class TrainingQueueTests : IDisposable
         listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => { lock (told) told.Add(instrument.Name); });
         listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => { lock (told) told.Add($"{instrument.Name} {value}"); });
         listener.Start();
-        var job = Enqueue(host.Services.GetRequiredService<TrainingQueue>(), "measured");
+        var queue = host.Services.GetRequiredService<TrainingQueue>();
+        // One that never begins has ended too.
+        Enqueue(queue, "never").Cancel();
+        var job = Enqueue(queue, "measured");
         listener.RecordObservableInstruments();
         await host.StartAsync();
         await job.Completion.WaitAsync(s_patience);
         await host.StopAsync();
         Assert.Contains("stabletune.queue.waiting 1", told);
         Assert.Equal(3, told.Count(name => name == "stabletune.training.steps"));
-        Assert.Equal(1, told.Count(name => name == "stabletune.queue.trainings"));
+        Assert.Equal(2, told.Count(name => name == "stabletune.queue.trainings"));
     }
 
     [Fact]
