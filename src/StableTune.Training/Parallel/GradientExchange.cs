@@ -100,7 +100,8 @@ internal sealed class ProcessExchange(IProcessGroup group, IEnumerable<Tensor> c
             using var inChunk = NewDisposeScope();
             var own = counted.Weights(places);
             // A copy: of one tensor alone the joined numbers are its own memory. The others add nothing to the first one's.
-            var numbers = FlatTensors.Join(own).clone();
+            var joined = FlatTensors.JoinAsTheyAre(own).detach();
+            var numbers = joined.dtype == ScalarType.Float64 ? joined.clone() : joined.to(ScalarType.Float32, copy: true);
             if (group.Rank != 0) numbers.zero_();
             group.Sum(numbers);
             FlatTensors.PutBack(numbers, own);

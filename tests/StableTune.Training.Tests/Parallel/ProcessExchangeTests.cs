@@ -14,7 +14,8 @@ public sealed class ProcessExchangeTests
         {
             using var random = new Generator(seed);
             return [randn([3, 4], generator: random), randn([1000], generator: random),
-                randn([5], generator: random).to(ScalarType.BFloat16), randn([2, 2], generator: random)];
+                randn([5], generator: random).to(ScalarType.BFloat16), randn([2, 2], generator: random),
+                randn([7], generator: random, dtype: ScalarType.Float64)];
         }
 
         Tensor[][] processes = [Weights(1), Weights(2), Weights(3)];
