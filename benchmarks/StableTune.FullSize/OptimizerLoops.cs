@@ -62,6 +62,44 @@ internal static class OptimizerLoops
             weight.lerp_(slots[0], share).add_(direction, Rate * ((Beta1 * (1 - (1.0 / step))) - 1));
             slots[0].add_(direction, -Rate);
         }),
+        ["Rprop"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            if (step == 1) slots[1].fill_(Rate);
+            var agreement = slots[0] * gradient;
+            var (rises, falls) = (agreement > 0, agreement < 0);
+            slots[1].mul_((rises.to(ScalarType.Float32) * 0.2).add_(1)).mul_((falls.to(ScalarType.Float32) * -0.5).add_(1))
+                .clamp_(1e-6, 50);
+            slots[0].copy_(gradient).masked_fill_(falls, 0);
+            weight.addcmul_(slots[0].sign(), slots[1], -1);
+        }),
+        ["StableAdamW"] = weights => Loop(weights, 2, (weight, gradient, slots, step) =>
+        {
+            Moments(gradient, slots);
+            var surprise = gradient.square().div_(slots[1].clamp_min(Epsilon * Epsilon)).mean().sqrt_().clamp_min_(1);
+            var rate = surprise.reciprocal_().mul_(Rate);
+            weight.mul_((rate * -0.01).add_(1));
+            weight.sub_(slots[0] / slots[1].sqrt().add_(Epsilon) * rate);
+        }),
+        ["CAME"] = FactoredLoops.CAME,
+        ["Automagic"] = FactoredLoops.Automagic,
+        ["Muon"] = weights => Loop(weights, 1, (weight, gradient, slots, _) =>
+        {
+            weight.mul_(1 - (Rate * 0.1));
+            slots[0].mul_(0.95).add_(gradient, 0.05);
+            var x = (slots[0] * 0.95).add_(gradient, 0.05);
+            var isTall = x.shape[0] > x.shape[1];
+            if (isTall) x = x.t();
+            x /= x.square().sum().sqrt_().add_(1e-7);
+            for (var i = 0; i < 5; i++)
+            {
+                var product = x.matmul(x.t());
+                x = (x * 3.4445).add_((product * -4.7750).add_(product.matmul(product), 2.0315).matmul(x));
+            }
+
+            weight.add_(isTall ? x.t() : x, -Rate * 0.2 * Math.Sqrt(weight.shape.Max()));
+        }),
+        ["AdamW8bit"] = EightBitLoops.AdamW,
+        ["Lion8bit"] = EightBitLoops.Lion,
         ["AdaFactor"] = AdaFactor,
         ["Prodigy"] = Prodigy,
     };
@@ -154,7 +192,7 @@ internal static class OptimizerLoops
         };
     }
 
-    private static Action Loop(Tensor[] weights, int slots, Action<Tensor, Tensor, Tensor[], int> update)
+    internal static Action Loop(Tensor[] weights, int slots, Action<Tensor, Tensor, Tensor[], int> update)
     {
         Tensor[][] remembered = [.. weights.Select(weight => Enumerable.Range(0, slots).Select(_ => zeros(weight.shape)).ToArray())];
         var step = 0;

@@ -13,20 +13,25 @@ internal static class OptimizerSteps
 {
     private const double Rate = 1e-4;
 
-    public static void Run(IReadOnlyList<string> chosen)
+    /// <summary>Measures.</summary>
+    /// <param name="rank">Of the adapter.</param>
+    /// <param name="chosen">Names of the catalogue; all where there are none.</param>
+    public static void Run(long rank, IReadOnlyList<string> chosen)
     {
+        var shapes = AdapterShapes(rank);
         NativeBackend.Load();
         // As a run does.
         HostMemory.Keep(new TrainingPlan().EffectiveKeptMemoryBytes);
-        Console.WriteLine($"{get_num_threads()} thread(s)");
+        Console.WriteLine($"{get_num_threads()} thread(s), rank {rank}: "
+            + $"{shapes.Sum(shape => shape[0] * shape[1]) / 1e6:F1} million numbers");
         Console.WriteLine("optimizer             528 tensors        loop  ratio   TorchSharp  ratio   100 M parameters  bytes each");
         foreach (var name in chosen.Count > 0 ? chosen : [.. OptimizerCatalog.Default.Names])
         {
             using var scope = NewDisposeScope();
             var options = OptimizerCatalog.Default.Create(name);
-            var ours = Adapter(name, options);
-            var loop = OptimizerLoops.ByName.TryGetValue(name, out var made) ? Milliseconds(made(Tensors(AdapterShapes)), 5) : double.NaN;
-            var own = OptimizerLoops.Own.TryGetValue(name, out var create) ? OfTorchSharp(create) : double.NaN;
+            var ours = Adapter(shapes, options);
+            var loop = OptimizerLoops.ByName.TryGetValue(name, out var made) ? Milliseconds(made(Tensors(shapes)), 11) : double.NaN;
+            var own = OptimizerLoops.Own.TryGetValue(name, out var create) ? OfTorchSharp(shapes, create) : double.NaN;
             var (large, bytes) = Large(options);
             Console.WriteLine(FormattableString.Invariant(
                 $"{name,-20} {ours,9:F2} ms {loop,8:F1} ms {loop / ours,6:F1} {own,9:F1} ms {own / ours,6:F1} ")
@@ -34,27 +39,23 @@ internal static class OptimizerSteps
         }
     }
 
-    /// <summary>A LoRA of rank 8 on all of the UNet and the text encoder of Stable Diffusion 1.5: 528 tensors, 4.7 million
-    /// numbers.</summary>
-    private static long[][] AdapterShapes
+    /// <summary>A LoRA on the transformers of the UNet and the text encoder of Stable Diffusion 1.5: 528 tensors.</summary>
+    private static long[][] AdapterShapes(long rank)
     {
-        get
-        {
-            var unet = new[] { (320, 5), (640, 5), (1280, 6) }.SelectMany(level => Enumerable.Repeat(level.Item1, level.Item2))
-                .SelectMany(width => Enumerable.Range(0, 10).SelectMany(_ => new long[][] { [8, width], [width, 8] })
-                    .Concat([[8, width], [8L * width, 8], [8, 4L * width], [width, 8]]));
-            var text = Enumerable.Range(0, 12).SelectMany(_ => Enumerable.Range(0, 4).SelectMany(_ => new long[][] { [8, 768], [768, 8] })
-                .Concat([[8, 768], [3072, 8], [8, 3072], [768, 8]]));
-            return [.. unet, .. text];
-        }
+        var unet = new[] { (320, 5), (640, 5), (1280, 6) }.SelectMany(level => Enumerable.Repeat(level.Item1, level.Item2))
+            .SelectMany(width => Enumerable.Range(0, 10).SelectMany(_ => new long[][] { [rank, width], [width, rank] })
+                .Concat([[rank, width], [8 * width, rank], [rank, 4L * width], [width, rank]]));
+        var text = Enumerable.Range(0, 12).SelectMany(_ => Enumerable.Range(0, 4).SelectMany(_ => new long[][] { [rank, 768], [768, rank] })
+            .Concat([[rank, 768], [3072, rank], [rank, 3072], [768, rank]]));
+        return [.. unet, .. text];
     }
 
-    private static double Adapter(string name, OptimizerOptions options)
+    private static double Adapter(long[][] shapes, OptimizerOptions options)
     {
         using var scope = NewDisposeScope();
-        using var optimizer = Create(options, Tensors(AdapterShapes));
+        using var optimizer = Create(options, Tensors(shapes));
         var step = 0;
-        return Milliseconds(() => optimizer.Step(new StepInfo([Rate], step++)), 20);
+        return Milliseconds(() => optimizer.Step(new StepInfo([Rate], step++)), 50);
     }
 
     private static (double Milliseconds, double BytesEach) Large(OptimizerOptions options)
@@ -67,13 +68,13 @@ internal static class OptimizerSteps
         return (time, (double)((StatefulOptimizer)optimizer).StateBytes / weights.Sum(weight => weight.numel()));
     }
 
-    private static double OfTorchSharp(Func<IEnumerable<Parameter>, optim.Optimizer> create)
+    private static double OfTorchSharp(long[][] shapes, Func<IEnumerable<Parameter>, optim.Optimizer> create)
     {
         using var scope = NewDisposeScope();
-        Parameter[] parameters = [.. Tensors(AdapterShapes).Select(weight =>
+        Parameter[] parameters = [.. Tensors(shapes).Select(weight =>
             new Parameter(weight.detach()) { grad = weight.grad })];
         using var optimizer = create(parameters);
-        return Milliseconds(() => optimizer.step(), 5);
+        return Milliseconds(() => optimizer.step(), 11);
     }
 
     private static IOptimizer Create(OptimizerOptions options, Tensor[] weights) =>
@@ -86,12 +87,12 @@ internal static class OptimizerSteps
         return weight;
     })];
 
-    /// <summary>What a call takes, the mean after two that are not counted: with one thread the processor's time, which other programs do
-    /// not change; else the median of the clock's.</summary>
+    /// <summary>What a call takes, the mean of calls that follow a second of others, until the code is compiled as well as it will be: with
+    /// one thread the processor's time, which other programs do not change; else the median of the clock's.</summary>
     private static double Milliseconds(Action action, int calls)
     {
-        action();
-        action();
+        var warming = Stopwatch.StartNew();
+        for (var i = 0; i < 2 || warming.Elapsed < TimeSpan.FromSeconds(1.5); i++) action();
         using var process = Process.GetCurrentProcess();
         var begun = process.TotalProcessorTime;
         var times = Enumerable.Range(0, calls).Select(_ =>

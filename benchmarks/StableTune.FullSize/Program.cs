@@ -16,7 +16,7 @@ using StableTune;
 //   kinds                                           the names of these kinds
 //   method FOLDER NAME                              3 steps of a training method by the public API: full, controlnet, leco ...
 //   methods                                         the names of these methods
-//   optimizers [NAME ...]                           a step of each optimizer: an adapter's 528 tensors, and 100 million parameters
+//   optimizers RANK [NAME ...]                      a step of each optimizer: an adapter's 528 tensors, and 100 million parameters
 //   memory MODEL lora|full SIDE [bfloat16 checkpointing 8bit fp8 ...]      estimated and measured memory of three steps (MemorySteps)
 //   devices MODEL cpu,cpu BATCH                     steps whose batch devices and processes share (DeviceSteps)
 //   watch MODEL STEPS ROUNDS                        what logs and progress cost a step, of runs with and without them
@@ -47,7 +47,7 @@ switch (args)
     case ["kinds"]: Console.WriteLine(string.Join(' ', LoRASteps.Kinds.Keys)); break;
     case ["method", var folder, var method]: MethodSteps.Run(folder, method); break;
     case ["methods"]: Console.WriteLine(string.Join(' ', MethodSteps.Methods.Keys)); break;
-    case ["optimizers", .. var names]: OptimizerSteps.Run(names); break;
+    case ["optimizers", var rank, .. var names]: OptimizerSteps.Run(long.Parse(rank), names); break;
     case ["memory", var model, var kind, var side, .. var options]: MemorySteps.Run(model, kind, int.Parse(side), options); break;
     case ["devices", var model, var devices, var batch]: DeviceSteps.Run(model, devices, int.Parse(batch)); break;
     case ["watch", var model, var steps, var rounds]: RunSaves.Watch(model, int.Parse(steps), int.Parse(rounds)); break;

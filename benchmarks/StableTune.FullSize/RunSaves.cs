@@ -67,10 +67,10 @@ internal static class RunSaves
                 Path.Combine(states, "a-state")).KeepModel().Train().Dispose();
             Say($"    going on from it, the first step begins {resumed.Start:F2} s after the run: {resumed.Start - fresh.Start:F2} s more");
 
-            var (later, _) = Saved(Builder(model, work, side, kind), Path.Combine(states, "b"), background: true);
-            var wait = Median(later.Copies);
-            Say($"    in the background: the run waits {wait:F3} s for the copies, {wait / write:P1} of the time of the save");
-            Say($"    written meanwhile in {Median(later.Writes):F2} s");
+            var (later, beside) = Saved(Builder(model, work, side, kind), Path.Combine(states, "b"), background: true);
+            var wait = Median(beside.Pauses);
+            Say($"    in the background: the run waits {wait * 1e3:F1} ms, {wait / write:P1} of the time of the save");
+            Say($"    written meanwhile in {Median(later.Writes):F2} s; a step takes {Median(beside.Steps):F2} s");
             Say($"    peak {ProcessFigures.PeakGiB:F2} GiB, all in {clock.Elapsed.TotalSeconds:F0} s");
         }
         finally
@@ -84,7 +84,7 @@ internal static class RunSaves
         var (saver, clock) = (new TimedStates(new StateSaver(path) { KeepLast = 1 }), new Clock());
         builder.SaveTo(saver).WithObserver(clock).WithSaving(save => save with
         {
-            EveryNSteps = 1, InBackground = background, MaxCopyBytes = long.MaxValue,
+            EveryNSteps = 1, InBackground = background,
         }).KeepModel().Train().Dispose();
         return (saver, clock);
     }
@@ -119,6 +119,9 @@ internal static class RunSaves
 
         public List<double> Steps { get; } = [];
 
+        /// <summary>How long the run stood still for each save but the last, which is waited for.</summary>
+        public List<double> Pauses { get; } = [];
+
         public double Start { get; private set; }
 
         /// <summary>From the first step's begin to the last one's end.</summary>
@@ -135,15 +138,16 @@ internal static class RunSaves
             _last = now;
         }
 
-        public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => _last = _sinceBegin.Elapsed.TotalSeconds;
+        public void OnSave(SaveMoment moment, IReadOnlyList<string> files)
+        {
+            _last = _sinceBegin.Elapsed.TotalSeconds;
+            if (moment.Reason == SaveReason.Step) Pauses.Add(moment.Pause.TotalSeconds);
+        }
     }
 
     /// <summary>Times a saver of states.</summary>
     private sealed class TimedStates(StateSaver states) : ISaver
     {
-        /// <summary>How long the run waited for copies.</summary>
-        public List<double> Copies { get; } = [];
-
         /// <summary>How long writing took, in the run or beside it.</summary>
         public List<double> Writes { get; } = [];
 
@@ -152,7 +156,7 @@ internal static class RunSaves
         public IReadOnlyList<string> Save(SaveMoment moment) => Time(Writes, () => states.Save(moment));
 
         public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies) =>
-            Time(Copies, () => states.Prepare(moment, copies)) is { } write ? () => Time(Writes, write) : null;
+            states.Prepare(moment, copies) is { } write ? () => Time(Writes, write) : null;
 
         private static T Time<T>(List<double> times, Func<T> act)
         {

@@ -283,7 +283,7 @@ public sealed class AdapterNetwork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(copies);
         using var scope = NewDisposeScope();
-        if (copies.Take(StatePayloads.Of(SavedTensors(), dtype)) is not { } tensors) return null;
+        if (copies.TakeLasting(SavedTensors(), dtype) is not { } tensors) return null;
         return AdapterFiles.IsTorch(path) ? () => TorchWriter.Write(path, tensors)
             : () => SafetensorsWriter.WriteHashed(path, tensors, metadata());
     }

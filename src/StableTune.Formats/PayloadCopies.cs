@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 
 namespace StableTune.Formats;
@@ -11,10 +12,16 @@ namespace StableTune.Formats;
 public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : IDisposable
 {
     private readonly CopyMemory _memory = memory ?? new CopyMemory(0);
+    private readonly Lock _lock = new();
     private readonly List<IDisposable> _kept = [];
+    private readonly List<LatePayload> _late = [];
+    private LatePayload[] _unchanged = [];
 
     /// <summary>What the copies take.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>Whether <see cref="TakeLasting"/> copies nothing before it must. Default false: at once.</summary>
+    public bool CopiesLate { get; set; }
 
     /// <summary>Copies tensors.</summary>
     /// <param name="tensors">Each is asked for its bytes once, now, several at the same time.</param>
@@ -32,35 +39,114 @@ public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : I
             end = checked(end + places[i].Size);
         }
 
-        if (end > mostBytes - Bytes) return null;
         if (end == 0) return [.. all.Select(tensor => tensor with { Write = _ => { } })];
-        var lease = new Lease(_memory, _memory.Rent(end));
-        _kept.Add(lease);
-        Bytes += end;
+        if (Rent(end) is not { } block) return null;
+        var lease = new Lease(_memory, block);
+        Keep(lease);
         // Fetching fresh memory from the system takes longer than filling it: by all processors.
-        try
+        ForAll(all.Length, i => lease.Fill(all[i], places[i].Offset, places[i].Size));
+        return [.. all.Zip(places, (tensor, place) => tensor with { Write = stream => lease.WriteTo(stream, place.Offset, place.Size) })];
+    }
+
+    /// <summary>
+    /// Takes tensors whose numbers stay as they are until <see cref="CopyRest"/>: where <see cref="CopiesLate"/> is set, what is written by
+    /// then is written from where it is, and only the rest is copied. Else as <see cref="Take"/>.
+    /// </summary>
+    /// <param name="tensors">Each is asked for its bytes once, on any thread, until this is disposed of.</param>
+    /// <returns>The same tensors, of which each can be written once, until this is disposed of; null where they are copied now and would
+    /// take more memory than they may.</returns>
+    /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
+    public IReadOnlyList<TensorPayload>? TakeLasting(IEnumerable<TensorPayload> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        if (!CopiesLate) return Take(tensors);
+        var taken = new List<TensorPayload>();
+        foreach (var tensor in tensors)
         {
-            Parallel.For(0, all.Length, i => lease.Fill(all[i], places[i].Offset, places[i].Size));
-        }
-        catch (AggregateException faults)
-        {
-            ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
+            if (SizeOf(tensor) is not (var size and > 0))
+            {
+                taken.Add(tensor with { Write = _ => { } });
+                continue;
+            }
+
+            var late = new LatePayload(tensor, size);
+            taken.Add(tensor with { Write = late.WriteTo });
+            lock (_lock) _late.Add(late);
         }
 
-        return [.. all.Zip(places, (tensor, place) => tensor with { Write = stream => lease.WriteTo(stream, place.Offset, place.Size) })];
+        lock (_lock) _unchanged = [.. _late];
+        return taken;
+    }
+
+    /// <summary>
+    /// To be called before the numbers of lasting tensors change: copies those that are not written yet, as many as may be, and waits until
+    /// the others are written. Does nothing where there are none.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
+    public void CopyRest()
+    {
+        LatePayload[] rest;
+        lock (_lock) (rest, _unchanged) = (_unchanged, []);
+        // What comes last is written last, and would be waited for longest.
+        Array.Reverse(rest);
+        var uncopied = new ConcurrentBag<LatePayload>();
+        ForAll(rest.Length, i =>
+        {
+            if (!rest[i].TryLetGo(Rent, GiveBack)) uncopied.Add(rest[i]);
+        });
+        foreach (var late in uncopied) late.WaitUntilWritten();
     }
 
     /// <summary>Keeps something open that files are written from, such as a file whose content is carried over, as long as the
     /// copies.</summary>
     /// <param name="open">Disposed of with this.</param>
-    public void Keep(IDisposable open) => _kept.Add(open);
+    public void Keep(IDisposable open)
+    {
+        lock (_lock) _kept.Add(open);
+    }
 
     /// <summary>Frees the copies: what they were made for can be written no more.</summary>
     public void Dispose()
     {
-        foreach (var kept in _kept) kept.Dispose();
-        _kept.Clear();
-        Bytes = 0;
+        LatePayload[] late;
+        IDisposable[] kept;
+        lock (_lock)
+        {
+            (late, kept) = ([.. _late], [.. _kept]);
+            _late.Clear();
+            _kept.Clear();
+            _unchanged = [];
+        }
+
+        foreach (var dropped in late)
+            if (dropped.Drop() is { } copy) _memory.Return(copy);
+        foreach (var open in kept) open.Dispose();
+        lock (_lock) Bytes = 0;
+    }
+
+    private MemoryBlock? Rent(long size)
+    {
+        lock (_lock)
+        {
+            if (size > mostBytes - Bytes) return null;
+            Bytes += size;
+        }
+
+        return _memory.Rent(size);
+    }
+
+    private void GiveBack(MemoryBlock block) => _memory.Return(block);
+
+    private static void ForAll(int count, Action<int> act)
+    {
+        try
+        {
+            Parallel.For(0, count, act);
+        }
+        catch (AggregateException faults)
+        {
+            ExceptionDispatchInfo.Throw(faults.InnerExceptions[0]);
+        }
     }
 
     private static long SizeOf(TensorPayload tensor) =>

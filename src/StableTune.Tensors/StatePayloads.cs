@@ -27,6 +27,24 @@ public static class StatePayloads
         });
     }
 
+    /// <summary>Tensors whose numbers stay as they are until <see cref="PayloadCopies.CopyRest"/>, as what is trained does from one update
+    /// to the next. The tensors themselves may be disposed of before.</summary>
+    /// <param name="copies">Takes them.</param>
+    /// <param name="tensors">Names and tensors, on any device, of any layout.</param>
+    /// <param name="dtype">As for <see cref="Of(IEnumerable{ValueTuple{string, Tensor}}, ScalarType?)"/>.</param>
+    /// <returns>As for <see cref="PayloadCopies.TakeLasting"/>: null where they are copied now and would take too much memory.</returns>
+    /// <exception cref="NotSupportedException">A tensor's type cannot be stored.</exception>
+    public static IReadOnlyList<TensorPayload>? TakeLasting(
+        this PayloadCopies copies, IEnumerable<(string Name, Tensor Tensor)> tensors, ScalarType? dtype = null)
+    {
+        ArgumentNullException.ThrowIfNull(copies);
+        ArgumentNullException.ThrowIfNull(tensors);
+        if (!copies.CopiesLate) return copies.Take(Of(tensors, dtype));
+        var held = new HeldTensors();
+        copies.Keep(held);
+        return copies.TakeLasting(Of(tensors.Select(entry => (entry.Name, held.Hold(entry.Tensor))), dtype));
+    }
+
     /// <summary>Tensors of a file, read as they are written.</summary>
     /// <param name="file">The file; it must stay open until everything is written.</param>
     /// <param name="dtype">As for <see cref="Of(IEnumerable{ValueTuple{string, Tensor}}, ScalarType?)"/>; null copies the bytes.</param>
@@ -103,6 +121,25 @@ public static class StatePayloads
             file.Read(info, from, begin * stored);
             FloatConversion.Convert(from, info.DType, to, type, floats);
             stream.Write(to);
+        }
+    }
+
+    /// <summary>The memory of tensors, whatever becomes of the tensors.</summary>
+    private sealed class HeldTensors : IDisposable
+    {
+        private readonly List<Tensor> _views = [];
+
+        public Tensor Hold(Tensor tensor)
+        {
+            var view = tensor.detach().DetachFromDisposeScope();
+            _views.Add(view);
+            return view;
+        }
+
+        public void Dispose()
+        {
+            foreach (var view in _views) view.Dispose();
+            _views.Clear();
         }
     }
 }

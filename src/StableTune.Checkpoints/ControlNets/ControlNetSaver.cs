@@ -33,8 +33,9 @@ public static class ControlNetSaver
     {
         ArgumentNullException.ThrowIfNull(model);
         InvalidOptionsException.ThrowIfAny([.. Check(path, overwrite)]);
-        var named = StatePayloads.Of(ModuleTensors.Named(model).Select(entry => (entry.Key, entry.Value)), precision);
-        return (copies is null ? [.. named] : copies.Take(named)) is { } tensors ? () => Write(model, path, tensors) : null;
+        var named = ModuleTensors.Named(model).Select(entry => (entry.Key, entry.Value));
+        return (copies is null ? [.. StatePayloads.Of(named, precision)] : copies.TakeLasting(named, precision)) is { } tensors
+            ? () => Write(model, path, tensors) : null;
     }
 
     private static string[] Write(ControlNetModel model, string path, IReadOnlyList<TensorPayload> tensors)

@@ -11,7 +11,15 @@ namespace StableTune.Checkpoints;
 /// source's.</param>
 /// <param name="Tensors">Its tensors under diffusers' names, floating-point ones in the type given, or in their own for null.</param>
 internal sealed record PartContents(
-    string Folder, ModelParts Part, OptionsBase? Options, Func<ScalarType?, IReadOnlyList<TensorPayload>> Tensors);
+    string Folder, ModelParts Part, OptionsBase? Options, Func<ScalarType?, IReadOnlyList<TensorPayload>> Tensors)
+{
+    /// <summary>The module that has the tensors; null where they come from elsewhere.</summary>
+    public nn.Module? Module { get; init; }
+
+    /// <summary>Takes the tensors for later, see <see cref="PayloadCopies"/>.</summary>
+    public IReadOnlyList<TensorPayload>? Take(ScalarType? type, PayloadCopies copies) => Module is null ? copies.Take(Tensors(type))
+        : copies.TakeLasting(ModuleTensors.Named(Module).Select(entry => (entry.Key, entry.Value)), type);
+}
 
 /// <summary>A tokenizer that is to be written.</summary>
 /// <param name="Folder">"tokenizer" or "tokenizer_2".</param>
@@ -143,7 +151,7 @@ internal sealed class ModelContents : IDisposable
         var parts = new List<PartContents>();
         foreach (var part in Parts)
         {
-            if (copies.Take(part.Tensors(options.PrecisionOf(part.Part))) is not { } tensors) return null;
+            if (part.Take(options.PrecisionOf(part.Part), copies) is not { } tensors) return null;
             parts.Add(part with { Tensors = _ => tensors });
         }
 
@@ -196,7 +204,8 @@ internal sealed class ModelContents : IDisposable
     }
 
     private static PartContents Part(string folder, ModelParts part, OptionsBase? options, nn.Module module) => new(
-        folder, part, options, type => [.. StatePayloads.Of(ModuleTensors.Named(module).Select(entry => (entry.Key, entry.Value)), type)]);
+        folder, part, options, type => [.. StatePayloads.Of(ModuleTensors.Named(module).Select(entry => (entry.Key, entry.Value)), type)])
+        { Module = module };
 
     private static PartContents Part(ModelPart part) => new(
         part.Name, part.Flag, part.Architecture is TextArchitecture text ? text.Options : (OptionsBase)part.Architecture,

@@ -37,9 +37,8 @@ public static class VaeSaver
         var target = SaveTarget.Choose(path, options, null);
         InvalidOptionsException.ThrowIfAny([.. options.Validate(), .. Problems(target, options)]);
         var progress = new SaveProgress(options.Progress, cancellationToken);
-        var named = StatePayloads.Of(
-            ModuleTensors.Named(vae).Select(entry => (entry.Key, entry.Value)), options.PrecisionOf(ModelParts.Vae));
-        return (copies is null ? [.. named] : copies.Take(named)) is { } tensors ? Write : null;
+        var (named, type) = (ModuleTensors.Named(vae).Select(entry => (entry.Key, entry.Value)), options.PrecisionOf(ModelParts.Vae));
+        return (copies is null ? [.. StatePayloads.Of(named, type)] : copies.TakeLasting(named, type)) is { } tensors ? Write : null;
 
         SavedModel Write()
         {

@@ -37,6 +37,8 @@ public static class TrainingTelemetry
             "Norm of all gradients before clipping");
         public readonly Gauge<double> Rate = meter.CreateGauge<double>("stabletune.training.learning_rate", null,
             "Learning rate of a group");
+        public readonly Histogram<double> Pause = meter.CreateHistogram<double>("stabletune.training.save.pause", "s",
+            "Time that training stood still for a save");
         public readonly Gauge<long> Memory = meter.CreateGauge<long>("stabletune.training.memory", "By", "Resident memory of the process");
     }
 
@@ -73,7 +75,11 @@ public static class TrainingTelemetry
         public void OnEpoch(TrainingProgress progress) =>
             Event("epoch", ("epoch", progress.Epoch), ("average_loss", progress.AverageLoss));
 
-        public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => Event("save", ("step", moment.Step), ("files", files.Count));
+        public void OnSave(SaveMoment moment, IReadOnlyList<string> files)
+        {
+            instruments.Pause.Record(moment.Pause.TotalSeconds);
+            Event("save", ("step", moment.Step), ("files", files.Count));
+        }
 
         public void OnValidation(TrainingValidation validation)
         {

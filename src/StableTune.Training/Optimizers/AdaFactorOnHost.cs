@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Numerics;
-using System.Runtime.CompilerServices;
+using static StableTune.Optimizers.HostVectors;
 
 namespace StableTune.Optimizers;
 
@@ -36,14 +36,6 @@ internal readonly unsafe struct AdaFactorTensor(OptimizedParameter parameter, Te
 /// </summary>
 internal static unsafe class AdaFactorOnHost
 {
-    /// <summary>Rows whose squares are summed in float32 before the sums go into double precision.</summary>
-    private const int RowsAtOnce = 64;
-
-    /// <summary>The same for numbers of a row.</summary>
-    private const long NumbersAtOnce = 1 << 13;
-
-    private static int Lanes => Vector<float>.Count;
-
     /// <summary>Changes a tensor and what is remembered of it.</summary>
     /// <returns>a, the size of the step.</returns>
     public static double Change(in AdaFactorTensor tensor, in AdaFactorStep step)
@@ -90,8 +82,8 @@ internal static unsafe class AdaFactorOnHost
                 {
                     float* gradient = tensor.Gradient + (i * rows * columns);
                     float* rowMeans = tensor.RowMeans + (i * rows), columnMeans = tensor.ColumnMeans + (i * columns);
-                    TakeSquares(gradient, rows, columns, rowMeans, columnMeans, columnRoots, sums, step);
-                    Roots(rowMeans, columnMeans, rows, columns, rowRoots, columnRoots);
+                    FactoredOnHost.TakeSquares(gradient, rows, columns, rowMeans, columnMeans, columnRoots, sums, step.Squares, step.Beta2);
+                    FactoredOnHost.Roots(rowMeans, columnMeans, rows, columns, rowRoots, columnRoots);
                     for (var row = 0L; row < rows; row++)
                         sum += rowRoots[row] * (double)rowRoots[row] * SumOfProducts(gradient + (row * columns), columnRoots, columns);
                 }
@@ -101,7 +93,8 @@ internal static unsafe class AdaFactorOnHost
                 {
                     // The roots of a single matrix are there still.
                     if (stacks > 1)
-                        Roots(tensor.RowMeans + (i * rows), tensor.ColumnMeans + (i * columns), rows, columns, rowRoots, columnRoots);
+                        FactoredOnHost.Roots(tensor.RowMeans + (i * rows), tensor.ColumnMeans + (i * columns), rows, columns, rowRoots,
+                            columnRoots);
                     for (var row = 0L; row < rows; row++)
                         Move(tensor, ((i * rows) + row) * columns, columns, columnRoots, rowRoots[row], constants);
                 }
@@ -117,64 +110,6 @@ internal static unsafe class AdaFactorOnHost
     private static Moving Constants(double meanSquare, in AdaFactorStep step, double size) => new(
         (float)(size / Math.Max(1, Math.Sqrt(meanSquare) / step.Clip)), (float)(1 - (step.Decay * size)),
         (float)(step.Beta1 ?? 0), (float)(1 - (step.Beta1 ?? 0)));
-
-    /// <summary>Takes the squares of a matrix into the means of its rows and columns.</summary>
-    private static void TakeSquares(float* gradient, long rows, long columns, float* rowMeans, float* columnMeans, float* scratch,
-        double[] sums, in AdaFactorStep step)
-    {
-        Array.Clear(sums, 0, (int)columns);
-        new Span<float>(scratch, (int)columns).Clear();
-        var (kept, rest) = ((float)step.Beta2, (float)(1 - step.Beta2));
-        for (var row = 0L; row < rows; row++)
-        {
-            var mean = (float)(SquaresOfRow(gradient + (row * columns), scratch, columns, step.Squares) / columns);
-            rowMeans[row] = (rowMeans[row] * kept) + (mean * rest);
-            if ((row + 1) % RowsAtOnce != 0 && row != rows - 1) continue;
-            for (var column = 0L; column < columns; column++)
-            {
-                sums[column] += scratch[column];
-                scratch[column] = 0;
-            }
-        }
-
-        for (var column = 0L; column < columns; column++)
-            columnMeans[column] = (columnMeans[column] * kept) + ((float)(sums[column] / rows) * rest);
-    }
-
-    /// <summary>Adds g² + ε₁ to the sums of the columns.</summary>
-    /// <returns>The sum of the row.</returns>
-    private static double SquaresOfRow(float* gradient, float* columnSums, long columns, float epsilon)
-    {
-        var (all, added) = (Vector<float>.Zero, new Vector<float>(epsilon));
-        var i = 0L;
-        for (; i + Lanes <= columns; i += Lanes)
-        {
-            var g = Load(gradient + i);
-            var square = (g * g) + added;
-            all += square;
-            Store(columnSums + i, Load(columnSums + i) + square);
-        }
-
-        double sum = Vector.Sum(all);
-        for (; i < columns; i++)
-        {
-            var square = (gradient[i] * gradient[i]) + epsilon;
-            sum += square;
-            columnSums[i] += square;
-        }
-
-        return sum;
-    }
-
-    /// <summary>(r / mean(r))^-½ and c^-½.</summary>
-    private static void Roots(float* rowMeans, float* columnMeans, long rows, long columns, float* rowRoots, float* columnRoots)
-    {
-        var mean = 0.0;
-        for (var row = 0L; row < rows; row++) mean += rowMeans[row];
-        mean /= rows;
-        for (var row = 0L; row < rows; row++) rowRoots[row] = 1 / MathF.Sqrt(rowMeans[row] / (float)mean);
-        for (var column = 0L; column < columns; column++) columnRoots[column] = 1 / MathF.Sqrt(columnMeans[column]);
-    }
 
     /// <summary>Takes the squares of a tensor into its mean squares.</summary>
     private static void TakeSquares(in AdaFactorTensor tensor, float* roots, in AdaFactorStep step)
@@ -197,16 +132,16 @@ internal static unsafe class AdaFactorOnHost
         var (factor, kept, beta1, rest1) = (new Vector<float>(rowRoot * moving.Factor), new Vector<float>(moving.Kept),
             new Vector<float>(moving.Beta1), new Vector<float>(moving.Rest1));
         var i = 0L;
-        for (; i + Lanes <= count; i += Lanes)
+        for (; i + Width <= count; i += Width)
         {
-            var step = Load(gradient + i) * Load(columnRoots + i) * factor;
+            var step = Get(gradient + i) * Get(columnRoots + i) * factor;
             if (mean != null)
             {
-                step = (Load(mean + i) * beta1) + (step * rest1);
-                Store(mean + i, step);
+                step = (Get(mean + i) * beta1) + (step * rest1);
+                Put(mean + i, step);
             }
 
-            Store(weight + i, (Load(weight + i) * kept) - step);
+            Put(weight + i, (Get(weight + i) * kept) - step);
         }
 
         for (; i < count; i++)
@@ -216,45 +151,6 @@ internal static unsafe class AdaFactorOnHost
             weight[i] = (weight[i] * moving.Kept) - step;
         }
     }
-
-    private static double SumOfSquares(float* values, long count)
-    {
-        var sum = 0.0;
-        for (var start = 0L; start < count; start += NumbersAtOnce)
-        {
-            var numbers = Math.Min(NumbersAtOnce, count - start);
-            sum += SumOfProducts(values + start, null, numbers);
-        }
-
-        return sum;
-    }
-
-    /// <summary>Σ (g · c)²; without c, Σ g².</summary>
-    private static double SumOfProducts(float* gradient, float* factors, long count)
-    {
-        var all = Vector<float>.Zero;
-        var i = 0L;
-        for (; i + Lanes <= count; i += Lanes)
-        {
-            var product = factors == null ? Load(gradient + i) : Load(gradient + i) * Load(factors + i);
-            all += product * product;
-        }
-
-        double sum = Vector.Sum(all);
-        for (; i < count; i++)
-        {
-            double product = factors == null ? gradient[i] : gradient[i] * factors[i];
-            sum += product * product;
-        }
-
-        return sum;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Load(float* from) => Unsafe.ReadUnaligned<Vector<float>>(from);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(float* to, Vector<float> values) => Unsafe.WriteUnaligned(to, values);
 
     private readonly record struct Moving(float Factor, float Kept, float Beta1, float Rest1);
 }

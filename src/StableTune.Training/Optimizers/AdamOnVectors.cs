@@ -32,13 +32,8 @@ internal sealed class AdamOnVectors : ElementwiseOptimizer<AdamFormula>
             FlatSlot.EightBit(First, BlockwiseQuantization.Signed, inHostMemory),
             FlatSlot.EightBit(Second, BlockwiseQuantization.Unsigned, inHostMemory));
 
-    protected override AdamFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex)
-    {
-        var decay = group.WeightDecay ?? _options.WeightDecay;
-        return new((float)(_decayIsCoupled ? decay : 0), (float)(_decayIsCoupled ? 1 : 1 - (rate * decay)), (float)(1 - _options.Beta1),
-            (float)_options.Beta2, (float)(1 - _options.Beta2), _keepsLargest, (float)Math.Sqrt(1 - Math.Pow(_options.Beta2, step)),
-            (float)_options.Epsilon, (float)(-rate / (1 - Math.Pow(_options.Beta1, step))));
-    }
+    protected override AdamFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) =>
+        AdamFormula.Of(_options, step, rate, group, _decayIsCoupled, _keepsLargest);
 
     protected override void Update(FlatUpdate update) => FusedAdamW.Step(
         new AdamWTensors([update.Weights], [update.Gradients], [update[First]], [update[Second]], _keepsLargest ? [update[Largest]] : null,
@@ -51,6 +46,16 @@ internal readonly record struct AdamFormula(
     float Decay, float Kept, float Rest1, float Beta2, float Rest2, bool KeepsLargest, float RootCorrection, float Epsilon, float Step)
     : IElementFormula
 {
+    /// <summary>That of a step.</summary>
+    public static AdamFormula Of(
+        AdamFamilyOptions options, int step, double rate, ParameterGroup group, bool decayIsCoupled, bool keepsLargest)
+    {
+        var decay = group.WeightDecay ?? options.WeightDecay;
+        return new((float)(decayIsCoupled ? decay : 0), (float)(decayIsCoupled ? 1 : 1 - (rate * decay)), (float)(1 - options.Beta1),
+            (float)options.Beta2, (float)(1 - options.Beta2), keepsLargest, (float)Math.Sqrt(1 - Math.Pow(options.Beta2, step)),
+            (float)options.Epsilon, (float)(-rate / (1 - Math.Pow(options.Beta1, step))));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -94,5 +96,43 @@ internal sealed class Automagic(AutomagicOptions options, IReadOnlyList<Paramete
         signs.copy_(present);
         var scheduled = rates * (batch.LearningRate / batch.Group.LearningRate);
         w.sub_((u + (w * (batch.Group.WeightDecay ?? options.WeightDecay))).mul_(scheduled));
+    }
+
+    protected override bool WorksOnHost => true;
+
+    protected override unsafe void Update(HostTensor at)
+    {
+        if (at.LearningRate == 0) return;
+        var scratch = ArrayPool<float>.Shared.Rent((int)at.Count);
+        try
+        {
+            fixed (float* u = scratch)
+            {
+                var square = at.Rank < 2 ? at.Divide(options.Epsilon, options.Beta2, Whole, u)
+                    : at.Divide(at.Gradient, options.Epsilon, options.Beta2, Rows, Columns, at.Gradient, u);
+                Move(at, u, (float)(1 / Math.Max(1, Math.Sqrt(square) / options.ClipThreshold)));
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(scratch);
+        }
+    }
+
+    private unsafe void Move(HostTensor at, float* u, float factor)
+    {
+        var rates = at[Rates];
+        var signs = at.Bytes(Signs);
+        var (first, bump) = ((float)at.Group.LearningRate, (float)options.LrBump);
+        var scheduled = (float)(at.LearningRate / at.Group.LearningRate);
+        var (least, most, decay) = ((float)options.MinLr, (float)options.MaxLr, (float)(at.Group.WeightDecay ?? options.WeightDecay));
+        for (var i = 0L; i < at.Count; i++)
+        {
+            var present = u[i] > 0 ? (byte)1 : (byte)0;
+            // A rate is never 0 once it has begun.
+            var rate = (rates[i] > 0 ? rates[i] : first) + (present == signs[i] ? bump : -bump);
+            (rates[i], signs[i]) = (rate = MathF.Min(MathF.Max(rate, least), most), present);
+            at.Weight[i] -= ((u[i] * factor) + (at.Weight[i] * decay)) * (rate * scheduled);
+        }
     }
 }

@@ -1,3 +1,6 @@
+using System.Buffers;
+using static StableTune.Optimizers.HostVectors;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -81,5 +84,60 @@ internal sealed class CAME(CAMEOptions options, IReadOnlyList<ParameterGroup> gr
 
         w.mul_(1 - (batch.LearningRate * (batch.Group.WeightDecay ?? options.WeightDecay)));
         w.add_(direction, alpha: -batch.LearningRate);
+    }
+
+    protected override bool WorksOnHost => true;
+
+    protected override unsafe void Update(HostTensor at)
+    {
+        var scratch = ArrayPool<float>.Shared.Rent((int)at.Count);
+        try
+        {
+            fixed (float* u = scratch)
+            {
+                var square = at.Rank < 2 ? at.Divide(options.Epsilon.Squares, options.Beta2, Whole, u)
+                    : at.Divide(at.Gradient, options.Epsilon.Squares, options.Beta2, Rows, Columns, at.Gradient, u);
+                var mean = at[Mean];
+                TakeMean(at.Count, u, (float)(1 / Math.Max(1, Math.Sqrt(square) / options.ClipThreshold)), mean);
+                var direction = mean;
+                if (at.Rank >= 2)
+                    at.Divide(u, options.Epsilon.Distances, options.Beta3, DistanceRows, DistanceColumns, mean, direction = u);
+                Move(at, direction);
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(scratch);
+        }
+    }
+
+    /// <summary>m ← β₁m + (1 − β₁)·u·factor; u ← u·factor − m.</summary>
+    private unsafe void TakeMean(long count, float* u, float factor, float* mean)
+    {
+        var (beta, rest) = ((float)options.Beta1, (float)(1 - options.Beta1));
+        var i = 0L;
+        for (; i + Width <= count; i += Width)
+        {
+            var clipped = Get(u + i) * factor;
+            var taken = (Get(mean + i) * beta) + (clipped * rest);
+            Put(mean + i, taken);
+            Put(u + i, clipped - taken);
+        }
+
+        for (; i < count; i++)
+        {
+            var clipped = u[i] * factor;
+            mean[i] = (mean[i] * beta) + (clipped * rest);
+            u[i] = clipped - mean[i];
+        }
+    }
+
+    private unsafe void Move(HostTensor at, float* direction)
+    {
+        var kept = (float)(1 - (at.LearningRate * (at.Group.WeightDecay ?? options.WeightDecay)));
+        var (rate, i) = ((float)at.LearningRate, 0L);
+        for (; i + Width <= at.Count; i += Width)
+            Put(at.Weight + i, (Get(at.Weight + i) * kept) - (Get(direction + i) * rate));
+        for (; i < at.Count; i++) at.Weight[i] = (at.Weight[i] * kept) - (direction[i] * rate);
     }
 }

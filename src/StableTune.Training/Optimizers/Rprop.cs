@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -34,21 +36,29 @@ public sealed record RpropOptions : OptimizerOptions
 /// Where g·g' > 0 (g' is the last step's) the step size s rises, where it is below 0 it falls and g counts as 0; θ ← θ − sign(g)·s; g' ← g.
 /// </summary>
 internal sealed class Rprop(RpropOptions options, IReadOnlyList<ParameterGroup> groups)
-    : FlatOptimizer(options, groups, FlatSlot.Zeros("last"), FlatSlot.Zeros("size"))
+    : ElementwiseOptimizer<RpropFormula>(options, groups, FlatSlot.Zeros("last"), FlatSlot.Zeros("size"))
 {
-    protected override bool IsElementwise => true;
+    protected override RpropFormula FormulaOf(int step, double rate, ParameterGroup group, int groupIndex) => new(
+        step == 1 ? (float)rate : null, (float)(options.Etas.Rising - 1), (float)(options.Etas.Falling - 1),
+        (float)options.StepSizes.Smallest, (float)options.StepSizes.Largest);
+}
 
-    protected override void Update(FlatUpdate update)
+/// <param name="Begin">The first step size; null once there are others.</param>
+/// <param name="Rise">By which share a step size rises.</param>
+/// <param name="Fall">By which it falls, below 0.</param>
+/// <param name="Smallest">The smallest step size.</param>
+/// <param name="Largest">The largest.</param>
+internal readonly record struct RpropFormula(float? Begin, float Rise, float Fall, float Smallest, float Largest) : IElementFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Apply<T>(ref Elements<T> at) where T : struct, INumbers<T>
     {
-        var (last, size) = (update["last"], update["size"]);
-        if (update.Step == 1) size.fill_(update.LearningRate);
-        var agreement = last.mul_(update.Gradients);
-        var (rises, falls) = (agreement > 0, agreement < 0);
-        // 1 + b·(factor - 1) is the factor where b is 1, and 1 where it is 0.
-        size.mul_((rises.to(ScalarType.Float32) * (options.Etas.Rising - 1)).add_(1))
-            .mul_((falls.to(ScalarType.Float32) * (options.Etas.Falling - 1)).add_(1))
-            .clamp_(options.StepSizes.Smallest, options.StepSizes.Largest);
-        last.copy_(update.Gradients).masked_fill_(falls, 0);
-        update.Weights.addcmul_(last.sign(), size, -1);
+        var zero = T.Zero(at.Gradient);
+        if (Begin is { } first) at.Second = T.Of(first, at.Gradient);
+        var agreement = T.Sign(at.First * at.Gradient);
+        var (rises, falls) = (T.Max(agreement, zero), T.Max(zero - agreement, zero));       // 1 where it is so, else 0
+        at.Second = T.Clamp(at.Second * ((rises * Rise) + 1) * ((falls * Fall) + 1), Smallest, Largest);
+        at.First = at.Gradient * ((falls * -1) + 1);
+        at.Weight -= T.Sign(at.First) * at.Second;
     }
 }

@@ -1,3 +1,6 @@
+using System.Numerics;
+using static StableTune.Optimizers.HostVectors;
+
 namespace StableTune.Optimizers;
 
 /// <summary>
@@ -41,6 +44,9 @@ public sealed record StableAdamWOptions : OptimizerOptions
 internal sealed class StableAdamW(StableAdamWOptions options, IReadOnlyList<ParameterGroup> groups)
     : ShapedOptimizer(options, groups, Zeros(First), Zeros(Second))
 {
+    /// <summary>Numbers that are summed in float32 before the sums go into double precision.</summary>
+    private const long NumbersAtOnce = 1 << 13;
+
     private const string First = "m", Second = "v";
 
     protected override void Update(ShapeBatch batch)
@@ -53,6 +59,54 @@ internal sealed class StableAdamW(StableAdamWOptions options, IReadOnlyList<Para
         var rate = batch.LearningRate / surprise.clamp_min(1);                     // [K, 1, ...]
         w.mul_(1 - (rate * (batch.Group.WeightDecay ?? options.WeightDecay)));
         w.sub_(m / v.sqrt().add_(options.Epsilon) * rate);
+    }
+
+    protected override bool WorksOnHost => true;
+
+    protected override unsafe void Update(HostTensor at)
+    {
+        var (beta1, beta2) = ((float)Corrected(options.Beta1, at.Step), (float)Corrected(options.Beta2, at.Step));
+        float* first = at[First], second = at[Second];
+        var (rest1, rest2) = (1 - beta1, 1 - beta2);
+        var least = (float)(options.Epsilon * options.Epsilon);
+        var surprise = 0.0;
+        for (var start = 0L; start < at.Count; start += NumbersAtOnce)
+        {
+            var (sum, i, end) = (Vector<float>.Zero, start, Math.Min(at.Count, start + NumbersAtOnce));
+            for (; i + Width <= end; i += Width)
+            {
+                var g = Get(at.Gradient + i);
+                var square = (Get(second + i) * beta2) + (g * g * rest2);
+                Put(first + i, (Get(first + i) * beta1) + (g * rest1));
+                Put(second + i, square);
+                sum += g * g / Vector.Max(square, new Vector<float>(least));
+            }
+
+            surprise += Vector.Sum(sum);
+            for (; i < end; i++)
+            {
+                var g = at.Gradient[i];
+                first[i] = (first[i] * beta1) + (g * rest1);
+                second[i] = (second[i] * beta2) + (g * g * rest2);
+                surprise += g * g / MathF.Max(second[i], least);
+            }
+        }
+
+        Move(at, first, second, at.LearningRate / Math.Max(1, Math.Sqrt(surprise / at.Count)));
+    }
+
+    private unsafe void Move(HostTensor at, float* first, float* second, double rate)
+    {
+        var kept = (float)(1 - (rate * (at.Group.WeightDecay ?? options.WeightDecay)));
+        var (step, epsilon) = ((float)rate, (float)options.Epsilon);
+        var i = 0L;
+        for (; i + Width <= at.Count; i += Width)
+        {
+            var change = Get(first + i) / (Vector.SquareRoot(Get(second + i)) + new Vector<float>(epsilon)) * step;
+            Put(at.Weight + i, (Get(at.Weight + i) * kept) - change);
+        }
+
+        for (; i < at.Count; i++) at.Weight[i] = (at.Weight[i] * kept) - (first[i] / (MathF.Sqrt(second[i]) + epsilon) * step);
     }
 
     private static double Corrected(double beta, int step) => beta * (1 - Math.Pow(beta, step - 1)) / (1 - Math.Pow(beta, step));

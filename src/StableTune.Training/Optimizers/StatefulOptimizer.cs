@@ -64,6 +64,9 @@ public abstract class StatefulOptimizer : IOptimizer
     public string Name => "optimizer";
 
     /// <inheritdoc/>
+    public virtual bool TensorsLastUntilUpdate => true;
+
+    /// <inheritdoc/>
     public IReadOnlyList<ParameterGroup> Groups { get; }
 
     /// <inheritdoc/>

@@ -11,6 +11,9 @@ internal sealed class EvaluationWeights(IOptimizer optimizer, WeightAverage? ave
     /// <summary>Whether files of both are written.</summary>
     public bool SavesBoth => average is not null && savesBoth;
 
+    /// <summary>Whether others than the trained ones are in their place.</summary>
+    public bool AreInPlace => _inPlace is not null;
+
     /// <summary>Puts them in the place of the trained ones until the result is disposed.</summary>
     public IDisposable Use()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging;
 using StableTune.Formats;
@@ -105,6 +106,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_plan.Save.IsDueAfterStep(state.Step)) Save(SaveReason.Step);
     }
 
+    /// <summary>To be called before what is trained changes: a save that is being written may still read it.</summary>
+    public void BeforeChange() => _saving?.CopyRest();
+
     /// <summary>Saves because the host asked for it.</summary>
     public void SaveNow(TrainingProgress state)
     {
@@ -175,24 +179,28 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_plan.Save.InBackground && reason != SaveReason.End) Begin(moment, files);
         else
         {
+            var clock = Stopwatch.GetTimestamp();
             Write(moment, (saver, now) => files.AddRange(saver.Save(now)));
             _resultIsSaved |= reason == SaveReason.End;
-            Saved(moment, files);
+            Saved(moment with { Pause = Stopwatch.GetElapsedTime(clock) }, files);
         }
 
         _calls.ThrowIfEnding();
         return [.. files];
     }
 
-    /// <summary>Copies what is saved, and begins to write it; what cannot be copied is written now.</summary>
+    /// <summary>Begins to write what is saved; what can be neither copied nor left in its place is written now.</summary>
     private void Begin(SaveMoment moment, List<string> files)
     {
         var saving = new BackgroundSave(moment, _plan.Save.MaxCopyBytes, _copyMemory);
+        using var still = saving.StandStill();
         try
         {
             Write(moment, (saver, now) =>
             {
-                if (!saving.TryPrepare(saver, now)) files.AddRange(saver.Save(now));
+                // Where an average takes the place of what is trained, it does so for this moment alone.
+                var stays = !parts.Evaluation.AreInPlace && !parts.Evaluation.SavesBoth;
+                if (!saving.TryPrepare(saver, now, stays)) files.AddRange(saver.Save(now));
             });
         }
         catch
@@ -209,7 +217,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     /// <exception cref="IOException">It could not be written.</exception>
     private void FinishSaving()
     {
-        if (Interlocked.Exchange(ref _saving, null) is { } saving) Saved(saving.Moment, saving.Finish());
+        if (Interlocked.Exchange(ref _saving, null) is not { } saving) return;
+        var files = saving.Finish();
+        Saved(saving.Moment with { Pause = saving.Pause }, files);
     }
 
     private void Saved(SaveMoment moment, IReadOnlyList<string> files) =>
@@ -292,6 +302,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Sampler is not { } sampler) return;
         Tell(TrainingPhase.Sampling);
+        BeforeChange();
         using var evaluation = parts.Evaluation.Use();
         var files = sampler.Draw(moment, isShared);
         _samples.AddRange(files);
@@ -305,6 +316,7 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
     {
         if (parts.Validation is not { } validation) return;
         Tell(TrainingPhase.Validating);
+        BeforeChange();
         using (parts.Evaluation.Use()) ValidationLoss = validation();
         Validations++;
         var measured = new TrainingValidation(state.Step, state.Epoch, afterEpoch, ValidationLoss, state.AverageLoss);

@@ -183,6 +183,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         string[] images = [.. microSteps.SelectMany(batch => batch.Items).Select(item => item.Path)];
         var moment = new StepMoment(Position.Step, parts.Length.TotalSteps);
         var launched = parts.ReadsLate ? LaunchUnread(microSteps, moment) : LaunchRead(microSteps, moment);
+        events.BeforeChange();
         foreach (var trainable in parts.Trainables) trainable.AfterStep(moment);
         parts.Norms?.Measure();
         parts.Update.ForgetGradients();
@@ -201,6 +202,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         try
         {
             info = new StepInfo(Rates(), Position.Step);
+            if (parts.Update.Fused is not null) events.BeforeChange();
             parts.Update.Begin(info);
             foreach (var batch in microSteps)
             {
@@ -215,6 +217,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         }
 
         foreach (var exchange in parts.Exchanges) exchange.Sum();
+        events.BeforeChange();
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
         return parts.Update.Read([.. losses], info) with { Samples = samples, Rates = info.LearningRates };
     }
@@ -237,6 +240,7 @@ internal sealed class TrainingLoop(LoopParts parts, RunEvents events) : IResumab
         }
 
         foreach (var exchange in parts.Exchanges) exchange.Sum();
+        events.BeforeChange();
         foreach (var trainable in parts.Trainables) trainable.AfterBackward(moment);
         // The device works at this step already; what became of the one before must be known before weights change again.
         SettlePending();

@@ -42,6 +42,8 @@ internal sealed class WeightAverage : IResumable, IDisposable
 
     public string Name => "ema";
 
+    public bool TensorsLastUntilUpdate => true;
+
     /// <summary>Whether there is an average yet.</summary>
     public bool HasAny => _updates > 0;
 

@@ -19,7 +19,7 @@ public interface ISaver : IValidated
     /// <returns>The paths of the files written; empty when there was nothing to write.</returns>
     IReadOnlyList<string> Save(SaveMoment moment);
 
-    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on
+    /// <summary>Takes what <see cref="Save"/> would write now, so that it can be written while training goes on
     /// (<see cref="SaveOptions.InBackground"/>). Null, the default, where it must be written at once: then <see cref="Save"/> is called.
     /// Called on the training thread, without gradients.</summary>
     /// <param name="moment">What is saved, and when.</param>
@@ -78,6 +78,12 @@ public sealed record SaveMoment
     /// <summary>The epoch, from 1.</summary>
     public required int Epoch { get; init; }
 
+    /// <summary>
+    /// How long training stood still for this save, once it is written: for the whole of it, or, in the background, for what was copied and
+    /// waited for. Zero before.
+    /// </summary>
+    public TimeSpan Pause { get; init; }
+
     /// <summary>Epochs in all; the last may be cut short. Default 1.</summary>
     public int TotalEpochs { get; init; } = 1;
 
@@ -98,7 +104,7 @@ public sealed record SaveMoment
     public Func<string, string>? WriteState { get; init; }
 
     /// <summary>
-    /// Copies the state of the run as it is now, and gives what writes it into a folder later, on any thread; null where the copies would
+    /// Takes the state of the run as it is now, and gives what writes it into a folder later, on any thread; null where the copies would
     /// take too much memory. Null where <see cref="WriteState"/> is.
     /// </summary>
     public Func<string, PayloadCopies, Func<string>?>? PrepareState { get; init; }

@@ -25,17 +25,18 @@ public sealed record SaveOptions : OptionsBase
     public bool KeepBest { get; init; }
 
     /// <summary>
-    /// Whether saves during training are written on a thread of their own while training goes on, from copies in host memory; a save that
-    /// follows waits until the one before is written. Default false: a save that is told is on the disk before the next step begins, no
-    /// memory is needed besides, and next to the steps between two saves most take no time. Worth it where they are frequent or large, or
-    /// the disk is slow. The last save of a run is always waited for.
+    /// Whether saves during training are written on a thread of their own while training goes on: what is trained is read where it is, and
+    /// what is not written when the next update comes is copied to host memory. A save that follows waits until the one before is written.
+    /// Default false: a save that is told is on the disk before the next step begins, no memory is needed besides, and next to the
+    /// steps between two saves most take no time. Worth it where they are frequent or large, or the disk is slow. The last save of a run
+    /// is always waited for.
     /// </summary>
     public bool InBackground { get; init; }
 
     /// <summary>
-    /// What the copies of one save may take of host memory, bytes; what is larger is written at once. Default 4 GiB: adapters,
-    /// embeddings and their states, and a whole SD 1.x model in half precision; the state of a whole model takes 12 bytes for each
-    /// trained number.
+    /// What the copies of one save may take of host memory, bytes. The update that would change what has no room among them waits until it
+    /// is written. Where an average is saved in the place of what is trained, all is copied at once, and what is larger is written at once.
+    /// Default 4 GiB.
     /// </summary>
     public long MaxCopyBytes { get; init; } = 4L << 30;
 

@@ -11,6 +11,12 @@ public interface IResumable
     /// "trainables/lora" ... Tensors go to a file of that name.</summary>
     string Name { get; }
 
+    /// <summary>
+    /// Whether tensors that it writes are as they were until weights are next updated, as what is trained and what an optimizer remembers:
+    /// a save in the background then reads them where they are, and copies them only when an update comes first. Default false.
+    /// </summary>
+    bool TensorsLastUntilUpdate => false;
+
     /// <summary>Writes what it remembers. Called between two steps, on the training thread.</summary>
     void Save(StateWriter writer);
 

@@ -52,8 +52,10 @@ internal static class StateFolder
                 throw new InvalidOperationException(
                     $"Two parts of the run are named \"{part.Name}\" in its state. Give one of them another name.");
             if (writer.Tensors.Count == 0) continue;
-            var payloads = StatePayloads.Of(writer.Tensors.Select(tensor => (tensor.Key, tensor.Value)));
-            if ((copies is null ? [.. payloads] : copies.Take(payloads)) is not { } held) return null;
+            var named = writer.Tensors.Select(tensor => (tensor.Key, tensor.Value));
+            var held = copies is null ? [.. StatePayloads.Of(named)]
+                : part.TensorsLastUntilUpdate ? copies.TakeLasting(named) : copies.Take(StatePayloads.Of(named));
+            if (held is null) return null;
             tensors.Add((part.Name + ".safetensors", held));
         }
 

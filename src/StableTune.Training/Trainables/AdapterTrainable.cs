@@ -26,6 +26,9 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public string Name => "trainables/" + _options.EffectiveName;
 
+        /// <inheritdoc/>
+        public bool TensorsLastUntilUpdate => true;
+
         /// <summary>How they are trained.</summary>
         public AdapterTrainableOptions Options => _options;
 

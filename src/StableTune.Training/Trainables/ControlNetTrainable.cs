@@ -20,6 +20,9 @@ public sealed class ControlNetTrainable : ITrainable, IConditionStage, ISampleSt
     /// <inheritdoc/>
     public string Name => "trainables/" + _options.EffectiveName;
 
+    /// <inheritdoc/>
+    public bool TensorsLastUntilUpdate => true;
+
     /// <summary>The ControlNet, once attached.</summary>
     /// <exception cref="InvalidOperationException">Not attached yet.</exception>
     public ControlNetModel Network =>

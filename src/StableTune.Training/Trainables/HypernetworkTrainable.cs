@@ -60,6 +60,8 @@ namespace StableTune.Trainables
 
         public string Name => "trainables/" + options.EffectiveName;
 
+        public bool TensorsLastUntilUpdate => true;
+
         public IReadOnlyList<ParameterGroup> Groups => !options.Trained ? [] :
             [new ParameterGroup(options.EffectiveName, Parameters, options.Rate ?? plan.UNetLearningRate ?? plan.LearningRate)];
 

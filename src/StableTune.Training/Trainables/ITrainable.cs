@@ -37,7 +37,8 @@ public interface ITrainable : IResumable, IDisposable
     /// </summary>
     IReadOnlyDictionary<string, double> Metrics => new Dictionary<string, double>();
 
-    /// <summary>Called before each batch: the time to draw what dropouts do in its forward and backward pass.</summary>
+    /// <summary>Called before each batch: the time to draw what dropouts do in its forward and backward pass. What is trained stays as it
+    /// is where <see cref="IResumable.TensorsLastUntilUpdate"/> says so.</summary>
     void BeforeBatch(BatchMoment moment) { }
 
     /// <summary>Called when the gradients of a step are complete, before they are clipped; with <see cref="FusedBackwardOptions"/> most
@@ -61,7 +62,7 @@ public interface ITrainable : IResumable, IDisposable
     /// <exception cref="IOException">Something cannot be written.</exception>
     IReadOnlyList<string> Save(SaveRequest request);
 
-    /// <summary>Copies what <see cref="Save"/> would write now, so that it can be written while training goes on
+    /// <summary>Takes what <see cref="Save"/> would write now, so that it can be written while training goes on
     /// (<see cref="SaveOptions.InBackground"/>). Null, the default, where it must be written at once: then <see cref="Save"/> is
     /// called.</summary>
     /// <param name="request">Where to, and what the file says of the run.</param>

@@ -161,6 +161,9 @@ namespace StableTune.Trainables
         /// <inheritdoc/>
         public string Name => "trainables/" + _options.EffectiveName;
 
+        /// <inheritdoc/>
+        public bool TensorsLastUntilUpdate => true;
+
         /// <summary>The network, once attached.</summary>
         /// <exception cref="InvalidOperationException">Not attached yet.</exception>
         public PfgNetwork Network =>

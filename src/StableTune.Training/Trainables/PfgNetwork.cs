@@ -92,7 +92,7 @@ public sealed class PfgNetwork : IDisposable
     internal Action? PrepareSave(string path, ScalarType type, PayloadCopies copies)
     {
         (string, Tensor)[] named = [("weight", _layer.weight), ("bias", _layer.bias!)];
-        if (copies.Take(StatePayloads.Of(named, type)) is not { } tensors) return null;
+        if (copies.TakeLasting(named, type) is not { } tensors) return null;
         return Path.GetExtension(path).Equals(".safetensors", StringComparison.OrdinalIgnoreCase)
             ? () => SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { ["format"] = "pt" })
             : () => TorchWriter.Write(path, tensors, TorchLayout.OrderedDictionary);

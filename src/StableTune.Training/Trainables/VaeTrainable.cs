@@ -67,6 +67,8 @@ namespace StableTune.Trainables
 
         public string Name => "trainables/" + options.EffectiveName;
 
+        public bool TensorsLastUntilUpdate => true;
+
         public bool CanBeLeftOut => false;
 
         public IReadOnlyList<ParameterGroup> Groups =>

@@ -87,6 +87,41 @@ public sealed class BackgroundSaveTests : IDisposable
             entry.StartsWith("save", StringComparison.Ordinal) || entry.StartsWith("end", StringComparison.Ordinal)));
     }
 
+    /// <summary>Nothing has room among the copies, so that each update waits for the disk; a save that takes its time is told with the time
+    /// that the run stood still.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Train_WithoutRoomForCopies_WritesTheSame(string kind)
+    {
+        TrainerBuilder Run(string place) => TrainedKinds.Run(kind, _folder, _folder.File(place, "frog"))
+            .SaveState(_folder.File(place, "state")).SaveEvery(steps: 1);
+        var plain = Run("plain").Train();
+        var other = Run("background").WithSaving(save => save with { InBackground = true, MaxCopyBytes = 0 }).Train();
+        Assert.Equal(plain.Losses, other.Losses);
+        foreach (var file in Directory.GetFiles(_folder.File("plain"), "*.safetensors", SearchOption.AllDirectories))
+            SavedFiles.AssertSame(file, file.Replace(_folder.File("plain"), _folder.File("background"), StringComparison.Ordinal), kind);
+        SavedFiles.AssertComplete(_folder.File("background"));
+    }
+
+    [Fact]
+    public void OnSave_TellsHowLongTheRunStoodStill()
+    {
+        List<SaveMoment> Saves(bool background)
+        {
+            var recorder = new Recorder();
+            TinyRun.Builder(_folder).For(TrainingLength.Steps(2)).Overwrite().SaveTo(new SleepingSaver())
+                .WithSaving(save => save with { EveryNSteps = 1, InBackground = background }).WithObserver(recorder).Train();
+            return recorder.Saves;
+        }
+
+        var (atOnce, background) = (Saves(background: false), Saves(background: true));
+        Assert.Equal(3, atOnce.Count);
+        Assert.All(atOnce, moment => Assert.True(moment.Pause >= SleepingSaver.Time, $"{moment.Reason}: {moment.Pause}"));
+        Assert.Equal([SaveReason.Step, SaveReason.Step, SaveReason.End], background.Select(moment => moment.Reason));
+        Assert.All(background, moment => Assert.True(moment.Pause > TimeSpan.Zero));
+        Assert.True(background[^1].Pause >= SleepingSaver.Time);
+    }
+
     /// <summary>What is larger than copies may be is written at once, and what cannot be copied.</summary>
     [Fact]
     public void Train_CopiesWouldTakeTooMuch_WritesAtOnce()
@@ -109,6 +144,21 @@ public sealed class BackgroundSaveTests : IDisposable
         Assert.Equal(["state-state", "state-step00000003-state", "state-step00000004-state"],
             Directory.GetDirectories(_folder.File("out")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(["tiny-step00000003.safetensors", "tiny-step00000004.safetensors", "tiny.safetensors"], TinyRun.Written(_folder));
+    }
+
+    /// <summary>Sleeps, on whatever thread.</summary>
+    private sealed class SleepingSaver : ISaver
+    {
+        // A clock may be a tick short.
+        public static readonly TimeSpan Time = TimeSpan.FromMilliseconds(98);
+
+        public IReadOnlyList<string> Save(SaveMoment moment)
+        {
+            Thread.Sleep(100);
+            return [];
+        }
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies) => () => Save(moment);
     }
 
     /// <summary>Takes its time, on the thread that writes.</summary>

@@ -35,6 +35,8 @@ internal sealed class Recorder : ITrainingObserver
 
     public List<TrainingEnd> Ends { get; } = [];
 
+    public List<SaveMoment> Saves { get; } = [];
+
     public TrainingStart? Started { get; private set; }
 
     public int Thread { get; private set; }
@@ -52,7 +54,11 @@ internal sealed class Recorder : ITrainingObserver
 
     public void OnEpoch(TrainingProgress progress) => Note($"epoch {progress.Epoch}");
 
-    public void OnSave(SaveMoment moment, IReadOnlyList<string> files) => Note($"save {moment.Reason} {moment.Step}");
+    public void OnSave(SaveMoment moment, IReadOnlyList<string> files)
+    {
+        Saves.Add(moment);
+        Note($"save {moment.Reason} {moment.Step}");
+    }
 
     public void OnSample(int step, IReadOnlyList<string> files) => Note($"sample {step}");
 

@@ -120,7 +120,7 @@ public sealed class EveryOptimizerTests
     {
         using var scope = NewDisposeScope();
         // Large enough for several threads, for numbers in eight bits, and with a last register that is not full.
-        long[][] shapes = [[7, 30], [400, 401], [3, 4, 3, 3]];
+        long[][] shapes = [[7, 30], [400, 401], [3, 4, 3, 3], [29]];
         Tensor[] starts = [.. shapes.Select((shape, i) => randn(shape, generator: new Generator((ulong)i)).to(type))];
         var (host, operators) = (starts.Select(start => start.clone().requires_grad_()).ToArray(),
             starts.Select(start => start.clone().requires_grad_()).ToArray());
