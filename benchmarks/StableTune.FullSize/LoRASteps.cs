@@ -73,6 +73,8 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         var parameters = target.Groups.SelectMany(g => g.Parameters).Select(p => p.Value).ToArray();
         for (var i = 0; i < Steps; i++)
         {
+            // The first steps fetch memory and compile.
+            using var profile = i == Steps - 1 ? new PerfControl() : null;
             clock.Restart();
             using var batch = new Batch([""]);
             var loss = step.Run(batch, accumulation: 1);
