@@ -12,7 +12,7 @@ namespace StableTune.FullSize;
 /// </summary>
 internal static class RunSaves
 {
-    private const int Steps = 3;
+    private const int Steps = 5;
 
     /// <summary>Trains a model with and without logs and progress, and tells the difference for each step.</summary>
     /// <param name="model">A folder; a tiny model shows the difference best, as its steps are short.</param>
@@ -44,7 +44,7 @@ internal static class RunSaves
         }
     }
 
-    /// <summary>Trains three steps and writes a state after each; then goes on from it; then the same in the background.</summary>
+    /// <summary>Trains some steps and writes a state after each; then goes on from it; then the same in the background.</summary>
     /// <param name="model">The model's folder.</param>
     /// <param name="kind">lora or full (8-bit AdamW).</param>
     /// <param name="side">Of the pictures, in pixels.</param>
@@ -69,7 +69,8 @@ internal static class RunSaves
 
             var (later, beside) = Saved(Builder(model, work, side, kind), Path.Combine(states, "b"), background: true);
             var wait = Median(beside.Pauses);
-            Say($"    in the background: the run waits {wait * 1e3:F1} ms, {wait / write:P1} of the time of the save");
+            var pauses = string.Join(", ", beside.Pauses.Select(pause => (pause * 1e3).ToString("F1", CultureInfo.InvariantCulture)));
+            Say($"    in the background: the run waits {wait * 1e3:F1} ms, {wait / write:P1} of the time of the save ({pauses})");
             Say($"    written meanwhile in {Median(later.Writes):F2} s; a step takes {Median(beside.Steps):F2} s");
             Say($"    peak {ProcessFigures.PeakGiB:F2} GiB, all in {clock.Elapsed.TotalSeconds:F0} s");
         }
@@ -119,7 +120,7 @@ internal static class RunSaves
 
         public List<double> Steps { get; } = [];
 
-        /// <summary>How long the run stood still for each save but the last, which is waited for.</summary>
+        /// <summary>How long the run stood still for each save but those of the last step, which are waited for.</summary>
         public List<double> Pauses { get; } = [];
 
         public double Start { get; private set; }
@@ -141,7 +142,7 @@ internal static class RunSaves
         public void OnSave(SaveMoment moment, IReadOnlyList<string> files)
         {
             _last = _sinceBegin.Elapsed.TotalSeconds;
-            if (moment.Reason == SaveReason.Step) Pauses.Add(moment.Pause.TotalSeconds);
+            if (moment.Step < RunSaves.Steps) Pauses.Add(moment.Pause.TotalSeconds);
         }
     }
 

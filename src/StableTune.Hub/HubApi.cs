@@ -53,6 +53,16 @@ internal sealed class HubApi(HubTransport transport, HubSettings settings, HubRe
             .SelectMany(kind => Texts(document.RootElement.GetProperty(kind), "name")).ToArray());
     }
 
+    /// <summary>Whom the token belongs to.</summary>
+    /// <param name="name">For messages.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    public async Task<string> UserAsync(HubName name, CancellationToken cancellationToken)
+    {
+        using var document = (await JsonAsync(name, transport.Address("api/whoami-v2"), cancellationToken).ConfigureAwait(false)).Document;
+        return Read(name, () => Text(document.RootElement, "name")) is { Length: > 0 } user ? user
+            : throw Odd(name, "The hub does not say whom the token belongs to");
+    }
+
     /// <summary>Repositories of the same owner.</summary>
     public async Task<IReadOnlyList<string>> RepositoriesAsync(HubName name, CancellationToken cancellationToken)
     {

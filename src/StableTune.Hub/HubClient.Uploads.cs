@@ -3,6 +3,20 @@ namespace StableTune.Hub;
 /// <content>Uploads.</content>
 public sealed partial class HubClient
 {
+    /// <summary>The name of a repository that belongs to whoever the token belongs to.</summary>
+    /// <param name="repository">Its name without an owner; path, branch and type may follow as for <see cref="HubName.Parse"/>.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    /// <exception cref="FormatException">The text is no name.</exception>
+    /// <exception cref="HubException">There is no token, or the server does not know it, or is not reached.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public async Task<HubName> NameOfMineAsync(string repository, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(repository);
+        var name = HubName.Parse($"me/{repository}");
+        _uploads.Require(name);
+        return HubName.Parse($"{await _api.UserAsync(name, cancellationToken).ConfigureAwait(false)}/{repository}");
+    }
+
     /// <summary>
     /// Makes sure that a repository can be uploaded to: creates it where there is none, and the branch that the name has, and asks whether
     /// this token may write there.

@@ -10,6 +10,9 @@ internal sealed partial class HubUploads(HubWriting writing, HubApi api, HubSett
 {
     private const int SampleBytes = 512, FilesPerQuestion = 256;
 
+    /// <summary>Refuses what cannot succeed before anything is sent.</summary>
+    public void Require(HubName name) => writing.Require(name);
+
     /// <summary>Creates the repository where there is none, and its branch, and checks that this token may write there.</summary>
     /// <returns>Whether it was created.</returns>
     public async Task<bool> EnsureAsync(HubName name, HubVisibility visibility, CancellationToken cancellationToken)

@@ -98,7 +98,7 @@ internal sealed class Automagic(AutomagicOptions options, IReadOnlyList<Paramete
         w.sub_((u + (w * (batch.Group.WeightDecay ?? options.WeightDecay))).mul_(scheduled));
     }
 
-    protected override bool WorksOnHost => true;
+    protected override bool WorksOnHost(long[] shape) => true;
 
     protected override unsafe void Update(HostTensor at)
     {

@@ -86,7 +86,7 @@ internal sealed class CAME(CAMEOptions options, IReadOnlyList<ParameterGroup> gr
         w.add_(direction, alpha: -batch.LearningRate);
     }
 
-    protected override bool WorksOnHost => true;
+    protected override bool WorksOnHost(long[] shape) => true;
 
     protected override unsafe void Update(HostTensor at)
     {

@@ -7,13 +7,13 @@ internal readonly unsafe struct HostTensor
 {
     private readonly OptimizedParameter _parameter;
 
-    private HostTensor(OptimizedParameter parameter, OptimizerUpdate update)
+    private HostTensor(OptimizedParameter parameter, long[] shape, OptimizerUpdate update)
     {
         (_parameter, Step, LearningRate, Group) = (parameter, update.Step, update.LearningRate, update.Group);
         Weight = (float*)parameter.Value.DataPointer();
         Gradient = (float*)parameter.Gradient.DataPointer();
-        var shape = parameter.Value.shape;
         (Count, Rank) = (parameter.Count, shape.Length);
+        Outputs = Rank == 0 ? 1 : shape[0];
         (Rows, Columns) = Rank < 2 ? (1, Count) : (shape[^2], shape[^1]);
     }
 
@@ -28,6 +28,9 @@ internal readonly unsafe struct HostTensor
 
     /// <summary>Dimensions.</summary>
     public int Rank { get; }
+
+    /// <summary>Length of the first dimension.</summary>
+    public long Outputs { get; }
 
     /// <summary>Rows of a matrix; parameters with more than two dimensions are stacks of matrices over their last two.</summary>
     public long Rows { get; }
@@ -53,20 +56,23 @@ internal readonly unsafe struct HostTensor
     /// <summary>The same of a slot of truth values.</summary>
     public byte* Bytes(string slot) => (byte*)Address(slot);
 
-    /// <summary>All parameters of an update; null where one of them cannot be used in place.</summary>
+    /// <summary>The parameters of an update that can be used in place, and the others.</summary>
     /// <param name="update">The update; to be kept alive as long as they are used.</param>
-    public static HostTensor[]? All(OptimizerUpdate update)
+    /// <param name="suits">Whether parameters of a shape are wanted in place.</param>
+    public static (IReadOnlyList<HostTensor> OnHost, IReadOnlyList<OptimizedParameter> Others) Split(
+        OptimizerUpdate update, Func<long[], bool> suits)
     {
-        var all = new HostTensor[update.Parameters.Count];
-        for (var i = 0; i < all.Length; i++)
+        List<HostTensor> onHost = [];
+        List<OptimizedParameter> rest = [];
+        foreach (var parameter in update.Parameters)
         {
-            var parameter = update.Parameters[i];
-            if (parameter.DeviceType != DeviceType.CPU || parameter.Count > int.MaxValue / 2 || !IsPlain(parameter.Value)
-                || !IsPlain(parameter.Gradient)) return null;
-            all[i] = new(parameter, update);
+            var shape = parameter.Value.shape;
+            if (parameter.DeviceType == DeviceType.CPU && parameter.Count <= int.MaxValue / 2 && suits(shape) && IsPlain(parameter.Value)
+                && IsPlain(parameter.Gradient)) onHost.Add(new(parameter, shape, update));
+            else rest.Add(parameter);
         }
 
-        return all;
+        return (onHost, rest);
 
         static bool IsPlain(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
     }

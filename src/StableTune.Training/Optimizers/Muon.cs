@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace StableTune.Optimizers;
 
 /// <summary>What a step of <see cref="MuonOptions"/> is scaled by, because its size depends on the shape of the matrix.</summary>
@@ -73,9 +75,9 @@ internal sealed class Muon(MuonOptions options, IReadOnlyList<ParameterGroup> gr
     : ShapedOptimizer(options, groups, Zeros(First), Zeros(Second, shape => shape.Length < 2 ? shape : null))
 {
     /// <summary>The polynomial whose repetition draws singular values towards 1 fastest.</summary>
-    private const double A = 3.4445, B = -4.7750, C = 2.0315;
+    internal const double A = 3.4445, B = -4.7750, C = 2.0315;
 
-    private const double LeastNorm = 1e-7;
+    internal const double LeastNorm = 1e-7;
 
     private const string First = "m", Second = "v";
 
@@ -93,9 +95,36 @@ internal sealed class Muon(MuonOptions options, IReadOnlyList<ParameterGroup> gr
         var u = options.Nesterov ? (b * options.Momentum).add_(g, alpha: 1 - options.Momentum) : b;
         var matrices = u.flatten(2);                                               // [K, rows, columns]
         var (rows, columns) = (matrices.shape[1], matrices.shape[2]);
-        var scale = options.AdjustLrFn == MuonScale.Original ? Math.Sqrt(Math.Max(1, (double)rows / columns))
-            : 0.2 * Math.Sqrt(Math.Max(rows, columns));
-        batch.Weights.add_(Orthogonal(matrices, options.NsSteps).view(u.shape), alpha: -batch.LearningRate * scale);
+        batch.Weights.add_(Orthogonal(matrices, options.NsSteps).view(u.shape), alpha: -batch.LearningRate * Scale(rows, columns));
+    }
+
+    private double Scale(long rows, long columns) => options.AdjustLrFn == MuonScale.Original
+        ? Math.Sqrt(Math.Max(1, (double)rows / columns)) : 0.2 * Math.Sqrt(Math.Max(rows, columns));
+
+    protected override bool WorksOnHost(long[] shape) =>
+        shape.Length >= 2 && shape[0] > 0 && Math.Min(shape[0], shape[1..].Aggregate((a, b) => a * b)) is > 0 and <= MuonOnHost.MostRows;
+
+    protected override unsafe void Update(HostTensor at)
+    {
+        var first = at[First];
+        var (kept, rest, decay) = ((float)options.Momentum, (float)(1 - options.Momentum),
+            (float)(1 - (at.LearningRate * (at.Group.WeightDecay ?? options.WeightDecay))));
+        var scratch = ArrayPool<float>.Shared.Rent((int)at.Count);
+        fixed (float* u = scratch)
+        {
+            for (var i = 0L; i < at.Count; i++)
+            {
+                first[i] = (first[i] * kept) + (at.Gradient[i] * rest);
+                u[i] = options.Nesterov ? (first[i] * kept) + (at.Gradient[i] * rest) : first[i];
+                at.Weight[i] *= decay;
+            }
+
+            // Convolutions are matrices of [out, rest].
+            var (rows, columns) = (at.Outputs, at.Count / at.Outputs);
+            MuonOnHost.Move(at.Weight, u, rows, columns, options.NsSteps, (float)(at.LearningRate * Scale(rows, columns)));
+        }
+
+        ArrayPool<float>.Shared.Return(scratch);
     }
 
     private void StepAsAdam(ShapeBatch batch)

@@ -15,8 +15,9 @@ internal abstract class ShapedOptimizer(
     /// <param name="batch">Parameters of one shape.</param>
     protected abstract void Update(ShapeBatch batch);
 
-    /// <summary>Whether there is an <see cref="Update(HostTensor)"/>, which is faster on a CPU. Default false.</summary>
-    protected virtual bool WorksOnHost => false;
+    /// <summary>Whether there is an <see cref="Update(HostTensor)"/> that is faster on a CPU for parameters of this shape. Default
+    /// false.</summary>
+    protected virtual bool WorksOnHost(long[] shape) => false;
 
     /// <summary>The same for one parameter of float32 where it lies in the memory of the CPU. Called on several threads, for different
     /// parameters.</summary>
@@ -26,14 +27,10 @@ internal abstract class ShapedOptimizer(
     /// <inheritdoc/>
     protected sealed override void Update(OptimizerUpdate update)
     {
-        if (WorksOnHost && !UsesOperators && HostTensor.All(update) is { } onHost)
-        {
-            Parallel.For(0, onHost.Length, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, i => Update(onHost[i]));
-            GC.KeepAlive(update);
-            return;
-        }
-
-        foreach (var same in update.Parameters.GroupBy(parameter => string.Join(",", parameter.Value.shape)))
+        var (onHost, rest) = UsesOperators ? ([], update.Parameters) : HostTensor.Split(update, WorksOnHost);
+        Parallel.For(0, onHost.Count, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, i => Update(onHost[i]));
+        GC.KeepAlive(update);
+        foreach (var same in rest.GroupBy(parameter => string.Join(",", parameter.Value.shape)))
         {
             using var scope = NewDisposeScope();
             var alike = update with { Parameters = [.. same] };

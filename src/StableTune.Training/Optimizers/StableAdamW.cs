@@ -61,7 +61,7 @@ internal sealed class StableAdamW(StableAdamWOptions options, IReadOnlyList<Para
         w.sub_(m / v.sqrt().add_(options.Epsilon) * rate);
     }
 
-    protected override bool WorksOnHost => true;
+    protected override bool WorksOnHost(long[] shape) => true;
 
     protected override unsafe void Update(HostTensor at)
     {

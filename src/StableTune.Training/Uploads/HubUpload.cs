@@ -81,14 +81,16 @@ public sealed partial class HubUpload : ITrainingObserver, IResumable, IDisposab
         _uploaded.Clear();
         _brought.Clear();
         using var client = Client(_logger);
-        client.EnsureRepositoryAsync(Options.Place, Options.Visibility).GetAwaiter().GetResult();
+        _place = Options.PlaceBy(client);
+        client.EnsureRepositoryAsync(_place, Options.Visibility).GetAwaiter().GetResult();
     }
 
     /// <inheritdoc/>
     public void OnStart(TrainingStart start)
     {
         ArgumentNullException.ThrowIfNull(start);
-        (_place, _client) = (Options.Place, Client(_logger));
+        _client = Client(_logger);
+        _place ??= Options.PlaceBy(_client);
         if (start.ResumedAt is null) _record = new RunRecord();
         _record.Start(start);
         if (Options.InBackground) _queue = new UploadQueue(Options.MostWaiting, Upload);

@@ -6,7 +6,7 @@ namespace StableTune;
 public sealed record HubUploadOptions : OptionsBase
 {
     /// <summary>The repository, <c>owner/name</c>; created when it is missing. A folder may follow, and a branch:
-    /// <c>owner/name/loras:v2</c>.</summary>
+    /// <c>owner/name/loras:v2</c>. A name alone is a repository of whoever the token belongs to.</summary>
     public string? Repository { get; init; }
 
     /// <summary>The kind of the repository. Default a model's.</summary>
@@ -53,30 +53,37 @@ public sealed record HubUploadOptions : OptionsBase
     /// <summary>How the hub is reached, with the token; null, the default, for what the environment says.</summary>
     public HubOptions? Hub { get; init; }
 
+    /// <summary>Whether the repository's name says whose it is.</summary>
+    private bool NamesItsOwner => Repository?.Split(':')[0].Contains('/', StringComparison.Ordinal) != false;
+
+    /// <summary>The repository with an owner, whoever that is: to look at.</summary>
+    private string? Owned => NamesItsOwner ? Repository : $"me/{Repository}";
+
     /// <summary>Where files go.</summary>
+    /// <param name="client">Asked whom the token belongs to where the repository does not say whose it is.</param>
     /// <exception cref="FormatException">The repository, folder or branch cannot be.</exception>
-    internal HubName Place
+    /// <exception cref="HubException">The hub does not say whom the token belongs to.</exception>
+    internal HubName PlaceBy(HubClient client) =>
+        Place(NamesItsOwner ? HubName.Parse(Repository ?? "") : client.NameOfMineAsync(Repository!).GetAwaiter().GetResult());
+
+    private HubName Place(HubName name)
     {
-        get
-        {
-            var name = HubName.Parse(Repository ?? "");
-            var folder = Folder?.Trim('/') is { Length: > 0 } given ? given : name.Path;
-            var type = Type == HubRepositoryType.Model ? name.Type : Type;
-            var text = folder is null ? name.Repository : $"{name.Repository}/{folder}";
-            return HubName.Parse($"{text}:{Revision ?? name.Revision ?? "main"}:{type.ToString().ToLowerInvariant()}");
-        }
+        var folder = Folder?.Trim('/') is { Length: > 0 } given ? given : name.Path;
+        var type = Type == HubRepositoryType.Model ? name.Type : Type;
+        var text = folder is null ? name.Repository : $"{name.Repository}/{folder}";
+        return HubName.Parse($"{text}:{Revision ?? name.Revision ?? "main"}:{type.ToString().ToLowerInvariant()}");
     }
 
     /// <inheritdoc/>
     public override IEnumerable<OptionProblem> Validate()
     {
-        if (!HubName.TryParse(Repository, out var name, out var problem))
+        if (!HubName.TryParse(Owned, out var name, out var problem))
             yield return Problem(Repository, problem, "write owner/name");
         else if (Folder is not null && name.Path is not null)
             yield return Problem(Folder, $"the repository names the folder \"{name.Path}\" too", "give one of them");
         else if (Revision is not null && name.Revision is not null)
             yield return Problem(Revision, $"the repository names the branch \"{name.Revision}\" too", "give one of them");
-        else if (PlaceProblem() is { } fault)
+        else if (PlaceProblem(name) is { } fault)
             yield return new OptionProblem($"{nameof(HubUploadOptions)}.{(Folder is null ? nameof(Revision) : nameof(Folder))}",
                 Folder ?? Revision, fault, "use letters, digits, - and _");
         if (MostWaiting is < 1 or > 100) yield return Problem(MostWaiting, "the number must be 1 to 100", "4 is customary");
@@ -85,11 +92,11 @@ public sealed record HubUploadOptions : OptionsBase
         foreach (var fault in Hub?.Validate() ?? []) yield return fault;
     }
 
-    private string? PlaceProblem()
+    private string? PlaceProblem(HubName name)
     {
         try
         {
-            _ = Place;
+            _ = Place(name);
             return null;
         }
         catch (FormatException e)

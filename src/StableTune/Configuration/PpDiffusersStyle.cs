@@ -94,7 +94,14 @@ internal static class PpDiffusersStyle
     /// <summary>The reference looks at the repository only where it uploads.</summary>
     private static void Uploads(OptionValues given, OptionValues values)
     {
-        if (given.Flag("push_to_hub") || given.Find("hub_model_id") is not { } idle) return;
+        if (given.Flag("push_to_hub"))
+        {
+            if (!given.Has("hub_model_id"))
+                Take(values, "huggingface_repo_id", HubArguments.NameOf(given.Text("output_dir")!, "ppdiffusers", values.Notes));
+            return;
+        }
+
+        if (given.Find("hub_model_id") is not { } idle) return;
         values.Remove("huggingface_repo_id");
         values.Notes.Add($"{idle.Origin}: hub_model_id is {idle.Value}: it is not looked at without push_to_hub.");
     }

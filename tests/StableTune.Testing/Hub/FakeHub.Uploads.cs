@@ -38,6 +38,9 @@ public sealed partial class FakeHub
     /// <summary>The token that may write; null: any.</summary>
     public string? WritingToken { get; set; }
 
+    /// <summary>Whom every token belongs to.</summary>
+    public string User { get; set; } = "frog";
+
     /// <summary>Files of this length and above are large, and all with the endings of weights.</summary>
     public int LargeFrom { get; set; } = 1000;
 
@@ -83,6 +86,8 @@ public sealed partial class FakeHub
     /// <summary>What other repositories than the usual one say: that they are there, and empty.</summary>
     private Reply? Asked(TestRequest request)
     {
+        if (request.Path == "/api/whoami-v2")
+            return request.Token is null ? Reply.Of(401) : Reply.Json($$"""{"type": "user", "name": "{{User}}"}""");
         if (request.Path.Trim('/').Split('/') is not ["api", var kind, var owner, var name, var what, ..]
             || $"{owner}/{name}" == Name || !Repositories.Contains($"{kind}/{owner}/{name}")) return null;
         return what == "revision" ? Reply.Json($$"""{"sha": "{{NextCommit}}"}""") : what == "tree" ? Reply.Json("[]") : null;

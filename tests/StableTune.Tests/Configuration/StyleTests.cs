@@ -246,7 +246,6 @@ public sealed class StyleTests : IDisposable
 
     [Theory]
     [InlineData("--with_prior_preservation", "class_data_dir")]
-    [InlineData("--push_to_hub", "hub_model_id")]
     [InlineData("--keep_tokens 1", "option of sd-scripts")]
     [InlineData("--rank 4", "train-db does not know it")]
     [InlineData("stray", "it belongs to no option")]

@@ -161,7 +161,7 @@ public sealed class HubUploadTests : IDisposable
     }
 
     [Theory]
-    [InlineData("frogs", null, null, "HubUploadOptions.Repository")]
+    [InlineData("fr ogs", null, null, "HubUploadOptions.Repository")]
     [InlineData(null, null, null, "HubUploadOptions.Repository is not set")]
     [InlineData("frog/green/a", "b", null, "names the folder \"a\" too")]
     [InlineData("frog/green:a", null, "b", "names the branch \"a\" too")]
@@ -326,6 +326,41 @@ public sealed class HubUploadTests : IDisposable
     {
         var options = Assert.Single(RunConfiguration.Parse(Words(more).Split(' ')).Builder.Plan.Observers.OfType<HubUpload>()).Options;
         Assert.Equal((onlyAtEnd, visibility, false, false), (options.OnlyAtEnd, options.Visibility, options.InBackground, options.States));
+    }
+
+    /// <summary>As in ppdiffusers, what is pushed without a name has the output folder's, and is of whoever pushes.</summary>
+    [Theory]
+    [InlineData("--push_to_hub --output_dir out/green-frog/", "green-frog")]
+    [InlineData("--push_to_hub", "dreambooth-model")]
+    public void PpDiffusers_WithoutAName_TakesTheOutputFolders(string more, string name)
+    {
+        string[] words = ["--pretrained_model_name_or_path", "m", "--instance_data_dir", "d", "--instance_prompt", "p", .. more.Split(' ')];
+        var read = RunConfiguration.Parse(words, RunScript.DreamBooth, ReferenceStyle.PpDiffusers);
+        var options = Assert.Single(read.Builder.Plan.Observers.OfType<HubUpload>()).Options;
+        Assert.Equal((name, true), (options.Repository, options.OnlyAtEnd));
+        Assert.Empty(options.Validate());
+        Assert.Contains(read.Notes, note => note.Contains($"\"{name}\" of whoever", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Train_OfANameAlone_UploadsToWhoeverTheTokenBelongsTo()
+    {
+        _hub.User = "toad";
+        var (_, upload) = Train(new HubUploadOptions { Repository = "green:v2", Hub = Connection });
+        Assert.Empty(upload.Failures);
+        Assert.Contains("toad/green", _hub.Repositories.Single(repository => repository.Contains("toad", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
+        Assert.Contains("v2", _hub.Branches);
+        Assert.Contains(_hub.Committed.Keys, path => path.EndsWith(".safetensors", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Train_OfANameAlone_WithoutAnAnswer_TellsBeforeAnythingIsPrepared()
+    {
+        _hub.Always("/api/whoami-v2", _ => Reply.Json("{}"));
+        var fault = Assert.Throws<HubException>(() => Train(new HubUploadOptions { Repository = "green", Hub = Connection }));
+        Assert.Contains("does not say whom the token belongs to", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("holds '?'", Problems(new HubUploadOptions { Repository = "gr?een", Hub = Connection }), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,7 +14,7 @@ internal static class HubArguments
 
     public static OptionSection Section { get; } = new("Hub",
     [
-        new(Repository, OptionKind.Text, "The repository that every save is uploaded to: owner/name")
+        new(Repository, OptionKind.Text, "The repository that every save is uploaded to: owner/name, or a name of one's own")
         {
             Aliases = ["hub_model_id"],
         },
@@ -42,10 +42,8 @@ internal static class HubArguments
         // An empty one has no say: the environment's is taken then.
         var hub = values.Text("huggingface_token") is { } token ? new HubOptions { Token = token } : null;
         if (hub is not null) draft.Change(plan => plan with { Model = plan.Model with { Hub = hub } });
-        if (values.Text(Repository) is not { } repository)
+        if ((values.Text(Repository) ?? Default(values)) is not { } repository)
         {
-            if (values.Find("push_to_hub") is { Value: true } push)
-                values.Problems.Add(push.Problem($"it needs {Repository} (hub_model_id), the repository", "give it as owner/name"));
             foreach (var idle in s_ofUploads.Select(values.Find).OfType<OptionValue>().Where(idle => !idle.Option.IsDefault(idle.Value)))
                 values.Notes.Add($"{idle.Origin}: {idle.Option.Name} is not looked at: {Repository} is not given, so nothing is uploaded.");
             return;
@@ -60,6 +58,21 @@ internal static class HubArguments
             OnlyAtEnd = values.Flag("push_to_hub"), Hub = hub,
         });
     }
+
+    /// <summary>As in diffusers and ppdiffusers, what is pushed without a name has that of the output folder.</summary>
+    /// <param name="folder">The output folder.</param>
+    /// <param name="origin">Where the option comes from, for the note.</param>
+    /// <param name="notes">Told of it.</param>
+    public static string NameOf(string folder, string origin, ICollection<string> notes)
+    {
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        notes.Add($"{origin}: push_to_hub uploads to the repository \"{name}\" of whoever the token belongs to: {Repository} "
+            + "(hub_model_id) is not given.");
+        return name;
+    }
+
+    private static string? Default(OptionValues values) => values.Find("push_to_hub") is { Value: true } push
+        ? NameOf(values.Text("output_dir") ?? ".", push.Origin, values.Notes) : null;
 
     private static void Write(RunWriter writer)
     {
