@@ -1,14 +1,33 @@
 #!/usr/bin/env bash
-# Where the time of a step goes: samples of the third step of LoRA training on an SD 1.5 with random weights (float32, 256x256, one thread), by
+# Where the time of a step goes: samples of the third step of LoRA training on an SD 1.5 with random weights (float32, one thread), by
 # what they fall into. Needs Linux's perf, 5 GB of disk below the temporary folder, and a quiet machine.
-#   bash benchmarks/kernel-share.sh
-command -v perf > /dev/null || { echo "perf is missing: install linux-perf (Debian) or linux-tools (Ubuntu)"; exit 1; }
+#   bash benchmarks/kernel-share.sh [SIDE [float32|bfloat16]]      512 pixels, float32 when not said
+command -v perf > /dev/null || { echo "perf is missing: install linux-perf (Debian) or linux-tools (Ubuntu)" >&2; exit 1; }
 source "$(dirname "$0")/full-size-program.sh"
 dotnet "$program" make "$work/sd15" f32
 mkfifo "$work/control" "$work/ack"
-export OMP_NUM_THREADS=1 DOTNET_PerfMapEnabled=1 DOTNET_EnableWriteXorExecute=0
-# oneDNN tells perf the names of what it generates (2: a map file); .NET's map has the same name, so oneDNN's goes without.
+export SIDE=${1:-512} OMP_NUM_THREADS=1 DOTNET_PerfMapEnabled=1 DOTNET_EnableWriteXorExecute=0
 PERF_CONTROL=$work/control PERF_ACK=$work/ack perf record --quiet --freq 2000 --delay=-1 --control "fifo:$work/control,$work/ack" \
-  --output "$work/data" dotnet "$program" train "$work/sd15" float32 kept 1024
-perf report --input "$work/data" --no-children --sort dso,symbol --percentage absolute --stdio 2> /dev/null > "$work/report"
-cp "$work/report" "${KEEP_REPORT:-/dev/null}"
+  --output "$work/data" dotnet "$program" train "$work/sd15" "${2:-float32}" kept 1024
+# .NET names its code in a map for perf; generated code without a name is oneDNN's.
+perf report --input "$work/data" --no-children --sort dso,symbol --stdio 2> /dev/null | awk '
+  !/^ +[0-9.]+%/ { next }
+  { share = $1 + 0; dso = $2; symbol = substr($0, index($0, "[") ) }
+  dso ~ /^\[JIT\]/ { kind = symbol ~ /\] 0x/ ? "products and convolutions" : ".NET" }
+  dso ~ /libcoreclr|libclrjit|System\.|dotnet|libhostfxr/ { kind = ".NET" }
+  dso ~ /kernel/ { kind = "the system (pages of memory)" }
+  dso ~ /libc\.so|ld-linux|libstdc|vdso/ { kind = "allocation and copying of the C library" }
+  dso ~ /libm\.so/ { kind = "other kernels" }
+  dso ~ /libc10|LibTorchSharp/ { kind = "libtorch around kernels" }
+  dso ~ /libtorch_cpu|libgomp|libiomp/ {
+    kind = symbol ~ /flash_attention/ ? "attention" \
+      : symbol ~ /mkl_|dnnl|im2col|col2im|unfolded2d|gemm/ ? "products and convolutions" \
+      : symbol ~ /GroupNorm|LayerNorm|RowwiseMoments|ComputeInternalGradients/ ? "norms" \
+      : symbol ~ /at::native|ectorized|Sleef|_kernel/ ? "other kernels" : "libtorch around kernels"
+  }
+  { of[kind] += share; all += share }
+  END {
+    for (kind in of) printf "%6.1f %%  %s\n", 100 * of[kind] / all, kind | "sort -rn"
+    close("sort -rn")
+    printf "%6.1f %%  inside kernels\n", 100 * (of["products and convolutions"] + of["attention"] + of["norms"] + of["other kernels"]) / all
+  }'

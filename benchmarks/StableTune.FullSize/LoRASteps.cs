@@ -16,7 +16,10 @@ namespace StableTune.FullSize;
 /// float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
 internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
-    private const int Steps = 3, LatentSide = 256 / 8;
+    private const int Steps = 3;
+
+    /// <summary>Of 256x256, the comparison's, unless the variable SIDE gives other pixels.</summary>
+    private static readonly int s_side = int.Parse(Environment.GetEnvironmentVariable("SIDE") ?? "256") / 8;
 
     /// <summary>The kinds of adapters by their names on the command line.</summary>
     public static readonly Dictionary<string, AdapterOptions> Kinds = new()
@@ -90,7 +93,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
         Console.WriteLine($"peak {ProcessFigures.PeakGiB:F2} GiB");
     }
 
-    public Tensor Latents(Batch batch) => randn([1, 4, LatentSide, LatentSide], generator: random);
+    public Tensor Latents(Batch batch) => randn([1, 4, s_side, s_side], generator: random);
 
     public TextConditions Context(Batch batch) => new(randn([1, 77, 768], generator: random), null);
 }

@@ -12,7 +12,8 @@ namespace StableTune.FullSize;
 /// </summary>
 internal static class RunSaves
 {
-    private const int Steps = 5;
+    /// <summary>Of the runs that are saved: the first save is the slowest, as its code is compiled then.</summary>
+    private static int StepsOf(string kind) => kind == "full" ? 4 : 8;
 
     /// <summary>Trains a model with and without logs and progress, and tells the difference for each step.</summary>
     /// <param name="model">A folder; a tiny model shows the difference best, as its steps are short.</param>
@@ -63,13 +64,14 @@ internal static class RunSaves
             Say($"    a step takes {Median(fresh.Steps):F2} s; the first begins {fresh.Start:F2} s after the run");
 
             var resumed = new Clock();
-            Builder(model, work, side, kind).For(TrainingLength.Steps(Steps + 1)).WithObserver(resumed).ResumeFrom(
+            Builder(model, work, side, kind).For(TrainingLength.Steps(StepsOf(kind) + 1)).WithObserver(resumed).ResumeFrom(
                 Path.Combine(states, "a-state")).KeepModel().Train().Dispose();
             Say($"    going on from it, the first step begins {resumed.Start:F2} s after the run: {resumed.Start - fresh.Start:F2} s more");
 
             var (later, beside) = Saved(Builder(model, work, side, kind), Path.Combine(states, "b"), background: true);
-            var wait = Median(beside.Pauses);
-            var pauses = string.Join(", ", beside.Pauses.Select(pause => (pause * 1e3).ToString("F1", CultureInfo.InvariantCulture)));
+            var waits = beside.Pauses.SkipLast(1).ToList();
+            var wait = Median(waits);
+            var pauses = string.Join(", ", waits.Select(pause => (pause * 1e3).ToString("F1", CultureInfo.InvariantCulture)));
             Say($"    in the background: the run waits {wait * 1e3:F1} ms, {wait / write:P1} of the time of the save ({pauses})");
             Say($"    written meanwhile in {Median(later.Writes):F2} s; a step takes {Median(beside.Steps):F2} s");
             Say($"    peak {ProcessFigures.PeakGiB:F2} GiB, all in {clock.Elapsed.TotalSeconds:F0} s");
@@ -93,7 +95,7 @@ internal static class RunSaves
     private static TrainerBuilder Builder(string model, string work, int side, string kind = "lora")
     {
         var builder = new TrainerBuilder().WithModel(model).WithImages(NoiseImages.Write(work, side), side).WithLearningRate(1e-6)
-            .For(TrainingLength.Steps(Steps)).On("cpu");
+            .For(TrainingLength.Steps(StepsOf(kind))).On("cpu");
         return kind == "full" ? builder.WithFullTraining().WithOptimizer(new AdamW8bitOptions())
             : builder.WithLoRA(rank: 16, alpha: 8).TrainUNetOnly();
     }
@@ -120,7 +122,7 @@ internal static class RunSaves
 
         public List<double> Steps { get; } = [];
 
-        /// <summary>How long the run stood still for each save but those of the last step, which are waited for.</summary>
+        /// <summary>How long the run stood still for each save but that of the end. That of the last step is waited for.</summary>
         public List<double> Pauses { get; } = [];
 
         public double Start { get; private set; }
@@ -142,7 +144,7 @@ internal static class RunSaves
         public void OnSave(SaveMoment moment, IReadOnlyList<string> files)
         {
             _last = _sinceBegin.Elapsed.TotalSeconds;
-            if (moment.Step < RunSaves.Steps) Pauses.Add(moment.Pause.TotalSeconds);
+            if (moment.Reason == SaveReason.Step) Pauses.Add(moment.Pause.TotalSeconds);
         }
     }
 

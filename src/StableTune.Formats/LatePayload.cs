@@ -51,6 +51,16 @@ internal sealed class LatePayload(TensorPayload tensor, long size)
         }
     }
 
+    /// <summary>Lets the numbers change if they were written.</summary>
+    public bool TryLetGo()
+    {
+        lock (_turn)
+        {
+            if (_state == State.Written) _state = State.Changed;
+            return _state != State.Waiting;
+        }
+    }
+
     /// <summary>Copies the numbers, which are about to change, unless they were written.</summary>
     /// <param name="memory">Gives memory of a size, or none.</param>
     /// <param name="giveBack">Takes it back where copying fails.</param>
@@ -59,8 +69,7 @@ internal sealed class LatePayload(TensorPayload tensor, long size)
     {
         lock (_turn)
         {
-            if (_state == State.Written) _state = State.Changed;
-            if (_state != State.Waiting) return true;
+            if (TryLetGo()) return true;
             if (memory(size) is not { } block) return false;
             try
             {

@@ -87,8 +87,9 @@ public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : I
     {
         LatePayload[] rest;
         lock (_lock) (rest, _unchanged) = (_unchanged, []);
-        // What comes last is written last, and would be waited for longest.
-        Array.Reverse(rest);
+        // Mostly all is written, and no other thread needs to be asked. What comes last is written last, and would be waited for longest.
+        rest = [.. rest.Where(late => !late.TryLetGo()).Reverse()];
+        if (rest.Length == 0) return;
         var uncopied = new ConcurrentBag<LatePayload>();
         ForAll(rest.Length, i =>
         {
