@@ -54,7 +54,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
                 + $"{ProcessFigures.PeakGiB:F2} GiB");
 
         using var kept = HostMemory.Keep(
-            keptMemory ?? new TrainingPlan { Precision = new(type, ScalarType.Float32, type) }.EffectiveKeptMemoryBytes);
+            keptMemory ?? new TrainingPlan().KeptMemoryBytes);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

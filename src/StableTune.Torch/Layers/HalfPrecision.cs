@@ -4,7 +4,8 @@ namespace StableTune.Torch;
 
 /// <summary>
 /// Whether half precision is a type to compute in. On a processor without instructions for it, products in bfloat16 are several times
-/// slower than in float32: there it is a type of storage, and products run in float32. On a CPU float16 is always such a type, as
+/// slower than in float32, and on Intel's that have AVX512-BF16 but not AMX they are slower too, as these instructions do no more at a time
+/// than those of float32: there it is a type of storage, and products run in float32. On a CPU float16 is always such a type, as
 /// libtorch's CPU kernels for it are incomplete.
 /// </summary>
 public static class HalfPrecision
@@ -13,12 +14,12 @@ public static class HalfPrecision
 
     [ThreadStatic] private static bool? s_assumed;
 
-    /// <summary>Whether this processor multiplies bfloat16 matrices itself (AVX512-BF16 or AMX).</summary>
+    /// <summary>Whether this processor multiplies bfloat16 matrices itself, and faster than float32 (AMX, or AVX512-BF16 of AMD's).</summary>
     public static bool ProcessorComputesInBFloat16 => s_assumed ?? s_computesInBFloat16;
 
     /// <summary>The type that products of a tensor are computed in.</summary>
     /// <param name="tensor">The input of a product.</param>
-    /// <returns>float32 for float16 on a CPU, and for bfloat16 on one that lacks instructions for it; else the tensor's own type.</returns>
+    /// <returns>float32 for float16 on a CPU, and for bfloat16 on one that is no faster with it; else the tensor's own type.</returns>
     public static ScalarType ComputeType(Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
@@ -47,6 +48,7 @@ public static class HalfPrecision
         if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7 || !Avx512F.IsSupported) return false;
         var hasAmx = (X86Base.CpuId(7, 0).Edx & (1 << 22)) != 0;
         var hasAvx512 = (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0;
-        return hasAmx || hasAvx512;
+        if (!Processor.IsIntel) return hasAmx || hasAvx512;
+        return hasAmx && !(limit ?? "").EndsWith("BF16", StringComparison.OrdinalIgnoreCase);
     }
 }

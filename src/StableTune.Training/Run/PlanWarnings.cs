@@ -27,7 +27,7 @@ internal static class PlanWarnings
         if (model.Device.type == DeviceType.CPU && HalfPrecision.IsStorageOnly(plan.Precision.Compute))
             yield return $"PrecisionPolicy.Compute is {plan.Precision.Compute}: "
                 + (plan.Precision.Compute == ScalarType.Float16 ? "CPUs do not compute in it here. "
-                    : "this processor has no instructions for it. ")
+                    : "this processor is not faster with it. ")
                 + "Weights are held in it, and products are computed in Float32.";
         if (OldGpu(plan.Precision.Compute, NativeBackend.ComputeCapability(model.Device)) is { } gpu) yield return gpu;
         foreach (var (asked, name) in new[]
