@@ -14,7 +14,7 @@ public static class HalfPrecision
 
     [ThreadStatic] private static bool? s_assumed;
 
-    /// <summary>Whether this processor multiplies bfloat16 matrices itself, and faster than float32 (AMX, or AVX512-BF16 of AMD's).</summary>
+    /// <summary>Whether this processor multiplies bfloat16 matrices itself and faster than float32: with AMX, or AMD's with AVX512-BF16.</summary>
     public static bool ProcessorComputesInBFloat16 => s_assumed ?? s_computesInBFloat16;
 
     /// <summary>The type that products of a tensor are computed in.</summary>
