@@ -14,7 +14,8 @@ public static class HalfPrecision
 
     [ThreadStatic] private static bool? s_assumed;
 
-    /// <summary>Whether this processor multiplies bfloat16 matrices itself and faster than float32: with AMX, or AMD's with AVX512-BF16.</summary>
+    /// <summary>Whether this processor multiplies bfloat16 matrices itself, faster than float32: with AMX, or AMD's with
+    /// AVX512-BF16.</summary>
     public static bool ProcessorComputesInBFloat16 => s_assumed ?? s_computesInBFloat16;
 
     /// <summary>The type that products of a tensor are computed in.</summary>
