@@ -2,7 +2,7 @@ namespace StableTune.Optimizers;
 
 /// <summary>
 /// AdamW: θ ← θ(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), t counted for
-/// each tensor. Adam adds wd·θ to g in the place of the first. Whole groups are updated where they lie, on a device by one operator each: an
+/// each tensor. Adam adds wd·θ to g in the place of the first. Whole groups are updated where they lie, on a GPU by one operator each: an
 /// adapter has hundreds of small tensors. Moments are of the weights' type.
 /// </summary>
 internal sealed class AdamOnLists(AdamFamilyOptions options, IReadOnlyList<ParameterGroup> groups, bool decayIsCoupled, bool keepsLargest)
