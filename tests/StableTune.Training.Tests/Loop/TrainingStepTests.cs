@@ -133,12 +133,15 @@ public sealed class TrainingStepTests : IDisposable, ILatentStage, IContextStage
         (rows.First, rows.Count) = (0, 2);
         Assert.Equal(losses.Average(), step.Run(both, 1), 1e-6);
         var moving = 0;
+        // Gradients that would be 0 but for rounding are as far apart as float32 rounds the largest.
+        const float epsilon = 1.2e-7f;
+        var rounding = weights.Max(weight => weight.grad!.abs().max().item<float>()) * epsilon;
         foreach (var (weight, sum) in weights.Zip(accumulated))
         {
             var most = weight.grad!.abs().max().item<float>();
-            if (most > 0) moving++;
+            if (most > rounding) moving++;
             var apart = (weight.grad! - sum).abs().max().item<float>();
-            Assert.True(apart <= 2e-5 * most, $"{apart} apart, of {most}");
+            Assert.True(apart <= Math.Max(2e-5 * most, rounding), $"{apart} apart, of {most}");
             weight.grad = null;
         }
 
