@@ -50,7 +50,6 @@ try
         .WithLoRA(lora => lora with { Rank = 16, Alpha = 16, Layers = LayerSelection.SdScriptsWithConvolutions })
         .WithLearningRate(3e-3)
         .WithSchedule(new CosineScheduleOptions { Warmup = Warmup.Steps(10) })
-        .WithTimesteps(new UniformTimesteps { Min = 300 })   // what shape a thing has is decided while there is much noise
         .For(TrainingLength.Steps(steps))
         .WithLog(Path.Combine(output, "log.jsonl"))
         .WithLossCurve(Path.Combine(output, "loss.png"))
