@@ -21,7 +21,7 @@ program=benchmarks/StableTune.Benchmarks/bin/Release/net10.0/StableTune.Benchmar
     table=$(ls "$work/$suite"/results/*-report-github.md 2> /dev/null) || { tail -n 20 "$work/log" >&2; echo "$suite gave no table" >&2; exit 1; }
     echo; echo "### $suite"; echo
     # The table alone, without the description of the machine and columns that say nothing to a reader.
-    grep '^|' "$table" | sed -E 's/ +\|/ |/g; s/\| +/| /g; s/-{3,}/---/g' | sed -E 's/\*\*//g'
+    grep '^|' "$table" | sed -E 's/ +\|/ |/g; s/\| +/| /g; s/-{3,}/---/g' | sed -E "s/\*\*|&#39;//g"
   done
   echo
 } > "$work/tables.md"
