@@ -158,8 +158,9 @@ internal sealed partial class RunEvents(EventParts parts) : IResumable
         if (_now.Step > 0 && !_resultIsSaved)
         {
             Tell(TrainingPhase.Saving);
+            var clock = Stopwatch.GetTimestamp();
             var (files, unsaved) = SaveWhereItWorks();
-            if (files.Length > 0) Saved(Moment(SaveReason.Interrupted), files);
+            if (files.Length > 0) Saved(Moment(SaveReason.Interrupted) with { Pause = Stopwatch.GetElapsedTime(clock) }, files);
             if (fault is OperationCanceledException && unsaved.Count > 0) worst = unsaved[0];
             faults.InsertRange(0, unsaved.Where(f => f != worst));
         }
