@@ -15,7 +15,7 @@ public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : I
     private readonly Lock _lock = new();
     private readonly List<IDisposable> _kept = [];
     private readonly List<LatePayload> _late = [];
-    private LatePayload[] _unchanged = [];
+    private List<LatePayload> _unchanged = [];
 
     /// <summary>What the copies take.</summary>
     public long Bytes { get; private set; }
@@ -71,10 +71,13 @@ public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : I
 
             var late = new LatePayload(tensor, size);
             taken.Add(tensor with { Write = late.WriteTo });
-            lock (_lock) _late.Add(late);
+            lock (_lock)
+            {
+                _late.Add(late);
+                _unchanged.Add(late);
+            }
         }
 
-        lock (_lock) _unchanged = [.. _late];
         return taken;
     }
 
@@ -85,10 +88,10 @@ public sealed class PayloadCopies(long mostBytes, CopyMemory? memory = null) : I
     /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape takes.</exception>
     public void CopyRest()
     {
-        LatePayload[] rest;
-        lock (_lock) (rest, _unchanged) = (_unchanged, []);
+        List<LatePayload> unchanged;
+        lock (_lock) (unchanged, _unchanged) = (_unchanged, []);
         // Mostly all is written, and no other thread needs to be asked. What comes last is written last, and would be waited for longest.
-        rest = [.. rest.Where(late => !late.TryLetGo()).Reverse()];
+        LatePayload[] rest = [.. unchanged.Where(late => !late.TryLetGo()).Reverse()];
         if (rest.Length == 0) return;
         var uncopied = new ConcurrentBag<LatePayload>();
         ForAll(rest.Length, i =>
