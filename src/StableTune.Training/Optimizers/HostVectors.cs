@@ -7,7 +7,7 @@ namespace StableTune.Optimizers;
 internal static unsafe class HostVectors
 {
     /// <summary>Numbers that are summed in float32 before the sums go into double precision.</summary>
-    private const long NumbersAtOnce = 1 << 13;
+    public const long NumbersAtOnce = 1 << 13;
 
     /// <summary>Numbers of a register.</summary>
     public static int Width => Vector<float>.Count;

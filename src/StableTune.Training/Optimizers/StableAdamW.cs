@@ -44,9 +44,6 @@ public sealed record StableAdamWOptions : OptimizerOptions
 internal sealed class StableAdamW(StableAdamWOptions options, IReadOnlyList<ParameterGroup> groups)
     : ShapedOptimizer(options, groups, Zeros(First), Zeros(Second))
 {
-    /// <summary>Numbers that are summed in float32 before the sums go into double precision.</summary>
-    private const long NumbersAtOnce = 1 << 13;
-
     private const string First = "m", Second = "v";
 
     protected override void Update(ShapeBatch batch)
