@@ -103,6 +103,23 @@ public sealed class BackgroundSaveTests : IDisposable
         SavedFiles.AssertComplete(_folder.File("background"));
     }
 
+    /// <summary>What is trained and what the optimizer remembers are read where they are; only where an average takes the place of what is
+    /// trained, all is copied at once.</summary>
+    [Theory]
+    [InlineData("LoRA", false)]
+    [InlineData("model, a file", false)]
+    [InlineData("average", true)]
+    [InlineData("schedule-free", true)]
+    public void Train_CopiesAtOnce_WhereWeightsAreExchangedAlone(string kind, bool atOnce)
+    {
+        var saver = new WatchedStates(_folder.File("out", "state"));
+        TrainedKinds.Run(kind, _folder, _folder.File("out", "frog")).SaveTo(saver)
+            .WithSaving(save => save with { EveryNSteps = 1, EveryNEpochs = null, InBackground = true }).Train();
+        var state = Directory.GetFiles(_folder.File("out", "state-state"), "optimizer.safetensors").Sum(file => new FileInfo(file).Length);
+        Assert.Equal(4, saver.Copied.Count);
+        Assert.All(saver.Copied, bytes => Assert.Equal(atOnce, bytes > state));
+    }
+
     [Fact]
     public void OnSave_TellsHowLongTheRunStoodStill()
     {
@@ -144,6 +161,24 @@ public sealed class BackgroundSaveTests : IDisposable
         Assert.Equal(["state-state", "state-step00000003-state", "state-step00000004-state"],
             Directory.GetDirectories(_folder.File("out")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(["tiny-step00000003.safetensors", "tiny-step00000004.safetensors", "tiny.safetensors"], TinyRun.Written(_folder));
+    }
+
+    /// <summary>Notes what was copied when a state was taken.</summary>
+    private sealed class WatchedStates(string path) : ISaver
+    {
+        private readonly StateSaver _states = new(path);
+
+        public List<long> Copied { get; } = [];
+
+        public IReadOnlyList<string> Save(SaveMoment moment) => _states.Save(moment);
+
+        public Func<IReadOnlyList<string>>? Prepare(SaveMoment moment, PayloadCopies copies)
+        {
+            var before = copies.Bytes;
+            var write = _states.Prepare(moment, copies);
+            if (write is not null && moment.PrepareState is not null) Copied.Add(copies.Bytes - before);
+            return write;
+        }
     }
 
     /// <summary>Sleeps, on whatever thread.</summary>
