@@ -112,9 +112,7 @@ namespace StableTune.Adapters
         {
             using var scope = NewDisposeScope();
             var (down, up, scale) = Factors(random);
-            var (hidden, factor) = (Hidden(input, down, random), up.to(input.dtype));
-            var term = Layer.Shape is LinearShape ? nn.functional.linear(hidden, factor) : nn.functional.conv2d(hidden, factor);
-            return (term * scale).MoveToOuterDisposeScope();
+            return (Expanded(Hidden(input, down, random), up.to(input.dtype)) * scale).MoveToOuterDisposeScope();
         }
 
         protected override Tensor Product(Tensor weight)

@@ -230,6 +230,13 @@ public abstract class FactoredAdapter : NetworkAdapter
         return term.alias().MoveToOuterDisposeScope();
     }
 
+    /// <summary>up(hidden): a product over the features of a linear layer, or over the channels of each place of a convolution.</summary>
+    /// <param name="hidden">[..., r], or [B, r, H, W] of a convolution.</param>
+    /// <param name="up">[out, r] or [out, r, 1, 1].</param>
+    /// <returns>[..., out], or [B, out, H, W].</returns>
+    private protected Tensor Expanded(Tensor hidden, Tensor up) => Layer.Shape is LinearShape ? Products.Linear(hidden, up)
+        : Products.Conv2d(hidden, up, null, ConvolutionGeometry.Pointwise);
+
     /// <summary>
     /// output + strength · up(hidden) as one product that is accumulated onto the output: the term is never held by itself, and without a
     /// gradient the output is changed in place.

@@ -71,19 +71,12 @@ namespace StableTune.Adapters
         {
             using var scope = NewDisposeScope();
             var added = Layer.Shape.Apply(input, Scaled(_b2.weight));
-            var up = _b1.weight.to(input.dtype);
-            var term = Layer.Shape.Apply(InputChange(input), Layer.Values())
-                + (Layer.Shape is LinearShape ? nn.functional.linear(added, up) : nn.functional.conv2d(added, up));
+            var term = Layer.Shape.Apply(InputChange(input), Layer.Values()) + Expanded(added, _b1.weight.to(input.dtype));
             return DropOutputs(term * Scale, random).MoveToOuterDisposeScope();
         }
 
         /// <summary>a₁a₂x, which is made of the channels of each position alone.</summary>
-        private Tensor InputChange(Tensor input) => Layer.Shape is LinearShape
-            ? Products.Linear(Products.Linear(input, Scaled(_a2.weight)), _a1.weight)
-            : Pointwise(Pointwise(input, Scaled(_a2.weight)), _a1.weight);
-
-        private static Tensor Pointwise(Tensor input, Tensor weight) =>
-            Products.Conv2d(input, weight, null, ConvolutionGeometry.Pointwise);
+        private Tensor InputChange(Tensor input) => Expanded(Expanded(input, Scaled(_a2.weight)), _a1.weight);
 
         /// <summary>ΔW is a sum of two products, each of two factors that are trained.</summary>
         private protected override void Weaken(double ratio)

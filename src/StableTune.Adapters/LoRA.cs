@@ -62,8 +62,7 @@ namespace StableTune.Adapters
             using var scope = NewDisposeScope();
             var (hidden, scale) = Inner(input, random);
             var up = Scaled(_up.weight).to(hidden.dtype);
-            var term = Layer.Shape is LinearShape ? nn.functional.linear(hidden, up) : nn.functional.conv2d(hidden, up);
-            return (term * scale).MoveToOuterDisposeScope();
+            return (Expanded(hidden, up) * scale).MoveToOuterDisposeScope();
         }
 
         /// <summary>output + multiplier · scale · up(down(input)), accumulated onto the output.</summary>

@@ -35,6 +35,7 @@ public static class NativeBackend
             var isFirst = LoadedLibraries.Find(NativeFiles.FileName("LibTorchSharp")) is null && !TorchSharpResolver.UsesPatchedCopy;
             TorchSharpResolver.LoadNow();
             StartTorch();
+            ProcessSettings.LeaveOutNnpackWhereItCannotStart();
             if (isFirst) ProcessSettings.UseAllProcessors();   // otherwise the program may have chosen a number itself
             _isLoaded = true;
         }
@@ -52,6 +53,7 @@ public static class NativeBackend
             isCuda, isCuda ? torch.cuda.device_count() : 0, torch.get_num_threads())
         {
             KeepsNumbers = KeepsNumbers,
+            FillsUpChannels = WholeBlocks.AreNeeded,
         };
     }
 

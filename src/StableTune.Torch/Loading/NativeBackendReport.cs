@@ -27,6 +27,12 @@ public sealed record NativeBackendReport(
     /// </summary>
     public bool KeepsNumbers { get; init; }
 
+    /// <summary>
+    /// Whether convolutions are computed in whole blocks of channels, filled up with zeros. So they are on virtual machines that do not tell
+    /// the sizes of the processor's caches: there oneDNN, which libtorch convolves by, fills blocks up wrong, and results are wrong.
+    /// </summary>
+    public bool FillsUpChannels { get; init; }
+
     /// <summary>The report as one line for a log.</summary>
     public override string ToString()
     {
@@ -35,6 +41,7 @@ public sealed record NativeBackendReport(
         var patched = UsesPatchedCopy ? ", patched for an older libstdc++" : "";
         var libtorch = $"libtorch {LibTorchVersion} with {Blas} from {LibTorchPath ?? "an unknown place"}";
         var torchSharp = $"TorchSharp {TorchSharpVersion}{patched}";
-        return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}{numbers}, {libtorch}, {cuda}, {Threads} thread(s)");
+        var channels = FillsUpChannels ? ", filling up channels in place of oneDNN, which does it wrong here" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{torchSharp}{numbers}, {libtorch}, {cuda}, {Threads} thread(s){channels}");
     }
 }

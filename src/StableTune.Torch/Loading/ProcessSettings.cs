@@ -55,5 +55,12 @@ internal static class ProcessSettings
         if (!IsSet(Threads)) torch.set_num_threads(Environment.ProcessorCount);
     }
 
+    /// <summary>Lets convolutions be computed without NNPACK where it cannot start, as it wants to know the processor's caches: it would
+    /// write a warning at each convolution.</summary>
+    internal static void LeaveOutNnpackWhereItCannotStart()
+    {
+        if (Processor.HidesCaches) GlobalContext.LeaveOutNnpack();
+    }
+
     private static bool IsSet(string variable) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable));
 }
