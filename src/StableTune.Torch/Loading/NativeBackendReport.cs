@@ -28,8 +28,8 @@ public sealed record NativeBackendReport(
     public bool KeepsNumbers { get; init; }
 
     /// <summary>
-    /// Whether convolutions are computed in whole blocks of channels, filled up with zeros. So they are on virtual machines that do not tell
-    /// the sizes of the processor's caches: there oneDNN, which libtorch convolves by, fills blocks up wrong, and results are wrong.
+    /// Whether convolutions are computed in whole blocks of channels, filled up with zeros. So they are on virtual machines that do not
+    /// tell the sizes of the processor's caches: there oneDNN, which libtorch convolves by, fills blocks up wrong, and results are wrong.
     /// </summary>
     public bool FillsUpChannels { get; init; }
 
