@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Where the time of a step goes: samples of the third step of LoRA training on an SD 1.5 with random weights (float32, one thread), by
+# Where the time of a step goes: samples of the eighth step of LoRA training on an SD 1.5 with random weights (float32, one thread), by
 # what they fall into. Needs Linux's perf, 5 GB of disk below the temporary folder, and a quiet machine.
 #   bash benchmarks/kernel-share.sh [SIDE [float32|bfloat16]]      512 pixels, float32 when not said
 command -v perf > /dev/null || { echo "perf is missing: install linux-perf (Debian) or linux-tools (Ubuntu)" >&2; exit 1; }
 source "$(dirname "$0")/full-size-program.sh"
 dotnet "$program" make "$work/sd15" f32
 mkfifo "$work/control" "$work/ack"
-export SIDE=${1:-512} OMP_NUM_THREADS=1 DOTNET_PerfMapEnabled=1 DOTNET_EnableWriteXorExecute=0
+export SIDE=${1:-512} STEPS=8 OMP_NUM_THREADS=1 DOTNET_PerfMapEnabled=1 DOTNET_EnableWriteXorExecute=0
 PERF_CONTROL=$work/control PERF_ACK=$work/ack perf record --quiet --freq 2000 --delay=-1 --control "fifo:$work/control,$work/ack" \
   --output "$work/data" dotnet "$program" train "$work/sd15" "${2:-float32}" kept 1024
 # .NET names its code in a map for perf; generated code without a name is oneDNN's.

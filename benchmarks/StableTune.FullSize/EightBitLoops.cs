@@ -12,8 +12,7 @@ internal static class EightBitLoops
     {
         Coded[] first = [.. weights.Select(weight => new Coded(weight, BlockwiseQuantization.Signed))];
         Coded[] second = [.. weights.Select(weight => new Coded(weight, BlockwiseQuantization.Unsigned))];
-        var step = 0;
-        return Loop(weights, () => step++, (weight, gradient, i) =>
+        return OptimizerLoops.Each(weights, (weight, gradient, i, step) =>
         {
             var (m, v) = (first[i].Read(), second[i].Read());
             m.mul_(0.9).add_(gradient, 0.1);
@@ -29,24 +28,13 @@ internal static class EightBitLoops
     public static Action Lion(Tensor[] weights)
     {
         Coded[] first = [.. weights.Select(weight => new Coded(weight, BlockwiseQuantization.Signed))];
-        return Loop(weights, () => { }, (weight, gradient, i) =>
+        return OptimizerLoops.Each(weights, (weight, gradient, i, _) =>
         {
             var m = first[i].Read();
             weight.add_((m * 0.9).add_(gradient, 0.1).sign_(), -Rate);
             first[i].Write(m.mul_(0.99).add_(gradient, 0.01));
         });
     }
-
-    private static Action Loop(Tensor[] weights, Action begin, Action<Tensor, Tensor, int> update) => () =>
-    {
-        using var frozen = no_grad();
-        begin();
-        for (var i = 0; i < weights.Length; i++)
-        {
-            using var scope = NewDisposeScope();
-            update(weights[i], weights[i].grad!, i);
-        }
-    };
 
     /// <summary>Numbers in eight bits, 256 with one scale.</summary>
     private sealed class Coded

@@ -11,7 +11,7 @@ internal static class FactoredLoops
     {
         Means[] squares = [.. weights.Select(weight => new Means(weight))], distances = [.. weights.Select(weight => new Means(weight))];
         Tensor[] means = [.. weights.Select(weight => zeros(weight.shape))];
-        return Loop(weights, (weight, gradient, i) =>
+        return OptimizerLoops.Each(weights, (weight, gradient, i, _) =>
         {
             var u = squares[i].Divide(gradient.square().add_(1e-30), gradient, 0.999);
             u.div_(u.square().mean().sqrt_().clamp_min_(1));
@@ -25,7 +25,7 @@ internal static class FactoredLoops
         Means[] squares = [.. weights.Select(weight => new Means(weight))];
         Tensor[] rates = [.. weights.Select(weight => full(weight.shape, 1e-6f))];
         Tensor[] signs = [.. weights.Select(weight => zeros(weight.shape, ScalarType.Bool))];
-        return Loop(weights, (weight, gradient, i) =>
+        return OptimizerLoops.Each(weights, (weight, gradient, i, _) =>
         {
             var u = squares[i].Divide(gradient.square().add_(1e-30), gradient, 0.999);
             u.div_(u.square().mean().sqrt_().clamp_min_(1));
@@ -35,16 +35,6 @@ internal static class FactoredLoops
             weight.sub_(u.mul_(rates[i]));
         });
     }
-
-    private static Action Loop(Tensor[] weights, Action<Tensor, Tensor, int> update) => () =>
-    {
-        using var frozen = no_grad();
-        for (var i = 0; i < weights.Length; i++)
-        {
-            using var scope = NewDisposeScope();
-            update(weights[i], weights[i].grad!, i);
-        }
-    };
 
     /// <summary>Means of squares by rows and columns.</summary>
     private sealed class Means(Tensor weight)

@@ -12,11 +12,12 @@ using StableTune.Training;
 
 namespace StableTune.FullSize;
 
-/// <summary>Three steps of LoRA, or of another kind of adapter, on the UNet alone, as the comparison with sd-scripts does it: rank 8,
+/// <summary>Steps of LoRA, or of another kind of adapter, on the UNet alone, as the comparison with sd-scripts does it: rank 8,
 /// float32 adapter, batch 1, AdamW, clipping 1.0.</summary>
 internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
 {
-    private const int Steps = 3;
+    /// <summary>Three, unless the variable STEPS says otherwise; the last one is what a profile is made of.</summary>
+    private static readonly int s_steps = int.Parse(Environment.GetEnvironmentVariable("STEPS") ?? "3");
 
     /// <summary>Of 256x256, the comparison's, unless the variable SIDE gives other pixels.</summary>
     private static readonly int s_side = int.Parse(Environment.GetEnvironmentVariable("SIDE") ?? "256") / 8;
@@ -74,10 +75,10 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             Random = random,
         });
         var parameters = target.Groups.SelectMany(g => g.Parameters).Select(p => p.Value).ToArray();
-        for (var i = 0; i < Steps; i++)
+        for (var i = 0; i < s_steps; i++)
         {
             // The first steps fetch memory and compile.
-            using var profile = i == Steps - 1 ? new PerfControl() : null;
+            using var profile = i == s_steps - 1 ? new PerfControl() : null;
             clock.Restart();
             using var batch = new Batch([""]);
             var loss = step.Run(batch, accumulation: 1);

@@ -137,25 +137,18 @@ internal static class OptimizerLoops
     {
         Tensor[] rows = [.. weights.Select(weight => zeros(weight.shape[0]))];
         Tensor[] columns = [.. weights.Select(weight => zeros(weight.shape[1]))];
-        var step = 0;
-        return () =>
+        return Each(weights, (weight, gradient, i, step) =>
         {
-            using var frozen = no_grad();
-            var beta = 1 - Math.Pow(++step, -0.8);
-            for (var i = 0; i < weights.Length; i++)
-            {
-                using var scope = NewDisposeScope();
-                var (weight, gradient) = (weights[i], weights[i].grad!);
-                var rate = weight.square().mean().sqrt_().clamp_min_(1e-3).mul_(1e-2);
-                var squares = gradient.square().add_(1e-30);
-                rows[i].mul_(beta).add_(squares.mean([-1]), 1 - beta);
-                columns[i].mul_(beta).add_(squares.mean([-2]), 1 - beta);
-                var change = (rows[i] / rows[i].mean()).rsqrt_().unsqueeze(-1) * gradient;
-                change.mul_(columns[i].rsqrt().unsqueeze(-2));
-                change.mul_(rate / change.square().mean().sqrt_().clamp_min_(1));
-                weight.sub_(change);
-            }
-        };
+            var beta = 1 - Math.Pow(step, -0.8);
+            var rate = weight.square().mean().sqrt_().clamp_min_(1e-3).mul_(1e-2);
+            var squares = gradient.square().add_(1e-30);
+            rows[i].mul_(beta).add_(squares.mean([-1]), 1 - beta);
+            columns[i].mul_(beta).add_(squares.mean([-2]), 1 - beta);
+            var change = (rows[i] / rows[i].mean()).rsqrt_().unsqueeze(-1) * gradient;
+            change.mul_(columns[i].rsqrt().unsqueeze(-2));
+            change.mul_(rate / change.square().mean().sqrt_().clamp_min_(1));
+            weight.sub_(change);
+        });
     }
 
     /// <summary>With d on the device, as ours.</summary>
@@ -192,9 +185,11 @@ internal static class OptimizerLoops
         };
     }
 
-    internal static Action Loop(Tensor[] weights, int slots, Action<Tensor, Tensor, Tensor[], int> update)
+    /// <summary>A step that changes one tensor after the other.</summary>
+    /// <param name="weights">The tensors, with gradients.</param>
+    /// <param name="update">Takes weight, gradient, the tensor's place, and the number of the step, from 1.</param>
+    internal static Action Each(Tensor[] weights, Action<Tensor, Tensor, int, int> update)
     {
-        Tensor[][] remembered = [.. weights.Select(weight => Enumerable.Range(0, slots).Select(_ => zeros(weight.shape)).ToArray())];
         var step = 0;
         return () =>
         {
@@ -203,8 +198,14 @@ internal static class OptimizerLoops
             for (var i = 0; i < weights.Length; i++)
             {
                 using var scope = NewDisposeScope();
-                update(weights[i], weights[i].grad!, remembered[i], step);
+                update(weights[i], weights[i].grad!, i, step);
             }
         };
+    }
+
+    private static Action Loop(Tensor[] weights, int slots, Action<Tensor, Tensor, Tensor[], int> update)
+    {
+        Tensor[][] remembered = [.. weights.Select(weight => Enumerable.Range(0, slots).Select(_ => zeros(weight.shape)).ToArray())];
+        return Each(weights, (weight, gradient, i, step) => update(weight, gradient, remembered[i], step));
     }
 }

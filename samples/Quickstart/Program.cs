@@ -7,12 +7,13 @@ using StableTune.Diffusion;
 using StableTune.Imaging;
 using StableTune.Samples.World;
 using StableTune.Schedules;
+using TorchSharp;
 
 // The embedded model draws circles, squares, triangles and stars. It has never seen a heart: a LoRA teaches it from eight pictures, and a
 // contact sheet shows what it draws before and after.
-//   quickstart.sh [--steps N] [--prompts N] [--out FOLDER]      300 steps, 24 prompts of each kind; out/quickstart below the repository
+//   quickstart.sh [--steps N] [--prompts N] [--out FOLDER]      600 steps, 24 prompts of each kind; out/quickstart below the repository
 string[] names = ["--steps", "--prompts", "--out"];
-if (!Number("--steps", 300, out var steps) || !Number("--prompts", 24, out var count) || args.Length % 2 != 0
+if (!Number("--steps", 600, out var steps) || !Number("--prompts", 24, out var count) || args.Length % 2 != 0
     || args.Where((_, i) => i % 2 == 0).Except(names).Any())
 {
     Console.Error.WriteLine(
@@ -20,6 +21,7 @@ if (!Number("--steps", 300, out var steps) || !Number("--prompts", 24, out var c
     return 2;
 }
 
+torch.set_num_threads(1);   // the model is so small that a second thread would mostly wait for the first
 var output = Path.GetFullPath(Option("--out") ?? Path.Combine("out", "quickstart"));
 var model = Path.Combine(AppContext.BaseDirectory, "model");
 try
@@ -46,7 +48,7 @@ try
         .WithModel(model)
         .WithImages(images, resolution: Scene.Side, captionExtensions: CaptionFiles.Any)
         .WithImages(own, captionExtensions: CaptionFiles.Any)
-        .WithBatchSize(16)
+        .WithBatchSize(8)
         .WithLoRA(lora => lora with { Rank = 16, Alpha = 16, Layers = LayerSelection.SdScriptsWithConvolutions })
         .WithLearningRate(3e-3)
         .WithSchedule(new CosineScheduleOptions { Warmup = Warmup.Steps(10) })

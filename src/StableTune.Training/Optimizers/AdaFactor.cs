@@ -90,15 +90,9 @@ internal sealed class AdaFactor : StatefulOptimizer
     /// <summary>Changes tensors of float32 where they lie in the memory of the CPU; false where they are others.</summary>
     private bool TryUpdateOnHost(OptimizerUpdate update)
     {
-        var tensors = new AdaFactorTensor[update.Parameters.Count];
-        for (var i = 0; i < tensors.Length; i++)
-        {
-            var parameter = update.Parameters[i];
-            if (parameter.DeviceType != DeviceType.CPU || parameter.Count > int.MaxValue || !IsPlain(parameter.Value)
-                || !IsPlain(parameter.Gradient)) return false;
-            tensors[i] = new(parameter, parameter.Gradient, [Rows, Columns, Squares, Mean]);
-        }
-
+        var (onHost, others) = HostTensor.Split(update, _ => true);
+        if (others.Count > 0) return false;
+        AdaFactorTensor[] tensors = [.. onHost.Select(tensor => new AdaFactorTensor(tensor, [Rows, Columns, Squares, Mean]))];
         var step = new AdaFactorStep(BaseRate(update), _options.ScaleParameter ? _options.Epsilon.Scale : null,
             (float)_options.Epsilon.Squares, 1 - Math.Pow(update.Step, _options.DecayRate), _options.ClipThreshold, _options.Beta1,
             update.Group.WeightDecay ?? _options.WeightDecay);
@@ -113,8 +107,6 @@ internal sealed class AdaFactor : StatefulOptimizer
 
         GC.KeepAlive(update);
         return true;
-
-        static bool IsPlain(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
     }
 
     /// <summary>How many tensors like this one are computed together: on a CPU no more than are worth being copied

@@ -17,17 +17,12 @@ internal readonly record struct AdaFactorStep(
 
 /// <summary>A float32 tensor in the memory of the CPU, with its gradient and what AdaFactor remembers of it. One that is factored is a
 /// stack of matrices; another has <c>MeanSquares</c> in the place of <c>RowMeans</c> and <c>ColumnMeans</c>.</summary>
-internal readonly unsafe struct AdaFactorTensor(OptimizedParameter parameter, Tensor gradient, string[] slots)
+internal readonly unsafe struct AdaFactorTensor(HostTensor tensor, string[] slots)
 {
-    public readonly long Count = parameter.Count;
-    public readonly long Rows = parameter.Value.dim() < 2 ? 0 : parameter.Value.shape[^2];
-    public readonly long Columns = parameter.Value.dim() < 2 ? 0 : parameter.Value.shape[^1];
-    public readonly float* Weight = (float*)parameter.Value.DataPointer(), Gradient = (float*)gradient.DataPointer();
-    public readonly float* RowMeans = Of(parameter, slots[0]), ColumnMeans = Of(parameter, slots[1]);
-    public readonly float* MeanSquares = Of(parameter, slots[2]), Mean = Of(parameter, slots[3]);
-
-    private static float* Of(OptimizedParameter parameter, string slot) =>
-        parameter.Find(slot) is { } found ? (float*)found.DataPointer() : null;
+    public readonly long Count = tensor.Count, Rows = tensor.Rows, Columns = tensor.Columns;
+    public readonly float* Weight = tensor.Weight, Gradient = tensor.Gradient;
+    public readonly float* RowMeans = tensor.Find(slots[0]), ColumnMeans = tensor.Find(slots[1]);
+    public readonly float* MeanSquares = tensor.Find(slots[2]), Mean = tensor.Find(slots[3]);
 }
 
 /// <summary>

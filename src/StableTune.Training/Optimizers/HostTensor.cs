@@ -53,6 +53,9 @@ internal readonly unsafe struct HostTensor
     /// <summary>What is remembered under a slot's name; changed.</summary>
     public float* this[string slot] => (float*)Address(slot);
 
+    /// <summary>The same; null where the parameter has no such slot.</summary>
+    public float* Find(string slot) => _parameter.Find(slot) is { } found ? (float*)found.DataPointer() : null;
+
     /// <summary>The same of a slot of truth values.</summary>
     public byte* Bytes(string slot) => (byte*)Address(slot);
 
