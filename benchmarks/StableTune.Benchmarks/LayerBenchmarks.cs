@@ -12,6 +12,7 @@ namespace StableTune.Benchmarks;
 public class LayerBenchmarks
 {
     private Func<Tensor> _layer = null!;
+    private IDisposable? _kept;
 
     /// <summary>The layers.</summary>
     public static IEnumerable<LayerCase> Layers => LayerCase.All;
@@ -24,8 +25,12 @@ public class LayerBenchmarks
     public void SetUp()
     {
         NativeBackend.Load();
+        _kept = HostMemory.Keep(1L << 30);                                   // as in a run
         _layer = Layer.Make();
     }
+
+    [GlobalCleanup]
+    public void CleanUp() => _kept?.Dispose();
 
     [Benchmark]
     public void Forward()
