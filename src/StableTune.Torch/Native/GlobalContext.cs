@@ -36,8 +36,8 @@ internal static unsafe class GlobalContext
     private static byte Byte(bool value) => value ? (byte)1 : (byte)0;
 
     private static nint Required(CppName name) => Find(name) is not 0 and var function ? function
-        : throw new NotSupportedException($"The loaded libtorch does not export {name.Itanium}: use the libtorch that this version of "
-            + "StableTune was made for.");
+        : throw new NotSupportedException($"The loaded libtorch does not export {name.Itanium}: leave deterministic algorithms off, or use "
+            + "the libtorch that this version of StableTune was made for.");
 
     // macOS puts one more underscore before C++ names, which its loader adds itself.
     private static nint Find(CppName name) => NativeLibrary.TryGetExport(LoadedLibrary.Handle(LibTorch.Library),
