@@ -12,13 +12,20 @@ internal static class OneDnn
     /// <summary>Below so many multiplications the way there costs more than is gained.</summary>
     private const long FewestProducts = 1 << 20;
 
+    /// <summary>The widest block in which a right factor is laid out.</summary>
+    private const long Block = 64;
+
     private static readonly Operator s_linear = new("mkldnn::_linear_pointwise");
     private static readonly Lazy<bool> s_outrunsBlas = new(() => LibTorch.HasMkl && !Processor.IsIntel && Exists());
 
     /// <summary>Whether a product of [rows, inner] and [inner, columns] is quicker here.</summary>
     internal static bool IsQuicker(Tensor like, long rows, long inner, long columns) =>
         like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts
-            && s_outrunsBlas.Value;
+            && (!Processor.HidesCaches || IsWhole(inner, columns)) && s_outrunsBlas.Value;
+
+    /// <summary>Whether a right factor is laid out in whole blocks, so that nothing is filled up: where caches are hidden, oneDNN may do
+    /// that wrong (<see cref="WholeBlocks"/>).</summary>
+    internal static bool IsWhole(long inner, long columns) => inner % Block == 0 && columns % Block == 0;
 
     /// <summary>left · rightᵀ.</summary>
     /// <param name="left">[..., inner], contiguous.</param>

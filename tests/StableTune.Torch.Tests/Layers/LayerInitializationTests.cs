@@ -29,8 +29,8 @@ public sealed class LayerInitializationTests : IDisposable
     [Fact]
     public void LinearAndConv2d_AreUniformWithinTheirBounds()
     {
-        using var linear = new Linear(100, 200);
-        using var conv = new Conv2d(8, 100, 3, groups: 2);
+        using var linear = new Linear(100, 1000);
+        using var conv = new Conv2d(8, 1000, 3, groups: 2);
         foreach (var (parameter, fanIn) in new[] { (linear.weight, 100), (linear.bias!, 100), (conv.weight, 36), (conv.bias!, 36) })
         {
             var bound = 1 / Math.Sqrt(fanIn);

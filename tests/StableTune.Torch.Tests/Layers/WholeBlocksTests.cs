@@ -31,6 +31,18 @@ public sealed class WholeBlocksTests : IDisposable
         Compare(input, output, kernel, groups, type);
     }
 
+    /// <summary>A trial may come out right by chance: it is asked only where the processor says what it should.</summary>
+    [Fact]
+    public void Blocks_AreFilledUp_WhereverCachesAreHidden() =>
+        Assert.True(!Processor.HidesCaches || (WholeBlocks.AreNeeded && !OneDnn.IsQuicker(ones(1), 1 << 20, 40, 64)));
+
+    [Theory]
+    [InlineData(320, 1280, true)]
+    [InlineData(48, 64, false)]
+    [InlineData(320, 8, false)]
+    public void AFactor_IsWhole_WhereNothingIsFilledUp(long inner, long columns, bool isWhole) =>
+        Assert.Equal(isWhole, OneDnn.IsWhole(inner, columns));
+
     [Fact]
     public void AMapWithoutASample_IsConvolvedToo()
     {
