@@ -43,6 +43,19 @@ internal static unsafe partial class LibTorch
     [LibraryImport(Library)]
     internal static partial int aoti_torch_is_defined(nint handle, [MarshalAs(UnmanagedType.U1)] out bool isDefined);
 
+    /// <summary>Takes no time worth a change of the collector's mode; nor do the two below.</summary>
     [LibraryImport(Library)]
+    [SuppressGCTransition]
     internal static partial int aoti_torch_get_data_ptr(nint handle, out nint data);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    internal static partial int aoti_torch_get_dtype(nint handle, out int type);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    internal static partial int aoti_torch_is_contiguous(nint handle, [MarshalAs(UnmanagedType.U1)] out bool isContiguous);
+
+    [LibraryImport(Library)]
+    internal static partial int aoti_torch_delete_tensor_object(nint handle);
 }

@@ -12,4 +12,8 @@ internal static unsafe partial class LibTorchSharp
     internal static partial nint THSTensor_frombuffer(
         nint data, delegate* unmanaged[Cdecl]<nint, void> deleter, long count, nint offset, sbyte type, sbyte dtype, int deviceType,
             int deviceIndex, byte requiresGrad);
+
+    /// <summary>A new handle of a tensor's gradient; 0 where it has none.</summary>
+    [LibraryImport(Library)]
+    internal static partial nint THSTensor_grad(nint tensor);
 }

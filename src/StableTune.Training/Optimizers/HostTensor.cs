@@ -11,7 +11,7 @@ internal readonly unsafe struct HostTensor
     {
         (_parameter, Step, LearningRate, Group) = (parameter, update.Step, update.LearningRate, update.Group);
         Weight = (float*)parameter.Value.DataPointer();
-        Gradient = (float*)parameter.Gradient.DataPointer();
+        Gradient = parameter.GradientOnHost!.Value.Plain;
         (Count, Rank) = (parameter.Count, shape.Length);
         Outputs = Rank == 0 ? 1 : shape[0];
         (Rows, Columns) = Rank < 2 ? (1, Count) : (shape[^2], shape[^1]);
@@ -71,7 +71,7 @@ internal readonly unsafe struct HostTensor
         {
             var shape = parameter.Value.shape;
             if (parameter.DeviceType == DeviceType.CPU && parameter.Count <= int.MaxValue / 2 && suits(shape) && IsPlain(parameter.Value)
-                && IsPlain(parameter.Gradient)) onHost.Add(new(parameter, shape, update));
+                && parameter.GradientOnHost is { IsPlain: true }) onHost.Add(new(parameter, shape, update));
             else rest.Add(parameter);
         }
 

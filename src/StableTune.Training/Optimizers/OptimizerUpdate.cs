@@ -5,6 +5,7 @@ public sealed class OptimizedParameter
 {
     private readonly Dictionary<string, Tensor> _slots = new(StringComparer.Ordinal);
     private Tensor? _gradient;
+    private GradientPlace? _gradientPlace;
 
     internal OptimizedParameter(NamedParameter parameter, IEnumerable<OptimizerSlot> slots)
     {
@@ -22,7 +23,15 @@ public sealed class OptimizedParameter
 
     /// <summary>The parameter's gradient.</summary>
     /// <exception cref="InvalidOperationException">It has none.</exception>
-    public Tensor Gradient => _gradient ?? Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
+    public Tensor Gradient
+    {
+        get
+        {
+            if (_gradient is not null) return _gradient;
+            var gradient = Value.grad ?? throw new InvalidOperationException($"{Name} has no gradient.");
+            return HasGradient ? _gradient = gradient.DetachFromDisposeScope() : gradient;
+        }
+    }
 
     /// <summary>Its numbers.</summary>
     internal long Count { get; }
@@ -34,16 +43,28 @@ public sealed class OptimizedParameter
     internal int DeviceIndex { get; }
 
     /// <summary>Whether the present step has a gradient of it.</summary>
-    internal bool HasGradient => _gradient is not null;
+    internal bool HasGradient { get; private set; }
 
     /// <summary>Where its numbers and what is remembered of them lie in the memory of the CPU, once that was asked.</summary>
     internal HostPlaces? HostPlaces { get; set; }
 
     /// <summary>Asks for the gradient of a step, which stays until <see cref="ForgetGradient"/>.</summary>
     /// <returns>Whether there is one.</returns>
-    internal bool TakeGradient() => (_gradient = Value.grad) is not null;
+    internal bool TakeGradient()
+    {
+        if (DeviceType == DeviceType.CPU) return HasGradient = GradientPlace.TryFind(Value, out _gradientPlace);
+        _gradient = Value.grad?.DetachFromDisposeScope();
+        return HasGradient = _gradient is not null;
+    }
 
-    internal void ForgetGradient() => _gradient = null;
+    /// <summary>The gradient of the step as it lies in the memory of the CPU; null where it does not lie there in a known way.</summary>
+    internal HostNumbers? GradientOnHost => _gradientPlace is { } place ? HostNumbers.Of(place) : null;
+
+    internal void ForgetGradient()
+    {
+        _gradient?.Dispose();
+        (_gradient, _gradientPlace, HasGradient) = (null, null, false);
+    }
 
     /// <summary>Steps that it has taken; in an update the present one is counted.</summary>
     public int Step { get; internal set; }

@@ -32,6 +32,9 @@ internal readonly unsafe struct HostNumbers
     /// <summary>Where the numbers lie, if they lie there as float32; null else.</summary>
     public float* Plain => _isHalf || _quantization is not null ? null : (float*)_values;
 
+    /// <summary>Whether the numbers lie there as float32.</summary>
+    public bool IsPlain => Plain != null;
+
     /// <summary>The same kind of numbers at another address.</summary>
     public HostNumbers At(nint address) => new((void*)address, _isHalf);
 
@@ -39,6 +42,10 @@ internal readonly unsafe struct HostNumbers
     public static HostNumbers? Of(Tensor tensor) =>
         tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.BFloat16 && tensor.is_contiguous()
             ? new HostNumbers((void*)tensor.DataPointer(), tensor.dtype == ScalarType.BFloat16) : null;
+
+    /// <summary>The numbers of a gradient of float32 or bfloat16; null for another.</summary>
+    public static HostNumbers? Of(GradientPlace gradient) => gradient.Type is ScalarType.Float32 or ScalarType.BFloat16
+        ? new HostNumbers((void*)gradient.Address, gradient.Type == ScalarType.BFloat16) : null;
 
     /// <summary>Numbers in eight bits; null where they are not on the CPU.</summary>
     /// <param name="codes">[N, 256], uint8.</param>
