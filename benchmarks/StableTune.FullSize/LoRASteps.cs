@@ -54,8 +54,8 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
                 + $"{ProcessFigures.PeakGiB:F2} GiB");
 
-        using var kept = HostMemory.Keep(
-            keptMemory ?? new TrainingPlan().KeptMemoryBytes);
+        var byDefault = new TrainingPlan().KeptMemoryBytes;
+        using var kept = HostMemory.Keep(keptMemory ?? byDefault, ofAnySize: (keptMemory ?? byDefault) >= byDefault);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

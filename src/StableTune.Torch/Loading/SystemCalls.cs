@@ -23,7 +23,7 @@ internal static partial class SystemCalls
     }
 
     /// <summary>Settings of <c>malloc</c>, from which libtorch takes the memory of CPU tensors.</summary>
-    internal const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3;
+    internal const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3, MostMaps = -4;
 
     /// <summary>Sets one of the above; gives 1 when it was accepted.</summary>
     [LibraryImport("libc", EntryPoint = "mallopt")]

@@ -11,9 +11,11 @@ namespace StableTune.Torch;
 /// <remarks>The setting is the process': of several users at once the last to end switches it off.</remarks>
 public static class HostMemory
 {
-    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and more than the second glibc does not take from
-    /// its heap.</summary>
+    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and more than the second is no bound to glibc.</summary>
     private const int SmallestBound = 1 << 20, LargestBound = 32 << 20;
+
+    /// <summary>How many blocks malloc may fetch from the system each by itself, as it begins.</summary>
+    private const int CustomaryMaps = 1 << 16;
 
     private static readonly Lock s_gate = new();
     private static int s_users;
@@ -27,14 +29,18 @@ public static class HostMemory
     /// <summary>Keeps freed memory until the result is disposed, which gives it back.</summary>
     /// <param name="bytes">
     /// How much may lie idle at the end of a heap, at most 2 GiB; 0 keeps nothing. Blocks up to a 32nd of it (1 to 32 MiB) are kept:
-    /// larger ones leave gaps among the small that
-    /// nothing fits into, so that more is faster and raises the peak.
+    /// larger ones leave gaps among the small that nothing fits into, so that more is faster and raises the peak.
+    /// </param>
+    /// <param name="ofAnySize">
+    /// Whether larger blocks are kept too, of other threads than the first up to 64 MiB, which is glibc's bound of their heaps. Where sizes
+    /// are few and come again, as of activations, that is faster and takes no more memory; where they are many, as of weights that are all
+    /// cast in turn, the peak is a tenth higher.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
-    public static IDisposable Keep(long bytes) => Keep(bytes, IsSupported);
+    public static IDisposable Keep(long bytes, bool ofAnySize = false) => Keep(bytes, ofAnySize, IsSupported);
 
     /// <summary>Sets how much freed memory is kept, for a system that can or cannot keep memory.</summary>
-    internal static IDisposable Keep(long bytes, bool isSupported)
+    internal static IDisposable Keep(long bytes, bool ofAnySize, bool isSupported)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (bytes == 0 || !isSupported) return new Keeping(counts: false);
@@ -43,6 +49,7 @@ public static class HostMemory
             s_users++;
             var most = (int)Math.Min(bytes, int.MaxValue);
             SystemCalls.SetMalloc(SystemCalls.MapThreshold, Math.Clamp(most / 32, SmallestBound, LargestBound));
+            SystemCalls.SetMalloc(SystemCalls.MostMaps, ofAnySize ? 0 : CustomaryMaps);
             SystemCalls.SetMalloc(SystemCalls.TrimThreshold, most);
             // Heaps of threads other than the first are taken apart when they are empty, unless this is more than a heap holds.
             SystemCalls.SetMalloc(SystemCalls.TopPad, 65 << 20);
@@ -57,6 +64,7 @@ public static class HostMemory
         {
             if (--s_users > 0) return;
             // What malloc begins with, but for its habit of raising the threshold by itself, which ends with the first setting.
+            SystemCalls.SetMalloc(SystemCalls.MostMaps, CustomaryMaps);
             SystemCalls.SetMalloc(SystemCalls.MapThreshold, 128 << 10);
             SystemCalls.SetMalloc(SystemCalls.TrimThreshold, 128 << 10);
             SystemCalls.SetMalloc(SystemCalls.TopPad, 128 << 10);

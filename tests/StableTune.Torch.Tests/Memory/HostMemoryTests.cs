@@ -4,15 +4,14 @@ namespace StableTune.Torch.Tests.Memory;
 public sealed class HostMemoryTests
 {
     private const long Elements = 6 << 20;                         // 24 MiB of float32, below the largest block that is kept
-    private const long Bytes = Elements * sizeof(float);
 
     /// <summary>Whether a tensor's memory stays resident when it is freed.</summary>
-    private static bool IsKept()
+    private static bool IsKept(long elements = Elements)
     {
-        var tensor = ones([Elements]);
+        var tensor = ones([elements]);
         var before = CountingTensors.ResidentBytes();
         tensor.Dispose();
-        return before - CountingTensors.ResidentBytes() < Bytes / 2;
+        return before - CountingTensors.ResidentBytes() < elements * sizeof(float) / 2;
     }
 
     [Fact]
@@ -34,12 +33,22 @@ public sealed class HostMemoryTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Keep_OfAnySize_KeepsBlocksAbove32MiB(bool ofAnySize)
+    {
+        if (!HostMemory.IsSupported) return;
+        using var kept = HostMemory.Keep(1 << 30, ofAnySize);
+        Assert.Equal(ofAnySize, IsKept(2 * Elements));
+    }
+
+    [Theory]
     [InlineData(0, true)]
     [InlineData(1 << 20, false)]
     public void Keep_OfNothing_OrWhereItIsNotSupported_DoesNothing(long bytes, bool isSupported)
     {
         var users = HostMemory.Users;
-        using (HostMemory.Keep(bytes, isSupported)) Assert.Equal(users, HostMemory.Users);
+        using (HostMemory.Keep(bytes, false, isSupported)) Assert.Equal(users, HostMemory.Users);
         Assert.Equal(users, HostMemory.Users);
     }
 

@@ -28,8 +28,12 @@ public sealed record MemoryEstimate
     /// <summary>What a step keeps for its backward pass and computes with, at the largest size of the images.</summary>
     public required long Activations { get; init; }
 
+    /// <summary>Freed memory of the CPU that is kept for the next tensors (<see cref="TrainingPlan.KeptMemoryBytes"/>) and lies idle at the
+    /// peak; 0 on a GPU.</summary>
+    public long Kept { get; init; }
+
     /// <summary>The peak of a training step.</summary>
-    public long StepPeak => Process + FrozenWeights + TrainedWeights + Gradients + OptimizerState + Activations;
+    public long StepPeak => Process + FrozenWeights + TrainedWeights + Gradients + OptimizerState + Activations + Kept;
 
     /// <summary>The peak while images are encoded before training; 0 where they are not.</summary>
     public long CachingPeak { get; init; }
@@ -59,8 +63,8 @@ public sealed record MemoryEstimate
         foreach (var (name, bytes) in new[]
         {
             ("process", Process), ("frozen weights", FrozenWeights), ("trained weights", TrainedWeights), ("gradients", Gradients),
-            ("optimizer state", OptimizerState), ("activations", Activations), ("peak of a step", StepPeak),
-            ("peak of caching", CachingPeak), ("peak of sampling", SamplingPeak), ($"free on {Device}", Free ?? 0),
+            ("optimizer state", OptimizerState), ("activations", Activations), ("kept, lying idle", Kept),
+            ("peak of a step", StepPeak), ("peak of caching", CachingPeak), ("peak of sampling", SamplingPeak), ($"free on {Device}", Free ?? 0),
         })
             if (bytes > 0) text.AppendLine(CultureInfo.InvariantCulture, $"{name,-20}{TrainingMemoryException.Size(bytes),12}");
         foreach (var note in Notes) text.AppendLine(note);

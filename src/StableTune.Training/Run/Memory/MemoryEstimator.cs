@@ -54,7 +54,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
         {
             Device = device, Process = process, FrozenWeights = frozen,
             TrainedWeights = trained * Size(plan.Precision.Trainable), Gradients = Gradients(shapes) * Size(plan.Precision.Trainable),
-            OptimizerState = OptimizerState(shapes) + Average(trained), Activations = Activations(trained),
+            OptimizerState = OptimizerState(shapes) + Average(trained), Activations = Activations(trained), Kept = Idle(),
             CachingPeak = CachesLatents ? process + WholeWeights + VaeEncoding : 0,
             SamplingPeak = 0, Free = DeviceMemory.Free(device), Notes = _notes,
         };
@@ -172,16 +172,30 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
             return 0;
         }
 
-        var (compute, samples) = (plan.Precision.Compute, (long)(dataset?.Options.BatchSize ?? 1) / plan.Distributed.Shares);
-        var downscale = Vae.Downscale;
-        var learning = plan.TrainedParts.HasFlag(ModelParts.UNet) ? UNetLearning.Weights
-            : plan.Trainables.OfType<AdapterTrainableOptions>().Any() ? UNetLearning.Adapters : UNetLearning.Through;
-        var unet = new UNetActivations(model.UNet.Options, Largest.Height / downscale, Largest.Width / downscale, samples, learning,
-            plan.GradientCheckpointing);
+        var (compute, unet) = (plan.Precision.Compute, OfUNet());
         var offloaded = plan.Memory.OffloadCheckpoints && !IsCpu && plan.GradientCheckpointing ? 0.5 : 1;
         var bytes = (long)(unet.Kept * Size(compute) * offloaded) + (unet.Working * sizeof(float)) + Copies(compute, trained);
-        if (plan.TrainsTextEncoder) bytes += Texts(samples) * Size(compute);
+        if (plan.TrainsTextEncoder) bytes += Texts(Samples) * Size(compute);
         return bytes;
+    }
+
+    private long Samples => (long)(dataset?.Options.BatchSize ?? 1) / plan.Distributed.Shares;
+
+    private UNetActivations OfUNet()
+    {
+        var learning = plan.TrainedParts.HasFlag(ModelParts.UNet) ? UNetLearning.Weights
+            : plan.Trainables.OfType<AdapterTrainableOptions>().Any() ? UNetLearning.Adapters : UNetLearning.Through;
+        return new UNetActivations(model.UNet.Options, Largest.Height / Vae.Downscale, Largest.Width / Vae.Downscale, Samples, learning,
+            plan.GradientCheckpointing);
+    }
+
+    /// <summary>Gaps between blocks that are kept: measured as about what activations take in float32, where that is computed in.</summary>
+    private long Idle()
+    {
+        var compute = plan.Precision.Compute;
+        if (!IsCpu || !HostMemory.IsSupported || (compute != ScalarType.Float32 && !HalfPrecision.IsStorageOnly(compute))
+            || !plan.Method.Needs.HasFlag(MethodNeeds.UNet) || !model.Parts.HasFlag(ModelParts.UNet)) return 0;
+        return Math.Min(plan.KeptMemoryBytes, OfUNet().Kept * sizeof(float));
     }
 
     /// <summary>Weights of another type than products are computed in, cast where they are used.</summary>
