@@ -11,7 +11,8 @@ namespace StableTune.Torch;
 /// <remarks>The setting is the process': of several users at once the last to end switches it off.</remarks>
 public static class HostMemory
 {
-    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and more than the second is no bound to glibc.</summary>
+    /// <summary>Bounds of the blocks that are kept: below the first little is gained, and glibc takes no more than the second for a
+    /// bound.</summary>
     private const int SmallestBound = 1 << 20, LargestBound = 32 << 20;
 
     /// <summary>How many blocks malloc may fetch from the system each by itself, as it begins.</summary>

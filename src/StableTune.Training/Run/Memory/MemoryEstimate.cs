@@ -64,7 +64,8 @@ public sealed record MemoryEstimate
         {
             ("process", Process), ("frozen weights", FrozenWeights), ("trained weights", TrainedWeights), ("gradients", Gradients),
             ("optimizer state", OptimizerState), ("activations", Activations), ("kept, lying idle", Kept),
-            ("peak of a step", StepPeak), ("peak of caching", CachingPeak), ("peak of sampling", SamplingPeak), ($"free on {Device}", Free ?? 0),
+            ("peak of a step", StepPeak), ("peak of caching", CachingPeak), ("peak of sampling", SamplingPeak),
+            ($"free on {Device}", Free ?? 0),
         })
             if (bytes > 0) text.AppendLine(CultureInfo.InvariantCulture, $"{name,-20}{TrainingMemoryException.Size(bytes),12}");
         foreach (var note in Notes) text.AppendLine(note);
