@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/need-dotnet.sh
+source tests/build.sh
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_UI_LANGUAGE=en
 
 # Until every new file is complete, the end of the script puts the old ones back, however it comes.
@@ -30,7 +31,7 @@ cat > "$work/all.proj" << END
   <Target Name="Build"><MSBuild Projects="@(Each)" BuildInParallel="true" /></Target>
 </Project>
 END
-if ! dotnet build "$work/all.proj" -c Release -v quiet -p:TreatWarningsAsErrors=false > "$work/log"; then
+if ! build "$work/all.proj" -c Release -v quiet -p:TreatWarningsAsErrors=false > "$work/log"; then
   { grep ': error' "$work/log" || tail -n 5 "$work/log"; } | sort -u | head -n 20
   echo "the build failed: nothing is accepted"
   exit 1

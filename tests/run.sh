@@ -19,12 +19,13 @@ case "${1:-}" in
 esac
 
 source tests/need-dotnet.sh
+source tests/build.sh
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 # Tests run most code a few times: measuring it to compile it better, and guarding compiled code, would take a fifth of their time.
 export DOTNET_TieredPGO=0 DOTNET_EnableWriteXorExecute=0
 results=$(mktemp -d) || stop "no temporary folder can be made"
-if ! dotnet build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1; then
+if ! build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1; then
   grep -E 'error|warning' "$results/build.log" | sort -u | head -n 40
   [ -s "$results/build.log" ] && tail -n 5 "$results/build.log"
   stop "the build failed"
