@@ -70,8 +70,10 @@ internal readonly record struct RMSpropFormula(
         var root = T.Sqrt(square) + Epsilon;
         if (HasMomentum)
         {
-            ref var momentum = ref Centered ? ref at.Third : ref at.Second;
-            momentum = (momentum * Momentum) + (g / root);
+            // Not by reference: what has an address leaves the registers, with momentum or without.
+            var momentum = ((Centered ? at.Third : at.Second) * Momentum) + (g / root);
+            if (Centered) at.Third = momentum;
+            else at.Second = momentum;
             at.Weight += momentum * Step;
         }
         else at.Weight += g * Step / root;

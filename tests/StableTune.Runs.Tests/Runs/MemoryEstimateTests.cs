@@ -22,10 +22,23 @@ public sealed class MemoryEstimateTests : IDisposable
         Assert.Equal((trained, trained, 2 * trained), (estimate.TrainedWeights, estimate.Gradients, estimate.OptimizerState));
         // Latents and captions are encoded before the first step, and what encodes them is then freed.
         Assert.Equal(ModuleMemory.Bytes(model.UNet), estimate.FrozenWeights);
-        Assert.Equal(estimate.Process + estimate.FrozenWeights + (4 * trained) + estimate.Activations, estimate.StepPeak);
+        Assert.Equal(estimate.Process + estimate.FrozenWeights + (4 * trained) + estimate.Activations + estimate.Kept, estimate.StepPeak);
         Assert.Empty(estimate.Notes);
         Assert.True(estimate.Fits);
         Assert.Contains("peak of a step", estimate.ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Where products run in float32, freed memory that is kept lies idle: as much as activations take, and no more than may be
+    /// kept.</summary>
+    [Fact]
+    public void Estimate_CountsMemoryThatIsKept()
+    {
+        if (!HostMemory.IsSupported) return;
+        var usual = Run().EstimateMemory();
+        Assert.InRange(usual.Kept, 1, usual.Activations);
+        Assert.Equal(1000, Run().Change(plan => plan with { KeptMemoryBytes = 1000 }).EstimateMemory().Kept);
+        Assert.Equal(0, Run().Change(plan => plan with { KeptMemoryBytes = 0 }).EstimateMemory().Kept);
+        Assert.Contains("kept, lying idle", usual.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -5,6 +5,8 @@ namespace StableTune.Tests;
 /// <summary>A run of three steps on eight small pictures with the tiny model.</summary>
 internal static class SmallRun
 {
+    private static readonly Lock s_writing = new();
+
     public static TrainerBuilder Builder(TemporaryFolder folder, string? output = null) => new TrainerBuilder()
         .WithModel(Model(folder))
         .WithImages(Images(folder), resolution: 64)
@@ -14,12 +16,20 @@ internal static class SmallRun
         .For(TrainingLength.Steps(3))
         .SaveTo(output ?? folder.File("out", "small.safetensors"));
 
-    public static string Model(TemporaryFolder folder) =>
-        Directory.Exists(folder.File("tiny-sd15")) ? folder.File("tiny-sd15") : FixtureModels.TinySd15(folder);
+    /// <summary>The model; runs that are built side by side find it whole.</summary>
+    public static string Model(TemporaryFolder folder)
+    {
+        lock (s_writing)
+            return Directory.Exists(folder.File("tiny-sd15")) ? folder.File("tiny-sd15") : FixtureModels.TinySd15(folder);
+    }
 
     public static string Images(TemporaryFolder folder)
     {
-        var images = folder.Folder("20_sls frog");
+        lock (s_writing) return Written(folder.Folder("20_sls frog"));
+    }
+
+    private static string Written(string images)
+    {
         for (var i = 0; i < 8; i++)
         {
             var path = Path.Combine(images, $"{i}.png");
