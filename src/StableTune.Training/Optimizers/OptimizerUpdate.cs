@@ -52,6 +52,7 @@ public sealed class OptimizedParameter
     /// <returns>Whether there is one.</returns>
     internal bool TakeGradient()
     {
+        ForgetGradient();
         if (DeviceType == DeviceType.CPU) return HasGradient = GradientPlace.TryFind(Value, out _gradientPlace);
         _gradient = Value.grad?.DetachFromDisposeScope();
         return HasGradient = _gradient is not null;
@@ -63,6 +64,7 @@ public sealed class OptimizedParameter
     internal void ForgetGradient()
     {
         _gradient?.Dispose();
+        _gradientPlace?.LetGo();
         (_gradient, _gradientPlace, HasGradient) = (null, null, false);
     }
 

@@ -32,14 +32,13 @@ public sealed class HostMemoryTests
         Assert.Equal(users, HostMemory.Users);
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Keep_OfAnySize_KeepsBlocksAbove32MiB(bool ofAnySize)
+    /// <summary>Without it they may be kept too, where a gap fits them.</summary>
+    [Fact]
+    public void Keep_OfAnySize_KeepsBlocksAbove32MiB()
     {
         if (!HostMemory.IsSupported) return;
-        using var kept = HostMemory.Keep(1 << 30, ofAnySize);
-        Assert.Equal(ofAnySize, IsKept(2 * Elements));
+        using var kept = HostMemory.Keep(1 << 30, ofAnySize: true);
+        Assert.True(IsKept(2 * Elements));
     }
 
     [Theory]
