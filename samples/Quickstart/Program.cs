@@ -53,6 +53,7 @@ try
         .WithLearningRate(3e-3)
         .WithSchedule(new CosineScheduleOptions { Warmup = Warmup.Steps(10) })
         .For(TrainingLength.Steps(steps))
+        .WithEma(average => average with { Decay = 0.99 })   // so that less depends on chance
         .WithLog(Path.Combine(output, "log.jsonl"))
         .WithLossCurve(Path.Combine(output, "loss.png"))
         .SaveTo(Path.Combine(output, "heart.safetensors"))
