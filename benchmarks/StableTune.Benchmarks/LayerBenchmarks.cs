@@ -25,7 +25,7 @@ public class LayerBenchmarks
     public void SetUp()
     {
         NativeBackend.Load();
-        _kept = HostMemory.Keep(1L << 30, ofAnySize: true);                                   // as in a run
+        _kept = HostMemory.Keep(1L << 30, ofAnySize: true);                  // as in a run
         _layer = Layer.Make();
     }
 

@@ -54,8 +54,7 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
                 + $"{ProcessFigures.PeakGiB:F2} GiB");
 
-        var byDefault = new TrainingPlan().KeptMemoryBytes;
-        using var kept = HostMemory.Keep(keptMemory ?? byDefault, ofAnySize: (keptMemory ?? byDefault) >= byDefault);
+        using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan().KeptMemoryBytes, ofAnySize: true);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);
         unet.GradientCheckpointing = checkpointing;

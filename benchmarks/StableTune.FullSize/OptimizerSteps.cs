@@ -21,7 +21,7 @@ internal static class OptimizerSteps
         var shapes = AdapterShapes(rank);
         NativeBackend.Load();
         // As a run does.
-        HostMemory.Keep(new TrainingPlan().KeptMemoryBytes);
+        HostMemory.Keep(new TrainingPlan().KeptMemoryBytes, ofAnySize: true);
         Console.WriteLine($"{get_num_threads()} thread(s), rank {rank}: "
             + $"{shapes.Sum(shape => shape[0] * shape[1]) / 1e6:F1} million numbers");
         Console.WriteLine("optimizer             528 tensors        loop  ratio   TorchSharp  ratio   100 M parameters  bytes each");

@@ -8,7 +8,7 @@ namespace StableTune.Torch;
 /// which in a training
 /// step costs up to a third of the time. glibc (Linux) only; elsewhere nothing happens.
 /// </summary>
-/// <remarks>The setting is the process': of several users at once the last to end switches it off.</remarks>
+/// <remarks>The setting is the process': of several users at once the last to begin sets it, and the last to end switches it off.</remarks>
 public static class HostMemory
 {
     /// <summary>Bounds of the blocks that are kept: below the first little is gained, and glibc takes no more than the second for a
@@ -33,9 +33,9 @@ public static class HostMemory
     /// larger ones leave gaps among the small that nothing fits into, so that more is faster and raises the peak.
     /// </param>
     /// <param name="ofAnySize">
-    /// Whether larger blocks are kept too, of other threads than the first up to 64 MiB, which is glibc's bound of their heaps. Where sizes
-    /// are few and come again, as of activations, that is faster and takes no more memory; where they are many, as of weights that are all
-    /// cast in turn, the peak is a tenth higher.
+    /// Whether from 1 GiB on blocks above 32 MiB are kept too, of other threads than the first up to 64 MiB, which is glibc's bound of their
+    /// heaps. Where sizes are few and come again, as of activations, that is faster and takes no more memory; where they are many, as of
+    /// weights that are all cast in turn, the peak is a tenth higher.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public static IDisposable Keep(long bytes, bool ofAnySize = false) => Keep(bytes, ofAnySize, IsSupported);
@@ -50,7 +50,7 @@ public static class HostMemory
             s_users++;
             var most = (int)Math.Min(bytes, int.MaxValue);
             SystemCalls.SetMalloc(SystemCalls.MapThreshold, Math.Clamp(most / 32, SmallestBound, LargestBound));
-            SystemCalls.SetMalloc(SystemCalls.MostMaps, ofAnySize ? 0 : CustomaryMaps);
+            SystemCalls.SetMalloc(SystemCalls.MostMaps, ofAnySize && most / 32 >= LargestBound ? 0 : CustomaryMaps);
             SystemCalls.SetMalloc(SystemCalls.TrimThreshold, most);
             // Heaps of threads other than the first are taken apart when they are empty, unless this is more than a heap holds.
             SystemCalls.SetMalloc(SystemCalls.TopPad, 65 << 20);

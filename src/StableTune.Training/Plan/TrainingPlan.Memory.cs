@@ -9,9 +9,6 @@ public sealed partial record TrainingPlan
     /// <summary>Ways to need less memory. Default none but those that cost nothing.</summary>
     public MemoryOptions Memory { get; init; } = new();
 
-    /// <summary>Whether freed blocks of any size are kept: not of whole weights, which are cast in turn and leave gaps.</summary>
-    internal bool KeepsMemoryOfAnySize => KeptMemoryBytes >= DefaultKeptMemory && TrainedParts == ModelParts.None;
-
     /// <summary>The parts whose own weights are trained.</summary>
     internal ModelParts TrainedParts => Trainables.OfType<ModelTrainableOptions>().Where(trainable => trainable.Trained)
         .Aggregate(ModelParts.None, (parts, trainable) => parts | trainable.TrainedParts(this));

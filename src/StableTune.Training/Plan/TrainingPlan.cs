@@ -225,15 +225,13 @@ public sealed partial record TrainingPlan : OptionsBase
     /// </summary>
     public bool Deterministic { get; init; }
 
-    private const long DefaultKeptMemory = 1L << 30;
-
     /// <summary>
     /// On a CPU: how much freed tensor memory is kept for the next step instead of going back to the system, in bytes. More is faster,
     /// because larger blocks are kept too, and raises the peak; 0 keeps none. Default 1 GiB: a step of a full-size model in float32 is then
     /// a quarter to a third shorter than with 32 MiB, and the peak 3 % (256x256) to 20 % (512x512) higher. From 1 GiB on blocks of any size
     /// are kept where no whole weights are trained. See <see cref="HostMemory"/>.
     /// </summary>
-    public long KeptMemoryBytes { get; init; } = DefaultKeptMemory;
+    public long KeptMemoryBytes { get; init; } = 1L << 30;
 
     /// <summary>Gives the meter that the run's numbers are told to, as a host's services have it; null, the default, for the meter of
     /// the process. See <see cref="TrainingTelemetry"/>.</summary>

@@ -54,7 +54,9 @@ internal sealed class TrainingRun(
         else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
         var images = DatasetIdentity.Of(prepared.Dataset);
         run.Events.State = () => run.Loop.IsBetweenSteps ? Content(run, facts, images) : null;
-        if (prepared.Model.Device.type == DeviceType.CPU) _owned.Add(HostMemory.Keep(plan.KeptMemoryBytes, plan.KeepsMemoryOfAnySize));
+        // Whole weights are cast in turn, and blocks of all their sizes would leave gaps.
+        if (prepared.Model.Device.type == DeviceType.CPU)
+            _owned.Add(HostMemory.Keep(plan.KeptMemoryBytes, ofAnySize: plan.TrainedParts == ModelParts.None));
         return Run(run with { IsResumed = state is not null }, prepared, cancellationToken);
     }
 
