@@ -28,11 +28,8 @@ internal sealed record HostPlaces(HostNumbers Weight, HostNumbers[]? Slots)
 
     /// <summary>The parameter as it lies there in this step; null where it cannot be used in place.</summary>
     public HostParameter? Of(OptimizedParameter parameter) =>
-        Slots is not null && parameter.GradientOnHost is { } gradient && AddressOf(parameter.Value) is var address and not 0
+        Slots is not null && parameter.GradientOnHost is { } gradient && parameter.Value.DataPointer() is var address and not 0
             ? new HostParameter(parameter.Count, Weight.At(address), gradient, Slots) : null;
-
-    private static nint AddressOf(Tensor onHost) =>
-        LibTorch.aoti_torch_get_data_ptr(onHost.Handle, out var address) == 0 ? address : 0;
 
     /// <summary>All parameters of an update as they lie there; null where one of them cannot be used in place.</summary>
     /// <param name="update">The update; it must be kept alive as long as the places are used.</param>
