@@ -166,13 +166,13 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
 
     private long Activations(long trained)
     {
-        if (!plan.Method.Needs.HasFlag(MethodNeeds.UNet) || !model.Parts.HasFlag(ModelParts.UNet))
+        if (OfUNet() is not { } unet)
         {
             _notes.Add($"Activations of {plan.Method.GetType().Name} are not counted.");
             return 0;
         }
 
-        var (compute, unet) = (plan.Precision.Compute, OfUNet());
+        var compute = plan.Precision.Compute;
         var offloaded = plan.Memory.OffloadCheckpoints && !IsCpu && plan.GradientCheckpointing ? 0.5 : 1;
         var bytes = (long)(unet.Kept * Size(compute) * offloaded) + (unet.Working * sizeof(float)) + Copies(compute, trained);
         if (plan.TrainsTextEncoder) bytes += Texts(Samples) * Size(compute);
@@ -181,31 +181,30 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
 
     private long Samples => (long)(dataset?.Options.BatchSize ?? 1) / plan.Distributed.Shares;
 
-    private UNetActivations OfUNet()
+    /// <summary>What a pass through the UNet keeps; null for a method without one.</summary>
+    private UNetActivations? OfUNet()
     {
+        if (!plan.Method.Needs.HasFlag(MethodNeeds.UNet) || !model.Parts.HasFlag(ModelParts.UNet)) return null;
         var learning = plan.TrainedParts.HasFlag(ModelParts.UNet) ? UNetLearning.Weights
             : plan.Trainables.OfType<AdapterTrainableOptions>().Any() ? UNetLearning.Adapters : UNetLearning.Through;
         return new UNetActivations(model.UNet.Options, Largest.Height / Vae.Downscale, Largest.Width / Vae.Downscale, Samples, learning,
             plan.GradientCheckpointing);
     }
 
+    /// <summary>The type that products are computed in.</summary>
+    private ScalarType Computed => IsCpu && HalfPrecision.IsStorageOnly(plan.Precision.Compute) ? ScalarType.Float32 : plan.Precision.Compute;
+
     /// <summary>Gaps between blocks that are kept: measured as about what activations take in float32, where that is computed in.</summary>
-    private long Idle()
-    {
-        var compute = plan.Precision.Compute;
-        if (!IsCpu || !HostMemory.IsSupported || (compute != ScalarType.Float32 && !HalfPrecision.IsStorageOnly(compute))
-            || !plan.Method.Needs.HasFlag(MethodNeeds.UNet) || !model.Parts.HasFlag(ModelParts.UNet)) return 0;
-        return Math.Min(plan.KeptMemoryBytes, OfUNet().Kept * sizeof(float));
-    }
+    private long Idle() => IsCpu && HostMemory.IsSupported && Computed == ScalarType.Float32
+        ? Math.Min(plan.KeptMemoryBytes, (OfUNet()?.Kept ?? 0) * sizeof(float)) : 0;
 
     /// <summary>Weights of another type than products are computed in, cast where they are used.</summary>
     private long Copies(ScalarType compute, long trained)
     {
-        var type = IsCpu && HalfPrecision.IsStorageOnly(compute) ? ScalarType.Float32 : compute;
         var largest = model.UNet.modules().OfType<ProductLayer>().Max(layer => layer.weight.numel());
         if (plan.TrainedParts != ModelParts.None && plan.Precision.Trainable != compute && !plan.GradientCheckpointing)
             return trained * Size(compute);                                   // kept for the backward pass
-        return type != plan.Precision.Weights || plan.Memory.QuantizedWeights is not null ? 2 * largest * Size(type) : 0;
+        return Computed != plan.Precision.Weights || plan.Memory.QuantizedWeights is not null ? 2 * largest * Size(Computed) : 0;
     }
 
     /// <summary>Numbers that the text encoders keep: about twenty for each channel of each token and layer, five with
