@@ -21,11 +21,11 @@ internal static class OneDnn
     /// <summary>Whether a product of [rows, inner] and [inner, columns] is quicker here.</summary>
     internal static bool IsQuicker(Tensor like, long rows, long inner, long columns) =>
         like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts
-            && (!Processor.HidesCaches || IsWhole(inner, columns)) && s_outrunsBlas.Value;
+            && s_outrunsBlas.Value && Fits(inner, columns);
 
-    /// <summary>Whether a right factor is laid out in whole blocks, so that nothing is filled up: where caches are hidden, oneDNN may do
-    /// that wrong (<see cref="WholeBlocks"/>).</summary>
-    internal static bool IsWhole(long inner, long columns) => inner % Block == 0 && columns % Block == 0;
+    /// <summary>Whether oneDNN may be trusted with a right factor: where it fills blocks up wrong (<see cref="WholeBlocks"/>), only with one
+    /// that is laid out in whole blocks.</summary>
+    internal static bool Fits(long inner, long columns) => !WholeBlocks.AreNeeded || (inner % Block == 0 && columns % Block == 0);
 
     /// <summary>left · rightᵀ.</summary>
     /// <param name="left">[..., inner], contiguous.</param>

@@ -13,13 +13,16 @@ internal static class WholeBlocks
 {
     private const long Block = 16;
 
-    // What goes wrong depends on which thread is first and on what memory held, so that a trial that comes out right says little.
-    private static readonly Lazy<bool> s_areNeeded = new(() => Processor.HidesCaches || (X86Base.IsSupported && !FillsUpRight()));
+    private static readonly Lazy<bool> s_areNeeded = new(() => AreNeededWhere(Processor.HidesCaches));
 
     [ThreadStatic] private static bool? s_assumed;
 
     /// <summary>Whether the processor of this machine needs them.</summary>
     internal static bool AreNeeded => s_assumed ?? s_areNeeded.Value;
+
+    /// <summary>Whether a processor needs them that hides its caches or not. What goes wrong there depends on which thread is first and on
+    /// what memory held, so that a trial that comes out right says little.</summary>
+    internal static bool AreNeededWhere(bool cachesAreHidden) => cachesAreHidden || (X86Base.IsSupported && !FillsUpRight());
 
     /// <summary>For tests: what this thread takes the processor for; null for what it is.</summary>
     internal static void Assume(bool? areNeeded) => s_assumed = areNeeded;

@@ -33,15 +33,23 @@ public sealed class WholeBlocksTests : IDisposable
 
     /// <summary>A trial may come out right by chance: it is asked only where the processor says what it should.</summary>
     [Fact]
-    public void Blocks_AreFilledUp_WhereverCachesAreHidden() =>
-        Assert.True(!Processor.HidesCaches || (WholeBlocks.AreNeeded && !OneDnn.IsQuicker(ones(1), 1 << 20, 40, 64)));
+    public void Blocks_AreFilledUp_WhereCachesAreHidden_WhateverATrialSays()
+    {
+        Assert.True(WholeBlocks.AreNeededWhere(cachesAreHidden: true));
+        Assert.Equal(WholeBlocks.AreNeededWhere(Processor.HidesCaches), WholeBlocks.AreNeeded);
+    }
 
     [Theory]
     [InlineData(320, 1280, true)]
     [InlineData(48, 64, false)]
     [InlineData(320, 8, false)]
-    public void AFactor_IsWhole_WhereNothingIsFilledUp(long inner, long columns, bool isWhole) =>
-        Assert.Equal(isWhole, OneDnn.IsWhole(inner, columns));
+    public void OneDnn_IsTrustedWithWholeBlocksAlone_WhereItFillsThemUpWrong(long inner, long columns, bool isWhole)
+    {
+        WholeBlocks.Assume(true);
+        Assert.Equal(isWhole, OneDnn.Fits(inner, columns));
+        WholeBlocks.Assume(false);
+        Assert.True(OneDnn.Fits(inner, columns));
+    }
 
     [Fact]
     public void AMapWithoutASample_IsConvolvedToo()
