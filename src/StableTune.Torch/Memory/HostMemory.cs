@@ -33,9 +33,9 @@ public static class HostMemory
     /// larger ones leave gaps among the small that nothing fits into, so that more is faster and raises the peak.
     /// </param>
     /// <param name="ofAnySize">
-    /// Whether from 1 GiB on blocks above 32 MiB are kept too, of other threads than the first up to 64 MiB, which is glibc's bound of their
-    /// heaps. Where sizes are few and come again, as of activations, that is faster and takes no more memory; where they are many, as of
-    /// weights that are all cast in turn, the peak is a tenth higher.
+    /// Whether from 1 GiB on blocks above 32 MiB are kept too, of other threads than the first up to 64 MiB, which is glibc's bound of
+    /// their heaps. Where sizes are few and come again, as of activations, that is faster and takes no more memory; where they are many,
+    /// as of weights that are all cast in turn, the peak is a tenth higher.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public static IDisposable Keep(long bytes, bool ofAnySize = false) => Keep(bytes, ofAnySize, IsSupported);

@@ -192,7 +192,8 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
     }
 
     /// <summary>The type that products are computed in.</summary>
-    private ScalarType Computed => IsCpu && HalfPrecision.IsStorageOnly(plan.Precision.Compute) ? ScalarType.Float32 : plan.Precision.Compute;
+    private ScalarType Computed =>
+        IsCpu && HalfPrecision.IsStorageOnly(plan.Precision.Compute) ? ScalarType.Float32 : plan.Precision.Compute;
 
     /// <summary>Gaps between blocks that are kept: measured as about what activations take in float32, where that is computed in.</summary>
     private long Idle() => IsCpu && HostMemory.IsSupported && Computed == ScalarType.Float32
