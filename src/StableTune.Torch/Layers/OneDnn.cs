@@ -23,8 +23,8 @@ internal static class OneDnn
         like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts
             && s_outrunsBlas.Value && Fits(inner, columns);
 
-    /// <summary>Whether oneDNN may be trusted with a right factor: where it fills blocks up wrong (<see cref="WholeBlocks"/>), only with one
-    /// that is laid out in whole blocks.</summary>
+    /// <summary>Whether oneDNN may be trusted with a right factor: where it fills blocks up wrong (<see cref="WholeBlocks"/>), only with
+    /// one that is laid out in whole blocks.</summary>
     internal static bool Fits(long inner, long columns) => !WholeBlocks.AreNeeded || (inner % Block == 0 && columns % Block == 0);
 
     /// <summary>left · rightᵀ.</summary>
