@@ -155,18 +155,11 @@ internal sealed record LinearProduct : Product
 
 internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product
 {
-    private static readonly Operator s_backward = new("aten::convolution_backward");
-
     private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) =>
         WholeBlocks.Serve(input, weight, bias, Geometry.Groups) ? WholeBlocks.Convolve(input, weight, bias, Geometry)
-            : nn.functional.conv2d(input, weight, bias, Geometry.Stride, Geometry.Padding, Geometry.Dilation, Geometry.Groups);
+            : Convolutions.Compute(input, weight, bias, Geometry);
 
     private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
         WholeBlocks.Serve(gradient, weight, Geometry.Groups) ? WholeBlocks.InputGradient(gradient, weight, Geometry, input)
-            : Gradient(gradient, weight, input.Stand(weight), Geometry);
-
-    /// <summary>libtorch's gradient of the input, whose values do not count.</summary>
-    internal static Tensor Gradient(Tensor gradient, Tensor weight, Tensor input, ConvolutionGeometry geometry) =>
-        s_backward.CallForMany(3, gradient, input, weight, OperatorArgument.None, geometry.Stride, geometry.Padding, geometry.Dilation,
-            false, new long[] { 0, 0 }, geometry.Groups, new[] { true, false, false })[0]!;
+            : Convolutions.InputGradient(gradient, weight, input.Stand(weight), Geometry);
 }

@@ -51,8 +51,7 @@ internal static class WholeBlocks
         using var scope = NewDisposeScope();
         var single = geometry with { Groups = 1 };
         var maps = input.chunk(geometry.Groups, -3).Zip(weight.chunk(geometry.Groups), (map, kernels) =>
-            nn.functional.conv2d(Filled(map, -3), Filled(Filled(kernels, 0), 1), null, single.Stride, single.Padding, single.Dilation)
-                .narrow(-3, 0, kernels.size(0)));
+            Convolutions.Compute(Filled(map, -3), Filled(Filled(kernels, 0), 1), null, single).narrow(-3, 0, kernels.size(0)));
         var output = cat([.. maps], -3);
         return (bias is null ? output : output + bias.view(-1, 1, 1)).MoveToOuterDisposeScope();
     }
@@ -71,7 +70,7 @@ internal static class WholeBlocks
         {
             var filled = Filled(Filled(kernels, 0), 1);
             var form = new InputForm([input.Shape[0], filled.size(1), .. input.Shape[2..]], null);
-            return ConvolutionProduct.Gradient(Filled(map, -3), filled, form.Stand(filled), single).narrow(-3, 0, kernels.size(1));
+            return Convolutions.InputGradient(Filled(map, -3), filled, form.Stand(filled), single).narrow(-3, 0, kernels.size(1));
         });
         return cat([.. maps], -3).MoveToOuterDisposeScope();
     }
@@ -97,8 +96,8 @@ internal static class WholeBlocks
         (Tensor, Tensor) Compute(ScalarType type)
         {
             var (input, kernels) = (numbers.cos().to(type), weight.to(type));
-            return (nn.functional.conv2d(input, kernels, padding: geometry.Padding).to(ScalarType.Float64),
-                ConvolutionProduct.Gradient(numbers.sin().to(type), kernels, input, geometry).to(ScalarType.Float64));
+            return (Convolutions.Compute(input, kernels, null, geometry).to(ScalarType.Float64),
+                Convolutions.InputGradient(numbers.sin().to(type), kernels, input, geometry).to(ScalarType.Float64));
         }
 
         var (single, precise) = (Compute(ScalarType.Float32), Compute(ScalarType.Float64));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 
 namespace StableTune.Torch.Loading;
@@ -7,6 +8,14 @@ namespace StableTune.Torch.Loading;
 internal static class ProcessSettings
 {
     private const string Threads = "OMP_NUM_THREADS", Spinning = "GOMP_SPINCOUNT", Waiting = "OMP_WAIT_POLICY";
+    private const string Primitives = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", OldPrimitives = "DNNL_PRIMITIVE_CACHE_CAPACITY";
+    private const int OurPrimitives = 4096, OneDnnsPrimitives = 1024;
+    private static bool s_keepsMorePrimitives;
+
+    /// <summary>So many ways to compute something does oneDNN keep.</summary>
+    internal static int KeptPrimitives =>
+        int.TryParse(Environment.GetEnvironmentVariable(Primitives) ?? Environment.GetEnvironmentVariable(OldPrimitives), out var said)
+            ? said : s_keepsMorePrimitives ? OurPrimitives : OneDnnsPrimitives;
 
     /// <summary>
     /// Lets OpenMP's idle threads sleep soon, where the user has not said otherwise: they would spin for long, and so take a core from
@@ -26,6 +35,15 @@ internal static class ProcessSettings
     /// libtorch is loaded.
     /// </summary>
     internal static void AskForHugePages() => SystemCalls.SetVariableWhereUnset("THP_MEM_ALLOC_ENABLE", "1");
+
+    /// <summary>Lets oneDNN keep more ways to compute something, where the user has not said otherwise: a model has some hundreds for each
+    /// size of image, and choosing one anew takes time. To be called before libtorch is loaded.</summary>
+    internal static void KeepMorePrimitives()
+    {
+        if (IsSet(OldPrimitives)) return;
+        SystemCalls.SetVariableWhereUnset(Primitives, OurPrimitives.ToString(CultureInfo.InvariantCulture));
+        s_keepsMorePrimitives = true;
+    }
 
     /// <summary>
     /// Lets MKL give the same bits for the same numbers, where the user has not said otherwise: on Intel's processors it else divides

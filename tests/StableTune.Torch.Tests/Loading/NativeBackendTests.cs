@@ -83,6 +83,16 @@ public sealed class NativeBackendTests : IDisposable
     }
 
     [Fact]
+    public async Task Prepare_OnLinux_LetsOneDnnKeepMore_UnlessToldOtherwise()
+    {
+        if (!Libraries.IsLinux) return;
+        const string name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", old = "DNNL_PRIMITIVE_CACHE_CAPACITY";
+        await Asks("primitives", new() { [name] = null, [old] = null }, "4096, 4096");
+        await Asks("primitives", new() { [name] = "77", [old] = null }, "77, 77");
+        await Asks("primitives", new() { [name] = null, [old] = "78" }, "unset, 78");
+    }
+
+    [Fact]
     public async Task Prepare_OnAnIntelProcessor_AsksForRepeatableProductsUnlessToldOtherwise()
     {
         if (!Libraries.IsLinux || !Processor.IsIntel) return;

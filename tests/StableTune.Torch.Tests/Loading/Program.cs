@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using StableTune.Torch.Loading;
 using TorchSharp;
 
 namespace StableTune.Torch.Tests.Loading;
@@ -29,6 +30,7 @@ internal static class Program
         "spinning" => NativeVariable("GOMP_SPINCOUNT"),
         "huge pages" => NativeVariable("THP_MEM_ALLOC_ENABLE"),
         "repeatable" => NativeVariable("MKL_CBWR"),
+        "primitives" => $"{NativeVariable("ONEDNN_PRIMITIVE_CACHE_CAPACITY")}, {ProcessSettings.KeptPrimitives}",
         _ => throw new ArgumentException(question),
     };
 
