@@ -8,6 +8,38 @@ internal static class ReturnedGradients
 {
     [ThreadStatic] private static List<Tensor>? s_handedOver;
 
+    /// <summary>Computes the gradients of a node and hands them over; none where a node before has failed, or this one does.</summary>
+    /// <param name="variables">How many variables the node has.</param>
+    /// <param name="faults">Those of the thread that ran the forward pass.</param>
+    /// <param name="gradient">The output's gradient, which is let go.</param>
+    /// <param name="compute">Fills in the gradients, in a dispose scope.</param>
+    internal static List<Tensor> Compute(int variables, GradientFaults faults, Tensor gradient, Action<Tensor?[]> compute)
+    {
+        faults = GradientFaults.OfPass(faults);
+        var gradients = new Tensor?[variables];
+        using var scope = NewDisposeScope();
+        try
+        {
+            if (!faults.HasPending && !gradient.IsInvalid)
+            {
+                compute(gradients);
+                foreach (var one in gradients) one?.DetachFromDisposeScope();
+            }
+        }
+        catch (Exception e)
+        {
+            // No exception may pass through libtorch's frames.
+            faults.Keep(e);
+            Array.Clear(gradients);
+        }
+        finally
+        {
+            if (!gradient.IsInvalid) gradient.Dispose();
+        }
+
+        return HandOver(gradients);
+    }
+
     /// <summary>Lets go what was handed over before, and remembers these.</summary>
     /// <param name="gradients">One for each variable of the node; null for none. They stand outside all dispose scopes.</param>
     /// <returns>The same, as TorchSharp wants them.</returns>

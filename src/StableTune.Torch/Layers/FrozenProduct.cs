@@ -40,30 +40,13 @@ internal sealed class FrozenProduct : autograd.SingleTensorFunction<FrozenProduc
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var call = (Call)ctx.get_data(Key);
-        var faults = GradientFaults.OfPass(call.Faults);
-        var gradients = new Tensor?[2];
-        using var scope = NewDisposeScope();
-        try
+        return ReturnedGradients.Compute(2, call.Faults, grad_output, gradients =>
         {
-            if (!faults.HasPending && !grad_output.IsInvalid)
-            {
-                // Numbers are refused where they were changed in place since.
-                var kept = call.Weight.Codes is null ? new KeptWeight(ctx.get_saved_variables()[0]) : call.Weight;
-                var weight = kept.For(HalfPrecision.ComputeType(grad_output));
-                gradients[1] = call.Product.ComputeInputGradient(grad_output, weight, call.Input).DetachFromDisposeScope();
-            }
-        }
-        catch (Exception e)
-        {
-            // No exception may pass through libtorch's frames.
-            faults.Keep(e);
-        }
-        finally
-        {
-            if (!grad_output.IsInvalid) grad_output.Dispose();
-        }
-
-        return ReturnedGradients.HandOver(gradients);
+            // Numbers are refused where they were changed in place since.
+            var kept = call.Weight.Codes is null ? new KeptWeight(ctx.get_saved_variables()[0]) : call.Weight;
+            var weight = kept.For(HalfPrecision.ComputeType(grad_output));
+            gradients[1] = call.Product.ComputeInputGradient(grad_output, weight, call.Input);
+        });
     }
 
     private sealed record Call(Product Product, KeptWeight Weight, InputForm Input, Tensor Output, GradientFaults Faults);

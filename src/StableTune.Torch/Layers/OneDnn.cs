@@ -12,20 +12,17 @@ internal static class OneDnn
     /// <summary>Below so many multiplications the way there costs more than is gained.</summary>
     private const long FewestProducts = 1 << 20;
 
-    /// <summary>The widest block in which a right factor is laid out.</summary>
-    private const long Block = 64;
-
     private static readonly Operator s_linear = new("mkldnn::_linear_pointwise");
+    [ThreadStatic] private static bool? s_assumed;
     private static readonly Lazy<bool> s_outrunsBlas = new(() => LibTorch.HasMkl && !Processor.IsIntel && Exists());
 
     /// <summary>Whether a product of [rows, inner] and [inner, columns] is quicker here.</summary>
     internal static bool IsQuicker(Tensor like, long rows, long inner, long columns) =>
         like.dtype == ScalarType.Float32 && like.device_type == DeviceType.CPU && rows * inner * columns >= FewestProducts
-            && s_outrunsBlas.Value && Fits(inner, columns);
+            && (s_assumed ?? s_outrunsBlas.Value);
 
-    /// <summary>Whether oneDNN may be trusted with a right factor: where it fills blocks up wrong (<see cref="WholeBlocks"/>), only with
-    /// one that is laid out in whole blocks.</summary>
-    internal static bool Fits(long inner, long columns) => !WholeBlocks.AreNeeded || (inner % Block == 0 && columns % Block == 0);
+    /// <summary>For tests: whether this thread takes oneDNN to be the quicker; null for what it is here.</summary>
+    internal static void Assume(bool? outrunsBlas) => s_assumed = outrunsBlas;
 
     /// <summary>left · rightᵀ.</summary>
     /// <param name="left">[..., inner], contiguous.</param>

@@ -17,6 +17,7 @@ public static class Products
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(weight);
+        if (TrainedLinear.Serves(input, weight, bias)) return TrainedLinear.Apply(input, weight, bias);
         // libtorch keeps the input of a matrix product only for the gradient of the weight: a frozen one needs no node of ours to save
         // memory.
         var isPlain = weight.dtype == input.dtype && !HalfPrecision.IsStorageOnly(input) && !LinearProduct.IsQuickerByOneDnn(input, weight);

@@ -1,9 +1,11 @@
 namespace StableTune.Torch;
 
-/// <summary>A convolution as weight · windows, for large frozen weights and small maps on the CPU.</summary>
+/// <summary>A convolution as weight · windows, for frozen weights on the CPU: large ones over small maps, and those of single places where
+/// MKL is slow.</summary>
 /// <remarks>
 /// oneDNN brings the weight into a layout of its own at every call. For a large weight and a small map that costs more than the
-/// convolution, and as much memory as the weight.
+/// convolution, and as much memory as the weight. A convolution of single places is a product as it is; libtorch leaves it to MKL where
+/// one thread computes.
 /// </remarks>
 internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
 {
@@ -14,24 +16,31 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     /// <summary>Whether this is the better form of the convolution.</summary>
     internal static bool IsQuicker(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
     {
-        if (geometry.Groups != 1 || input.dim() != 4 || weight.dim() != 4 || weight.numel() < LargeWeight) return false;
+        if (geometry.Groups != 1 || input.dim() != 4 || weight.dim() != 4) return false;
         if (input.device_type != DeviceType.CPU || !weight.is_contiguous()) return false;
         long[] shape = input.shape, kernel = weight.shape;
-        if (kernel[2] * kernel[3] == 1 || input.dtype != weight.dtype || shape[1] != kernel[1]) return false;
+        if (input.dtype != weight.dtype || shape[1] != kernel[1]) return false;
         if (is_grad_enabled() && (weight.requires_grad || bias is { requires_grad: true })) return false;
         // Errors, which libtorch words.
         if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1) return false;
         if (bias is not null && bias.numel() != kernel[0]) return false;
+        if (IsOfSinglePlaces(kernel, geometry))
+            return shape[0] > 0 && input.is_contiguous() && OneDnn.IsQuicker(input, kernel[0], kernel[1], shape[2] * shape[3]);
+        if (kernel[2] * kernel[3] == 1 || weight.numel() < LargeWeight) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap
             && input.dtype is ScalarType.Float32 or ScalarType.BFloat16;
     }
 
+    private static bool IsOfSinglePlaces(long[] kernel, ConvolutionGeometry geometry) =>
+        kernel[2] * kernel[3] == 1 && geometry.Stride.Max() == 1 && geometry.Padding.Max() == 0;
+
     private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
         long[] shape = input.shape, kernel = weight.shape;
         // [B, in · kh · kw, places]
-        var windows = s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
+        var windows = IsOfSinglePlaces(kernel, Geometry) ? input.view(shape[0], shape[1], -1)
+            : s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
         var kernels = weight.view(kernel[0], -1);
         // [B, out, places]
         var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));
@@ -49,6 +58,7 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         var places = gradient.reshape(gradient.size(0), kernel[0], -1);
         // [B, in · kh · kw, places]
         var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));
+        if (IsOfSinglePlaces(kernel, Geometry)) return s_shaped.Call(windows, input.Shape);
         return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding,
             Geometry.Stride);
     }
@@ -59,10 +69,14 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
             : kernels.mm(windows);
 
     /// <summary>kernelsᵀ [n, out] · places [out, places].</summary>
-    private static Tensor MultiplyTransposed(Tensor kernels, Tensor places) =>
-        OneDnn.IsQuicker(kernels, places.size(1), kernels.size(0), kernels.size(1))
-            ? OneDnn.Multiply(places.t().contiguous(), kernels.t()).t().contiguous()
-            : kernels.t().mm(places);
+    private static Tensor MultiplyTransposed(Tensor kernels, Tensor places)
+    {
+        var (outputs, inputs, count) = (kernels.size(0), kernels.size(1), places.size(1));
+        if (!OneDnn.IsQuicker(kernels, count, outputs, inputs)) return kernels.t().mm(places);
+        // What is turned around is copied: the kernels, or what they are multiplied with and the result.
+        return outputs * inputs <= count * (outputs + inputs) ? OneDnn.Multiply(kernels.t().contiguous(), places.t())
+            : OneDnn.Multiply(places.t().contiguous(), kernels.t()).t().contiguous();
+    }
 
     private static Tensor PerSample(long count, Func<long, Tensor> product) =>
         count == 1 ? product(0).unsqueeze(0) : stack([.. Enumerable.Range(0, (int)count).Select(sample => product(sample))]);

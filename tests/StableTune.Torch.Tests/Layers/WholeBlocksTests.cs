@@ -39,18 +39,6 @@ public sealed class WholeBlocksTests : IDisposable
         Assert.Equal(WholeBlocks.AreNeededWhere(Processor.HidesCaches), WholeBlocks.AreNeeded);
     }
 
-    [Theory]
-    [InlineData(320, 1280, true)]
-    [InlineData(48, 64, false)]
-    [InlineData(320, 8, false)]
-    public void OneDnn_IsTrustedWithWholeBlocksAlone_WhereItFillsThemUpWrong(long inner, long columns, bool isWhole)
-    {
-        WholeBlocks.Assume(true);
-        Assert.Equal(isWhole, OneDnn.Fits(inner, columns));
-        WholeBlocks.Assume(false);
-        Assert.True(OneDnn.Fits(inner, columns));
-    }
-
     [Fact]
     public void AMapWithoutASample_IsConvolvedToo()
     {

@@ -8,6 +8,7 @@ public sealed class WindowProductTests : IDisposable
     public void Dispose()
     {
         HalfPrecision.Assume(null);
+        OneDnn.Assume(null);
         _scope.Dispose();
     }
 
@@ -46,6 +47,28 @@ public sealed class WindowProductTests : IDisposable
             nn.functional.conv2d(x, weight, null, geometry.Stride, geometry.Padding, geometry.Dilation), tolerance);
     }
 
+    /// <summary>With more places than channels, and with fewer.</summary>
+    [Theory]
+    [InlineData(1, 32, 48, 40)]
+    [InlineData(3, 32, 40, 48)]
+    [InlineData(2, 8, 320, 240)]
+    public void Conv2d_OfSinglePlaces_EqualsThePlainOne_WhereMklIsSlow(long batch, long side, long input, long output)
+    {
+        OneDnn.Assume(true);
+        var (x, weight, bias) = (randn(batch, input, side, side), randn(output, input, 1, 1), randn(output));
+        var geometry = ConvolutionGeometry.Pointwise;
+        Assert.True(WindowProduct.IsQuicker(x, weight, bias, geometry));
+        var direction = randn(batch, output, side, side);
+        var (own, plain) = (x.clone().requires_grad_(), x.to(float64).requires_grad_());
+        var actual = Products.Conv2d(own, weight, bias, geometry);
+        var expected = nn.functional.conv2d(plain, weight.to(float64), bias.to(float64));
+        Gradients.Backward((actual * direction).sum());
+        (expected * direction).sum().backward();
+        Close.To(actual.to(float64), expected, 1e-4);
+        Close.To(own.grad!.to(float64), plain.grad!, 1e-4);
+        Assert.True(own.grad!.is_contiguous());
+    }
+
     [Fact]
     public void IsQuicker_ElsewhereIsFalse()
     {
@@ -61,7 +84,13 @@ public sealed class WindowProductTests : IDisposable
         Assert.False(IsQuicker(ones([1, 256, 8, 8], ScalarType.BFloat16)), "types differ");
         Assert.False(IsQuicker(x.to(float64), weight.to(float64)), "float64");
         Assert.False(IsQuicker(kernels: ones(20, 256, 3, 3), added: ones(20)), "a small weight");
-        Assert.False(IsQuicker(ones(1, 1024, 8, 8), ones(1024, 1024, 1, 1), ones(1024)), "a kernel of one");
+        OneDnn.Assume(false);
+        Assert.False(IsQuicker(ones(1, 1024, 8, 8), ones(1024, 1024, 1, 1), ones(1024), Geometry(padding: 0)), "a kernel of one");
+        OneDnn.Assume(true);
+        Assert.True(IsQuicker(ones(2, 1024, 8, 8), ones(1024, 1024, 1, 1), ones(1024), Geometry(padding: 0)));
+        Assert.False(IsQuicker(ones(1, 1024, 8, 8), ones(1024, 1024, 1, 1), ones(1024)), "a kernel of one, with zeros around");
+        Assert.False(IsQuicker(ones(1, 8, 8, 1024).permute(0, 3, 1, 2), ones(1024, 1024, 1, 1), ones(1024), Geometry(padding: 0)),
+            "channels that lie innermost");
         Assert.False(IsQuicker(kernels: ones(256, 240, 3, 3).transpose(0, 1)), "no contiguous weight");
         Assert.False(IsQuicker(kernels: ones([240, 256, 3, 3], requires_grad: true)), "a trained weight");
         Assert.False(IsQuicker(added: ones([240], requires_grad: true)), "a trained bias");
