@@ -10,12 +10,12 @@ internal static class ReturnedGradients
 
     /// <summary>Computes the gradients of a node and hands them over; none where a node before has failed, or this one does.</summary>
     /// <param name="variables">How many variables the node has.</param>
-    /// <param name="faults">Those of the thread that ran the forward pass.</param>
+    /// <param name="ofForwardPass">The faults of the thread that ran the forward pass.</param>
     /// <param name="gradient">The output's gradient, which is let go.</param>
     /// <param name="compute">Fills in the gradients, in a dispose scope.</param>
-    internal static List<Tensor> Compute(int variables, GradientFaults faults, Tensor gradient, Action<Tensor?[]> compute)
+    internal static List<Tensor> Compute(int variables, GradientFaults ofForwardPass, Tensor gradient, Action<Tensor?[]> compute)
     {
-        faults = GradientFaults.OfPass(faults);
+        var faults = GradientFaults.OfPass(ofForwardPass);
         var gradients = new Tensor?[variables];
         using var scope = NewDisposeScope();
         try

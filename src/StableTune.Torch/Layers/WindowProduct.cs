@@ -72,7 +72,8 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     private static Tensor MultiplyTransposed(Tensor kernels, Tensor places)
     {
         var (outputs, inputs, count) = (kernels.size(0), kernels.size(1), places.size(1));
-        if (!OneDnn.IsQuicker(kernels, count, outputs, inputs)) return kernels.t().mm(places);
+        // A second derivative is recorded by libtorch's own product alone.
+        if (is_grad_enabled() || !OneDnn.IsQuicker(kernels, count, outputs, inputs)) return kernels.t().mm(places);
         // What is turned around is copied: the kernels, or what they are multiplied with and the result.
         return outputs * inputs <= count * (outputs + inputs) ? OneDnn.Multiply(kernels.t().contiguous(), places.t())
             : OneDnn.Multiply(places.t().contiguous(), kernels.t()).t().contiguous();

@@ -12,10 +12,10 @@ internal static class ProcessSettings
     private const int OurPrimitives = 4096, OneDnnsPrimitives = 1024;
     private static bool s_keepsMorePrimitives;
 
-    /// <summary>So many ways to compute something does oneDNN keep.</summary>
-    internal static int KeptPrimitives =>
-        int.TryParse(Environment.GetEnvironmentVariable(Primitives) ?? Environment.GetEnvironmentVariable(OldPrimitives), out var said)
-            ? said : s_keepsMorePrimitives ? OurPrimitives : OneDnnsPrimitives;
+    /// <summary>So many ways to compute something does oneDNN keep; 0 where that cannot be told.</summary>
+    internal static int KeptPrimitives => new[] { Primitives, OldPrimitives }.FirstOrDefault(IsSet) is { } name
+        ? int.TryParse(Environment.GetEnvironmentVariable(name), out var said) ? Math.Max(0, said) : 0
+        : s_keepsMorePrimitives ? OurPrimitives : OneDnnsPrimitives;
 
     /// <summary>
     /// Lets OpenMP's idle threads sleep soon, where the user has not said otherwise: they would spin for long, and so take a core from
@@ -40,7 +40,8 @@ internal static class ProcessSettings
     /// size of image, and choosing one anew takes time. To be called before libtorch is loaded.</summary>
     internal static void KeepMorePrimitives()
     {
-        if (IsSet(OldPrimitives)) return;
+        // What is set to nothing is left, too.
+        if (IsSet(OldPrimitives) || Environment.GetEnvironmentVariable(Primitives) is not null) return;
         SystemCalls.SetVariableWhereUnset(Primitives, OurPrimitives.ToString(CultureInfo.InvariantCulture));
         s_keepsMorePrimitives = true;
     }

@@ -1,7 +1,7 @@
 namespace StableTune.Torch.Tests.Layers;
 
-/// <summary>Convolutions of several threads at once, each of them the first of its kind, with which oneDNN's own choice gets mixed up: on a
-/// machine that hides its caches half of these were wrong or ended the process when threads did not take turns.</summary>
+/// <summary>Convolutions of several threads at once, each of them the first of its kind. Without turns, on a machine that hides its caches,
+/// half of the runs of these tests failed or ended the process.</summary>
 public sealed class ConvolutionsTests
 {
     private static int s_batch;
@@ -28,7 +28,7 @@ public sealed class ConvolutionsTests
                     {
                         worst[k] = Math.Max(worst[k], Error(
                             // A thread that failed has left.
-                            () => together.SignalAndWait(TimeSpan.FromSeconds(20)),
+                            () => { if (!together.SignalAndWait(TimeSpan.FromSeconds(60))) throw new TimeoutException("the others left"); },
                             batch, input, output, side, kernel, stride, isChannelsLast, isTrained, type));
                     }
         });
@@ -38,7 +38,7 @@ public sealed class ConvolutionsTests
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public void AMapWithoutASample_AndBatchesOfNone_AreTrainedToo(int batches)
+    public void MapsWithoutABatch_AndEmptyBatches_AreTrainedToo(int batches)
     {
         using var scope = NewDisposeScope();
         var (weight, bias) = (randn(16, 16, 3, 3).requires_grad_(), randn(16).requires_grad_());
@@ -49,15 +49,12 @@ public sealed class ConvolutionsTests
     }
 
     [Fact]
-    public void Rehearsals_LeaveNoTensor_AndNoGradient()
+    public void NumbersThatOneDnnDoesNotKnow_AreTrainedAsBefore()
     {
         using var scope = NewDisposeScope();
-        var weight = randn(16, 16, 3, 3).requires_grad_();
-        var input = randn(5, 16, 7, 9);
-        var before = TensorCount.Live;
-        using (NewDisposeScope()) Products.Conv2d(input, weight, null, new ConvolutionGeometry([1, 1], [1, 1], [1, 1]));
-        Assert.Equal(before, TensorCount.Live);
-        Assert.Null(weight.grad);
+        var weight = randn(4, 4, 3, 3, dtype: ScalarType.ComplexFloat32).requires_grad_();
+        var input = randn(2, 4, 6, 6, dtype: ScalarType.ComplexFloat32);
+        Assert.Equal([2, 4, 4, 4], Products.Conv2d(input, weight, null, new ConvolutionGeometry([1, 1], [0, 0], [1, 1])).shape);
     }
 
     /// <summary>The largest difference of output and gradients to libtorch's in float64, which is not oneDNN's, over the largest

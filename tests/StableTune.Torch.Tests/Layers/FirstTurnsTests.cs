@@ -6,7 +6,7 @@ public sealed class FirstTurnsTests
     public void TheFirstOfAKind_IsToldSo_AndLaterOnesAreNot()
     {
         var turns = new FirstTurns(8);
-        Assert.Equal([true, false, true, false], new long[] { 1, 1, 2, 1 }.Select(kind => turns.Take([7, kind], isFirst => isFirst)));
+        Assert.Equal([true, false, true, false], new long[] { 1, 1, 2, 1 }.Select(kind => turns.Take([7, kind], 1, isFirst => isFirst)));
     }
 
     /// <summary>The second thread begins only when the first is done, also with another kind.</summary>
@@ -21,7 +21,7 @@ public sealed class FirstTurnsTests
         OnThread.Run(2, k =>
         {
             if (k == 1) began.Wait();
-            turns.Take([k == 0 ? 1 : other], _ =>
+            turns.Take([k == 0 ? 1 : other], 1, _ =>
             {
                 began.Set();
                 most = Math.Max(most, Interlocked.Increment(ref inside));
@@ -36,10 +36,10 @@ public sealed class FirstTurnsTests
     public void LaterOnesOfAKind_GoSideBySide_AlsoWhileAnotherKindIsFirst()
     {
         var turns = new FirstTurns(8);
-        turns.Take([1], isFirst => isFirst);
+        turns.Take([1], 1, isFirst => isFirst);
         using var all = new Barrier(3);
         var met = new bool[3];
-        OnThread.Run(3, k => met[k] = turns.Take([k == 0 ? 2 : 1], _ => all.SignalAndWait(TimeSpan.FromSeconds(30))));
+        OnThread.Run(3, k => met[k] = turns.Take([k == 0 ? 2 : 1], 1, _ => all.SignalAndWait(TimeSpan.FromSeconds(30))));
         Assert.All(met, Assert.True);
     }
 
@@ -47,14 +47,23 @@ public sealed class FirstTurnsTests
     public void WhatThrew_IsFirstAgain()
     {
         var turns = new FirstTurns(8);
-        Assert.Throws<InvalidOperationException>(() => turns.Take<bool>([1], _ => throw new InvalidOperationException()));
-        Assert.True(turns.Take([1], isFirst => isFirst));
+        Assert.Throws<InvalidOperationException>(() => turns.Take<bool>([1], 1, _ => throw new InvalidOperationException()));
+        Assert.True(turns.Take([1], 1, isFirst => isFirst));
     }
 
     [Fact]
-    public void WhereTooManyAreKnown_AllBeginAnew()
+    public void WhereTooMuchIsKnown_TheOldestIsForgotten()
     {
-        var turns = new FirstTurns(2);
-        Assert.Equal([true, true, false, true, true], new long[] { 1, 2, 1, 3, 1 }.Select(kind => turns.Take([kind], isFirst => isFirst)));
+        var turns = new FirstTurns(5);
+        bool IsFirst(long kind) => turns.Take([kind], 2, isFirst => isFirst);
+        Assert.Equal([true, true, false, true, false, false, true], new long[] { 1, 2, 1, 3, 2, 3, 1 }.Select(IsFirst));
+    }
+
+    [Fact]
+    public void WhereNothingMayBeKnown_AllAreFirst()
+    {
+        var turns = new FirstTurns(0);
+        Assert.True(turns.Take([1], 1, isFirst => isFirst));
+        Assert.True(turns.Take([1], 1, isFirst => isFirst));
     }
 }

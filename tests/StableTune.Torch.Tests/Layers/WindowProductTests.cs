@@ -69,6 +69,29 @@ public sealed class WindowProductTests : IDisposable
         Assert.True(own.grad!.is_contiguous());
     }
 
+    /// <summary>Of single places, and of windows.</summary>
+    [Theory]
+    [InlineData(1, 32, 40, 48)]
+    [InlineData(3, 8, 256, 240)]
+    public void Conv2d_HasASecondDerivative_WhereMklIsSlow(long kernel, long side, long input, long output)
+    {
+        OneDnn.Assume(true);
+        var (x, weight) = (randn(1, input, side, side), randn(output, input, kernel, kernel) * 0.05);
+        var geometry = Geometry(padding: kernel / 2);
+        Assert.True(WindowProduct.IsQuicker(x, weight, null, geometry));
+        Tensor Of(ScalarType type, Func<Tensor, Tensor, Tensor> convolution)
+        {
+            var xs = x.to(type).detach().requires_grad_();
+            var gradient = autograd.grad([convolution(xs, weight.to(type)).pow(3).sum()], [xs], retain_graph: true, create_graph: true)[0];
+            Gradients.Backward(gradient.pow(2).sum());
+            return xs.grad!;
+        }
+
+        var expected = Of(float64, (xs, ws) => nn.functional.conv2d(xs, ws, padding: geometry.Padding));
+        var actual = Of(ScalarType.Float32, (xs, ws) => Products.Conv2d(xs, ws, null, geometry)).to(float64);
+        Close.To(actual / expected.abs().max(), expected / expected.abs().max(), 1e-5);
+    }
+
     [Fact]
     public void IsQuicker_ElsewhereIsFalse()
     {

@@ -90,6 +90,8 @@ public sealed class NativeBackendTests : IDisposable
         await Asks("primitives", new() { [name] = null, [old] = null }, "4096, 4096");
         await Asks("primitives", new() { [name] = "77", [old] = null }, "77, 77");
         await Asks("primitives", new() { [name] = null, [old] = "78" }, "unset, 78");
+        await Asks("primitives", new() { [name] = "0", [old] = "78" }, "0, 0");
+        await Asks("primitives", new() { [name] = "", [old] = null }, ", 1024");
     }
 
     [Fact]
