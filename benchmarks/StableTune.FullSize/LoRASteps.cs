@@ -54,6 +54,9 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
                 + $"{ProcessFigures.PeakGiB:F2} GiB");
 
+        clock.Restart();
+        var copied = model.UNet.LeaveMappedFiles();
+        Console.WriteLine($"{copied / (double)(1 << 30):F2} GiB copied out of the mapped file in {clock.Elapsed.TotalSeconds:F2} s");
         using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan().KeptMemoryBytes, ofAnySize: true);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);

@@ -49,6 +49,9 @@ internal sealed class TrainingRun(
             processes.Compare(PlanFacts.OfProcess(plan, facts, new ProcessFacts(DatasetIdentity.HashOf(prepared.Dataset),
                 WeightDigest.Of(prepared.Model), prepared.Model.Scheduler.Prediction.ToString(), state?.Identity)));
         WarnOfMemory(prepared, dataset, session);
+        // Each step reads all of it, from here on at the places that optimizers may keep.
+        if (prepared.Model.Device.type == DeviceType.CPU && prepared.Model.Parts.HasFlag(ModelParts.UNet))
+            prepared.Model.UNet.LeaveMappedFiles();
         var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
