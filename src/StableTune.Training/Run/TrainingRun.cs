@@ -4,6 +4,7 @@ using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Hub;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 
@@ -49,9 +50,7 @@ internal sealed class TrainingRun(
             processes.Compare(PlanFacts.OfProcess(plan, facts, new ProcessFacts(DatasetIdentity.HashOf(prepared.Dataset),
                 WeightDigest.Of(prepared.Model), prepared.Model.Scheduler.Prediction.ToString(), state?.Identity)));
         WarnOfMemory(prepared, dataset, session);
-        // Each step reads all of it, from here on at the places that optimizers may keep.
-        if (prepared.Model.Device.type == DeviceType.CPU && prepared.Model.Parts.HasFlag(ModelParts.UNet))
-            prepared.Model.UNet.LeaveMappedFiles();
+        LeaveMappedFile(prepared.Model);
         var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
@@ -98,6 +97,14 @@ internal sealed class TrainingRun(
             if (worst != fault) ExceptionDispatchInfo.Throw(worst);
             throw;
         }
+    }
+
+    /// <summary>Each step reads the whole UNet: large weights go where a processor finds them sooner, unless they are to stay in the file.
+    /// Before optimizers keep their places.</summary>
+    private void LeaveMappedFile(StableDiffusionModel model)
+    {
+        if (model.Device.type == DeviceType.CPU && model.Parts.HasFlag(ModelParts.UNet) && plan.Model.Storage == WeightStorage.Automatic)
+            model.UNet.LeaveMappedFiles();
     }
 
     /// <summary>Says before the first step where it will hardly fit.</summary>
