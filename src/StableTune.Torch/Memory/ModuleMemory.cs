@@ -16,12 +16,14 @@ public static class ModuleMemory
 
     /// <summary>Copies the large tensors of a module that lie in mapped files, 2 MiB and more, into memory of their own.</summary>
     /// <remarks>
-    /// On Linux that is in huge pages, which a processor finds its way in sooner than in a file's: steps on a CPU take up to a third less
-    /// time. The file's pages are let go in turn, so that no more is resident; but the system can no longer drop the weights and read them
-    /// again. Where less is free than would be copied nothing happens.
+    /// On Linux that is in huge pages, which a processor finds its way in sooner than in a file's: steps on a CPU took 15 to 30 % less time.
+    /// The file's pages are let go in turn, so that no more is resident; but the system can no longer drop the weights and read them again.
+    /// Where less is free than nine eighths of what would be copied nothing happens. Gradients of what is copied are dropped. Not to be
+    /// called while another thread uses the module, or once something keeps the addresses of its tensors, as optimizers do.
     /// </remarks>
-    /// <param name="module">The module.</param>
-    /// <returns>How many bytes were copied.</returns>
+    /// <param name="module">The module; its parameters and buffers stay the same objects.</param>
+    /// <returns>How many bytes were copied; 0 where nothing is mapped, or too little is free.</returns>
+    /// <exception cref="ArgumentNullException">There is no module.</exception>
     public static long LeaveMappedFiles(this nn.Module module)
     {
         ArgumentNullException.ThrowIfNull(module);

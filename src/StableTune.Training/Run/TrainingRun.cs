@@ -99,12 +99,12 @@ internal sealed class TrainingRun(
         }
     }
 
-    /// <summary>Each step reads the whole UNet: large weights go where a processor finds them sooner, unless they are to stay in the file.
-    /// Before optimizers keep their places.</summary>
+    /// <summary>Each step reads the whole UNet: large weights go where a processor finds them sooner, unless they are to stay in the file,
+    /// or are a host's. Before optimizers keep their places.</summary>
     private void LeaveMappedFile(StableDiffusionModel model)
     {
-        if (model.Device.type == DeviceType.CPU && model.Parts.HasFlag(ModelParts.UNet) && plan.Model.Storage == WeightStorage.Automatic)
-            model.UNet.LeaveMappedFiles();
+        if (plan.GivenModel is null && plan.Model.Storage == WeightStorage.Automatic
+            && model.Device.type == DeviceType.CPU && model.Parts.HasFlag(ModelParts.UNet)) model.UNet.LeaveMappedFiles();
     }
 
     /// <summary>Says before the first step where it will hardly fit.</summary>
