@@ -22,6 +22,10 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
     /// <summary>Of 256x256, the comparison's, unless the variable SIDE gives other pixels.</summary>
     private static readonly int s_side = int.Parse(Environment.GetEnvironmentVariable("SIDE") ?? "256") / 8;
 
+    /// <summary>As a run on a CPU loads weights, unless the variable STORAGE says otherwise.</summary>
+    private static readonly WeightStorage s_storage =
+        Enum.Parse<WeightStorage>(Environment.GetEnvironmentVariable("STORAGE") ?? nameof(WeightStorage.Copied));
+
     /// <summary>The kinds of adapters by their names on the command line.</summary>
     public static readonly Dictionary<string, AdapterOptions> Kinds = new()
     {
@@ -49,14 +53,11 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             $"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
-        using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet });
+        using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet, Storage = s_storage });
         Console.WriteLine(
             $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
                 + $"{ProcessFigures.PeakGiB:F2} GiB");
 
-        clock.Restart();
-        var copied = model.UNet.LeaveMappedFiles();
-        Console.WriteLine($"{copied / (double)(1 << 30):F2} GiB copied out of the mapped file in {clock.Elapsed.TotalSeconds:F2} s");
         using var kept = HostMemory.Keep(keptMemory ?? new TrainingPlan().KeptMemoryBytes, ofAnySize: true);
         var unet = model.UNet;
         unet.SetRequiresGrad(false);

@@ -9,6 +9,9 @@ namespace StableTune.Tensors;
 public static class FiniteNumbers
 {
     private const int ChunkBytes = 1 << 20;
+    private const ushort HalfExponent = 0x7C00, BrainExponent = 0x7F80;
+    private const uint SingleExponent = 0x7F80_0000;
+    private const ulong DoubleExponent = 0x7FF0_0000_0000_0000;
 
     /// <summary>Says which numbers of a tensor are NaN or infinite.</summary>
     /// <param name="tensor">Any tensor; those of whole numbers, and those without memory, have none.</param>
@@ -61,6 +64,16 @@ public static class FiniteNumbers
         }
     }
 
+    /// <summary>Whether all numbers of a piece of memory are finite; always so of whole numbers.</summary>
+    internal static bool AreAll(ReadOnlySpan<byte> bytes, ScalarType type) => type switch
+    {
+        ScalarType.Float16 => AreAll<ushort>(bytes, HalfExponent),
+        ScalarType.BFloat16 => AreAll<ushort>(bytes, BrainExponent),
+        ScalarType.Float32 => AreAll<uint>(bytes, SingleExponent),
+        ScalarType.Float64 => AreAll<ulong>(bytes, DoubleExponent),
+        _ => true,
+    };
+
     /// <summary>The tensor itself, if all its numbers are finite.</summary>
     /// <param name="path">The file that it comes from.</param>
     /// <param name="name">Its name there.</param>
@@ -80,11 +93,23 @@ public static class FiniteNumbers
     /// <summary>Not finite is what has all bits of the exponent.</summary>
     private static (long Count, int First) Broken(ReadOnlySpan<byte> bytes, TensorDType type) => type switch
     {
-        TensorDType.F16 => Count<ushort>(bytes, 0x7C00),
-        TensorDType.BF16 => Count<ushort>(bytes, 0x7F80),
-        TensorDType.F32 => Count<uint>(bytes, 0x7F80_0000),
-        _ => Count<ulong>(bytes, 0x7FF0_0000_0000_0000),
+        TensorDType.F16 => Count<ushort>(bytes, HalfExponent),
+        TensorDType.BF16 => Count<ushort>(bytes, BrainExponent),
+        TensorDType.F32 => Count<uint>(bytes, SingleExponent),
+        _ => Count<ulong>(bytes, DoubleExponent),
     };
+
+    private static bool AreAll<T>(ReadOnlySpan<byte> bytes, T exponent) where T : unmanaged, IBinaryInteger<T>
+    {
+        var numbers = MemoryMarshal.Cast<byte, T>(bytes);
+        var vectors = MemoryMarshal.Cast<T, Vector<T>>(numbers);
+        var all = new Vector<T>(exponent);
+        foreach (var vector in vectors)
+            if (Vector.EqualsAny(vector & all, all)) return false;
+        foreach (var number in numbers[(vectors.Length * Vector<T>.Count)..])
+            if ((number & exponent) == exponent) return false;
+        return true;
+    }
 
     private static (long Count, int First) Count<T>(ReadOnlySpan<byte> bytes, T exponent) where T : unmanaged, IBinaryInteger<T>
     {

@@ -18,6 +18,10 @@ public sealed record ShapeMismatch(string Name, IReadOnlyList<long> Expected, IR
 public sealed record LoadReport(
     string Path, IReadOnlyList<string> Missing, IReadOnlyList<string> Unexpected, IReadOnlyList<ShapeMismatch> Mismatched)
 {
+    /// <summary>Names, in the module, of loaded tensors that hold NaN or infinities in the type they have there, in the order of the
+    /// file; empty unless <see cref="ModuleLoadOptions.CheckNumbers"/> asked for them.</summary>
+    public IReadOnlyList<string> NotFinite { get; init; } = [];
+
     /// <summary>Whether nothing is missing, unexpected or of another shape.</summary>
     public bool IsComplete => Missing.Count + Unexpected.Count + Mismatched.Count == 0;
 

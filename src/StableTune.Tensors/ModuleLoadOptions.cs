@@ -13,6 +13,10 @@ public sealed record ModuleLoadOptions
     /// become float16.</summary>
     public bool KeepStoredTypes { get; init; }
 
+    /// <summary>Whether numbers that are NaN or infinite are looked for, while they are read; see <see cref="LoadReport.NotFinite"/>.
+    /// Weights of a mapped file are read for it. Default false.</summary>
+    public bool CheckNumbers { get; init; }
+
     /// <summary>How many threads read. Default (null): the number of cores, at most 8.</summary>
     public int? MaximumThreads { get; init; }
 

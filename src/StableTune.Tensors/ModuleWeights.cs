@@ -5,6 +5,14 @@ namespace StableTune.Tensors;
 /// <summary>Loads weights files into modules.</summary>
 public static class ModuleWeights
 {
+    /// <summary>Where a tensor's numbers are once its loading is planned: loaded, in the mapped file, or yet to be read.</summary>
+    private enum Place
+    {
+        Loaded,
+        Mapped,
+        Read,
+    }
+
     /// <summary>
     /// Loads the file's tensors into the module's parameters and persistent buffers of the same names. Bytes go from the file
     /// straight into the parameters' memory, so nothing is held twice; build the module under <c>LayerInitialization.Skip()</c>, then no
@@ -18,7 +26,7 @@ public static class ModuleWeights
     /// Without: the same name.</param>
     /// <param name="dtype">The type that floating-point parameters and buffers shall have; null keeps the module's.</param>
     /// <param name="options">Storage, threads, progress, cancellation; null for the defaults.</param>
-    /// <returns>What was missing, unexpected, or of another shape.</returns>
+    /// <returns>What was missing, unexpected, of another shape, or no number.</returns>
     /// <exception cref="InvalidFileException">Two names of the file become the same name of the module, or the file became
     /// shorter.</exception>
     /// <exception cref="OperationCanceledException">The token was set; a part of the weights is loaded.</exception>
@@ -33,15 +41,20 @@ public static class ModuleWeights
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var reader = new TensorReader(file.Source);
-        foreach (var (info, target) in pairs)
+        var broken = new HashSet<TensorInfo>();
+        foreach (var (info, target, _) in pairs)
         {
             // What is stored as whole numbers (which no known file does with weights) still becomes what the module needs.
             var type = options.KeepStoredTypes && info.DType.IsFloat() ? info.DType.ToScalarType() : dtype;
-            Plan(reader, file, info, target, type, options.Maps);
+            var place = Plan(reader, file, info, target, type, options.Maps);
+            if (!options.CheckNumbers || place == Place.Read) continue;
+            if (place == Place.Mapped) reader.AddToCheck(info, target);
+            else if (FiniteNumbers.Fault(target) is not null) broken.Add(info);
         }
 
-        reader.Run(options);
-        return report;
+        broken.UnionWith(reader.Run(options));
+        return broken.Count == 0 ? report
+            : report with { NotFinite = [.. pairs.Where(pair => broken.Contains(pair.Info)).Select(pair => pair.Name)] };
     }
 
     /// <summary>As <see cref="LoadInto"/>, but only compares names and shapes; loads nothing.</summary>
@@ -55,12 +68,12 @@ public static class ModuleWeights
         return Match(module, file, rename).Report;
     }
 
-    private static (List<(TensorInfo, Tensor)> Pairs, LoadReport Report) Match(
+    private static (List<(TensorInfo Info, Tensor Target, string Name)> Pairs, LoadReport Report) Match(
         nn.Module module, WeightFile file, Func<string, string?>? rename)
     {
         var own = ModuleTensors.Named(module);
         var (unexpected, mismatched) = (new List<string>(), new List<ShapeMismatch>());
-        var pairs = new List<(TensorInfo, Tensor)>();
+        var pairs = new List<(TensorInfo, Tensor, string)>();
         var sources = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var info in file.Tensors)
         {
@@ -71,41 +84,36 @@ public static class ModuleWeights
                     "Remove one of them from the file.");
             if (!own.TryGetValue(name, out var target)) unexpected.Add(info.Name);
             else if (!target.shape.SequenceEqual(info.Shape)) mismatched.Add(new ShapeMismatch(name, target.shape, info.Shape));
-            else pairs.Add((info, target));
+            else pairs.Add((info, target, name));
         }
 
         var missing = own.Keys.Where(name => !sources.ContainsKey(name)).ToList();
         return (pairs, new LoadReport(file.Path, missing, unexpected, mismatched));
     }
 
-    /// <summary>Gives the target the memory and type it shall have, and plans the reading into it.</summary>
-    private static void Plan(TensorReader reader, WeightFile file, TensorInfo info, Tensor target, ScalarType? dtype, bool maps)
+    /// <summary>Gives the target the memory and type it shall have, and plans the reading into it where that is left to do.</summary>
+    private static Place Plan(TensorReader reader, WeightFile file, TensorInfo info, Tensor target, ScalarType? dtype, bool maps)
     {
         var type = dtype is { } wanted && target.dtype.IsFloat() ? wanted : target.dtype;
-        if (target.device.type != DeviceType.CPU)
+        // Elsewhere one tensor at a time by way of the CPU; a parameter of another type gets new memory on its device.
+        var device = target.device.type == DeviceType.CPU ? null : target.device;
+        var sameBits = info.DType.HasBitsOf(type);
+        if (device is not null || (!sameBits && !FloatConversion.Handles(info.DType, type)))
         {
-            // One tensor at a time by way of the CPU; a parameter of another type gets new memory on its device.
             using var step = NewDisposeScope();
-            Replace(target, file.LoadOne(info, type, target.device));
-            return;
+            target.SetData(file.LoadOne(info, type, device));
+            return Place.Loaded;
         }
 
-        var sameBits = info.DType.HasBitsOf(type);
         if (maps && sameBits && Map(file, info, type) is { } mapped)
         {
-            Replace(target, mapped);
-            return;
+            target.SetData(mapped);
+            return Place.Mapped;
         }
 
-        if (!sameBits && !FloatConversion.Handles(info.DType, type))
-        {
-            using var step = NewDisposeScope();
-            Replace(target, file.LoadOne(info, type, null));
-            return;
-        }
-
-        if (target.dtype != type || !target.is_contiguous()) Replace(target, empty(target.shape, dtype: type));
+        if (target.dtype != type || !target.is_contiguous()) target.SetData(empty(target.shape, dtype: type));
         reader.Add(info, target);
+        return Place.Read;
     }
 
     /// <summary>The tensor over the mapped file, or null where it does not lie there as it is needed.</summary>
@@ -117,11 +125,5 @@ public static class ModuleWeights
             return MappedMemory.ToTensor(lease.Pointer, [.. info.Shape], type, lease.Dispose, isFile: true);
         lease.Dispose();
         return null;
-    }
-
-    /// <summary>Puts another tensor's memory under the same tensor object, so that whoever holds it sees the new values.</summary>
-    private static void Replace(Tensor target, Tensor data)
-    {
-        target.SetData(data);
     }
 }

@@ -4,7 +4,7 @@ namespace StableTune.Tensors;
 public enum WeightStorage
 {
     /// <summary>As <see cref="Mapped"/> on Linux and macOS, as <see cref="Copied"/> on Windows, which does not let a mapped file be
-    /// replaced. A training run on a CPU copies the UNet's large weights out of the file before its first step.</summary>
+    /// replaced. A training run on a CPU copies the weights that it loads, where there is room.</summary>
     Automatic,
 
     /// <summary>In memory of the process: read from the file, after which the file is not needed any more.</summary>

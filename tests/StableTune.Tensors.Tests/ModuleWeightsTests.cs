@@ -73,6 +73,57 @@ public sealed class ModuleWeightsTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(WeightStorage.Copied, null)]
+    [InlineData(WeightStorage.Mapped, null)]
+    [InlineData(WeightStorage.Copied, ScalarType.Float16)]
+    [InlineData(WeightStorage.Copied, ScalarType.BFloat16)]
+    [InlineData(WeightStorage.Copied, ScalarType.Float64)]
+    public void LoadInto_CheckNumbers_NamesTheTensorsThatHoldOthers(WeightStorage storage, ScalarType? wanted)
+    {
+        using var scope = NewDisposeScope();
+        var path = _folder.File("broken.safetensors");
+        using (var module = new Small())
+        using (no_grad())
+        {
+            module.second.weight[^1, ^1, ^1, ^1] = float.NaN;
+            module.first.weight[0, 0] = float.NegativeInfinity;
+            // Finite in the file, and in every type but float16.
+            module.first.bias![3] = 70_000;
+            StateDictWriter.Save(path, module.state_dict().Select(entry => ("x." + entry.Key, entry.Value)).ToList());
+        }
+
+        using var file = WeightFile.Open(path);
+        using var loaded = new Small();
+        static string Rename(string name) => name[2..];
+        var report = ModuleWeights.LoadInto(
+            loaded, file, Rename, wanted, new ModuleLoadOptions { Storage = storage, CheckNumbers = true }).ThrowIfIncomplete();
+        string[] broken = wanted == ScalarType.Float16 ? ["first.bias", "first.weight", "second.weight"] : ["first.weight", "second.weight"];
+        Assert.Equal(broken, report.NotFinite.Order(StringComparer.Ordinal));
+        Assert.Empty(ModuleWeights.LoadInto(loaded, file, Rename, wanted, new ModuleLoadOptions { Storage = storage }).NotFinite);
+    }
+
+    /// <summary>Pieces of 8 MiB, of which a megabyte is looked at at a time.</summary>
+    [Theory]
+    [InlineData(WeightStorage.Copied)]
+    [InlineData(WeightStorage.Mapped)]
+    public void LoadInto_CheckNumbersOfALargeTensor_LooksAtItsLast(WeightStorage storage)
+    {
+        using var scope = NewDisposeScope();
+        var path = _folder.File("large.safetensors");
+        using (var module = new Linear(1500, 1501))
+        using (no_grad())
+        {
+            module.weight[^1, ^1] = float.PositiveInfinity;
+            StateDictWriter.Save(path, [.. module.state_dict().Select(entry => (entry.Key, entry.Value))]);
+        }
+
+        using var file = WeightFile.Open(path);
+        using var loaded = new Linear(1500, 1501);
+        var report = ModuleWeights.LoadInto(loaded, file, options: new ModuleLoadOptions { Storage = storage, CheckNumbers = true });
+        Assert.Equal(["weight"], report.NotFinite);
+    }
+
     [Fact]
     public void LoadInto_KeepStoredTypes_GivesEachWeightItsFilesType()
     {

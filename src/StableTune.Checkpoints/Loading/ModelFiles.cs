@@ -48,6 +48,13 @@ public sealed class ModelFiles : IDisposable
         return ModelConfiguration.Of(_description);
     }
 
+    /// <summary>What the tensors of parts of the model take in its files, bytes. Reads headers, no weights.</summary>
+    /// <param name="parts">The parts.</param>
+    /// <param name="cancellationToken">Ends the download of another VAE.</param>
+    /// <exception cref="InvalidFileException">Files are missing, corrupt, or do not fit; the message lists everything.</exception>
+    internal long ByteCount(ModelParts parts, CancellationToken cancellationToken = default) =>
+        Included(parts, cancellationToken).Sum(part => part.ByteCount);
+
     /// <summary>Loads parts of the model, as <see cref="ModelLoader.Load"/> does.</summary>
     /// <param name="options">Parts, types, device, progress. What says where parts come from was decided when the files were
     /// opened.</param>
@@ -61,12 +68,8 @@ public sealed class ModelFiles : IDisposable
         options ??= new ModelLoadOptions();
         InvalidOptionsException.ThrowIfAny(options.Validate());
         NativeBackend.Load();
-        _description.Include(options.Parts, cancellationToken);
         // Before gigabytes are read in vain.
-        _description.CheckHeaders(options.Parts);
-        ModelLoader.ThrowIfAny(_path, _description.Faults);
-
-        ModelPart[] parts = [.. _description.Parts.Where(part => options.Parts.HasFlag(part.Flag))];
+        var parts = Included(options.Parts, cancellationToken);
         var details = _description.Details!;     // without them there were faults
         options.Logger?.LogInformation("{Path}: {Details}", _path, details);
         foreach (var note in details.Notes) options.Logger?.LogInformation("{Path}: {Note}", _path, note);
@@ -86,6 +89,15 @@ public sealed class ModelFiles : IDisposable
 
     /// <summary>Closes the files. Models that were loaded from them live on.</summary>
     public void Dispose() => _description.Dispose();
+
+    /// <summary>Parts of the model whose headers are right.</summary>
+    private ModelPart[] Included(ModelParts parts, CancellationToken cancellationToken)
+    {
+        _description.Include(parts, cancellationToken);
+        _description.CheckHeaders(parts);
+        ModelLoader.ThrowIfAny(_path, _description.Faults);
+        return [.. _description.Parts.Where(part => parts.HasFlag(part.Flag))];
+    }
 
     private StableDiffusionModel Together(Dictionary<string, nn.Module> loaded, ModelDetails details, ModelParts parts)
     {
@@ -120,11 +132,11 @@ public sealed class ModelFiles : IDisposable
         {
             var how = new ModuleLoadOptions
             {
-                Storage = options.Storage, KeepStoredTypes = options.KeepStoredTypes, Progress = progress,
-                CancellationToken = cancellationToken,
+                Storage = options.Storage, KeepStoredTypes = options.KeepStoredTypes, CheckNumbers = options.CheckNumbers,
+                Progress = progress, CancellationToken = cancellationToken,
             };
-            ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
-            if (options.CheckNumbers) CheckNumbers(part, module, cancellationToken);
+            var report = ModuleWeights.LoadInto(module, part.Weights, part.Rename, type, how).ThrowIfIncomplete();
+            if (report.NotFinite is [var broken, ..]) throw Broken(part, module, broken, cancellationToken);
             module.SetRequiresGrad(false);
             module.eval();
             return module;
@@ -136,19 +148,17 @@ public sealed class ModelFiles : IDisposable
         }
     }
 
-    private static void CheckNumbers(ModelPart part, nn.Module module, CancellationToken cancellationToken)
+    /// <summary>The error of a tensor that holds NaN or infinities.</summary>
+    private static InvalidFileException Broken(ModelPart part, nn.Module module, string name, CancellationToken cancellationToken)
     {
-        foreach (var (name, tensor) in ModuleTensors.Named(module))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (FiniteNumbers.Fault(tensor) is not { } fault) continue;
-            var stored = part.Weights.Tensors.FirstOrDefault(info => part.Rename(info.Name) == name);
-            // A number that is finite in the file may be too large for the type it is loaded in.
-            if (stored is not null && FiniteNumbers.Fault(part.Weights.Source, stored, cancellationToken) is null)
-                throw new InvalidFileException(part.Weights.Path,
-                    $"'{name}' of the {part.Name} does not fit into {tensor.dtype}: {fault}; the file has it as {stored}.",
-                    "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.");
-            throw FiniteNumbers.Broken(part.Weights.Path, part.NameInFile(name), fault);
-        }
+        var tensor = ModuleTensors.Named(module)[name];
+        var fault = FiniteNumbers.Fault(tensor)!;
+        var stored = part.Weights.Tensors.First(info => part.Rename(info.Name) == name);
+        // A number that is finite in the file may be too large for the type it is loaded in.
+        return FiniteNumbers.Fault(part.Weights.Source, stored, cancellationToken) is null
+            ? new InvalidFileException(part.Weights.Path,
+                $"'{name}' of the {part.Name} does not fit into {tensor.dtype}: {fault}; the file has it as {stored}.",
+                "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.")
+            : FiniteNumbers.Broken(part.Weights.Path, part.NameInFile(name), fault);
     }
 }

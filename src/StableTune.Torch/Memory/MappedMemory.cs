@@ -18,9 +18,6 @@ public static unsafe class MappedMemory
     /// <summary>How many addresses tensors refer to.</summary>
     internal static int Addresses { get { lock (s_gate) return s_releases.Count; } }
 
-    /// <summary>Whether tensors made here refer to an address.</summary>
-    internal static bool Holds(nint data) { lock (s_gate) return s_releases.ContainsKey(data); }
-
     /// <summary>Makes a CPU tensor of memory without a copy.</summary>
     /// <param name="data">Address of the first element, a multiple of the element's size; the memory must stay until
     /// <paramref name="release"/> is called.</param>

@@ -3,8 +3,6 @@ namespace StableTune.Torch;
 /// <summary>What a module holds in memory, and how its frozen weights are held.</summary>
 public static class ModuleMemory
 {
-    private const long HugePage = 2 << 20;
-
     /// <summary>Memory of a module and its children, bytes: parameters, buffers, and codes of weights that are held in fewer bits.
     /// Mapped weights count as if they were read.</summary>
     /// <param name="module">The module.</param>
@@ -12,32 +10,6 @@ public static class ModuleMemory
     {
         ArgumentNullException.ThrowIfNull(module);
         return Held(module).Sum(Bytes);
-    }
-
-    /// <summary>Copies the large tensors of a module that lie in mapped files, 2 MiB and more, into memory of their own.</summary>
-    /// <remarks>
-    /// On Linux that is in huge pages, which a processor finds its way in sooner than in a file's: steps on a CPU took 15 to 30 % less time.
-    /// The file's pages are let go in turn, so that no more is resident; but the system can no longer drop the weights and read them again.
-    /// Where less is free than nine eighths of what would be copied nothing happens. Gradients of what is copied are dropped. Not to be
-    /// called while another thread uses the module, or once something keeps the addresses of its tensors, as optimizers do.
-    /// </remarks>
-    /// <param name="module">The module; its parameters and buffers stay the same objects.</param>
-    /// <returns>How many bytes were copied; 0 where nothing is mapped, or too little is free.</returns>
-    /// <exception cref="ArgumentNullException">There is no module.</exception>
-    public static long LeaveMappedFiles(this nn.Module module)
-    {
-        ArgumentNullException.ThrowIfNull(module);
-        var mapped = Held(module).Where(IsLargeAndMapped).ToList();
-        var bytes = mapped.Sum(Bytes);
-        if (bytes == 0 || DeviceMemory.Free(CPU) is { } free && free < bytes + bytes / 8) return 0;
-        using var unrecorded = no_grad();
-        foreach (var tensor in mapped)
-        {
-            using var scope = NewDisposeScope();
-            tensor.SetData(tensor.detach().clone());
-        }
-
-        return bytes;
     }
 
     /// <summary>Holds the frozen weights of all linear layers and convolutions of a module as codes from now on.</summary>
@@ -79,9 +51,6 @@ public static class ModuleMemory
         return [.. module.parameters().Concat(module.buffers()).Where(tensor => !standIns.Contains(tensor)),
             .. Quantized(module).SelectMany(layer => layer.Quantized!.Tensors)];
     }
-
-    private static bool IsLargeAndMapped(Tensor tensor) =>
-        tensor.device_type == DeviceType.CPU && Bytes(tensor) >= HugePage && MappedMemory.Holds(tensor.DataPointer());
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
 

@@ -1,6 +1,7 @@
 using StableTune.Checkpoints;
 using StableTune.Data;
 using StableTune.Models;
+using StableTune.Tensors;
 
 namespace StableTune.Training;
 
@@ -180,10 +181,20 @@ internal sealed class RunPreparation(TrainingPlan plan, OwnedThings owned, Model
 
     private StableDiffusionModel Load(ModelParts parts, CancellationToken cancellationToken)
     {
-        var model = _files!.Load(LoadOptions with { Parts = parts }, cancellationToken);
+        var model = _files!.Load(LoadOptions with { Parts = parts, Storage = Storage(parts, cancellationToken) }, cancellationToken);
         if (!plan.KeepModel) return owned.Add(model);
         owned.AddUnlessKept(model);
         return model;
+    }
+
+    /// <summary>Steps on a CPU read all weights each time, which are found sooner in memory of the process, in huge pages, than in a
+    /// mapped file. Where room is short they stay in the file, from which the system can drop them.</summary>
+    private WeightStorage Storage(ModelParts parts, CancellationToken cancellationToken)
+    {
+        if (plan.Model.Storage != WeightStorage.Automatic || plan.EffectiveDevice is { type: not DeviceType.CPU })
+            return plan.Model.Storage;
+        var bytes = _files!.ByteCount(parts, cancellationToken);
+        return DeviceMemory.Free(CPU) is { } free && free < bytes + bytes / 8 ? WeightStorage.Automatic : WeightStorage.Copied;
     }
 
     /// <summary>What an earlier run has left in files need not be computed, so what computes it need not be loaded.</summary>

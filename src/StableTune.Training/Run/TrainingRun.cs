@@ -50,7 +50,6 @@ internal sealed class TrainingRun(
             processes.Compare(PlanFacts.OfProcess(plan, facts, new ProcessFacts(DatasetIdentity.HashOf(prepared.Dataset),
                 WeightDigest.Of(prepared.Model), prepared.Model.Scheduler.Prediction.ToString(), state?.Identity)));
         WarnOfMemory(prepared, dataset, session);
-        LeaveMappedFile(prepared.Model);
         var run = new RunAssembly(plan, prepared, _owned, session, progress, processes).Assemble(cancellationToken);
         if (state is not null) Restore(state, run);
         else if (plan.Start is { } start && prepared.Dataset is { } first) Begin(start, first, run);
@@ -97,14 +96,6 @@ internal sealed class TrainingRun(
             if (worst != fault) ExceptionDispatchInfo.Throw(worst);
             throw;
         }
-    }
-
-    /// <summary>Each step reads the whole UNet: large weights go where a processor finds them sooner, unless they are to stay in the file,
-    /// or are a host's. Before optimizers keep their places.</summary>
-    private void LeaveMappedFile(StableDiffusionModel model)
-    {
-        if (plan.GivenModel is null && plan.Model.Storage == WeightStorage.Automatic
-            && model.Device.type == DeviceType.CPU && model.Parts.HasFlag(ModelParts.UNet)) model.UNet.LeaveMappedFiles();
     }
 
     /// <summary>Says before the first step where it will hardly fit.</summary>

@@ -34,9 +34,10 @@ public sealed class BrokenNumbersTests : IDisposable
         var model = FixtureModels.TinySd15(_folder);
         var unet = Path.Combine(model, "unet", "diffusion_pytorch_model.safetensors");
         Break(unet, unet, "mid_block.resnets.0.conv1.weight", number);
-        foreach (var type in new[] { ScalarType.Float32, ScalarType.BFloat16 })
+        foreach (var (type, storage) in new[] { (ScalarType.Float32, WeightStorage.Mapped), (ScalarType.Float32, WeightStorage.Copied),
+            (ScalarType.BFloat16, WeightStorage.Copied) })
         {
-            var options = new ModelLoadOptions { WeightType = type };
+            var options = new ModelLoadOptions { WeightType = type, Storage = storage };
             var fault = Assert.Throws<InvalidFileException>(() => ModelLoader.Load(model, options)).Message;
             Assert.Contains(unet, fault);
             Assert.Contains("'mid_block.resnets.0.conv1.weight' is broken: 2 of", fault);

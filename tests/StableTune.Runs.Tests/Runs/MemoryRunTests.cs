@@ -1,6 +1,7 @@
 using StableTune.Checkpoints;
 using StableTune.Imaging;
 using StableTune.Models;
+using StableTune.Tensors;
 using StableTune.Testing;
 
 namespace StableTune.Tests;
@@ -107,6 +108,21 @@ public sealed class MemoryRunTests : IDisposable
         Assert.Equal((AttentionBackend.Automatic, false, false, before), (unet.Attention, unet.TokenMerging is not null, vae.UseSlicing,
             get_num_threads()));
         Assert.Null(vae.Tiling);
+    }
+
+    /// <summary>Steps read all weights each time, and a file's pages are slower; a user may want the file all the same.</summary>
+    [Theory]
+    [InlineData(WeightStorage.Automatic, false)]
+    [InlineData(WeightStorage.Copied, false)]
+    [InlineData(WeightStorage.Mapped, true)]
+    public void Weights_LieInMemoryOfTheProcess_UnlessTheyAreToStayInTheFile(WeightStorage storage, bool isMapped)
+    {
+        if (!OperatingSystem.IsLinux()) return;       // nothing else tells what is mapped
+        var unet = Path.Combine(SmallRun.Model(_folder), "unet", "diffusion_pytorch_model.safetensors");
+        bool? seen = null;
+        Run("stored").WithModel(SmallRun.Model(_folder), new ModelLoadOptions { Storage = storage })
+            .WithObserver(new Watch(() => seen ??= File.ReadAllText("/proc/self/maps").Contains(unet, StringComparison.Ordinal))).Train();
+        Assert.Equal(isMapped, seen);
     }
 
     [Fact]
