@@ -27,6 +27,7 @@ internal static class TorchSharpResolver
         ProcessSettings.SleepSoon();
         ProcessSettings.AskForHugePages();
         ProcessSettings.MakeMklRepeatable();
+        ProcessSettings.GiveBackMemoryOfMkl();
         ProcessSettings.KeepMorePrimitives();
         if (TorchSharpAssembly.Find() is not { } torchSharp) return;   // NativeBackend.Load says so: a module's initializer must not throw
         (AssemblyLoadContext.GetLoadContext(torchSharp) ?? AssemblyLoadContext.Default).ResolvingUnmanagedDll += Resolve;

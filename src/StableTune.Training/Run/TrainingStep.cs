@@ -9,6 +9,7 @@ public sealed class TrainingStep : IBatchRunner
     private readonly ITrainingMethod _method;
     private readonly IReadOnlyList<ITrainable> _trainables;
     private readonly TrainingRandom _random;
+    private readonly StepGarbage _garbage = new();
 
     /// <summary>The losses of the last batch's samples; none where the method does not tell them.</summary>
     IReadOnlyList<SampleReading> IBatchRunner.Samples => _samples;
@@ -61,6 +62,7 @@ public sealed class TrainingStep : IBatchRunner
         finally
         {
             _method.EndBatch();
+            _garbage.Collect();
         }
     }
 
@@ -78,6 +80,7 @@ public sealed class TrainingStep : IBatchRunner
         finally
         {
             _method.EndBatch();
+            _garbage.Collect();
         }
     }
 

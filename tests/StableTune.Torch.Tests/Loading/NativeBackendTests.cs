@@ -83,6 +83,14 @@ public sealed class NativeBackendTests : IDisposable
     }
 
     [Fact]
+    public async Task Prepare_OnLinux_LetsMklGiveMemoryBackUnlessToldOtherwise()
+    {
+        if (!Libraries.IsLinux) return;
+        await Asks("working memory", new() { ["MKL_DISABLE_FAST_MM"] = null }, "1");
+        await Asks("working memory", new() { ["MKL_DISABLE_FAST_MM"] = "0" }, "0");
+    }
+
+    [Fact]
     public async Task Prepare_OnLinux_LetsOneDnnKeepMore_UnlessToldOtherwise()
     {
         if (!Libraries.IsLinux) return;

@@ -29,6 +29,7 @@ internal static class Program
         "threads kept" => WithOneThread(),
         "spinning" => NativeVariable("GOMP_SPINCOUNT"),
         "huge pages" => NativeVariable("THP_MEM_ALLOC_ENABLE"),
+        "working memory" => NativeVariable("MKL_DISABLE_FAST_MM"),
         "repeatable" => NativeVariable("MKL_CBWR"),
         "primitives" => $"{NativeVariable("ONEDNN_PRIMITIVE_CACHE_CAPACITY")}, {ProcessSettings.KeptPrimitives}",
         _ => throw new ArgumentException(question),
