@@ -7,11 +7,9 @@ namespace StableTune.Models;
 internal sealed class GEGLU : nn.Module<Tensor, Tensor>
 {
     private readonly Linear proj;
-    private readonly ForwardSettings _settings;
 
-    internal GEGLU(int inDim, int outDim, ForwardSettings settings) : base(nameof(GEGLU))
+    internal GEGLU(int inDim, int outDim) : base(nameof(GEGLU))
     {
-        _settings = settings;
         proj = new Linear(inDim, 2 * outDim);
         RegisterComponents();
     }
@@ -20,17 +18,7 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        return _settings.Elementwise(Gate, proj.call(hidden)).MoveToOuterDisposeScope();
-    }
-
-    private static Tensor Gate(Tensor[] inputs)
-    {
-        using var scope = NewDisposeScope();
-        var dtype = inputs[0].dtype;
-        var halves = inputs[0].chunk(2, -1);
-        // libtorch's GELU of half precision is many times slower than that of float32, above all backward.
-        var gate = dtype is ScalarType.Float32 or ScalarType.Float64 ? halves[1] : halves[1].to(ScalarType.Float32);
-        return (halves[0] * nn.functional.gelu(gate).As(dtype)).MoveToOuterDisposeScope();
+        return Activations.GatedGelu(proj.call(hidden)).MoveToOuterDisposeScope();
     }
 }
 
@@ -45,7 +33,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     internal FeedForward(int dim, ForwardSettings settings) : base(nameof(FeedForward))
     {
         _settings = settings;
-        net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim, settings), nn.Dropout(0), new Linear(4 * dim, dim));
+        net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim), nn.Dropout(0), new Linear(4 * dim, dim));
         RegisterComponents();
     }
 
