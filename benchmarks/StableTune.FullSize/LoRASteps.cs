@@ -53,7 +53,8 @@ internal sealed class LoRASteps(Generator random) : ILatentStage, IContextStage
             $"{NativeBackend.Describe()}; runtime started after {ProcessFigures.Age.TotalSeconds - warmUp.Elapsed.TotalSeconds:F2} s");
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
-        using var model = ModelLoader.Load(folder, new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet, Storage = s_storage });
+        var options = new ModelLoadOptions { WeightType = type, Parts = ModelParts.UNet, Storage = s_storage };
+        using var model = ModelLoader.Load(folder, options);
         Console.WriteLine(
             $"loaded in {clock.Elapsed.TotalSeconds:F2} s, ready {ProcessFigures.Age.TotalSeconds:F2} s after the process began, peak "
                 + $"{ProcessFigures.PeakGiB:F2} GiB");

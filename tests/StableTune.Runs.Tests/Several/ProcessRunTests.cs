@@ -8,6 +8,7 @@ namespace StableTune.Tests.Several;
 /// <summary>Several processes over TCP, here as threads of one process: they share nothing but their sockets and files.</summary>
 public sealed class ProcessRunTests : IDisposable
 {
+    private static int s_ports;
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -272,9 +273,21 @@ public sealed class ProcessRunTests : IDisposable
 
     internal static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        for (var tries = 0; ; tries++)
+        {
+            // Systems give none of these to connections, which would take it meanwhile, and tests in another process have others.
+            var port = 20_000 + 20 * (Environment.ProcessId % 500) + (Interlocked.Increment(ref s_ports) % 20);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException) when (tries < 100)
+            {
+                // Somebody's server.
+            }
+        }
     }
 
     /// <summary>Does something in each step.</summary>
