@@ -55,7 +55,7 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     }
 
     /// <summary>
-    /// Whether normalised and activated values and gates, cheap to compute, are computed again in the backward pass instead of being
+    /// Whether normalised and activated values, cheap to compute, are computed again in the backward pass instead of being
     /// kept. On by default. Parameters then get gradients by <c>backward()</c>, not by <c>autograd.grad</c>.
     /// </summary>
     public bool RecomputeActivations

@@ -120,8 +120,8 @@ public sealed class MemoryRunTests : IDisposable
         if (!OperatingSystem.IsLinux()) return;       // nothing else tells what is mapped
         // What is stored as it is computed can be mapped; the tiny model is stored in float16.
         var wide = _folder.File("float32");
-        using (var model = ModelLoader.Load(SmallRun.Model(_folder)))
-            ModelSaver.Save(model, wide, new ModelSaveOptions { Format = ModelFormat.DiffusersSafetensors, Precision = ScalarType.Float32 });
+        var asComputed = new ModelSaveOptions { Format = ModelFormat.DiffusersSafetensors, Precision = ScalarType.Float32 };
+        using (var model = ModelLoader.Load(SmallRun.Model(_folder))) ModelSaver.Save(model, wide, asComputed);
         var unet = Path.Combine(wide, "unet", "diffusion_pytorch_model.safetensors");
         bool? seen = null;
         Run("stored").WithModel(wide, new ModelLoadOptions { Storage = storage })
