@@ -98,7 +98,7 @@ internal abstract record Product
     {
         using var scope = NewDisposeScope();
         var (type, compute) = (input.dtype, HalfPrecision.ComputeType(input));
-        return Forward(input.As(compute), new CastWeight(weight, compute), bias?.As(compute)).As(type).MoveToOuterDisposeScope();
+        return Forward(input.As(compute), weight.As(compute), bias?.As(compute)).As(type).MoveToOuterDisposeScope();
     }
 
     /// <summary>The gradient of the input, in the type of the output's gradient.</summary>
@@ -106,12 +106,12 @@ internal abstract record Product
     {
         using var scope = NewDisposeScope();
         var (type, compute) = (gradient.dtype, HalfPrecision.ComputeType(gradient));
-        return InputGradient(gradient.As(compute), new CastWeight(weight, compute), input).As(type).MoveToOuterDisposeScope();
+        return InputGradient(gradient.As(compute), weight.As(compute), input).As(type).MoveToOuterDisposeScope();
     }
 
-    private protected abstract Tensor Forward(Tensor input, CastWeight weight, Tensor? bias);
+    private protected abstract Tensor Forward(Tensor input, Tensor weight, Tensor? bias);
 
-    private protected abstract Tensor InputGradient(Tensor gradient, CastWeight weight, InputForm input);
+    private protected abstract Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input);
 }
 
 /// <summary>What the gradient of an input depends on: shape and memory layout, never the values.</summary>
@@ -139,10 +139,7 @@ internal sealed record LinearProduct : Product
         return input.dim() >= 2 && input.size(-1) == inner && OneDnn.IsQuicker(input, input.numel() / inner, inner, outer);
     }
 
-    private protected override Tensor Forward(Tensor input, CastWeight weight, Tensor? bias) =>
-        weight.Together(-1, rows => Forward(input, rows.Cast, rows.Of(bias, 0)));
-
-    private static Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
         var records = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias is { requires_grad: true });
         if (records || !IsQuickerByOneDnn(input, weight)) return nn.functional.linear(input, weight, bias);
@@ -150,10 +147,7 @@ internal sealed record LinearProduct : Product
         return bias is null ? product : product.add_(bias);
     }
 
-    private protected override Tensor InputGradient(Tensor gradient, CastWeight weight, InputForm input) =>
-        weight.Sum(rows => InputGradient(rows.Of(gradient, -1)!, rows.Cast));
-
-    private static Tensor InputGradient(Tensor gradient, Tensor weight) =>
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
         !is_grad_enabled() && weight.is_contiguous()
             && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
             ? OneDnn.Multiply(gradient.contiguous(), weight.t())
@@ -162,19 +156,11 @@ internal sealed record LinearProduct : Product
 
 internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product
 {
-    private protected override Tensor Forward(Tensor input, CastWeight weight, Tensor? bias) => Geometry.Groups != 1
-        ? Forward(input, weight.Whole, bias)
-        : weight.Together(-3, rows => Forward(input, rows.Cast, rows.Of(bias, 0)));
-
-    private protected override Tensor InputGradient(Tensor gradient, CastWeight weight, InputForm input) => Geometry.Groups != 1
-        ? InputGradient(gradient, weight.Whole, input)
-        : weight.Sum(rows => InputGradient(rows.Of(gradient, -3)!, rows.Cast, input));
-
-    private Tensor Forward(Tensor input, Tensor weight, Tensor? bias) =>
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) =>
         WholeBlocks.Serve(input, weight, bias, Geometry.Groups) ? WholeBlocks.Convolve(input, weight, bias, Geometry)
             : Convolutions.Compute(input, weight, bias, Geometry);
 
-    private Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
         WholeBlocks.Serve(gradient, weight, Geometry.Groups) ? WholeBlocks.InputGradient(gradient, weight, Geometry, input)
             : Convolutions.InputGradient(gradient, weight, input.Stand(weight), Geometry);
 }

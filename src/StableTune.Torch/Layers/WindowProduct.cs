@@ -35,29 +35,29 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     private static bool IsOfSinglePlaces(long[] kernel, ConvolutionGeometry geometry) =>
         kernel[2] * kernel[3] == 1 && geometry.Stride.Max() == 1 && geometry.Padding.Max() == 0;
 
-    private protected override Tensor Forward(Tensor input, CastWeight weight, Tensor? bias)
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
-        long[] shape = input.shape, kernel = weight.Shape;
+        long[] shape = input.shape, kernel = weight.shape;
         // [B, in · kh · kw, places]
         var windows = IsOfSinglePlaces(kernel, Geometry) ? input.view(shape[0], shape[1], -1)
             : s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
+        var kernels = weight.view(kernel[0], -1);
         // [B, out, places]
-        var products = weight.Together(1, rows =>
-            PerSample(shape[0], sample => Multiply(rows.Cast.view(rows.Count, -1), windows[sample])));
+        var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));
         // Not a view for autograd, which does not let the result of a node be changed in place where it is one.
         var map = s_shaped.Call(products,
             new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
         return bias is null ? map : map.add_(bias.view(-1, 1, 1));
     }
 
-    private protected override Tensor InputGradient(Tensor gradient, CastWeight weight, InputForm input)
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input)
     {
-        var kernel = weight.Shape;
+        var kernel = weight.shape;
+        var kernels = weight.view(kernel[0], -1);
         // [B, out, places]
         var places = gradient.reshape(gradient.size(0), kernel[0], -1);
         // [B, in · kh · kw, places]
-        var windows = weight.Sum(rows => PerSample(gradient.size(0), sample =>
-            MultiplyTransposed(rows.Cast.view(rows.Count, -1), rows.Of(places, 1)![sample])));
+        var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));
         if (IsOfSinglePlaces(kernel, Geometry)) return s_shaped.Call(windows, input.Shape);
         return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding,
             Geometry.Stride);
