@@ -6,10 +6,11 @@ namespace StableTune.Training;
 /// <summary>One batch forward and backward: files have become a batch, a batch becomes gradients.</summary>
 public sealed class TrainingStep : IBatchRunner
 {
+    private static readonly StepGarbage s_garbage = new();
+
     private readonly ITrainingMethod _method;
     private readonly IReadOnlyList<ITrainable> _trainables;
     private readonly TrainingRandom _random;
-    private readonly StepGarbage _garbage = new();
 
     /// <summary>The losses of the last batch's samples; none where the method does not tell them.</summary>
     IReadOnlyList<SampleReading> IBatchRunner.Samples => _samples;
@@ -46,6 +47,7 @@ public sealed class TrainingStep : IBatchRunner
 
     private double TryRun(Batch batch, int accumulation, Tensor? scale)
     {
+        s_garbage.Collect();
         using var scope = NewDisposeScope();
         try
         {
@@ -62,12 +64,12 @@ public sealed class TrainingStep : IBatchRunner
         finally
         {
             _method.EndBatch();
-            _garbage.Collect();
         }
     }
 
     Tensor IBatchRunner.RunWithoutReading(Batch batch, int accumulation, Tensor? scale)
     {
+        s_garbage.Collect();
         using var scope = NewDisposeScope();
         try
         {
@@ -80,7 +82,6 @@ public sealed class TrainingStep : IBatchRunner
         finally
         {
             _method.EndBatch();
-            _garbage.Collect();
         }
     }
 
