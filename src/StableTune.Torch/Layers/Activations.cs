@@ -11,11 +11,12 @@ public static class Activations
     /// <remarks>Hendrycks and Gimpel, arXiv:1606.08415, section 2.</remarks>
     public static Tensor TanhGelu(Tensor input) => Gelu.Call(input, "tanh");
 
-    /// <summary>a · gelu(b), where a and b are the halves of the last dimension. The backward pass computes the GELU again: nothing but the
-    /// input is kept for it.</summary>
+    /// <summary>a · gelu(b), where a and b are the halves of the last dimension. The backward pass computes the GELU again: nothing
+    /// but the input is kept for it.</summary>
     /// <param name="input">[..., 2D], floating-point.</param>
     /// <returns>[..., D], of the input's type.</returns>
-    /// <exception cref="ArgumentException">The last dimension is odd.</exception>
+    /// <exception cref="ArgumentNullException">There is no input.</exception>
+    /// <exception cref="ArgumentException">The last dimension is odd, or there is none.</exception>
     /// <remarks>Shazeer, GLU variants improve transformer, arXiv:2002.05202. The exact (erf) GELU, in float32 where the type is
     /// narrower.</remarks>
     public static Tensor GatedGelu(Tensor input)

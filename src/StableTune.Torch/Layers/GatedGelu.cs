@@ -40,7 +40,7 @@ internal sealed class GatedGelu : autograd.SingleTensorFunction<GatedGelu>
         {
             var input = ctx.get_saved_variables()[0];
             // What is computed into a place that is there cannot be derived again.
-            gradients[1] = is_grad_enabled() || !IsSingle(input) ? Gradient(input, grad_output) : GradientInPlace(input, grad_output);
+            gradients[1] = is_grad_enabled() || !IsWide(input) ? Gradient(input, grad_output) : GradientInPlace(input, grad_output);
         });
     }
 
@@ -79,9 +79,9 @@ internal sealed class GatedGelu : autograd.SingleTensorFunction<GatedGelu>
     }
 
     /// <summary>libtorch's GELU of half precision is many times slower than that of float32, above all backward.</summary>
-    private static Tensor Widened(Tensor gate) => IsSingle(gate) ? gate : gate.to(ScalarType.Float32);
+    private static Tensor Widened(Tensor gate) => IsWide(gate) ? gate : gate.to(ScalarType.Float32);
 
-    private static bool IsSingle(Tensor tensor) => tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+    private static bool IsWide(Tensor tensor) => tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
 
     /// <param name="Output">What the forward pass has computed.</param>
     /// <param name="Faults">Those of the thread of the forward pass.</param>

@@ -12,7 +12,8 @@ internal sealed class StepGarbage(Func<long>? allocated = null)
 
     private long _seen = allocated?.Invoke() ?? GC.GetTotalAllocatedBytes();
 
-    /// <summary>Collects what died young, if enough was allocated since the last time. To be called where nothing of a step is left.</summary>
+    /// <summary>Collects what died young, if enough was allocated since the last time. To be called where nothing of a step is
+    /// left.</summary>
     /// <returns>Whether it did; of several threads at once one does.</returns>
     public bool Collect()
     {
