@@ -114,6 +114,7 @@ public static class FiniteNumbers
     private static (long Count, int First) Count<T>(ReadOnlySpan<byte> bytes, T exponent) where T : unmanaged, IBinaryInteger<T>
     {
         var (count, first) = (0L, -1);
+        if (AreAll(bytes, exponent)) return (count, first);
         var numbers = MemoryMarshal.Cast<byte, T>(bytes);
         for (var i = 0; i < numbers.Length; i++)
         {
