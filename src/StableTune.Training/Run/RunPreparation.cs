@@ -189,13 +189,15 @@ internal sealed class RunPreparation(TrainingPlan plan, OwnedThings owned, Model
 
     /// <summary>Steps on a CPU read all weights each time, which are found sooner in memory of the process, in huge pages, than in a
     /// mapped file. Where room is short they stay in the file, from which the system can drop them.</summary>
-    private WeightStorage Storage(ModelParts parts, CancellationToken cancellationToken)
-    {
-        if (plan.Model.Storage != WeightStorage.Automatic || plan.EffectiveDevice is { type: not DeviceType.CPU })
-            return plan.Model.Storage;
-        var bytes = _files!.ByteCount(parts, cancellationToken);
-        return DeviceMemory.Free(CPU) is { } free && free < bytes + bytes / 8 ? WeightStorage.Automatic : WeightStorage.Copied;
-    }
+    private WeightStorage Storage(ModelParts parts, CancellationToken cancellationToken) =>
+        plan.Model.Storage != WeightStorage.Automatic || plan.EffectiveDevice.type != DeviceType.CPU ? plan.Model.Storage
+            : StorageWhere(_files!.ByteCount(parts, cancellationToken), DeviceMemory.Free(CPU));
+
+    /// <summary>Where weights go on a CPU.</summary>
+    /// <param name="bytes">What they take.</param>
+    /// <param name="free">What can be had; null where nobody says.</param>
+    internal static WeightStorage StorageWhere(long bytes, long? free) =>
+        free < bytes + bytes / 8 ? WeightStorage.Automatic : WeightStorage.Copied;
 
     /// <summary>What an earlier run has left in files need not be computed, so what computes it need not be loaded.</summary>
     private ModelParts NeededParts(RunCaches? caches)
