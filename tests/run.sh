@@ -23,7 +23,7 @@ source tests/build.sh
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 # Tests run most code a few times: measuring it to compile it better, and guarding compiled code, would take a fifth of their time.
-# Collecting garbage every 64 MiB instead of every few takes a twentieth less.
+# Collecting garbage every 64 MiB takes a twentieth less.
 export DOTNET_TieredPGO=0 DOTNET_EnableWriteXorExecute=0 DOTNET_GCgen0size=0x4000000
 results=$(mktemp -d) || stop "no temporary folder can be made"
 if ! build StableTune.sln -c Release -v quiet > "$results/build.log" 2>&1; then

@@ -92,14 +92,13 @@ public sealed record ModelLoadOptions : OptionsBase
 
     /// <summary>
     /// Whether weights on the CPU are copied into memory or stay in the mapped file where their type is the file's; see
-    /// <see cref="WeightStorage"/>. Default: mapped,
-    /// but not on Windows. The file must not be shortened while the model lives; replacing it (as every save here does) is safe.
+    /// <see cref="WeightStorage"/>. Default: mapped, but not on Windows, nor by a run on a CPU that has room. The file must not be shortened while the model lives; replacing it (as every save here does) is safe.
     /// </summary>
     public WeightStorage Storage { get; init; } = WeightStorage.Automatic;
 
     /// <summary>
     /// Whether every weight is looked at: one that is NaN or infinite, which would ruin all that is computed, is then an error that names
-    /// the tensor. Takes as long as reading the memory once; without it, weights of a mapped file are read when they are first used.
+    /// the tensor. They are looked at while they are read; without it, weights of a mapped file are read when they are first used.
     /// Default true.
     /// </summary>
     public bool CheckNumbers { get; init; } = true;
