@@ -92,7 +92,8 @@ public sealed record ModelLoadOptions : OptionsBase
 
     /// <summary>
     /// Whether weights on the CPU are copied into memory or stay in the mapped file where their type is the file's; see
-    /// <see cref="WeightStorage"/>. Default: mapped, but not on Windows, nor by a run on a CPU that has room. The file must not be shortened while the model lives; replacing it (as every save here does) is safe.
+    /// <see cref="WeightStorage"/>. Default: mapped, but not on Windows, nor by a run on a CPU that has room.
+    /// The file must not be shortened while the model lives; replacing it (as every save here does) is safe.
     /// </summary>
     public WeightStorage Storage { get; init; } = WeightStorage.Automatic;
 
