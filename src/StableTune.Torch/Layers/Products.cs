@@ -98,7 +98,7 @@ internal abstract record Product
     {
         using var scope = NewDisposeScope();
         var (type, compute) = (input.dtype, HalfPrecision.ComputeType(input));
-        return Forward(input.As(compute), weight.As(compute), bias?.As(compute)).As(type).MoveToOuterDisposeScope();
+        return Forward(input.As(compute), weight, bias?.As(compute)).As(type).MoveToOuterDisposeScope();
     }
 
     /// <summary>The gradient of the input, in the type of the output's gradient.</summary>
@@ -106,11 +106,13 @@ internal abstract record Product
     {
         using var scope = NewDisposeScope();
         var (type, compute) = (gradient.dtype, HalfPrecision.ComputeType(gradient));
-        return InputGradient(gradient.As(compute), weight.As(compute), input).As(type).MoveToOuterDisposeScope();
+        return InputGradient(gradient.As(compute), weight, input).As(type).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The product in the type of the input and the bias; the weight may be of another, and is cast where need be.</summary>
     private protected abstract Tensor Forward(Tensor input, Tensor weight, Tensor? bias);
 
+    /// <summary>The gradient of the input in the type of the gradient; the weight may be of another.</summary>
     private protected abstract Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input);
 }
 
@@ -141,26 +143,50 @@ internal sealed record LinearProduct : Product
 
     private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
     {
+        if (StoredProduct.Serves(input, weight, Rows(input, weight, 1), bias))
+        {
+            var stored = StoredProduct.Multiply(input.reshape(-1, weight.size(1)), weight).view([.. input.shape[..^1], weight.size(0)]);
+            return bias is null ? stored : stored.add_(bias);
+        }
+
+        weight = weight.As(input.dtype);
         var records = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias is { requires_grad: true });
         if (records || !IsQuickerByOneDnn(input, weight)) return nn.functional.linear(input, weight, bias);
         var product = OneDnn.Multiply(input.contiguous(), weight);
         return bias is null ? product : product.add_(bias);
     }
 
-    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
-        !is_grad_enabled() && weight.is_contiguous()
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input)
+    {
+        long[] shape = [.. gradient.shape[..^1], weight.size(1)];
+        if (StoredProduct.Serves(gradient, weight, Rows(gradient, weight, 0)))
+            return StoredProduct.MultiplyBack(gradient.reshape(-1, weight.size(0)), weight).view(shape);
+        weight = weight.As(gradient.dtype);
+        return !is_grad_enabled() && weight.is_contiguous()
             && OneDnn.IsQuicker(gradient, gradient.numel() / weight.size(0), weight.size(0), weight.size(1))
             ? OneDnn.Multiply(gradient.contiguous(), weight.t())
-            : gradient.reshape(-1, weight.size(0)).mm(weight).reshape([.. gradient.shape[..^1], weight.size(1)]);
+            : gradient.reshape(-1, weight.size(0)).mm(weight).reshape(shape);
+    }
+
+    /// <summary>How many rows a product has; 0 where the two do not fit, which libtorch words.</summary>
+    private static long Rows(Tensor rows, Tensor weight, int dimension) =>
+        rows.dim() >= 1 && weight.dim() == 2 && rows.size(-1) == weight.size(dimension) && weight.size(dimension) > 0
+            ? rows.numel() / weight.size(dimension) : 0;
 }
 
 internal sealed record ConvolutionProduct(ConvolutionGeometry Geometry) : Product
 {
-    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias) =>
-        WholeBlocks.Serve(input, weight, bias, Geometry.Groups) ? WholeBlocks.Convolve(input, weight, bias, Geometry)
+    private protected override Tensor Forward(Tensor input, Tensor weight, Tensor? bias)
+    {
+        weight = weight.As(input.dtype);
+        return WholeBlocks.Serve(input, weight, bias, Geometry.Groups) ? WholeBlocks.Convolve(input, weight, bias, Geometry)
             : Convolutions.Compute(input, weight, bias, Geometry);
+    }
 
-    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input) =>
-        WholeBlocks.Serve(gradient, weight, Geometry.Groups) ? WholeBlocks.InputGradient(gradient, weight, Geometry, input)
+    private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input)
+    {
+        weight = weight.As(gradient.dtype);
+        return WholeBlocks.Serve(gradient, weight, Geometry.Groups) ? WholeBlocks.InputGradient(gradient, weight, Geometry, input)
             : Convolutions.InputGradient(gradient, weight, input.Stand(weight), Geometry);
+    }
 }

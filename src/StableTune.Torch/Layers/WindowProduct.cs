@@ -25,7 +25,8 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         if (geometry.Stride.Min() < 1 || geometry.Padding.Min() < 0 || geometry.Dilation.Min() < 1) return false;
         if (bias is not null && bias.numel() != kernel[0]) return false;
         if (IsOfSinglePlaces(kernel, geometry))
-            return shape[0] > 0 && input.is_contiguous() && OneDnn.IsQuicker(input, kernel[0], kernel[1], shape[2] * shape[3]);
+            return shape[0] > 0 && input.is_contiguous() && (OneDnn.IsQuicker(input, kernel[0], kernel[1], shape[2] * shape[3])
+                || (HalfPrecision.IsStorageOnly(input) && StoredProduct.Fits(weight, shape[2] * shape[3])));
         if (kernel[2] * kernel[3] == 1 || weight.numel() < LargeWeight) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap
@@ -41,9 +42,11 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         // [B, in · kh · kw, places]
         var windows = IsOfSinglePlaces(kernel, Geometry) ? input.view(shape[0], shape[1], -1)
             : s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
-        var kernels = weight.view(kernel[0], -1);
+        var stored = StoredProduct.Serves(windows, weight, windows.size(2), bias);
+        var kernels = stored ? weight : weight.As(input.dtype).view(kernel[0], -1);
         // [B, out, places]
-        var products = PerSample(shape[0], sample => Multiply(kernels, windows[sample]));
+        var products = PerSample(shape[0], sample => stored
+            ? StoredProduct.Multiply(windows[sample].t(), kernels, isTurned: true) : Multiply(kernels, windows[sample]));
         // Not a view for autograd, which does not let the result of a node be changed in place where it is one.
         var map = s_shaped.Call(products,
             new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
@@ -53,11 +56,13 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
     private protected override Tensor InputGradient(Tensor gradient, Tensor weight, InputForm input)
     {
         var kernel = weight.shape;
-        var kernels = weight.view(kernel[0], -1);
         // [B, out, places]
         var places = gradient.reshape(gradient.size(0), kernel[0], -1);
+        var stored = StoredProduct.Serves(places, weight, places.size(2));
+        var kernels = stored ? weight : weight.As(gradient.dtype).view(kernel[0], -1);
         // [B, in · kh · kw, places]
-        var windows = PerSample(gradient.size(0), sample => MultiplyTransposed(kernels, places[sample]));
+        var windows = PerSample(gradient.size(0), sample => stored
+            ? StoredProduct.MultiplyBack(places[sample].t(), kernels, isTurned: true) : MultiplyTransposed(kernels, places[sample]));
         if (IsOfSinglePlaces(kernel, Geometry)) return s_shaped.Call(windows, input.Shape);
         return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding,
             Geometry.Stride);
