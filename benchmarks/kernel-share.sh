@@ -13,7 +13,7 @@ PERF_CONTROL=$work/control PERF_ACK=$work/ack perf record --quiet --freq 2000 --
 perf report --input "$work/data" --no-children --sort dso,symbol --stdio 2> /dev/null | awk '
   !/^ +[0-9.]+%/ { next }
   { share = $1 + 0; dso = $2; symbol = substr($0, index($0, "[") ) }
-  dso ~ /^\[JIT\]/ { kind = symbol ~ /\] 0x/ ? "products and convolutions" : ".NET" }
+  dso ~ /^\[JIT\]|doublemapper/ { kind = symbol ~ /\] 0x|StoredPanel/ ? "products and convolutions" : ".NET" }
   dso ~ /libcoreclr|libclrjit|System\.|dotnet|libhostfxr/ { kind = ".NET" }
   dso ~ /kernel/ { kind = "the system (pages of memory)" }
   dso ~ /libc\.so|ld-linux|libstdc|vdso/ { kind = "allocation and copying of the C library" }

@@ -19,6 +19,7 @@ public sealed record LayerCase(string Name, double Operations, double Bytes, Fun
         Convolution(4, 320, 3, 64), Convolution(320, 320, 3, 64), Convolution(640, 640, 3, 32), Convolution(1280, 1280, 3, 16),
         Convolution(1280, 1280, 3, 8), Convolution(2560, 1280, 3, 16), Convolution(320, 320, 1, 64),
         Product(4096, 320, 320), Product(4096, 320, 2560), Product(1024, 640, 5120), Product(256, 1280, 10240), Product(77, 768, 3072),
+        Product(16, 11520, 1280), Product(64, 1280, 10240), Product(16, 11520, 1280, isStored: true), Product(64, 1280, 10240, isStored: true),
         Attention(4096, 4096, 40), Attention(1024, 1024, 80), Attention(256, 256, 160), Attention(4096, 77, 40),
         Norm(320, 64), Norm(640, 32), Norm(1280, 16),
     ];
@@ -42,13 +43,16 @@ public sealed record LayerCase(string Name, double Operations, double Bytes, Fun
             return () => layer.call(pixels);
         });
 
-    private static LayerCase Product(long rows, long input, long output) => new(
-        $"linear, {rows} rows, {input} to {output}", 2.0 * rows * input * output,
-        Float * ((rows * (input + output)) + (input * output)), () =>
+    private static LayerCase Product(long rows, long input, long output, bool isStored = false) => new(
+        $"linear, {rows} rows, {input} to {output}{(isStored ? ", bfloat16" : "")}", 2.0 * rows * input * output,
+        (isStored ? Float / 2 : Float) * ((rows * (input + output)) + (input * output)), () =>
         {
             var layer = Frozen(new Linear(input, output));
             var states = randn(1, rows, input);
-            return () => layer.call(states);
+            if (!isStored) return () => layer.call(states);
+            layer.to(ScalarType.BFloat16);
+            var stored = states.to(ScalarType.BFloat16);
+            return () => layer.call(stored);
         });
 
     private static LayerCase Attention(long queries, long keys, long width) => new(

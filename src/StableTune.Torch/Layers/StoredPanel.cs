@@ -17,7 +17,7 @@ internal sealed unsafe class StoredPanel
 
     /// <summary>How many numbers of each row are multiplied before their sums are put away. Panel and sums lie in the nearest
     /// cache.</summary>
-    private const int Depth = 160;
+    private const int Depth = 64;
 
     private const int Lanes = 16;
 

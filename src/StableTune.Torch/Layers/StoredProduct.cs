@@ -3,9 +3,9 @@ using System.Runtime.Intrinsics.X86;
 namespace StableTune.Torch;
 
 /// <summary>
-/// Products of few float32 rows and a frozen weight that is stored as bfloat16. The weight is read once, as it is stored, and widened panel by
-/// panel in the processor's nearest cache: a float32 copy of all of it, written to memory and read again, would take longer than
-/// the product.
+/// Products of few float32 rows and a frozen weight that is stored as bfloat16. The weight is read once, as it is stored, and widened
+/// panel by panel in the processor's nearest cache: a float32 copy of all of it, written to memory and read again, takes up to as
+/// long as the product.
 /// </summary>
 /// <remarks>Each number is summed by one thread in one order, so that the bits do not depend on how many threads there are.</remarks>
 internal static unsafe class StoredProduct
@@ -65,7 +65,7 @@ internal static unsafe class StoredProduct
         };
         var panels = columns / StoredPanel.Width;
         if (threads > 1 && count * weight.numel() >= FewestShared)
-            Parallel.For(0, panels, new ParallelOptions { MaxDegreeOfParallelism = threads }, product.Compute);
+            ComputeThreads.For(panels, threads, product.Compute);
         else
             for (var panel = 0; panel < panels; panel++) product.Compute(panel);
         GC.KeepAlive(rows);
