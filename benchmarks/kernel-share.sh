@@ -9,7 +9,8 @@ mkfifo "$work/control" "$work/ack"
 export SIDE=${1:-512} STEPS=8 OMP_NUM_THREADS=1 DOTNET_PerfMapEnabled=1 DOTNET_EnableWriteXorExecute=0
 PERF_CONTROL=$work/control PERF_ACK=$work/ack perf record --quiet --freq 2000 --delay=-1 --control "fifo:$work/control,$work/ack" \
   --output "$work/data" dotnet "$program" train "$work/sd15" "${2:-float32}" kept 1024
-# .NET names its code in a map for perf; generated code without a name is oneDNN's.
+# .NET names its code in a map for perf; generated code without a name is oneDNN's. Our own products are among .NET's (StoredPanel), some of
+# MKL's functions do not have its name (gblock_by_k_omp adds up blocks of a product, omp_parallel_acopy packs a factor).
 perf report --input "$work/data" --no-children --sort dso,symbol --stdio 2> /dev/null | awk '
   !/^ +[0-9.]+%/ { next }
   { share = $1 + 0; dso = $2; symbol = substr($0, index($0, "[") ) }
@@ -21,7 +22,7 @@ perf report --input "$work/data" --no-children --sort dso,symbol --stdio 2> /dev
   dso ~ /libc10|LibTorchSharp/ { kind = "libtorch around kernels" }
   dso ~ /libtorch_cpu|libgomp|libiomp/ {
     kind = symbol ~ /flash_attention/ ? "attention" \
-      : symbol ~ /mkl_|dnnl|im2col|col2im|unfolded2d|gemm/ ? "products and convolutions" \
+      : symbol ~ /mkl_|gblock_|omp_parallel_[ab]copy|dnnl|im2col|col2im|unfolded2d|gemm/ ? "products and convolutions" \
       : symbol ~ /GroupNorm|LayerNorm|RowwiseMoments|ComputeInternalGradients/ ? "norms" \
       : symbol ~ /at::native|ectorized|Sleef|_kernel/ ? "other kernels" : "libtorch around kernels"
   }

@@ -4,7 +4,8 @@ namespace StableTune.Torch;
 /// need.</summary>
 /// <remarks>
 /// libtorch's convolution keeps its input even when the weight is frozen and the input's values are never asked for again; these do not. A
-/// weight of another type than the input is cast where it is used, and cast again in the backward pass instead of being kept twice.
+/// weight of another type than the input is cast where it is used, and cast again in the backward pass instead of being kept twice; one
+/// in bfloat16 and few rows of float32 may do without the cast.
 /// </remarks>
 public static class Products
 {

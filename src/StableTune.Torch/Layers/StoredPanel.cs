@@ -15,8 +15,8 @@ internal sealed unsafe class StoredPanel
     /// MKL's product as good.</summary>
     internal const int MostRows = 96;
 
-    /// <summary>How many numbers of each row are multiplied before their sums are put away. Panel and sums lie in the nearest
-    /// cache.</summary>
+    /// <summary>How many numbers of each row are multiplied before their sums are put away: a panel of so many lies in the nearest cache
+    /// beside what it is multiplied with.</summary>
     private const int Depth = 64;
 
     private const int Lanes = 16;
@@ -27,8 +27,6 @@ internal sealed unsafe class StoredPanel
     internal required nint RowStep { get; init; }
 
     internal required nint PlaceStep { get; init; }
-
-    internal required int Count { get; init; }
 
     /// <summary>[outputs, inputs]</summary>
     internal required ushort* Weight { get; init; }
@@ -47,24 +45,27 @@ internal sealed unsafe class StoredPanel
 
     internal required nint ResultColumnStep { get; init; }
 
-    /// <summary>Computes columns <paramref name="number"/> · 64 to that + 63 of the result.</summary>
+    /// <summary>Computes columns <paramref name="number"/> · 64 to that + 63 of some rows of the result.</summary>
+    /// <param name="number">Which columns.</param>
+    /// <param name="row">The first row.</param>
+    /// <param name="end">The row behind the last, at most <see cref="MostRows"/> further.</param>
     [SkipLocalsInit]
-    internal void Compute(int number)
+    internal void Compute(int number, int row, int end)
     {
         // Room to begin at whole lines of the cache.
-        var room = stackalloc byte[((Depth + MostRows) * Width * sizeof(float)) + Lanes * sizeof(float)];
+        var room = stackalloc byte[((Depth + MostRows) * Width * sizeof(float)) + (Lanes * sizeof(float))];
         var panel = (float*)(((nint)room + 63) & ~(nint)63);
         var sums = panel + (Depth * Width);
-        var (first, inner) = (number * Width, IsBack ? Outputs : Inputs);
+        var (first, count, inner) = (number * Width, end - row, IsBack ? Outputs : Inputs);
         for (var from = 0; from < inner; from += Depth)
         {
             var depth = Math.Min(Depth, inner - from);
             if (IsBack) Widen(Weight + ((nint)from * Inputs) + first, depth, panel);
             else WidenAcross(Weight + ((nint)first * Inputs) + from, depth, panel);
-            Multiply(Rows + (from * PlaceStep), panel, depth, sums, from > 0);
+            Multiply(Rows + (row * RowStep) + (from * PlaceStep), count, panel, depth, sums, from > 0);
         }
 
-        Put(sums, first);
+        Put(sums, Result + (row * ResultRowStep) + (first * ResultColumnStep), count);
     }
 
     /// <summary>[depth, 64] of the weight as it lies there.</summary>
@@ -144,13 +145,13 @@ internal sealed unsafe class StoredPanel
         (pairs & Vector512.Create(unchecked((int)0xFFFF0000))).AsSingle().Store(to + Width);
     }
 
-    private void Multiply(float* rows, float* panel, int depth, float* sums, bool adds)
+    private void Multiply(float* rows, int count, float* panel, int depth, float* sums, bool adds)
     {
         var row = 0;
         // Eight rows are four and four.
-        for (; Count - row >= 6 && Count - row != 8; row += 6) Six(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
-        for (; Count - row >= 4; row += 4) Four(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
-        for (; row < Count; row++) One(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
+        for (; count - row >= 6 && count - row != 8; row += 6) Six(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
+        for (; count - row >= 4; row += 4) Four(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
+        for (; row < count; row++) One(rows + (row * RowStep), panel, depth, sums + (row * Width), adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -246,17 +247,16 @@ internal sealed unsafe class StoredPanel
         s3.Store(sums + (3 * Lanes));
     }
 
-    private void Put(float* sums, int first)
+    private void Put(float* sums, float* to, int count)
     {
-        var to = Result + (first * ResultColumnStep);
         if (ResultColumnStep == 1)
         {
-            for (var row = 0; row < Count; row++)
+            for (var row = 0; row < count; row++)
                 new Span<float>(sums + (row * Width), Width).CopyTo(new Span<float>(to + (row * ResultRowStep), Width));
             return;
         }
 
         for (var column = 0; column < Width; column++, to += ResultColumnStep)
-            for (var row = 0; row < Count; row++) to[row * ResultRowStep] = sums[(row * Width) + column];
+            for (var row = 0; row < count; row++) to[row * ResultRowStep] = sums[(row * Width) + column];
     }
 }

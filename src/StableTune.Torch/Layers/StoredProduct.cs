@@ -13,21 +13,27 @@ internal static unsafe class StoredProduct
     /// <summary>Below so many multiplications one thread is quicker than several.</summary>
     private const long FewestShared = 1 << 18;
 
+    /// <summary>So many parts for each thread let all end at about the same time; parts of fewer rows would widen more than they
+    /// multiply.</summary>
+    private const int PartsOfAThread = 4, FewestRows = 16;
+
     [ThreadStatic] private static bool s_isOff;
 
-    /// <summary>Whether the product of so many rows and a weight is computed here.</summary>
+    /// <summary>Whether the product of so many rows and a frozen weight is computed here.</summary>
     /// <param name="rows">What is multiplied, or the gradient of what was.</param>
     /// <param name="weight">[out, ...], of which all but the first dimension count as one.</param>
     /// <param name="count">How many rows there are.</param>
     /// <param name="bias">What is added to the product, or null.</param>
     internal static bool Serves(Tensor rows, Tensor weight, long count, Tensor? bias = null) =>
         Fits(weight, count) && rows.dtype == ScalarType.Float32 && rows.device_type == DeviceType.CPU
-            && !(is_grad_enabled() && (rows.requires_grad || weight.requires_grad || bias is { requires_grad: true }));
+            && (bias is null || (bias.dim() == 1 && bias.size(0) == weight.size(0) && bias.device_type == DeviceType.CPU))
+            // Whatever is recorded now: a pass that is computed again with gradients must give the same.
+            && !weight.requires_grad && bias is not { requires_grad: true } && !(is_grad_enabled() && rows.requires_grad);
 
     /// <summary>Whether a weight is stored so that its product with so many float32 rows is computed here.</summary>
     internal static bool Fits(Tensor weight, long count) =>
         Avx512F.IsSupported && !s_isOff && count is > 0 and <= StoredPanel.MostRows
-            && weight.dtype == ScalarType.BFloat16 && weight.device_type == DeviceType.CPU
+            && weight.dtype == ScalarType.BFloat16 && HalfPrecision.IsStorageOnly(weight)
             && weight.dim() >= 2 && weight.numel() > 0 && weight.is_contiguous()
             && weight.size(0) % StoredPanel.Width == 0 && weight.numel() / weight.size(0) % StoredPanel.Width == 0;
 
@@ -56,18 +62,20 @@ internal static unsafe class StoredProduct
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows.size(0), StoredPanel.MostRows);
         var (outputs, inputs) = ((int)weight.size(0), (int)(weight.numel() / weight.size(0)));
         var (count, columns) = ((int)rows.size(0), isBack ? inputs : outputs);
-        var result = isTurned ? empty(columns, count, dtype: ScalarType.Float32) : empty(count, columns, dtype: ScalarType.Float32);
+        var result = empty(isTurned ? [columns, count] : [count, columns], dtype: ScalarType.Float32, device: CPU);
         var product = new StoredPanel
         {
-            Rows = (float*)rows.DataPointer(), RowStep = (nint)rows.stride(0), PlaceStep = (nint)rows.stride(1), Count = count,
+            Rows = (float*)rows.DataPointer(), RowStep = (nint)rows.stride(0), PlaceStep = (nint)rows.stride(1),
             Weight = (ushort*)weight.DataPointer(), Inputs = inputs, Outputs = outputs, IsBack = isBack,
             Result = (float*)result.DataPointer(), ResultRowStep = isTurned ? 1 : columns, ResultColumnStep = isTurned ? count : 1,
         };
         var panels = columns / StoredPanel.Width;
-        if (threads > 1 && count * weight.numel() >= FewestShared)
-            ComputeThreads.For(panels, threads, product.Compute);
-        else
-            for (var panel = 0; panel < panels; panel++) product.Compute(panel);
+        if (count * weight.numel() < FewestShared) threads = 1;
+        // Where panels are too few to go round, several threads widen the same one, each for some of the rows.
+        var shares = threads == 1 ? 1 : Math.Clamp(PartsOfAThread * threads / panels, 1, Math.Max(1, count / FewestRows));
+        var rowsOfAShare = (count + shares - 1) / shares;
+        ComputeThreads.For(panels * shares, threads, part =>
+            product.Compute(part / shares, part % shares * rowsOfAShare, Math.Min(count, (part % shares + 1) * rowsOfAShare)));
         GC.KeepAlive(rows);
         GC.KeepAlive(weight);
         GC.KeepAlive(result);

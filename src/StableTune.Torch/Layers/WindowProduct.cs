@@ -26,7 +26,7 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         if (bias is not null && bias.numel() != kernel[0]) return false;
         if (IsOfSinglePlaces(kernel, geometry))
             return shape[0] > 0 && input.is_contiguous() && (OneDnn.IsQuicker(input, kernel[0], kernel[1], shape[2] * shape[3])
-                || (HalfPrecision.IsStorageOnly(input) && StoredProduct.Fits(weight, shape[2] * shape[3])));
+                || StoredProduct.Fits(weight, shape[0] * shape[2] * shape[3]));
         if (kernel[2] * kernel[3] == 1 || weight.numel() < LargeWeight) return false;
         var (rows, columns) = (Places(shape, kernel, geometry, 0), Places(shape, kernel, geometry, 1));
         return rows > 0 && columns > 0 && shape[0] * rows * columns is > 0 and <= SmallMap
@@ -42,11 +42,10 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         // [B, in · kh · kw, places]
         var windows = IsOfSinglePlaces(kernel, Geometry) ? input.view(shape[0], shape[1], -1)
             : s_toWindows.Call(input, new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding, Geometry.Stride);
-        var stored = StoredProduct.Serves(windows, weight, windows.size(2), bias);
-        var kernels = stored ? weight : weight.As(input.dtype).view(kernel[0], -1);
         // [B, out, places]
-        var products = PerSample(shape[0], sample => stored
-            ? StoredProduct.Multiply(windows[sample].t(), kernels, isTurned: true) : Multiply(kernels, windows[sample]));
+        var products = StoredProduct.Serves(windows, weight, shape[0] * windows.size(2), bias)
+            ? Stored(windows, kernel[0], places => StoredProduct.Multiply(places, weight, isTurned: true))
+            : PerSample(windows, weight.As(input.dtype).view(kernel[0], -1), Multiply);
         // Not a view for autograd, which does not let the result of a node be changed in place where it is one.
         var map = s_shaped.Call(products,
             new[] { shape[0], kernel[0], Places(shape, kernel, Geometry, 0), Places(shape, kernel, Geometry, 1) });
@@ -58,11 +57,10 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
         var kernel = weight.shape;
         // [B, out, places]
         var places = gradient.reshape(gradient.size(0), kernel[0], -1);
-        var stored = StoredProduct.Serves(places, weight, places.size(2));
-        var kernels = stored ? weight : weight.As(gradient.dtype).view(kernel[0], -1);
         // [B, in · kh · kw, places]
-        var windows = PerSample(gradient.size(0), sample => stored
-            ? StoredProduct.MultiplyBack(places[sample].t(), kernels, isTurned: true) : MultiplyTransposed(kernels, places[sample]));
+        var windows = StoredProduct.Serves(places, weight, places.size(0) * places.size(2))
+            ? Stored(places, weight.numel() / kernel[0], rows => StoredProduct.MultiplyBack(rows, weight, isTurned: true))
+            : PerSample(places, weight.As(gradient.dtype).view(kernel[0], -1), MultiplyTransposed);
         if (IsOfSinglePlaces(kernel, Geometry)) return s_shaped.Call(windows, input.Shape);
         return s_toMap.Call(windows, input.Shape[2..], new[] { kernel[2], kernel[3] }, Geometry.Dilation, Geometry.Padding,
             Geometry.Stride);
@@ -84,8 +82,21 @@ internal sealed record WindowProduct(ConvolutionGeometry Geometry) : Product
             : OneDnn.Multiply(places.t().contiguous(), kernels.t()).t().contiguous();
     }
 
-    private static Tensor PerSample(long count, Func<long, Tensor> product) =>
-        count == 1 ? product(0).unsqueeze(0) : stack([.. Enumerable.Range(0, (int)count).Select(sample => product(sample))]);
+    private static Tensor PerSample(Tensor samples, Tensor kernels, Func<Tensor, Tensor, Tensor> product) => samples.size(0) == 1
+        ? product(kernels, samples[0]).unsqueeze(0)
+        : stack([.. Enumerable.Range(0, (int)samples.size(0)).Select(sample => product(kernels, samples[sample]))]);
+
+    /// <summary>All samples in one product, which reads the weight once.</summary>
+    /// <param name="samples">[B, n, places].</param>
+    /// <param name="outputs">Numbers that the product gives for each place.</param>
+    /// <param name="product">Of [B · places, n], laid out as [outputs, B · places].</param>
+    /// <returns>[B, outputs, places], contiguous.</returns>
+    private static Tensor Stored(Tensor samples, long outputs, Func<Tensor, Tensor> product)
+    {
+        var (batch, places) = (samples.size(0), samples.size(2));
+        return batch == 1 ? product(samples[0].t()).unsqueeze(0)
+            : product(samples.transpose(1, 2).reshape(batch * places, -1)).view(outputs, batch, places).transpose(0, 1).contiguous();
+    }
 
     private static long Places(long[] input, long[] kernel, ConvolutionGeometry geometry, int direction) =>
         (input[2 + direction] + 2 * geometry.Padding[direction] - geometry.Dilation[direction] * (kernel[2 + direction] - 1) - 1)

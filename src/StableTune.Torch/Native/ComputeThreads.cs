@@ -1,6 +1,5 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using StableTune.Torch.Loading;
 
 namespace StableTune.Torch;
 
@@ -15,30 +14,34 @@ internal static unsafe class ComputeThreads
 
     /// <summary>Does each part once, by no more than so many threads.</summary>
     /// <param name="parts">How many there are.</param>
-    /// <param name="threads">How many threads may take part, this one with them.</param>
+    /// <param name="threads">How many threads may take part, this one with them: as many as libtorch computes with.</param>
     /// <param name="does">Does the part of a number, from 0 on.</param>
     /// <remarks>What the first part to fail throws is thrown to the caller.</remarks>
-    internal static void For(int parts, int threads, Action<int> does)
+    internal static void For(int parts, int threads, Action<int> does) => For(parts, threads, does, s_region.Value);
+
+    /// <summary>The same by the region at an address; by .NET's threads where it is 0.</summary>
+    internal static void For(int parts, int threads, Action<int> does, nint region)
     {
-        threads = Math.Min(threads, parts);
-        if (threads <= 1)
+        if (threads <= 1 || parts <= 1)
         {
             for (var part = 0; part < parts; part++) does(part);
             return;
         }
 
         var work = new Work(parts, does);
-        if (s_region.Value == 0) Parallel.For(0, threads, _ => work.Take());
-        else Share(work, threads);
+        // All threads of the region, even where parts are fewer: GNU's OpenMP ends those that a region leaves out, and makes new ones for the
+        // next that wants all.
+        if (region != 0) Share(work, threads, region);
+        else Parallel.For(0, Math.Min(threads, parts), _ => work.Take());
         work.Thrown?.Throw();
     }
 
-    private static void Share(Work work, int threads)
+    private static void Share(Work work, int threads, nint region)
     {
         var handle = GCHandle.Alloc(work);
         try
         {
-            ((delegate* unmanaged<delegate* unmanaged<nint, void>, nint, uint, uint, void>)s_region.Value)(
+            ((delegate* unmanaged<delegate* unmanaged<nint, void>, nint, uint, uint, void>)region)(
                 &Take, GCHandle.ToIntPtr(handle), (uint)threads, 0);
         }
         finally
@@ -51,8 +54,9 @@ internal static unsafe class ComputeThreads
     [UnmanagedCallersOnly]
     private static void Take(nint handle) => ((Work)GCHandle.FromIntPtr(handle).Target!).Take();
 
+    /// <summary>Looked for among what libtorch itself depends on: the process may hold another OpenMP.</summary>
     private static nint FindRegion() =>
-        OperatingSystem.IsLinux() && LoadedLibraries.Find("libgomp") is { } path && NativeLibrary.TryLoad(path, out var library)
+        OperatingSystem.IsLinux() && LoadedLibrary.Handle(LibTorch.Library) is var library && library != 0
             && NativeLibrary.TryGetExport(library, "GOMP_parallel", out var region) ? region : 0;
 
     private sealed class Work(int parts, Action<int> does)

@@ -79,10 +79,18 @@ public sealed class StoredProductTests : IDisposable
     public void Multiply_ByAnyNumberOfThreads_GivesTheSameBits()
     {
         if (!Avx512F.IsSupported) return;
-        var (rows, weight) = (randn(64, 1280), randn([640, 1280], ScalarType.BFloat16));
-        var single = StoredProduct.Multiply(rows, weight, isBack: false, isTurned: false, threads: 1);
-        for (var threads = 2; threads < 6; threads++)
-            Close.Same(single, StoredProduct.Multiply(rows, weight, isBack: false, isTurned: false, threads));
+        // With many threads, or few panels, rows are shared out too.
+        foreach (var (count, outputs) in new[] { (64L, 640L), (96, 64), (35, 128) })
+        {
+            var (rows, weight) = (randn(count, 1280), randn([outputs, 1280], ScalarType.BFloat16));
+            var single = StoredProduct.Multiply(rows, weight, isBack: false, isTurned: false, threads: 1);
+            var turned = StoredProduct.Multiply(rows, weight, isBack: false, isTurned: true, threads: 1);
+            foreach (var threads in new[] { 2, 3, 5, 16 })
+            {
+                Close.Same(single, StoredProduct.Multiply(rows, weight, isBack: false, isTurned: false, threads));
+                Close.Same(turned, StoredProduct.Multiply(rows, weight, isBack: false, isTurned: true, threads));
+            }
+        }
     }
 
     [Fact]
@@ -95,6 +103,7 @@ public sealed class StoredProductTests : IDisposable
     [Fact]
     public void Serves_OnlyFewRowsOfFloat32_AndFrozenWholePanelsOfBFloat16()
     {
+        HalfPrecision.Assume(false);
         var (rows, weight) = (ones(64, 128), ones([64, 128], ScalarType.BFloat16));
         Assert.Equal(Avx512F.IsSupported, StoredProduct.Serves(rows, weight, 64));
         Assert.False(StoredProduct.Serves(rows, weight, 97));
@@ -109,10 +118,22 @@ public sealed class StoredProductTests : IDisposable
         Assert.False(StoredProduct.Serves(rows.detach().requires_grad_(), weight, 64));
         Assert.False(StoredProduct.Serves(rows, weight.detach().requires_grad_(), 64));
         Assert.False(StoredProduct.Serves(rows, weight, 64, ones(64).requires_grad_()));
-        using (no_grad()) Assert.Equal(Avx512F.IsSupported, StoredProduct.Serves(rows.detach().requires_grad_(), weight, 64));
+        Assert.False(StoredProduct.Serves(rows, weight, 64, ones(1)));
+        Assert.False(StoredProduct.Serves(rows, weight, 64, ones(64, 1)));
+        Assert.Equal(Avx512F.IsSupported, StoredProduct.Serves(rows, weight, 64, ones(64)));
+        using (no_grad())
+        {
+            Assert.Equal(Avx512F.IsSupported, StoredProduct.Serves(rows.detach().requires_grad_(), weight, 64));
+            // Trained weights are multiplied as they are where gradients are recorded.
+            Assert.False(StoredProduct.Serves(rows, weight.detach().requires_grad_(), 64));
+            Assert.False(StoredProduct.Serves(rows, weight, 64, ones(64).requires_grad_()));
+        }
+
+        HalfPrecision.Assume(true);
+        Assert.False(StoredProduct.Serves(rows, weight, 64));
     }
 
-    public static TheoryData<string> Layers => ["linear", "time", "3x3", "strided", "1x1", "batch"];
+    public static TheoryData<string> Layers => ["linear", "time", "3x3", "strided", "1x1", "batch", "batch 1x1"];
 
     [Theory]
     [MemberData(nameof(Layers))]
@@ -157,16 +178,27 @@ public sealed class StoredProductTests : IDisposable
         "3x3" => (new Conv2d(256, 256, 3, padding: 1), randn(1, 256, 8, 8)),
         "strided" => (new Conv2d(256, 256, 3, stride: 2, padding: 1), randn(1, 256, 8, 8)),
         "1x1" => (new Conv2d(320, 192, 1), randn(1, 320, 8, 8)),
+        "batch 1x1" => (new Conv2d(320, 192, 1), randn(3, 320, 4, 8)),
         _ => (new Conv2d(256, 256, 3, padding: 1, hasBias: false), randn(3, 256, 4, 4)),
     };
 
     [Fact]
-    public void Linear_OfOtherSizesThanItsInput_IsRefusedAsEver()
+    public void Linear_OfSizesThatDoNotFit_IsRefusedAsEver()
     {
         HalfPrecision.Assume(false);
         using var layer = new Linear(128, 64);
-        layer.to(ScalarType.BFloat16);
-        Assert.Throws<TorchException>(() => layer.call(ones([4, 64], ScalarType.BFloat16)));
+        layer.SetRequiresGrad(false).to(ScalarType.BFloat16);
+        string Refusal(Func<Tensor> product)
+        {
+            StoredProduct.SwitchOff(true);
+            var before = Assert.ThrowsAny<Exception>(product).Message;
+            StoredProduct.SwitchOff(false);
+            Assert.Equal(before, Assert.ThrowsAny<Exception>(product).Message);
+            return before;
+        }
+
+        Assert.Contains("Linear 128 to 64", Refusal(() => layer.call(ones([4, 64], ScalarType.BFloat16))), StringComparison.Ordinal);
+        Refusal(() => Products.Linear(ones([4, 128], ScalarType.BFloat16), layer.weight, ones([3], ScalarType.BFloat16)));
     }
 
     [Fact]

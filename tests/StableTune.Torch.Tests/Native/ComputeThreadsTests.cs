@@ -18,6 +18,17 @@ public sealed class ComputeThreadsTests
     }
 
     [Fact]
+    public void For_WithoutARegionOfLibtorch_IsSharedByThreadsOfDotNet()
+    {
+        var done = new int[100];
+        ComputeThreads.For(100, 4, part => Interlocked.Increment(ref done[part]), region: 0);
+        Assert.All(done, times => Assert.Equal(1, times));
+        var thrown = Assert.Throws<InvalidOperationException>(() => ComputeThreads.For(100, 4,
+            part => { if (part == 4) throw new InvalidOperationException("part 4"); }, region: 0));
+        Assert.Equal("part 4", thrown.Message);
+    }
+
+    [Fact]
     public void For_ByTwo_WorksAtOnce()
     {
         NativeBackend.Load();
