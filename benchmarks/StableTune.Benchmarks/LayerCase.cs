@@ -19,7 +19,8 @@ public sealed record LayerCase(string Name, double Operations, double Bytes, Fun
         Convolution(4, 320, 3, 64), Convolution(320, 320, 3, 64), Convolution(640, 640, 3, 32), Convolution(1280, 1280, 3, 16),
         Convolution(1280, 1280, 3, 8), Convolution(2560, 1280, 3, 16), Convolution(320, 320, 1, 64),
         Product(4096, 320, 320), Product(4096, 320, 2560), Product(1024, 640, 5120), Product(256, 1280, 10240), Product(77, 768, 3072),
-        Product(16, 11520, 1280), Product(64, 1280, 1280), Product(16, 11520, 1280, isStored: true), Product(64, 1280, 1280, isStored: true),
+        Product(16, 11520, 1280), Product(64, 1280, 1280),
+        Product(16, 11520, 1280, isStored: true), Product(64, 1280, 1280, isStored: true),
         Attention(4096, 4096, 40), Attention(1024, 1024, 80), Attention(256, 256, 160), Attention(4096, 77, 40),
         Norm(320, 64), Norm(640, 32), Norm(1280, 16),
     ];

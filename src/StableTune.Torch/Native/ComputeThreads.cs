@@ -29,8 +29,8 @@ internal static unsafe class ComputeThreads
         }
 
         var work = new Work(parts, does);
-        // All threads of the region, even where parts are fewer: GNU's OpenMP ends those that a region leaves out, and makes new ones for the
-        // next that wants all.
+        // All threads of the region, even where parts are fewer: GNU's OpenMP ends those that a region leaves out, and makes new ones for
+        // the next that wants all.
         if (region != 0) Share(work, threads, region);
         else Parallel.For(0, Math.Min(threads, parts), _ => work.Take());
         work.Thrown?.Throw();
