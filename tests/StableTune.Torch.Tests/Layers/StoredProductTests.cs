@@ -156,6 +156,8 @@ public sealed class StoredProductTests : IDisposable
 
             var (expected, expectedGradient) = Run(casts: true);
             var (actual, gradient) = Run(casts: false);
+            // Both would be the cast's otherwise.
+            if (Avx512F.IsSupported) AssertServed(layer, input, actual);
             Assert.Equal(ScalarType.BFloat16, actual.dtype);
             // Sums in another order, which may fall on the other side when they are rounded to 8 bits.
             Near(expected, actual);
@@ -171,7 +173,15 @@ public sealed class StoredProductTests : IDisposable
         }
     }
 
-    private static (Layer Layer, Tensor Input) Make(string name) => name switch
+    /// <summary>Whether a layer takes this way: its weight fits the rows, and a convolution is one product of its windows.</summary>
+    private static void AssertServed(ProductLayer layer, Tensor input, Tensor output)
+    {
+        Assert.True(StoredProduct.Fits(layer.weight, output.numel() / layer.weight.size(0)));
+        if (layer is Conv2d conv)
+            Assert.True(WindowProduct.IsQuicker(input, conv.weight, conv.bias, new(conv.stride, conv.padding, conv.dilation, conv.groups)));
+    }
+
+    private static (ProductLayer Layer, Tensor Input) Make(string name) => name switch
     {
         "linear" => (new Linear(320, 192), randn(1, 77, 320)),
         "time" => (new Linear(320, 1280), randn(1, 320)),
