@@ -7,6 +7,8 @@ namespace StableTune.Torch;
 /// Work of ours that all processors share. Where libtorch computes by GNU's OpenMP (Linux), that is done by the same threads: those of .NET
 /// would be woken beside them, while they still wait for more work of libtorch's and hold the processors.
 /// </summary>
+/// <remarks>Among libtorch's own work only: where its threads sleep, a region waits until all of them are awake, and .NET's are
+/// quicker, as for a step of an optimizer.</remarks>
 internal static unsafe class ComputeThreads
 {
     /// <summary>GNU's entry to a parallel region; 0 where libtorch computes by another library.</summary>
