@@ -105,7 +105,7 @@ public sealed record NormShape(long[] Sizes, long? Groups, double Epsilon) : Lay
         var type = input.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         var (x, factors) = (input.As(type), weight.As(type));
         var result = Groups is { } groups
-            ? nn.functional.group_norm(x, groups, factors, null, Epsilon)
+            ? GroupNorm.Normalize(x, groups, factors, null, Epsilon)
             : nn.functional.layer_norm(x, Sizes, factors, null, Epsilon);
         return result.MoveToOuterDisposeScope();
     }

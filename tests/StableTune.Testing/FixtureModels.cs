@@ -23,6 +23,22 @@ public static class FixtureModels
         return folder;
     });
 
+    private static readonly Lazy<string> ShallowUNet = new(() =>
+    {
+        var options = NewModelOptions.Tiny with
+        {
+            UNet = UNetOptions.Tiny with
+            {
+                BlockOutChannels = [32, 64], LayersPerBlock = 1, AttentionHeads = [8, 8], TransformerLayersPerBlock = [1, 1],
+                DownBlockTypes = [UNetOptions.CrossAttentionDown, UNetOptions.PlainDown],
+                UpBlockTypes = [UNetOptions.PlainUp, UNetOptions.CrossAttentionUp],
+            },
+        };
+        using var model = ModelFactory.Create(options);
+        ModelSaver.Save(model, Folder.Value.File("shallow-unet"));
+        return Folder.Value.File("shallow-unet", "unet");
+    });
+
     // The tiny models are built as the published ones; only their text encoders have other numbers of layers.
     private static readonly Dictionary<string, (string Part, string File, KeyMap Layout)[]> SingleFileParts = new(StringComparer.Ordinal)
     {
@@ -47,6 +63,18 @@ public static class FixtureModels
 
     /// <summary>A copy of tiny-sd15 with its tokenizer's vocabulary, which the fixtures leave out. Returns the model folder.</summary>
     public static string TinySd15(TemporaryFolder folder) => Complete(folder, "tiny-sd15", "tiny-sd15");
+
+    /// <summary>
+    /// tiny-sd15 with a UNet of two levels and one layer each, of random weights: a step takes a third of the time. For tests that look at
+    /// what runs do, not at numbers of the references. Returns the model folder.
+    /// </summary>
+    public static string ShallowSd15(TemporaryFolder folder)
+    {
+        var target = Complete(folder, "shallow-sd15", "tiny-sd15");
+        foreach (var file in Directory.EnumerateFiles(ShallowUNet.Value))
+            File.Copy(file, Path.Combine(target, "unet", Path.GetFileName(file)), overwrite: true);
+        return target;
+    }
 
     /// <summary>The same of tiny-sd21-v: SD 2.x with v prediction.</summary>
     public static string TinySd21V(TemporaryFolder folder) => Complete(folder, "tiny-sd21-v", "tiny-sd21-v");

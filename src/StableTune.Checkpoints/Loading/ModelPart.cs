@@ -23,6 +23,7 @@ internal sealed class ModelPart(
     public const string UNet = "unet", Vae = "vae", TextEncoder = "text_encoder", TextEncoder2 = "text_encoder_2";
 
     private WeightFile? _weights;
+    private bool _fits;
 
     /// <summary>One of <see cref="UNet"/>, <see cref="Vae"/>, <see cref="TextEncoder"/>, <see cref="TextEncoder2"/>.</summary>
     public string Name => name;
@@ -61,16 +62,18 @@ internal sealed class ModelPart(
             .OrderByDescending(group => group.Sum(tensor => tensor.ByteCount)).Select(group => group.Key),
     ];
 
-    /// <summary>Compares names and shapes with the module's. Neither reads weights nor takes memory for them, however large the
+    /// <summary>Compares names and shapes with the module's, once. Neither reads weights nor takes memory for them, however large the
     /// architecture is.</summary>
     /// <exception cref="InvalidFileException">The file cannot be read, or does not fit.</exception>
     public void CheckHeader()
     {
+        if (_fits) return;
         var weights = Weights;
         using var scope = NewDisposeScope();
         using var skip = LayerInitialization.Skip(META);
         using var module = build();
         ModuleWeights.Compare(module, weights, rename).ThrowIfIncomplete();
+        _fits = true;
     }
 
     /// <summary>Closes the file.</summary>

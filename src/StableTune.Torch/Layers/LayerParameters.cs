@@ -19,7 +19,7 @@ public static class LayerParameters
     public static T SetRequiresGrad<T>(this T module, bool wanted) where T : nn.Module
     {
         ArgumentNullException.ThrowIfNull(module);
-        foreach (var parameter in module.parameters()) parameter.requires_grad = wanted;
+        foreach (var parameter in ModuleTree.Parameters(module)) parameter.requires_grad = wanted;
         return module;
     }
 

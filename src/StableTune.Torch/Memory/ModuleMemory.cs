@@ -42,14 +42,15 @@ public static class ModuleMemory
 
     /// <summary>The layers of a module whose weights are held as codes.</summary>
     internal static IEnumerable<ProductLayer> Quantized(nn.Module module) =>
-        Layers(module).Select(entry => entry.Layer).Where(layer => layer.Quantized is not null);
+        ModuleTree.Modules(module).OfType<ProductLayer>().Where(layer => layer.Quantized is not null);
 
     /// <summary>All tensors of a module and its children that have memory of their own.</summary>
     internal static IEnumerable<Tensor> Held(nn.Module module)
     {
-        var standIns = Quantized(module).Select(layer => layer.weight).ToHashSet<Tensor>(ReferenceEqualityComparer.Instance);
-        return [.. module.parameters().Concat(module.buffers()).Where(tensor => !standIns.Contains(tensor)),
-            .. Quantized(module).SelectMany(layer => layer.Quantized!.Tensors)];
+        var quantized = Quantized(module).ToList();
+        var standIns = quantized.Select(layer => layer.weight).ToHashSet<Tensor>(ReferenceEqualityComparer.Instance);
+        return [.. ModuleTree.Parameters(module).Concat(ModuleTree.Buffers(module)).Where(tensor => !standIns.Contains(tensor)),
+            .. quantized.SelectMany(layer => layer.Quantized!.Tensors)];
     }
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();

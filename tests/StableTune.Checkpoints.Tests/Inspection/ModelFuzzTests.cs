@@ -33,14 +33,14 @@ public sealed class ModelFuzzTests : IDisposable
     [InlineData("scheduler/scheduler_config.json", 150)]
     public void Folder_WithADamagedConfiguration_IsCheckedAndInspected(string file, int runs)
     {
-        var folder = FixtureModels.TinySd15(_folder);
+        var folder = FixtureModels.ShallowSd15(_folder);
         Text(folder, Path.Combine(folder, file), runs, new Random(file.Length));
     }
 
     [Fact]
     public void Folder_WithADamagedIndexOfShards_IsCheckedAndInspected()
     {
-        var folder = FixtureModels.TinySd15(_folder);
+        var folder = FixtureModels.ShallowSd15(_folder);
         var unet = Path.Combine(folder, "unet", Unet);
         var index = unet + ".index.json";
         using (var whole = SafetensorsFile.Open(unet))
@@ -53,7 +53,7 @@ public sealed class ModelFuzzTests : IDisposable
     [Fact]
     public void Folder_WithADamagedHeader_IsCheckedAndInspected()
     {
-        var folder = FixtureModels.TinySd15(_folder);
+        var folder = FixtureModels.ShallowSd15(_folder);
         InPlace(folder, Path.Combine(folder, "text_encoder", "model.safetensors"), Exhaustive.Runs(100, 4_000), new Random(6),
             fromEnd: false);
     }

@@ -20,7 +20,7 @@ public abstract class CodecMemory
         var options = new ImageLoadOptions { Codec = Codec, MaxPixels = 1 << 17 };
         Decode(500);
         // What is kept of each file would show every time.
-        Assert.Contains(Enumerable.Range(0, 4).Select(_ => -WorkingSet() + Decode(1000)).ToList(), growth => growth < Noise);
+        Assert.True(Enumerable.Range(0, 4).Any(_ => -WorkingSet() + Decode(1000) < Noise), "memory grows each time");
 
         long Decode(int rounds)
         {

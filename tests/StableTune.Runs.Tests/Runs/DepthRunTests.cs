@@ -41,8 +41,8 @@ public sealed class DepthRunTests : IDisposable
         Assert.Equal(3, result.Steps);
         using var model = ModelLoader.Load(_folder.File("out", name), new ModelLoadOptions
         {
-            TokenizerPath = Path.Combine(SmallRun.Model(_folder), "tokenizer"),
-            ConfigurationPath = name.EndsWith(".safetensors", StringComparison.Ordinal) ? SmallRun.Model(_folder) : null,
+            TokenizerPath = Path.Combine(SmallRun.TinySd15(_folder), "tokenizer"),
+            ConfigurationPath = name.EndsWith(".safetensors", StringComparison.Ordinal) ? SmallRun.TinySd15(_folder) : null,
         });
         Assert.Equal((ModelKind.Depth, 5), (model.Details!.Kind, model.UNet.Options.InChannels));
     }
@@ -97,7 +97,7 @@ public sealed class DepthRunTests : IDisposable
 
     private string Model()
     {
-        var path = SmallRun.Model(_folder);
+        var path = SmallRun.TinySd15(_folder);
         var config = Path.Combine(path, "unet", "config.json");
         var text = File.ReadAllText(config);
         if (text.Contains("\"in_channels\": 5", StringComparison.Ordinal)) return path;

@@ -26,11 +26,12 @@ public sealed class LecoRunTests : IDisposable
     public void Train_NeedsNoImages_AndMovesThePredictionTowardsItsGoal()
     {
         var held = TinyRun.HeldBefore();
-        var result = Builder(Method(s_pair with { Guidance = 8 }), steps: 30).Train();
+        var path = SmallRun.TinySd15(_folder);
+        var result = Builder(Method(s_pair with { Guidance = 8 }), steps: 30).WithModel(path).Train();
         Assert.Equal(30, result.Steps);
         Assert.Equal(held, TinyRun.HeldTensors);
 
-        using var model = ModelLoader.Load(SmallRun.Model(_folder));
+        using var model = ModelLoader.Load(path);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var before = Predict(model, Prompt);

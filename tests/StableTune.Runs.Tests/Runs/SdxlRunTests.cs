@@ -217,7 +217,7 @@ public sealed class SdxlRunTests : IDisposable
 
     private string InpaintingModel()
     {
-        var path = SmallRun.Model(_folder);
+        var path = SmallRun.TinySd15(_folder);
         var config = Path.Combine(path, "unet", "config.json");
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"in_channels\": 4", "\"in_channels\": 9", StringComparison.Ordinal));
         manual_seed(1);

@@ -2,7 +2,7 @@ using StableTune.Testing;
 
 namespace StableTune.Tests;
 
-/// <summary>A run of three steps on eight small pictures with the tiny model.</summary>
+/// <summary>A run of three steps on eight small pictures with the shallow model.</summary>
 internal static class SmallRun
 {
     private static readonly Lock s_writing = new();
@@ -17,15 +17,19 @@ internal static class SmallRun
         .SaveTo(output ?? folder.File("out", "small.safetensors"));
 
     /// <summary>The model; runs that are built side by side find it whole.</summary>
-    public static string Model(TemporaryFolder folder)
-    {
-        lock (s_writing)
-            return Directory.Exists(folder.File("tiny-sd15")) ? folder.File("tiny-sd15") : FixtureModels.TinySd15(folder);
-    }
+    public static string Model(TemporaryFolder folder) => Once(folder, "shallow-sd15", FixtureModels.ShallowSd15);
+
+    /// <summary>A model of SD 1.x's whole depth, for tests to which that matters.</summary>
+    public static string TinySd15(TemporaryFolder folder) => Once(folder, "tiny-sd15", FixtureModels.TinySd15);
 
     public static string Images(TemporaryFolder folder)
     {
         lock (s_writing) return Written(folder.Folder("20_sls frog"));
+    }
+
+    private static string Once(TemporaryFolder folder, string name, Func<TemporaryFolder, string> write)
+    {
+        lock (s_writing) return Directory.Exists(folder.File(name)) ? folder.File(name) : write(folder);
     }
 
     private static string Written(string images)

@@ -3,7 +3,7 @@ using StableTune.Testing;
 
 namespace StableTune.Tests;
 
-/// <summary>The cheapest real run: the UNet of the tiny model, rank 1, two batches of two pictures in an epoch, three steps.</summary>
+/// <summary>The cheapest real run: the UNet of the shallow model, rank 1, two batches of two pictures in an epoch, three steps.</summary>
 internal static class TinyRun
 {
     public const int BatchesPerEpoch = 2;

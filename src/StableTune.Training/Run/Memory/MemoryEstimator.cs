@@ -84,7 +84,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
 
     private bool UnseenVae => !model.Parts.HasFlag(ModelParts.Vae);
 
-    private long WholeWeights => (Parts().Sum(part => part.Module.parameters().Sum(parameter => parameter.numel()))
+    private long WholeWeights => (Parts().Sum(part => ModuleTree.Parameters(part.Module).Sum(parameter => parameter.numel()))
         + (UnseenVae ? PublishedVae : 0)) * Size(plan.Precision.Weights);
 
     /// <summary>Whether a part is on the device while steps are taken, needed or not.</summary>
@@ -102,7 +102,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
     /// <summary>Weights of a part that stay frozen, as they are held.</summary>
     private long Frozen(ModelParts part, nn.Module module)
     {
-        var all = module.parameters().Sum(parameter => parameter.numel());
+        var all = ModuleTree.Parameters(module).Sum(parameter => parameter.numel());
         var trained = plan.Trainables.OfType<ModelTrainableOptions>().Where(options => options.Trained)
             .SelectMany(options => ModelRates.Of(options, plan, model)).Where(tensor => tensor.Module == module)
             .Sum(tensor => tensor.Value.numel());
@@ -114,7 +114,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
     }
 
     private static long Products(nn.Module module) =>
-        module.modules().OfType<ProductLayer>().Sum(layer => layer.weight.numel());
+        ModuleTree.Modules(module).OfType<ProductLayer>().Sum(layer => layer.weight.numel());
 
     private IEnumerable<long[]> TrainedShapes()
     {
@@ -202,7 +202,7 @@ internal sealed class MemoryEstimator(TrainingPlan plan, TrainingDataset? datase
     /// <summary>Weights of another type than products are computed in, cast where they are used.</summary>
     private long Copies(ScalarType compute, long trained)
     {
-        var largest = model.UNet.modules().OfType<ProductLayer>().Max(layer => layer.weight.numel());
+        var largest = ModuleTree.Modules(model.UNet).OfType<ProductLayer>().Max(layer => layer.weight.numel());
         if (plan.TrainedParts != ModelParts.None && plan.Precision.Trainable != compute && !plan.GradientCheckpointing)
             return trained * Size(compute);                                   // kept for the backward pass
         return Computed != plan.Precision.Weights || plan.Memory.QuantizedWeights is not null ? 2 * largest * Size(Computed) : 0;

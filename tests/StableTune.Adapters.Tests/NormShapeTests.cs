@@ -1,0 +1,23 @@
+namespace StableTune.Adapters.Tests;
+
+public sealed class NormShapeTests
+{
+    /// <summary>What lies before the first norm is frozen, and its channels may lie innermost: libtorch's own backward pass ends the
+    /// process then.</summary>
+    [Fact]
+    public void Apply_TrainedFactors_OfAnInputThatIsNot_GiveTheirGradientInAnyLayout()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var shape = new NormShape([8], Groups: 2, Epsilon: 1e-5);
+        var innermost = randn(2, 4, 4, 8).permute(0, 3, 1, 2);
+        Tensor Gradient(Tensor input)
+        {
+            var factors = ones(8, requires_grad: true);
+            shape.Apply(input, factors).pow(3).sum().backward();
+            return factors.grad!;
+        }
+
+        Assert.True(Gradient(innermost).allclose(Gradient(empty(innermost.shape).copy_(innermost)), 1e-4, 1e-4));
+    }
+}
