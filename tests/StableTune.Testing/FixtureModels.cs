@@ -23,18 +23,9 @@ public static class FixtureModels
         return folder;
     });
 
-    private static readonly Lazy<string> ShallowUNet = new(() =>
+    private static readonly Lazy<string> ShallowUNetFolder = new(() =>
     {
-        var options = NewModelOptions.Tiny with
-        {
-            UNet = UNetOptions.Tiny with
-            {
-                BlockOutChannels = [32, 64], LayersPerBlock = 1, AttentionHeads = [8, 8], TransformerLayersPerBlock = [1, 1],
-                DownBlockTypes = [UNetOptions.CrossAttentionDown, UNetOptions.PlainDown],
-                UpBlockTypes = [UNetOptions.PlainUp, UNetOptions.CrossAttentionUp],
-            },
-        };
-        using var model = ModelFactory.Create(options);
+        using var model = ModelFactory.Create(NewModelOptions.Tiny with { UNet = ShallowUNetOptions });
         ModelSaver.Save(model, Folder.Value.File("shallow-unet"));
         return Folder.Value.File("shallow-unet", "unet");
     });
@@ -61,6 +52,14 @@ public static class FixtureModels
         ],
     };
 
+    /// <summary>The UNet of <see cref="ShallowSd15"/>.</summary>
+    public static UNetOptions ShallowUNetOptions => UNetOptions.Tiny with
+    {
+        BlockOutChannels = [32, 64], LayersPerBlock = 1, AttentionHeads = [8, 8], TransformerLayersPerBlock = [1, 1],
+        DownBlockTypes = [UNetOptions.CrossAttentionDown, UNetOptions.PlainDown],
+        UpBlockTypes = [UNetOptions.PlainUp, UNetOptions.CrossAttentionUp],
+    };
+
     /// <summary>A copy of tiny-sd15 with its tokenizer's vocabulary, which the fixtures leave out. Returns the model folder.</summary>
     public static string TinySd15(TemporaryFolder folder) => Complete(folder, "tiny-sd15", "tiny-sd15");
 
@@ -71,7 +70,7 @@ public static class FixtureModels
     public static string ShallowSd15(TemporaryFolder folder)
     {
         var target = Complete(folder, "shallow-sd15", "tiny-sd15");
-        foreach (var file in Directory.EnumerateFiles(ShallowUNet.Value))
+        foreach (var file in Directory.EnumerateFiles(ShallowUNetFolder.Value))
             File.Copy(file, Path.Combine(target, "unet", Path.GetFileName(file)), overwrite: true);
         return target;
     }

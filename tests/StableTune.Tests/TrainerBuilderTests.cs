@@ -13,7 +13,7 @@ public sealed class TrainerBuilderTests : IDisposable
     public void Train_TheExampleOfTheReadme_WritesALoRA()
     {
         var output = _folder.File("out", "frog.safetensors");
-        var result = Small(output).Train();
+        var result = Small(output).WithModel(SmallRun.TinySd15(_folder)).Train();
 
         Assert.Equal([output], result.Files);
         Assert.Equal(3, result.Steps);

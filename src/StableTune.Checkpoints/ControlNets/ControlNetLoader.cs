@@ -24,6 +24,10 @@ public sealed record ControlNetLoadOptions
     /// <summary>Whether residuals are averaged over the picture; null, the default, for what its configuration says. Single files say
     /// nothing of it.</summary>
     public bool? GlobalPoolConditions { get; init; }
+
+    /// <summary>Whether every weight is looked at while it is read: one that is NaN or infinite is then an error that names the tensor.
+    /// Default true.</summary>
+    public bool CheckNumbers { get; init; } = true;
 }
 
 /// <summary>
@@ -36,7 +40,8 @@ public static class ControlNetLoader
     /// <param name="path">The folder or file.</param>
     /// <param name="options">The UNet, type and device; null for the defaults.</param>
     /// <returns>Frozen, in evaluation mode; the caller's to dispose.</returns>
-    /// <exception cref="InvalidFileException">It is missing, damaged, no ControlNet, or does not fit the UNet.</exception>
+    /// <exception cref="InvalidFileException">It is missing, damaged, no ControlNet, holds NaN or infinities, or does not fit the
+    /// UNet.</exception>
     public static ControlNetModel Load(string path, ControlNetLoadOptions? options = null)
     {
         options ??= new ControlNetLoadOptions();
@@ -55,8 +60,11 @@ public static class ControlNetLoader
         try
         {
             var type = source.IsDifference ? ScalarType.Float32 : options.WeightType;
-            ModuleWeights.LoadInto(model, source.Weights, source.Rename, type, new ModuleLoadOptions { KeepStoredTypes = type is null })
-                .ThrowIfIncomplete();
+            var how = new ModuleLoadOptions { KeepStoredTypes = type is null, CheckNumbers = options.CheckNumbers };
+            var report = ModuleWeights.LoadInto(model, source.Weights, source.Rename, type, how).ThrowIfIncomplete();
+            if (report.NotFinite is [var broken, ..])
+                throw FiniteNumbers.Broken(source.Weights.Path, source.NameInFile(broken),
+                    FiniteNumbers.Fault(ModuleTensors.Named(model)[broken])!);
             if (source.IsDifference) Add(model, options.UNet!, options.WeightType);
             model.SetRequiresGrad(false);
             model.eval();

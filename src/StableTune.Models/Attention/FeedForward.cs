@@ -28,21 +28,17 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly ModuleList<nn.Module<Tensor, Tensor>> net;
-    private readonly ForwardSettings _settings;
 
-    internal FeedForward(int dim, ForwardSettings settings) : base(nameof(FeedForward))
+    internal FeedForward(int dim) : base(nameof(FeedForward))
     {
-        _settings = settings;
         net = new ModuleList<nn.Module<Tensor, Tensor>>(new GEGLU(dim, 4 * dim), nn.Dropout(0), new Linear(4 * dim, dim));
         RegisterComponents();
     }
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
-    public override Tensor forward(Tensor hidden) => _settings.Wide(Compute, hidden);
-
-    private Tensor Compute(Tensor[] inputs)
+    public override Tensor forward(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        return net[0].call(inputs[0]).Into(net[2]).MoveToOuterDisposeScope();
+        return net[0].call(hidden).Into(net[2]).MoveToOuterDisposeScope();
     }
 }

@@ -19,7 +19,7 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
     {
         _settings = settings;
         attn1 = new Attention(dim, dim, heads, upcast, settings);
-        ff = new FeedForward(dim, settings);
+        ff = new FeedForward(dim);
         attn2 = new Attention(dim, contextDim, heads, upcast, settings);
         norm1 = new LayerNorm(dim, 1e-5);
         norm2 = new LayerNorm(dim, 1e-5);
@@ -39,7 +39,10 @@ internal sealed class BasicTransformerBlock : nn.Module<Tensor, Tensor, Tensor>
         var attended = Spread(self, Attend(attn1, Merged(self, _settings.Norm(norm1, hidden)), null)).add_(hidden);
         var informed = Spread(cross, Attend(attn2, Merged(cross, _settings.Norm(norm2, attended)), context)).add_(attended);
         attended.Dispose();
-        return Spread(forward, Merged(forward, _settings.Norm(norm3, informed)).Into(ff)).add_(informed).MoveToOuterDisposeScope();
+        // What merges tokens goes with this pass, so that they are merged outside of what is computed again.
+        var fed = forward is null ? _settings.Wide(inputs => _settings.Norm(norm3, inputs[0]).Into(ff), informed)
+            : Spread(forward, _settings.Wide(inputs => ff.call(inputs[0]), Merged(forward, _settings.Norm(norm3, informed))));
+        return fed.add_(informed).MoveToOuterDisposeScope();
 
         MergedTokens? Of(bool? isMerged) => isMerged == true ? merging : null;
     }

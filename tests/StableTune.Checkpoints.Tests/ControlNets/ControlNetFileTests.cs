@@ -224,6 +224,21 @@ public sealed class ControlNetFileTests : IDisposable
     }
 
     [Fact]
+    public void Load_NumbersThatAreNone_AreNamed_UnlessNobodyLooks()
+    {
+        using var unet = new UNet2DConditionModel(UNetOptions.Tiny);
+        using var network = Trained(unet);
+        using (no_grad()) ModuleTensors.Named(network)["controlnet_down_blocks.3.bias"][1] = float.NaN;
+        ControlNetSaver.Save(network, _folder.File("one.safetensors"));
+        var options = new ControlNetLoadOptions { UNet = unet };
+        var fault = Assert.Throws<InvalidFileException>(() => ControlNetLoader.Load(_folder.File("one.safetensors"), options));
+        Assert.Contains(_folder.File("one.safetensors"), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("'control_model.zero_convs.3.0.bias' is broken: 1 of 32 numbers is NaN", fault.Message, StringComparison.Ordinal);
+        using var loaded = ControlNetLoader.Load(_folder.File("one.safetensors"), options with { CheckNumbers = false });
+        Assert.True(ModuleTensors.Named(loaded)["controlnet_down_blocks.3.bias"].isnan().any().item<bool>());
+    }
+
+    [Fact]
     public void Save_OverwritesNothingUnasked()
     {
         using var unet = new UNet2DConditionModel(UNetOptions.Tiny);

@@ -54,7 +54,7 @@ public sealed class ModelFuzzTests : IDisposable
     public void Folder_WithADamagedHeader_IsCheckedAndInspected()
     {
         var folder = FixtureModels.ShallowSd15(_folder);
-        InPlace(folder, Path.Combine(folder, "text_encoder", "model.safetensors"), Exhaustive.Runs(100, 4_000), new Random(6),
+        InPlace(folder, Path.Combine(folder, "text_encoder", "model.safetensors"), Exhaustive.Runs(60, 4_000), new Random(6),
             fromEnd: false);
     }
 
@@ -62,7 +62,7 @@ public sealed class ModelFuzzTests : IDisposable
     public void SingleFile_WithADamagedHeader_IsCheckedAndInspected()
     {
         var path = Copy(FixtureModels.SingleFile("tiny-sd15"));
-        InPlace(path, path, Exhaustive.Runs(400, 100_000), new Random(7), fromEnd: false);
+        InPlace(path, path, Exhaustive.Runs(200, 100_000), new Random(7), fromEnd: false);
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class ModelFuzzTests : IDisposable
     public void Checkpoint_WithDamagedBytes_IsCheckedAndInspected(string name, bool fromEnd)
     {
         var path = Copy(Fixtures.Path("models", name));
-        InPlace(path, path, Exhaustive.Runs(300, 10_000), new Random(name.Length + (fromEnd ? 1 : 0)), fromEnd);
+        InPlace(path, path, Exhaustive.Runs(100, 10_000), new Random(name.Length + (fromEnd ? 1 : 0)), fromEnd);
     }
 
     /// <summary>Damages a text file again and again.</summary>

@@ -77,7 +77,7 @@ public sealed class PfgRunTests : IDisposable
     {
         var subset = new SubsetOptions { PromptFreeFolder = Features(), ConditioningFolder = TinyRun.Images(_folder) };
         Run(subset).WithControlNet().WithPfg(Small).SaveTo(_folder.File("out", "{name}.safetensors")).Train();
-        Assert.Empty(ControlNetLoader.Check(_folder.File("out", "controlnet.safetensors"), UNetOptions.Tiny));
+        Assert.Empty(ControlNetLoader.Check(_folder.File("out", "controlnet.safetensors"), FixtureModels.ShallowUNetOptions));
         PfgNetwork.Load(_folder.File("out", "pfg.safetensors"), Width).Dispose();
     }
 

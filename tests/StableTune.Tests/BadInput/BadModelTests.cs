@@ -71,8 +71,8 @@ public sealed class BadModelTests : IDisposable
     [InlineData("vae")]
     public void Build_APartMissing_NamesItsFolder(string part)
     {
-        Directory.Delete(Path.Combine(SmallRun.Model(_folder), part), recursive: true);
-        var problem = Refused(TinyRun.Builder(_folder));
+        Directory.Delete(Path.Combine(SmallRun.TinySd15(_folder), part), recursive: true);
+        var problem = Refused(Builder());
         Assert.EndsWith(part, problem.Value!.ToString(), StringComparison.Ordinal);
         Assert.Contains("missing", problem.Rule);
     }
@@ -81,8 +81,8 @@ public sealed class BadModelTests : IDisposable
     public void Train_TheModelIsDamagedAfterBuilding_FailsBeforeTheFirstStep()
     {
         var (recorder, before) = (new Recorder(), TinyRun.HeldTensors);
-        var trainer = TinyRun.Builder(_folder).WithObserver(recorder).Build();
-        using (var file = new FileStream(Path.Combine(SmallRun.Model(_folder), UNet), FileMode.Open)) file.SetLength(file.Length / 2);
+        var trainer = Builder().WithObserver(recorder).Build();
+        using (var file = new FileStream(Path.Combine(SmallRun.TinySd15(_folder), UNet), FileMode.Open)) file.SetLength(file.Length / 2);
         var fault = Assert.Throws<InvalidFileException>(() => trainer.Train());
         Assert.EndsWith("diffusion_pytorch_model.safetensors", fault.Path, StringComparison.Ordinal);
         Assert.Empty(recorder.Events);
@@ -91,12 +91,14 @@ public sealed class BadModelTests : IDisposable
 
     private void Damaged(string file, Func<byte[], byte[]> damage, string told, string? where = null)
     {
-        var path = Path.Combine(SmallRun.Model(_folder), file);
+        var path = Path.Combine(SmallRun.TinySd15(_folder), file);
         File.WriteAllBytes(path, damage(File.ReadAllBytes(path)));
-        var problem = Refused(TinyRun.Builder(_folder));
+        var problem = Refused(Builder());
         Assert.Contains(where ?? path, problem.Value!.ToString());
         Assert.Contains(told, problem.Rule);
     }
+
+    private TrainerBuilder Builder() => TinyRun.Builder(_folder).WithModel(SmallRun.TinySd15(_folder));
 
     private OptionProblem Refused(TrainerBuilder builder)
     {

@@ -20,7 +20,7 @@ public sealed class HostRunTests : IDisposable
             File.WriteAllText(Path.ChangeExtension(image, ".txt"), "sls frog, green");
         var (note, recorder) = (_folder.File("out", "note.txt"), new Recorder());
         var result = new TrainerBuilder()
-            .WithModel(SmallRun.Model(_folder))
+            .WithModel(SmallRun.TinySd15(_folder))
             .WithImages(new CaptionedFolder(images), resolution: 64)
             .WithLoRA(rank: 4, alpha: 2)
             .WithMinSnr(gamma: 5)
@@ -66,7 +66,7 @@ public sealed class HostRunTests : IDisposable
     public void Train_WithAHostsAdapter_SavesItUnderItsNames()
     {
         var before = TinyRun.HeldBefore();
-        var result = Own(TinyRun.Builder(_folder).WithParts(AdapterParts.All)).Train();
+        var result = Own(TinyRun.Builder(_folder).WithModel(SmallRun.TinySd15(_folder)).WithParts(AdapterParts.All)).Train();
         Assert.Equal(before, TinyRun.HeldTensors);
         using var file = Formats.SafetensorsFile.Open(TinyRun.Output(_folder));
         Assert.Equal(30 + 192, file.Tensors.Count);

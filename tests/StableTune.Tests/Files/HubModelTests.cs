@@ -103,7 +103,7 @@ public sealed class HubModelTests : IDisposable
         _hub.AddFolder(_forms.Path("tiny-sd15"));
         var notes = new Notes();
         var result = TinyRun.Builder(_forms.Folder, "hub").WithModel(FakeHub.Name, Options).Train(notes);
-        Assert.Equal(TinyRun.Builder(_forms.Folder, "folder").Train().Losses, result.Losses);
+        Assert.Equal(TinyRun.Builder(_forms.Folder, "folder").WithModel(_forms.Path("tiny-sd15")).Train().Losses, result.Losses);
         Assert.Equal(TinyRun.Weights(TinyRun.Output(_forms.Folder, "folder")), TinyRun.Weights(result.Files[0]));
         Assert.Equal("downloading", notes.Stages.First());
         Assert.Equal(1, _hub.Server.CountOf(FakeHub.FilePath(UNet)));

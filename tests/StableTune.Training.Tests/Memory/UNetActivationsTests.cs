@@ -27,9 +27,9 @@ public sealed class UNetActivationsTests
             BlockOutChannels = [32], LayersPerBlock = 1, AttentionHeads = [8], TransformerLayersPerBlock = [1],
             DownBlockTypes = [UNetOptions.PlainDown], UpBlockTypes = [UNetOptions.PlainUp],
         };
-        // Down: between the convolutions, and the result. Middle: two of these and a transformer of 11 and 2 maps. Up: two of them, each
+        // Down: between the convolutions, and the result. Middle: two of these and a transformer of 10 and 2 maps. Up: two of them, each
         // with the map that it is joined from, of twice the channels.
-        const int maps = 2 + (2 * 2) + (11 + 2) + (2 * (2 + 2));
+        const int maps = 2 + (2 * 2) + (10 + 2) + (2 * (2 + 2));
         Assert.Equal(maps * 32L * 8 * 8, new UNetActivations(options, 8, 8, 1, UNetLearning.Through, false).Kept);
     }
 }

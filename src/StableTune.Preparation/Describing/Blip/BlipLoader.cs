@@ -83,9 +83,12 @@ internal static class BlipLoader
             string? Rename(string name) => name == positions ? null : BlipNames.OfModel(name);
             var report = ModuleWeights.LoadInto(model, weights, Rename, options.WeightType, new ModuleLoadOptions
             {
-                Progress = progress is null ? null : new Percent(progress), CancellationToken = cancellationToken,
+                Progress = progress is null ? null : new Percent(progress), CancellationToken = cancellationToken, CheckNumbers = true,
             });
             (report with { Missing = [.. report.Missing.Where(name => name != BlipNames.Positions)] }).ThrowIfIncomplete();
+            if (report.NotFinite is [var broken, ..])
+                throw FiniteNumbers.Broken(weights.Path, weights.Names.First(name => Rename(name) == broken),
+                    FiniteNumbers.Fault(ModuleTensors.Named(model)[broken])!);
             SetPositions(model, weights, positions, options.WeightType);
             model.SetRequiresGrad(false);
             model.eval();

@@ -29,9 +29,9 @@ internal sealed record UNetActivations(
     UNetOptions Options, long Height, long Width, long Samples, UNetLearning Learning, bool Checkpoints)
 {
     // A transformer block: its tokens, queries, keys, values, attention's result twice (as it comes, and with its heads joined), queries
-    // and result of the attention to the text, the tokens between the parts, the input of the feed-forward part; with layers that keep
-    // their inputs the normed tokens too.
-    private const int OfTransformerBlock = 11, OfItsNorms = 3;
+    // and result of the attention to the text, the tokens between the parts; with layers that keep their inputs the tokens that are normed
+    // for both attentions too.
+    private const int OfTransformerBlock = 10, OfItsNorms = 2;
 
     // Around the blocks of a transformer: projected tokens, output; the inputs of both projections.
     private const int OfTransformer = 2, OfItsProjections = 2;

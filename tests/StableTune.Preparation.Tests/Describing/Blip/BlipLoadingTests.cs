@@ -116,6 +116,22 @@ public sealed class BlipLoadingTests : IDisposable
     }
 
     [Fact]
+    public void Numbers_ThatAreNone_AreNamed()
+    {
+        const string Name = "vision_model.post_layernorm.weight";
+        using (var model = new BlipModel(BlipOptions.Tiny))
+        {
+            using (no_grad()) model.state_dict()[Name][2] = float.PositiveInfinity;
+            StateDictWriter.Save(_folder.File("broken.safetensors"), model.state_dict().Select(entry => (entry.Key, entry.Value)));
+        }
+
+        var fault = Assert.Throws<InvalidFileException>(() => BlipCaptioner.Load(_folder.File("broken.safetensors"),
+            new() { Architecture = BlipOptions.Tiny, Vocabulary = Fixtures.Path("blip", "hf") }));
+        Assert.Contains($"'{Name}' is broken", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("[2]", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ImageSize_OfAnotherNumberOfPlaces_ResizesThePositions()
     {
         using var scope = NewDisposeScope();
