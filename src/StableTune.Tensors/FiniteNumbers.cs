@@ -90,6 +90,29 @@ public static class FiniteNumbers
         path, $"the tensor '{name}' is broken: {fault}.",
         "The training that made it diverged, or the file was damaged: take an earlier save, or get the file again.");
 
+    /// <summary>The error of a tensor that was loaded and holds such numbers: the file does, or they are too large for the type that it was
+    /// loaded in.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="stored">The tensor there.</param>
+    /// <param name="name">Its name for the message.</param>
+    /// <param name="loaded">What was made of it.</param>
+    /// <param name="remedy">What helps where the type is too narrow.</param>
+    /// <param name="cancellationToken">Looked at every megabyte of the file.</param>
+    /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
+    /// <exception cref="OperationCanceledException">The token was set.</exception>
+    public static InvalidFileException Broken(
+        WeightFile file, TensorInfo stored, string name, Tensor loaded, string remedy, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(stored);
+        ArgumentNullException.ThrowIfNull(loaded);
+        var fault = Fault(loaded) ?? "numbers are NaN or infinite";
+        return Fault(file.Source, stored, cancellationToken) is null
+            ? new InvalidFileException(
+                file.Path, $"'{name}' does not fit into {loaded.dtype}: {fault}; the file has it as {stored}.", remedy)
+            : Broken(file.Path, name, fault);
+    }
+
     /// <summary>Not finite is what has all bits of the exponent.</summary>
     private static (long Count, int First) Broken(ReadOnlySpan<byte> bytes, TensorDType type) => type switch
     {

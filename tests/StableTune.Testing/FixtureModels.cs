@@ -26,7 +26,8 @@ public static class FixtureModels
     private static readonly Lazy<string> ShallowUNetFolder = new(() =>
     {
         using var model = ModelFactory.Create(NewModelOptions.Tiny with { UNet = ShallowUNetOptions });
-        ModelSaver.Save(model, Folder.Value.File("shallow-unet"));
+        // As the fixtures' is stored.
+        ModelSaver.Save(model, Folder.Value.File("shallow-unet"), new ModelSaveOptions { Precision = ScalarType.Float16 });
         return Folder.Value.File("shallow-unet", "unet");
     });
 

@@ -63,8 +63,9 @@ public static class ControlNetLoader
             var how = new ModuleLoadOptions { KeepStoredTypes = type is null, CheckNumbers = options.CheckNumbers };
             var report = ModuleWeights.LoadInto(model, source.Weights, source.Rename, type, how).ThrowIfIncomplete();
             if (report.NotFinite is [var broken, ..])
-                throw FiniteNumbers.Broken(source.Weights.Path, source.NameInFile(broken),
-                    FiniteNumbers.Fault(ModuleTensors.Named(model)[broken])!);
+                throw FiniteNumbers.Broken(source.Weights, source.Weights.Tensors.First(info => source.Rename(info.Name) == broken),
+                    source.NameInFile(broken), ModuleTensors.Named(model)[broken],
+                    $"Load it as Float32 or BFloat16: {nameof(ControlNetLoadOptions)}.{nameof(ControlNetLoadOptions.WeightType)}.");
             if (source.IsDifference) Add(model, options.UNet!, options.WeightType);
             model.SetRequiresGrad(false);
             model.eval();

@@ -151,14 +151,8 @@ public sealed class ModelFiles : IDisposable
     /// <summary>The error of a tensor that holds NaN or infinities.</summary>
     private static InvalidFileException Broken(ModelPart part, nn.Module module, string name, CancellationToken cancellationToken)
     {
-        var tensor = ModuleTensors.Named(module)[name];
-        var fault = FiniteNumbers.Fault(tensor)!;
         var stored = part.Weights.Tensors.First(info => part.Rename(info.Name) == name);
-        // A number that is finite in the file may be too large for the type it is loaded in.
-        return FiniteNumbers.Fault(part.Weights.Source, stored, cancellationToken) is null
-            ? new InvalidFileException(part.Weights.Path,
-                $"'{name}' of the {part.Name} does not fit into {tensor.dtype}: {fault}; the file has it as {stored}.",
-                "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.")
-            : FiniteNumbers.Broken(part.Weights.Path, part.NameInFile(name), fault);
+        return FiniteNumbers.Broken(part.Weights, stored, part.NameInFile(name), ModuleTensors.Named(module)[name],
+            "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.", cancellationToken);
     }
 }

@@ -8,7 +8,7 @@ internal sealed class ForwardSettings
 
     /// <summary>
     /// Whether cheap elementwise results (normalised and activated values) are computed again in the backward pass, and the
-    /// feed-forward parts of transformers with their norms, which hold a third of what a step keeps for 7 % of its time.
+    /// feed-forward parts of transformers with the norms before them. The parts hold a third of what a step keeps, for 7 % of its time.
     /// </summary>
     public bool RecomputeActivations { get; set; } = true;
 

@@ -55,8 +55,8 @@ public sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, Tensor, Add
     }
 
     /// <summary>
-    /// Whether normalised and activated values, cheap to compute, are computed again in the backward pass instead of being
-    /// kept. On by default. Parameters then get gradients by <c>backward()</c>, not by <c>autograd.grad</c>.
+    /// Whether normalised and activated values, cheap to compute, and the feed-forward parts of transformers are computed again in the
+    /// backward pass instead of being kept. On by default. Parameters then get gradients by <c>backward()</c>, not by <c>autograd.grad</c>.
     /// </summary>
     public bool RecomputeActivations
     {

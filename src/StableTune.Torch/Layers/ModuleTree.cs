@@ -20,7 +20,7 @@ internal static class ModuleTree
             .Where(met.Add)];
     }
 
-    /// <summary>The same of buffers, those that files do not hold among them.</summary>
+    /// <summary>The same of buffers that files hold; of others TorchSharp does not tell.</summary>
     internal static IReadOnlyList<Tensor> Buffers(nn.Module root)
     {
         var met = new HashSet<Tensor>(ReferenceEqualityComparer.Instance);

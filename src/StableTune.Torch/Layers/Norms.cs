@@ -47,23 +47,25 @@ public sealed class GroupNorm : Layer
     /// <summary>Normalises groups of channels, as <c>torch.nn.functional.group_norm</c>.</summary>
     /// <remarks>
     /// libtorch's backward pass on the CPU writes the gradient of an input whose channels lie innermost also where none is wanted: the
-    /// process would end where factors are trained and what lies before is not. Seen in 2.10. Such an input is laid out anew.
+    /// process would end where factors are trained and what lies before is not, or where their gradients alone are asked for. Seen in
+    /// 2.10. Where factors are trained, such an input is therefore laid out anew.
     /// </remarks>
     /// <param name="input">[B, C, ...].</param>
     /// <param name="groups">Number of groups, a divisor of the channels.</param>
     /// <param name="weight">The factors, [C], of the input's type; null for 1.</param>
     /// <param name="bias">What is added, [C], of the input's type; null for 0.</param>
     /// <param name="eps">Added to the biased variance.</param>
-    /// <returns>As the input.</returns>
+    /// <returns>Of the input's shape and type.</returns>
+    /// <exception cref="ArgumentNullException">There is no input.</exception>
     /// <exception cref="ExternalException">Shapes or types do not fit.</exception>
     public static Tensor Normalize(Tensor input, long groups, Tensor? weight, Tensor? bias, double eps)
     {
         ArgumentNullException.ThrowIfNull(input);
         var isTrained = weight is { requires_grad: true } || bias is { requires_grad: true };
-        if (!is_grad_enabled() || !isTrained || input.requires_grad || input.dim() != 4 || input.device_type != DeviceType.CPU)
+        if (!is_grad_enabled() || !isTrained || input.dim() < 4 || input.device_type != DeviceType.CPU)
             return nn.functional.group_norm(input, groups, weight, bias, eps);
         using var scope = NewDisposeScope();
-        // Of three dimensions there is one layout alone; a map of one place may be of two.
+        // Tensors of three dimensions have no layout with channels innermost. Strides do not tell it of a map of a single place.
         return nn.functional.group_norm(input.flatten(2), groups, weight, bias, eps).reshape(input.shape).MoveToOuterDisposeScope();
     }
 

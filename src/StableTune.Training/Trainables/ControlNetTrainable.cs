@@ -59,8 +59,10 @@ public sealed class ControlNetTrainable : ITrainable, IConditionStage, ISampleSt
         var (unet, precision) = (setup.Model.UNet, setup.Precision);
         var type = _options.Trained ? precision.Trainable : precision.Weights;
         _network = _options.InitialWeights is { } path
-            ? ControlNetLoader.Load(path,
-                new ControlNetLoadOptions { UNet = unet, WeightType = type, GlobalPoolConditions = _options.GlobalPool })
+            ? ControlNetLoader.Load(path, new ControlNetLoadOptions
+            {
+                UNet = unet, WeightType = type, GlobalPoolConditions = _options.GlobalPool, CheckNumbers = _plan.Model.CheckNumbers,
+            })
             : ControlNetModel.FromUNet(unet, setup.Random.Initialization, Architecture(unet.Options), type);
         _network.SetRequiresGrad(_options.Trained);
         _network.train(_options.Trained);

@@ -236,6 +236,15 @@ public sealed class ControlNetFileTests : IDisposable
         Assert.Contains("'control_model.zero_convs.3.0.bias' is broken: 1 of 32 numbers is NaN", fault.Message, StringComparison.Ordinal);
         using var loaded = ControlNetLoader.Load(_folder.File("one.safetensors"), options with { CheckNumbers = false });
         Assert.True(ModuleTensors.Named(loaded)["controlnet_down_blocks.3.bias"].isnan().any().item<bool>());
+
+        // The file is right, the type that is asked for is not.
+        using (no_grad()) ModuleTensors.Named(network)["controlnet_down_blocks.3.bias"][1] = 1e5f;
+        ControlNetSaver.Save(network, _folder.File("large.safetensors"));
+        fault = Assert.Throws<InvalidFileException>(() =>
+            ControlNetLoader.Load(_folder.File("large.safetensors"), options with { WeightType = ScalarType.Float16 }));
+        Assert.Contains("does not fit into Float16", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("ControlNetLoadOptions.WeightType", fault.Message, StringComparison.Ordinal);
+        ControlNetLoader.Load(_folder.File("large.safetensors"), options).Dispose();
     }
 
     [Fact]

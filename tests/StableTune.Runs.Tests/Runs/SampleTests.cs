@@ -112,6 +112,7 @@ public sealed class SampleTests : IDisposable
         // Without adapters, and with such as add nothing yet.
         Assert.All(untrained.Zip(Drawn(3, 1)), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
         Assert.NotEqual(untrained, Drawn(3, 2));
+        Assert.NotEqual(Drawn(3, 1), Drawn(3, 2));
         Assert.NotEqual(Drawn(3, 0), Drawn(3, 2));
         Assert.Equal(TinyRun.Weights(Run(One).Train().Files[0]), TinyRun.Weights(TinyRun.Output(_folder)));
         Assert.Equal(result.Losses, Run(One).Train().Losses);

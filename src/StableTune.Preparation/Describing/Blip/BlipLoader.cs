@@ -87,8 +87,12 @@ internal static class BlipLoader
             });
             (report with { Missing = [.. report.Missing.Where(name => name != BlipNames.Positions)] }).ThrowIfIncomplete();
             if (report.NotFinite is [var broken, ..])
-                throw FiniteNumbers.Broken(weights.Path, weights.Names.First(name => Rename(name) == broken),
-                    FiniteNumbers.Fault(ModuleTensors.Named(model)[broken])!);
+            {
+                var stored = weights.Tensors.First(info => Rename(info.Name) == broken);
+                throw FiniteNumbers.Broken(weights, stored, stored.Name, ModuleTensors.Named(model)[broken],
+                    $"Load it as Float32 or BFloat16: {nameof(BlipCaptionerOptions)}.{nameof(options.WeightType)}.", cancellationToken);
+            }
+
             SetPositions(model, weights, positions, options.WeightType);
             model.SetRequiresGrad(false);
             model.eval();
@@ -109,7 +113,7 @@ internal static class BlipLoader
             || Math.Pow(Math.Round(Math.Sqrt(info.Shape[1] - 1)), 2) != info.Shape[1] - 1)
             throw new InvalidFileException(weights.Path, $"the tensor '{name}' is missing, or no square of places of width "
                 + $"{model.Options.Vision.HiddenSize}: [{string.Join(", ", info?.Shape ?? [])}].", "Take the file of a BLIP model.");
-        var positions = weights.Load(name, ScalarType.Float32);
+        var positions = FiniteNumbers.Checked(weights.Path, name, weights.Load(name, ScalarType.Float32));
         if (positions.shape[1] != model.Options.Vision.Places) positions = model.Vision.PositionsFor(positions);
         model.Vision.Positions.SetData(positions.to(type));
     }
@@ -119,7 +123,10 @@ internal static class BlipLoader
     {
         if (!weights.Contains(BlipNames.TiedWords) || !weights.Contains(BlipNames.Words)) return;
         using var scope = NewDisposeScope();
-        var (words, tied) = (weights.Load(BlipNames.Words), weights.Load(BlipNames.TiedWords));
+        // NaN differs from itself.
+        var (words, tied) = (Load(BlipNames.Words), Load(BlipNames.TiedWords));
+        Tensor Load(string name) => FiniteNumbers.Checked(weights.Path, name, weights.Load(name));
+
         if (!words.shape.SequenceEqual(tied.shape) || !words.eq(tied).all().item<bool>())
             throw new InvalidFileException(weights.Path,
                 $"'{BlipNames.TiedWords}' differs from '{BlipNames.Words}'; BLIP has one table for both.",

@@ -115,20 +115,28 @@ public sealed class BlipLoadingTests : IDisposable
         captioner.Caption([TinyBlip.Image("a.png")], CancellationToken.None);
     }
 
-    [Fact]
-    public void Numbers_ThatAreNone_AreNamed()
+    [Theory]
+    [InlineData("vision_model.post_layernorm.weight", float.PositiveInfinity, "is broken")]
+    [InlineData(BlipNames.Positions, float.NaN, "is broken")]
+    [InlineData(BlipNames.Words, float.NaN, "is broken")]
+    [InlineData("vision_model.post_layernorm.weight", 1e5f, "does not fit into Float16")]
+    public void Numbers_ThatAreNone_AreNamed(string name, float number, string fault)
     {
-        const string Name = "vision_model.post_layernorm.weight";
+        var path = _folder.File("broken.safetensors");
         using (var model = new BlipModel(BlipOptions.Tiny))
         {
-            using (no_grad()) model.state_dict()[Name][2] = float.PositiveInfinity;
-            StateDictWriter.Save(_folder.File("broken.safetensors"), model.state_dict().Select(entry => (entry.Key, entry.Value)));
+            using (no_grad()) model.state_dict()[name].view(-1)[2] = number;
+            var tensors = model.state_dict().Select(entry => (entry.Key, entry.Value)).ToList();
+            if (name == BlipNames.Words) tensors.Add((BlipNames.TiedWords, model.state_dict()[name].clone()));
+            StateDictWriter.Save(path, tensors);
         }
 
-        var fault = Assert.Throws<InvalidFileException>(() => BlipCaptioner.Load(_folder.File("broken.safetensors"),
-            new() { Architecture = BlipOptions.Tiny, Vocabulary = Fixtures.Path("blip", "hf") }));
-        Assert.Contains($"'{Name}' is broken", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("[2]", fault.Message, StringComparison.Ordinal);
+        var told = Assert.Throws<InvalidFileException>(() => BlipCaptioner.Load(path, new()
+        {
+            Architecture = BlipOptions.Tiny, Vocabulary = Fixtures.Path("blip", "hf"), WeightType = ScalarType.Float16,
+        })).Message;
+        Assert.Contains(path, told, StringComparison.Ordinal);
+        Assert.Contains($"'{name}' {fault}", told, StringComparison.Ordinal);
     }
 
     [Fact]
