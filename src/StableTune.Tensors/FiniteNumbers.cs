@@ -97,20 +97,22 @@ public static class FiniteNumbers
     /// <param name="name">Its name for the message.</param>
     /// <param name="loaded">What was made of it.</param>
     /// <param name="remedy">What helps where the type is too narrow.</param>
+    /// <param name="part">The part of a model that it belongs to, such as "unet"; null for none.</param>
     /// <param name="cancellationToken">Looked at every megabyte of the file.</param>
     /// <exception cref="InvalidFileException">The file became shorter since it was opened.</exception>
     /// <exception cref="OperationCanceledException">The token was set.</exception>
     public static InvalidFileException Broken(
-        WeightFile file, TensorInfo stored, string name, Tensor loaded, string remedy, CancellationToken cancellationToken = default)
+        WeightFile file, TensorInfo stored, string name, Tensor loaded, string remedy, string? part = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(loaded);
         var fault = Fault(loaded) ?? "numbers are NaN or infinite";
-        return Fault(file.Source, stored, cancellationToken) is null
-            ? new InvalidFileException(
-                file.Path, $"'{name}' does not fit into {loaded.dtype}: {fault}; the file has it as {stored}.", remedy)
-            : Broken(file.Path, name, fault);
+        if (Fault(file.Source, stored, cancellationToken) is not null) return Broken(file.Path, name, fault);
+        var whose = part is null ? "" : $" of the {part}";
+        return new InvalidFileException(
+            file.Path, $"'{name}'{whose} does not fit into {loaded.dtype}: {fault}; the file has it as {stored}.", remedy);
     }
 
     /// <summary>Not finite is what has all bits of the exponent.</summary>

@@ -153,6 +153,7 @@ public sealed class ModelFiles : IDisposable
     {
         var stored = part.Weights.Tensors.First(info => part.Rename(info.Name) == name);
         return FiniteNumbers.Broken(part.Weights, stored, part.NameInFile(name), ModuleTensors.Named(module)[name],
-            "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.", cancellationToken);
+            "Load this part as Float32 or BFloat16: ModelLoadOptions.WeightType, UNetType, TextEncoderType, VaeType.", part.Name,
+            cancellationToken);
     }
 }

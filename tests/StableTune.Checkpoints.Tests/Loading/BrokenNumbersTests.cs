@@ -74,7 +74,7 @@ public sealed class BrokenNumbersTests : IDisposable
         ModelLoader.Load(model).Dispose();
         var fault = Assert.Throws<InvalidFileException>(() =>
             ModelLoader.Load(model, new ModelLoadOptions { WeightType = ScalarType.Float16 })).Message;
-        Assert.Contains("'mid_block.resnets.0.conv1.weight' does not fit into Float16", fault);
+        Assert.Contains("'mid_block.resnets.0.conv1.weight' of the unet does not fit into Float16", fault);
         Assert.Contains("BFloat16", fault);
     }
 

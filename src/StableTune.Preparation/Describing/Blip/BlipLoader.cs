@@ -90,7 +90,8 @@ internal static class BlipLoader
             {
                 var stored = weights.Tensors.First(info => Rename(info.Name) == broken);
                 throw FiniteNumbers.Broken(weights, stored, stored.Name, ModuleTensors.Named(model)[broken],
-                    $"Load it as Float32 or BFloat16: {nameof(BlipCaptionerOptions)}.{nameof(options.WeightType)}.", cancellationToken);
+                    $"Load it as Float32 or BFloat16: {nameof(BlipCaptionerOptions)}.{nameof(options.WeightType)}.",
+                    cancellationToken: cancellationToken);
             }
 
             SetPositions(model, weights, positions, options.WeightType);
