@@ -64,7 +64,7 @@ public static class ControlNetLoader
             var report = ModuleWeights.LoadInto(model, source.Weights, source.Rename, type, how).ThrowIfIncomplete();
             if (report.NotFinite is [var broken, ..])
                 throw FiniteNumbers.Broken(source.Weights, source.Weights.Tensors.First(info => source.Rename(info.Name) == broken),
-                    source.NameInFile(broken), ModuleTensors.Named(model)[broken],
+                    CheckpointView.NameIn(source.Weights.Source, broken), ModuleTensors.Named(model)[broken],
                     $"Load it as Float32 or BFloat16: {nameof(ControlNetLoadOptions)}.{nameof(ControlNetLoadOptions.WeightType)}.");
             if (source.IsDifference) Add(model, options.UNet!, options.WeightType);
             model.SetRequiresGrad(false);

@@ -94,9 +94,6 @@ internal sealed class ControlNetSource : IDisposable
     /// <summary>The module's name for a name of the file.</summary>
     public string? Rename(string name) => name == Difference ? null : name;
 
-    /// <summary>What the file calls a tensor of the module.</summary>
-    public string NameInFile(string name) => Weights.Source is CheckpointView view ? view.NameInFile(name) : name;
-
     /// <summary>Compares names and shapes, and takes no memory for weights.</summary>
     /// <exception cref="WeightsDoNotFitException">They differ.</exception>
     public void CheckHeader()

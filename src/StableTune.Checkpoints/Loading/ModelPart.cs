@@ -46,7 +46,7 @@ internal sealed class ModelPart(
     public string NameInFile(string tensor)
     {
         var name = Weights.Names.FirstOrDefault(name => rename(name) == tensor) ?? tensor;
-        return Weights.Source is CheckpointView view ? view.NameInFile(name) : name;
+        return CheckpointView.NameIn(Weights.Source, name);
     }
 
     /// <summary>Makes the module; the caller owns it.</summary>

@@ -45,6 +45,9 @@ internal sealed class CheckpointView : ITensorFile
 
     public IReadOnlyList<TensorInfo> Tensors => field ??= [.. _tensors.Values.Select(tensor => tensor.Info)];
 
+    /// <summary>What a file calls a tensor, which is its name unless the file is seen through a view.</summary>
+    public static string NameIn(ITensorFile file, string name) => file is CheckpointView view ? view.NameInFile(name) : name;
+
     /// <summary>What the checkpoint calls a tensor of the view.</summary>
     public string NameInFile(string name) => _tensors[name].Source.Stored.Name;
 
