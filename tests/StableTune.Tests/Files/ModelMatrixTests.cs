@@ -56,7 +56,7 @@ public sealed class ModelMatrixTests : IDisposable
     private static ScalarType?[] Precisions(string form, ModelFormat format)
     {
         if (Exhaustive.IsOn) return [null, ScalarType.Float16, ScalarType.BFloat16];
-        return [null, (Array.IndexOf([.. ModelForms.Names], form) + (int)format) % 2 == 0 ? ScalarType.Float16 : ScalarType.BFloat16];
+        return [null, (Array.IndexOf(ModelForms.Names, form) + (int)format) % 2 == 0 ? ScalarType.Float16 : ScalarType.BFloat16];
     }
 
     internal static void AssertSame(StableDiffusionModel expected, StableDiffusionModel actual, ScalarType? stored)

@@ -81,7 +81,8 @@ public sealed class GradientMaskTests : IDisposable
         var leaf = input.detach().requires_grad_((wish & 1) != 0);
         var output = layer.call(leaf).to(ScalarType.Float64);
         // Every number counts differently: of a norm's results the sum is the same for every input, and so is that of their squares.
-        var weights = randn(output.shape, dtype: ScalarType.Float64, generator: new Generator(17));
+        using var random = new Generator(17);
+        var weights = randn(output.shape, dtype: ScalarType.Float64, generator: random);
         Torch.Gradients.Backward((output * weights).sum());
         return [leaf.grad, .. parameters.Select(parameter => parameter.grad)];
     }
