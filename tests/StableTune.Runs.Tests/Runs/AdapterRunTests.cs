@@ -80,10 +80,11 @@ public sealed class AdapterRunTests : IDisposable
     public void MaxNorm_KeepsTheNormsAndTellsThem()
     {
         var last = new LastStep();
-        Run("norm", t => t with { MaxNorm = 1e-3 }).WithLearningRate(1e-1).WithObserver(last).WithLog(_folder.File("log.jsonl")).Train();
+        Run("norm", t => t with { MaxNorm = 1e-3 }).WithModel(SmallRun.TinySd15(_folder)).WithLearningRate(1e-1).WithObserver(last)
+            .WithLog(_folder.File("log.jsonl")).Train();
         Assert.True(last.Metrics["max_norm/keys_scaled"] > 0);
         Assert.InRange(last.Metrics["max_norm/max_key_norm"], 1e-5, 1e-3 + 1e-9);
-        Assert.InRange(last.Metrics["max_norm/average_key_norm"], 1e-5, last.Metrics["max_norm/max_key_norm"] + 1e-9);
+        Assert.InRange(last.Metrics["max_norm/average_key_norm"], 1e-5, last.Metrics["max_norm/max_key_norm"]);
         Assert.Contains("max_norm/keys_scaled", File.ReadAllText(_folder.File("log.jsonl")));
         Assert.Equal("0.001", TinyRun.Metadata(TinyRun.Output(_folder, "norm"))["ss_scale_weight_norms"]);
     }

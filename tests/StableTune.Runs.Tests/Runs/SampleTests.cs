@@ -102,15 +102,15 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public void Train_SamplesWithAdapterStrengths_UseThem_AndChangeNothing()
     {
-        TrainerBuilder Run(params TextToImageOptions[] prompts) => Tiny().Overwrite().WithLearningRate(1e-1)
+        TrainerBuilder Run(params TextToImageOptions[] prompts) => Tiny().WithModel(SmallRun.TinySd15(_folder)).Overwrite()
+            .WithLearningRate(1e-1)
             .WithSamples(new SampleOptions { Folder = Folder, Prompts = [.. prompts], EveryNSteps = 1 });
         var result = Run(One, One with { AdapterStrengths = [0] }, One with { AdapterStrengths = [0.5] }).Train();
         byte[] Drawn(int moment, int prompt) => ImageFile.Load(result.Samples[(moment * 4) + prompt]).Pixels.ToArray();
         var untrained = Drawn(0, 0);
         Assert.NotEqual(untrained, Drawn(3, 0));
+        Assert.Equal(untrained, Drawn(3, 1));
         Assert.Equal(Drawn(0, 1), Drawn(3, 1));
-        // Without adapters, and with such as add nothing yet.
-        Assert.All(untrained.Zip(Drawn(3, 1)), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
         Assert.NotEqual(untrained, Drawn(3, 2));
         Assert.NotEqual(Drawn(3, 1), Drawn(3, 2));
         Assert.NotEqual(Drawn(3, 0), Drawn(3, 2));
